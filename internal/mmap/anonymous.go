@@ -1,0 +1,73 @@
+// Package mmap owns memory mappings: anonymous ones for large arrays outside the Go heap, and files.
+package mmap
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// hugePage is the size that transparent huge pages come in on amd64 and on arm64 with 4 KiB base pages.
+const hugePage = 2 << 20
+
+// Region is a mapping. Its bytes stay valid until Close.
+type Region struct {
+	mapping []byte // what the kernel gave
+	bytes   []byte // the part in use, aligned to a huge page where that pays
+	closed  atomic.Bool
+}
+
+// Anonymous maps size zeroed bytes, lazily committed, on huge pages where the kernel grants them.
+func Anonymous(size int) (*Region, error) {
+	if size < 0 || size > math.MaxInt-hugePage {
+		return nil, fmt.Errorf("mmap: %d bytes asked for", size)
+	}
+	if size == 0 {
+		return &Region{}, nil
+	}
+	slack := 0
+	if size >= hugePage {
+		slack = hugePage
+	}
+	m, err := unix.Mmap(-1, 0, size+slack, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	if err != nil {
+		return nil, fmt.Errorf("mmap: %d bytes of memory: %w", size, err)
+	}
+	skip := 0
+	if slack > 0 {
+		addr := uintptr(unsafe.Pointer(unsafe.SliceData(m)))
+		skip = int((hugePage - addr%hugePage) % hugePage)
+		adviseHuge(m[skip : skip+size])
+	}
+	return &Region{mapping: m, bytes: m[skip : skip+size : skip+size]}, nil
+}
+
+// Bytes is the mapped memory.
+func (r *Region) Bytes() []byte { return r.bytes }
+
+// Close unmaps the region; a second call does nothing.
+func (r *Region) Close() error {
+	if len(r.mapping) == 0 || r.closed.Swap(true) {
+		return nil
+	}
+	if err := unix.Munmap(r.mapping); err != nil {
+		return fmt.Errorf("mmap: unmap: %w", err)
+	}
+	return nil
+}
+
+// Slice views the region's first n elements of T at byte offset off. The region's own length bounds it.
+func Slice[T any](r *Region, off, n int) []T {
+	var zero T
+	size := int(unsafe.Sizeof(zero))
+	if off < 0 || n < 0 || off%int(unsafe.Alignof(zero)) != 0 || n > (len(r.bytes)-off)/size {
+		panic(fmt.Sprintf("mmap: view of %d elements of %d bytes at %d past a region of %d", n, size, off, len(r.bytes)))
+	}
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&r.bytes[off])), n)
+}

@@ -1,0 +1,38 @@
+// Package simd holds the distance kernels: a pair kernel (one query, one row) and a batch kernel (one query, many rows
+// by id) for each metric and element type, in plain Go and in assembly. The best level that the CPU offers is chosen
+// once at start-up; the environment variable SHALE_SIMD (generic, avx2, avx512, neon) forces a lower one.
+package simd
+
+import "unsafe"
+
+// Batch computes the distance of the query to the rows ids[i], each dim elements long and found at base + ids[i]*stride,
+// and writes it to out[i]. It prefetches ahead within the list. len(out) must be at least len(ids), every row must be
+// readable and query must hold dim elements of the kernel's query type.
+type Batch func(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
+
+// Kernels is the set of kernels of one level. Float kernels take a float32 query; integer kernels take a query of the
+// rows' own type. In a pair kernel both arguments hold dim elements.
+type Kernels struct {
+	Name string // generic, avx2, avx512 or neon
+
+	L2F32  func(a, b unsafe.Pointer, dim int) float32 // squared Euclidean distance
+	DotF32 func(a, b unsafe.Pointer, dim int) float32 // inner product
+	L2F16  func(a, b unsafe.Pointer, dim int) float32 // a float32, b float16
+	DotF16 func(a, b unsafe.Pointer, dim int) float32
+	L2I8   func(a, b unsafe.Pointer, dim int) int32
+	DotI8  func(a, b unsafe.Pointer, dim int) int32
+	L2U8   func(a, b unsafe.Pointer, dim int) int32
+	DotU8  func(a, b unsafe.Pointer, dim int) int32
+
+	BatchL2F32 Batch // squared Euclidean distances
+	BatchIPF32 Batch // 1 − inner product
+	BatchL2F16 Batch
+	BatchIPF16 Batch
+	BatchL2I8  Batch
+	BatchIPI8  Batch // 1 − inner product, computed exactly and then rounded to float32
+	BatchL2U8  Batch
+	BatchIPU8  Batch
+}
+
+// Active is the set chosen at start-up.
+var Active = levels()[0]

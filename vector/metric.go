@@ -1,0 +1,58 @@
+package vector
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Metric says how near two vectors are; smaller distances are nearer.
+type Metric uint8
+
+// The metrics. L2 is the squared Euclidean distance, IP is 1 − inner product, Cosine is 1 − inner product of the
+// normalised vectors (rows are stored normalised).
+const (
+	L2 Metric = iota
+	IP
+	Cosine
+)
+
+func (m Metric) String() string {
+	names := [...]string{"l2", "ip", "cosine"}
+	if int(m) < len(names) {
+		return names[m]
+	}
+	return fmt.Sprintf("Metric(%d)", uint8(m))
+}
+
+// ParseMetric reads l2, ip or cosine.
+func ParseMetric(s string) (Metric, error) {
+	for _, m := range []Metric{L2, IP, Cosine} {
+		if strings.EqualFold(s, m.String()) {
+			return m, nil
+		}
+	}
+	return 0, fmt.Errorf("metric %q is not one of l2, ip, cosine", s)
+}
+
+// Normalize scales v to length 1 in place, as hnswlib does: by 1 / (‖v‖ + 1e−30). A zero vector stays zero.
+func Normalize(v []float32) {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	scale := float32(1 / (math.Sqrt(sum) + 1e-30))
+	for i := range v {
+		v[i] *= scale
+	}
+}
+
+// Finite reports whether v holds neither NaN nor infinity.
+func Finite(v []float32) bool {
+	for _, x := range v {
+		if x-x != 0 {
+			return false
+		}
+	}
+	return true
+}
