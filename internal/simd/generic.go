@@ -11,8 +11,6 @@ var generic = Kernels{
 	BatchIPF32: batchOf(dotF32Generic, 4, 1, -1),
 }
 
-func levels() []*Kernels { return []*Kernels{&generic} }
-
 func l2F32Generic(a, b unsafe.Pointer, dim int) float32 {
 	x, y := unsafe.Slice((*float32)(a), dim), unsafe.Slice((*float32)(b), dim)
 	var sum float32
@@ -39,6 +37,3 @@ func batchOf(pair func(a, b unsafe.Pointer, dim int) float32, _ int, bias, sign 
 		}
 	}
 }
-
-// Prefetch asks for the cache lines of n bytes at p.
-func Prefetch(p unsafe.Pointer, n int) {}

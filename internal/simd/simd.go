@@ -3,7 +3,13 @@
 // once at start-up; the environment variable SHALE_SIMD (generic, avx2, avx512, neon) forces a lower one.
 package simd
 
-import "unsafe"
+//go:generate go run -C gen . -elem prefetch
+//go:generate go run -C gen . -elem f32
+
+import (
+	"os"
+	"unsafe"
+)
 
 // Batch computes the distance of the query to the rows ids[i], each dim elements long and found at base + ids[i]*stride,
 // and writes it to out[i]. It prefetches ahead within the list. len(out) must be at least len(ids), every row must be
@@ -35,4 +41,21 @@ type Kernels struct {
 }
 
 // Active is the set chosen at start-up.
-var Active = levels()[0]
+var Active = choose(levels(), os.Getenv("SHALE_SIMD"))
+
+// levels are the sets that this machine can run, best first.
+func levels() []*Kernels { return append(native(), &generic) }
+
+// rank orders the levels. No machine has levels of two architectures.
+var rank = map[string]int{"generic": 0, "neon": 1, "avx2": 1, "avx512": 2}
+
+// choose returns the best level that is no better than the one asked for, or the best of all if none known is.
+func choose(all []*Kernels, asked string) *Kernels {
+	limit, known := rank[asked]
+	for _, k := range all {
+		if !known || rank[k.Name] <= limit {
+			return k
+		}
+	}
+	return &generic
+}

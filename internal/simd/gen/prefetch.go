@@ -1,0 +1,29 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const line = 64
+
+// prefetchLines asks for every cache line of the size bytes at p. It changes p.
+func prefetchLines(label string, p, size reg.Register) {
+	end := asm.GP64()
+	asm.LEAQ(operand.Mem{Base: p, Index: size, Scale: 1}, end)
+	asm.ANDQ(operand.I8(-line), p)
+	asm.JMP(operand.LabelRef(label + "_test"))
+	asm.Label(label)
+	asm.PREFETCHT0(operand.Mem{Base: p})
+	asm.ADDQ(operand.Imm(line), p)
+	asm.Label(label + "_test")
+	asm.CMPQ(p, end)
+	asm.JCS(operand.LabelRef(label))
+}
+
+func prefetchFunc() {
+	function("Prefetch", "func(p unsafe.Pointer, n int)")
+	asm.Doc("Prefetch asks for the cache lines of n bytes at p.")
+	prefetchLines("line", load(asm.Param("p")), load(asm.Param("n")))
+	asm.RET()
+}
