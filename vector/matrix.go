@@ -54,7 +54,9 @@ type Matrix struct {
 }
 
 // Element is a Go type that a matrix can view.
-type Element interface{ float32 | uint16 | int8 | uint8 }
+type Element interface {
+	float32 | uint16 | int8 | uint8
+}
 
 // Of views data as rows of dim elements; uint16 is taken as float16. len(data) must be a multiple of dim.
 func Of[T Element](data []T, dim int) (Matrix, error) {

@@ -1,0 +1,143 @@
+package hnsw
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// AddOptions says how to add. The zero value adds or updates.
+type AddOptions struct {
+	// ReplaceDeleted lets a new label take over the slot of a deleted element, whose own label vanishes.
+	ReplaceDeleted bool
+}
+
+// Add puts vec (dim values) into the index under label. A label that is there already is updated in place; if it was
+// marked deleted it comes back.
+func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
+	if o.ReplaceDeleted && !x.replacing {
+		return ErrReplaceDisabled
+	}
+	if err := x.checkVector(vec); err != nil {
+		return fmt.Errorf("label %d: %w", label, err)
+	}
+	lock := x.lockLabel(label)
+	defer lock.Unlock()
+	at, err := x.reserveOrGrow(label, o)
+	if err != nil {
+		return err
+	}
+	defer x.structure.RUnlock()
+	return x.put(at, vec)
+}
+
+func (x *Index) checkVector(vec []float32) error {
+	if len(vec) != x.cfg.Dim {
+		return fmt.Errorf("%w: %d values, the index has %d", vector.ErrDim, len(vec), x.cfg.Dim)
+	}
+	if !vector.Finite(vec) {
+		return ErrNotFinite
+	}
+	return nil
+}
+
+// slot is where a vector goes: a new element, or one that is there and is rewritten.
+type slot struct {
+	g     *graph
+	id    uint32
+	label uint64
+	fresh bool
+}
+
+// reserveOrGrow finds or makes label's slot and holds structure for reading, unless it fails. The caller holds the
+// label's lock.
+func (x *Index) reserveOrGrow(label uint64, o AddOptions) (slot, error) {
+	for {
+		at, err := x.reserve(label, o)
+		if !errors.Is(err, ErrFull) {
+			return at, err
+		}
+		if err := x.grow(); err != nil {
+			return slot{}, err
+		}
+	}
+}
+
+func (x *Index) reserve(label uint64, o AddOptions) (slot, error) {
+	x.structure.RLock()
+	s, err := x.reserveLocked(label, o)
+	if err != nil {
+		x.structure.RUnlock()
+	}
+	return s, err
+}
+
+func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
+	g := x.graph.Load()
+	if g == nil {
+		return slot{}, ErrClosed
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if id, ok := x.ids[label]; ok {
+		if g.deleted.get(id) && x.replacing && !o.ReplaceDeleted {
+			return slot{}, fmt.Errorf("label %d: %w", label, ErrUpdateDeleted)
+		}
+		return slot{g: g, id: id, label: label}, nil
+	}
+	if o.ReplaceDeleted {
+		if id, ok := x.takeFree(g); ok {
+			delete(x.ids, g.label(id))
+			x.ids[label] = id
+			return slot{g: g, id: id, label: label}, nil
+		}
+	}
+	n := x.Len()
+	if n == g.capacity {
+		return slot{}, ErrFull
+	}
+	id := uint32(n)
+	level := x.cfg.level(id)
+	g.levels[id], g.upperAt[id] = uint8(level), uint32(x.lists)
+	g.labels[id] = label
+	x.lists += level
+	x.ids[label] = id
+	x.count.Store(int64(n + 1))
+	return slot{g: g, id: id, label: label, fresh: true}, nil
+}
+
+// takeFree gives a deleted element whose slot may be taken over; the caller holds mu. Elements undeleted or taken since
+// they were put on the list are passed over.
+func (x *Index) takeFree(g *graph) (uint32, bool) {
+	for len(x.free) > 0 {
+		id := x.free[len(x.free)-1]
+		x.free = x.free[:len(x.free)-1]
+		if owner, ok := x.ids[g.label(id)]; ok && owner == id && g.deleted.get(id) {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// put stores vec in its slot and links it.
+func (x *Index) put(at slot, vec []float32) error {
+	s, err := x.takeSearcher(at.g)
+	if err != nil {
+		return err
+	}
+	defer x.putSearcher(s)
+	own := s.rows.Query()
+	copy(own, vec)
+	if x.cfg.Metric == vector.Cosine {
+		vector.Normalize(own)
+	}
+	if at.fresh {
+		at.g.rows.Encode(int(at.id), own)
+		x.link(s, at.g, at.id)
+		at.g.ready.set(at.id)
+		return nil
+	}
+	x.update(s, at, own)
+	return nil
+}

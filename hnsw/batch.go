@@ -1,0 +1,141 @@
+package hnsw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// BatchOptions says how to add many rows.
+type BatchOptions struct {
+	AddOptions
+	Threads  int            // goroutines; 0: GOMAXPROCS
+	Progress func(done int) // called now and then with the number of rows added, from one goroutine at a time
+}
+
+// AddBatch adds rows under labels, or under 0, 1, … counted on from the number of elements if labels is nil. Slots are
+// given in the order of rows. On an error or when ctx ends some rows may have been added; the error says how many.
+func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
+	if labels != nil && len(labels) != rows.Rows() {
+		return fmt.Errorf("hnsw: %d labels for %d rows", len(labels), rows.Rows())
+	}
+	if rows.Rows() == 0 {
+		return nil
+	}
+	if rows.Dim() != x.cfg.Dim {
+		return fmt.Errorf("%w: rows have %d values, the index has %d", vector.ErrDim, rows.Dim(), x.cfg.Dim)
+	}
+	if o.ReplaceDeleted && !x.replacing {
+		return ErrReplaceDisabled
+	}
+	if err := checkRows(rows); err != nil {
+		return err
+	}
+	b := &batch{x: x, rows: rows, labels: labels, base: uint64(x.Len()), o: o}
+	threads := o.Threads
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	threads = min(threads, rows.Rows())
+	var wg sync.WaitGroup
+	for range threads {
+		wg.Go(func() { b.work(ctx) })
+	}
+	wg.Wait()
+	if b.err == nil && int(b.done.Load()) < rows.Rows() {
+		b.err = ctx.Err()
+	}
+	if b.err != nil {
+		return fmt.Errorf("after %d of %d rows: %w", b.done.Load(), rows.Rows(), b.err)
+	}
+	return nil
+}
+
+// checkRows refuses NaN and infinity before anything is added.
+func checkRows(rows vector.Matrix) error {
+	if rows.Type() != vector.Float32 && rows.Type() != vector.Float16 {
+		return nil
+	}
+	v := make([]float32, rows.Dim())
+	for i := range rows.Rows() {
+		if rows.Decode(i, v); !vector.Finite(v) {
+			return fmt.Errorf("row %d: %w", i, ErrNotFinite)
+		}
+	}
+	return nil
+}
+
+// batch is the rows of one AddBatch, handed out one by one.
+type batch struct {
+	x      *Index
+	rows   vector.Matrix
+	labels []uint64
+	base   uint64
+	o      BatchOptions
+
+	mu   sync.Mutex // held while a row is taken and its slot reserved, so that slots come in the order of rows
+	next int
+	err  error
+	done atomic.Int64
+
+	reporting sync.Mutex
+}
+
+func (b *batch) work(ctx context.Context) {
+	vec := make([]float32, b.rows.Dim())
+	for ctx.Err() == nil && b.one(vec) {
+	}
+}
+
+// one adds one row and reports whether to go on.
+func (b *batch) one(vec []float32) bool {
+	b.mu.Lock()
+	row := b.next
+	if b.err != nil || row == b.rows.Rows() {
+		b.mu.Unlock()
+		return false
+	}
+	b.next++
+	label := b.base + uint64(row)
+	if b.labels != nil {
+		label = b.labels[row]
+	}
+	lock := b.x.lockLabel(label)
+	defer lock.Unlock()
+	at, err := b.x.reserveOrGrow(label, b.o.AddOptions)
+	if err != nil {
+		b.err = err
+		b.mu.Unlock()
+		return false
+	}
+	b.mu.Unlock()
+	defer b.x.structure.RUnlock()
+	b.rows.Decode(row, vec)
+	if err := b.x.put(at, vec); err != nil {
+		b.mu.Lock()
+		b.err = errors.Join(b.err, err)
+		b.mu.Unlock()
+		return false
+	}
+	b.report(int(b.done.Add(1)))
+	return true
+}
+
+// report tells of every 256th row, unless another goroutine is telling.
+func (b *batch) report(done int) {
+	if b.o.Progress == nil || done%256 != 0 && done != b.rows.Rows() {
+		return
+	}
+	if done == b.rows.Rows() {
+		b.reporting.Lock()
+	} else if !b.reporting.TryLock() {
+		return
+	}
+	defer b.reporting.Unlock()
+	b.o.Progress(done)
+}

@@ -1,0 +1,86 @@
+// Package hnsw is the graph index: Hierarchical Navigable Small World graphs (Malkov & Yashunin, TPAMI 2020) that grow
+// while they are searched, frozen graphs laid out for speed, and exact search over the same rows.
+package hnsw
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// Errors that a caller can act on; they come wrapped with the label, the count or the dimension in question.
+var (
+	ErrClosed          = errors.New("index is closed")
+	ErrFull            = errors.New("the number of elements exceeds the specified limit")
+	ErrLabel           = errors.New("label not found")
+	ErrDeleted         = errors.New("label is already deleted")
+	ErrNotDeleted      = errors.New("label is not deleted")
+	ErrNotFinite       = errors.New("vector holds NaN or infinity")
+	ErrReplaceDisabled = errors.New("replacing deleted elements is not enabled")
+	ErrUpdateDeleted   = errors.New("a deleted element can't be updated while deleted elements may be replaced")
+	ErrFrozen          = errors.New("index is read-only")
+	ErrTooFew          = errors.New("fewer results than asked for")
+)
+
+// maxRows is the number of rows that 32-bit ids allow; links are stored as id + 1.
+const maxRows = math.MaxUint32 - 1
+
+// Config says what an index is. The zero value of a field means its default.
+type Config struct {
+	Dim    int           // elements a vector; required
+	Metric vector.Metric // default L2
+	Custom vector.DistanceFunc
+
+	M              int    // links of a new element a level, 2 … 10,000; default 16
+	EfConstruction int    // candidates kept while building; default 200, at least M
+	Seed           uint64 // of the level generator; default 100
+	Storage        vector.Type
+
+	Capacity      int  // rows to make room for at once
+	FixedCapacity bool // refuse more rows than Capacity with ErrFull, instead of growing
+	ReplaceDelete bool // allow AddOptions.ReplaceDeleted
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.M == 0 {
+		c.M = 16
+	}
+	if c.EfConstruction == 0 {
+		c.EfConstruction = 200
+	}
+	if c.Seed == 0 {
+		c.Seed = 100
+	}
+	c.EfConstruction = max(c.EfConstruction, c.M)
+	switch {
+	case c.Dim < 1 || c.Dim > 1<<20:
+		return c, fmt.Errorf("%w: dim is %d, not 1 … %d", vector.ErrDim, c.Dim, 1<<20)
+	case c.M < 2 || c.M > 10000:
+		return c, fmt.Errorf("hnsw: M is %d, not 2 … 10,000", c.M)
+	case c.EfConstruction < 0 || c.EfConstruction > 1<<24:
+		return c, fmt.Errorf("hnsw: efConstruction is %d, not 1 … %d", c.EfConstruction, 1<<24)
+	case c.Capacity < 0 || c.Capacity > maxRows:
+		return c, fmt.Errorf("hnsw: capacity is %d, not 0 … %d", c.Capacity, maxRows)
+	case c.Metric > vector.Cosine:
+		return c, fmt.Errorf("hnsw: unknown metric %v", c.Metric)
+	case c.Storage != vector.Float32 && c.Storage != vector.Float16:
+		return c, fmt.Errorf("hnsw: rows can't be stored as %s", c.Storage)
+	}
+	return c, nil
+}
+
+// level of element id: ⌊−ln(U) / ln(M)⌋ with U drawn from the seed and the id alone, so that it doesn't depend on the
+// order in which threads insert.
+func (c *Config) level(id uint32) int {
+	z := c.Seed + (uint64(id)+1)*0x9e3779b97f4a7c15 // splitmix64 (Steele, Lea & Flood, 2014)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	u := (float64(z>>11) + 1) / (1 << 53)
+	return min(int(-math.Log(u)/math.Log(float64(c.M))), maxLevel)
+}
+
+// maxLevel is the highest level that an element can have; a level takes a byte.
+const maxLevel = 255

@@ -1,0 +1,49 @@
+package hnsw
+
+import "fmt"
+
+// Delete marks label deleted: searches no longer return it, but still pass through it.
+func (x *Index) Delete(label uint64) error {
+	return x.mark(label, func(g *graph, id uint32) error {
+		if g.deleted.get(id) {
+			return fmt.Errorf("label %d: %w", label, ErrDeleted)
+		}
+		g.deleted.set(id)
+		x.removed.Add(1)
+		if x.replacing {
+			x.free = append(x.free, id)
+		}
+		return nil
+	})
+}
+
+// Undelete takes the mark back.
+func (x *Index) Undelete(label uint64) error {
+	return x.mark(label, func(g *graph, id uint32) error {
+		if !g.deleted.get(id) {
+			return fmt.Errorf("label %d: %w", label, ErrNotDeleted)
+		}
+		g.deleted.clear(id)
+		x.removed.Add(-1)
+		return nil
+	})
+}
+
+// mark runs change on label's element while nothing else changes that label.
+func (x *Index) mark(label uint64, change func(*graph, uint32) error) error {
+	lock := x.lockLabel(label)
+	defer lock.Unlock()
+	x.structure.RLock()
+	defer x.structure.RUnlock()
+	g := x.graph.Load()
+	if g == nil {
+		return ErrClosed
+	}
+	x.mu.Lock() // so that nobody takes over the slot meanwhile
+	defer x.mu.Unlock()
+	id, ok := x.ids[label]
+	if !ok || !g.ready.get(id) {
+		return fmt.Errorf("%w: %d", ErrLabel, label)
+	}
+	return change(g, id)
+}

@@ -1,0 +1,150 @@
+package hnsw
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
+
+func mulHigh(a, b uint64) uint64 {
+	hi, _ := bits.Mul64(a, b)
+	return hi
+}
+
+// filtered is the collector of walks whose results are not simply their nearest candidates: those with a filter, deleted
+// elements or a stop condition. The walk goes through every element; only allowed ones become results.
+type filtered struct {
+	g      *graph
+	filter *Filter
+	stop   StopCondition
+	ef     int
+	open   heap // nearest first: keys
+	kept   heap // farthest first: complements of keys
+	worst  float32
+}
+
+func (f *filtered) reset(g *graph, ef int, filter *Filter, stop StopCondition) {
+	f.g, f.ef, f.filter, f.stop = g, ef, filter, stop
+	f.open, f.kept = f.open[:0], f.kept[:0]
+	f.worst = float32(math.Inf(1))
+}
+
+// forget drops what belongs to the caller.
+func (f *filtered) forget() { f.filter, f.stop = nil, nil }
+
+func (f *filtered) next() (uint32, bool) {
+	if len(f.open) == 0 {
+		return 0, false
+	}
+	nearest := f.open[0].distance()
+	if f.stop != nil {
+		if f.stop.Stop(nearest, f.worst) {
+			return 0, false
+		}
+	} else if nearest > f.worst && len(f.kept) == f.ef {
+		return 0, false
+	}
+	return f.open.pop().id(), true
+}
+
+func (f *filtered) peek() (uint32, bool) {
+	if len(f.open) == 0 {
+		return 0, false
+	}
+	return f.open[0].id(), true
+}
+
+func (f *filtered) offer(ids []uint32, dist []float32) {
+	for i, id := range ids {
+		if f.considers(dist[i]) {
+			f.take(keyOf(dist[i], id))
+		}
+	}
+}
+
+func (f *filtered) considers(d float32) bool {
+	if f.stop != nil {
+		return f.stop.Consider(d, f.worst)
+	}
+	return len(f.kept) < f.ef || d < f.worst
+}
+
+func (f *filtered) take(k key) {
+	f.open.push(k)
+	if !f.g.allowed(k.id(), f.filter) {
+		return
+	}
+	f.kept.push(^k)
+	if f.stop != nil {
+		f.stop.Add(f.g.label(k.id()), k.distance())
+	}
+	for f.overfull() {
+		out := ^f.kept.pop()
+		if f.stop != nil {
+			f.stop.Remove(f.g.label(out.id()), out.distance())
+		}
+	}
+	f.worst = float32(math.Inf(1))
+	if len(f.kept) > 0 {
+		f.worst = (^f.kept[0]).distance()
+	}
+}
+
+func (f *filtered) overfull() bool {
+	if f.stop != nil {
+		return len(f.kept) > 0 && f.stop.Overfull()
+	}
+	return len(f.kept) > f.ef
+}
+
+// sorted gives the results, nearest first.
+func (f *filtered) sorted() []key {
+	for i, k := range f.kept {
+		f.kept[i] = ^k
+	}
+	slices.Sort(f.kept)
+	return f.kept
+}
+
+// heap is a binary heap, smallest first.
+type heap []key
+
+func (h *heap) push(k key) {
+	*h = append(*h, k)
+	a, i := *h, len(*h)-1
+	for i > 0 {
+		up := (i - 1) / 2
+		if a[up] <= k {
+			break
+		}
+		a[i] = a[up]
+		i = up
+	}
+	a[i] = k
+}
+
+func (h *heap) pop() key {
+	a := *h
+	top, last := a[0], a[len(a)-1]
+	a = a[:len(a)-1]
+	*h = a
+	i := 0
+	for {
+		child := 2*i + 1
+		if child >= len(a) {
+			break
+		}
+		if child+1 < len(a) && a[child+1] < a[child] {
+			child++
+		}
+		if last <= a[child] {
+			break
+		}
+		a[i] = a[child]
+		i = child
+	}
+	if len(a) > 0 {
+		a[i] = last
+	}
+	return top
+}

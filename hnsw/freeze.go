@@ -1,0 +1,125 @@
+package hnsw
+
+import (
+	"fmt"
+)
+
+// Frozen is a read-only graph whose elements are renumbered so that those near in the graph are near in memory.
+type Frozen struct{ Reader }
+
+// Close frees the memory, once the searches under way have ended. A closed index answers ErrClosed.
+func (f *Frozen) Close() error {
+	if g := f.graph.Swap(nil); g != nil {
+		g.release()
+	}
+	return nil
+}
+
+// WithImage calls fn with the content. The image must not be changed, nor kept.
+func (f *Frozen) WithImage(fn func(*Image) error) error {
+	g, err := f.view()
+	if err != nil {
+		return err
+	}
+	defer g.release()
+	return fn(f.image(g, len(g.upper)/g.m))
+}
+
+// Freeze copies the index into a read-only one, elements in breadth-first order from the entry point.
+func (x *Index) Freeze() (*Frozen, error) {
+	var f *Frozen
+	err := x.WithImage(func(m *Image) error {
+		var err error
+		f, err = freeze(m)
+		return err
+	})
+	return f, err
+}
+
+func freeze(m *Image) (*Frozen, error) {
+	order := breadthFirst(m)
+	c := m.Config
+	c.Capacity = m.Count
+	return RestoreFrozen(c, m.Count, m.UpperLists(), func(to *Image) error {
+		renumber(to, m, order)
+		return nil
+	})
+}
+
+// RestoreFrozen is Restore for a read-only graph.
+func RestoreFrozen(c Config, count, upperLists int, fill func(*Image) error) (*Frozen, error) {
+	c.Capacity = count
+	f := &Frozen{}
+	if err := f.restore(c, count, upperLists, fill); err != nil {
+		return nil, fmt.Errorf("frozen graph: %w", err)
+	}
+	return f, nil
+}
+
+// breadthFirst is the order in which a breadth-first search from the entry point over level 0 meets the elements; those
+// that it doesn't reach follow.
+func breadthFirst(m *Image) []uint32 {
+	order := make([]uint32, 0, m.Count)
+	met := make([]bool, m.Count)
+	m0 := 2 * m.Config.M
+	visit := func(from uint32) {
+		met[from] = true
+		order = append(order, from)
+		for i := len(order) - 1; i < len(order); i++ {
+			at := int(order[i]) * m0
+			for _, n := range m.Links0[at : at+m0] {
+				if n == 0 {
+					break
+				}
+				if !met[n-1] {
+					met[n-1] = true
+					order = append(order, n-1)
+				}
+			}
+		}
+	}
+	if m.Count > 0 {
+		visit(m.Entry)
+	}
+	for id := range uint32(m.Count) {
+		if !met[id] {
+			visit(id)
+		}
+	}
+	return order
+}
+
+// renumber writes from's content to to, element order[i] becoming element i.
+func renumber(to, from *Image, order []uint32) {
+	place := make([]uint32, len(order)) // element's new number + 1
+	for i, old := range order {
+		place[old] = uint32(i) + 1
+	}
+	move := func(dst, src []uint32) {
+		for i, n := range src {
+			if n == 0 {
+				break
+			}
+			dst[i] = place[n-1]
+		}
+	}
+	to.TopLevel = from.TopLevel
+	if from.TopLevel >= 0 {
+		to.Entry = place[from.Entry] - 1
+	}
+	m, m0 := from.Config.M, 2*from.Config.M
+	lists := 0
+	for i, old := range order {
+		o, level := int(old), int(from.Levels[old])
+		move(to.Links0[i*m0:(i+1)*m0], from.Links0[o*m0:(o+1)*m0])
+		to.Levels[i], to.Labels[i], to.UpperAt[i] = from.Levels[o], from.Labels[o], uint32(lists)
+		copy(to.Rows.RowBytes(i), from.Rows.RowBytes(o))
+		if bitmap(from.Deleted).get(old) {
+			bitmap(to.Deleted).set(uint32(i))
+		}
+		for l := range level {
+			move(to.Upper[(lists+l)*m:(lists+l+1)*m], from.Upper[(int(from.UpperAt[o])+l)*m:][:m])
+		}
+		lists += level
+	}
+}

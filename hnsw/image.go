@@ -1,0 +1,181 @@
+package hnsw
+
+import (
+	"fmt"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// Image is the content of an index array by array, as files hold it. Links are ids + 1; a zero ends a list that is not
+// full.
+type Image struct {
+	Config   Config
+	Count    int           // elements
+	TopLevel int           // highest level, −1 if there are no elements
+	Entry    uint32        // entry point, an element of the highest level
+	Links0   []uint32      // Count lists of 2M links
+	Levels   []uint8       // Count
+	UpperAt  []uint32      // Count: index of the element's first list in Upper; undefined for those on level 0 only
+	Upper    []uint32      // lists of M links: levels 1, 2, … of an element one after another
+	Labels   []uint64      // Count
+	Deleted  []uint32      // bitmap of Count bits
+	Rows     vector.Matrix // Count rows, normalised if the metric is cosine
+}
+
+// UpperLists is the number of lists that Upper holds.
+func (m *Image) UpperLists() int { return len(m.Upper) / m.Config.M }
+
+// ImageError says which element of which array of an image is wrong.
+type ImageError struct {
+	Field  string // as in Image
+	Index  int    // element of that array
+	Reason string
+}
+
+func (e *ImageError) Error() string { return fmt.Sprintf("%s[%d]: %s", e.Field, e.Index, e.Reason) }
+
+// WithImage calls fn with the index's present content. Changes of the index wait until fn returns; searches go on. The
+// image must not be changed, nor kept.
+func (x *Index) WithImage(fn func(*Image) error) error {
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	g := x.graph.Load()
+	if g == nil {
+		return ErrClosed
+	}
+	return fn(x.image(g, x.lists))
+}
+
+// image views the graph's arrays.
+func (r *Reader) image(g *graph, lists int) *Image {
+	n := min(r.Len(), g.capacity)
+	m := &Image{
+		Config: r.cfg, Count: n, TopLevel: -1,
+		Links0: g.links0[:n*g.m0], Levels: g.levels[:n], UpperAt: g.upperAt[:n], Upper: g.upper[:lists*g.m],
+		Labels: g.labels[:n], Deleted: g.deleted[:(n+31)/32], Rows: g.rows.Slice(0, n),
+	}
+	m.Config.Capacity = g.capacity
+	if e := r.entry.Load(); e != none {
+		m.TopLevel, m.Entry = int(e>>32), uint32(e)
+	}
+	return m
+}
+
+// Restore makes an index of count elements with upperLists lists above level 0. fill gets an image whose arrays have
+// their lengths and are zero, and writes the content; it is checked completely before the index is given. Rows is filled
+// through its RowBytes. An *ImageError tells what is wrong.
+func Restore(c Config, count, upperLists int, fill func(*Image) error) (*Index, error) {
+	x := &Index{}
+	if err := x.restore(c, count, upperLists, fill); err != nil {
+		return nil, err
+	}
+	g := x.graph.Load()
+	x.lists, x.replacing = upperLists, c.ReplaceDelete
+	x.ids = make(map[uint64]uint32, count)
+	for id, label := range g.labels[:count] {
+		if first, ok := x.ids[label]; ok {
+			g.release()
+			return nil, &ImageError{"Labels", id, fmt.Sprintf("label %d is that of element %d already", label, first)}
+		}
+		x.ids[label] = uint32(id)
+		if x.replacing && g.deleted.get(uint32(id)) {
+			x.free = append(x.free, uint32(id))
+		}
+	}
+	return x, nil
+}
+
+func (r *Reader) restore(c Config, count, upperLists int, fill func(*Image) error) error {
+	c, err := c.withDefaults()
+	if err != nil {
+		return err
+	}
+	c.Capacity = max(c.Capacity, count)
+	if count < 0 || upperLists < 0 || c.Capacity > maxRows {
+		return fmt.Errorf("hnsw: %d elements with %d upper lists are not possible", count, upperLists)
+	}
+	g, err := newGraph(&c, c.Capacity, upperLists+upperRoom(&c, count, c.Capacity))
+	if err != nil {
+		return err
+	}
+	r.cfg = c
+	r.count.Store(int64(count))
+	r.entry.Store(none)
+	m := r.image(g, upperLists)
+	if err = fill(m); err == nil {
+		err = m.Check()
+	}
+	if err != nil {
+		g.release()
+		return err
+	}
+	if m.TopLevel >= 0 {
+		r.entry.Store(uint64(m.TopLevel)<<32 | uint64(m.Entry))
+	}
+	for id := range uint32(count) {
+		g.ready.set(id)
+		if g.deleted.get(id) {
+			r.removed.Add(1)
+		}
+	}
+	r.graph.Store(g)
+	return nil
+}
+
+// Check tests the rules that a search relies on: every link leads to another element that has a list on that level, every
+// list lies inside Upper, and the entry point is of the highest level. It gives an *ImageError.
+func (m *Image) Check() error {
+	if m.Count == 0 {
+		if m.TopLevel != -1 {
+			return &ImageError{"TopLevel", 0, fmt.Sprintf("%d in an index without elements", m.TopLevel)}
+		}
+		return nil
+	}
+	if int64(m.Entry) >= int64(m.Count) || m.TopLevel != int(m.Levels[m.Entry]) {
+		return &ImageError{"Entry", 0, fmt.Sprintf("element %d of %d is not on the top level %d", m.Entry, m.Count, m.TopLevel)}
+	}
+	for id := range m.Count {
+		if err := m.checkElement(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Image) checkElement(id int) error {
+	level := int(m.Levels[id])
+	if level > m.TopLevel {
+		return &ImageError{"Levels", id, fmt.Sprintf("level %d is above the top level %d", level, m.TopLevel)}
+	}
+	m0 := 2 * m.Config.M
+	if err := m.checkList("Links0", m.Links0, id*m0, m0, id, 0); err != nil {
+		return err
+	}
+	if level == 0 {
+		return nil
+	}
+	first := int(m.UpperAt[id])
+	if first > m.UpperLists()-level {
+		return &ImageError{"UpperAt", id, fmt.Sprintf("%d lists from list %d, there are %d", level, first, m.UpperLists())}
+	}
+	for l := 1; l <= level; l++ {
+		if err := m.checkList("Upper", m.Upper, (first+l-1)*m.Config.M, m.Config.M, id, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Image) checkList(field string, links []uint32, at, longest, id, level int) error {
+	for i, n := range links[at : at+longest] {
+		switch to := int64(n) - 1; {
+		case n == 0:
+			return nil
+		case to >= int64(m.Count) || to == int64(id):
+			return &ImageError{field, at + i, fmt.Sprintf("element %d links to %d of %d", id, to, m.Count)}
+		case int(m.Levels[to]) < level:
+			return &ImageError{field, at + i, fmt.Sprintf("element %d links to %d on level %d, which has %d", id, to, level, m.Levels[to])}
+		}
+	}
+	return nil
+}

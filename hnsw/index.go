@@ -1,0 +1,191 @@
+package hnsw
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/shale-search/shale/vector"
+)
+
+const (
+	nodeLocks  = 1 << 14
+	labelLocks = 1 << 12
+)
+
+// Index is a graph that grows. Searches, additions, updates and deletions may run at the same time.
+type Index struct {
+	Reader
+
+	// structure is held for reading by every change of the graph and for writing while the arrays are replaced.
+	structure sync.RWMutex
+	// labelLock keeps two changes of one label apart, nodeLock two changes of one element's lists.
+	labelLock [labelLocks]sync.Mutex
+	nodeLock  [nodeLocks]sync.Mutex
+	// rowLock lets one row be rewritten at a time, for the epoch's sake.
+	rowLock sync.Mutex
+
+	mu        sync.Mutex // guards what follows
+	ids       map[uint64]uint32
+	free      []uint32 // deleted elements whose slots may be taken over
+	lists     int      // lists above level 0 in use
+	topLevel  sync.Mutex
+	replacing bool
+}
+
+// New makes an empty index.
+func New(c Config) (*Index, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGraph(&c, c.Capacity, upperRoom(&c, 0, c.Capacity))
+	if err != nil {
+		return nil, err
+	}
+	x := &Index{ids: make(map[uint64]uint32)}
+	x.cfg, x.replacing = c, c.ReplaceDelete
+	x.entry.Store(none)
+	x.graph.Store(g)
+	return x, nil
+}
+
+// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed.
+func (x *Index) Close() error {
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	if g := x.graph.Swap(nil); g != nil {
+		g.release()
+	}
+	return nil
+}
+
+// Capacity is the number of elements that there is room for now.
+func (x *Index) Capacity() int {
+	x.structure.RLock()
+	defer x.structure.RUnlock()
+	if g := x.graph.Load(); g != nil {
+		return g.capacity
+	}
+	return 0
+}
+
+// Resize makes room for capacity elements, no fewer than there are.
+func (x *Index) Resize(capacity int) error {
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	if capacity < x.Len() || capacity > maxRows {
+		return fmt.Errorf("hnsw: cannot resize to %d: there are %d elements, and at most %d are possible", capacity, x.Len(), maxRows)
+	}
+	return x.reallocate(capacity)
+}
+
+// upperRoom is the number of lists above level 0 that elements from to to (exclusive) will need: each level is drawn
+// from the seed and the id, so it can be counted beforehand.
+func upperRoom(c *Config, from, to int) int {
+	lists := 0
+	for id := from; id < to; id++ {
+		lists += c.level(uint32(id))
+	}
+	return lists
+}
+
+// reallocate moves the index to arrays of another capacity; the caller holds structure for writing.
+func (x *Index) reallocate(capacity int) error {
+	old := x.graph.Load()
+	if old == nil {
+		return ErrClosed
+	}
+	n := x.Len()
+	g, err := newGraph(&x.cfg, capacity, x.lists+upperRoom(&x.cfg, n, capacity))
+	if err != nil {
+		return err
+	}
+	copy(g.links0, old.links0[:n*old.m0])
+	copy(g.upper, old.upper[:x.lists*old.m])
+	copy(g.upperAt, old.upperAt[:n])
+	copy(g.levels, old.levels[:n])
+	copy(g.labels, old.labels[:n])
+	copy(g.deleted, old.deleted[:(n+31)/32])
+	copy(g.ready, old.ready[:(n+31)/32])
+	for i := range n {
+		copy(g.rows.RowBytes(i), old.rows.RowBytes(i))
+	}
+	x.graph.Store(g)
+	old.release()
+	return nil
+}
+
+// grow makes room for one more element at least.
+func (x *Index) grow() error {
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	g := x.graph.Load()
+	if g == nil {
+		return ErrClosed
+	}
+	if x.Len() < g.capacity {
+		return nil // another goroutine was faster
+	}
+	if x.cfg.FixedCapacity || g.capacity >= maxRows {
+		return fmt.Errorf("%w (%d)", ErrFull, g.capacity)
+	}
+	return x.reallocate(min(max(1024, g.capacity+g.capacity/2), maxRows))
+}
+
+// id is the element that carries label.
+func (x *Index) id(label uint64) (uint32, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	id, ok := x.ids[label]
+	return id, ok
+}
+
+// Labels gives the labels of all elements, deleted ones included, in the order in which their slots were first used.
+func (x *Index) Labels() ([]uint64, error) {
+	g, err := x.view()
+	if err != nil {
+		return nil, err
+	}
+	defer g.release()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	labels := make([]uint64, min(x.Len(), g.capacity))
+	for i := range labels {
+		labels[i] = g.label(uint32(i))
+	}
+	return labels, nil
+}
+
+// Vector writes the stored vector of label, normalised if the metric is cosine, to dst (dim values). Labels that are
+// unknown or deleted give ErrLabel.
+func (x *Index) Vector(label uint64, dst []float32) error {
+	if len(dst) != x.cfg.Dim {
+		return fmt.Errorf("%w: room for %d values, the index has %d", vector.ErrDim, len(dst), x.cfg.Dim)
+	}
+	lock := x.lockLabel(label)
+	defer lock.Unlock()
+	x.structure.RLock()
+	defer x.structure.RUnlock()
+	g := x.graph.Load()
+	if g == nil {
+		return ErrClosed
+	}
+	id, ok := x.id(label)
+	if !ok || g.deleted.get(id) || !g.ready.get(id) {
+		return fmt.Errorf("%w: %d", ErrLabel, label)
+	}
+	g.rows.Decode(int(id), dst)
+	return nil
+}
+
+func (x *Index) lockLabel(label uint64) *sync.Mutex {
+	lock := &x.labelLock[label*0x9e3779b97f4a7c15>>(64-12)]
+	lock.Lock()
+	return lock
+}
+
+func (x *Index) lockNode(id uint32) *sync.Mutex {
+	lock := &x.nodeLock[id%nodeLocks]
+	lock.Lock()
+	return lock
+}

@@ -1,0 +1,178 @@
+package hnsw
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// insertState is what an insertion needs beside a search.
+type insertState struct {
+	chosen [][]uint32 // neighbours chosen on each level
+	near   []key      // candidates, nearest first
+	picked []uint32   // those picked so far
+	dist   []float32
+	list   []uint32
+}
+
+// link inserts element id, whose row is stored, into the graph. Neighbours are chosen on all levels first and its own
+// lists are written before the first link to it, so that no search meets it half linked.
+func (x *Index) link(s *searcher, g *graph, id uint32) {
+	level := int(g.levels[id])
+	entry := x.entry.Load()
+	if entry == none {
+		if entry = x.firstEntry(id, level); entry == none {
+			return
+		}
+	}
+	x.choose(s, g, id, min(level, int(entry>>32)), entry)
+	x.connect(s, g, id, s.insert.chosen)
+	if level > int(entry>>32) {
+		x.raiseEntry(id, level)
+	}
+}
+
+// firstEntry makes id the entry point of an empty graph and gives none, or gives the entry point if there is one.
+func (x *Index) firstEntry(id uint32, level int) uint64 {
+	if x.entry.CompareAndSwap(none, uint64(level)<<32|uint64(id)) {
+		return none
+	}
+	return x.entry.Load()
+}
+
+// raiseEntry makes id the entry point unless another element as high has become it.
+func (x *Index) raiseEntry(id uint32, level int) {
+	for {
+		e := x.entry.Load()
+		if int(e>>32) >= level || x.entry.CompareAndSwap(e, uint64(level)<<32|uint64(id)) {
+			return
+		}
+	}
+}
+
+// choose fills chosen[l] with the neighbours that id should have on each level l up to top.
+func (x *Index) choose(s *searcher, g *graph, id uint32, top int, entry uint64) {
+	in := &s.insert
+	in.chosen = slices.Grow(in.chosen[:0], top+1)[:top+1]
+	for l := range in.chosen {
+		in.chosen[l] = in.chosen[l][:0]
+	}
+	s.rows.BindRow(id)
+	from := s.descend(g, entry, top)
+	for l := top; l >= 0; l-- {
+		s.rows.BindRow(id)
+		s.search(g, from, l, x.cfg.EfConstruction)
+		from = s.pool.keys[0].id()
+		in.near = x.candidates(g, in.near[:0], s.pool.keys, id)
+		in.chosen[l] = append(in.chosen[l], s.selectDiverse(in.near, x.cfg.M)...)
+	}
+}
+
+// candidates are the elements among keys that id may be linked to: live ones, and deleted ones only where there are too
+// few of them.
+func (x *Index) candidates(g *graph, dst, keys []key, id uint32) []key {
+	if x.removed.Load() > 0 {
+		for _, k := range keys {
+			if k.id() != id && !g.deleted.get(k.id()) {
+				dst = append(dst, k)
+			}
+		}
+		if len(dst) >= x.cfg.M {
+			return dst
+		}
+	}
+	dst = dst[:0]
+	for _, k := range keys {
+		if k.id() != id {
+			dst = append(dst, k)
+		}
+	}
+	return dst
+}
+
+// selectDiverse picks at most m of the candidates near, which are sorted, by the HNSW paper's heuristic (algorithm 4): one
+// is kept if it is nearer to the element than to each one kept before.
+func (s *searcher) selectDiverse(near []key, m int) []uint32 {
+	in := &s.insert
+	in.picked = in.picked[:0]
+	if len(near) < m {
+		for _, k := range near {
+			in.picked = append(in.picked, k.id())
+		}
+		return in.picked
+	}
+	for _, k := range near {
+		if len(in.picked) == m {
+			break
+		}
+		s.rows.BindRow(k.id())
+		if s.diverse(k.distance()) {
+			in.picked = append(in.picked, k.id())
+		}
+	}
+	return in.picked
+}
+
+// diverse reports whether the row bound now is at least d from each element picked.
+func (s *searcher) diverse(d float32) bool {
+	const step = 4 // few enough that little is computed after the answer is known
+	in := &s.insert
+	in.dist = slices.Grow(in.dist[:0], step)[:step]
+	for at := 0; at < len(in.picked); at += step {
+		ids := in.picked[at:min(at+step, len(in.picked))]
+		s.rows.Score(ids, in.dist)
+		for _, v := range in.dist[:len(ids)] {
+			if v < d {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// connect writes id's own lists and then the links back to it, from level 0 up.
+func (x *Index) connect(s *searcher, g *graph, id uint32, chosen [][]uint32) {
+	lock := x.lockNode(id)
+	for l := range chosen {
+		setNeighbours(g.list(id, l), chosen[l])
+	}
+	lock.Unlock()
+	for l := range chosen {
+		for _, n := range chosen[l] {
+			x.linkBack(s, g, n, id, l)
+		}
+	}
+}
+
+// linkBack adds id to the list of element from; a full list is pruned by the heuristic.
+func (x *Index) linkBack(s *searcher, g *graph, from, id uint32, level int) {
+	lock := x.lockNode(from)
+	defer lock.Unlock()
+	list := g.list(from, level)
+	for i := range list {
+		n := atomic.LoadUint32(&list[i])
+		if n == id+1 {
+			return
+		}
+		if n == 0 {
+			atomic.StoreUint32(&list[i], id+1)
+			return
+		}
+	}
+	in := &s.insert
+	in.list = append(neighbours(list, in.list[:0]), id)
+	in.near = s.sorted(from, in.list, in.near[:0])
+	setNeighbours(list, s.selectDiverse(in.near, len(list)))
+}
+
+// sorted scores ids against the row of element of and appends them to dst, nearest first.
+func (s *searcher) sorted(of uint32, ids []uint32, dst []key) []key {
+	in := &s.insert
+	s.rows.BindRow(of)
+	in.dist = slices.Grow(in.dist[:0], len(ids))[:len(ids)]
+	s.rows.Score(ids, in.dist)
+	for i, d := range in.dist {
+		dst = append(dst, keyOf(d, ids[i]))
+	}
+	slices.Sort(dst)
+	return dst
+}

@@ -1,0 +1,176 @@
+package hnsw
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// Neighbor is one result of a search.
+type Neighbor struct {
+	Label    uint64
+	Distance float32 // by the index's metric; smaller is nearer
+}
+
+// DefaultEf is the number of candidates that a search keeps unless told otherwise.
+const DefaultEf = 100
+
+// SearchOptions says how to search. The zero value searches all elements with DefaultEf.
+type SearchOptions struct {
+	Ef     int           // candidates kept, raised to k; 0: DefaultEf
+	Filter *Filter       // elements that may be returned; nil: all
+	Stop   StopCondition // decides when the walk ends, in place of ef and k; used by one search only
+	Stats  *SearchStats  // filled in, if not nil
+}
+
+// SearchStats says what a search did.
+type SearchStats struct {
+	Distances int  // distances computed
+	Hops      int  // nodes expanded on level 0
+	Exact     bool // every allowed row was scored instead of walking the graph
+}
+
+// Search gives the k elements nearest to query (dim values), nearest first, ties by smaller label. There are fewer when
+// fewer are to be had.
+func (r *Reader) Search(query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+	return r.SearchInto(make([]Neighbor, 0, max(min(k, r.Len()), 0)), query, k, o)
+}
+
+// SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
+func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+	if len(query) != r.cfg.Dim {
+		return dst, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
+	}
+	if k < 0 || k == 0 && o.Stop == nil {
+		return dst, fmt.Errorf("hnsw: k is %d, not at least 1", k)
+	}
+	g, err := r.view()
+	if err != nil {
+		return dst, err
+	}
+	defer g.release()
+	s, err := r.takeSearcher(g)
+	if err != nil {
+		return dst, err
+	}
+	defer r.putSearcher(s)
+	if err := r.bind(s, query); err != nil {
+		return dst, err
+	}
+	return r.run(s, g, dst, k, &o), nil
+}
+
+// bind makes query, normalised where the metric asks for it, the searcher's query.
+func (r *Reader) bind(s *searcher, query []float32) error {
+	if !vector.Finite(query) {
+		return fmt.Errorf("query: %w", ErrNotFinite)
+	}
+	own := s.rows.Query()
+	copy(own, query)
+	if r.cfg.Metric == vector.Cosine {
+		vector.Normalize(own)
+	}
+	s.rows.BindOwn()
+	return nil
+}
+
+// run searches with the bound query and appends what it finds to dst.
+func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOptions) []Neighbor {
+	began := r.epoch.Load() &^ 1 // odd: a row is being rewritten now, so look again at the end
+	entry := r.entry.Load()
+	if entry == none {
+		return dst
+	}
+	ef := o.Ef
+	if ef <= 0 {
+		ef = DefaultEf
+	}
+	ef = min(max(ef, k), max(r.Len(), 1))
+	var keys []key
+	hops, exact := 0, false
+	switch {
+	case o.Stop == nil && o.Filter == nil && r.removed.Load() == 0:
+		hops = s.search(g, s.descend(g, entry, 0), 0, ef)
+		keys = s.pool.keys
+	case o.Stop == nil && r.exactIsCheaper(s, g, o.Filter, ef):
+		keys, exact = s.exact(g, r.Len(), o.Filter, k), true
+	default:
+		s.filtered.reset(g, ef, o.Filter, o.Stop)
+		hops = s.walk(g, s.descend(g, entry, 0), 0, &s.filtered)
+		keys = s.filtered.sorted()
+	}
+	if o.Stop == nil && len(keys) > k {
+		keys = keys[:lastTie(keys, k)]
+	}
+	if o.Stats != nil {
+		*o.Stats = SearchStats{Distances: s.scored, Hops: hops, Exact: exact}
+	}
+	found := s.resolve(r, g, keys, o.Filter, began)
+	if o.Stop != nil {
+		found = o.Stop.Finish(found)
+	} else if len(found) > k {
+		found = found[:k]
+	}
+	return append(dst, found...)
+}
+
+// lastTie is the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.
+func lastTie(keys []key, k int) int {
+	for k < len(keys) && keys[k]>>32 == keys[k-1]>>32 {
+		k++
+	}
+	return k
+}
+
+// resolve turns keys into sorted results. If a row was rewritten since the search began, the distances, labels and marks
+// are read once more, all of one moment.
+func (s *searcher) resolve(r *Reader, g *graph, keys []key, f *Filter, began uint64) []Neighbor {
+	for {
+		s.results = s.results[:0]
+		now := r.epoch.Load()
+		if now == began {
+			for _, k := range keys {
+				s.results = append(s.results, Neighbor{g.label(k.id()), k.distance()})
+			}
+		} else if now&1 == 0 {
+			s.rescore(g, keys, f)
+		}
+		if now&1 == 0 && r.epoch.Load() == now {
+			break
+		}
+		runtime.Gosched()
+	}
+	if r.cfg.Metric == vector.Cosine {
+		for i := range s.results {
+			s.results[i].Distance = max(s.results[i].Distance, 0) // rounding may take it below
+		}
+	}
+	slices.SortFunc(s.results, func(a, b Neighbor) int {
+		if c := cmp.Compare(a.Distance, b.Distance); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Label, b.Label)
+	})
+	return s.results
+}
+
+// rescore makes results of the keys whose elements may be returned now, at their present distances.
+func (s *searcher) rescore(g *graph, keys []key, f *Filter) {
+	for len(keys) > 0 {
+		n := min(len(s.dist), len(keys))
+		ids := s.ids[:0]
+		for _, k := range keys[:n] {
+			if g.allowed(k.id(), f) {
+				ids = append(ids, k.id())
+			}
+		}
+		s.scorer.Score(ids, s.dist)
+		for i, id := range ids {
+			s.results = append(s.results, Neighbor{g.label(id), s.dist[i]})
+		}
+		keys = keys[n:]
+	}
+}
