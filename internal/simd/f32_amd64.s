@@ -38,7 +38,7 @@ pair_wide:
 	VSUBPS      96(CX)(BX*4), Y5, Y5
 	VFMADD231PS Y5, Y5, Y4
 	MOVQ        SI, BX
-	ADDQ        $0x20, SI
+	ADDQ        $0x00000020, SI
 	CMPQ        SI, DX
 	JLE         pair_wide
 
@@ -55,7 +55,7 @@ pair_narrow:
 	VSUBPS      (CX)(BX*4), Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	MOVQ        SI, BX
-	ADDQ        $0x08, SI
+	ADDQ        $0x00000008, SI
 	CMPQ        SI, DX
 	JLE         pair_narrow
 
@@ -210,7 +210,7 @@ group_wide:
 	VSUBPS      32(R12)(R13*4), Y9, Y9
 	VFMADD231PS Y9, Y9, Y8
 	MOVQ        R14, R13
-	ADDQ        $0x10, R14
+	ADDQ        $0x00000010, R14
 	CMPQ        R14, CX
 	JLE         group_wide
 
@@ -234,7 +234,7 @@ group_narrow:
 	VSUBPS      (R12)(R13*4), Y5, Y5
 	VFMADD231PS Y5, Y5, Y4
 	MOVQ        R14, R13
-	ADDQ        $0x08, R14
+	ADDQ        $0x00000008, R14
 	CMPQ        R14, CX
 	JLE         group_narrow
 
@@ -304,7 +304,7 @@ one_wide:
 	VSUBPS      96(DI)(R8*4), Y5, Y5
 	VFMADD231PS Y5, Y5, Y4
 	MOVQ        R9, R8
-	ADDQ        $0x20, R9
+	ADDQ        $0x00000020, R9
 	CMPQ        R9, CX
 	JLE         one_wide
 
@@ -321,7 +321,7 @@ one_narrow:
 	VSUBPS      (DI)(R8*4), Y2, Y2
 	VFMADD231PS Y2, Y2, Y1
 	MOVQ        R9, R8
-	ADDQ        $0x08, R9
+	ADDQ        $0x00000008, R9
 	CMPQ        R9, CX
 	JLE         one_narrow
 
@@ -380,7 +380,7 @@ pair_wide:
 	VMOVUPS     96(AX)(BX*4), Y5
 	VFMADD231PS 96(CX)(BX*4), Y5, Y4
 	MOVQ        SI, BX
-	ADDQ        $0x20, SI
+	ADDQ        $0x00000020, SI
 	CMPQ        SI, DX
 	JLE         pair_wide
 
@@ -396,7 +396,7 @@ pair_narrow:
 	VMOVUPS     (AX)(BX*4), Y2
 	VFMADD231PS (CX)(BX*4), Y2, Y1
 	MOVQ        SI, BX
-	ADDQ        $0x08, SI
+	ADDQ        $0x00000008, SI
 	CMPQ        SI, DX
 	JLE         pair_narrow
 
@@ -528,7 +528,7 @@ group_wide:
 	VFMADD231PS 32(R11)(R13*4), Y9, Y7
 	VFMADD231PS 32(R12)(R13*4), Y9, Y8
 	MOVQ        R14, R13
-	ADDQ        $0x10, R14
+	ADDQ        $0x00000010, R14
 	CMPQ        R14, CX
 	JLE         group_wide
 
@@ -548,7 +548,7 @@ group_narrow:
 	VFMADD231PS (R11)(R13*4), Y5, Y3
 	VFMADD231PS (R12)(R13*4), Y5, Y4
 	MOVQ        R14, R13
-	ADDQ        $0x08, R14
+	ADDQ        $0x00000008, R14
 	CMPQ        R14, CX
 	JLE         group_narrow
 
@@ -614,7 +614,7 @@ one_wide:
 	VMOVUPS     96(AX)(R8*4), Y5
 	VFMADD231PS 96(DI)(R8*4), Y5, Y4
 	MOVQ        R9, R8
-	ADDQ        $0x20, R9
+	ADDQ        $0x00000020, R9
 	CMPQ        R9, CX
 	JLE         one_wide
 
@@ -630,7 +630,7 @@ one_narrow:
 	VMOVUPS     (AX)(R8*4), Y2
 	VFMADD231PS (DI)(R8*4), Y2, Y1
 	MOVQ        R9, R8
-	ADDQ        $0x08, R9
+	ADDQ        $0x00000008, R9
 	CMPQ        R9, CX
 	JLE         one_narrow
 
@@ -697,7 +697,7 @@ pair_wide:
 	VSUBPS      192(DX)(CX*4), Z4, Z4
 	VFMADD231PS Z4, Z4, Z3
 	MOVQ        SI, CX
-	ADDQ        $0x40, SI
+	ADDQ        $0x00000040, SI
 	CMPQ        SI, BX
 	JLE         pair_wide
 
@@ -714,7 +714,7 @@ pair_narrow:
 	VSUBPS      (DX)(CX*4), Z1, Z1
 	VFMADD231PS Z1, Z1, Z0
 	MOVQ        SI, CX
-	ADDQ        $0x10, SI
+	ADDQ        $0x00000010, SI
 	CMPQ        SI, BX
 	JLE         pair_narrow
 
@@ -858,7 +858,7 @@ group_wide:
 	VSUBPS      64(R12)(R13*4), Z8, Z8
 	VFMADD231PS Z8, Z8, Z7
 	MOVQ        R14, R13
-	ADDQ        $0x20, R14
+	ADDQ        $0x00000020, R14
 	CMPQ        R14, DX
 	JLE         group_wide
 
@@ -882,7 +882,7 @@ group_narrow:
 	VSUBPS      (R12)(R13*4), Z8, Z8
 	VFMADD231PS Z8, Z8, Z3
 	MOVQ        R14, R13
-	ADDQ        $0x10, R14
+	ADDQ        $0x00000010, R14
 	CMPQ        R14, DX
 	JLE         group_narrow
 
@@ -954,7 +954,7 @@ one_wide:
 	VSUBPS      192(CX)(R8*4), Z0, Z0
 	VFMADD231PS Z0, Z0, Z13
 	MOVQ        R9, R8
-	ADDQ        $0x40, R9
+	ADDQ        $0x00000040, R9
 	CMPQ        R9, DX
 	JLE         one_wide
 
@@ -971,7 +971,7 @@ one_narrow:
 	VSUBPS      (CX)(R8*4), Z0, Z0
 	VFMADD231PS Z0, Z0, Z10
 	MOVQ        R9, R8
-	ADDQ        $0x10, R9
+	ADDQ        $0x00000010, R9
 	CMPQ        R9, DX
 	JLE         one_narrow
 
@@ -1033,7 +1033,7 @@ pair_wide:
 	VMOVUPS     192(AX)(CX*4), Z4
 	VFMADD231PS 192(DX)(CX*4), Z4, Z3
 	MOVQ        SI, CX
-	ADDQ        $0x40, SI
+	ADDQ        $0x00000040, SI
 	CMPQ        SI, BX
 	JLE         pair_wide
 
@@ -1049,7 +1049,7 @@ pair_narrow:
 	VMOVUPS     (AX)(CX*4), Z1
 	VFMADD231PS (DX)(CX*4), Z1, Z0
 	MOVQ        SI, CX
-	ADDQ        $0x10, SI
+	ADDQ        $0x00000010, SI
 	CMPQ        SI, BX
 	JLE         pair_narrow
 
@@ -1184,7 +1184,7 @@ group_wide:
 	VFMADD231PS 64(R11)(R13*4), Z8, Z6
 	VFMADD231PS 64(R12)(R13*4), Z8, Z7
 	MOVQ        R14, R13
-	ADDQ        $0x20, R14
+	ADDQ        $0x00000020, R14
 	CMPQ        R14, DX
 	JLE         group_wide
 
@@ -1204,7 +1204,7 @@ group_narrow:
 	VFMADD231PS (R11)(R13*4), Z8, Z2
 	VFMADD231PS (R12)(R13*4), Z8, Z3
 	MOVQ        R14, R13
-	ADDQ        $0x10, R14
+	ADDQ        $0x00000010, R14
 	CMPQ        R14, DX
 	JLE         group_narrow
 
@@ -1272,7 +1272,7 @@ one_wide:
 	VMOVUPS     192(AX)(R8*4), Z0
 	VFMADD231PS 192(CX)(R8*4), Z0, Z12
 	MOVQ        R9, R8
-	ADDQ        $0x40, R9
+	ADDQ        $0x00000040, R9
 	CMPQ        R9, DX
 	JLE         one_wide
 
@@ -1288,7 +1288,7 @@ one_narrow:
 	VMOVUPS     (AX)(R8*4), Z0
 	VFMADD231PS (CX)(R8*4), Z0, Z9
 	MOVQ        R9, R8
-	ADDQ        $0x10, R9
+	ADDQ        $0x00000010, R9
 	CMPQ        R9, DX
 	JLE         one_narrow
 

@@ -7,33 +7,40 @@ var generic = Kernels{
 	Name:       "generic",
 	L2F32:      l2F32Generic,
 	DotF32:     dotF32Generic,
-	BatchL2F32: batchOf(l2F32Generic, 4, 0, 1),
-	BatchIPF32: batchOf(dotF32Generic, 4, 1, -1),
+	L2F16:      l2F16Generic,
+	DotF16:     dotF16Generic,
+	L2I8:       l2Generic[int8],
+	DotI8:      dotGeneric[int8],
+	L2U8:       l2Generic[uint8],
+	DotU8:      dotGeneric[uint8],
+	BatchL2F32: batchL2(l2F32Generic),
+	BatchIPF32: batchIP(dotF32Generic),
+	BatchL2F16: batchL2(l2F16Generic),
+	BatchIPF16: batchIP(dotF16Generic),
+	BatchL2I8:  batchL2(l2Generic[int8]),
+	BatchIPI8:  batchIP(dotGeneric[int8]),
+	BatchL2U8:  batchL2(l2Generic[uint8]),
+	BatchIPU8:  batchIP(dotGeneric[uint8]),
 }
 
-func l2F32Generic(a, b unsafe.Pointer, dim int) float32 {
-	x, y := unsafe.Slice((*float32)(a), dim), unsafe.Slice((*float32)(b), dim)
-	var sum float32
-	for i, v := range x {
-		d := v - y[i]
-		sum += d * d
-	}
-	return sum
-}
-
-func dotF32Generic(a, b unsafe.Pointer, dim int) float32 {
-	x, y := unsafe.Slice((*float32)(a), dim), unsafe.Slice((*float32)(b), dim)
-	var sum float32
-	for i, v := range x {
-		sum += v * y[i]
-	}
-	return sum
-}
-
-func batchOf(pair func(a, b unsafe.Pointer, dim int) float32, _ int, bias, sign float32) Batch {
+// batchL2 makes a batch kernel of a pair kernel for the squared Euclidean distance.
+func batchL2[T float32 | int32](pair func(a, b unsafe.Pointer, dim int) T) Batch {
 	return func(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32) {
 		for i, id := range ids {
-			out[i] = bias + sign*pair(query, unsafe.Add(base, uintptr(id)*stride), dim)
+			out[i] = float32(pair(query, row(base, id, stride), dim))
 		}
 	}
+}
+
+// batchIP makes a batch kernel of a pair kernel for the inner product.
+func batchIP[T float32 | int32](pair func(a, b unsafe.Pointer, dim int) T) Batch {
+	return func(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32) {
+		for i, id := range ids {
+			out[i] = float32(1 - pair(query, row(base, id, stride), dim))
+		}
+	}
+}
+
+func row(base unsafe.Pointer, id uint32, stride uintptr) unsafe.Pointer {
+	return unsafe.Add(base, uintptr(id)*stride)
 }

@@ -8,26 +8,63 @@ func native() []*Kernels {
 	var sets []*Kernels
 	x := &cpu.X86
 	if x.HasAVX512F && x.HasAVX512BW && x.HasAVX512VL && x.HasAVX512DQ {
-		sets = append(sets, avx512())
+		set := avx512
+		if x.HasAVX512VNNI {
+			set = withVNNI(set)
+		}
+		sets = append(sets, &set)
 	}
 	if x.HasAVX2 && x.HasFMA && x.HasF16C {
-		sets = append(sets, avx2())
+		sets = append(sets, &avx2)
 	}
 	return sets
 }
 
-func avx512() *Kernels {
-	k := generic
-	k.Name = "avx512"
-	k.L2F32, k.DotF32 = l2F32AVX512, dotF32AVX512
-	k.BatchL2F32, k.BatchIPF32 = batchL2F32AVX512, batchIPF32AVX512
-	return &k
+var avx512 = Kernels{
+	Name:       "avx512",
+	L2F32:      l2F32AVX512,
+	DotF32:     dotF32AVX512,
+	L2F16:      l2F16AVX512,
+	DotF16:     dotF16AVX512,
+	L2I8:       l2I8AVX512,
+	DotI8:      dotI8AVX512,
+	L2U8:       l2U8AVX512,
+	DotU8:      dotU8AVX512,
+	BatchL2F32: batchL2F32AVX512,
+	BatchIPF32: batchIPF32AVX512,
+	BatchL2F16: batchL2F16AVX512,
+	BatchIPF16: batchIPF16AVX512,
+	BatchL2I8:  batchL2I8AVX512,
+	BatchIPI8:  batchIPI8AVX512,
+	BatchL2U8:  batchL2U8AVX512,
+	BatchIPU8:  batchIPU8AVX512,
 }
 
-func avx2() *Kernels {
-	k := generic
-	k.Name = "avx2"
-	k.L2F32, k.DotF32 = l2F32AVX2, dotF32AVX2
-	k.BatchL2F32, k.BatchIPF32 = batchL2F32AVX2, batchIPF32AVX2
-	return &k
+// withVNNI puts the integer kernels in place that need the dot-product instructions.
+func withVNNI(k Kernels) Kernels {
+	k.L2I8, k.DotI8 = l2I8VNNI, dotI8VNNI
+	k.L2U8, k.DotU8 = l2U8VNNI, dotU8VNNI
+	k.BatchL2I8, k.BatchIPI8 = batchL2I8VNNI, batchIPI8VNNI
+	k.BatchL2U8, k.BatchIPU8 = batchL2U8VNNI, batchIPU8VNNI
+	return k
+}
+
+var avx2 = Kernels{
+	Name:       "avx2",
+	L2F32:      l2F32AVX2,
+	DotF32:     dotF32AVX2,
+	L2F16:      l2F16AVX2,
+	DotF16:     dotF16AVX2,
+	L2I8:       l2I8AVX2,
+	DotI8:      dotI8AVX2,
+	L2U8:       l2U8AVX2,
+	DotU8:      dotU8AVX2,
+	BatchL2F32: batchL2F32AVX2,
+	BatchIPF32: batchIPF32AVX2,
+	BatchL2F16: batchL2F16AVX2,
+	BatchIPF16: batchIPF16AVX2,
+	BatchL2I8:  batchL2I8AVX2,
+	BatchIPI8:  batchIPI8AVX2,
+	BatchL2U8:  batchL2U8AVX2,
+	BatchIPU8:  batchIPU8AVX2,
 }

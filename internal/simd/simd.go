@@ -5,6 +5,9 @@ package simd
 
 //go:generate go run -C gen . -elem prefetch
 //go:generate go run -C gen . -elem f32
+//go:generate go run -C gen . -elem f16
+//go:generate go run -C gen . -elem i8
+//go:generate go run -C gen . -elem u8
 
 import (
 	"os"

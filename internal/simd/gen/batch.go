@@ -42,7 +42,7 @@ func (k kernel) batch() {
 	asm.CMOVQGE(short, until)
 	k.ask("first", ahead, until, end, size)
 
-	t := k.prepareTail(dim)
+	c := k.prepare(query, dim)
 	asm.JMP(operand.LabelRef("group_test"))
 	asm.Label("group")
 	asm.LEAQ(operand.Mem{Base: ahead, Disp: 4 * group}, until)
@@ -51,7 +51,7 @@ func (k kernel) batch() {
 	for i := range row {
 		row[i] = address(operand.Mem{Base: ids, Disp: 4 * i})
 	}
-	sums := k.finish(k.rows("group", query, row, dim, t))
+	sums := k.finish(k.rows("group", query, row, dim, c))
 	asm.VMOVUPS(sums.AsX(), operand.Mem{Base: out})
 	asm.ADDQ(operand.Imm(4*group), ids)
 	asm.ADDQ(operand.Imm(4*group), out)
@@ -63,7 +63,7 @@ func (k kernel) batch() {
 
 	asm.JMP(operand.LabelRef("one_test"))
 	asm.Label("one")
-	sum := k.finish(k.rows("one", query, []reg.Register{address(operand.Mem{Base: ids})}, dim, t))
+	sum := k.finish(k.rows("one", query, []reg.Register{address(operand.Mem{Base: ids})}, dim, c))
 	asm.VMOVSS(sum.AsX(), operand.Mem{Base: out})
 	asm.ADDQ(operand.Imm(4), ids)
 	asm.ADDQ(operand.Imm(4), out)
@@ -101,7 +101,7 @@ func (k kernel) finish(sums reg.VecVirtual) reg.VecVirtual {
 	if k.metric == dot {
 		one, x := asm.GP32(), asm.XMM()
 		if k.integer() {
-			asm.MOVL(operand.Imm(1), one)
+			asm.MOVL(operand.U32(1), one)
 		} else {
 			asm.MOVL(operand.Imm(0x3f800000), one)
 		}

@@ -8,23 +8,26 @@ import (
 // elem is an element type on a level of the instruction set.
 type elem interface {
 	isa() isa
-	suffix() string // of the function names
-	size() int      // bytes an element of a row
-	integer() bool  // sums are int32
-	width() int     // elements of a chunk
+	suffix() string      // of the function names
+	size() int           // bytes an element of a row
+	integer() bool       // sums are int32
+	width() int          // elements of a chunk
+	add(a, b operand.Op) // adds the sums a to b
 
+	// prepare readies, once a call, what the other steps share.
+	prepare(query, dim reg.Register) constants
 	// step adds a chunk of each row to its sum.
-	step(m metric, c chunk, sums []reg.VecVirtual)
-	// prepareTail readies, once a call, what tail needs.
-	prepareTail(dim reg.Register) tailer
+	step(m metric, c chunk, k constants, sums []reg.VecVirtual)
 	// tail adds the last dim - c.at elements, which are fewer than a chunk and at least one.
-	tail(m metric, label string, c chunk, dim reg.Register, t tailer, sums []reg.VecVirtual)
-	// add adds the sums a to b.
-	add(a, b operand.Op)
+	tail(m metric, label string, c chunk, dim reg.Register, k constants, sums []reg.VecVirtual)
 }
 
-// tailer is the mask of the last elements: an opmask register or a vector.
-type tailer reg.Register
+// constants are registers that hold the same all through a call. An element type uses those it needs.
+type constants struct {
+	mask reg.Register    // the last elements: an opmask or a vector
+	flip reg.VecVirtual  // turns signed bytes into unsigned ones and back
+	seed *reg.VecVirtual // what a sum starts from, if not zero
+}
 
 // chunk is a place in the query and in the rows: skip elements after element at.
 type chunk struct {
@@ -44,10 +47,24 @@ func (c chunk) r(i, size int) operand.Mem {
 	return operand.Mem{Base: c.row[i], Index: c.at, Scale: uint8(size), Disp: c.skip * size}
 }
 
-func elements(name string) []elem {
+// kernels lists what the file of an element type holds.
+func kernels(name string) []kernel {
+	both := func(elems ...elem) []kernel {
+		var list []kernel
+		for _, e := range elems {
+			list = append(list, kernel{e, l2}, kernel{e, dot})
+		}
+		return list
+	}
 	switch name {
 	case "f32":
-		return []elem{float32s{avx2}, float32s{avx512}}
+		return both(float32s{avx2}, float32s{avx512})
+	case "f16":
+		return both(float16s{avx2}, float16s{avx512})
+	case "i8", "u8":
+		signed := name == "i8"
+		return append(both(words{avx2, signed}, words{avx512, signed}),
+			kernel{words{vnni, signed}, l2}, kernel{quads{signed}, dot})
 	}
 	return nil
 }

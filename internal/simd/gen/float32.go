@@ -15,7 +15,7 @@ func (f float32s) width() int     { return f.level.bits / 32 }
 
 func (f float32s) add(a, b operand.Op) { asm.VADDPS(a, b, b) }
 
-func (f float32s) step(m metric, c chunk, sums []reg.VecVirtual) {
+func (f float32s) step(m metric, c chunk, _ constants, sums []reg.VecVirtual) {
 	q := f.level.vec()
 	asm.VMOVUPS(c.q(4), q)
 	for i, sum := range sums {
@@ -29,20 +29,20 @@ func (f float32s) step(m metric, c chunk, sums []reg.VecVirtual) {
 	}
 }
 
-func (f float32s) prepareTail(dim reg.Register) tailer {
+func (f float32s) prepare(_, dim reg.Register) constants {
 	if f.level.bits == 512 {
-		return opmask(dim, f.width())
+		return constants{mask: opmask(dim, f.width())}
 	}
-	return firstLanes(dim, f.width())
+	return constants{mask: firstLanes(dim, f.width())}
 }
 
-func (f float32s) tail(m metric, _ string, c chunk, _ reg.Register, t tailer, sums []reg.VecVirtual) {
+func (f float32s) tail(m metric, _ string, c chunk, _ reg.Register, k constants, sums []reg.VecVirtual) {
 	load := func(from operand.Mem) reg.VecVirtual {
 		v := f.level.vec()
 		if f.level.bits == 512 {
-			asm.VMOVUPS_Z(from, t, v)
+			asm.VMOVUPS_Z(from, k.mask, v)
 		} else {
-			asm.VMASKMOVPS(from, t, v)
+			asm.VMASKMOVPS(from, k.mask, v)
 		}
 		return v
 	}

@@ -22,18 +22,15 @@ func main() {
 	elem := flag.String("elem", "", "element type of the rows (f32, f16, i8, u8), or prefetch for that routine")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
-	switch elems := elements(*elem); {
+	switch list := kernels(*elem); {
 	case *elem == "prefetch":
 		prefetchFunc()
-	case len(elems) == 0:
+	case len(list) == 0:
 		log.Fatalf("no element type %q", *elem)
 	default:
-		for _, e := range elems {
-			for _, m := range []metric{l2, dot} {
-				k := kernel{elem: e, metric: m}
-				k.pair()
-				k.batch()
-			}
+		for _, k := range list {
+			k.pair()
+			k.batch()
 		}
 	}
 	if err := write("../" + *elem + "_amd64"); err != nil {
