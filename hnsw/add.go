@@ -36,10 +36,22 @@ func (x *Index) checkVector(vec []float32) error {
 	if len(vec) != x.cfg.Dim {
 		return fmt.Errorf("%w: %d values, the index has %d", vector.ErrDim, len(vec), x.cfg.Dim)
 	}
-	if !vector.Finite(vec) {
+	if !x.cfg.storable(vec) {
 		return ErrNotFinite
 	}
 	return nil
+}
+
+// storable reports whether vec is finite, also once it is rounded to the type of the rows.
+func (c *Config) storable(vec []float32) bool {
+	if c.Storage == vector.Float16 && c.Metric != vector.Cosine {
+		for _, v := range vec {
+			if vector.FloatToHalf(v)&0x7c00 == 0x7c00 {
+				return false
+			}
+		}
+	}
+	return vector.Finite(vec)
 }
 
 // slot is where a vector goes: a new element, or one that is there and is rewritten.
@@ -84,10 +96,11 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
 		if g.deleted.get(id) && x.replacing && !o.ReplaceDeleted {
 			return slot{}, fmt.Errorf("label %d: %w", label, ErrUpdateDeleted)
 		}
+		x.free.remove(id) // from now on nobody else takes it over
 		return slot{g: g, id: id, label: label}, nil
 	}
 	if o.ReplaceDeleted {
-		if id, ok := x.takeFree(g); ok {
+		if id, ok := x.free.take(); ok {
 			delete(x.ids, g.label(id))
 			x.ids[label] = id
 			return slot{g: g, id: id, label: label}, nil
@@ -105,19 +118,6 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
 	x.ids[label] = id
 	x.count.Store(int64(n + 1))
 	return slot{g: g, id: id, label: label, fresh: true}, nil
-}
-
-// takeFree gives a deleted element whose slot may be taken over; the caller holds mu. Elements undeleted or taken since
-// they were put on the list are passed over.
-func (x *Index) takeFree(g *graph) (uint32, bool) {
-	for len(x.free) > 0 {
-		id := x.free[len(x.free)-1]
-		x.free = x.free[:len(x.free)-1]
-		if owner, ok := x.ids[g.label(id)]; ok && owner == id && g.deleted.get(id) {
-			return id, true
-		}
-	}
-	return 0, false
 }
 
 // put stores vec in its slot and links it.

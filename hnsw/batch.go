@@ -33,7 +33,7 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	if o.ReplaceDeleted && !x.replacing {
 		return ErrReplaceDisabled
 	}
-	if err := checkRows(rows); err != nil {
+	if err := x.cfg.checkRows(rows); err != nil {
 		return err
 	}
 	b := &batch{x: x, rows: rows, labels: labels, base: uint64(x.Len()), o: o}
@@ -57,13 +57,13 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 }
 
 // checkRows refuses NaN and infinity before anything is added.
-func checkRows(rows vector.Matrix) error {
+func (c *Config) checkRows(rows vector.Matrix) error {
 	if rows.Type() != vector.Float32 && rows.Type() != vector.Float16 {
 		return nil
 	}
 	v := make([]float32, rows.Dim())
 	for i := range rows.Rows() {
-		if rows.Decode(i, v); !vector.Finite(v) {
+		if rows.Decode(i, v); !c.storable(v) {
 			return fmt.Errorf("row %d: %w", i, ErrNotFinite)
 		}
 	}
@@ -94,36 +94,44 @@ func (b *batch) work(ctx context.Context) {
 
 // one adds one row and reports whether to go on.
 func (b *batch) one(vec []float32) bool {
-	b.mu.Lock()
-	row := b.next
-	if b.err != nil || row == b.rows.Rows() {
-		b.mu.Unlock()
+	row, at, lock := b.take()
+	if lock == nil {
 		return false
+	}
+	b.rows.Decode(row, vec)
+	err := b.x.put(at, vec)
+	b.x.structure.RUnlock()
+	lock.Unlock()
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.err = errors.Join(b.err, err)
+		return false
+	}
+	b.report(int(b.done.Add(1)))
+	return true
+}
+
+// take reserves the next row's slot. The caller gets it with structure held for reading and its label's lock, which is
+// nil at the end or after an error.
+func (b *batch) take() (row int, at slot, lock *sync.Mutex) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	row = b.next
+	if b.err != nil || row == b.rows.Rows() {
+		return row, at, nil
 	}
 	b.next++
 	label := b.base + uint64(row)
 	if b.labels != nil {
 		label = b.labels[row]
 	}
-	lock := b.x.lockLabel(label)
-	defer lock.Unlock()
-	at, err := b.x.reserveOrGrow(label, b.o.AddOptions)
-	if err != nil {
-		b.err = err
-		b.mu.Unlock()
-		return false
+	lock = b.x.lockLabel(label)
+	if at, b.err = b.x.reserveOrGrow(label, b.o.AddOptions); b.err != nil {
+		lock.Unlock()
+		return row, at, nil
 	}
-	b.mu.Unlock()
-	defer b.x.structure.RUnlock()
-	b.rows.Decode(row, vec)
-	if err := b.x.put(at, vec); err != nil {
-		b.mu.Lock()
-		b.err = errors.Join(b.err, err)
-		b.mu.Unlock()
-		return false
-	}
-	b.report(int(b.done.Add(1)))
-	return true
+	return row, at, lock
 }
 
 // report tells of every 256th row, unless another goroutine is telling.

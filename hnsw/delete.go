@@ -11,7 +11,7 @@ func (x *Index) Delete(label uint64) error {
 		g.deleted.set(id)
 		x.removed.Add(1)
 		if x.replacing {
-			x.free = append(x.free, id)
+			x.free.add(id)
 		}
 		return nil
 	})
@@ -25,6 +25,7 @@ func (x *Index) Undelete(label uint64) error {
 		}
 		g.deleted.clear(id)
 		x.removed.Add(-1)
+		x.free.remove(id)
 		return nil
 	})
 }

@@ -34,8 +34,7 @@ const (
 
 // exactIsCheaper estimates which is less work: to score every allowed row, or to walk until ef allowed ones are held. A
 // walk that may keep one element in 1/p passes through about ef/p of them, so both are equal where p²n = walkFactor·ef.
-func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *Filter, ef int) bool {
-	n := r.Len()
+func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *Filter, ef, n int) bool {
 	if n <= walkFactor*ef {
 		return true
 	}

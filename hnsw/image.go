@@ -79,7 +79,7 @@ func Restore(c Config, count, upperLists int, fill func(*Image) error) (*Index, 
 		}
 		x.ids[label] = uint32(id)
 		if x.replacing && g.deleted.get(uint32(id)) {
-			x.free = append(x.free, uint32(id))
+			x.free.add(uint32(id))
 		}
 	}
 	return x, nil
@@ -123,7 +123,7 @@ func (r *Reader) restore(c Config, count, upperLists int, fill func(*Image) erro
 }
 
 // Check tests the rules that a search relies on: every link leads to another element that has a list on that level, every
-// list lies inside Upper, and the entry point is of the highest level. It gives an *ImageError.
+// list lies inside Upper and is one element's own, no mark stands past the last element, and the entry point is of the highest level. It gives an *ImageError.
 func (m *Image) Check() error {
 	if m.Count == 0 {
 		if m.TopLevel != -1 {
@@ -134,15 +134,20 @@ func (m *Image) Check() error {
 	if int64(m.Entry) >= int64(m.Count) || m.TopLevel != int(m.Levels[m.Entry]) {
 		return &ImageError{"Entry", 0, fmt.Sprintf("element %d of %d is not on the top level %d", m.Entry, m.Count, m.TopLevel)}
 	}
+	if used := m.Count & 31; used != 0 && m.Deleted[len(m.Deleted)-1]>>used != 0 {
+		return &ImageError{"Deleted", len(m.Deleted) - 1, fmt.Sprintf("marks past the last of %d elements", m.Count)}
+	}
+	owned := make(bitmap, (m.UpperLists()+31)/32)
 	for id := range m.Count {
-		if err := m.checkElement(id); err != nil {
+		if err := m.checkElement(id, owned); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *Image) checkElement(id int) error {
+// checkElement tests element id; owned marks the upper lists of the elements before it.
+func (m *Image) checkElement(id int, owned bitmap) error {
 	level := int(m.Levels[id])
 	if level > m.TopLevel {
 		return &ImageError{"Levels", id, fmt.Sprintf("level %d is above the top level %d", level, m.TopLevel)}
@@ -159,6 +164,11 @@ func (m *Image) checkElement(id int) error {
 		return &ImageError{"UpperAt", id, fmt.Sprintf("%d lists from list %d, there are %d", level, first, m.UpperLists())}
 	}
 	for l := 1; l <= level; l++ {
+		list := uint32(first + l - 1)
+		if owned.get(list) {
+			return &ImageError{"UpperAt", id, fmt.Sprintf("list %d is another element's", list)}
+		}
+		owned.set(list)
 		if err := m.checkList("Upper", m.Upper, (first+l-1)*m.Config.M, m.Config.M, id, l); err != nil {
 			return err
 		}

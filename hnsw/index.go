@@ -26,8 +26,8 @@ type Index struct {
 
 	mu        sync.Mutex // guards what follows
 	ids       map[uint64]uint32
-	free      []uint32 // deleted elements whose slots may be taken over
-	lists     int      // lists above level 0 in use
+	free      freeList
+	lists     int // lists above level 0 in use
 	topLevel  sync.Mutex
 	replacing bool
 }

@@ -31,7 +31,7 @@ type pool struct {
 	open  []uint64 // bit i: keys[i] is still to be expanded
 	ef    int
 	first int     // no open key stands before it
-	worst float32 // distance of the last key once the pool is full, +Inf before
+	worst float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
 }
 
 func (p *pool) reset(ef int) {
@@ -45,7 +45,7 @@ func (p *pool) reset(ef int) {
 	p.keys, p.open = p.keys[:0], p.open[:words]
 	clear(p.open)
 	p.ef, p.first = ef, 0
-	p.worst = float32(math.Inf(1))
+	p.worst = float32(math.NaN())
 }
 
 // next takes the nearest open candidate.

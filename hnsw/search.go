@@ -47,6 +47,7 @@ func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOpti
 	if k < 0 || k == 0 && o.Stop == nil {
 		return dst, fmt.Errorf("hnsw: k is %d, not at least 1", k)
 	}
+	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
 	g, err := r.view()
 	if err != nil {
 		return dst, err
@@ -60,7 +61,10 @@ func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOpti
 	if err := r.bind(s, query); err != nil {
 		return dst, err
 	}
-	return r.run(s, g, dst, k, &o), nil
+	if entry == none {
+		return dst, nil
+	}
+	return r.run(s, g, dst, k, &o, entry, n), nil
 }
 
 // bind makes query, normalised where the metric asks for it, the searcher's query.
@@ -77,26 +81,23 @@ func (r *Reader) bind(s *searcher, query []float32) error {
 	return nil
 }
 
-// run searches with the bound query and appends what it finds to dst.
-func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOptions) []Neighbor {
+// run searches the first n elements with the bound query and appends what it finds to dst.
+func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOptions, entry uint64, n int) []Neighbor {
 	began := r.epoch.Load() &^ 1 // odd: a row is being rewritten now, so look again at the end
-	entry := r.entry.Load()
-	if entry == none {
-		return dst
-	}
 	ef := o.Ef
 	if ef <= 0 {
 		ef = DefaultEf
 	}
-	ef = min(max(ef, k), max(r.Len(), 1))
+	k = min(k, n)
+	ef = min(max(ef, k), n)
 	var keys []key
 	hops, exact := 0, false
 	switch {
 	case o.Stop == nil && o.Filter == nil && r.removed.Load() == 0:
 		hops = s.search(g, s.descend(g, entry, 0), 0, ef)
 		keys = s.pool.keys
-	case o.Stop == nil && r.exactIsCheaper(s, g, o.Filter, ef):
-		keys, exact = s.exact(g, r.Len(), o.Filter, k), true
+	case o.Stop == nil && r.exactIsCheaper(s, g, o.Filter, ef, n):
+		keys, exact = s.exact(g, n, o.Filter, k), true
 	default:
 		s.filtered.reset(g, ef, o.Filter, o.Stop)
 		hops = s.walk(g, s.descend(g, entry, 0), 0, &s.filtered)
@@ -149,7 +150,7 @@ func (s *searcher) resolve(r *Reader, g *graph, keys []key, f *Filter, began uin
 		}
 	}
 	slices.SortFunc(s.results, func(a, b Neighbor) int {
-		if c := cmp.Compare(a.Distance, b.Distance); c != 0 {
+		if c := cmp.Compare(keyOf(a.Distance, 0), keyOf(b.Distance, 0)); c != 0 {
 			return c
 		}
 		return cmp.Compare(a.Label, b.Label)

@@ -54,19 +54,23 @@ func (x *Index) repairAround(s *searcher, g *graph, id uint32, level int) {
 	}
 }
 
-// relink chooses element n's links on level among the candidates around.
+// relink chooses element n's links on level among the candidates around, which are sorted, and the links that it has got
+// since they were gathered.
 func (x *Index) relink(s *searcher, g *graph, n uint32, level int, around []uint32) {
-	in := &s.insert
-	in.list = append(in.list[:0], around...)
-	if i, ok := slices.BinarySearch(in.list, n); ok {
+	in, list := &s.insert, g.list(n, level)
+	lock := x.lockNode(n)
+	defer lock.Unlock()
+	in.list = slices.DeleteFunc(neighbours(list, in.list[:0]), func(id uint32) bool {
+		_, known := slices.BinarySearch(around, id)
+		return known
+	})
+	in.list = append(in.list, around...)
+	if i := slices.Index(in.list, n); i >= 0 {
 		in.list = slices.Delete(in.list, i, i+1)
 	}
 	in.near = s.sorted(n, in.list, in.near[:0])
 	if len(in.near) > x.cfg.EfConstruction {
 		in.near = in.near[:x.cfg.EfConstruction]
 	}
-	list := g.list(n, level)
-	lock := x.lockNode(n)
-	defer lock.Unlock()
 	setNeighbours(list, s.selectDiverse(in.near, len(list)))
 }
