@@ -1,0 +1,131 @@
+package dataset
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// leaf is a column of a Parquet file.
+type leaf struct {
+	index          int // among the columns of a row group
+	path           string
+	maxRep, maxDef int
+	dt             dtype // of kind 0 where the column holds no floats
+}
+
+// vectors tells whether the column's rows are lists of floats.
+func (l leaf) vectors() bool { return l.maxRep == 1 && l.dt.kind != 0 }
+
+// column is the part of the path that a user knows: pyarrow's lists add list.element to it.
+func (l leaf) column() string {
+	name := l.path
+	for _, suffix := range []string{".element", ".item", ".list", ".array", ".bag"} {
+		name = strings.TrimSuffix(name, suffix)
+	}
+	return name
+}
+
+// maxSchemaDepth is more than tables nest.
+const maxSchemaDepth = 64
+
+var errSchema = errors.New("the schema's tree is damaged")
+
+// leaves lists the columns of a schema, which is a tree written depth first.
+func leaves(schema []format.SchemaElement) ([]leaf, error) {
+	if len(schema) == 0 {
+		return nil, errSchema
+	}
+	var found []leaf
+	next := 1
+	var walk func(children int32, at leaf, depth int) error
+	walk = func(children int32, at leaf, depth int) error {
+		for range children {
+			if next >= len(schema) || depth > maxSchemaDepth {
+				return errSchema
+			}
+			e := schema[next]
+			next++
+			child := at.child(e)
+			if n, ok := e.NumChildren.Get(); ok && !e.Type.Valid {
+				if err := walk(n, child, depth+1); err != nil {
+					return err
+				}
+				continue
+			}
+			child.index, child.dt = len(found), elementType(e)
+			found = append(found, child)
+		}
+		return nil
+	}
+	n, _ := schema[0].NumChildren.Get()
+	if err := walk(n, leaf{}, 0); err != nil {
+		return nil, err
+	}
+	if next != len(schema) {
+		return nil, errSchema
+	}
+	return found, nil
+}
+
+// child is a leaf or group below l.
+func (l leaf) child(e format.SchemaElement) leaf {
+	if l.path != "" {
+		l.path += "."
+	}
+	l.path += e.Name
+	switch r, _ := e.RepetitionType.Get(); r {
+	case format.Repeated:
+		l.maxRep++
+		l.maxDef++
+	case format.Optional:
+		l.maxDef++
+	}
+	return l
+}
+
+func elementType(e format.SchemaElement) dtype {
+	t, _ := e.Type.Get()
+	switch t {
+	case format.Float:
+		return dtype{kind: 'f', size: 4}
+	case format.Double:
+		return dtype{kind: 'f', size: 8}
+	case format.FixedLenByteArray:
+		_, half := e.LogicalType.Value.(*format.Float16Type)
+		if n, _ := e.TypeLength.Get(); half && n == 2 {
+			return dtype{kind: 'f', size: 2}
+		}
+	}
+	return dtype{}
+}
+
+// chooseLeaf finds the column named, or the only one of lists of floats.
+func chooseLeaf(o origin, all []leaf, name string) (leaf, error) {
+	var lists []leaf
+	var names []string
+	for _, l := range all {
+		if l.vectors() {
+			lists = append(lists, l)
+			names = append(names, l.column())
+		}
+		if name == "" || (name != l.column() && name != l.path) {
+			continue
+		}
+		if !l.vectors() {
+			return leaf{}, o.caused(ErrUnsupported, -1, "column", "%s holds no lists of float, double or half", name)
+		}
+		return l, nil
+	}
+	have := strings.Join(names[:min(len(names), 8)], ", ")
+	switch {
+	case name != "":
+		return leaf{}, o.bad(-1, "column", "there is no %q: columns of vectors are: %s", name, have)
+	case len(lists) == 0:
+		return leaf{}, o.bad(-1, "column", "none holds lists of float, double or half")
+	case len(lists) > 1:
+		return leaf{}, o.bad(-1, "column", "several hold vectors: name one as %s:NAME, of %s", o.file, have)
+	}
+	return lists[0], nil
+}

@@ -1,0 +1,109 @@
+package dataset
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// blockSize is how much is read at a time where elements are converted on the way.
+const blockSize = 64 << 10
+
+// rowSource gives a file's rows as they lie in it.
+type rowSource interface {
+	// readRows fills dst with the next whole rows, packed.
+	readRows(dst []byte) error
+	// finish checks what lies behind the last row.
+	finish() error
+	Close() error
+}
+
+// stream makes a Reader of a rowSource: it counts rows and converts elements.
+type stream struct {
+	origin
+	src       rowSource
+	dt        dtype
+	typ       vector.Type
+	rows, dim int
+	next      int    // the row that comes next
+	block     []byte // unconverted rows
+	err       error  // the end or the failure that the stream stays at
+}
+
+func newStream(o origin, src rowSource, dt dtype, rows, dim int64) (*stream, error) {
+	typ, ok := dt.vectorType()
+	if !ok {
+		return nil, o.caused(ErrUnsupported, -1, "type", "%s elements: convert them to float32, float16, int8 or uint8", dt)
+	}
+	return &stream{origin: o, src: src, dt: dt, typ: typ, rows: int(rows), dim: int(dim)}, nil
+}
+
+func (s *stream) Rows() int         { return s.rows }
+func (s *stream) Dim() int          { return s.dim }
+func (s *stream) Type() vector.Type { return s.typ }
+func (s *stream) Close() error      { return s.src.Close() }
+
+// rowBytes is the size of a row in the file.
+func (s *stream) rowBytes() int { return s.dim * s.dt.size }
+
+func (s *stream) Read(dst []byte) (int, error) {
+	size := s.dim * s.typ.Size()
+	n, err := s.take(len(dst), size)
+	if err != nil {
+		return 0, err
+	}
+	if s.dt.native() {
+		if s.err = s.src.readRows(dst[:n*size]); s.err != nil {
+			return 0, s.err
+		}
+		s.next += n
+		return n, nil
+	}
+	return s.inBlocks(n, func(row int, raw []byte) { s.dt.convert(dst[row*size:], raw) })
+}
+
+func (s *stream) ReadFloat32(dst []float32) (int, error) {
+	n, err := s.take(len(dst), s.dim)
+	if err != nil {
+		return 0, err
+	}
+	return s.inBlocks(n, func(row int, raw []byte) {
+		s.dt.floats(dst[row*s.dim:][:len(raw)/s.dt.size], raw)
+	})
+}
+
+// take is how many rows to read into a buffer of room, where a row takes size.
+func (s *stream) take(room, size int) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	if s.next == s.rows {
+		if s.err = s.src.finish(); s.err == nil {
+			s.err = io.EOF
+		}
+		return 0, s.err
+	}
+	if room < size {
+		return 0, fmt.Errorf("dataset: %s: a buffer of %d for rows of %d: %w", s.file, room, size, io.ErrShortBuffer)
+	}
+	return min(room/size, s.rows-s.next), nil
+}
+
+// inBlocks reads n rows a block at a time and hands each block on with the number of its first row among the n.
+func (s *stream) inBlocks(n int, use func(row int, raw []byte)) (int, error) {
+	size := s.rowBytes()
+	step := min(n, max(1, blockSize/size))
+	if len(s.block) < step*size {
+		s.block = make([]byte, step*size)
+	}
+	for row := 0; row < n; row += step {
+		raw := s.block[:min(step, n-row)*size]
+		if s.err = s.src.readRows(raw); s.err != nil {
+			return 0, s.err
+		}
+		use(row, raw)
+	}
+	s.next += n
+	return n, nil
+}
