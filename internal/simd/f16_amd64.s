@@ -125,8 +125,8 @@ TEXT ·batchL2F16AVX2(SB), NOSPLIT, $0-80
 	MOVQ    CX, DI
 	IMUL3Q  $0x02, DI, DI
 	MOVQ    DX, R8
-	LEAQ    64(DX), R9
-	LEAQ    16(DX), R10
+	LEAQ    128(DX), R9
+	LEAQ    64(DX), R10
 	CMPQ    DI, $0x00000300
 	CMOVQGE R10, R9
 	CMPQ    R9, BX
@@ -142,7 +142,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -175,7 +175,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -538,8 +538,8 @@ TEXT ·batchIPF16AVX2(SB), NOSPLIT, $0-80
 	MOVQ    CX, DI
 	IMUL3Q  $0x02, DI, DI
 	MOVQ    DX, R8
-	LEAQ    64(DX), R9
-	LEAQ    16(DX), R10
+	LEAQ    128(DX), R9
+	LEAQ    64(DX), R10
 	CMPQ    DI, $0x00000300
 	CMOVQGE R10, R9
 	CMPQ    R9, BX
@@ -555,7 +555,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -588,7 +588,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -926,8 +926,8 @@ TEXT ·batchL2F16AVX512(SB), NOSPLIT, $0-80
 	MOVQ    DX, R8
 	IMUL3Q  $0x02, R8, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -943,7 +943,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -977,7 +977,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -1282,8 +1282,8 @@ TEXT ·batchIPF16AVX512(SB), NOSPLIT, $0-80
 	MOVQ    DX, R8
 	IMUL3Q  $0x02, R8, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -1299,7 +1299,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -1333,7 +1333,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:

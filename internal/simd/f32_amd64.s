@@ -104,8 +104,8 @@ TEXT ·batchL2F32AVX2(SB), NOSPLIT, $0-80
 	MOVQ    CX, DI
 	IMUL3Q  $0x04, DI, DI
 	MOVQ    DX, R8
-	LEAQ    64(DX), R9
-	LEAQ    16(DX), R10
+	LEAQ    128(DX), R9
+	LEAQ    64(DX), R10
 	CMPQ    DI, $0x00000300
 	CMOVQGE R10, R9
 	CMPQ    R9, BX
@@ -121,7 +121,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -154,7 +154,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -430,8 +430,8 @@ TEXT ·batchIPF32AVX2(SB), NOSPLIT, $0-80
 	MOVQ    CX, DI
 	IMUL3Q  $0x04, DI, DI
 	MOVQ    DX, R8
-	LEAQ    64(DX), R9
-	LEAQ    16(DX), R10
+	LEAQ    128(DX), R9
+	LEAQ    64(DX), R10
 	CMPQ    DI, $0x00000300
 	CMOVQGE R10, R9
 	CMPQ    R9, BX
@@ -447,7 +447,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -480,7 +480,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -751,8 +751,8 @@ TEXT ·batchL2F32AVX512(SB), NOSPLIT, $0-80
 	MOVQ    DX, R8
 	IMUL3Q  $0x04, R8, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -768,7 +768,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -802,7 +802,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -1085,8 +1085,8 @@ TEXT ·batchIPF32AVX512(SB), NOSPLIT, $0-80
 	MOVQ    DX, R8
 	IMUL3Q  $0x04, R8, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -1102,7 +1102,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -1136,7 +1136,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:

@@ -133,8 +133,8 @@ TEXT ·batchL2I8AVX2(SB), NOSPLIT, $0-80
 	LEAQ    (DX)(BX*4), BX
 	MOVQ    CX, DI
 	MOVQ    DX, R8
-	LEAQ    64(DX), R9
-	LEAQ    16(DX), R10
+	LEAQ    128(DX), R9
+	LEAQ    64(DX), R10
 	CMPQ    DI, $0x00000300
 	CMOVQGE R10, R9
 	CMPQ    R9, BX
@@ -150,7 +150,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -183,7 +183,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -582,8 +582,8 @@ TEXT ·batchIPI8AVX2(SB), NOSPLIT, $0-80
 	LEAQ    (DX)(BX*4), BX
 	MOVQ    CX, DI
 	MOVQ    DX, R8
-	LEAQ    64(DX), R9
-	LEAQ    16(DX), R10
+	LEAQ    128(DX), R9
+	LEAQ    64(DX), R10
 	CMPQ    DI, $0x00000300
 	CMOVQGE R10, R9
 	CMPQ    R9, BX
@@ -599,7 +599,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -632,7 +632,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -1004,8 +1004,8 @@ TEXT ·batchL2I8AVX512(SB), NOSPLIT, $0-80
 	LEAQ    (BX)(SI*4), SI
 	MOVQ    DX, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -1021,7 +1021,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -1055,7 +1055,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -1390,8 +1390,8 @@ TEXT ·batchIPI8AVX512(SB), NOSPLIT, $0-80
 	LEAQ    (BX)(SI*4), SI
 	MOVQ    DX, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -1407,7 +1407,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -1441,7 +1441,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -1762,8 +1762,8 @@ TEXT ·batchL2I8VNNI(SB), NOSPLIT, $0-80
 	LEAQ    (BX)(SI*4), SI
 	MOVQ    DX, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -1779,7 +1779,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -1813,7 +1813,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:
@@ -2142,8 +2142,8 @@ TEXT ·batchIPI8VNNI(SB), NOSPLIT, $0-80
 	LEAQ    (BX)(SI*4), SI
 	MOVQ    DX, R8
 	MOVQ    BX, R9
-	LEAQ    64(BX), CX
-	LEAQ    16(BX), R10
+	LEAQ    128(BX), CX
+	LEAQ    64(BX), R10
 	CMPQ    R8, $0x00000300
 	CMOVQGE R10, CX
 	CMPQ    CX, SI
@@ -2159,7 +2159,7 @@ first_row:
 	JMP   first_line_test
 
 first_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 first_line_test:
@@ -2214,7 +2214,7 @@ next_row:
 	JMP   next_line_test
 
 next_line:
-	PREFETCHT0 (R10)
+	PREFETCHT1 (R10)
 	ADDQ       $0x40, R10
 
 next_line_test:

@@ -14,7 +14,7 @@ TEXT ·Prefetch(SB), NOSPLIT, $0-16
 	JMP  line_test
 
 line:
-	PREFETCHT0 (AX)
+	PREFETCHT1 (AX)
 	ADDQ       $0x40, AX
 
 line_test:

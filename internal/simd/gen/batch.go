@@ -10,8 +10,8 @@ const (
 
 	// Rows asked for ahead of the one at work: enough bytes to keep every line fill buffer busy, and a list's short
 	// rows nearly at once.
-	aheadLong  = 4
-	aheadShort = 16
+	aheadLong  = 16
+	aheadShort = 32
 	longRow    = 768 // bytes
 )
 
