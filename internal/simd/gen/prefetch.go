@@ -7,8 +7,8 @@ import (
 
 const line = 64
 
-// prefetchLines asks for every cache line of the size bytes at p. It changes p.
-func prefetchLines(label string, p, size reg.Register) {
+// prefetchLines asks, by the given instruction, for every cache line of the size bytes at p. It changes p.
+func prefetchLines(prefetch func(operand.Op), label string, p, size reg.Register) {
 	end := asm.GP64()
 	asm.LEAQ(operand.Mem{Base: p, Index: size, Scale: 1}, end)
 	asm.ANDQ(operand.I8(-line), p)
@@ -25,6 +25,6 @@ func prefetchLines(label string, p, size reg.Register) {
 func prefetchFunc() {
 	function("Prefetch", "func(p unsafe.Pointer, n int)")
 	asm.Doc("Prefetch asks for the cache lines of n bytes at p.")
-	prefetchLines("line", load(asm.Param("p")), load(asm.Param("n")))
+	prefetchLines(asm.PREFETCHT0, "line", load(asm.Param("p")), load(asm.Param("n")))
 	asm.RET()
 }
