@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale/eval"
+)
+
+// printer writes until something fails, and keeps the failure.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+func jsonFlag(c *cobra.Command, on *bool) {
+	c.Flags().BoolVar(on, "json", false, "print one JSON document")
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("print JSON: %w", err)
+	}
+	return nil
+}
+
+// count writes n with its thousands parted.
+func count[T ~int | ~int64](n T) string {
+	s := strconv.FormatInt(int64(n), 10)
+	for at := len(s) - 3; at > 0 && s[at-1] != '-'; at -= 3 {
+		s = s[:at] + "," + s[at:]
+	}
+	return s
+}
+
+// size writes bytes in the unit that fits.
+func size(n int64) string {
+	v, unit := float64(n), 0
+	for v >= 1024 && unit < 4 {
+		v /= 1024
+		unit++
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, [...]string{"", "KiB", "MiB", "GiB", "TiB"}[unit])
+}
+
+// printPoints writes a sweep as a table.
+func printPoints(p *printer, points []eval.Point, k int) {
+	p.printf("%6s  %10s  %10s  %8s  %8s  %8s  %10s  %7s\n",
+		"ef", fmt.Sprintf("recall@%d", k), "queries/s", "p50 µs", "p95 µs", "p99 µs", "distances", "hops")
+	for _, x := range points {
+		p.printf("%6d  %10.4f  %10s  %8.1f  %8.1f  %8.1f  %10.1f  %7.1f\n",
+			x.Ef, x.Recall, count(int(x.QPS)), x.P50, x.P95, x.P99, x.Distances, x.Hops)
+	}
+}

@@ -1,0 +1,174 @@
+package eval
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/shale-search/shale"
+)
+
+// Searcher is an index under test.
+type Searcher interface {
+	SearchInto(dst []shale.Neighbor, query []float32, k int, o shale.SearchOptions) ([]shale.Neighbor, error)
+}
+
+// Point is what searches with one ef were like.
+type Point struct {
+	Ef        int     `json:"ef"`
+	Recall    float64 `json:"recall"`
+	QPS       float64 `json:"qps"`
+	P50       float64 `json:"p50_us"`
+	P95       float64 `json:"p95_us"`
+	P99       float64 `json:"p99_us"`
+	Distances float64 `json:"distances"` // computed a query
+	Hops      float64 `json:"hops"`      // nodes expanded a query
+}
+
+// Options says how to measure. The zero value measures recall@10 on one thread.
+type Options struct {
+	K       int           // results a query; 0: 10
+	Threads int           // searching at the same time; 0: 1
+	MinTime time.Duration // least time to measure; queries are repeated until then; 0: one pass
+	Filter  *shale.Filter // labels that may be returned; the truth must be that of these
+}
+
+func (o Options) withDefaults() Options {
+	o.K, o.Threads = cmp.Or(o.K, 10), cmp.Or(o.Threads, 1)
+	return o
+}
+
+// bench is an index with the queries to ask it.
+type bench struct {
+	x       Searcher
+	queries [][]float32
+	truth   *Truth
+	o       Options
+}
+
+func newBench(x Searcher, queries shale.Matrix, truth *Truth, o Options) (*bench, error) {
+	b := &bench{x: x, truth: truth, o: o.withDefaults()}
+	if b.o.K < 1 || b.o.Threads < 1 {
+		return nil, fmt.Errorf("eval: k of %d on %d threads can't be measured", b.o.K, b.o.Threads)
+	}
+	if queries.Rows() == 0 {
+		return nil, errors.New("eval: there are no queries")
+	}
+	if err := truth.checkFor(queries.Rows()); err != nil {
+		return nil, err
+	}
+	for i := range queries.Rows() {
+		q := make([]float32, queries.Dim())
+		queries.Decode(i, q)
+		b.queries = append(b.queries, q)
+	}
+	return b, nil
+}
+
+// Sweep measures searches with each ef in turn. Recall, distances and hops come from a pass that warms the caches and
+// isn't timed.
+func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, efs []int, o Options) ([]Point, error) {
+	b, err := newBench(x, queries, truth, o)
+	if err != nil {
+		return nil, err
+	}
+	points := make([]Point, 0, len(efs))
+	for _, ef := range efs {
+		p, err := b.quality(ctx, ef)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.time(ctx, &p); err != nil {
+			return nil, err
+		}
+		points = append(points, p)
+	}
+	return points, nil
+}
+
+// quality measures everything but time.
+func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
+	recall, stats := make([]float64, len(b.queries)), make([]shale.SearchStats, len(b.queries))
+	err := b.each(ctx, func() func(q int) error {
+		var found []shale.Neighbor
+		return func(q int) error {
+			var err error
+			o := shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Stats: &stats[q]}
+			found, err = b.x.SearchInto(found[:0], b.queries[q], b.o.K, o)
+			recall[q] = b.truth.Recall(q, found, b.o.K)
+			return err
+		}
+	})
+	p := Point{Ef: ef}
+	n := float64(len(b.queries))
+	for q := range b.queries {
+		p.Recall += recall[q] / n
+		p.Distances += float64(stats[q].Distances) / n
+		p.Hops += float64(stats[q].Hops) / n
+	}
+	return p, err
+}
+
+// time measures passes over all queries until MinTime has gone by.
+func (b *bench) time(ctx context.Context, p *Point) error {
+	var took []time.Duration
+	var total time.Duration
+	one := make([]time.Duration, len(b.queries))
+	for total == 0 || total < b.o.MinTime {
+		began := time.Now()
+		err := b.each(ctx, func() func(q int) error {
+			found := make([]shale.Neighbor, 0, b.o.K)
+			last := time.Now()
+			return func(q int) error {
+				var err error
+				found, err = b.x.SearchInto(found[:0], b.queries[q], b.o.K, shale.SearchOptions{Ef: p.Ef, Filter: b.o.Filter})
+				now := time.Now()
+				one[q], last = now.Sub(last), now
+				return err
+			}
+		})
+		if err != nil {
+			return err
+		}
+		total += max(time.Since(began), 1)
+		took = append(took, one...)
+	}
+	slices.Sort(took)
+	p.QPS = float64(len(took)) / total.Seconds()
+	p.P50, p.P95, p.P99 = percentile(took, 50), percentile(took, 95), percentile(took, 99)
+	return nil
+}
+
+// percentile of sorted durations, in microseconds.
+func percentile(took []time.Duration, p int) float64 {
+	at := (len(took)*p + 99) / 100
+	return float64(took[max(at, 1)-1].Nanoseconds()) / 1e3
+}
+
+// each runs every query on the threads asked for; start makes a thread's worker.
+func (b *bench) each(ctx context.Context, start func() func(q int) error) error {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	errs := make([]error, b.o.Threads)
+	for t := range b.o.Threads {
+		wg.Go(func() {
+			work := start()
+			for ctx.Err() == nil && errs[t] == nil {
+				q := int(next.Add(1)) - 1
+				if q >= len(b.queries) {
+					return
+				}
+				if err := work(q); err != nil {
+					errs[t] = fmt.Errorf("query %d: %w", q, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return cmp.Or(cmp.Or(errs...), ctx.Err())
+}
