@@ -1,0 +1,104 @@
+package format
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// chunk is what is read or written between two looks at the context.
+const chunk = 1 << 20
+
+// Reader reads a file of known length front to back, and names the place in its errors.
+type Reader struct {
+	file string
+	r    *bufio.Reader
+	buf  []byte
+	off  int64
+	size int64
+}
+
+// NewReader reads size bytes from r; file is the name for errors. Reading ends with ctx.
+func NewReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
+	return &Reader{file: file, r: bufio.NewReaderSize(&contextReader{ctx, r}, int(min(size, chunk))), size: size}
+}
+
+// Offset is the place of the next byte.
+func (r *Reader) Offset() int64 { return r.off }
+
+// Size is the file's length.
+func (r *Reader) Size() int64 { return r.size }
+
+// Next gives the next n bytes, valid until the next call. n must be justified by Size.
+func (r *Reader) Next(n int, field string) ([]byte, error) {
+	if r.size-r.off < int64(n) {
+		return nil, r.Bad(r.off, field, "the file ends %d bytes too early", int64(n)-(r.size-r.off))
+	}
+	if cap(r.buf) < n {
+		r.buf = make([]byte, n)
+	}
+	b := r.buf[:n]
+	return b, r.Full(b, field)
+}
+
+// Full fills dst with the next bytes.
+func (r *Reader) Full(dst []byte, field string) error {
+	n, err := io.ReadFull(r.r, dst)
+	r.off += int64(n)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.Bad(r.off, field, "the file ends %d bytes too early", len(dst)-n)
+	}
+	if err != nil {
+		return fmt.Errorf("read %s at byte %d: %w", r.file, r.off, err)
+	}
+	return nil
+}
+
+// Bad is an *Error about this file.
+func (r *Reader) Bad(off int64, field, reason string, args ...any) error {
+	return r.Caused(nil, off, field, reason, args...)
+}
+
+// Caused is Bad with a cause.
+func (r *Reader) Caused(cause error, off int64, field, reason string, args ...any) error {
+	return &Error{File: r.file, Offset: off, Field: field, Reason: fmt.Sprintf(reason, args...), Err: cause}
+}
+
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p[:min(len(p), chunk)])
+}
+
+// Writer gives w a buffer, and fails once ctx has ended. It must be flushed.
+func Writer(ctx context.Context, w io.Writer) *bufio.Writer {
+	return bufio.NewWriterSize(&contextWriter{ctx, w}, chunk)
+}
+
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c *contextWriter) Write(p []byte) (int, error) {
+	done := 0
+	for done < len(p) {
+		if err := c.ctx.Err(); err != nil {
+			return done, err
+		}
+		n, err := c.w.Write(p[done:min(len(p), done+chunk)])
+		done += n
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/vector"
+)
+
+// Flags of meta.
+const (
+	flagFrozen uint32 = 1 << iota
+	flagFixedCapacity
+	flagReplaceDelete
+	flagCustomMetric
+
+	knownFlags = 1<<iota - 1
+)
+
+const (
+	metaSize = 80
+	maxDim   = 1 << 20
+	maxRows  = math.MaxUint32 - 1
+	maxLevel = 255
+)
+
+// meta is the section that says what the index is, field by field as it lies in the file.
+type meta struct {
+	Flags          uint32
+	Metric         uint32
+	Storage        uint32
+	Dim            uint32
+	M              uint32
+	EfConstruction uint32
+	Seed           uint64
+	Count          uint64
+	Capacity       uint64
+	UpperLists     uint64
+	RowStride      uint64
+	Deleted        uint64
+	TopLevel       int32
+	Entry          uint32
+}
+
+func metaOf(m *hnsw.Image, frozen bool) meta {
+	c := &m.Config
+	return meta{
+		Flags: flag(flagFrozen, frozen) | flag(flagFixedCapacity, c.FixedCapacity) |
+			flag(flagReplaceDelete, c.ReplaceDelete) | flag(flagCustomMetric, c.Custom != nil),
+		Metric: uint32(c.Metric), Storage: uint32(c.Storage), Dim: uint32(c.Dim), M: uint32(c.M),
+		EfConstruction: uint32(c.EfConstruction), Seed: c.Seed,
+		Count: uint64(m.Count), Capacity: uint64(max(c.Capacity, m.Count)), UpperLists: uint64(m.UpperLists()),
+		RowStride: uint64(m.Rows.Stride()), Deleted: uint64(countBits(m.Deleted)),
+		TopLevel: int32(m.TopLevel), Entry: m.Entry,
+	}
+}
+
+func flag(f uint32, set bool) uint32 {
+	if set {
+		return f
+	}
+	return 0
+}
+
+func (m *meta) has(f uint32) bool { return m.Flags&f != 0 }
+
+func (m *meta) encode() ([]byte, error) {
+	return binary.Append(make([]byte, 0, metaSize), binary.LittleEndian, m)
+}
+
+// config is the configuration of the index that the file holds; Capacity is as the file declares it.
+func (m *meta) config() hnsw.Config {
+	return hnsw.Config{
+		Dim: int(m.Dim), Metric: vector.Metric(m.Metric), M: int(m.M), EfConstruction: int(m.EfConstruction), Seed: m.Seed,
+		Storage: vector.Type(m.Storage), Capacity: int(m.Capacity),
+		FixedCapacity: m.has(flagFixedCapacity), ReplaceDelete: m.has(flagReplaceDelete),
+	}
+}
+
+// parseMeta decodes and checks the section's bytes, so that lengths computed from it neither overflow nor differ from
+// those of the other sections.
+func parseMeta(r *format.Reader, h *header, b []byte) (*meta, error) {
+	m, at := &meta{}, h.section(Meta).Offset
+	if _, err := binary.Decode(b, binary.LittleEndian, m); err != nil {
+		return nil, r.Caused(err, at, "meta", "can't be decoded")
+	}
+	if err := m.check(); err != nil {
+		return nil, r.Caused(err, at, "meta", "inconsistent")
+	}
+	for k, want := range m.lengths() {
+		if s := h.section(k); s.Length != want {
+			return nil, r.Bad(s.Offset, k.String(), "%d bytes long, %d elements need %d", s.Length, m.Count, want)
+		}
+	}
+	return m, nil
+}
+
+func (m *meta) check() error {
+	row := uint64(m.Dim) * uint64(vector.Type(m.Storage).Size())
+	switch {
+	case m.Flags&^knownFlags != 0:
+		return fmt.Errorf("flags %#x: %w", m.Flags, errors.ErrUnsupported)
+	case m.Metric > uint32(vector.Cosine):
+		return fmt.Errorf("metric %d: %w", m.Metric, errors.ErrUnsupported)
+	case m.Storage > uint32(vector.Float16):
+		return fmt.Errorf("element type %d: %w", m.Storage, errors.ErrUnsupported)
+	case m.Dim < 1 || m.Dim > maxDim:
+		return fmt.Errorf("dimension %d is not 1 … %d", m.Dim, maxDim)
+	case m.M < 2 || m.M > 10000:
+		return fmt.Errorf("M %d is not 2 … 10,000", m.M)
+	case m.EfConstruction < m.M || m.EfConstruction > 1<<24:
+		return fmt.Errorf("efConstruction %d is not M … %d", m.EfConstruction, 1<<24)
+	case m.Capacity > maxRows || m.Count > m.Capacity || m.Deleted > m.Count:
+		return fmt.Errorf("%d elements, %d of them deleted, and room for %d are not possible", m.Count, m.Deleted, m.Capacity)
+	case m.UpperLists > min(m.Count*maxLevel, math.MaxUint32):
+		return fmt.Errorf("%d lists above level 0 are more than %d elements can have", m.UpperLists, m.Count)
+	case m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%uint64(vector.Type(m.Storage).Size()) != 0:
+		return fmt.Errorf("rows of %d bytes every %d bytes", row, m.RowStride)
+	case m.Count == 0 && m.TopLevel != -1 || m.Count > 0 && (m.TopLevel < 0 || m.TopLevel > maxLevel):
+		return fmt.Errorf("top level %d with %d elements", m.TopLevel, m.Count)
+	case m.Count > 0 && uint64(m.Entry) >= m.Count:
+		return fmt.Errorf("entry point %d of %d elements", m.Entry, m.Count)
+	}
+	return nil
+}
+
+// lengths gives the length that each section must have.
+func (m *meta) lengths() map[Kind]int64 {
+	n, links := int64(m.Count), int64(m.M)
+	return map[Kind]int64{
+		Meta:    metaSize,
+		Levels:  n,
+		Links0:  n * 2 * links * 4,
+		UpperAt: n * 4,
+		Upper:   int64(m.UpperLists) * links * 4,
+		Labels:  n * 8,
+		Vectors: n * int64(m.RowStride),
+		Deleted: (n + 31) / 32 * 4,
+	}
+}

@@ -1,0 +1,128 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/format"
+)
+
+// Source is what can be saved: *hnsw.Index and *hnsw.Frozen.
+type Source interface {
+	WithImage(func(*hnsw.Image) error) error
+}
+
+// Save writes x to path. The file appears whole or, after an error or when ctx ends, not at all. Changes of a growing
+// index wait meanwhile; searches go on.
+func Save(ctx context.Context, path string, x Source) (err error) {
+	if err := format.CheckMachine(); err != nil {
+		return err
+	}
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Abort()) }() // does nothing after Commit
+	_, frozen := x.(*hnsw.Frozen)
+	if err := x.WithImage(func(m *hnsw.Image) error { return save(ctx, f, m, frozen) }); err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
+	}
+	return f.Commit()
+}
+
+// save writes the sections and then, in its place before them, the header.
+func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) error {
+	mt := metaOf(m, frozen)
+	metaBytes, err := mt.encode()
+	if err != nil {
+		return err
+	}
+	w := &sectionWriter{w: format.Writer(ctx, f)}
+	if err := w.pad(headerSize); err != nil {
+		return err
+	}
+	for _, s := range []struct {
+		kind Kind
+		body []byte
+	}{
+		{Meta, metaBytes}, {Levels, bytesOf(m.Levels)}, {Links0, bytesOf(m.Links0)}, {UpperAt, bytesOf(m.UpperAt)},
+		{Upper, bytesOf(m.Upper)}, {Labels, bytesOf(m.Labels)},
+	} {
+		if err := w.section(s.kind, func(w io.Writer) error { _, err := w.Write(s.body); return err }); err != nil {
+			return err
+		}
+	}
+	if err := w.section(Vectors, func(w io.Writer) error { return writeRows(w, m) }); err != nil {
+		return err
+	}
+	if err := w.section(Deleted, func(o io.Writer) error { _, err := o.Write(bytesOf(m.Deleted)); return err }); err != nil {
+		return err
+	}
+	if err := w.w.Flush(); err != nil {
+		return err
+	}
+	h := header{length: w.off, sections: w.done}
+	_, err = f.WriteAt(h.encode(), 0)
+	return err
+}
+
+func writeRows(w io.Writer, m *hnsw.Image) error {
+	b := make([]byte, m.Rows.Stride()) // what lies between rows stays zero
+	for i := range m.Count {
+		copy(b, m.Rows.RowBytes(i))
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sectionWriter writes sections one after another and notes their places and checksums.
+type sectionWriter struct {
+	w    *bufio.Writer
+	off  int64
+	crc  uint32
+	done []Section
+}
+
+// section writes the section that body gives, after the zeros that align it.
+func (s *sectionWriter) section(k Kind, body func(io.Writer) error) error {
+	if err := s.pad(alignUp(s.off) - s.off); err != nil {
+		return err
+	}
+	start := s.off
+	s.crc = 0
+	if err := body(s); err != nil {
+		return fmt.Errorf("%s: %w", k, err)
+	}
+	s.done = append(s.done, Section{Kind: k, CRC: s.crc, Offset: start, Length: s.off - start})
+	return nil
+}
+
+func (s *sectionWriter) pad(n int64) error {
+	_, err := s.Write(make([]byte, n))
+	return err
+}
+
+// Write implements io.Writer.
+func (s *sectionWriter) Write(b []byte) (int, error) {
+	const step = 1 << 20 // what is summed is still in the cache when it is written
+	done := 0
+	for done < len(b) {
+		part := b[done:min(len(b), done+step)]
+		s.crc = crc32.Update(s.crc, castagnoli, part)
+		n, err := s.w.Write(part)
+		done += n
+		s.off += int64(n)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}

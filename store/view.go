@@ -1,0 +1,20 @@
+package store
+
+import (
+	"math/bits"
+	"unsafe"
+)
+
+// bytesOf views an array as the bytes that little-endian machines hold it in, and files too.
+func bytesOf[T uint8 | uint32 | uint64](a []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a))), len(a)*int(unsafe.Sizeof(zero)))
+}
+
+func countBits(words []uint32) int {
+	n := 0
+	for _, w := range words {
+		n += bits.OnesCount32(w)
+	}
+	return n
+}
