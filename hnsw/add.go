@@ -19,7 +19,7 @@ func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	if o.ReplaceDeleted && !x.replacing {
 		return ErrReplaceDisabled
 	}
-	if err := x.checkVector(vec); err != nil {
+	if err := x.cfg.checkVector(vec); err != nil {
 		return fmt.Errorf("label %d: %w", label, err)
 	}
 	lock := x.lockLabel(label)
@@ -32,11 +32,11 @@ func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	return x.put(at, vec)
 }
 
-func (x *Index) checkVector(vec []float32) error {
-	if len(vec) != x.cfg.Dim {
-		return fmt.Errorf("%w: %d values, the index has %d", vector.ErrDim, len(vec), x.cfg.Dim)
+func (c *Config) checkVector(vec []float32) error {
+	if len(vec) != c.Dim {
+		return fmt.Errorf("%w: %d values, the index has %d", vector.ErrDim, len(vec), c.Dim)
 	}
-	if !x.cfg.storable(vec) {
+	if !c.storable(vec) {
 		return ErrNotFinite
 	}
 	return nil
@@ -113,7 +113,7 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
 	id := uint32(n)
 	level := x.cfg.level(id)
 	g.levels[id], g.upperAt[id] = uint8(level), uint32(x.lists)
-	g.labels[id] = label
+	g.setLabel(id, label)
 	x.lists += level
 	x.ids[label] = id
 	x.count.Store(int64(n + 1))

@@ -21,20 +21,11 @@ type BatchOptions struct {
 // AddBatch adds rows under labels, or under 0, 1, … counted on from the number of elements if labels is nil. Slots are
 // given in the order of rows. On an error or when ctx ends some rows may have been added; the error says how many.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
-	if labels != nil && len(labels) != rows.Rows() {
-		return fmt.Errorf("hnsw: %d labels for %d rows", len(labels), rows.Rows())
-	}
-	if rows.Rows() == 0 {
-		return nil
-	}
-	if rows.Dim() != x.cfg.Dim {
-		return fmt.Errorf("%w: rows have %d values, the index has %d", vector.ErrDim, rows.Dim(), x.cfg.Dim)
+	if err := x.cfg.checkBatch(rows, labels); err != nil || rows.Rows() == 0 {
+		return err
 	}
 	if o.ReplaceDeleted && !x.replacing {
 		return ErrReplaceDisabled
-	}
-	if err := x.cfg.checkRows(rows); err != nil {
-		return err
 	}
 	b := &batch{x: x, rows: rows, labels: labels, base: uint64(x.Len()), o: o}
 	threads := o.Threads
@@ -56,8 +47,14 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	return nil
 }
 
-// checkRows refuses NaN and infinity before anything is added.
-func (c *Config) checkRows(rows vector.Matrix) error {
+// checkBatch refuses what can't be added, before anything is.
+func (c *Config) checkBatch(rows vector.Matrix, labels []uint64) error {
+	if labels != nil && len(labels) != rows.Rows() {
+		return fmt.Errorf("hnsw: %d labels for %d rows", len(labels), rows.Rows())
+	}
+	if rows.Rows() > 0 && rows.Dim() != c.Dim {
+		return fmt.Errorf("%w: rows have %d values, the index has %d", vector.ErrDim, rows.Dim(), c.Dim)
+	}
 	if rows.Type() != vector.Float32 && rows.Type() != vector.Float16 {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 type Filter struct {
 	allow func(label uint64) bool
 	set   *roaring64.Bitmap
+	dense *denseFilter // set, resolved to elements; nil unless a batch of searches did so
 }
 
 // FilterFunc allows the labels for which allow is true. allow may be called from many goroutines.
@@ -18,11 +19,18 @@ func FilterFunc(allow func(label uint64) bool) *Filter { return &Filter{allow: a
 // FilterBitmap allows the labels in set, which must not change while it is in use.
 func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Contains, set: set} }
 
-func (f *Filter) allows(label uint64) bool { return f == nil || f.allow(label) }
-
 // allowed reports whether a search may return element id.
 func (g *graph) allowed(id uint32, f *Filter) bool {
-	return g.ready.get(id) && !g.deleted.get(id) && f.allows(g.label(id))
+	if !g.ready.get(id) || g.deleted.get(id) {
+		return false
+	}
+	if f == nil {
+		return true
+	}
+	if f.dense != nil && f.dense.covers(id) {
+		return f.dense.elements.get(id)
+	}
+	return f.allow(g.label(id))
 }
 
 const (
@@ -41,6 +49,8 @@ func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *Filter, ef, n int) boo
 	p := float64(n-r.Deleted()) / float64(n)
 	switch {
 	case f == nil:
+	case f.dense != nil:
+		p *= float64(f.dense.count) / float64(n)
 	case f.set != nil:
 		p *= math.Min(1, float64(f.set.GetCardinality())/float64(n))
 	default:
@@ -60,25 +70,4 @@ func (s *searcher) sampleAllowed(g *graph, n int, f *Filter) float64 {
 		}
 	}
 	return (float64(hits) + 0.5) / float64(asked+1)
-}
-
-// exact scores every allowed row and keeps the k nearest.
-func (s *searcher) exact(g *graph, n int, f *Filter, k int) []key {
-	s.reset(g, 0)
-	s.pool.reset(max(k, 1) + 1)
-	ids := s.ids[:0]
-	for id := range uint32(n) {
-		if !g.allowed(id, f) {
-			continue
-		}
-		ids = append(ids, id)
-		if len(ids) == len(s.dist) {
-			s.score(ids)
-			s.pool.offer(ids, s.dist)
-			ids = ids[:0]
-		}
-	}
-	s.score(ids)
-	s.pool.offer(ids, s.dist)
-	return s.pool.keys
 }

@@ -125,6 +125,8 @@ func (g *graph) list(id uint32, level int) []uint32 {
 // label is the element's label.
 func (g *graph) label(id uint32) uint64 { return atomic.LoadUint64(&g.labels[id]) }
 
+func (g *graph) setLabel(id uint32, label uint64) { atomic.StoreUint64(&g.labels[id], label) }
+
 // neighbours appends the links of a list to dst.
 func neighbours(list []uint32, dst []uint32) []uint32 {
 	for i := range list {

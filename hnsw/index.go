@@ -73,46 +73,7 @@ func (x *Index) Capacity() int {
 func (x *Index) Resize(capacity int) error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
-	if capacity < x.Len() || capacity > maxRows {
-		return fmt.Errorf("hnsw: cannot resize to %d: there are %d elements, and at most %d are possible", capacity, x.Len(), maxRows)
-	}
-	return x.reallocate(capacity)
-}
-
-// upperRoom is the number of lists above level 0 that elements from to to (exclusive) will need: each level is drawn
-// from the seed and the id, so it can be counted beforehand.
-func upperRoom(c *Config, from, to int) int {
-	lists := 0
-	for id := from; id < to; id++ {
-		lists += c.level(uint32(id))
-	}
-	return lists
-}
-
-// reallocate moves the index to arrays of another capacity; the caller holds structure for writing.
-func (x *Index) reallocate(capacity int) error {
-	old := x.graph.Load()
-	if old == nil {
-		return ErrClosed
-	}
-	n := x.Len()
-	g, err := newGraph(&x.cfg, capacity, x.lists+upperRoom(&x.cfg, n, capacity))
-	if err != nil {
-		return err
-	}
-	copy(g.links0, old.links0[:n*old.m0])
-	copy(g.upper, old.upper[:x.lists*old.m])
-	copy(g.upperAt, old.upperAt[:n])
-	copy(g.levels, old.levels[:n])
-	copy(g.labels, old.labels[:n])
-	copy(g.deleted, old.deleted[:(n+31)/32])
-	copy(g.ready, old.ready[:(n+31)/32])
-	for i := range n {
-		copy(g.rows.RowBytes(i), old.rows.RowBytes(i))
-	}
-	x.graph.Store(g)
-	old.release()
-	return nil
+	return x.resize(capacity, x.lists)
 }
 
 // grow makes room for one more element at least.
@@ -126,10 +87,7 @@ func (x *Index) grow() error {
 	if x.Len() < g.capacity {
 		return nil // another goroutine was faster
 	}
-	if x.cfg.FixedCapacity || g.capacity >= maxRows {
-		return fmt.Errorf("%w (%d)", ErrFull, g.capacity)
-	}
-	return x.reallocate(min(max(1024, g.capacity+g.capacity/2), maxRows))
+	return x.enlarge(x.lists)
 }
 
 // id is the element that carries label.

@@ -57,6 +57,7 @@ type searcher struct {
 	rows     vector.RowScorer
 	pool     pool
 	filtered filtered
+	tied     tied
 	results  []Neighbor
 	insert   insertState
 }

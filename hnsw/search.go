@@ -41,30 +41,45 @@ func (r *Reader) Search(query []float32, k int, o SearchOptions) ([]Neighbor, er
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	if len(query) != r.cfg.Dim {
-		return dst, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
-	}
-	if k < 0 || k == 0 && o.Stop == nil {
-		return dst, fmt.Errorf("hnsw: k is %d, not at least 1", k)
-	}
 	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
-	g, err := r.view()
+	s, err := r.begin(query, k, &o)
 	if err != nil {
 		return dst, err
 	}
-	defer g.release()
-	s, err := r.takeSearcher(g)
-	if err != nil {
-		return dst, err
-	}
-	defer r.putSearcher(s)
-	if err := r.bind(s, query); err != nil {
-		return dst, err
-	}
+	defer r.end(s)
 	if entry == none {
 		return dst, nil
 	}
-	return r.run(s, g, dst, k, &o, entry, n), nil
+	return r.run(s, s.g, dst, k, &o, entry, n), nil
+}
+
+// begin gives a searcher bound to query that holds the current arrays, until end.
+func (r *Reader) begin(query []float32, k int, o *SearchOptions) (*searcher, error) {
+	if len(query) != r.cfg.Dim {
+		return nil, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
+	}
+	if k < 0 || k == 0 && o.Stop == nil {
+		return nil, fmt.Errorf("hnsw: k is %d, not at least 1", k)
+	}
+	g, err := r.view()
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.takeSearcher(g)
+	if err == nil {
+		err = r.bind(s, query)
+	}
+	if err != nil {
+		g.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (r *Reader) end(s *searcher) {
+	g := s.g
+	r.putSearcher(s)
+	g.release()
 }
 
 // bind makes query, normalised where the metric asks for it, the searcher's query.
@@ -90,16 +105,17 @@ func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOpti
 	}
 	k = min(k, n)
 	ef = min(max(ef, k), n)
+	filter := o.Filter.at(began)
 	var keys []key
 	hops, exact := 0, false
 	switch {
 	case o.Stop == nil && o.Filter == nil && r.removed.Load() == 0:
 		hops = s.search(g, s.descend(g, entry, 0), 0, ef)
 		keys = s.pool.keys
-	case o.Stop == nil && r.exactIsCheaper(s, g, o.Filter, ef, n):
-		keys, exact = s.exact(g, n, o.Filter, k), true
+	case o.Stop == nil && r.exactIsCheaper(s, g, filter, ef, n):
+		keys, exact = s.exact(g, n, filter, k), true
 	default:
-		s.filtered.reset(g, ef, o.Filter, o.Stop)
+		s.filtered.reset(g, ef, filter, o.Stop)
 		hops = s.walk(g, s.descend(g, entry, 0), 0, &s.filtered)
 		keys = s.filtered.sorted()
 	}
@@ -109,7 +125,7 @@ func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOpti
 	if o.Stats != nil {
 		*o.Stats = SearchStats{Distances: s.scored, Hops: hops, Exact: exact}
 	}
-	found := s.resolve(r, g, keys, o.Filter, began)
+	found := s.resolve(r, g, keys, o.Filter.byLabel(), began)
 	if o.Stop != nil {
 		found = o.Stop.Finish(found)
 	} else if len(found) > k {

@@ -2,7 +2,6 @@ package hnsw
 
 import (
 	"slices"
-	"sync/atomic"
 )
 
 // update replaces the vector, and where it changed the label, of an element that is in the graph, brings it back if it
@@ -30,7 +29,7 @@ func (x *Index) rewrite(at slot, own []float32) {
 	x.epoch.Add(1)
 	defer x.epoch.Add(1)
 	at.g.rows.Encode(int(at.id), own)
-	atomic.StoreUint64(&at.g.labels[at.id], at.label)
+	at.g.setLabel(at.id, at.label)
 	if at.g.deleted.get(at.id) {
 		at.g.deleted.clear(at.id)
 		x.removed.Add(-1)

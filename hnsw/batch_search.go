@@ -1,0 +1,209 @@
+package hnsw
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// NoLabel stands in Results where no element was found. The distance there is +Inf.
+const NoLabel = math.MaxUint64
+
+// BatchSearchOptions says how to search for many queries.
+type BatchSearchOptions struct {
+	SearchOptions           // of every query; Stats gets the sums, and a Stop, which serves one search, is refused
+	Filters       []*Filter // one for each query, in place of Filter; nil: Filter for all
+	Threads       int       // goroutines; 0: GOMAXPROCS
+}
+
+// Results holds what a batch of queries found: a row of K for each query, nearest first, filled up with NoLabel and +Inf.
+type Results struct {
+	K         int
+	Labels    []uint64
+	Distances []float32
+	Counts    []int // elements found for each query
+}
+
+// SearchBatch searches for the rows of queries. An error names the first row that failed.
+func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
+	return r.searchBatch(ctx, r, queries, k, o)
+}
+
+// intoSearcher is what searches for one query.
+type intoSearcher interface {
+	SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error)
+}
+
+func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
+	rows := queries.Rows()
+	if err := r.checkQueries(queries, k, &o); err != nil {
+		return nil, err
+	}
+	b := batchSearch{x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows}
+	if err := b.resolve(r); err != nil {
+		return nil, err
+	}
+	b.out = &Results{
+		K: k, Labels: make([]uint64, rows*k), Distances: make([]float32, rows*k), Counts: make([]int, rows),
+	}
+	b.run(min(o.threads(), rows))
+	switch {
+	case b.err != nil:
+		return nil, fmt.Errorf("query %d: %w", b.failedRow, b.err)
+	case b.sum.done < rows:
+		return nil, fmt.Errorf("after %d of %d queries: %w", b.sum.done, rows, ctx.Err())
+	}
+	if o.Stats != nil {
+		*o.Stats = b.sum.SearchStats
+	}
+	return b.out, nil
+}
+
+func (r *Reader) checkQueries(queries vector.Matrix, k int, o *BatchSearchOptions) error {
+	rows := queries.Rows()
+	switch {
+	case o.Stop != nil:
+		return errors.New("hnsw: a stop condition can't serve a batch of queries")
+	case k < 1 || k > maxRows || k > math.MaxInt/8/max(rows, 1):
+		return fmt.Errorf("hnsw: k is %d, not at least 1 and at most %d", k, maxRows)
+	case rows > 0 && queries.Dim() != r.cfg.Dim:
+		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), r.cfg.Dim)
+	case o.Filters != nil && len(o.Filters) != rows:
+		return fmt.Errorf("hnsw: %d filters for %d queries", len(o.Filters), rows)
+	}
+	return nil
+}
+
+func (o *BatchSearchOptions) threads() int {
+	if o.Threads > 0 {
+		return o.Threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// batchSearch is one SearchBatch under way.
+type batchSearch struct {
+	x       intoSearcher
+	ctx     context.Context
+	queries vector.Matrix
+	k       int
+	o       BatchSearchOptions
+	out     *Results
+	next    atomic.Int64
+	failed  atomic.Bool
+
+	mu        sync.Mutex // guards what follows
+	sum       batchSum
+	failedRow int
+	err       error
+}
+
+// batchSum is what workers count.
+type batchSum struct {
+	SearchStats
+	done int
+}
+
+func (b *batchSum) add(o SearchStats, done int) {
+	b.Exact = o.Exact && (b.Exact || b.done == 0)
+	b.Distances += o.Distances
+	b.Hops += o.Hops
+	b.done += done
+}
+
+// batchScratch is a worker's memory, kept for the next batch.
+type batchScratch struct {
+	query []float32
+	found []Neighbor
+}
+
+var batchScratches = sync.Pool{New: func() any { return new(batchScratch) }}
+
+// resolve turns a bitmap that serves all queries into one over elements, where the batch asks it more often than there
+// are elements.
+func (b *batchSearch) resolve(r *Reader) (err error) {
+	if b.o.Filters == nil && b.queries.Rows() >= r.Len()/(walkFactor*DefaultEf) {
+		b.o.Filter, err = r.resolved(b.o.Filter)
+	}
+	return err
+}
+
+func (b *batchSearch) run(threads int) {
+	if threads <= 1 {
+		b.work()
+		return
+	}
+	var wg sync.WaitGroup
+	for range threads {
+		wg.Go(b.work)
+	}
+	wg.Wait()
+}
+
+// work takes one row after another. Rows are handed out in order, so those before a failed one are all answered and the
+// failed row that is reported doesn't depend on chance.
+func (b *batchSearch) work() {
+	w := batchScratches.Get().(*batchScratch)
+	defer batchScratches.Put(w)
+	if cap(w.query) < b.queries.Dim() {
+		w.query = make([]float32, b.queries.Dim())
+	}
+	var sum batchSum
+	for !b.failed.Load() && b.ctx.Err() == nil {
+		row := int(b.next.Add(1)) - 1
+		if row >= b.queries.Rows() {
+			break
+		}
+		if err := b.one(w, row, &sum); err != nil {
+			b.fail(row, err)
+			break
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sum.add(sum.SearchStats, sum.done)
+}
+
+// one answers the query in row.
+func (b *batchSearch) one(w *batchScratch, row int, sum *batchSum) error {
+	query := w.query[:b.queries.Dim()]
+	b.queries.Decode(row, query)
+	o := b.o.SearchOptions
+	if b.o.Filters != nil {
+		o.Filter = b.o.Filters[row]
+	}
+	var stats SearchStats
+	if o.Stats != nil {
+		o.Stats = &stats
+	}
+	found, err := b.x.SearchInto(w.found[:0], query, b.k, o)
+	w.found = found
+	if err != nil {
+		return err
+	}
+	sum.add(stats, 1)
+	labels, distances := b.out.Labels[row*b.k:(row+1)*b.k], b.out.Distances[row*b.k:(row+1)*b.k]
+	for i, f := range found {
+		labels[i], distances[i] = f.Label, f.Distance
+	}
+	for i := len(found); i < b.k; i++ {
+		labels[i], distances[i] = NoLabel, float32(math.Inf(1))
+	}
+	b.out.Counts[row] = len(found)
+	return nil
+}
+
+func (b *batchSearch) fail(row int, err error) {
+	b.failed.Store(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if row < b.failedRow {
+		b.failedRow, b.err = row, err
+	}
+}

@@ -1,0 +1,60 @@
+package hnsw
+
+import "fmt"
+
+// upperRoom is the number of lists above level 0 that elements from to to (exclusive) will need: each level is drawn
+// from the seed and the id, so it can be counted beforehand.
+func upperRoom(c *Config, from, to int) int {
+	if c.M == 0 {
+		return 0 // an index without links
+	}
+	lists := 0
+	for id := from; id < to; id++ {
+		lists += c.level(uint32(id))
+	}
+	return lists
+}
+
+// enlarge makes room for half as many elements again. Nothing may change the index meanwhile; lists is the number of
+// lists above level 0 in use.
+func (r *Reader) enlarge(lists int) error {
+	capacity := r.graph.Load().capacity
+	if r.cfg.FixedCapacity || capacity >= maxRows {
+		return fmt.Errorf("%w (%d)", ErrFull, capacity)
+	}
+	return r.reallocate(min(max(1024, capacity+capacity/2), maxRows), lists)
+}
+
+// resize makes room for capacity elements, under the same rule.
+func (r *Reader) resize(capacity, lists int) error {
+	if n := r.Len(); capacity < n || capacity > maxRows {
+		return fmt.Errorf("hnsw: cannot resize to %d: there are %d elements, and at most %d are possible", capacity, n, maxRows)
+	}
+	return r.reallocate(capacity, lists)
+}
+
+// reallocate moves the index to arrays of another capacity, under the same rule.
+func (r *Reader) reallocate(capacity, lists int) error {
+	old := r.graph.Load()
+	if old == nil {
+		return ErrClosed
+	}
+	n := r.Len()
+	g, err := newGraph(&r.cfg, capacity, lists+upperRoom(&r.cfg, n, capacity))
+	if err != nil {
+		return err
+	}
+	copy(g.links0, old.links0[:n*old.m0])
+	copy(g.upper, old.upper[:lists*old.m])
+	copy(g.upperAt, old.upperAt[:n])
+	copy(g.levels, old.levels[:n])
+	copy(g.labels, old.labels[:n])
+	copy(g.deleted, old.deleted[:(n+31)/32])
+	copy(g.ready, old.ready[:(n+31)/32])
+	for i := range n {
+		copy(g.rows.RowBytes(i), old.rows.RowBytes(i))
+	}
+	r.graph.Store(g)
+	old.release()
+	return nil
+}

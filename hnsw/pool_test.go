@@ -1,0 +1,84 @@
+package hnsw
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// naivePool is the pool's model: the ef nearest of what was offered, sorted, with the expanded ones known.
+type naivePool struct {
+	ef   int
+	keys []key
+	done map[key]bool
+}
+
+func (p *naivePool) offer(k key) {
+	if len(p.keys) == p.ef {
+		worst := p.keys[p.ef-1]
+		if k.distance() >= worst.distance() || k > worst {
+			return
+		}
+		p.keys = p.keys[:p.ef-1]
+	}
+	p.keys = append(p.keys, k)
+	slices.Sort(p.keys)
+}
+
+func (p *naivePool) peek() (key, bool) {
+	for _, k := range p.keys {
+		if !p.done[k] {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+func TestPoolAgainstModel(t *testing.T) {
+	var p pool // kept, so that a reset after use is tested as well
+	rapid.Check(t, func(t *rapid.T) {
+		ef := rapid.IntRange(1, 200).Draw(t, "ef")
+		p.reset(ef)
+		model := naivePool{ef: ef, done: map[key]bool{}}
+		id := uint32(0)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			if rapid.IntRange(0, 2).Draw(t, "what") == 0 {
+				comparePeek(t, &p, &model)
+				compareNext(t, &p, &model)
+				continue
+			}
+			dist := rapid.SliceOfN(anyDistance(), 0, 12).Draw(t, "distances")
+			ids := make([]uint32, len(dist))
+			for i := range ids {
+				ids[i] = id
+				id++
+				model.offer(keyOf(dist[i], ids[i]))
+			}
+			p.offer(ids, append(dist, 0)) // room beyond the ids, as a search has
+		}
+		if !slices.Equal(p.keys, model.keys) {
+			t.Fatalf("ef %d: holds %v, want %v", ef, p.keys, model.keys)
+		}
+		for range len(model.keys) + 1 {
+			compareNext(t, &p, &model)
+		}
+	})
+}
+
+func comparePeek(t *rapid.T, p *pool, model *naivePool) {
+	got, ok := p.peek()
+	want, wantOK := model.peek()
+	if ok != wantOK || ok && got != want.id() {
+		t.Fatalf("peek gave %d, %v; want %d, %v", got, ok, want.id(), wantOK)
+	}
+}
+
+func compareNext(t *rapid.T, p *pool, model *naivePool) {
+	got, ok := p.next()
+	want, wantOK := model.peek()
+	if ok != wantOK || ok && got != want.id() {
+		t.Fatalf("next gave %d, %v; want %d, %v", got, ok, want.id(), wantOK)
+	}
+	model.done[want] = true
+}

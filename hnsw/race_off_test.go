@@ -1,0 +1,6 @@
+//go:build !race
+
+package hnsw
+
+// realRows is how many rows of the real data set tests use.
+const realRows = 10000

@@ -1,0 +1,131 @@
+package hnsw
+
+import "sync/atomic"
+
+// Stats describes an index.
+type Stats struct {
+	Elements int // those marked deleted included
+	Deleted  int
+	Capacity int
+	Levels   []int // elements by their highest level
+	Degree   DegreeStats
+	Memory   MemoryStats
+}
+
+// DegreeStats is about the number of links that elements have on level 0.
+type DegreeStats struct {
+	Min, Max int
+	Average  float64
+}
+
+// MemoryStats is the bytes that the elements take, by part. Room for further elements takes none until it is used.
+type MemoryStats struct {
+	Links  int64 // level 0
+	Upper  int64 // levels above
+	Labels int64 // with levels and marks
+	Rows   int64
+	Maps   int64 // from labels to elements, estimated
+}
+
+// Total is the sum of all parts.
+func (m MemoryStats) Total() int64 { return m.Links + m.Upper + m.Labels + m.Rows + m.Maps }
+
+const (
+	labelBytes = 8 + 4 + 1 // label, index of the first upper list, level; marks take two bits more
+	mapBytes   = 26        // an entry of a Go map from labels to elements, with the usual room to grow
+)
+
+// Stats describes the index as it is now. It reads all links, but takes no lock.
+func (r *Reader) Stats() (Stats, error) {
+	n := r.Len()
+	g, err := r.view()
+	if err != nil {
+		return Stats{}, err
+	}
+	defer g.release()
+	n = min(n, g.capacity)
+	s := Stats{Elements: n, Deleted: r.Deleted(), Capacity: g.capacity}
+	links, lists, counted := 0, 0, 0
+	for id := range uint32(n) {
+		if !g.ready.get(id) {
+			continue // being inserted
+		}
+		level, degree := int(g.levels[id]), length(g.list(id, 0))
+		for len(s.Levels) <= level {
+			s.Levels = append(s.Levels, 0)
+		}
+		s.Levels[level]++
+		if counted == 0 || degree < s.Degree.Min {
+			s.Degree.Min = degree
+		}
+		s.Degree.Max = max(s.Degree.Max, degree)
+		links += degree
+		lists += level
+		counted++
+	}
+	s.Degree.Average = float64(links) / float64(max(counted, 1))
+	s.Memory = MemoryStats{
+		Links: int64(n) * int64(g.m0) * 4, Upper: int64(lists) * int64(g.m) * 4,
+		Labels: int64(n)*labelBytes + int64(n+3)/4, Rows: int64(n) * int64(g.rows.Stride()),
+	}
+	return s, nil
+}
+
+// Stats describes the index as it is now.
+func (x *Index) Stats() (Stats, error) {
+	s, err := x.Reader.Stats()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.Memory.Maps = int64(len(x.ids)+len(x.free.at)) * mapBytes
+	return s, err
+}
+
+// Stats describes the index as it is now.
+func (f *Flat) Stats() (Stats, error) {
+	s, err := f.Reader.Stats()
+	f.change.RLock()
+	defer f.change.RUnlock()
+	s.Memory.Maps = int64(len(f.ids)) * mapBytes
+	return s, err
+}
+
+// length is the number of links in a list.
+func length(list []uint32) int {
+	n := 0
+	for n < len(list) && atomic.LoadUint32(&list[n]) != 0 {
+		n++
+	}
+	return n
+}
+
+// Reachable is the number of elements that links lead to from the entry point, it included. Searches may miss the others.
+func (r *Reader) Reachable() (int, error) {
+	entry := r.entry.Load()
+	g, err := r.view()
+	if err != nil {
+		return 0, err
+	}
+	defer g.release()
+	if entry == none {
+		return 0, nil
+	}
+	var met visited
+	met.reset(g.capacity)
+	met.add(uint32(entry))
+	var near []uint32
+	open, count := []uint32{uint32(entry)}, 0
+	for ; len(open) > 0; count++ {
+		id := open[len(open)-1]
+		open = open[:len(open)-1]
+		near = near[:0]
+		for level := range int(g.levels[id]) + 1 {
+			near = neighbours(g.list(id, level), near)
+		}
+		for _, n := range near {
+			if met.add(n) {
+				open = append(open, n)
+			}
+		}
+	}
+	return count, nil
+}
