@@ -18,11 +18,11 @@ func ReadFilter(path string) (*roaring64.Bitmap, error) {
 		switch {
 		case format == ".npy" || format == ".npz":
 			return in.arrayFilter(format, member, set)
-		case format != "":
-			return in.unknown(".npy, .npz, .roaring or text")
-		case extension(in.file) == ".roaring":
+		case format == ".roaring":
 			set, err = in.roaring()
 			return err
+		case format != "":
+			return in.unknown(".npy, .npz, .roaring or text")
 		}
 		return textLabels(in, add)
 	})

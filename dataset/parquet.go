@@ -41,6 +41,9 @@ func openParquet(in *input, column string) (*stream, error) {
 	src := &parquetSource{origin: o, in: in, leaf: l}
 	rows := int64(0)
 	for i, g := range meta.RowGroups {
+		if g.NumRows == 0 {
+			continue // writers leave its offsets unset
+		}
 		c, err := o.chunk(g, l.index, in.size)
 		if err != nil {
 			return nil, err
@@ -104,7 +107,7 @@ func (o origin) chunk(g format.RowGroup, column int, size int64) (chunk, error) 
 		off = d
 	}
 	if off < int64(len(parquetMagic)) || m.TotalCompressedSize < 0 || m.TotalCompressedSize > size-parquetTail-off {
-		return chunk{}, o.bad(off, "column chunk", "%d bytes from there are not in a file of %d", m.TotalCompressedSize, size)
+		return chunk{}, o.bad(max(off, -1), "column chunk", "%d bytes from there are not in a file of %d", m.TotalCompressedSize, size)
 	}
 	if g.NumRows < 0 || g.NumRows > m.NumValues {
 		return chunk{}, o.bad(-1, "row group rows", "%d rows can't come from %d values: rows must not be empty", g.NumRows, m.NumValues)
@@ -122,6 +125,7 @@ type parquetSource struct {
 	codec  decompressor
 	dict   []byte // the chunk's dictionary
 	out    []byte // values decoded and not yet given out
+	room   []byte // what the page read last lies in
 	rows   int64  // begun in the chunk
 	column int    // values of the last row
 	dim    int    // 0 until the first row is whole

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -49,7 +50,7 @@ func (p *parquetSource) readPage(c chunk) (header format.PageHeader, body pageBo
 	if size < 0 || size > c.end-start {
 		return header, body, p.bad(p.off, "page size", "%d bytes are more than are left of its column", size)
 	}
-	body = pageBody{bytes: make([]byte, size), end: start + size}
+	body = pageBody{bytes: p.buffer(int(size)), end: start + size}
 	if _, err := p.in.f.ReadAt(body.bytes, start); err != nil {
 		return header, body, p.caused(err, start, "page", "can't be read")
 	}
@@ -57,6 +58,14 @@ func (p *parquetSource) readPage(c chunk) (header format.PageHeader, body pageBo
 		return header, body, p.bad(start, "page", "its checksum is wrong: the file is damaged")
 	}
 	return header, body, nil
+}
+
+// buffer is room for a page. What an earlier page left is used again once its values are given out.
+func (p *parquetSource) buffer(size int) []byte {
+	if len(p.out) > 0 || cap(p.room) < size {
+		p.room = make([]byte, size)
+	}
+	return p.room[:size]
 }
 
 // readHeader reads a page's header, which says its own length nowhere: first with a small buffer.
@@ -88,7 +97,7 @@ func (p *parquetSource) dictionary(at int64, header format.PageHeader, body []by
 	if n := int64(h.NumValues) * int64(p.leaf.dt.size); n != int64(len(data)) || h.Encoding > format.PlainDictionary {
 		return p.bad(at, "dictionary", "%d values in %d bytes of encoding %s", h.NumValues, len(data), h.Encoding)
 	}
-	p.dict = data
+	p.dict = bytes.Clone(data) // it outlives the page's buffer
 	return nil
 }
 

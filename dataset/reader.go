@@ -70,6 +70,8 @@ func open(in *input, member string) (*stream, error) {
 		return nil, hdf5Error(in.origin)
 	case ".ivecs", ".ibin":
 		return nil, in.caused(ErrUnsupported, -1, "format", "%s holds neighbours, not vectors", format)
+	case ".roaring":
+		return nil, in.caused(ErrUnsupported, -1, "format", "a bitmap holds labels, not vectors")
 	}
 	return nil, fmt.Errorf("dataset: %s: %w: want %s", in.file, ErrUnknownFormat, vectorExtensions)
 }
@@ -77,7 +79,7 @@ func open(in *input, member string) (*stream, error) {
 // format names the file's format by its usual extension, or is empty where nothing tells it.
 func (in *input) format() (string, error) {
 	switch ext := extension(in.file); ext {
-	case ".npy", ".npz", ".fvecs", ".bvecs", ".ivecs", ".fbin", ".u8bin", ".i8bin", ".ibin", ".parquet", ".hdf5":
+	case ".npy", ".npz", ".fvecs", ".bvecs", ".ivecs", ".fbin", ".u8bin", ".i8bin", ".ibin", ".parquet", ".hdf5", ".roaring":
 		return ext, nil
 	case ".h5":
 		return ".hdf5", nil
