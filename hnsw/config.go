@@ -79,6 +79,9 @@ func (c *Config) level(id uint32) int {
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	z ^= z >> 31
 	u := (float64(z>>11) + 1) / (1 << 53)
+	if u*float64(c.M) > 1+1e-9 {
+		return 0 // most elements, told without logarithms: room for many is counted one by one
+	}
 	return min(int(-math.Log(u)/math.Log(float64(c.M))), maxLevel)
 }
 
