@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/shale-search/shale/hnsw"
 )
@@ -25,14 +24,12 @@ type Info struct {
 
 // Inspect reads the header and the meta section of an index file, and nothing else. Both are checked.
 func Inspect(path string) (Info, error) {
-	f, l, err := openLoader(context.Background(), path)
-	if err != nil {
-		return Info{}, err
-	}
-	if err := f.Close(); err != nil {
-		return Info{}, fmt.Errorf("inspect: %w", err)
-	}
-	return l.info(), nil
+	var info Info
+	err := withLoader(context.Background(), path, func(l *loader) error {
+		info = l.info()
+		return nil
+	})
+	return info, err
 }
 
 func (l *loader) info() Info {

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
@@ -18,6 +20,15 @@ type loader struct {
 	h    *header
 	meta *meta
 	crc  uint32 // of what was read of the present section
+}
+
+// newLoader reads the header and the meta section of a file of size bytes; name stands for it in errors.
+func newLoader(ctx context.Context, r io.Reader, name string, size int64) (*loader, error) {
+	if err := format.CheckMachine(); err != nil {
+		return nil, err
+	}
+	l := &loader{r: format.NewReader(ctx, r, name, size)}
+	return l, l.begin()
 }
 
 // begin reads the header and the meta section.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
@@ -46,18 +45,9 @@ func (o Opened) Close() error {
 // Open reads an index file into memory and checks all of it. A file that isn't in order gives a *FormatError.
 func Open(ctx context.Context, path string, o Options) (Opened, error) {
 	var opened Opened
-	err := withLoader(ctx, path, func(l *loader) error {
-		c, err := l.config(o)
-		if err != nil {
-			return err
-		}
-		n, lists := int(l.meta.Count), int(l.meta.UpperLists)
-		if l.meta.has(flagFrozen) {
-			opened.Frozen, err = hnsw.RestoreFrozen(c, n, lists, l.fill)
-		} else {
-			opened.Index, err = hnsw.Restore(c, n, lists, l.fill)
-		}
-		return l.locate(err)
+	err := withLoader(ctx, path, func(l *loader) (err error) {
+		opened, err = l.open(o)
+		return err
 	})
 	return opened, err
 }
@@ -65,41 +55,47 @@ func Open(ctx context.Context, path string, o Options) (Opened, error) {
 // OpenIndex is Open for an index that is to grow, a frozen file included.
 func OpenIndex(ctx context.Context, path string, o Options) (*hnsw.Index, error) {
 	var x *hnsw.Index
-	err := withLoader(ctx, path, func(l *loader) error {
-		c, err := l.config(o)
-		if err != nil {
-			return err
-		}
-		x, err = hnsw.Restore(c, int(l.meta.Count), int(l.meta.UpperLists), l.fill)
-		return l.locate(err)
+	err := withLoader(ctx, path, func(l *loader) (err error) {
+		x, err = l.openIndex(o)
+		return err
 	})
 	return x, err
 }
 
 // withLoader opens path, reads its header and meta section and calls fn.
 func withLoader(ctx context.Context, path string, fn func(*loader) error) error {
-	f, l, err := openLoader(ctx, path)
+	f, size, err := format.OpenFile(path)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	defer f.Close()
+	l, err := newLoader(ctx, f, path, size)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	return fn(l)
 }
 
-func openLoader(ctx context.Context, path string) (*os.File, *loader, error) {
-	if err := format.CheckMachine(); err != nil {
-		return nil, nil, err
+func (l *loader) open(o Options) (Opened, error) {
+	if !l.meta.has(flagFrozen) {
+		x, err := l.openIndex(o)
+		return Opened{Index: x}, err
 	}
-	f, size, err := format.OpenFile(path)
+	c, err := l.config(o)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open index: %w", err)
+		return Opened{}, err
 	}
-	l := &loader{r: format.NewReader(ctx, f, path, size)}
-	if err := l.begin(); err != nil {
-		f.Close()
-		return nil, nil, err
+	f, err := hnsw.RestoreFrozen(c, int(l.meta.Count), int(l.meta.UpperLists), l.fill)
+	return Opened{Frozen: f}, l.locate(err)
+}
+
+func (l *loader) openIndex(o Options) (*hnsw.Index, error) {
+	c, err := l.config(o)
+	if err != nil {
+		return nil, err
 	}
-	return f, l, nil
+	x, err := hnsw.Restore(c, int(l.meta.Count), int(l.meta.UpperLists), l.fill)
+	return x, l.locate(err)
 }
 
 // config is the file's configuration, with what the caller wants otherwise.

@@ -25,15 +25,19 @@ type Report struct {
 // The error is the problems found, or what kept Verify from looking.
 func Verify(ctx context.Context, path string) (Report, error) {
 	var report Report
-	err := withLoader(ctx, path, func(l *loader) error {
-		v := &verifier{loader: l}
-		defer v.free()
-		v.report.Info = l.info()
-		err := v.run(ctx)
-		report = v.report
+	err := withLoader(ctx, path, func(l *loader) (err error) {
+		report, err = l.verify(ctx)
 		return err
 	})
-	return report, errors.Join(append(report.Problems, err)...)
+	return report, err
+}
+
+func (l *loader) verify(ctx context.Context) (Report, error) {
+	v := &verifier{loader: l}
+	defer v.free()
+	v.report.Info = l.info()
+	err := v.run(ctx)
+	return v.report, errors.Join(append(v.report.Problems, err)...)
 }
 
 type verifier struct {

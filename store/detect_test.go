@@ -1,0 +1,46 @@
+package store
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/vector"
+)
+
+func TestDetect(t *testing.T) {
+	dir, ctx := t.TempDir(), context.Background()
+	name := func(s string) string { return filepath.Join(dir, s) }
+	m := small().make(t)
+	if err := hnswlib.Write(ctx, name("index.bin"), m.source); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := vector.Of([]float32{1, 2, 3, 4}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flat := &hnswlib.FlatContent{Capacity: 9, Labels: []uint64{5, 6}, Rows: rows}
+	if err := hnswlib.WriteFlat(ctx, name("flat.bin"), flat); err != nil {
+		t.Fatal(err)
+	}
+	if err := Save(ctx, name("native"), m.source); err != nil {
+		t.Fatal(err)
+	}
+	for file, content := range map[string]string{"empty": "", "text": "SHALE is a rock", "zeros": string(make([]byte, 500))} {
+		if err := os.WriteFile(name(file), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for file, want := range map[string]Format{
+		"index.bin": HnswlibIndex, "flat.bin": HnswlibFlat, "native": Native, "empty": Unknown, "text": Unknown, "zeros": Unknown,
+	} {
+		if got, err := Detect(name(file)); got != want || err != nil {
+			t.Errorf("%s is %v, %v; want %v", file, got, err, want)
+		}
+	}
+	if _, err := Detect(dir); err == nil {
+		t.Error("a directory was taken as a file")
+	}
+}

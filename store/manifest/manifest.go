@@ -1,0 +1,147 @@
+// Package manifest reads and writes manifest.json, which makes a directory a Shale index: it names the shards' files and
+// says what they hold. It is written after all of them.
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/store"
+)
+
+// Name is the manifest's file name.
+const Name = "manifest.json"
+
+const (
+	format = "shale index"
+	// Version goes up with every change that older readers would misread.
+	Version = 1
+)
+
+// Manifest is the content of manifest.json.
+type Manifest struct {
+	Format         string  `json:"format"`
+	Version        int     `json:"version"`
+	Generation     int     `json:"generation"` // goes up with every save
+	Rows           int     `json:"rows"`       // those deleted included
+	Deleted        int     `json:"deleted"`
+	Dim            int     `json:"dim"`
+	Metric         string  `json:"metric"`
+	Storage        string  `json:"storage"` // what the walk reads
+	Keep           string  `json:"keep"`    // the rows at hand for exact distances
+	M              int     `json:"m"`
+	EfConstruction int     `json:"ef_construction"`
+	Seed           uint64  `json:"seed"`
+	Tuned          *Tuned  `json:"tuned,omitempty"`
+	Shards         []Shard `json:"shards"`
+}
+
+// Tuned is what searches use unless told otherwise.
+type Tuned struct {
+	Ef     int     `json:"ef"`
+	K      int     `json:"k"`
+	Recall float64 `json:"recall"` // measured with that ef
+}
+
+// Shard is one file of the index.
+type Shard struct {
+	File   string `json:"file"`
+	Rows   int    `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	CRC32C string `json:"header_crc32c"` // of the file's first 4 KiB, which hold the checksums of the rest
+}
+
+// headBytes is the part of a shard's file that CRC32C is about.
+const headBytes = 4096
+
+// Read reads and checks the manifest of the index in dir. What is wrong comes as a *store.FormatError.
+func Read(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, Name)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	m := &Manifest{}
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := d.Decode(m); err != nil {
+		return nil, &store.FormatError{File: path, Offset: d.InputOffset(), Field: "JSON", Reason: "can't be decoded", Err: err}
+	}
+	if field, err := m.check(); err != nil {
+		return nil, &store.FormatError{File: path, Offset: -1, Field: field, Reason: "not usable", Err: err}
+	}
+	return m, nil
+}
+
+// check names the field that is wrong.
+func (m *Manifest) check() (field string, err error) {
+	switch {
+	case m.Format != format:
+		return "format", fmt.Errorf("%q is not %q", m.Format, format)
+	case m.Version != Version:
+		return "version", fmt.Errorf("%d, this program reads %d: %w", m.Version, Version, errors.ErrUnsupported)
+	case len(m.Shards) != 1:
+		return "shards", fmt.Errorf("%d shards, this program reads 1: %w", len(m.Shards), errors.ErrUnsupported)
+	case m.Tuned != nil && (m.Tuned.Ef < 1 || m.Tuned.Ef > 1<<31-1):
+		return "tuned", fmt.Errorf("ef %d is not at least 1", m.Tuned.Ef)
+	}
+	for _, s := range m.Shards {
+		if s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." {
+			return "shards", fmt.Errorf("%q is not the name of a file in the directory", s.File)
+		}
+	}
+	return "", nil
+}
+
+// Write makes m the manifest of the index in dir, atomically.
+func (m *Manifest) Write(dir string) error {
+	m.Format, m.Version = format, Version
+	return atomicfile.Write(filepath.Join(dir, Name), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(m)
+	})
+}
+
+// Describe gives a shard's entry for the file name in dir.
+func Describe(dir, name string) (Shard, error) {
+	f, err := os.Open(filepath.Join(dir, name))
+	if err != nil {
+		return Shard{}, fmt.Errorf("describe shard: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Shard{}, fmt.Errorf("describe shard: %w", err)
+	}
+	head, err := io.ReadAll(io.NewSectionReader(f, 0, headBytes))
+	if err != nil {
+		return Shard{}, fmt.Errorf("describe shard: %w", err)
+	}
+	crc := crc32.Checksum(head, crc32.MakeTable(crc32.Castagnoli))
+	return Shard{File: name, Bytes: info.Size(), CRC32C: fmt.Sprintf("%08x", crc)}, nil
+}
+
+// Check tests that the shards' files in dir are those that the manifest was written for.
+func (m *Manifest) Check(dir string) error {
+	for _, s := range m.Shards {
+		have, err := Describe(dir, s.File)
+		if err != nil {
+			return err
+		}
+		if have.Bytes != s.Bytes || have.CRC32C != s.CRC32C {
+			return &store.FormatError{
+				File: filepath.Join(dir, s.File), Offset: -1, Field: "file",
+				Reason: fmt.Sprintf("%d bytes with header checksum %s, the manifest says %d with %s: copy the whole index again",
+					have.Bytes, have.CRC32C, s.Bytes, s.CRC32C),
+			}
+		}
+	}
+	return nil
+}
