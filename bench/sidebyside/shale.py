@@ -1,0 +1,145 @@
+"""Shale, driven through its command as any user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import paths
+from .engine import Engine, Plan, Rows
+from .failure import EngineFailure, ended
+
+
+def command(given: Path | None) -> Path:
+    """The shale command: the one given, or one built from the repository. Raises EngineFailure where it won't build."""
+    if given is not None:
+        return given.resolve()
+    output = paths.VENVS / "shale" / "shale"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    build = ["go", "build", "-o", str(output), "./cmd/shale"]
+    try:
+        done = subprocess.run(build, cwd=paths.REPO, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise EngineFailure("go was not found") from None
+    if done.returncode:
+        raise EngineFailure(f"go build failed: {done.stderr}")
+    return output
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command's JSON, with what the system says of its process."""
+
+    document: Any
+    seconds: float
+    peak_bytes: int
+
+
+def run(arguments: Sequence[str], log: Path, timeout: float, pin: int = -1) -> Ran:
+    """Runs a command that prints one JSON document."""
+
+    def on_one_cpu() -> None:
+        if pin >= 0 and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {pin})
+
+    printed = log.with_suffix(".json")
+    start = time.monotonic()
+    with printed.open("w") as out, log.open("w") as errors:
+        process = subprocess.Popen(arguments, stdout=out, stderr=errors, preexec_fn=on_one_cpu)
+        late = threading.Event()
+        timer = threading.Timer(timeout, lambda: (late.set(), process.kill()))
+        timer.start()
+        _, status, usage = os.wait4(process.pid, 0)
+        timer.cancel()
+    process.returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    if late.is_set():
+        raise EngineFailure(f"gave no answer within {timeout:.0f} s")
+    if process.returncode:
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        raise ended(process.returncode, " ".join(lines[:3]))
+    try:
+        document = json.loads(printed.read_text())
+    except ValueError:
+        raise EngineFailure(f"printed no JSON for {' '.join(arguments[1:2])} --json") from None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Ran(document, time.monotonic() - start, usage.ru_maxrss * unit)
+
+
+class Shale(Engine):
+    """The shale command with one storage. The index is built once; each sweep is one run of `shale eval`."""
+
+    def __init__(self, shale: Path | None, why_not: str, storage: str, version: str, plan: Plan) -> None:
+        super().__init__(f"Shale {storage}")
+        self.version = version
+        self._shale, self._why_not, self._storage, self._plan = shale, why_not, storage, plan
+        self._index = plan.folder / f"shale-{storage}.index"
+        self._build: dict[str, Any] = {}
+
+    def build(self) -> dict[str, Any]:
+        if self._shale is None:
+            raise EngineFailure(self._why_not)
+        plan = self._plan
+        self.close()
+        ran = self._run(
+            "build",
+            *("--input", str(plan.data.base), "--output", str(self._index), "--metric", plan.data.metric),
+            *("--m", str(plan.m), "--ef-construction", str(plan.ef_construction)),
+            *("--threads", str(plan.build_threads), "--storage", self._storage),
+        )
+        seconds = _find(ran.document, "build_seconds")
+        self._build = {
+            "seconds": ran.seconds if seconds is None else seconds,
+            "process_seconds": ran.seconds,
+            "resident_bytes": None,
+            "peak_bytes": ran.peak_bytes,
+        }
+        return self._build
+
+    def sweep(self) -> Rows:
+        plan = self._plan
+        ran = self._run(
+            "eval",
+            str(self._index),
+            *("--queries", str(plan.data.queries), "--groundtruth", str(plan.truth.with_suffix(".ivecs"))),
+            *("-k", str(plan.k), "--ef", ",".join(map(str, plan.efs)), "--threads", "1"),
+        )
+        resident = _find(ran.document, "resident_bytes")
+        if resident is None:
+            resident = _find(self._run("inspect", str(self._index)).document, "memory_bytes")
+        self._build["resident_bytes"] = resident
+        rows = ran.document if isinstance(ran.document, list) else ran.document.get("rows", [])
+        if not rows:
+            raise EngineFailure("shale eval told no rows")
+        return rows
+
+    def _run(self, verb: str, *arguments: str) -> Ran:
+        assert self._shale is not None
+        log = self._plan.folder / f"shale-{self._storage}-{verb}.log"
+        pin = self._plan.pin if verb == "eval" else -1
+        return run([str(self._shale), verb, *arguments, "--json"], log, self._plan.timeout, pin)
+
+    def close(self) -> None:
+        if self._index.is_dir():
+            shutil.rmtree(self._index)
+        else:
+            self._index.unlink(missing_ok=True)
+
+
+def _find(document: Any, name: str) -> float | None:
+    """The field of a document, or of its last row."""
+    if isinstance(document, dict):
+        if name in document:
+            return document[name]
+        return _find(document.get("rows"), name)
+    if isinstance(document, list) and document:
+        return _find(document[-1], name)
+    return None
