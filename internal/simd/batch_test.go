@@ -53,7 +53,7 @@ func (k kind) checkBatch(t testing.TB, set *Kernels, l list) {
 	k.batchL2(set)(pointer(l.query), pointer(l.base), uintptr(l.stride), l.dim, l.ids, l.out)
 	for i, id := range l.ids {
 		want := l.truths[id].l2
-		k.check(t, set.Name+" batch l2", float64(l.out[i]), want, want, l.dim)
+		k.check(t, set.Name+" batch l2", float64(l.out[i]), k.rounded(want), want, l.dim)
 	}
 	k.batchIP(set)(pointer(l.query), pointer(l.base), uintptr(l.stride), l.dim, l.ids, l.out)
 	for i, id := range l.ids {
@@ -61,7 +61,7 @@ func (k kind) checkBatch(t testing.TB, set *Kernels, l list) {
 		if want.clash {
 			continue
 		}
-		k.check(t, set.Name+" batch ip", float64(l.out[i]), 1-want.dot, 1+want.scale, l.dim)
+		k.check(t, set.Name+" batch ip", float64(l.out[i]), k.rounded(1-want.dot), 1+want.scale, l.dim)
 	}
 }
 

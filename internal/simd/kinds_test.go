@@ -143,6 +143,14 @@ func (k kind) check(t testing.TB, what string, got, want, scale float64, dim int
 	}
 }
 
+// rounded is the distance that a batch kernel should make of an exact result.
+func (k kind) rounded(v float64) float64 {
+	if k.exact {
+		return float64(float32(v))
+	}
+	return v
+}
+
 func pointer(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
 
 // checkPair runs both pair kernels and compares them with the truth.
