@@ -16,6 +16,7 @@ type Options struct {
 	Seed           uint64   // of the random levels; same seed, rows and one thread give the same index; default 100
 	Labels         []uint64 // of the rows built from, one each; default 0, 1, …
 	Threads        int      // that build; default GOMAXPROCS
+	Capacity       int      // rows to make room for at once, of an index that starts empty
 
 	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
 }
@@ -29,11 +30,11 @@ func (o Options) config(dim, rows int) hnsw.Config {
 
 // New makes an empty index of vectors of dim values.
 func New(dim int, o Options) (*Index, error) {
-	graph, err := hnsw.New(o.config(dim, 0))
+	graph, err := hnsw.New(o.config(dim, o.Capacity))
 	if err != nil {
 		return nil, fmt.Errorf("new index: %w", err)
 	}
-	return &Index{graph: graph, threads: o.Threads}, nil
+	return &Index{graph: graph}, nil
 }
 
 // Build makes an index of rows, which are copied. It refuses NaN and infinity.
@@ -47,5 +48,5 @@ func Build(ctx context.Context, rows Matrix, o Options) (*Index, error) {
 		graph.Close()
 		return nil, fmt.Errorf("build: %w", err)
 	}
-	return &Index{graph: graph, threads: o.Threads}, nil
+	return &Index{graph: graph}, nil
 }

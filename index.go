@@ -4,31 +4,62 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/store/manifest"
 )
 
 // Index is a set of labelled vectors that can be searched. Its methods may be called from many goroutines at once.
 type Index struct {
-	graph   *hnsw.Index
-	threads int
+	graph *hnsw.Index
+	tuned atomic.Pointer[manifest.Tuned]
+
+	saving     sync.Mutex // guards what follows
+	home       string     // directory that it was opened from or saved to
+	generation int        // of what lies there, as far as this index knows
 }
 
-// SearchOptions says how to search.
+// defaultEf is what searches use where nothing was tuned.
+const defaultEf = hnsw.DefaultEf
+
+// SearchOptions says how to search. The zero value searches everything with the index's own ef.
 type SearchOptions struct {
-	Ef     int          // rows looked at more closely: more find more and take longer; raised to k; default 100
+	Ef     int          // rows looked at more closely: more find more and take longer; raised to k; default Index.Ef
 	Filter *Filter      // labels that may be returned; default all
 	Stats  *SearchStats // filled in, if not nil
 }
 
+func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
+	if o.Ef <= 0 {
+		o.Ef = x.Ef()
+	}
+	return hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Stats: o.Stats}
+}
+
 // Search gives the k vectors nearest to query, nearest first, ties by smaller label; fewer where there are fewer.
 func (x *Index) Search(query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	return x.graph.Search(query, k, hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Stats: o.Stats})
+	return x.graph.Search(query, k, x.options(o))
 }
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (x *Index) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	return x.graph.SearchInto(dst, query, k, hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Stats: o.Stats})
+	return x.graph.SearchInto(dst, query, k, x.options(o))
+}
+
+// Results holds what a batch of queries found: K labels and distances a query, nearest first, filled up with NoLabel and
+// +Inf.
+type Results = hnsw.Results
+
+// NoLabel stands in Results where nothing was found.
+const NoLabel = hnsw.NoLabel
+
+// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS.
+func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k, threads int, o SearchOptions) (*Results, error) {
+	return x.graph.SearchBatch(ctx, queries, k, hnsw.BatchSearchOptions{SearchOptions: x.options(o), Threads: threads})
 }
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
@@ -36,22 +67,63 @@ func (x *Index) Add(label uint64, vector []float32) error {
 	return x.graph.Add(label, vector, hnsw.AddOptions{})
 }
 
-// AddBatch adds rows under labels, one each, on all processors. If labels is nil, they are counted on from Len.
-func (x *Index) AddBatch(ctx context.Context, rows Matrix, labels []uint64) error {
-	return x.graph.AddBatch(ctx, rows, labels, hnsw.BatchOptions{Threads: x.threads})
+// AddOptions says how to add many rows.
+type AddOptions struct {
+	Labels   []uint64       // one a row; default: counted on from the largest label there is
+	Threads  int            // default GOMAXPROCS
+	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
 }
+
+// AddBatch adds rows. Labels that are there already get the new vectors. After an error, or when ctx ends, some rows may
+// have been added; NaN and infinity are refused beforehand.
+func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
+	if o.Labels == nil && rows.Rows() > 0 {
+		var err error
+		if o.Labels, err = x.nextLabels(rows.Rows()); err != nil {
+			return err
+		}
+	}
+	return x.graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+}
+
+// nextLabels gives n labels that follow the largest one.
+func (x *Index) nextLabels(n int) ([]uint64, error) {
+	first := uint64(0)
+	if x.graph.Len() > 0 {
+		there, err := x.graph.Labels()
+		if err != nil {
+			return nil, err
+		}
+		last := slices.Max(there)
+		if last > math.MaxUint64-1-uint64(n) {
+			return nil, fmt.Errorf("no %d labels follow %d, the largest: give labels", n, last)
+		}
+		first = last + 1
+	}
+	labels := make([]uint64, n)
+	for i := range labels {
+		labels[i] = first + uint64(i)
+	}
+	return labels, nil
+}
+
+// maxTold is the number of labels that an error of Delete names.
+const maxTold = 10
 
 // Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
 // are deleted all the same.
 func (x *Index) Delete(labels ...uint64) error {
 	var errs []error
+	failed := 0
 	for _, l := range labels {
 		if err := x.graph.Delete(l); err != nil {
-			errs = append(errs, err)
+			if failed++; failed <= maxTold {
+				errs = append(errs, err)
+			}
 		}
 	}
-	if len(errs) > 10 {
-		errs = append(errs[:10], fmt.Errorf("and %d more", len(errs)-10))
+	if failed > maxTold {
+		errs = append(errs, fmt.Errorf("and %d more", failed-maxTold))
 	}
 	return errors.Join(errs...)
 }

@@ -36,6 +36,8 @@ type Options struct {
 	Threads int           // searching at the same time; 0: 1
 	MinTime time.Duration // least time to measure; queries are repeated until then; 0: one pass
 	Filter  *shale.Filter // labels that may be returned; the truth must be that of these
+
+	Progress func(done int) // told the number of values of ef measured
 }
 
 func (o Options) withDefaults() Options {
@@ -78,7 +80,10 @@ func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, 
 		return nil, err
 	}
 	points := make([]Point, 0, len(efs))
-	for _, ef := range efs {
+	for i, ef := range efs {
+		if b.o.Progress != nil {
+			b.o.Progress(i)
+		}
 		p, err := b.quality(ctx, ef)
 		if err != nil {
 			return nil, err

@@ -18,7 +18,7 @@ func (e *RecallError) Error() string {
 }
 
 // Tune finds the smallest ef, at least k and at most maxEf, with which the queries' recall is at least wanted: it doubles
-// ef until that is so and bisects from there. It gives a *RecallError where no ef does.
+// ef until that is so and bisects from there. It measures no times. It gives a *RecallError where no ef does.
 func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, wanted float64, maxEf int, o Options) (Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {
@@ -52,5 +52,5 @@ func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, w
 			low = p.Ef
 		}
 	}
-	return best, b.time(ctx, &best)
+	return best, nil
 }

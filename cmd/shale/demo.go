@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -83,6 +86,9 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 	}
 	defer index.Close()
 	r.BuildTime = time.Since(began).Seconds()
+	if err := r.measureSize(ctx, index); err != nil {
+		return nil, err
+	}
 	truth, err := eval.GroundTruth(ctx, rows, queries, shale.Cosine, demoK, 0)
 	if err != nil {
 		return nil, err
@@ -92,6 +98,26 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 		return nil, err
 	}
 	return r, r.ask(index, vectors)
+}
+
+// measureSize saves the index to a temporary place.
+func (r *demoReport) measureSize(ctx context.Context, index *shale.Index) error {
+	dir, err := os.MkdirTemp("", "shale-demo")
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "demo.index")
+	if err := index.Save(ctx, path, shale.SaveOptions{}); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	info, err := index.Info()
+	if err != nil {
+		return err
+	}
+	r.MemoryBytes = info.MemoryBytes
+	r.FileBytes, err = sizeOnDisk(path)
+	return err
 }
 
 // ask searches for the glosses that are shown.

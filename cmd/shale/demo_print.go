@@ -16,7 +16,7 @@ func (r *demoReport) print(w io.Writer) error {
 			p.printf("  %.3f  %s\n", n.Distance, clip(n.Gloss, 100))
 		}
 	}
-	p.printf("\nBuilt in %.2f s.\n", r.BuildTime)
+	p.printf("\nThe index was built in %.2f s; it takes %s in memory and %s on disk.\n", r.BuildTime, size(r.MemoryBytes), size(r.FileBytes))
 	p.printf("Recall of the %d true nearest, over all %s queries, one thread:\n\n", demoK, count(r.Queries))
 	printPoints(p, r.Points, demoK)
 	p.printf("\nWordNet 3.0 Copyright 2006 by Princeton University. All rights reserved.\n")

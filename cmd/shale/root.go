@@ -36,7 +36,11 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(demoCommand())
+	root.AddCommand(
+		buildCommand(), addCommand(), deleteCommand(), searchCommand(), groundtruthCommand(), evalCommand(), tuneCommand(),
+		inspectCommand(), verifyCommand(), convertCommand(), demoCommand(),
+	)
+	cobra.EnableCommandSorting = false
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 	}

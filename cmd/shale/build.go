@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+)
+
+type buildFlags struct {
+	input, output, labels         string
+	metric, storage, keep, shards string
+	m, efConstruction, threads    int
+	seed                          uint64
+	json                          bool
+}
+
+type buildReport struct {
+	Output         string  `json:"output"`
+	Rows           int     `json:"rows"`
+	Dim            int     `json:"dim"`
+	Metric         string  `json:"metric"`
+	Storage        string  `json:"storage"`
+	Threads        int     `json:"threads"`
+	M              int     `json:"m"`
+	EfConstruction int     `json:"ef_construction"`
+	Seed           uint64  `json:"seed"`
+	BuildSeconds   float64 `json:"build_seconds"` // of the graph, from vectors in memory
+	TotalSeconds   float64 `json:"total_seconds"` // with reading and writing
+	FileBytes      int64   `json:"file_bytes"`
+	MemoryBytes    int64   `json:"memory_bytes"` // of the index
+	RSSBytes       int64   `json:"rss_bytes"`    // of the process after building; 0 where the system doesn't tell
+}
+
+func buildCommand() *cobra.Command {
+	f := &buildFlags{}
+	c := &cobra.Command{
+		Use:   "build --input FILE --output INDEX --metric l2|ip|cosine",
+		Short: "Build an index from a file of vectors",
+		Long: `Build reads a file of vectors and writes an index: a directory, or one file if the name ends
+in .shale. An index that is there already is replaced once the new one is complete.
+
+A larger --m finds more and takes more memory (8·m bytes a vector); a larger --ef-construction
+builds a better graph, more slowly. --storage fp16 halves the memory for the vectors.
+With cosine, vectors are normalised; they need not be before.`,
+		Example: `  shale build --input vectors.npy --output my.index --metric cosine
+  shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
+  shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --storage fp16
+  shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
+	}
+	s := c.Flags()
+	s.StringVar(&f.input, "input", "", "file of vectors")
+	s.StringVar(&f.output, "output", "", "where the index goes")
+	s.StringVar(&f.metric, "metric", "", "l2, ip or cosine")
+	s.StringVar(&f.labels, "labels", "", "file of the vectors' labels: .npy or text (default 0, 1, …)")
+	s.IntVar(&f.m, "m", 16, "links of a new vector on a level, 2 to 10000")
+	s.IntVar(&f.efConstruction, "ef-construction", 200, "vectors looked at for a new one's links")
+	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
+	s.Uint64Var(&f.seed, "seed", 100, "of the random levels; with --threads 1, the same seed gives the same index")
+	s.StringVar(&f.storage, "storage", "auto", "what searches read: auto (fp32), fp32 or fp16")
+	s.StringVar(&f.keep, "keep", "", "rows kept for exact distances (default and only choice: as --storage)")
+	s.StringVar(&f.shards, "shards", "auto", "number of graphs: auto or 1")
+	jsonFlag(c, &f.json)
+	required(c, "input", "output", "metric")
+	later(c, map[string]string{
+		"memory":     "the index is built in memory",
+		"graph-only": "an index holds its vectors",
+		"plan":       "there is one way to build",
+	})
+	c.RunE = f.run
+	return c
+}
+
+func (f *buildFlags) run(c *cobra.Command, _ []string) error {
+	o, err := f.options(c)
+	if err != nil {
+		return err
+	}
+	r, err := f.build(c.Context(), o, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	p.printf("%s: %s vectors of %d values, %s, %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage)
+	p.printf("built in %.2f s on %d threads, %s vectors/s; %s on disk, %s in memory\n",
+		r.BuildSeconds, r.Threads, count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
+	return p.err
+}
+
+// options checks the flags.
+func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
+	var o shale.Options
+	var err error
+	if o.Metric, err = parseMetric(c, f.metric); err != nil {
+		return o, err
+	}
+	if o.Storage, err = parseStorage(c, "storage", f.storage); err != nil {
+		return o, err
+	}
+	if f.keep != "" && f.keep != o.Storage.String() {
+		return o, usagef(c, "--keep %s with --storage %s is not supported by this version: leave --keep out", f.keep, o.Storage)
+	}
+	if f.shards != "auto" && f.shards != "1" {
+		return o, usagef(c, "--shards %s is not supported by this version: give auto or 1", f.shards)
+	}
+	if f.m < 2 || f.m > 10000 {
+		return o, usagef(c, "--m is %d, not 2 to 10000", f.m)
+	}
+	if f.efConstruction < 1 || f.efConstruction > 1<<24 {
+		return o, usagef(c, "--ef-construction is %d, not 1 to %d", f.efConstruction, 1<<24)
+	}
+	if err := atLeast(c, "threads", f.threads, 0); err != nil {
+		return o, err
+	}
+	o.M, o.EfConstruction, o.Seed, o.Threads = f.m, f.efConstruction, f.seed, f.threads
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	return o, nil
+}
+
+func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Writer) (*buildReport, error) {
+	began := time.Now()
+	if err := writable(f.output); err != nil {
+		return nil, err
+	}
+	rows, err := openRows(f.input)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	labels, err := readLabels(f.labels, rows.Rows())
+	if err != nil {
+		return nil, err
+	}
+	o.Capacity = rows.Rows()
+	index, err := shale.New(rows.Dim(), o)
+	if err != nil {
+		return nil, err
+	}
+	defer index.Close()
+	bar := newProgress(messages, "building", rows.Rows())
+	r := &buildReport{Output: f.output, Threads: o.Threads}
+	r.BuildSeconds, err = addRows(ctx, index, rows, labels, o.Threads, bar.set)
+	bar.end()
+	if err != nil {
+		return nil, err
+	}
+	r.RSSBytes = residentBytes()
+	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true}); err != nil {
+		return nil, err
+	}
+	return r, r.complete(index, began)
+}
+
+// complete tells what came of it.
+func (r *buildReport) complete(index *shale.Index, began time.Time) error {
+	info, err := index.Info()
+	if err != nil {
+		return err
+	}
+	r.Rows, r.Dim, r.Metric, r.Storage = info.Rows, info.Dim, info.Metric, info.Storage
+	r.M, r.EfConstruction, r.Seed, r.MemoryBytes = info.M, info.EfConstruction, info.Seed, info.MemoryBytes
+	if r.FileBytes, err = sizeOnDisk(r.Output); err != nil {
+		return err
+	}
+	r.TotalSeconds = time.Since(began).Seconds()
+	return nil
+}
+
+// writable finds out before long work whether its result can be written.
+func writable(path string) error {
+	dir := filepath.Dir(filepath.Clean(path))
+	f, err := os.CreateTemp(dir, ".shale-*")
+	if err != nil {
+		return fmt.Errorf("%s can't be written: %w", path, err)
+	}
+	f.Close()
+	if err := os.Remove(f.Name()); err != nil {
+		return fmt.Errorf("%s: remove a trial file: %w", dir, err)
+	}
+	_, err = shale.Detect(path)
+	if err == nil || os.IsNotExist(err) {
+		return nil
+	}
+	if entries, dirErr := os.ReadDir(path); dirErr == nil && len(entries) == 0 {
+		return nil
+	}
+	return fmt.Errorf("what lies there is not replaced: %w", err)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/dataset"
+)
+
+// changeReport tells what add and delete did.
+type changeReport struct {
+	Index     string  `json:"index"`
+	Added     int     `json:"added"`   // new labels
+	Updated   int     `json:"updated"` // labels that were there and got new vectors
+	Deleted   int     `json:"deleted"` // labels marked deleted
+	Missing   int     `json:"missing"` // labels to delete that weren't there
+	Rows      int     `json:"rows"`    // now, those deleted included
+	Gone      int     `json:"rows_deleted"`
+	Seconds   float64 `json:"seconds"` // without reading and writing files
+	FileBytes int64   `json:"file_bytes"`
+}
+
+// save writes the index back and tells about it.
+func (r *changeReport) save(c *cobra.Command, index *shale.Index) error {
+	if err := index.Save(c.Context(), r.Index, shale.SaveOptions{}); err != nil {
+		return err
+	}
+	r.Rows, r.Gone = index.Graph().Len(), index.Graph().Deleted()
+	var err error
+	r.FileBytes, err = sizeOnDisk(r.Index)
+	return err
+}
+
+func addCommand() *cobra.Command {
+	var where indexFlags
+	var input, labelFile string
+	var threads int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "add INDEX --input FILE",
+		Short: "Add vectors to an index, or give labels new vectors",
+		Long: `Add puts a file's vectors into an index. Without --labels they are labelled by counting on from
+the index's largest label. A label that is there already gets the new vector; if it was
+deleted, it comes back. The index is replaced once the new one is complete.`,
+		Example: `  shale add my.index --input more.npy
+  shale add my.index --input changed.npy --labels which.txt
+  shale add index.bin --metric l2 --input more.fvecs`,
+		Args: indexArg,
+	}
+	c.Flags().StringVar(&input, "input", "", "file of vectors")
+	c.Flags().StringVar(&labelFile, "labels", "", "file of their labels: .npy or text, one label a line")
+	c.Flags().IntVar(&threads, "threads", 0, "threads (default: all processors)")
+	where.add(c)
+	jsonFlag(c, &asJSON)
+	required(c, "input")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := atLeast(c, "threads", threads, 0); err != nil {
+			return err
+		}
+		index, err := where.open(c, args[0])
+		if err != nil {
+			return err
+		}
+		defer index.Close()
+		r := &changeReport{Index: args[0]}
+		if err := r.add(c, index, input, labelFile, threads); err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		p := &printer{w: c.OutOrStdout()}
+		p.printf("%s: %s vectors added, %s updated; it holds %s, %s of them deleted\n",
+			r.Index, count(r.Added), count(r.Updated), count(r.Rows), count(r.Gone))
+		return p.err
+	}
+	return c
+}
+
+func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFile string, threads int) error {
+	rows, err := openRows(input)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	if rows.Dim() != index.Dim() {
+		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, input, rows.Dim(), index.Dim())
+	}
+	labels, err := readLabels(labelFile, rows.Rows())
+	if err != nil {
+		return err
+	}
+	before := index.Graph().Len()
+	bar := newProgress(c.ErrOrStderr(), "adding", rows.Rows())
+	r.Seconds, err = addRows(c.Context(), index, rows, labels, threads, bar.set)
+	bar.end()
+	if err != nil {
+		return err
+	}
+	r.Added = index.Graph().Len() - before
+	r.Updated = rows.Rows() - r.Added
+	return r.save(c, index)
+}
+
+func deleteCommand() *cobra.Command {
+	var where indexFlags
+	var labelFile string
+	var ignoreMissing, asJSON bool
+	c := &cobra.Command{
+		Use:   "delete INDEX --labels FILE",
+		Short: "Delete vectors by label",
+		Long: `Delete marks labels deleted: searches no longer return them. Their vectors stay in the graph, since
+searches pass through them, until a new build. Where a label isn't in the index, or is deleted
+already, nothing is changed, unless --ignore-missing is given.`,
+		Example: `  shale delete my.index --labels outdated.txt
+  shale delete my.index --labels outdated.npy --ignore-missing`,
+		Args: indexArg,
+	}
+	c.Flags().StringVar(&labelFile, "labels", "", "file of labels: .npy or text, one label a line")
+	c.Flags().BoolVar(&ignoreMissing, "ignore-missing", false, "pass over labels that aren't there")
+	where.add(c)
+	jsonFlag(c, &asJSON)
+	required(c, "labels")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		index, err := where.open(c, args[0])
+		if err != nil {
+			return err
+		}
+		defer index.Close()
+		r := &changeReport{Index: args[0]}
+		if err := r.delete(c, index, labelFile, ignoreMissing); err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		p := &printer{w: c.OutOrStdout()}
+		p.printf("%s: %s labels deleted, %s were not there; it holds %s vectors, %s of them deleted\n",
+			r.Index, count(r.Deleted), count(r.Missing), count(r.Rows), count(r.Gone))
+		return p.err
+	}
+	return c
+}
+
+func (r *changeReport) delete(c *cobra.Command, index *shale.Index, labelFile string, ignoreMissing bool) error {
+	labels, err := dataset.ReadLabels(labelFile)
+	if err != nil {
+		return err
+	}
+	before := index.Len()
+	r.Seconds, err = timed(func() error { return index.Delete(labels...) })
+	if err != nil && !ignoreMissing {
+		return fmt.Errorf("nothing was deleted (--ignore-missing passes over such labels):\n%w", err)
+	}
+	r.Deleted = before - index.Len()
+	r.Missing = len(labels) - r.Deleted
+	return r.save(c, index)
+}

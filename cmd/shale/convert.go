@@ -1,0 +1,92 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+)
+
+type convertReport struct {
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+	Format      string `json:"format"`
+	Rows        int    `json:"rows"`
+	FileBytes   int64  `json:"file_bytes"`
+}
+
+func convertCommand() *cobra.Command {
+	var where indexFlags
+	var to string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "convert SRC DST --to shale|hnswlib",
+		Short: "Write an index in another format",
+		Long: `Convert reads an index and writes it in another format, graph and all: nothing is built anew.
+shale gives a directory, or one file if DST ends in .shale; hnswlib gives an index.bin, whose
+vectors are fp32. An hnswlib index doesn't hold its metric, so it is to be given.`,
+		Example: `  shale convert index.bin my.index --to shale --metric cosine
+  shale convert my.index index.bin --to hnswlib
+  shale convert my.index my.shale --to shale`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usagef(c, "name SRC and DST, not %d paths", len(args))
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&to, "to", "", "shale or hnswlib")
+	where.add(c)
+	jsonFlag(c, &asJSON)
+	required(c, "to")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		format, err := targetFormat(c, to, args[1])
+		if err != nil {
+			return err
+		}
+		r, err := convert(c, &where, args[0], args[1], format)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		p := &printer{w: c.OutOrStdout()}
+		p.printf("%s: %s rows as %s, %s\n", r.Destination, count(r.Rows), r.Format, size(r.FileBytes))
+		return p.err
+	}
+	return c
+}
+
+func targetFormat(c *cobra.Command, to, path string) (shale.Format, error) {
+	switch {
+	case to == "hnswlib":
+		return shale.Hnswlib, nil
+	case to == "shale" && strings.EqualFold(filepath.Ext(path), ".shale"):
+		return shale.File, nil
+	case to == "shale":
+		return shale.Directory, nil
+	case to == "graph" || to == "fork-shards":
+		return shale.Auto, usagef(c, "--to %s is not supported by this version: give shale or hnswlib", to)
+	}
+	return shale.Auto, usagef(c, "--to %s is not a format: give shale or hnswlib", to)
+}
+
+func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.Format) (*convertReport, error) {
+	if err := writable(to); err != nil {
+		return nil, err
+	}
+	index, err := where.open(c, from)
+	if err != nil {
+		return nil, err
+	}
+	defer index.Close()
+	if err := index.Save(c.Context(), to, shale.SaveOptions{Format: format, Replace: true}); err != nil {
+		return nil, err
+	}
+	r := &convertReport{Source: from, Destination: to, Format: format.String(), Rows: index.Graph().Len()}
+	r.FileBytes, err = sizeOnDisk(to)
+	return r, err
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/eval/plot"
+)
+
+// minTime is how long searches are timed for each ef at least.
+const minTime = 500 * time.Millisecond
+
+type evalFlags struct {
+	where                indexFlags
+	queries, truth, plot string
+	k, threads           int
+	efs                  []int
+	json                 bool
+}
+
+type evalReport struct {
+	Index         string       `json:"index"`
+	Machine       eval.Machine `json:"machine"`
+	K             int          `json:"k"`
+	Queries       int          `json:"queries"`
+	Threads       int          `json:"threads"`
+	Rows          []eval.Point `json:"rows"`
+	MemoryBytes   int64        `json:"memory_bytes"`   // of the index
+	ResidentBytes int64        `json:"resident_bytes"` // that the process grew by; 0 where the system doesn't tell
+}
+
+func evalCommand() *cobra.Command {
+	f := &evalFlags{}
+	c := &cobra.Command{
+		Use:   "eval INDEX --queries FILE --groundtruth FILE",
+		Short: "Measure recall and speed over a range of ef",
+		Long: `Eval searches for every query with each ef and tells the recall (the share of the k true nearest
+that were found), queries a second, the median, 95th and 99th percentile of a search's time,
+and the distances computed and nodes visited a query. A first pass, which isn't timed, warms
+the caches. Results as near as the k-th true neighbour count as found.`,
+		Example: `  shale groundtruth --input vectors.npy --queries queries.npy --metric l2 --output truth.ivecs
+  shale eval my.index --queries queries.npy --groundtruth truth.ivecs
+  shale eval my.index --queries queries.npy --groundtruth truth.ivecs --ef 20,40,80,160 --plot curve.png
+  shale eval my.index --queries queries.npy --groundtruth truth.ivecs --threads 8 --json`,
+		Args: indexArg,
+	}
+	s := c.Flags()
+	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
+	s.StringVar(&f.truth, "groundtruth", "", "their true neighbours: .ivecs, .ibin or .npy")
+	s.IntVarP(&f.k, "k", "k", 10, "results a query")
+	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "values of ef to measure")
+	s.IntVar(&f.threads, "threads", 1, "threads that search at the same time")
+	s.StringVar(&f.plot, "plot", "", ".png file for a plot of queries a second over recall")
+	f.where.add(c)
+	jsonFlag(c, &f.json)
+	required(c, "queries", "groundtruth")
+	later(c, laterForSearch)
+	c.RunE = f.run
+	return c
+}
+
+func (f *evalFlags) check(c *cobra.Command) error {
+	if err := atLeast(c, "k", f.k, 1); err != nil {
+		return err
+	}
+	if len(f.efs) == 0 || slices.Min(f.efs) < 1 {
+		return usagef(c, "--ef must be one or more numbers of at least 1, as in 10,20,50")
+	}
+	if f.plot != "" && !strings.HasSuffix(strings.ToLower(f.plot), ".png") {
+		return usagef(c, "--plot %s: plots are written as .png", f.plot)
+	}
+	return atLeast(c, "threads", f.threads, 1)
+}
+
+func (f *evalFlags) run(c *cobra.Command, args []string) error {
+	if err := f.check(c); err != nil {
+		return err
+	}
+	r, metric, err := f.measure(c, args[0])
+	if err != nil {
+		return err
+	}
+	if f.plot != "" {
+		title := fmt.Sprintf("%s, %s, %d threads", args[0], metric, f.threads)
+		if err := plot.Sweep(f.plot, strings.Replace(title, "1 threads", "1 thread", 1), f.k, r.Rows); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	printPoints(p, r.Rows, f.k)
+	p.printf("%s queries on %d threads; %s resident; %s\n", count(r.Queries), r.Threads, size(r.ResidentBytes), r.Machine)
+	return p.err
+}
+
+func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.Metric, error) {
+	debug.FreeOSMemory()
+	before := residentBytes()
+	index, err := f.where.open(c, path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer index.Close()
+	queries, err := readQueries(f.queries, index.Dim())
+	if err != nil {
+		return nil, 0, err
+	}
+	truth, err := readTruth(f.truth, queries.Rows())
+	if err != nil {
+		return nil, 0, err
+	}
+	if err := truth.Measure(index, queries, f.k); err != nil {
+		return nil, 0, err
+	}
+	info, err := index.Info()
+	if err != nil {
+		return nil, 0, err
+	}
+	r := &evalReport{
+		Index: path, Machine: eval.ThisMachine(), K: f.k, Queries: queries.Rows(), Threads: f.threads,
+		MemoryBytes: info.MemoryBytes,
+	}
+	bar := newProgress(c.ErrOrStderr(), "measuring", len(f.efs))
+	defer bar.end()
+	o := eval.Options{K: f.k, Threads: f.threads, MinTime: minTime, Progress: bar.set}
+	if r.Rows, err = eval.Sweep(c.Context(), index, queries, truth, f.efs, o); err != nil {
+		return nil, 0, err
+	}
+	debug.FreeOSMemory()
+	r.ResidentBytes = max(residentBytes()-before, 0)
+	return r, index.Metric(), nil
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/vector"
+)
+
+// later declares flags of the command's contract that this version can't honour, so that they are refused by name
+// rather than as unknown ones. Each comes with what works instead.
+func later(c *cobra.Command, flags map[string]string) {
+	for name := range flags {
+		c.Flags().String(name, "", "")
+		c.Flags().Lookup(name).NoOptDefVal = "true"
+		_ = c.Flags().MarkHidden(name) // fails for unknown flags only
+	}
+	next := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		for name, instead := range flags {
+			if c.Flags().Changed(name) {
+				return usagef(c, "--%s is not supported by this version: %s", name, instead)
+			}
+		}
+		if next != nil {
+			return next(c, args)
+		}
+		return nil
+	}
+}
+
+// laterForSearch are the flags of every command that searches.
+var laterForSearch = map[string]string{
+	"probes": "an index has one shard, which every search covers",
+	"rerank": "searches read full rows, so there is nothing to re-rank",
+	"memory": "the whole index is held in memory",
+}
+
+// required makes flags needed; their absence is a mistake in the command line.
+func required(c *cobra.Command, names ...string) {
+	next := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
+		var missing []string
+		for _, n := range names {
+			if !c.Flags().Changed(n) || c.Flags().Lookup(n).Value.String() == "" {
+				missing = append(missing, "--"+n)
+			}
+		}
+		if len(missing) > 0 {
+			return usagef(c, "%s must be given", strings.Join(missing, " and "))
+		}
+		if next != nil {
+			return next(c, args)
+		}
+		return nil
+	}
+}
+
+// atLeast refuses smaller values of a flag.
+func atLeast(c *cobra.Command, name string, value, least int) error {
+	if value < least {
+		return usagef(c, "--%s is %d, not at least %d", name, value, least)
+	}
+	return nil
+}
+
+func parseMetric(c *cobra.Command, s string) (shale.Metric, error) {
+	m, err := vector.ParseMetric(s)
+	if err != nil {
+		return 0, usagef(c, "%w", err)
+	}
+	return m, nil
+}
+
+// parseStorage reads --storage or --keep.
+func parseStorage(c *cobra.Command, flag, s string) (shale.Storage, error) {
+	switch s {
+	case "auto", "fp32":
+		return shale.Float32, nil
+	case "fp16":
+		return shale.Float16, nil
+	}
+	return 0, usagef(c, "--%s %s is not supported by this version: give auto (fp32), fp32 or fp16", flag, s)
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/eval"
+)
+
+type truthFlags struct {
+	input, queries, labels, output, metric string
+	k, threads                             int
+	json                                   bool
+}
+
+type truthReport struct {
+	Output  string  `json:"output"`
+	Rows    int     `json:"rows"`
+	Queries int     `json:"queries"`
+	Dim     int     `json:"dim"`
+	Metric  string  `json:"metric"`
+	K       int     `json:"k"`
+	Threads int     `json:"threads"`
+	Seconds float64 `json:"seconds"`
+}
+
+func groundtruthCommand() *cobra.Command {
+	f := &truthFlags{}
+	c := &cobra.Command{
+		Use:   "groundtruth --input FILE --queries FILE --metric l2|ip|cosine --output FILE",
+		Short: "Find the true nearest vectors by comparing all",
+		Long: `Groundtruth compares every query with every vector and writes the k nearest rows of each query,
+nearest first, ties by smaller label: what "shale eval" and "shale tune" judge by. The vectors
+stream through memory, so they may be more than fit.`,
+		Example: `  shale groundtruth --input vectors.npy --queries queries.npy --metric cosine --output truth.ivecs
+  shale groundtruth --input base.fvecs --queries query.fvecs --metric l2 -k 10 --output truth.npy`,
+	}
+	s := c.Flags()
+	s.StringVar(&f.input, "input", "", "file of vectors")
+	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
+	s.StringVar(&f.metric, "metric", "", "l2, ip or cosine")
+	s.StringVar(&f.labels, "labels", "", "file of the vectors' labels: .npy or text (default 0, 1, …)")
+	s.IntVarP(&f.k, "k", "k", 100, "neighbours a query")
+	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
+	s.StringVar(&f.output, "output", "", ".ivecs, .ibin or .npy file for the labels")
+	jsonFlag(c, &f.json)
+	required(c, "input", "queries", "metric", "output")
+	c.RunE = f.run
+	return c
+}
+
+func (f *truthFlags) run(c *cobra.Command, _ []string) error {
+	metric, err := f.check(c)
+	if err != nil {
+		return err
+	}
+	r, err := f.find(c.Context(), metric, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	p.printf("%s: the %d nearest of %s vectors to each of %s queries, found in %.2f s on %d threads\n",
+		r.Output, r.K, count(r.Rows), count(r.Queries), r.Seconds, r.Threads)
+	return p.err
+}
+
+func (f *truthFlags) check(c *cobra.Command) (shale.Metric, error) {
+	if err := atLeast(c, "k", f.k, 1); err != nil {
+		return 0, err
+	}
+	if err := atLeast(c, "threads", f.threads, 0); err != nil {
+		return 0, err
+	}
+	switch strings.ToLower(filepath.Ext(f.output)) {
+	case ".ivecs", ".ibin", ".npy":
+		return parseMetric(c, f.metric)
+	}
+	return 0, usagef(c, "--output %s: the labels are written as .ivecs, .ibin or .npy", f.output)
+}
+
+func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.Writer) (*truthReport, error) {
+	rows, err := openRows(f.input)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	queries, err := readQueries(f.queries, rows.Dim())
+	if err != nil {
+		return nil, err
+	}
+	labels, err := readLabels(f.labels, rows.Rows())
+	if err != nil {
+		return nil, err
+	}
+	threads := f.threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	r := &truthReport{
+		Output: f.output, Rows: rows.Rows(), Queries: queries.Rows(), Dim: rows.Dim(),
+		Metric: metric.String(), K: f.k, Threads: threads,
+	}
+	exact, err := eval.NewExact(queries, metric, f.k, threads)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.queries, err)
+	}
+	bar := newProgress(messages, "comparing", rows.Rows())
+	defer bar.end()
+	r.Seconds, err = timed(func() error {
+		return rows.blocks(ctx, func(first int, block shale.Matrix) error {
+			bar.set(first)
+			return exact.Add(ctx, block, labelsFrom(first, labels))
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.input, err)
+	}
+	return r, dataset.WriteNeighbors(f.output, neighborsOf(exact.Truth(), f.k))
+}
+
+// labelsFrom gives the labels of a block's rows: those listed, or else their numbers.
+func labelsFrom(first int, labels []uint64) func(i int) (uint64, bool) {
+	return func(i int) (uint64, bool) {
+		if labels == nil {
+			return uint64(first + i), true
+		}
+		return labels[first+i], true
+	}
+}
+
+// neighborsOf lays the truth out as files hold it.
+func neighborsOf(t *eval.Truth, k int) dataset.Neighbors {
+	n := dataset.Neighbors{K: k, IDs: make([]int64, 0, len(t.Labels)*k)}
+	for _, labels := range t.Labels {
+		for i := range k {
+			id := int64(-1)
+			if i < len(labels) {
+				id = int64(labels[i])
+			}
+			n.IDs = append(n.IDs, id)
+		}
+	}
+	return n
+}

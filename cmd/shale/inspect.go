@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+)
+
+type inspectReport struct {
+	Index  string `json:"index"`
+	Format string `json:"format"`
+	shale.Info
+	FileBytes int64 `json:"file_bytes"`
+}
+
+func inspectCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:     "inspect INDEX",
+		Short:   "Tell what an index holds",
+		Long:    `Inspect opens an index and tells its size, its parameters and the shape of its graph.`,
+		Example: "  shale inspect my.index\n  shale inspect index.bin --json",
+		Args:    indexArg,
+	}
+	jsonFlag(c, &asJSON)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		r, err := inspect(c, args[0])
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		return r.print(&printer{w: c.OutOrStdout()})
+	}
+	return c
+}
+
+func inspect(c *cobra.Command, path string) (*inspectReport, error) {
+	index, err := shale.Open(c.Context(), path, shale.OpenOptions{})
+	if err != nil {
+		return nil, explain(err, path)
+	}
+	defer index.Close()
+	format, err := shale.Detect(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &inspectReport{Index: path, Format: format.String()}
+	if r.Info, err = index.Info(); err != nil {
+		return nil, err
+	}
+	if format == shale.Hnswlib {
+		r.Metric = "unknown" // the file doesn't tell
+	}
+	r.FileBytes, err = sizeOnDisk(path)
+	return r, err
+}
+
+func (r *inspectReport) print(p *printer) error {
+	row := func(name, format string, args ...any) {
+		p.printf("%-16s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("index", "%s", r.Index)
+	row("format", "%s", r.Format)
+	row("rows", "%s, %s of them deleted", count(r.Rows), count(r.Deleted))
+	row("dim", "%d", r.Dim)
+	row("metric", "%s", r.Metric)
+	row("storage", "%s (exact distances from %s)", r.Storage, r.Keep)
+	row("shards", "%d", r.Shards)
+	row("m", "%d", r.M)
+	row("ef-construction", "%d", r.EfConstruction)
+	row("seed", "%d", r.Seed)
+	row("ef", "%d for searches that don't name one", r.Ef)
+	row("links", "%.1f a row on average, %d at most", r.AverageDegree, 2*r.M)
+	for level, rows := range r.Levels {
+		row(fmt.Sprintf("level %d", level), "%s rows reach no higher", count(rows))
+	}
+	row("memory", "%s", size(r.MemoryBytes))
+	row("on disk", "%s", size(r.FileBytes))
+	return p.err
+}

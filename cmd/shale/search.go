@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/dataset"
+)
+
+type searchFlags struct {
+	where           indexFlags
+	queries, filter string
+	output          string
+	k, ef, threads  int
+	json            bool
+}
+
+type searchReport struct {
+	K       int            `json:"k"`
+	Ef      int            `json:"ef"`
+	Seconds float64        `json:"seconds"`
+	Output  string         `json:"output,omitempty"`
+	Queries []searchAnswer `json:"queries,omitempty"` // without an output file
+}
+
+type searchAnswer struct {
+	Labels    []uint64  `json:"labels"`
+	Distances []float32 `json:"distances"`
+}
+
+func searchCommand() *cobra.Command {
+	f := &searchFlags{}
+	c := &cobra.Command{
+		Use:   "search INDEX --queries FILE",
+		Short: "Find the nearest vectors to each query",
+		Long: `Search finds the k vectors nearest to each query and prints a table, or with --output writes an
+npz with the arrays labels (uint64) and distances (float32), queries × k. Where fewer than k
+are found, the npz holds the label 2^64-1 with the distance +Inf in the rest.
+
+A larger --ef finds more of the true neighbours and takes longer; "shale tune" finds the one
+for a wanted recall. --filter names the labels that may be returned.
+Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cosine.`,
+		Example: `  shale search my.index --queries queries.npy -k 5
+  shale search my.index --queries queries.fvecs -k 100 --ef 400 --output found.npz
+  shale search my.index --queries queries.npy --filter allowed.txt
+  shale search index.bin --metric l2 --queries queries.npy --json`,
+		Args: indexArg,
+	}
+	s := c.Flags()
+	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
+	s.IntVarP(&f.k, "k", "k", 10, "results a query")
+	s.IntVar(&f.ef, "ef", 0, "vectors looked at more closely, at least k (default: what tune saved, or 100)")
+	s.StringVar(&f.filter, "filter", "", "labels that may be returned: .npy of integers or booleans, .roaring or text")
+	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
+	s.StringVar(&f.output, "output", "", ".npz file for the results")
+	f.where.add(c)
+	jsonFlag(c, &f.json)
+	required(c, "queries")
+	later(c, laterForSearch)
+	c.RunE = f.run
+	return c
+}
+
+func (f *searchFlags) run(c *cobra.Command, args []string) error {
+	if err := f.check(c); err != nil {
+		return err
+	}
+	index, err := f.where.open(c, args[0])
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	queries, err := readQueries(f.queries, index.Dim())
+	if err != nil {
+		return err
+	}
+	filter, err := readFilter(f.filter)
+	if err != nil {
+		return err
+	}
+	ef := f.ef
+	if ef == 0 {
+		ef = index.Ef()
+	}
+	r := &searchReport{K: f.k, Ef: max(ef, f.k), Output: f.output}
+	found, err := r.search(c.Context(), index, queries, f, filter)
+	if err != nil {
+		return err
+	}
+	if f.output != "" {
+		if err := dataset.WriteResults(f.output, found.Labels, found.Distances, queries.Rows(), f.k); err != nil {
+			return err
+		}
+	}
+	return r.tell(c, found, queries.Rows(), f.json)
+}
+
+func (f *searchFlags) check(c *cobra.Command) error {
+	if err := atLeast(c, "k", f.k, 1); err != nil {
+		return err
+	}
+	if c.Flags().Changed("ef") {
+		if err := atLeast(c, "ef", f.ef, 1); err != nil {
+			return err
+		}
+	}
+	if f.output != "" && !strings.EqualFold(filepath.Ext(f.output), ".npz") {
+		return usagef(c, "--output %s: results are written as .npz", f.output)
+	}
+	return atLeast(c, "threads", f.threads, 0)
+}
+
+func (r *searchReport) search(ctx context.Context, index *shale.Index, queries shale.Matrix, f *searchFlags, filter *shale.Filter) (found *shale.Results, err error) {
+	r.Seconds, err = timed(func() error {
+		found, err = index.SearchBatch(ctx, queries, r.K, f.threads, shale.SearchOptions{Ef: r.Ef, Filter: filter})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("search for %s: %w", f.queries, err)
+	}
+	return found, nil
+}
+
+// tell prints the results, unless they went to a file.
+func (r *searchReport) tell(c *cobra.Command, found *shale.Results, queries int, asJSON bool) error {
+	if r.Output == "" && asJSON {
+		for q := range queries {
+			at, n := q*r.K, found.Counts[q]
+			r.Queries = append(r.Queries, searchAnswer{found.Labels[at : at+n], found.Distances[at : at+n]})
+		}
+	}
+	if asJSON {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	if r.Output != "" {
+		p.printf("%s: %d neighbours of each of %s queries, found in %.3f s\n", r.Output, r.K, count(queries), r.Seconds)
+		return p.err
+	}
+	p.printf("%8s  %5s  %20s  %12s\n", "query", "rank", "label", "distance")
+	for q := range queries {
+		for i := range found.Counts[q] {
+			p.printf("%8d  %5d  %20d  %12.6g\n", q, i+1, found.Labels[q*r.K+i], found.Distances[q*r.K+i])
+		}
+	}
+	return p.err
+}

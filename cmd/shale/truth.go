@@ -1,0 +1,28 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/eval"
+)
+
+// readTruth reads the true neighbours of a number of queries.
+func readTruth(path string, queries int) (*eval.Truth, error) {
+	n, err := dataset.ReadNeighbors(path)
+	if err != nil {
+		return nil, err
+	}
+	if n.Rows() != queries {
+		return nil, fmt.Errorf("%s holds the neighbours of %d queries, there are %d", path, n.Rows(), queries)
+	}
+	t := &eval.Truth{Labels: make([][]uint64, queries)}
+	for q := range queries {
+		for _, id := range n.Row(q) {
+			if id >= 0 { // −1 fills up the rows of those with fewer
+				t.Labels[q] = append(t.Labels[q], uint64(id))
+			}
+		}
+	}
+	return t, nil
+}

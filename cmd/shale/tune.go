@@ -1,0 +1,135 @@
+package main
+
+import (
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/eval"
+)
+
+type tuneFlags struct {
+	where             indexFlags
+	queries, truth    string
+	recall            float64
+	k, maxEf, threads int
+	save, json        bool
+}
+
+type tuneReport struct {
+	Index  string     `json:"index"`
+	Wanted float64    `json:"wanted_recall"`
+	K      int        `json:"k"`
+	Point  eval.Point `json:"chosen"`
+	Saved  bool       `json:"saved"`
+}
+
+func tuneCommand() *cobra.Command {
+	f := &tuneFlags{}
+	c := &cobra.Command{
+		Use:   "tune INDEX --queries FILE --recall 0.95",
+		Short: "Find the smallest ef that reaches a recall",
+		Long: `Tune finds the smallest ef with which searches find the wanted share of the k true nearest
+neighbours of your queries. The true neighbours are found by comparing all vectors of the
+index, unless --groundtruth gives them. --save keeps the ef in the index: searches that don't
+name an ef then use it. Use queries like those that will come, a few hundred at least.`,
+		Example: `  shale tune my.index --queries queries.npy --recall 0.95
+  shale tune my.index --queries queries.npy --recall 0.99 -k 100 --save`,
+		Args: indexArg,
+	}
+	s := c.Flags()
+	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
+	s.StringVar(&f.truth, "groundtruth", "", "their true neighbours: .ivecs, .ibin or .npy (default: computed)")
+	s.Float64Var(&f.recall, "recall", 0, "wanted recall, above 0 and up to 1")
+	s.IntVarP(&f.k, "k", "k", 10, "results a query")
+	s.IntVar(&f.maxEf, "max-ef", 0, "largest ef to try (default: the number of vectors)")
+	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
+	s.BoolVar(&f.save, "save", false, "keep the ef in the index")
+	f.where.add(c)
+	jsonFlag(c, &f.json)
+	required(c, "queries", "recall")
+	later(c, laterForSearch)
+	c.RunE = f.run
+	return c
+}
+
+func (f *tuneFlags) check(c *cobra.Command, path string) error {
+	if !(f.recall > 0 && f.recall <= 1) {
+		return usagef(c, "--recall is %v, not above 0 and up to 1", f.recall)
+	}
+	for name, value := range map[string]int{"threads": f.threads, "max-ef": f.maxEf, "k": f.k - 1} {
+		if value < 0 {
+			return usagef(c, "--%s is too small", name)
+		}
+	}
+	if kind, err := shale.Detect(path); f.save && err == nil && kind != shale.Directory {
+		return usagef(c, "--save needs an index directory, and %s is a %s: shale convert %s NEW --to shale", path, kind, path)
+	}
+	if f.threads == 0 {
+		f.threads = runtime.GOMAXPROCS(0)
+	}
+	return nil
+}
+
+func (f *tuneFlags) run(c *cobra.Command, args []string) error {
+	if err := f.check(c, args[0]); err != nil {
+		return err
+	}
+	index, err := f.where.open(c, args[0])
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	r := &tuneReport{Index: args[0], Wanted: f.recall, K: f.k, Saved: f.save}
+	if r.Point, err = f.tune(c, index); err != nil {
+		return err
+	}
+	if f.save {
+		index.Tune(r.Point.Ef, f.k, r.Point.Recall)
+		if err := index.SaveTuned(args[0]); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	p.printf("ef %d gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, f.k, r.Point.Recall, count(int(r.Point.QPS)))
+	if f.save {
+		p.printf("%s: searches use it from now on\n", args[0])
+	}
+	return p.err
+}
+
+func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index) (eval.Point, error) {
+	ctx := c.Context()
+	queries, err := readQueries(f.queries, index.Dim())
+	if err != nil {
+		return eval.Point{}, err
+	}
+	var truth *eval.Truth
+	if f.truth != "" {
+		if truth, err = readTruth(f.truth, queries.Rows()); err == nil {
+			err = truth.Measure(index, queries, f.k)
+		}
+	} else {
+		truth, err = eval.IndexTruth(ctx, index, queries, f.k, f.threads)
+	}
+	if err != nil {
+		return eval.Point{}, err
+	}
+	maxEf := f.maxEf
+	if maxEf == 0 {
+		maxEf = index.Len()
+	}
+	p, err := eval.Tune(ctx, index, queries, truth, f.recall, maxEf, eval.Options{K: f.k, Threads: f.threads})
+	if err != nil {
+		return p, err
+	}
+	points, err := eval.Sweep(ctx, index, queries, truth, []int{p.Ef}, eval.Options{K: f.k, MinTime: minTime})
+	if err != nil {
+		return p, err
+	}
+	return points[0], nil
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+)
+
+// errDamaged makes the exit code after the problems were told.
+var errDamaged = errors.New("the index is damaged")
+
+type verifyReport struct {
+	Index     string   `json:"index"`
+	OK        bool     `json:"ok"`
+	Rows      int      `json:"rows"`
+	Reachable int      `json:"reachable"` // rows that searches can come to
+	Problems  []string `json:"problems"`
+}
+
+func verifyCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify INDEX",
+		Short: "Check that an index is not damaged",
+		Long: `Verify reads all of an index and checks checksums, links, labels and vectors. It exits with 0 where
+all is in order and with 1 where the index is damaged, and then tells the file, the place in it
+and what is wrong. It also counts the rows that searches can't come to by links.`,
+		Example: "  shale verify my.index\n  shale verify my.index --json",
+		Args:    indexArg,
+	}
+	jsonFlag(c, &asJSON)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		report, err := shale.Verify(c.Context(), args[0])
+		if err != nil {
+			return explain(err, args[0])
+		}
+		r := &verifyReport{Index: args[0], OK: len(report.Problems) == 0, Rows: report.Rows, Reachable: report.Reachable, Problems: []string{}}
+		for _, p := range report.Problems {
+			r.Problems = append(r.Problems, p.Error())
+		}
+		return r.tell(c, asJSON)
+	}
+	return c
+}
+
+func (r *verifyReport) tell(c *cobra.Command, asJSON bool) error {
+	p := &printer{w: c.OutOrStdout()}
+	switch {
+	case asJSON:
+		p.err = printJSON(c.OutOrStdout(), r)
+	case r.OK:
+		p.printf("%s: in order, %s rows\n", r.Index, count(r.Rows))
+		if lost := r.Rows - r.Reachable; lost > 0 {
+			p.printf("%s rows aren't reached by links; searches with a small ef may miss them\n", count(lost))
+		}
+	default:
+		for _, problem := range r.Problems {
+			p.printf("%s\n", problem)
+		}
+	}
+	if p.err == nil && !r.OK {
+		return errDamaged
+	}
+	return p.err
+}

@@ -1,0 +1,53 @@
+package shale
+
+import (
+	"fmt"
+
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// Info describes an index.
+type Info struct {
+	Rows           int     `json:"rows"` // those deleted included
+	Deleted        int     `json:"deleted"`
+	Dim            int     `json:"dim"`
+	Metric         string  `json:"metric"`
+	Storage        string  `json:"storage"` // what searches read
+	Keep           string  `json:"keep"`    // the rows at hand for exact distances
+	Shards         int     `json:"shards"`
+	M              int     `json:"m"`
+	EfConstruction int     `json:"ef_construction"`
+	Seed           uint64  `json:"seed"`
+	Ef             int     `json:"ef"`     // that searches use unless told otherwise
+	Levels         []int   `json:"levels"` // rows by their highest level
+	AverageDegree  float64 `json:"average_degree"`
+	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
+}
+
+// Info describes the index as it is now.
+func (x *Index) Info() (Info, error) {
+	s, err := x.graph.Stats()
+	if err != nil {
+		return Info{}, fmt.Errorf("describe index: %w", err)
+	}
+	c := x.graph.Config()
+	return Info{
+		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
+		Storage: c.Storage.String(), Keep: c.Storage.String(), Shards: 1,
+		M: c.M, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: x.Ef(),
+		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(),
+	}, nil
+}
+
+// Ef is what searches use unless told otherwise: what Tune set, or 100.
+func (x *Index) Ef() int {
+	if t := x.tuned.Load(); t != nil {
+		return t.Ef
+	}
+	return defaultEf
+}
+
+// Tune makes ef what searches use unless told otherwise. Save keeps it, with the recall of k results measured with it.
+func (x *Index) Tune(ef, k int, recall float64) {
+	x.tuned.Store(&manifest.Tuned{Ef: ef, K: k, Recall: recall})
+}

@@ -1,0 +1,93 @@
+package shale
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// Format is how an index lies on disk.
+type Format int
+
+// The formats.
+const (
+	Auto      Format = iota
+	Directory        // a manifest and a file for each shard
+	File             // one file in Shale's own format; it keeps no tuned ef
+	Hnswlib          // hnswlib's index.bin
+)
+
+func (f Format) String() string {
+	return [...]string{"unknown", "shale directory", "shale file", "hnswlib index.bin"}[f]
+}
+
+// ErrNotIndex reports a path at which something else than an index lies.
+var ErrNotIndex = errors.New("not an index")
+
+// Detect tells what lies at path: an error with fs.ErrNotExist says that nothing does, one with ErrNotIndex that it is
+// something else.
+func Detect(path string) (Format, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Auto, err
+	}
+	if info.IsDir() {
+		if _, err := os.Stat(filepath.Join(path, manifest.Name)); err != nil {
+			return Auto, fmt.Errorf("%s: %w: the directory has no %s", path, ErrNotIndex, manifest.Name)
+		}
+		return Directory, nil
+	}
+	kind, err := store.Detect(path)
+	switch {
+	case err != nil:
+		return Auto, err
+	case kind == store.Native:
+		return File, nil
+	case kind == store.HnswlibIndex:
+		return Hnswlib, nil
+	case kind == store.HnswlibFlat:
+		return Auto, fmt.Errorf("%s: %w: it is a brute-force index of hnswlib, which has no graph", path, ErrNotIndex)
+	}
+	return Auto, fmt.Errorf("%s: %w: neither a Shale file nor an index.bin of hnswlib, or its beginning is damaged", path, ErrNotIndex)
+}
+
+// fileExtension marks names of single files in Shale's format.
+const fileExtension = ".shale"
+
+// formatFor is the format in which to save at path: that of the index that lies there, else a file if the name ends in
+// .shale, else a directory. Anything else that lies there is not replaced, except for an empty directory.
+func formatFor(path string, wanted Format) (Format, error) {
+	there, err := Detect(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		there, err = Auto, nil
+	}
+	if errors.Is(err, ErrNotIndex) && isEmptyDir(path) {
+		there, err = Directory, nil
+	}
+	if err != nil {
+		return Auto, fmt.Errorf("what lies there is not replaced: %w", err)
+	}
+	if (there == Directory) != (wanted == Directory) && there != Auto && wanted != Auto {
+		return Auto, fmt.Errorf("%s is a %s already: give another path for a %s", path, there, wanted)
+	}
+	switch {
+	case wanted != Auto:
+		return wanted, nil
+	case there != Auto:
+		return there, nil
+	case strings.EqualFold(filepath.Ext(path), fileExtension):
+		return File, nil
+	}
+	return Directory, nil
+}
+
+func isEmptyDir(path string) bool {
+	entries, err := os.ReadDir(path)
+	return err == nil && len(entries) == 0
+}

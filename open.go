@@ -1,0 +1,77 @@
+package shale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// OpenOptions says what the files don't. The zero value suits Shale's own.
+type OpenOptions struct {
+	Metric Metric // of an hnswlib index, which doesn't hold it
+	Dim    int    // expected values a vector; 0: as the index has
+}
+
+// Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
+func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
+	format, err := Detect(path)
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
+	path = filepath.Clean(path)
+	x := &Index{}
+	switch format {
+	case Directory:
+		err = x.openDirectory(ctx, path)
+	case File:
+		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
+	default:
+		x.graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
+	if o.Dim != 0 && o.Dim != x.Dim() {
+		x.Close()
+		return nil, fmt.Errorf("open index: %w: %s has %d values a vector, not %d", ErrDim, path, x.Dim(), o.Dim)
+	}
+	return x, nil
+}
+
+// openDirectory reads the manifest and then the shard. Where another process has saved in between, the shard is gone
+// and the new manifest names its successor.
+func (x *Index) openDirectory(ctx context.Context, dir string) error {
+	for {
+		m, err := manifest.Read(dir)
+		if err != nil {
+			return err
+		}
+		graph, err := openShard(ctx, dir, m)
+		if err == nil {
+			x.graph, x.home, x.generation = graph, dir, m.Generation
+			x.tuned.Store(m.Tuned)
+			return nil
+		}
+		again, readErr := manifest.Read(dir)
+		if readErr != nil || again.Generation == m.Generation {
+			return err
+		}
+	}
+}
+
+func openShard(ctx context.Context, dir string, m *manifest.Manifest) (*hnsw.Index, error) {
+	if err := m.Check(dir); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("a file that the manifest names is missing: %w", err)
+		}
+		return nil, err
+	}
+	return store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})
+}

@@ -1,0 +1,182 @@
+package shale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// ErrChanged reports an index on disk that was saved by someone else since it was opened.
+var ErrChanged = errors.New("the index was changed by another process meanwhile")
+
+// SaveOptions says how to save.
+type SaveOptions struct {
+	// Format is how to lay out the index. Auto keeps that of the index at the path; where there is none, a name that ends
+	// in .shale becomes a file, others a directory.
+	Format Format
+	// Replace allows to save over an index directory that this index wasn't opened from, or that has changed since.
+	Replace bool
+}
+
+// Save writes the index to path. What was there stays until all is written, and stays after an error or when ctx ends.
+// Searches go on meanwhile, changes wait.
+func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
+	x.saving.Lock()
+	defer x.saving.Unlock()
+	path = filepath.Clean(path)
+	format, err := formatFor(path, o.Format)
+	if err != nil {
+		return fmt.Errorf("save index: %w", err)
+	}
+	switch format {
+	case File:
+		err = store.Save(ctx, path, x.graph)
+	case Hnswlib:
+		err = hnswlib.Write(ctx, path, x.graph)
+	default:
+		err = x.saveDirectory(ctx, path, o.Replace)
+	}
+	if err != nil {
+		return fmt.Errorf("save index: %w", err)
+	}
+	return nil
+}
+
+func (x *Index) saveDirectory(ctx context.Context, dir string, replace bool) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return x.saveNew(ctx, dir)
+	}
+	generation := 0
+	if before, err := manifest.Read(dir); err == nil {
+		generation = before.Generation
+	} else if !replace && !isEmptyDir(dir) {
+		return err
+	}
+	switch {
+	case replace || generation == 0:
+	case x.home != dir:
+		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
+	case x.generation != generation:
+		return fmt.Errorf("%s: %w: open it again", dir, ErrChanged)
+	}
+	if err := x.writeGeneration(ctx, dir, generation+1); err != nil {
+		return err
+	}
+	x.home, x.generation = dir, generation+1
+	return removeOthers(dir, shardName(generation+1))
+}
+
+// saveNew makes the directory under another name first, so that it appears whole.
+func (x *Index) saveNew(ctx context.Context, dir string) (err error) {
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(temp))
+		}
+	}()
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	if err := x.writeGeneration(ctx, temp, 1); err != nil {
+		return err
+	}
+	if err := os.Rename(temp, dir); err != nil {
+		return err
+	}
+	x.home, x.generation = dir, 1
+	return nil
+}
+
+// writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index.
+func (x *Index) writeGeneration(ctx context.Context, dir string, generation int) error {
+	name := shardName(generation)
+	path := filepath.Join(dir, name)
+	if err := store.Save(ctx, path, x.graph); err != nil {
+		return err
+	}
+	m, err := x.describe(dir, name, generation)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = m.Write(dir)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// describe takes the numbers from the file, since the index may have changed since it was written.
+func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, error) {
+	shard, err := manifest.Describe(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := store.Inspect(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	shard.Rows = info.Count
+	c := info.Config
+	return &manifest.Manifest{
+		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
+		Dim: c.Dim, Metric: c.Metric.String(), Storage: c.Storage.String(), Keep: c.Storage.String(),
+		M: c.M, EfConstruction: c.EfConstruction, Seed: c.Seed,
+		Tuned: x.tuned.Load(), Shards: []manifest.Shard{shard},
+	}, nil
+}
+
+const shardPrefix, shardSuffix = "shard-0.", ".shale"
+
+func shardName(generation int) string {
+	return fmt.Sprintf("%s%06d%s", shardPrefix, generation, shardSuffix)
+}
+
+// removeOthers removes the files of earlier generations. Only files that are named as shards are touched.
+func removeOthers(dir, keep string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("saved, but old files stay: %w", err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		if name == keep || !strings.HasPrefix(name, shardPrefix) || !strings.HasSuffix(name, shardSuffix) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return fmt.Errorf("saved, but an old file stays: %w", err)
+		}
+	}
+	return nil
+}
+
+// SaveTuned writes what Tune set to the index directory at path, and nothing else.
+func (x *Index) SaveTuned(path string) error {
+	x.saving.Lock()
+	defer x.saving.Unlock()
+	path = filepath.Clean(path)
+	m, err := manifest.Read(path)
+	if err != nil {
+		return fmt.Errorf("save tuning: %w", err)
+	}
+	if x.home != path || x.generation != m.Generation {
+		return fmt.Errorf("save tuning: %s: %w: open it again", path, ErrChanged)
+	}
+	m.Tuned = x.tuned.Load()
+	if err := m.Write(path); err != nil {
+		return fmt.Errorf("save tuning: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package shale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// Report is what Verify found.
+type Report struct {
+	Rows      int     // those deleted included
+	Reachable int     // rows that links lead to
+	Problems  []error // empty if the index is in order
+}
+
+// Verify reads all of an index on disk and checks it. The error is what kept it from looking.
+func Verify(ctx context.Context, path string) (Report, error) {
+	format, err := Detect(path)
+	if errors.Is(err, ErrNotIndex) {
+		return Report{Problems: []error{err}}, nil
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("verify: %w", err)
+	}
+	switch format {
+	case Directory:
+		return verifyDirectory(ctx, path)
+	case File:
+		return verifyFile(ctx, path)
+	}
+	return verifyHnswlib(ctx, path)
+}
+
+func verifyDirectory(ctx context.Context, dir string) (Report, error) {
+	m, err := manifest.Read(dir)
+	if err != nil {
+		return problem(err)
+	}
+	if err := m.Check(dir); err != nil {
+		r, _ := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File)) // says more than that the file is another
+		r.Problems = append(r.Problems, err)
+		return r, ctx.Err()
+	}
+	r, err := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File))
+	if err == nil && len(r.Problems) == 0 && r.Rows != m.Rows {
+		r.Problems = append(r.Problems, &store.FormatError{
+			File: filepath.Join(dir, manifest.Name), Offset: -1, Field: "rows",
+			Reason: fmt.Sprintf("%d, the shard holds %d", m.Rows, r.Rows),
+		})
+	}
+	return r, err
+}
+
+func verifyFile(ctx context.Context, path string) (Report, error) {
+	found, err := store.Verify(ctx, path)
+	r := Report{Rows: found.Count, Reachable: found.Reachable, Problems: found.Problems}
+	if err != nil && len(r.Problems) == 0 {
+		return problem(err)
+	}
+	return r, ctx.Err()
+}
+
+// verifyHnswlib opens the index, which checks all that the format lets one check.
+func verifyHnswlib(ctx context.Context, path string) (Report, error) {
+	graph, err := hnswlib.Read(ctx, path, hnswlib.Options{})
+	if err != nil {
+		return problem(err)
+	}
+	defer graph.Close()
+	reachable, err := graph.Reachable()
+	return Report{Rows: graph.Len(), Reachable: reachable}, err
+}
+
+// problem reports damage as such, and other errors as errors.
+func problem(err error) (Report, error) {
+	var damage *store.FormatError
+	if errors.As(err, &damage) {
+		return Report{Problems: []error{err}}, nil
+	}
+	return Report{}, fmt.Errorf("verify: %w", err)
+}
