@@ -9,24 +9,6 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// batchKernels names the batch kernels of a set and the size of their row elements.
-func batchKernels(k *Kernels) []struct {
-	name string
-	size int
-	f    Batch
-} {
-	return []struct {
-		name string
-		size int
-		f    Batch
-	}{
-		{"l2-f32", 4, k.BatchL2F32}, {"ip-f32", 4, k.BatchIPF32},
-		{"l2-f16", 2, k.BatchL2F16}, {"ip-f16", 2, k.BatchIPF16},
-		{"l2-i8", 1, k.BatchL2I8}, {"ip-i8", 1, k.BatchIPI8},
-		{"l2-u8", 1, k.BatchL2U8}, {"ip-u8", 1, k.BatchIPU8},
-	}
-}
-
 // BenchmarkBatch measures a row at random places of a working set that fits no cache, and of one that fits a shared one,
 // in lists as a graph walk makes them (20) and as a scan does (256).
 func BenchmarkBatch(b *testing.B) {
@@ -43,28 +25,54 @@ func BenchmarkBatch(b *testing.B) {
 	query := make([]float32, 4096)
 	base, q := unsafe.Pointer(&data[0]), unsafe.Pointer(&query[0])
 	out := make([]float32, 256)
-	for _, set := range levels() {
-		for _, k := range batchKernels(set) {
+	for _, set := range tested() {
+		for _, k := range kinds {
 			for _, dim := range []int{100, 128, 384, 768} {
 				for _, mib := range []int{150, 6} {
-					for _, list := range []int{20, 256} {
-						b.Run(fmt.Sprintf("%s/%s/dim=%d/MiB=%d/list=%d", set.Name, k.name, dim, mib, list), func(b *testing.B) {
-							stride := dim * k.size
-							ids := make([]uint32, 1<<16/list*list)
-							rng := rand.New(rand.NewPCG(1, 2))
-							for i := range ids {
-								ids[i] = rng.Uint32N(uint32(mib << 20 / stride))
-							}
+					for _, length := range []int{20, 256} {
+						stride := dim * k.row
+						ids := make([]uint32, 1<<19/length*length)
+						rng := rand.New(rand.NewPCG(1, 2))
+						for i := range ids {
+							ids[i] = rng.Uint32N(uint32(mib << 20 / stride))
+						}
+						run := func(b *testing.B, f Batch) {
 							at := 0
-							for n := 0; n < b.N; n += list {
-								k.f(q, base, uintptr(stride), dim, ids[at:at+list], out)
-								if at += list; at == len(ids) {
+							for n := 0; n < b.N; n += length {
+								f(q, base, uintptr(stride), dim, ids[at:at+length], out)
+								if at += length; at == len(ids) {
 									at = 0
 								}
 							}
-						})
+						}
+						name := fmt.Sprintf("%s/%s/dim=%d/MiB=%d/list=%d", set.Name, k.name, dim, mib, length)
+						b.Run(name+"/l2", func(b *testing.B) { run(b, k.batchL2(set)) })
+						b.Run(name+"/ip", func(b *testing.B) { run(b, k.batchIP(set)) })
 					}
 				}
+			}
+		}
+	}
+}
+
+// BenchmarkPair measures a call on vectors in the first level cache.
+func BenchmarkPair(b *testing.B) {
+	v := make([]byte, 4*768)
+	for _, set := range tested() {
+		for _, k := range kinds {
+			for _, dim := range []int{100, 128, 384, 768} {
+				l2, dot := k.l2(set), k.dot(set)
+				name := fmt.Sprintf("%s/%s/dim=%d", set.Name, k.name, dim)
+				b.Run(name+"/l2", func(b *testing.B) {
+					for b.Loop() {
+						l2(pointer(v), pointer(v), dim)
+					}
+				})
+				b.Run(name+"/dot", func(b *testing.B) {
+					for b.Loop() {
+						dot(pointer(v), pointer(v), dim)
+					}
+				})
 			}
 		}
 	}
