@@ -1,54 +1,99 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
 )
 
-// FuzzOpen opens, verifies, searches and changes whatever a file may hold. Where resummed is set the checksums are made
-// right first, so that the checks behind them are reached.
-func FuzzOpen(f *testing.F) {
+// fuzzSeeds are indexes of few bytes that have a bit of everything.
+func fuzzSeeds(f *testing.F) [][]byte {
+	var files [][]byte
 	for _, s := range []shape{
-		small(), {config: hnsw.Config{Dim: 1, M: 2}}, {config: hnsw.Config{Dim: 3, M: 2, Storage: 1, ReplaceDelete: true}, rows: 5, delete: 2},
+		small(), {config: hnsw.Config{Dim: 1, M: 2}},
+		{config: hnsw.Config{Dim: 3, M: 2, Storage: vector.Float16, ReplaceDelete: true}, rows: 5, delete: 2},
 		{config: hnsw.Config{Dim: 1, M: 3, Capacity: 2, FixedCapacity: true}, rows: 1, frozen: true},
 	} {
-		m := s.make(f)
-		path := f.TempDir() + "/seed"
-		if err := Save(context.Background(), path, m.source); err != nil {
+		path := filepath.Join(f.TempDir(), "seed")
+		if err := Save(context.Background(), path, s.make(f).source); err != nil {
 			f.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b, true)
-		f.Add(b, false)
+		files = append(files, b)
 	}
-	f.Fuzz(func(t *testing.T, b []byte, resummed bool) {
-		if resummed {
-			b = bytes.Clone(b)
-			resum(b)
+	return files
+}
+
+// FuzzOpen opens, verifies, searches and changes whatever a file may hold.
+func FuzzOpen(f *testing.F) {
+	for _, b := range fuzzSeeds(f) {
+		f.Add(b)
+	}
+	f.Fuzz(openBytes)
+}
+
+// FuzzSections does the same with whatever the sections of a file with the right places and checksums may hold.
+func FuzzSections(f *testing.F) {
+	for _, b := range fuzzSeeds(f) {
+		s := make([][]byte, kinds)
+		for i := range s {
+			entry, _ := sectionFrom(b[tableAt+i*sectionSize:])
+			s[i] = b[entry.Offset:entry.End()]
 		}
-		ctx := context.Background()
-		load := func() (*loader, error) { return newLoader(ctx, bytes.NewReader(b), "fuzz", int64(len(b))) }
-		if l, err := load(); err == nil {
-			_, _ = l.verify(ctx)
-		}
-		l, err := load()
-		if err != nil {
-			return
-		}
-		o, err := l.open(Options{})
-		if err != nil {
-			return
-		}
-		defer o.Close()
-		use(t, o)
+		f.Add(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
+	}
+	f.Fuzz(func(t *testing.T, meta, levels, links0, upperAt, upper, labels, vectors, deleted []byte) {
+		openBytes(t, assemble(t, meta, levels, links0, upperAt, upper, labels, vectors, deleted))
 	})
+}
+
+// assemble makes a file of sections.
+func assemble(t *testing.T, sections ...[]byte) []byte {
+	var b bytes.Buffer
+	w := &sectionWriter{w: bufio.NewWriter(&b)}
+	if err := w.pad(headerSize); err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range sections {
+		if err := w.section(Kind(i+1), func(w io.Writer) error { _, err := w.Write(s); return err }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	h := header{length: w.off, sections: w.done}
+	copy(b.Bytes(), h.encode())
+	return b.Bytes()
+}
+
+func openBytes(t *testing.T, b []byte) {
+	ctx := context.Background()
+	load := func() (*loader, error) { return newLoader(ctx, bytes.NewReader(b), "fuzz", int64(len(b))) }
+	l, err := load()
+	if err != nil {
+		return
+	}
+	_, _ = l.verify(ctx)
+	if l, err = load(); err != nil {
+		t.Fatalf("the second look gave %v", err)
+	}
+	o, err := l.open(Options{})
+	if err != nil {
+		return
+	}
+	defer o.Close()
+	use(t, o)
 }
 
 // use searches and changes an index of unknown content.

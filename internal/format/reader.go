@@ -9,7 +9,7 @@ import (
 )
 
 // chunk is what is read or written between two looks at the context.
-const chunk = 1 << 20
+const chunk = 256 << 10
 
 // Reader reads a file of known length front to back, and names the place in its errors.
 type Reader struct {
