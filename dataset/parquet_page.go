@@ -16,6 +16,9 @@ const maxPageHeader = 64 << 10
 // maxRunValues is how many values a page may declare that take no room of their own, in runs of a dictionary's value.
 const maxRunValues = 1 << 24
 
+// plainDictionary is how older writers call plain values in a dictionary page, and indices in a data page.
+const plainDictionary = format.Encoding(2)
+
 // decodePage decodes the page at p.off.
 func (p *parquetSource) decodePage(c chunk) error {
 	header, body, err := p.readPage(c)
@@ -94,7 +97,7 @@ func (p *parquetSource) dictionary(at int64, header format.PageHeader, body []by
 	if err != nil {
 		return err
 	}
-	if n := int64(h.NumValues) * int64(p.leaf.dt.size); n != int64(len(data)) || h.Encoding > format.PlainDictionary {
+	if n := int64(h.NumValues) * int64(p.leaf.dt.size); n != int64(len(data)) || (h.Encoding != format.Plain && h.Encoding != plainDictionary) {
 		return p.bad(at, "dictionary", "%d values in %d bytes of encoding %s", h.NumValues, len(data), h.Encoding)
 	}
 	p.dict = bytes.Clone(data) // it outlives the page's buffer
@@ -243,7 +246,7 @@ func (p *parquetSource) values(at int64, v pageValues) ([]byte, error) {
 			return v.data, nil
 		}
 		return joinStreams(v.data, v.n, size), nil
-	case format.PlainDictionary, format.RLEDictionary:
+	case plainDictionary, format.RLEDictionary:
 		return p.lookUp(at, v)
 	}
 	return nil, p.caused(ErrUnsupported, at, "encoding", "%s: write plain, dictionary or byte-stream-split values", v.encoding)

@@ -24,7 +24,7 @@ type parquetWriter struct {
 	rowCount
 	f      *atomicfile.File
 	buf    *bufio.Writer
-	w      *parquet.Writer
+	w      *parquet.GenericWriter[any]
 	row    parquet.Row
 	floats []float32
 	group  int // rows in the open row group
@@ -45,7 +45,7 @@ func createParquet(path string, t vector.Type, dim int) (Writer, error) {
 	return &parquetWriter{
 		rowCount: rowCount{path: path, typ: t, dim: dim},
 		f:        f, buf: buf,
-		w:      parquet.NewWriter(buf, schema, parquet.Compression(&parquet.Uncompressed)),
+		w:      parquet.NewGenericWriter[any](buf, schema, parquet.Compression(&parquet.Uncompressed)),
 		row:    make(parquet.Row, dim),
 		floats: make([]float32, dim),
 	}, nil
