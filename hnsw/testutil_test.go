@@ -218,6 +218,19 @@ var realIndex = sync.OnceValues(func() (*Index, error) {
 	return x, x.AddBatch(context.Background(), rows, nil, BatchOptions{})
 })
 
+// realFlat is the truth about the real data set.
+var realFlat = sync.OnceValues(func() (*Flat, error) {
+	rows, err := wordnet()
+	if err != nil {
+		return nil, err
+	}
+	x, err := NewFlat(Config{Dim: rows.Dim(), Metric: vector.Cosine, Capacity: rows.Rows()})
+	if err != nil {
+		return nil, err
+	}
+	return x, x.AddBatch(context.Background(), rows, nil, BatchOptions{})
+})
+
 func realData(t testing.TB) (*Index, vector.Matrix) {
 	t.Helper()
 	rows, err := wordnet()

@@ -1,0 +1,118 @@
+package hnsw
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+)
+
+// randomSet holds about share of the labels, picked without regard to their vectors.
+func randomSet(n int, share float64) *roaring64.Bitmap {
+	rnd := newRand(42)
+	set := roaring64.New()
+	for label := range n {
+		if rnd.Float64() < share {
+			set.Add(uint64(label))
+		}
+	}
+	return set
+}
+
+func TestFilteredRecallOnRealData(t *testing.T) {
+	x, rows := realData(t)
+	n := rows.Rows()
+	queries := rows.Slice(n-60, n)
+	for _, share := range []float64{0.5, 0.1, 0.01, 0.001} {
+		set := randomSet(n, share)
+		truth := flatTruth(t, queries, 10, set.Contains)
+		for name, filter := range map[string]*Filter{"bitmap": FilterBitmap(set), "func": FilterFunc(set.Contains)} {
+			got := recall(t, x.Search, queries, 10, SearchOptions{Filter: filter}, truth)
+			t.Logf("%s, %v of %d: recall@10 %.4f", name, share, n, got)
+			if got < 0.95 {
+				t.Errorf("%s, %v of %d: recall@10 is %.4f", name, share, n, got)
+			}
+		}
+	}
+}
+
+// TestCorrelatedFilterOnRealData allows only the elements nearest to the query or only those farthest from it.
+func TestCorrelatedFilterOnRealData(t *testing.T) {
+	x, rows := realData(t)
+	n := rows.Rows()
+	queries := rows.Slice(n-12, n)
+	order := flatTruth(t, queries, n, nil)
+	for _, share := range []float64{0.5, 0.1, 0.01} {
+		for _, far := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v/far=%v", share, far), func(t *testing.T) {
+				hit, want := 0, 0
+				for i := range queries.Rows() {
+					q, allowed := decoded(queries, i), order(i)[:int(share*float64(n))]
+					if far {
+						allowed = order(i)[n-len(allowed):]
+					}
+					set := roaring64.New()
+					for _, r := range allowed {
+						set.Add(r.Label)
+					}
+					truth := allowed[:10]
+					found, err := x.Search(q, 10, SearchOptions{Filter: FilterBitmap(set)})
+					must(t, err)
+					hit += hits(found, truth)
+					want += len(truth)
+				}
+				got := float64(hit) / float64(want)
+				t.Logf("recall@10 %.4f", got)
+				if got < 0.95 {
+					t.Errorf("recall@10 is %.4f", got)
+				}
+			})
+		}
+	}
+}
+
+// TestFiltersHideNothingElse: a filtered search with ef = n gives exactly the allowed elements, by walk and by scan.
+func TestFiltersHideNothingElse(t *testing.T) {
+	const n, dim = 400, 6
+	rows := matrix(t, integerRows(n, dim, 3), dim)
+	allow := func(label uint64) bool { return label%3 != 0 }
+	set := roaring64.New()
+	for label := range uint64(n) {
+		if allow(label) {
+			set.Add(label)
+		}
+	}
+	set.Add(1 << 40) // labels that the index doesn't have do no harm
+	x := build(t, Config{}, rows)
+	deleted := func(label uint64) bool { return label%5 == 0 }
+	for label := uint64(0); label < n; label += 5 {
+		must(t, x.Delete(label))
+	}
+	both := func(label uint64) bool { return allow(label) && !deleted(label) }
+	q := make([]float32, dim)
+	want := nearest(Config{}, rows, nil, both, q, n)
+	for _, filter := range []*Filter{FilterFunc(allow), FilterBitmap(set)} {
+		for _, o := range []SearchOptions{{Filter: filter}, {Filter: filter, Stop: Epsilon(posInf, n, n)}} {
+			got, err := x.Search(q, n, o)
+			must(t, err)
+			sameResults(t, got, want)
+		}
+	}
+}
+
+func TestSearchStats(t *testing.T) {
+	x, rows := realData(t)
+	q := decoded(rows, 0)
+	var walked, scanned SearchStats
+	_, err := x.Search(q, 10, SearchOptions{Stats: &walked})
+	must(t, err)
+	set := roaring64.BitmapOf(1, 5, 7, 1000)
+	_, err = x.Search(q, 10, SearchOptions{Stats: &scanned, Filter: FilterBitmap(set)})
+	must(t, err)
+	if walked.Exact || walked.Hops < 50 || walked.Distances < 500 || walked.Distances > rows.Rows() {
+		t.Errorf("a walk did %+v", walked)
+	}
+	if want := (SearchStats{Distances: 4, Exact: true}); scanned != want {
+		t.Errorf("a scan did %+v, want %+v", scanned, want)
+	}
+}
