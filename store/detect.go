@@ -50,7 +50,7 @@ func Detect(path string) (Format, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte(magic)):
 		return Native, nil
-	case hnswlib.IsIndex(head, size):
+	case hnswlib.IsIndex(head):
 		return HnswlibIndex, nil
 	case hnswlib.IsFlat(head, size):
 		return HnswlibFlat, nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -84,7 +85,7 @@ func openBytes(t *testing.T, b []byte) {
 	if err != nil {
 		return
 	}
-	_, _ = l.verify(ctx)
+	_, unsound := l.verify(ctx)
 	if l, err = load(); err != nil {
 		t.Fatalf("the second look gave %v", err)
 	}
@@ -93,6 +94,9 @@ func openBytes(t *testing.T, b []byte) {
 		return
 	}
 	defer o.Close()
+	if unsound != nil && !errors.Is(unsound, hnsw.ErrNotFinite) { // Open doesn't look for those
+		t.Fatalf("opened, though verify gave %v", unsound)
+	}
 	use(t, o)
 }
 

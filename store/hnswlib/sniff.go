@@ -1,8 +1,8 @@
 package hnswlib
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
 
 	"github.com/shale-search/shale/internal/format"
 )
@@ -10,15 +10,18 @@ import (
 // SniffSize is the number of bytes that IsIndex and IsFlat look at.
 const SniffSize = headerSize
 
-// IsIndex reports whether a file of size bytes that starts with head is an index.bin: the format has no magic number, but
-// its header's fields determine one another and the file's length.
-func IsIndex(head []byte, size int64) bool {
-	r := format.NewReader(context.Background(), bytes.NewReader(head), "", size)
-	h, err := readHeader(r)
-	return err == nil && h.check(r) == nil
+// IsIndex reports whether a file that starts with head is an index.bin. The format has no magic number, but four of its
+// header's fields determine one another.
+func IsIndex(head []byte) bool {
+	h := &header{}
+	if _, err := binary.Decode(head, binary.LittleEndian, h); err != nil {
+		return false
+	}
+	return h.OffsetLevel0 == 0 && h.DataOffset == listHead+4*h.MaxM0 && h.LabelOffset > h.DataOffset && h.Stride == h.LabelOffset+labelSize
 }
 
-// IsFlat reports whether a file of size bytes that starts with head is a brute-force index.
+// IsFlat reports whether a file of size bytes that starts with head is a brute-force index: its length is what its
+// header says.
 func IsFlat(head []byte, size int64) bool {
 	if len(head) < flatHeaderSize {
 		return false
