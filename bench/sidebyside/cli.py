@@ -8,7 +8,7 @@ from pathlib import Path
 
 EFS = [10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 600, 800]
 DATASETS = ("wordnet", "minilm384", "glove100", "sift128", "files")
-STORAGES = ("fp32", "fp16", "sq8", "rabitq2", "rabitq4")
+STORAGES = ("fp32", "fp16")
 
 
 def _numbers(text: str) -> list[int]:
@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--ef-construction", type=int, default=200)
     what.add_argument("--build-threads", type=int, default=2)
     what.add_argument("-k", type=int, default=10)
-    what.add_argument("--min-seconds", type=float, default=0.2, help="shortest timing of a sweep point")
+    what.add_argument(
+        "--min-seconds", type=float, default=0.5, help="shortest timing of a peer's sweep point (shale eval: 0.5)"
+    )
     what.add_argument("--pin", type=int, default=-1, metavar="CPU", help="search on this CPU only")
     what.add_argument("--timeout", type=float, default=3600, help="seconds that a build or a sweep may take")
     what.add_argument("--shale-storage", type=_names, default=list(STORAGES), help="--storage of each Shale row")

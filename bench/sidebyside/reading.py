@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+import numpy as np
+
 Row = dict[str, float]
+
+
+def recall(found: np.ndarray, truth: np.ndarray) -> float:
+    """The share of the true neighbours that were found, row by row."""
+    return sum(len(np.intersect1d(a, b)) for a, b in zip(found, truth)) / truth.size
 
 
 @dataclass(frozen=True)

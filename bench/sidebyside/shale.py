@@ -9,14 +9,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import paths
 from .engine import Engine, Plan, Rows
 from .failure import EngineFailure, ended
+from .reading import recall
+
+RECALL_TOLERANCE = 2e-3  # rows at equal distance may come in another order
 
 
 def command(given: Path | None) -> Path:
@@ -46,12 +51,21 @@ class Ran:
 
 def run(arguments: Sequence[str], log: Path, timeout: float, pin: int = -1) -> Ran:
     """Runs a command that prints one JSON document."""
+    printed, seconds, peak = execute(arguments, log, timeout, pin)
+    try:
+        return Ran(json.loads(printed), seconds, peak)
+    except ValueError:
+        raise EngineFailure(f"shale {arguments[1]} --json printed no JSON") from None
+
+
+def execute(arguments: Sequence[str], log: Path, timeout: float, pin: int = -1) -> tuple[str, float, int]:
+    """Runs a command; returns what it printed, the seconds it took and its peak memory."""
 
     def on_one_cpu() -> None:
         if pin >= 0 and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {pin})
 
-    printed = log.with_suffix(".json")
+    printed = log.with_suffix(".out")
     start = time.monotonic()
     with printed.open("w") as out, log.open("w") as errors:
         process = subprocess.Popen(arguments, stdout=out, stderr=errors, preexec_fn=on_one_cpu)
@@ -66,12 +80,8 @@ def run(arguments: Sequence[str], log: Path, timeout: float, pin: int = -1) -> R
     if process.returncode:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
         raise ended(process.returncode, " ".join(lines[:3]))
-    try:
-        document = json.loads(printed.read_text())
-    except ValueError:
-        raise EngineFailure(f"printed no JSON for {' '.join(arguments[1:2])} --json") from None
     unit = 1 if sys.platform == "darwin" else 1024
-    return Ran(document, time.monotonic() - start, usage.ru_maxrss * unit)
+    return printed.read_text(), time.monotonic() - start, usage.ru_maxrss * unit
 
 
 class Shale(Engine):
@@ -83,6 +93,7 @@ class Shale(Engine):
         self._shale, self._why_not, self._storage, self._plan = shale, why_not, storage, plan
         self._index = plan.folder / f"shale-{storage}.index"
         self._build: dict[str, Any] = {}
+        self._checked = False
 
     def build(self) -> dict[str, Any]:
         if self._shale is None:
@@ -113,13 +124,30 @@ class Shale(Engine):
             *("-k", str(plan.k), "--ef", ",".join(map(str, plan.efs)), "--threads", "1"),
         )
         resident = _find(ran.document, "resident_bytes")
-        if resident is None:
+        if not resident:  # this system doesn't tell what a process holds
             resident = _find(self._run("inspect", str(self._index)).document, "memory_bytes")
         self._build["resident_bytes"] = resident
         rows = ran.document if isinstance(ran.document, list) else ran.document.get("rows", [])
         if not rows:
             raise EngineFailure("shale eval told no rows")
+        if not self._checked:
+            self._check(rows[len(rows) // 2])
+            self._checked = True
         return rows
+
+    def _check(self, row: Mapping[str, float]) -> None:
+        """Counts the recall of one row again, from what `shale search` finds."""
+        plan = self._plan
+        assert self._shale is not None
+        output = plan.folder / f"shale-{self._storage}-found.npz"
+        arguments = [str(self._shale), "search", str(self._index), "--queries", str(plan.data.queries)]
+        arguments += ["-k", str(plan.k), "--ef", f"{row['ef']:.0f}", "--threads", "1", "--output", str(output)]
+        execute(arguments, plan.folder / f"shale-{self._storage}-search.log", plan.timeout)
+        found = np.load(output)["labels"]
+        output.unlink()
+        counted = recall(found, np.load(plan.truth)[:, : plan.k])
+        if abs(counted - row["recall"]) > RECALL_TOLERANCE:
+            raise EngineFailure(f"shale eval tells recall {row['recall']:.4f}, its results have {counted:.4f}")
 
     def _run(self, verb: str, *arguments: str) -> Ran:
         assert self._shale is not None

@@ -2,9 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from sidebyside.reading import field_at, frontier, medians, qps_at, spread
+from sidebyside.reading import field_at, frontier, medians, qps_at, recall, spread
 
 SWEEP = [
     {"ef": 10, "recall": 0.80, "qps": 10000.0, "distances": 100.0},
@@ -48,6 +49,10 @@ def test_medians_go_setting_by_setting_and_skip_what_not_all_rows_have():
         [{"ef": 10, "recall": 0.9, "qps": q, **more}] for q, more in ((3, {"hops": 1}), (1, {}), (2, {"hops": 5}))
     ]
     assert medians(sweeps) == [{"ef": 10, "recall": 0.9, "qps": 2}]
+
+
+def test_recall_counts_ids_in_any_order_and_once():
+    assert recall(np.array([[1, 2], [5, 5]], np.uint64), np.array([[2, 1], [5, 6]])) == 0.75
 
 
 def test_spread():
