@@ -17,7 +17,7 @@ const NoLabel = math.MaxUint64
 
 // BatchSearchOptions says how to search for many queries.
 type BatchSearchOptions struct {
-	SearchOptions           // of every query; Stats gets the sums, and a Stop, which serves one search, is refused
+	SearchOptions           // of every query; Stats gets the sums, Exact where all were, and a Stop, which serves one search, is refused
 	Filters       []*Filter // one for each query, in place of Filter; nil: Filter for all
 	Threads       int       // goroutines; 0: GOMAXPROCS
 }
@@ -60,7 +60,7 @@ func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector
 		return nil, fmt.Errorf("after %d of %d queries: %w", b.sum.done, rows, ctx.Err())
 	}
 	if o.Stats != nil {
-		*o.Stats = b.sum.SearchStats
+		*o.Stats = b.sum.stats()
 	}
 	return b.out, nil
 }
@@ -106,21 +106,25 @@ type batchSearch struct {
 
 // batchSum is what workers count.
 type batchSum struct {
-	SearchStats
-	done int
+	distances, hops, exact, done int
 }
 
-func (b *batchSum) add(o SearchStats, done int) {
-	b.Exact = o.Exact && (b.Exact || b.done == 0)
-	b.Distances += o.Distances
-	b.Hops += o.Hops
-	b.done += done
+func (b *batchSum) add(o batchSum) {
+	b.distances += o.distances
+	b.hops += o.hops
+	b.exact += o.exact
+	b.done += o.done
+}
+
+func (b *batchSum) stats() SearchStats {
+	return SearchStats{Distances: b.distances, Hops: b.hops, Exact: b.exact == b.done}
 }
 
 // batchScratch is a worker's memory, kept for the next batch.
 type batchScratch struct {
 	query []float32
 	found []Neighbor
+	stats SearchStats
 }
 
 var batchScratches = sync.Pool{New: func() any { return new(batchScratch) }}
@@ -167,7 +171,7 @@ func (b *batchSearch) work() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sum.add(sum.SearchStats, sum.done)
+	b.sum.add(sum)
 }
 
 // one answers the query in row.
@@ -178,16 +182,16 @@ func (b *batchSearch) one(w *batchScratch, row int, sum *batchSum) error {
 	if b.o.Filters != nil {
 		o.Filter = b.o.Filters[row]
 	}
-	var stats SearchStats
-	if o.Stats != nil {
-		o.Stats = &stats
-	}
+	o.Stats = &w.stats
 	found, err := b.x.SearchInto(w.found[:0], query, b.k, o)
 	w.found = found
 	if err != nil {
 		return err
 	}
-	sum.add(stats, 1)
+	sum.add(batchSum{distances: w.stats.Distances, hops: w.stats.Hops, done: 1})
+	if w.stats.Exact {
+		sum.exact++
+	}
 	labels, distances := b.out.Labels[row*b.k:(row+1)*b.k], b.out.Distances[row*b.k:(row+1)*b.k]
 	for i, f := range found {
 		labels[i], distances[i] = f.Label, f.Distance

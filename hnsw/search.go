@@ -48,6 +48,9 @@ func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOpti
 	}
 	defer r.end(s)
 	if entry == none {
+		if o.Stats != nil {
+			*o.Stats = SearchStats{}
+		}
 		return dst, nil
 	}
 	return r.run(s, s.g, dst, k, &o, entry, n), nil

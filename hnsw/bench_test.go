@@ -1,0 +1,69 @@
+package hnsw
+
+import (
+	"context"
+	"testing"
+)
+
+func benchmarkSearch(b *testing.B, o SearchOptions) {
+	x, rows := realData(b)
+	queries := make([][]float32, 256)
+	for i := range queries {
+		queries[i] = decoded(rows, i*rows.Rows()/len(queries))
+	}
+	dst := make([]Neighbor, 0, 10)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if _, err := x.SearchInto(dst, queries[i%len(queries)], 10, o); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSearchEf50(b *testing.B)  { benchmarkSearch(b, SearchOptions{Ef: 50}) }
+func BenchmarkSearchEf100(b *testing.B) { benchmarkSearch(b, SearchOptions{Ef: 100}) }
+
+func BenchmarkSearchHalfFiltered(b *testing.B) {
+	benchmarkSearch(b, SearchOptions{Filter: FilterFunc(func(label uint64) bool { return label%2 == 0 })})
+}
+
+func BenchmarkSearchHundredthFiltered(b *testing.B) {
+	benchmarkSearch(b, SearchOptions{Filter: FilterFunc(func(label uint64) bool { return label%100 == 0 })})
+}
+
+func BenchmarkSearchBatch(b *testing.B) {
+	x, rows := realData(b)
+	queries := rows.Slice(0, 500)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := x.SearchBatch(context.Background(), queries, 10, BatchSearchOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(queries.Rows()*b.N)/b.Elapsed().Seconds(), "queries/s")
+}
+
+func BenchmarkSearchFlat(b *testing.B) {
+	_, rows := realData(b)
+	x, err := realFlat()
+	must(b, err)
+	q, dst := decoded(rows, 1), make([]Neighbor, 0, 10)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := x.SearchInto(dst, q, 10, SearchOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkAdd(b *testing.B) {
+	_, rows := realData(b)
+	x, err := New(Config{Dim: rows.Dim(), Capacity: rows.Rows()})
+	must(b, err)
+	defer x.Close()
+	v := make([]float32, rows.Dim())
+	for i := 0; b.Loop(); i++ {
+		rows.Decode(i%rows.Rows(), v)
+		must(b, x.Add(uint64(i), v, AddOptions{}))
+	}
+}
