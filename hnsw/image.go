@@ -177,10 +177,13 @@ func (m *Image) checkElement(id int, owned bitmap) error {
 }
 
 func (m *Image) checkList(field string, links []uint32, at, longest, id, level int) error {
+	ended := false
 	for i, n := range links[at : at+longest] {
 		switch to := int64(n) - 1; {
 		case n == 0:
-			return nil
+			ended = true
+		case ended: // a link added before it would bring it to life
+			return &ImageError{field, at + i, fmt.Sprintf("element %d has %d after the end of its list", id, n)}
 		case to >= int64(m.Count) || to == int64(id):
 			return &ImageError{field, at + i, fmt.Sprintf("element %d links to %d of %d", id, to, m.Count)}
 		case int(m.Levels[to]) < level:
