@@ -91,7 +91,7 @@ func TestLongResults(t *testing.T) {
 // TestHighIDs reaches rows beyond 4 GiB from the base, which a 32-bit product would miss.
 func TestHighIDs(t *testing.T) {
 	const id, stride = 1<<32 - 1, 1 << 20
-	row := make([]byte, 4*16)
+	row := newGuarded(t, 4*16).end(4 * 16)
 	base := unsafe.Pointer(uintptr(pointer(row)) - id*stride) // the id leads back to the row
 	rng := rand.New(rand.NewPCG(7, 8))
 	for _, k := range kinds {

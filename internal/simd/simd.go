@@ -20,7 +20,8 @@ import (
 type Batch func(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 
 // Kernels is the set of kernels of one level. Float kernels take a float32 query; integer kernels take a query of the
-// rows' own type. In a pair kernel both arguments hold dim elements.
+// rows' own type. In a pair kernel both arguments hold dim elements. Sums of integers are exact up to 33,025 elements, where
+// int32 ends.
 type Kernels struct {
 	Name string // generic, avx2, avx512 or neon
 

@@ -35,10 +35,10 @@ func (k kernel) batch() {
 	ahead, until := asm.GP64(), asm.GP64()
 	asm.MOVQ(ids, ahead)
 	asm.LEAQ(operand.Mem{Base: ids, Disp: 4 * aheadShort}, until)
-	short := asm.GP64()
-	asm.LEAQ(operand.Mem{Base: ids, Disp: 4 * aheadLong}, short)
+	nearer := asm.GP64()
+	asm.LEAQ(operand.Mem{Base: ids, Disp: 4 * aheadLong}, nearer)
 	asm.CMPQ(size, operand.U32(longRow))
-	asm.CMOVQGE(short, until)
+	asm.CMOVQGE(nearer, until)
 	k.ask("first", ahead, until, end, size)
 
 	c := k.prepare(query, dim)
