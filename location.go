@@ -87,6 +87,26 @@ func formatFor(path string, wanted Format) (Format, error) {
 	return Directory, nil
 }
 
+// CanSave finds out before long work whether Save in the format can write to path.
+func CanSave(path string, f Format) error {
+	path = filepath.Clean(path)
+	if _, err := formatFor(path, f); err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		dir = path
+	}
+	trial, err := os.CreateTemp(dir, ".shale-trial-")
+	if err != nil {
+		return fmt.Errorf("%s can't be written: %w", path, err)
+	}
+	if err := errors.Join(trial.Close(), os.Remove(trial.Name())); err != nil {
+		return fmt.Errorf("%s can't be written: %w", path, err)
+	}
+	return nil
+}
+
 func isEmptyDir(path string) bool {
 	entries, err := os.ReadDir(path)
 	return err == nil && len(entries) == 0

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
@@ -95,7 +96,7 @@ func (x *Index) saveNew(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	x.home, x.generation = dir, 1
-	return nil
+	return atomicfile.SyncDir(filepath.Dir(dir))
 }
 
 // writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index.

@@ -98,25 +98,27 @@ func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, 
 
 // quality measures everything but time.
 func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
-	recall, stats := make([]float64, len(b.queries)), make([]shale.SearchStats, len(b.queries))
+	var hits, of, distances, hops atomic.Int64
 	err := b.each(ctx, func() func(q int) error {
 		var found []shale.Neighbor
+		var stats shale.SearchStats
+		o := shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Stats: &stats}
 		return func(q int) error {
 			var err error
-			o := shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Stats: &stats[q]}
 			found, err = b.x.SearchInto(found[:0], b.queries[q], b.o.K, o)
-			recall[q] = b.truth.Recall(q, found, b.o.K)
+			right, asked := b.truth.Hits(q, found, b.o.K)
+			hits.Add(int64(right))
+			of.Add(int64(asked))
+			distances.Add(int64(stats.Distances))
+			hops.Add(int64(stats.Hops))
 			return err
 		}
 	})
-	p := Point{Ef: ef}
 	n := float64(len(b.queries))
-	for q := range b.queries {
-		p.Recall += recall[q] / n
-		p.Distances += float64(stats[q].Distances) / n
-		p.Hops += float64(stats[q].Hops) / n
-	}
-	return p, err
+	return Point{
+		Ef: ef, Recall: float64(hits.Load()) / float64(of.Load()),
+		Distances: float64(distances.Load()) / n, Hops: float64(hops.Load()) / n,
+	}, err
 }
 
 // time measures passes over all queries until MinTime has gone by.

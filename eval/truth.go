@@ -46,21 +46,18 @@ func (t *Truth) checkFor(n int) error {
 // order differ by about as much.
 const tieTolerance = 1e-6
 
-// Recall is the share of query q's k nearest neighbours that found holds. A result that isn't among them counts if it is
-// exactly as near as the k-th, which it then might as well have been. Where fewer than k are known, those are asked for.
-func (t *Truth) Recall(q int, found []shale.Neighbor, k int) float64 {
+// Hits is the number of query q's k nearest neighbours that found holds, of so many. A result that isn't among them counts
+// if it is exactly as near as the k-th, which it then might as well have been. Where fewer than k are known, those are
+// asked for.
+func (t *Truth) Hits(q int, found []shale.Neighbor, k int) (hits, of int) {
 	labels := t.Labels[q]
 	k = min(k, len(labels))
-	if k == 0 {
-		return 1
-	}
-	hits := 0
 	for _, n := range found[:min(k, len(found))] {
 		if slices.Contains(labels[:k], n.Label) || t.ties(q, k, n.Distance) {
 			hits++
 		}
 	}
-	return float64(hits) / float64(k)
+	return hits, k
 }
 
 // ties reports whether d is the distance of query q's k-th neighbour.

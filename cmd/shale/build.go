@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
@@ -56,17 +53,17 @@ With cosine, vectors are normalised; they need not be before.`,
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
-	s.StringVar(&f.input, "input", "", "file of vectors")
-	s.StringVar(&f.output, "output", "", "where the index goes")
-	s.StringVar(&f.metric, "metric", "", "l2, ip or cosine")
-	s.StringVar(&f.labels, "labels", "", "file of the vectors' labels: .npy or text (default 0, 1, …)")
-	s.IntVar(&f.m, "m", 16, "links of a new vector on a level, 2 to 10000")
-	s.IntVar(&f.efConstruction, "ef-construction", 200, "vectors looked at for a new one's links")
-	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
-	s.Uint64Var(&f.seed, "seed", 100, "of the random levels; with --threads 1, the same seed gives the same index")
-	s.StringVar(&f.storage, "storage", "auto", "what searches read: auto (fp32), fp32 or fp16")
-	s.StringVar(&f.keep, "keep", "", "rows kept for exact distances (default and only choice: as --storage)")
-	s.StringVar(&f.shards, "shards", "auto", "number of graphs: auto or 1")
+	s.StringVar(&f.input, "input", "", "`FILE` of vectors")
+	s.StringVar(&f.output, "output", "", "where the `INDEX` goes")
+	s.StringVar(&f.metric, "metric", "", "`METRIC`: l2, ip or cosine")
+	s.StringVar(&f.labels, "labels", "", "`FILE` of the vectors' labels: .npy or text (default 0, 1, …)")
+	s.IntVar(&f.m, "m", 16, "`N` links of a new vector on a level, 2 to 10000")
+	s.IntVar(&f.efConstruction, "ef-construction", 200, "`N` vectors looked at for a new one's links")
+	s.IntVar(&f.threads, "threads", 0, "`N` threads (default: all processors)")
+	s.Uint64Var(&f.seed, "seed", 100, "`N` for the random levels; with --threads 1, the same seed gives the same index")
+	s.StringVar(&f.storage, "storage", "auto", "`TYPE` of what searches read: auto (fp32), fp32 or fp16")
+	s.StringVar(&f.keep, "keep", "", "`TYPE` of the rows kept for exact distances (default and only choice: as --storage)")
+	s.StringVar(&f.shards, "shards", "auto", "`N` graphs: auto or 1")
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
 	later(c, map[string]string{
@@ -92,8 +89,8 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 	}
 	p := &printer{w: c.OutOrStdout()}
 	p.printf("%s: %s vectors of %d values, %s, %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage)
-	p.printf("built in %.2f s on %d threads, %s vectors/s; %s on disk, %s in memory\n",
-		r.BuildSeconds, r.Threads, count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
+	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
+		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
 	return p.err
 }
 
@@ -131,7 +128,7 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 
 func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Writer) (*buildReport, error) {
 	began := time.Now()
-	if err := writable(f.output); err != nil {
+	if err := shale.CanSave(f.output, shale.Auto); err != nil {
 		return nil, err
 	}
 	rows, err := openRows(f.input)
@@ -176,25 +173,4 @@ func (r *buildReport) complete(index *shale.Index, began time.Time) error {
 	}
 	r.TotalSeconds = time.Since(began).Seconds()
 	return nil
-}
-
-// writable finds out before long work whether its result can be written.
-func writable(path string) error {
-	dir := filepath.Dir(filepath.Clean(path))
-	f, err := os.CreateTemp(dir, ".shale-*")
-	if err != nil {
-		return fmt.Errorf("%s can't be written: %w", path, err)
-	}
-	f.Close()
-	if err := os.Remove(f.Name()); err != nil {
-		return fmt.Errorf("%s: remove a trial file: %w", dir, err)
-	}
-	_, err = shale.Detect(path)
-	if err == nil || os.IsNotExist(err) {
-		return nil
-	}
-	if entries, dirErr := os.ReadDir(path); dirErr == nil && len(entries) == 0 {
-		return nil
-	}
-	return fmt.Errorf("what lies there is not replaced: %w", err)
 }

@@ -75,7 +75,7 @@ func targetFormat(c *cobra.Command, to, path string) (shale.Format, error) {
 }
 
 func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.Format) (*convertReport, error) {
-	if err := writable(to); err != nil {
+	if err := shale.CanSave(to, format); err != nil {
 		return nil, err
 	}
 	index, err := where.open(c, from)

@@ -52,12 +52,12 @@ the caches. Results as near as the k-th true neighbour count as found.`,
 		Args: indexArg,
 	}
 	s := c.Flags()
-	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
-	s.StringVar(&f.truth, "groundtruth", "", "their true neighbours: .ivecs, .ibin or .npy")
-	s.IntVarP(&f.k, "k", "k", 10, "results a query")
-	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "values of ef to measure")
-	s.IntVar(&f.threads, "threads", 1, "threads that search at the same time")
-	s.StringVar(&f.plot, "plot", "", ".png file for a plot of queries a second over recall")
+	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
+	s.StringVar(&f.truth, "groundtruth", "", "`FILE` of their true neighbours: .ivecs, .ibin or .npy")
+	s.IntVarP(&f.k, "k", "k", 10, "`N` results a query")
+	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "`N,N,…` values of ef to measure")
+	s.IntVar(&f.threads, "threads", 1, "`N` threads that search at the same time")
+	s.StringVar(&f.plot, "plot", "", ".png `FILE` for a plot of queries a second over recall")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries", "groundtruth")
@@ -88,8 +88,8 @@ func (f *evalFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if f.plot != "" {
-		title := fmt.Sprintf("%s, %s, %d threads", args[0], metric, f.threads)
-		if err := plot.Sweep(f.plot, strings.Replace(title, "1 threads", "1 thread", 1), f.k, r.Rows); err != nil {
+		title := fmt.Sprintf("%s, %s, %s", args[0], metric, many(f.threads, "thread"))
+		if err := plot.Sweep(f.plot, title, f.k, r.Rows); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,7 @@ func (f *evalFlags) run(c *cobra.Command, args []string) error {
 	}
 	p := &printer{w: c.OutOrStdout()}
 	printPoints(p, r.Rows, f.k)
-	p.printf("%s queries on %d threads; %s resident; %s\n", count(r.Queries), r.Threads, size(r.ResidentBytes), r.Machine)
+	p.printf("%s queries on %s; %s resident; %s\n", count(r.Queries), many(r.Threads, "thread"), size(r.ResidentBytes), r.Machine)
 	return p.err
 }
 

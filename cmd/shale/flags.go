@@ -13,8 +13,11 @@ import (
 // rather than as unknown ones. Each comes with what works instead.
 func later(c *cobra.Command, flags map[string]string) {
 	for name := range flags {
-		c.Flags().String(name, "", "")
-		c.Flags().Lookup(name).NoOptDefVal = "true"
+		if name == "plan" || name == "graph-only" {
+			c.Flags().Bool(name, false, "")
+		} else {
+			c.Flags().String(name, "", "")
+		}
 		_ = c.Flags().MarkHidden(name) // fails for unknown flags only
 	}
 	next := c.PreRunE
@@ -69,7 +72,7 @@ func atLeast(c *cobra.Command, name string, value, least int) error {
 func parseMetric(c *cobra.Command, s string) (shale.Metric, error) {
 	m, err := vector.ParseMetric(s)
 	if err != nil {
-		return 0, usagef(c, "%w", err)
+		return 0, usagef(c, "--metric: %w", err)
 	}
 	return m, nil
 }

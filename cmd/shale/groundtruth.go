@@ -44,13 +44,13 @@ stream through memory, so they may be more than fit.`,
   shale groundtruth --input base.fvecs --queries query.fvecs --metric l2 -k 10 --output truth.npy`,
 	}
 	s := c.Flags()
-	s.StringVar(&f.input, "input", "", "file of vectors")
-	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
-	s.StringVar(&f.metric, "metric", "", "l2, ip or cosine")
-	s.StringVar(&f.labels, "labels", "", "file of the vectors' labels: .npy or text (default 0, 1, …)")
-	s.IntVarP(&f.k, "k", "k", 100, "neighbours a query")
-	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", ".ivecs, .ibin or .npy file for the labels")
+	s.StringVar(&f.input, "input", "", "`FILE` of vectors")
+	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
+	s.StringVar(&f.metric, "metric", "", "`METRIC`: l2, ip or cosine")
+	s.StringVar(&f.labels, "labels", "", "`FILE` of the vectors' labels: .npy or text (default 0, 1, …)")
+	s.IntVarP(&f.k, "k", "k", 100, "`N` neighbours a query")
+	s.IntVar(&f.threads, "threads", 0, "`N` threads (default: all processors)")
+	s.StringVar(&f.output, "output", "", ".ivecs, .ibin or .npy `FILE` for the labels")
 	jsonFlag(c, &f.json)
 	required(c, "input", "queries", "metric", "output")
 	c.RunE = f.run
@@ -70,8 +70,8 @@ func (f *truthFlags) run(c *cobra.Command, _ []string) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: the %d nearest of %s vectors to each of %s queries, found in %.2f s on %d threads\n",
-		r.Output, r.K, count(r.Rows), count(r.Queries), r.Seconds, r.Threads)
+	p.printf("%s: the %d nearest of %s vectors to each of %s queries, found in %.2f s on %s\n",
+		r.Output, r.K, count(r.Rows), count(r.Queries), r.Seconds, many(r.Threads, "thread"))
 	return p.err
 }
 

@@ -27,9 +27,15 @@ func jsonFlag(c *cobra.Command, on *bool) {
 	c.Flags().BoolVar(on, "json", false, "print one JSON document")
 }
 
-func printJSON(w io.Writer, v any) error {
+// printJSON prints v for programs, and for people who look at what programs get.
+func printJSON(w io.Writer, v any) error { return encode(w, v, "  ") }
+
+// printLine is printJSON for long arrays, which would take a line a number.
+func printLine(w io.Writer, v any) error { return encode(w, v, "") }
+
+func encode(w io.Writer, v any, indent string) error {
 	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
+	e.SetIndent("", indent)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
 		return fmt.Errorf("print JSON: %w", err)
@@ -44,6 +50,14 @@ func count[T ~int | ~int64](n T) string {
 		s = s[:at] + "," + s[at:]
 	}
 	return s
+}
+
+// many writes n things, or one.
+func many(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return count(n) + " " + thing + "s"
 }
 
 // size writes bytes in the unit that fits.

@@ -35,6 +35,7 @@ func newRoot() *cobra.Command {
 		RunE:          noCommand,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
+	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		buildCommand(), addCommand(), deleteCommand(), searchCommand(), groundtruthCommand(), evalCommand(), tuneCommand(),
@@ -43,6 +44,7 @@ func newRoot() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
+		c.Flags().SortFlags = false // they are listed as they are declared: what must be given first
 	}
 	return root
 }

@@ -52,12 +52,12 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 		Args: indexArg,
 	}
 	s := c.Flags()
-	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
-	s.IntVarP(&f.k, "k", "k", 10, "results a query")
-	s.IntVar(&f.ef, "ef", 0, "vectors looked at more closely, at least k (default: what tune saved, or 100)")
-	s.StringVar(&f.filter, "filter", "", "labels that may be returned: .npy of integers or booleans, .roaring or text")
-	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", ".npz file for the results")
+	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
+	s.IntVarP(&f.k, "k", "k", 10, "`N` results a query")
+	s.IntVar(&f.ef, "ef", 0, "`N` vectors looked at more closely, at least k (default: what tune saved, or 100)")
+	s.StringVar(&f.filter, "filter", "", "`FILE` of labels that may be returned: .npy of integers or booleans, .roaring or text")
+	s.IntVar(&f.threads, "threads", 0, "`N` threads (default: all processors)")
+	s.StringVar(&f.output, "output", "", ".npz `FILE` for the results")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries")
@@ -135,7 +135,7 @@ func (r *searchReport) tell(c *cobra.Command, found *shale.Results, queries int,
 		}
 	}
 	if asJSON {
-		return printJSON(c.OutOrStdout(), r)
+		return printLine(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
 	if r.Output != "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -39,12 +40,12 @@ name an ef then use it. Use queries like those that will come, a few hundred at 
 		Args: indexArg,
 	}
 	s := c.Flags()
-	s.StringVar(&f.queries, "queries", "", "file of vectors to search for")
-	s.StringVar(&f.truth, "groundtruth", "", "their true neighbours: .ivecs, .ibin or .npy (default: computed)")
-	s.Float64Var(&f.recall, "recall", 0, "wanted recall, above 0 and up to 1")
-	s.IntVarP(&f.k, "k", "k", 10, "results a query")
-	s.IntVar(&f.maxEf, "max-ef", 0, "largest ef to try (default: the number of vectors)")
-	s.IntVar(&f.threads, "threads", 0, "threads (default: all processors)")
+	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
+	s.StringVar(&f.truth, "groundtruth", "", "`FILE` of their true neighbours: .ivecs, .ibin or .npy (default: computed)")
+	s.Float64Var(&f.recall, "recall", 0, "wanted `SHARE`, above 0 and up to 1")
+	s.IntVarP(&f.k, "k", "k", 10, "`N` results a query")
+	s.IntVar(&f.maxEf, "max-ef", 0, "`N`, the largest ef to try (default: the number of vectors)")
+	s.IntVar(&f.threads, "threads", 0, "`N` threads (default: all processors)")
 	s.BoolVar(&f.save, "save", false, "keep the ef in the index")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
@@ -58,10 +59,8 @@ func (f *tuneFlags) check(c *cobra.Command, path string) error {
 	if !(f.recall > 0 && f.recall <= 1) {
 		return usagef(c, "--recall is %v, not above 0 and up to 1", f.recall)
 	}
-	for name, value := range map[string]int{"threads": f.threads, "max-ef": f.maxEf, "k": f.k - 1} {
-		if value < 0 {
-			return usagef(c, "--%s is too small", name)
-		}
+	if err := cmp.Or(atLeast(c, "k", f.k, 1), atLeast(c, "max-ef", f.maxEf, 0), atLeast(c, "threads", f.threads, 0)); err != nil {
+		return err
 	}
 	if kind, err := shale.Detect(path); f.save && err == nil && kind != shale.Directory {
 		return usagef(c, "--save needs an index directory, and %s is a %s: shale convert %s NEW --to shale", path, kind, path)

@@ -47,7 +47,7 @@ func (f *File) Commit() error {
 	if err := f.pending.CloseAtomicallyReplace(); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", f.path, err), f.Abort())
 	}
-	if err := syncDir(filepath.Dir(f.path)); err != nil {
+	if err := SyncDir(filepath.Dir(f.path)); err != nil {
 		return fmt.Errorf("write %s: sync its directory: %w", f.path, err)
 	}
 	return nil
@@ -84,7 +84,8 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return f.Commit()
 }
 
-func syncDir(dir string) error {
+// SyncDir makes the names in a directory durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/vector"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"shale": main}) }
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"vectors":   vectors,
+			"exits":     exits,
+			"json":      isJSON,
+			"only":      only,
+			"interrupt": interrupt,
+			"damage":    damage,
+
+			"same-queries": sameQueries,
+		},
+	})
+}
+
+// vectors FILE ROWS DIM SEED [nan] writes random vectors; with nan, one value in the last row is NaN.
+func vectors(ts *testscript.TestScript, _ bool, args []string) {
+	rows, dim, seed := number(ts, args[1]), number(ts, args[2]), number(ts, args[3])
+	random := rand.New(rand.NewPCG(uint64(seed), 1))
+	data := make([]float32, rows*dim)
+	for i := range data {
+		data[i] = float32(random.NormFloat64())
+	}
+	if len(args) > 4 {
+		data[len(data)-1] = float32(math.NaN())
+	}
+	m, err := vector.Of(data, dim)
+	ts.Check(err)
+	w, err := dataset.Create(ts.MkAbs(args[0]), vector.Float32, dim)
+	ts.Check(err)
+	ts.Check(w.Write(m))
+	ts.Check(w.Close())
+}
+
+func number(ts *testscript.TestScript, s string) int {
+	n, err := strconv.Atoi(s)
+	ts.Check(err)
+	return n
+}
+
+// exits CODE COMMAND… runs a command that must end with the code.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("%v ended with %d, not %s", args[1:], code, args[0])
+	}
+}
+
+// json FIELD… checks that standard output is one JSON document with these fields.
+func isJSON(ts *testscript.TestScript, _ bool, fields []string) {
+	d := json.NewDecoder(strings.NewReader(ts.ReadFile("stdout")))
+	var document map[string]any
+	ts.Check(d.Decode(&document))
+	if d.More() {
+		ts.Fatalf("more than one document on standard output")
+	}
+	for _, f := range fields {
+		if _, ok := document[f]; !ok {
+			ts.Fatalf("no field %s in %v", f, document)
+		}
+	}
+}
+
+// sameQueries A B checks that two searches, as JSON, found the same.
+func sameQueries(ts *testscript.TestScript, _ bool, files []string) {
+	var found [2]searchReport
+	for i, f := range files {
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile(f)), &found[i]))
+	}
+	if len(found[0].Queries) == 0 || !reflect.DeepEqual(found[0].Queries, found[1].Queries) {
+		ts.Fatalf("%s and %s differ", files[0], files[1])
+	}
+}
+
+// only DIR NAME… checks what lies in a directory.
+func only(ts *testscript.TestScript, _ bool, args []string) {
+	entries, err := os.ReadDir(ts.MkAbs(args[0]))
+	ts.Check(err)
+	var names []string
+	for _, e := range entries {
+		if e.Name() != ".tmp" { // testscript's own
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(args[1:])
+	if !slices.Equal(names, args[1:]) {
+		ts.Fatalf("in %s lie %v, not %v", args[0], names, args[1:])
+	}
+}
+
+// interrupt SIGNAL COMMAND… starts a command that must end with code 130 soon after the signal.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	path := ""
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if p := filepath.Join(dir, args[1]); path == "" && exec.Command(p, "--help").Run() == nil {
+			path = p
+		}
+	}
+	c := exec.Command(path, args[2:]...)
+	c.Dir = ts.MkAbs(".")
+	var messages bytes.Buffer
+	c.Stderr = &messages
+	ts.Check(c.Start())
+	time.Sleep(700 * time.Millisecond)
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+	ts.Check(c.Process.Signal(signals[args[0]]))
+	late := time.AfterFunc(20*time.Second, func() { _ = c.Process.Kill() })
+	defer late.Stop()
+	_ = c.Wait()
+	if code := c.ProcessState.ExitCode(); code != 130 {
+		ts.Fatalf("ended with %d, not 130: %s", code, messages.String())
+	}
+}
+
+// damage FILE OFFSET flips the bits of one byte; an OFFSET from −1 down counts from the end.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	found, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	b, err := os.ReadFile(found[0])
+	ts.Check(err)
+	at := number(ts, args[1])
+	if at < 0 {
+		at += len(b)
+	}
+	b[at] ^= 0xff
+	ts.Check(os.WriteFile(found[0], b, 0o644))
+}
