@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/store/hnswlib"
-	"github.com/shale-search/shale/vector"
 )
 
 func TestDetect(t *testing.T) {
@@ -17,11 +17,10 @@ func TestDetect(t *testing.T) {
 	if err := hnswlib.Write(ctx, name("index.bin"), m.source); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := vector.Of([]float32{1, 2, 3, 4}, 2)
+	flat, err := hnsw.NewFlat(hnsw.Config{Dim: 2, Capacity: 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	flat := &hnswlib.FlatContent{Capacity: 9, Labels: []uint64{5, 6}, Rows: rows}
 	if err := hnswlib.WriteFlat(ctx, name("flat.bin"), flat); err != nil {
 		t.Fatal(err)
 	}

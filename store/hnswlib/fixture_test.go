@@ -133,15 +133,17 @@ func TestRewrittenFixtures(t *testing.T) {
 
 func TestFlatFixture(t *testing.T) {
 	ctx := context.Background()
-	c, err := ReadFlat(ctx, filepath.Join("testdata", "l2.flat"), 3)
+	x, err := ReadFlat(ctx, filepath.Join("testdata", "l2.flat"), Options{Dim: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Capacity != 12 || !slices.Equal(c.Labels, []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8}) || c.Rows.Rows() != 9 {
-		t.Fatalf("read %+v", c)
+	defer x.Close()
+	labels, err := x.Labels()
+	if err != nil || x.Capacity() != 12 || !slices.Equal(labels, []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8}) {
+		t.Fatalf("room for %d, labels %v, %v", x.Capacity(), labels, err)
 	}
 	path := filepath.Join(t.TempDir(), "flat")
-	if err := WriteFlat(ctx, path, c); err != nil {
+	if err := WriteFlat(ctx, path, x); err != nil {
 		t.Fatal(err)
 	}
 	a, err := os.ReadFile(filepath.Join("testdata", "l2.flat"))

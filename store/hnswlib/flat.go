@@ -3,6 +3,7 @@ package hnswlib
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -21,13 +22,6 @@ const (
 	atFlatStride = 8
 	atFlatCount  = 16
 )
-
-// FlatContent is what a brute-force file holds.
-type FlatContent struct {
-	Capacity uint64        // rows that the index was made for
-	Labels   []uint64      // one a row
-	Rows     vector.Matrix // float32, normalised if the space is cosine
-}
 
 // flatHeader is the start of a brute-force file.
 type flatHeader struct{ max, stride, count uint64 }
@@ -54,18 +48,19 @@ func (h *flatHeader) check(r *format.Reader) error {
 	return nil
 }
 
-// ReadFlat reads a brute-force file. A dim other than 0 must be the file's.
-func ReadFlat(ctx context.Context, path string, dim int) (*FlatContent, error) {
+// ReadFlat reads a brute-force file. A file that isn't in order gives a *format.Error.
+func ReadFlat(ctx context.Context, path string, o Options) (*hnsw.Flat, error) {
 	f, size, err := format.OpenFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("hnswlib brute-force index: %w", err)
 	}
 	defer f.Close()
-	return DecodeFlat(ctx, f, size, path, dim)
+	return DecodeFlat(ctx, f, size, path, o)
 }
 
-// DecodeFlat reads a brute-force file of size bytes from r; name stands for it in errors.
-func DecodeFlat(ctx context.Context, r io.Reader, size int64, name string, dim int) (*FlatContent, error) {
+// DecodeFlat reads a brute-force file of size bytes from r; name stands for it in errors. Of o it heeds Dim, Metric,
+// Custom, Capacity and FixedCapacity.
+func DecodeFlat(ctx context.Context, r io.Reader, size int64, name string, o Options) (*hnsw.Flat, error) {
 	if err := format.CheckMachine(); err != nil {
 		return nil, err
 	}
@@ -78,78 +73,90 @@ func DecodeFlat(ctx context.Context, r io.Reader, size int64, name string, dim i
 	if err := h.check(in); err != nil {
 		return nil, err
 	}
-	if dim != 0 && dim != h.dim() {
-		return nil, in.Caused(vector.ErrDim, atFlatStride, "stride", "the file's vectors have %d values, %d are expected", h.dim(), dim)
+	if o.Dim != 0 && o.Dim != h.dim() {
+		return nil, in.Caused(vector.ErrDim, atFlatStride, "stride", "the file's vectors have %d values, %d are expected", h.dim(), o.Dim)
 	}
-	return readFlatRows(in, &h)
+	c := hnsw.Config{Dim: h.dim(), Metric: o.Metric, Custom: o.Custom, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity}
+	if o.Capacity <= 0 || uint64(o.Capacity) < h.count {
+		c.Capacity = int(min(h.max, maxRows)) // the file has that many rows
+	}
+	f, err := hnsw.RestoreFlat(c, int(h.count), func(m *hnsw.FlatImage) error { return fillFlat(in, m) })
+	var bad *hnsw.ImageError
+	if errors.As(err, &bad) {
+		at := flatHeaderSize + int64(bad.Index+1)*int64(h.stride) - labelSize
+		return nil, in.Bad(at, "label", "%s", bad.Reason)
+	}
+	return f, err
 }
 
-func readFlatRows(in *format.Reader, h *flatHeader) (*FlatContent, error) {
-	count, dim := int(h.count), h.dim()
-	values := make([]float32, count*dim)
-	c := &FlatContent{Capacity: h.max, Labels: make([]uint64, count)}
-	var err error
-	if c.Rows, err = vector.Of(values, dim); err != nil {
-		return nil, err
-	}
-	for i := range count {
+func fillFlat(in *format.Reader, m *hnsw.FlatImage) error {
+	size := 4 * m.Config.Dim
+	for i := range m.Count {
 		at := in.Offset()
-		b, err := in.Next(int(h.stride), "row")
+		b, err := in.Next(size+labelSize, "row")
 		if err != nil {
-			return nil, err
+			return err
 		}
-		row := values[i*dim : (i+1)*dim]
-		for j := range row {
-			row[j] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*j:]))
+		copy(m.Rows.RowBytes(i), b)
+		if !vector.Finite(vector.Row[float32](m.Rows, i)) {
+			return in.Caused(hnsw.ErrNotFinite, at, "vector", "row %d", i)
 		}
-		if !vector.Finite(row) {
-			return nil, in.Caused(hnsw.ErrNotFinite, at, "vector", "row %d", i)
-		}
-		c.Labels[i] = binary.LittleEndian.Uint64(b[4*dim:])
+		m.Labels[i] = binary.LittleEndian.Uint64(b[size:])
 	}
-	return c, nil
+	return nil
 }
 
-// WriteFlat writes c as a brute-force file, which appears whole or not at all.
-func WriteFlat(ctx context.Context, path string, c *FlatContent) error {
-	return atomicfile.Write(path, func(w io.Writer) error { return EncodeFlat(ctx, w, c) })
+// WriteFlat writes f as a brute-force file, which appears whole or not at all.
+func WriteFlat(ctx context.Context, path string, f *hnsw.Flat) error {
+	return atomicfile.Write(path, func(w io.Writer) error { return EncodeFlat(ctx, w, f) })
 }
 
-// EncodeFlat writes c to w as a brute-force file. hnswlib stores all rows that there is room for; those past the
-// content are zero.
-func EncodeFlat(ctx context.Context, w io.Writer, c *FlatContent) error {
+// EncodeFlat writes f to w as a brute-force file. Rows of half precision become float32. hnswlib stores all rows that
+// there is room for; those past the content are zero.
+func EncodeFlat(ctx context.Context, w io.Writer, f *hnsw.Flat) error {
 	if err := format.CheckMachine(); err != nil {
 		return err
 	}
-	dim, count := c.Rows.Dim(), len(c.Labels)
-	if c.Rows.Rows() != count || dim < 1 {
-		return fmt.Errorf("hnswlib brute-force index: %d labels for %d × %d values", count, c.Rows.Rows(), dim)
-	}
-	room, stride := max(c.Capacity, uint64(count)), 4*dim+labelSize
-	out := format.Writer(ctx, w)
-	head := make([]byte, flatHeaderSize)
-	binary.LittleEndian.PutUint64(head[atFlatMax:], room)
-	binary.LittleEndian.PutUint64(head[atFlatStride:], uint64(stride))
-	binary.LittleEndian.PutUint64(head[atFlatCount:], uint64(count))
-	if _, err := out.Write(head); err != nil {
+	return f.WithImage(func(m *hnsw.FlatImage) error {
+		out := format.Writer(ctx, w)
+		if err := writeFlat(out, m); err != nil {
+			return err
+		}
+		return out.Flush()
+	})
+}
+
+func writeFlat(w io.Writer, m *hnsw.FlatImage) error {
+	room, size := max(m.Config.Capacity, m.Count), 4*m.Config.Dim
+	head := make([]byte, 0, flatHeaderSize)
+	head = binary.LittleEndian.AppendUint64(head, uint64(room))
+	head = binary.LittleEndian.AppendUint64(head, uint64(size+labelSize))
+	head = binary.LittleEndian.AppendUint64(head, uint64(m.Count))
+	if _, err := w.Write(head); err != nil {
 		return err
 	}
-	b, row := make([]byte, stride), make([]float32, dim)
-	for i := range count {
-		c.Rows.Decode(i, row)
-		for j, v := range row {
-			binary.LittleEndian.PutUint32(b[4*j:], math.Float32bits(v))
+	b, row := make([]byte, size+labelSize), make([]float32, m.Config.Dim)
+	for i := range room {
+		clear(b)
+		if i < m.Count {
+			putRow(b, m.Rows, i, row)
+			binary.LittleEndian.PutUint64(b[size:], m.Labels[i])
 		}
-		binary.LittleEndian.PutUint64(b[4*dim:], c.Labels[i])
-		if _, err := out.Write(b); err != nil {
+		if _, err := w.Write(b); err != nil {
 			return err
 		}
 	}
-	clear(b)
-	for i := uint64(count); i < room; i++ {
-		if _, err := out.Write(b); err != nil {
-			return err
-		}
+	return nil
+}
+
+// putRow writes row i as float32; scratch is as long as the row.
+func putRow(b []byte, rows vector.Matrix, i int, scratch []float32) {
+	if rows.Type() == vector.Float32 {
+		copy(b, rows.RowBytes(i))
+		return
 	}
-	return out.Flush()
+	rows.Decode(i, scratch)
+	for j, v := range scratch {
+		binary.LittleEndian.PutUint32(b[4*j:], math.Float32bits(v))
+	}
 }

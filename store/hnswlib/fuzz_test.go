@@ -67,16 +67,21 @@ func use(t *testing.T, x *hnsw.Index) {
 func FuzzReadFlat(f *testing.F) {
 	seeds(f, "*.flat")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		c, err := DecodeFlat(context.Background(), bytes.NewReader(b), int64(len(b)), "fuzz", 0)
+		x, err := DecodeFlat(context.Background(), bytes.NewReader(b), int64(len(b)), "fuzz", Options{})
 		if err != nil {
 			return
 		}
+		defer x.Close()
 		var w bytes.Buffer
-		if err := EncodeFlat(context.Background(), &w, c); err != nil {
+		if err := EncodeFlat(context.Background(), &w, x); err != nil {
 			t.Fatalf("write: %v", err)
 		}
 		if w.Len() != len(b) {
 			t.Fatalf("%d bytes became %d", len(b), w.Len())
+		}
+		query := make([]float32, x.Dim())
+		if found, err := x.Search(query, 3, hnsw.SearchOptions{}); err != nil || len(found) > 3 {
+			t.Fatalf("search gave %v, %v", found, err)
 		}
 	})
 }

@@ -107,33 +107,37 @@ func TestFlatRoundTrip(t *testing.T) {
 	ctx := context.Background()
 	rapid.Check(t, func(t *rapid.T) {
 		dim, rows := rapid.IntRange(1, 500).Draw(t, "dim"), rapid.IntRange(0, 50).Draw(t, "rows")
-		random := rand.New(rand.NewPCG(uint64(rows), uint64(dim)))
-		values, labels := make([]float32, rows*dim), make([]uint64, rows)
-		for i := range values {
-			values[i] = random.Float32()
-		}
-		for i := range labels {
-			labels[i] = random.Uint64()
-		}
-		matrix, err := vector.Of(values, dim)
+		room := rows + rapid.IntRange(1, 30).Draw(t, "room")
+		x, err := hnsw.NewFlat(hnsw.Config{Dim: dim, Capacity: room})
 		if err != nil {
-			t.Fatalf("rows: %v", err)
+			t.Fatalf("new: %v", err)
 		}
-		capacity := uint64(rows + rapid.IntRange(0, 30).Draw(t, "room"))
+		defer x.Close()
+		random := rand.New(rand.NewPCG(uint64(rows), uint64(dim)))
+		vec, got := make([]float32, dim), make([]float32, dim)
+		for i := range rows {
+			vec[0] = float32(i)
+			if err := x.Add(random.Uint64(), vec, hnsw.AddOptions{}); err != nil {
+				t.Fatalf("add: %v", err)
+			}
+		}
 		var b bytes.Buffer
-		if err := EncodeFlat(ctx, &b, &FlatContent{Capacity: capacity, Labels: labels, Rows: matrix}); err != nil {
+		if err := EncodeFlat(ctx, &b, x); err != nil {
 			t.Fatalf("write: %v", err)
 		}
-		c, err := DecodeFlat(ctx, &b, int64(b.Len()), "memory", dim)
+		y, err := DecodeFlat(ctx, &b, int64(b.Len()), "memory", Options{Dim: dim})
 		if err != nil {
 			t.Fatalf("read: %v", err)
 		}
-		if c.Capacity != capacity || !slices.Equal(c.Labels, labels) || c.Rows.Rows() != rows {
-			t.Fatalf("read %+v", c)
+		defer y.Close()
+		was, errX := x.Labels()
+		is, errY := y.Labels()
+		if errX != nil || errY != nil || !slices.Equal(was, is) || y.Capacity() != room {
+			t.Fatalf("labels %v, %v became %v, %v, room for %d became %d", was, errX, is, errY, room, y.Capacity())
 		}
-		for i := range rows {
-			if !slices.Equal(vector.Row[float32](c.Rows, i), values[i*dim:(i+1)*dim]) {
-				t.Fatalf("row %d differs", i)
+		for i, label := range is {
+			if err := y.Vector(label, got); err != nil || got[0] != float32(i) {
+				t.Fatalf("row %d holds %v, %v", i, got, err)
 			}
 		}
 	})

@@ -6,12 +6,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
-	"github.com/shale-search/shale/vector"
 )
 
 // Source is what can be written: *hnsw.Index and *hnsw.Frozen.
@@ -90,15 +88,7 @@ func (e *encoder) element(b []byte, row []float32, id int) {
 	m0 := int(e.h.MaxM0)
 	putLinks(b, e.m.Links0[id*m0:(id+1)*m0])
 	b[2] = byte(e.m.Deleted[id/32] >> (id % 32) & 1)
-	data := b[e.h.DataOffset:e.h.LabelOffset]
-	if e.m.Rows.Type() == vector.Float32 {
-		copy(data, e.m.Rows.RowBytes(id))
-	} else {
-		e.m.Rows.Decode(id, row)
-		for i, v := range row {
-			binary.LittleEndian.PutUint32(data[4*i:], math.Float32bits(v))
-		}
-	}
+	putRow(b[e.h.DataOffset:e.h.LabelOffset], e.m.Rows, id, row)
 	binary.LittleEndian.PutUint64(b[e.h.LabelOffset:], e.m.Labels[id])
 }
 

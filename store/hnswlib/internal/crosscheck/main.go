@@ -50,16 +50,29 @@ func run(ctx context.Context, folder string) error {
 		}
 	}
 	for _, c := range all.Flats {
-		path := filepath.Join(folder, c.Name+".flat")
-		content, err := hnswlib.ReadFlat(ctx, path, c.Dim)
-		if err != nil {
-			return err
-		}
-		if err := hnswlib.WriteFlat(ctx, path+".rewritten", content); err != nil {
-			return err
+		if err := rewriteFlat(ctx, folder, &c); err != nil {
+			return fmt.Errorf("brute-force index %s: %w", c.Name, err)
 		}
 	}
 	return nil
+}
+
+// rewriteFlat reads a brute-force index, searches it and writes it again.
+func rewriteFlat(ctx context.Context, folder string, c *testCase) error {
+	metric, err := vector.ParseMetric(c.Space)
+	if err != nil {
+		return err
+	}
+	base := filepath.Join(folder, c.Name+".flat")
+	x, err := hnswlib.ReadFlat(ctx, base, hnswlib.Options{Dim: c.Dim, Metric: metric, FixedCapacity: true})
+	if err != nil {
+		return err
+	}
+	defer x.Close()
+	if err := hnswlib.WriteFlat(ctx, base+".rewritten", x); err != nil {
+		return err
+	}
+	return search(base, x, c)
 }
 
 // rewrite reads an index, searches it and writes it again.
@@ -80,8 +93,15 @@ func rewrite(ctx context.Context, folder string, c *testCase) error {
 	return search(base, x, c)
 }
 
+// searcher is either kind of index.
+type searcher interface {
+	Search(query []float32, k int, o hnsw.SearchOptions) ([]hnsw.Neighbor, error)
+	Len() int
+	Deleted() int
+}
+
 // search writes the labels and distances that Shale finds, as many for each query as for all of them.
-func search(base string, x *hnsw.Index, c *testCase) error {
+func search(base string, x searcher, c *testCase) error {
 	queries, err := floats(base + ".queries")
 	if err != nil {
 		return err
