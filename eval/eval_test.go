@@ -1,0 +1,288 @@
+package eval_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/vector"
+)
+
+var ctx = context.Background()
+
+// random gives vectors of small whole numbers, so that distances are exact and ties are many.
+func random(t *testing.T, rows, dim, span int, seed uint64) shale.Matrix {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 3))
+	data := make([]float32, rows*dim)
+	for i := range data {
+		data[i] = float32(r.IntN(2*span+1) - span)
+	}
+	m, err := vector.Of(data, dim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func row(m shale.Matrix, i int) []float32 {
+	v := make([]float32, m.Dim())
+	m.Decode(i, v)
+	return v
+}
+
+// naive is the definition of the k nearest.
+func naive(rows, queries shale.Matrix, metric shale.Metric, k int) (labels [][]uint64) {
+	for q := range queries.Rows() {
+		all := make([]shale.Neighbor, rows.Rows())
+		for i := range all {
+			a, b := row(rows, i), row(queries, q)
+			if metric == shale.Cosine {
+				vector.Normalize(a)
+				vector.Normalize(b)
+			}
+			d := 0.0
+			for j := range a {
+				if metric == shale.L2 {
+					d += float64(a[j]-b[j]) * float64(a[j]-b[j])
+				} else {
+					d -= float64(a[j]) * float64(b[j])
+				}
+			}
+			all[i] = shale.Neighbor{Label: uint64(i), Distance: float32(d)}
+		}
+		slices.SortFunc(all, func(a, b shale.Neighbor) int {
+			return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
+		})
+		var found []uint64
+		for _, n := range all[:min(k, len(all))] {
+			found = append(found, n.Label)
+		}
+		labels = append(labels, found)
+	}
+	return labels
+}
+
+func TestGroundTruthIsTheDefinition(t *testing.T) {
+	for _, metric := range []shale.Metric{shale.L2, shale.IP} { // their sums of whole numbers are exact in any order
+		for _, shape := range [][3]int{{700, 5, 10}, {3000, 40, 3}, {4, 7, 10}} {
+			rows, queries := random(t, shape[0], shape[1], 4, 1), random(t, 33, shape[1], 4, 2)
+			want := naive(rows, queries, metric, shape[2])
+			for _, threads := range []int{1, 3} {
+				truth, err := eval.GroundTruth(ctx, rows, queries, metric, shape[2], threads)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for q := range want {
+					if !slices.Equal(truth.Labels[q], want[q]) {
+						t.Fatalf("%v, %v, query %d: %v, want %v", metric, shape, q, truth.Labels[q], want[q])
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestExactTakesRowsInBlocks(t *testing.T) {
+	rows, queries := random(t, 500, 6, 50, 1), random(t, 20, 6, 50, 2)
+	whole, err := eval.GroundTruth(ctx, rows, queries, shale.Cosine, 9, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := eval.NewExact(queries, shale.Cosine, 9, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range [][2]int{{300, 500}, {0, 1}, {1, 300}} {
+		label := func(i int) (uint64, bool) { return uint64(cut[0] + i), true }
+		if err := e.Add(ctx, rows.Slice(cut[0], cut[1]), label); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for q, labels := range e.Truth().Labels {
+		if !slices.Equal(labels, whole.Labels[q]) {
+			t.Fatalf("query %d: %v, want %v", q, labels, whole.Labels[q])
+		}
+	}
+}
+
+func TestExactRefusesAndEnds(t *testing.T) {
+	queries := random(t, 3, 4, 9, 1)
+	if _, err := eval.NewExact(queries, shale.L2, 0, 1); err == nil {
+		t.Fatal("k of 0")
+	}
+	if _, err := eval.GroundTruth(ctx, random(t, 3, 5, 9, 1), queries, shale.L2, 1, 1); !errors.Is(err, shale.ErrDim) {
+		t.Fatal(err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := eval.GroundTruth(ended, random(t, 3, 4, 9, 1), queries, shale.L2, 1, 1); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}
+
+func TestHits(t *testing.T) {
+	truth := &eval.Truth{
+		Labels:    [][]uint64{{1, 2, 3, 4}, {5}},
+		Distances: [][]float32{{0, 1, 2, 2}, {3}},
+	}
+	for _, c := range []struct {
+		what  string
+		q, k  int
+		found []shale.Neighbor
+		hits  int
+		of    int
+	}{
+		{"all", 0, 3, []shale.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 3, Distance: 2}}, 3, 3},
+		{"a tie at the end", 0, 3, []shale.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 9, Distance: 2}}, 3, 3},
+		{"nearly a tie", 0, 3, []shale.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 9, Distance: 2.0001}}, 2, 3},
+		{"nearer than the last, but none of them", 0, 3, []shale.Neighbor{{Label: 8, Distance: 0.5}}, 0, 3},
+		{"more than k", 0, 2, []shale.Neighbor{{Label: 3}, {Label: 4}, {Label: 1}, {Label: 2}}, 0, 2},
+		{"none", 0, 3, nil, 0, 3},
+		{"fewer known than k", 1, 3, []shale.Neighbor{{Label: 5, Distance: 3}, {Label: 6, Distance: 4}}, 1, 1},
+	} {
+		if hits, of := truth.Hits(c.q, c.found, c.k); hits != c.hits || of != c.of {
+			t.Errorf("%s: %d of %d, want %d of %d", c.what, hits, of, c.hits, c.of)
+		}
+	}
+}
+
+func index(t *testing.T, rows shale.Matrix, o shale.Options) *shale.Index {
+	t.Helper()
+	x, err := shale.Build(ctx, rows, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	return x
+}
+
+func TestIndexTruthPassesOverDeleted(t *testing.T) {
+	rows, queries := random(t, 300, 6, 40, 1), random(t, 10, 6, 40, 2)
+	x := index(t, rows, shale.Options{})
+	before, err := eval.IndexTruth(ctx, x, queries, 5, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := naive(rows, queries, shale.L2, 5)
+	for q := range want {
+		if !slices.Equal(before.Labels[q], want[q]) {
+			t.Fatalf("query %d: %v, want %v", q, before.Labels[q], want[q])
+		}
+	}
+	gone := before.Labels[0][0]
+	if err := x.Delete(gone); err != nil {
+		t.Fatal(err)
+	}
+	after, err := eval.IndexTruth(ctx, x, queries, 5, 1)
+	if err != nil || slices.Contains(after.Labels[0], gone) {
+		t.Fatalf("%v holds %d, %v", after.Labels[0], gone, err)
+	}
+}
+
+func TestDuplicatesDontLowerRecall(t *testing.T) {
+	one, queries := random(t, 1, 6, 40, 1), random(t, 1, 6, 40, 2)
+	x := index(t, one, shale.Options{})
+	for label := range uint64(50) {
+		if err := x.Add(label, row(one, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	truth := &eval.Truth{Labels: [][]uint64{{41, 42, 43}}} // as good as any other three
+	if err := truth.Measure(x, queries, 3); err != nil {
+		t.Fatal(err)
+	}
+	points, err := eval.Sweep(ctx, x, queries, truth, []int{60}, eval.Options{K: 3})
+	if err != nil || points[0].Recall != 1 {
+		t.Fatalf("%+v, %v", points, err)
+	}
+}
+
+func TestSweep(t *testing.T) {
+	rows, queries := random(t, 1500, 12, 100, 1), random(t, 60, 12, 100, 2)
+	x := index(t, rows, shale.Options{M: 4, EfConstruction: 20})
+	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, threads := range []int{1, 4} {
+		o := eval.Options{Threads: threads, MinTime: 20 * time.Millisecond}
+		points, err := eval.Sweep(ctx, x, queries, truth, []int{10, 40, 1500}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range points {
+			if p.QPS <= 0 || p.P50 <= 0 || p.P50 > p.P95 || p.P95 > p.P99 || p.Distances < 10 {
+				t.Errorf("implausible: %+v", p)
+			}
+			if i > 0 && p.Recall <= points[i-1].Recall {
+				t.Errorf("ef %d finds no more than ef %d", p.Ef, points[i-1].Ef)
+			}
+		}
+		if p := points[2]; p.Recall < 0.99 {
+			t.Errorf("recall %v with an ef of all rows", p.Recall)
+		}
+	}
+}
+
+func TestSweepRefuses(t *testing.T) {
+	rows, queries := random(t, 50, 4, 9, 1), random(t, 5, 4, 9, 2)
+	x := index(t, rows, shale.Options{})
+	good, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	efs := []int{10}
+	if _, err := eval.Sweep(ctx, x, queries, &eval.Truth{Labels: good.Labels[:4]}, efs, eval.Options{}); err == nil {
+		t.Error("the truth of other queries")
+	}
+	if _, err := eval.Sweep(ctx, x, queries, &eval.Truth{Labels: make([][]uint64, 5)}, efs, eval.Options{}); err == nil {
+		t.Error("an empty truth")
+	}
+	if _, err := eval.Sweep(ctx, x, random(t, 5, 3, 9, 1), good, efs, eval.Options{}); !errors.Is(err, shale.ErrDim) {
+		t.Errorf("queries of another dimension: %v", err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := eval.Sweep(ended, x, queries, good, efs, eval.Options{}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestTuneFindsTheSmallestEf(t *testing.T) {
+	rows, queries := random(t, 2000, 16, 100, 1), random(t, 80, 16, 100, 2)
+	x := index(t, rows, shale.Options{M: 5, EfConstruction: 30})
+	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range []float64{0.3, 0.8, 0.95} {
+		p, err := eval.Tune(ctx, x, queries, truth, wanted, 2000, eval.Options{Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		around, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef, max(p.Ef-1, 10)}, eval.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if around[0].Recall < wanted || p.Recall != around[0].Recall {
+			t.Errorf("ef %d gives %v, told %v, wanted %v", p.Ef, around[0].Recall, p.Recall, wanted)
+		}
+		if p.Ef > 10 && around[1].Recall >= wanted {
+			t.Errorf("ef %d suffices for %v, told %d", p.Ef-1, wanted, p.Ef)
+		}
+	}
+	var short *eval.RecallError
+	if _, err := eval.Tune(ctx, x, queries, truth, 0.99, 12, eval.Options{}); !errors.As(err, &short) || short.Ef != 12 {
+		t.Fatal(err)
+	}
+	if _, err := eval.Tune(ctx, x, queries, truth, 1.01, 12, eval.Options{}); err == nil {
+		t.Fatal("a recall above 1")
+	}
+}

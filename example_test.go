@@ -1,0 +1,101 @@
+package shale_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/vector"
+)
+
+// cities are places by longitude and latitude.
+var cities = map[uint64]string{1: "Paris", 2: "London", 3: "Rome", 4: "Athens", 5: "Oslo"}
+
+var places = []float32{
+	2.35, 48.86, // Paris
+	-0.13, 51.51, // London
+	12.50, 41.90, // Rome
+	23.73, 37.98, // Athens
+	10.75, 59.91, // Oslo
+}
+
+func build() *shale.Index {
+	rows, err := vector.Of(places, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	index, err := shale.Build(context.Background(), rows, shale.Options{Labels: []uint64{1, 2, 3, 4, 5}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return index
+}
+
+func ExampleBuild() {
+	index := build()
+	defer index.Close()
+	brussels := []float32{4.35, 50.85}
+	nearest, err := index.Search(brussels, 2, shale.SearchOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, n := range nearest {
+		fmt.Printf("%s %.1f\n", cities[n.Label], n.Distance)
+	}
+	// Output:
+	// Paris 8.0
+	// London 20.5
+}
+
+func ExampleIndex_Save() {
+	dir, err := os.MkdirTemp("", "shale")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "cities")
+
+	ctx := context.Background()
+	index := build()
+	defer index.Close()
+	if err := index.Save(ctx, path, shale.SaveOptions{}); err != nil {
+		log.Fatal(err)
+	}
+	again, err := shale.Open(ctx, path, shale.OpenOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer again.Close()
+	fmt.Println(again.Len(), again.Dim(), again.Metric())
+	// Output: 5 2 l2
+}
+
+func ExampleIndex_Add() {
+	index := build()
+	defer index.Close()
+	if err := index.Add(6, []float32{4.35, 50.85}); err != nil { // Brussels
+		log.Fatal(err)
+	}
+	if err := index.Delete(1, 2); err != nil {
+		log.Fatal(err)
+	}
+	err := index.Delete(2)
+	fmt.Println(index.Len(), errors.Is(err, shale.ErrDeleted))
+	// Output: 4 true
+}
+
+func ExampleFilterLabels() {
+	index := build()
+	defer index.Close()
+	south := shale.FilterLabels(3, 4)
+	nearest, err := index.Search([]float32{4.35, 50.85}, 1, shale.SearchOptions{Filter: south})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(cities[nearest[0].Label])
+	// Output: Rome
+}
