@@ -111,7 +111,7 @@ func (m *meta) check() error {
 	case m.Dim < 1 || m.Dim > maxDim:
 		return fmt.Errorf("dimension %d is not 1 … %d", m.Dim, maxDim)
 	case m.M < 2 || m.M > 10000:
-		return fmt.Errorf("M %d is not 2 … 10,000", m.M)
+		return fmt.Errorf("%d as M is not 2 … 10,000", m.M)
 	case m.EfConstruction < m.M || m.EfConstruction > 1<<24:
 		return fmt.Errorf("efConstruction %d is not M … %d", m.EfConstruction, 1<<24)
 	case m.Capacity > maxRows || m.Count > m.Capacity || m.Deleted > m.Count:

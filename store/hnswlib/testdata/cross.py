@@ -5,7 +5,7 @@
                                 again by hnswlib; and indexes built by Shale, searched by hnswlib
     cross.py --fixtures DIR     writes the files and answers that the Go tests use
 
-Needs hnswlib 0.8.0 and numpy, and Go on the PATH.
+Needs what requirements.txt lists, and Go on the PATH.
 """
 import argparse
 import json
