@@ -62,7 +62,7 @@ func newGraph(c *Config, capacity, upperLists int) (*graph, error) {
 func rowStride(dim int, t vector.Type) int {
 	size := dim * t.Size()
 	aligned := (size + 63) &^ 63
-	if (aligned-size)*16 <= size {
+	if (aligned-size)*8 <= size {
 		return aligned
 	}
 	return size

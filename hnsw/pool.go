@@ -112,17 +112,16 @@ func (p *pool) insert(k key) {
 	}
 }
 
-// search is the place of k among the sorted keys.
+// search is the place of k among the sorted keys. The loop compiles to a conditional move, as its outcome can't be
+// foreseen.
 func (p *pool) search(k key) int {
-	lo, n := 0, len(p.keys)
-	for n > 0 {
-		half := n >> 1
-		if p.keys[lo+half] < k {
-			lo += half + 1
-			n -= half + 1
-		} else {
-			n = half
+	keys, lo := p.keys, 0
+	for n := len(keys); n > 0; {
+		half := (n + 1) >> 1
+		if keys[lo+half-1] < k {
+			lo += half
 		}
+		n -= half
 	}
 	return lo
 }

@@ -1,32 +1,58 @@
 package hnsw
 
-// visited is a set of ids: a bitmap, small enough for the nearer caches, that is cleared by the list of words touched.
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// visited is a set of ids: a bitmap, small enough for the nearer caches, and the list of its members in the order of
+// adding, by which the bitmap is cleared.
 type visited struct {
-	words   []uint64
-	touched []uint32
+	words []uint64
+	met   []uint32
 }
 
+// reset empties the set and makes it one of ids below n.
 func (v *visited) reset(n int) {
 	if words := (n + 63) / 64; len(v.words) < words {
-		v.words, v.touched = make([]uint64, words), v.touched[:0]
-		return
+		v.words = make([]uint64, words)
+	} else {
+		for _, id := range v.met {
+			v.words[id>>6] = 0
+		}
 	}
-	for _, w := range v.touched {
-		v.words[w] = 0
-	}
-	v.touched = v.touched[:0]
+	v.met = v.met[:0]
 }
 
 // add puts id into the set and reports whether it was absent.
 func (v *visited) add(id uint32) bool {
 	w, bit := id>>6, uint64(1)<<(id&63)
 	old := v.words[w]
+	v.words[w] = old | bit
 	if old&bit != 0 {
 		return false
 	}
-	if old == 0 {
-		v.touched = append(v.touched, w)
-	}
-	v.words[w] = old | bit
+	v.met = append(v.met, id)
 	return true
+}
+
+// addList puts the links of a list into the set and gives those that were absent; they stay valid until the next call.
+// Whether a link was there is as good as random, so nothing branches on it.
+func (v *visited) addList(list []uint32) []uint32 {
+	start := len(v.met)
+	v.met = slices.Grow(v.met, len(list))
+	words, met, n := v.words, v.met[start:start+len(list)], 0
+	for i := range list {
+		link := atomic.LoadUint32(&list[i])
+		if link == 0 {
+			break
+		}
+		id := link - 1
+		old := words[id>>6]
+		words[id>>6] = old | 1<<(id&63)
+		met[n] = id
+		n += int(^old >> (id & 63) & 1)
+	}
+	v.met = v.met[:start+n]
+	return met[:n]
 }

@@ -57,17 +57,7 @@ func (x *rowExpander) reset(g *graph, level int) {
 }
 
 func (x *rowExpander) expand(node, soon uint32, known bool) ([]uint32, []float32) {
-	list := x.g.list(node, x.level)
-	ids := x.ids[:0]
-	for i := range list {
-		n := atomic.LoadUint32(&list[i])
-		if n == 0 {
-			break
-		}
-		if x.visited.add(n - 1) {
-			ids = append(ids, n-1)
-		}
-	}
+	ids := x.visited.addList(x.g.list(node, x.level))
 	if known {
 		next := x.g.list(soon, x.level)
 		simd.Prefetch(unsafe.Pointer(&next[0]), 4*len(next))
