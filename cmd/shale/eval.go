@@ -55,7 +55,7 @@ the caches. Results as near as the k-th true neighbour count as found.`,
 	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
 	s.StringVar(&f.truth, "groundtruth", "", "`FILE` of their true neighbours: .ivecs, .ibin or .npy")
 	s.IntVarP(&f.k, "k", "k", 10, "`N` results a query")
-	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "`N,N,…` values of ef to measure")
+	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "`N,N,…` values of ef to measure, each raised to k; one saved by tune joins the default")
 	s.IntVar(&f.threads, "threads", 1, "`N` threads that search at the same time")
 	s.StringVar(&f.plot, "plot", "", ".png `FILE` for a plot of queries a second over recall")
 	f.where.add(c)
@@ -110,6 +110,10 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 		return nil, 0, err
 	}
 	defer index.Close()
+	if tuned := index.Ef(); !c.Flags().Changed("ef") && !slices.Contains(f.efs, tuned) {
+		f.efs = append(f.efs, tuned)
+		slices.Sort(f.efs)
+	}
 	queries, err := readQueries(f.queries, index.Dim())
 	if err != nil {
 		return nil, 0, err

@@ -12,7 +12,7 @@ import (
 )
 
 // blockBytes is the size of the blocks in which files are read.
-const blockBytes = 64 << 20
+const blockBytes = 16 << 20
 
 // rowFile is a file of vectors that is read block by block.
 type rowFile struct {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,7 @@ func newRoot() *cobra.Command {
 		Short:         "Find the nearest vectors",
 		Long:          about,
 		Example:       firstSteps,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
@@ -47,6 +49,14 @@ func newRoot() *cobra.Command {
 		c.Flags().SortFlags = false // they are listed as they are declared: what must be given first
 	}
 	return root
+}
+
+// version is that of the module, as the Go tool recorded it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
 }
 
 // noCommand tells what there is, and names what was meant where the first word is nearly a command.
