@@ -49,9 +49,9 @@ deleted, it comes back. The index is replaced once the new one is complete.`,
   shale add index.bin --metric l2 --input more.fvecs`,
 		Args: indexArg,
 	}
-	c.Flags().StringVar(&input, "input", "", "`FILE` of vectors")
-	c.Flags().StringVar(&labelFile, "labels", "", "`FILE` of their labels: .npy or text, one label a line")
-	c.Flags().IntVar(&threads, "threads", 0, "`N` threads (default: all processors)")
+	c.Flags().StringVar(&input, "input", "", "read the vectors from `FILE`")
+	c.Flags().StringVar(&labelFile, "labels", "", "read their labels from `FILE`: .npy or text, one label a line")
+	c.Flags().IntVar(&threads, "threads", 0, "use `N` threads (default: all processors)")
 	where.add(c)
 	jsonFlag(c, &asJSON)
 	required(c, "input")
@@ -118,7 +118,7 @@ already, nothing is changed, unless --ignore-missing is given.`,
   shale delete my.index --labels outdated.npy --ignore-missing`,
 		Args: indexArg,
 	}
-	c.Flags().StringVar(&labelFile, "labels", "", "`FILE` of labels: .npy or text, one label a line")
+	c.Flags().StringVar(&labelFile, "labels", "", "read the labels from `FILE`: .npy or text, one label a line")
 	c.Flags().BoolVar(&ignoreMissing, "ignore-missing", false, "pass over labels that aren't there")
 	where.add(c)
 	jsonFlag(c, &asJSON)

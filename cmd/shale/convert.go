@@ -37,7 +37,7 @@ vectors are fp32. An hnswlib index doesn't hold its metric, so it is to be given
 			return nil
 		},
 	}
-	c.Flags().StringVar(&to, "to", "", "shale or hnswlib")
+	c.Flags().StringVar(&to, "to", "", "write the index in `FORMAT`: shale or hnswlib")
 	where.add(c)
 	jsonFlag(c, &asJSON)
 	required(c, "to")

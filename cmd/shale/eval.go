@@ -52,12 +52,12 @@ the caches. Results as near as the k-th true neighbour count as found.`,
 		Args: indexArg,
 	}
 	s := c.Flags()
-	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
-	s.StringVar(&f.truth, "groundtruth", "", "`FILE` of their true neighbours: .ivecs, .ibin or .npy")
-	s.IntVarP(&f.k, "k", "k", 10, "`N` results a query")
-	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "`N,N,…` values of ef to measure, each raised to k; one saved by tune joins the default")
-	s.IntVar(&f.threads, "threads", 1, "`N` threads that search at the same time")
-	s.StringVar(&f.plot, "plot", "", ".png `FILE` for a plot of queries a second over recall")
+	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
+	s.StringVar(&f.truth, "groundtruth", "", "read their true neighbours from `FILE`: .ivecs, .ibin or .npy")
+	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
+	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "measure with each ef of `N,N,...`, raised to k; one saved by tune joins the default")
+	s.IntVar(&f.threads, "threads", 1, "search on `N` threads at the same time")
+	s.StringVar(&f.plot, "plot", "", "draw queries a second over recall to `FILE`, a .png")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries", "groundtruth")

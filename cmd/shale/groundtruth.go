@@ -44,13 +44,13 @@ stream through memory, so they may be more than fit.`,
   shale groundtruth --input base.fvecs --queries query.fvecs --metric l2 -k 10 --output truth.npy`,
 	}
 	s := c.Flags()
-	s.StringVar(&f.input, "input", "", "`FILE` of vectors")
-	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
-	s.StringVar(&f.metric, "metric", "", "`METRIC`: l2, ip or cosine")
-	s.StringVar(&f.labels, "labels", "", "`FILE` of the vectors' labels: .npy or text (default 0, 1, …)")
-	s.IntVarP(&f.k, "k", "k", 100, "`N` neighbours a query")
-	s.IntVar(&f.threads, "threads", 0, "`N` threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", ".ivecs, .ibin or .npy `FILE` for the labels")
+	s.StringVar(&f.input, "input", "", "read the vectors from `FILE`")
+	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
+	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
+	s.StringVar(&f.labels, "labels", "", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
+	s.IntVarP(&f.k, "k", "k", 100, "find `N` neighbours a query")
+	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
+	s.StringVar(&f.output, "output", "", "write the labels to `FILE`: .ivecs, .ibin or .npy")
 	jsonFlag(c, &f.json)
 	required(c, "input", "queries", "metric", "output")
 	c.RunE = f.run

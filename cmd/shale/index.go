@@ -19,8 +19,8 @@ type indexFlags struct {
 }
 
 func (f *indexFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.metric, "metric", "", "`METRIC` of an hnswlib index, whose file doesn't tell: l2, ip or cosine")
-	c.Flags().IntVar(&f.dim, "dim", 0, "`N` values a vector that the index must have (default: whatever it has)")
+	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an hnswlib index, whose file doesn't tell")
+	c.Flags().IntVar(&f.dim, "dim", 0, "expect `N` values a vector (default: whatever the index has)")
 }
 
 // open opens the index at path.

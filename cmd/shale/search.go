@@ -52,12 +52,12 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 		Args: indexArg,
 	}
 	s := c.Flags()
-	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
-	s.IntVarP(&f.k, "k", "k", 10, "`N` results a query")
-	s.IntVar(&f.ef, "ef", 0, "`N` vectors looked at more closely, at least k (default: what tune saved, or 100)")
-	s.StringVar(&f.filter, "filter", "", "`FILE` of labels that may be returned: .npy of integers or booleans, .roaring or text")
-	s.IntVar(&f.threads, "threads", 0, "`N` threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", ".npz `FILE` for the results")
+	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
+	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
+	s.IntVar(&f.ef, "ef", 0, "look at `N` vectors more closely, at least k (default: what tune saved, or 100)")
+	s.StringVar(&f.filter, "filter", "", "return only labels in `FILE`: .npy of integers or booleans, .roaring or text")
+	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
+	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries")

@@ -40,12 +40,12 @@ name an ef then use it. Use queries like those that will come, a few hundred at 
 		Args: indexArg,
 	}
 	s := c.Flags()
-	s.StringVar(&f.queries, "queries", "", "`FILE` of vectors to search for")
-	s.StringVar(&f.truth, "groundtruth", "", "`FILE` of their true neighbours: .ivecs, .ibin or .npy (default: computed)")
-	s.Float64Var(&f.recall, "recall", 0, "wanted `SHARE`, above 0 and up to 1")
-	s.IntVarP(&f.k, "k", "k", 10, "`N` results a query")
-	s.IntVar(&f.maxEf, "max-ef", 0, "`N`, the largest ef to try (default: the number of vectors)")
-	s.IntVar(&f.threads, "threads", 0, "`N` threads (default: all processors)")
+	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
+	s.StringVar(&f.truth, "groundtruth", "", "read their true neighbours from `FILE`: .ivecs, .ibin or .npy (default: computed)")
+	s.Float64Var(&f.recall, "recall", 0, "reach `SHARE` of the true neighbours, above 0 and up to 1")
+	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
+	s.IntVar(&f.maxEf, "max-ef", 0, "try no ef larger than `N` (default: the number of vectors)")
+	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.BoolVar(&f.save, "save", false, "keep the ef in the index")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
