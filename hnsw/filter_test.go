@@ -7,9 +7,10 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 )
 
-// randomSet holds about share of the labels, picked without regard to their vectors.
+// randomSet holds about share of n labels, but some ten, picked without regard to their vectors.
 func randomSet(n int, share float64) *roaring64.Bitmap {
 	rnd := newRand(42)
+	share = max(share, 10/float64(n))
 	set := roaring64.New()
 	for label := range n {
 		if rnd.Float64() < share {
