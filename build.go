@@ -12,6 +12,7 @@ type Options struct {
 	Metric         Metric   // default L2
 	Storage        Storage  // default Float32
 	M              int      // links a new row gets a level: more find more and take more memory; default 16
+	BaseLinks      int      // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
 	EfConstruction int      // rows looked at for a new row's links: more build a better graph, more slowly; default 200
 	Seed           uint64   // of the random levels; same seed, rows and one thread give the same index; default 100
 	Labels         []uint64 // of the rows built from, one each; default 0, 1, …
@@ -24,7 +25,7 @@ type Options struct {
 func (o Options) config(dim, rows int) hnsw.Config {
 	return hnsw.Config{
 		Dim: dim, Metric: o.Metric, Storage: o.Storage,
-		M: o.M, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: rows,
+		M: o.M, BaseLinks: o.BaseLinks, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: rows,
 	}
 }
 

@@ -16,6 +16,7 @@ type Info struct {
 	Keep           string  `json:"keep"`    // the rows at hand for exact distances
 	Shards         int     `json:"shards"`
 	M              int     `json:"m"`
+	BaseLinks      int     `json:"base_links"` // of a new row on level 0
 	EfConstruction int     `json:"ef_construction"`
 	Seed           uint64  `json:"seed"`
 	Ef             int     `json:"ef"`     // that searches use unless told otherwise
@@ -34,7 +35,7 @@ func (x *Index) Info() (Info, error) {
 	return Info{
 		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
 		Storage: c.Storage.String(), Keep: c.Storage.String(), Shards: 1,
-		M: c.M, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: x.Ef(),
+		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: x.Ef(),
 		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(),
 	}, nil
 }

@@ -134,7 +134,7 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	return &manifest.Manifest{
 		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
 		Dim: c.Dim, Metric: c.Metric.String(), Storage: c.Storage.String(), Keep: c.Storage.String(),
-		M: c.M, EfConstruction: c.EfConstruction, Seed: c.Seed,
+		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
 		Tuned: x.tuned.Load(), Shards: []manifest.Shard{shard},
 	}, nil
 }

@@ -33,7 +33,8 @@ type Config struct {
 	Metric vector.Metric // default L2
 	Custom vector.DistanceFunc
 
-	M              int    // links of a new element a level, 2 … 10,000; default 16
+	M              int    // links of a new element a level above 0, 2 … 10,000; default 16
+	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
 	EfConstruction int    // candidates kept while building; default 200, at least M
 	Seed           uint64 // of the level generator; default 100
 	Storage        vector.Type
@@ -47,6 +48,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.M == 0 {
 		c.M = 16
 	}
+	if c.BaseLinks == 0 {
+		c.BaseLinks = c.M + c.M/2
+	}
 	if c.EfConstruction == 0 {
 		c.EfConstruction = 200
 	}
@@ -59,6 +63,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("%w: dim is %d, not 1 … %d", vector.ErrDim, c.Dim, 1<<20)
 	case c.M < 2 || c.M > 10000:
 		return c, fmt.Errorf("hnsw: M is %d, not 2 … 10,000", c.M)
+	case c.BaseLinks < c.M || c.BaseLinks > 2*c.M:
+		return c, fmt.Errorf("hnsw: BaseLinks is %d, not M … 2·M, %d … %d", c.BaseLinks, c.M, 2*c.M)
 	case c.EfConstruction < 0 || c.EfConstruction > 1<<24:
 		return c, fmt.Errorf("hnsw: efConstruction is %d, not 1 … %d", c.EfConstruction, 1<<24)
 	case c.Capacity < 0 || c.Capacity > maxRows:
@@ -69,6 +75,17 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("hnsw: rows can't be stored as %s", c.Storage)
 	}
 	return c, nil
+}
+
+// newLinks is the number of links that a new element takes on a level, at most.
+//
+// The paper (and hnswlib) takes M on each. Lists of level 0 have room for 2M, and more of it used from the start, as
+// faiss does, finds more at the same ef; beyond 1.5M only the build grows.
+func (c *Config) newLinks(level int) int {
+	if level == 0 {
+		return c.BaseLinks
+	}
+	return c.M
 }
 
 // level of element id: ⌊−ln(U) / ln(M)⌋ with U drawn from the seed and the id alone, so that it doesn't depend on the

@@ -43,7 +43,7 @@ func RestoreFlat(c Config, count int, fill func(*FlatImage) error) (*Flat, error
 	if count < 0 || count > maxRows {
 		return nil, fmt.Errorf("hnsw: %d elements are not possible", count)
 	}
-	c.M, c.EfConstruction, c.Seed, c.ReplaceDelete = 0, 0, 0, false
+	c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.ReplaceDelete = 0, 0, 0, 0, false
 	c.Capacity = max(c.Capacity, count)
 	g, err := newGraph(&c, c.Capacity, 0)
 	if err != nil {

@@ -28,7 +28,6 @@ type Index struct {
 	ids       map[uint64]uint32
 	free      freeList
 	lists     int // lists above level 0 in use
-	topLevel  sync.Mutex
 	replacing bool
 }
 

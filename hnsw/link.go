@@ -63,7 +63,7 @@ func (x *Index) choose(s *searcher, g *graph, id uint32, top int, entry uint64) 
 		s.search(g, from, l, x.cfg.EfConstruction)
 		from = s.pool.keys[0].id()
 		in.near = x.candidates(g, in.near[:0], s.pool.keys, id)
-		in.chosen[l] = append(in.chosen[l], s.selectDiverse(in.near, x.cfg.M)...)
+		in.chosen[l] = append(in.chosen[l], s.selectDiverse(in.near, x.cfg.newLinks(l))...)
 	}
 }
 

@@ -52,14 +52,29 @@ func TestEpsilon(t *testing.T) {
 	})
 }
 
-// TestEpsilonKeepsTheNearest: with a bound on the number of results they are the nearest ones.
+// TestEpsilonKeepsTheNearest: with a bound on the number of results they are the nearest ones, as far as a walk whose
+// pool is no larger finds them.
 func TestEpsilonKeepsTheNearest(t *testing.T) {
 	withPoints(t, func(t *testing.T, x engine, rows [][]float32) {
 		stop := Epsilon(200, 1, 25)
+		found, all := 0, 0
 		for i := range 20 { // one condition serves one search after another
 			got, err := x.Search(rows[i], 0, SearchOptions{Stop: stop})
 			must(t, err)
-			sameDistances(t, got, within(rows, rows[i], 200, 25, nil), 0)
+			want := within(rows, rows[i], 200, 25, nil)
+			if len(got) != len(want) {
+				t.Fatalf("%d results, want %d", len(got), len(want))
+			}
+			farthest := want[len(want)-1].Distance
+			for _, n := range got {
+				if n.Distance <= farthest {
+					found++
+				}
+			}
+			all += len(want)
+		}
+		if found*100 < all*99 {
+			t.Errorf("%d of the %d nearest", found, all)
 		}
 	})
 }

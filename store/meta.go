@@ -22,7 +22,7 @@ const (
 )
 
 const (
-	metaSize = 80
+	metaSize = 88
 	maxDim   = 1 << 20
 	maxRows  = math.MaxUint32 - 1
 	maxLevel = 255
@@ -44,6 +44,8 @@ type meta struct {
 	Deleted        uint64
 	TopLevel       int32
 	Entry          uint32
+	BaseLinks      uint32
+	Reserved       uint32
 }
 
 func metaOf(m *hnsw.Image, frozen bool) meta {
@@ -55,7 +57,7 @@ func metaOf(m *hnsw.Image, frozen bool) meta {
 		EfConstruction: uint32(c.EfConstruction), Seed: c.Seed,
 		Count: uint64(m.Count), Capacity: uint64(max(c.Capacity, m.Count)), UpperLists: uint64(m.UpperLists()),
 		RowStride: uint64(m.Rows.Stride()), Deleted: uint64(countBits(m.Deleted)),
-		TopLevel: int32(m.TopLevel), Entry: m.Entry,
+		TopLevel: int32(m.TopLevel), Entry: m.Entry, BaseLinks: uint32(c.BaseLinks),
 	}
 }
 
@@ -75,8 +77,8 @@ func (m *meta) encode() ([]byte, error) {
 // config is the configuration of the index that the file holds; Capacity is as the file declares it.
 func (m *meta) config() hnsw.Config {
 	return hnsw.Config{
-		Dim: int(m.Dim), Metric: vector.Metric(m.Metric), M: int(m.M), EfConstruction: int(m.EfConstruction), Seed: m.Seed,
-		Storage: vector.Type(m.Storage), Capacity: int(m.Capacity),
+		Dim: int(m.Dim), Metric: vector.Metric(m.Metric), M: int(m.M), BaseLinks: int(m.BaseLinks),
+		EfConstruction: int(m.EfConstruction), Seed: m.Seed, Storage: vector.Type(m.Storage), Capacity: int(m.Capacity),
 		FixedCapacity: m.has(flagFixedCapacity), ReplaceDelete: m.has(flagReplaceDelete),
 	}
 }
@@ -112,6 +114,10 @@ func (m *meta) check() error {
 		return fmt.Errorf("dimension %d is not 1 … %d", m.Dim, maxDim)
 	case m.M < 2 || m.M > 10000:
 		return fmt.Errorf("%d as M is not 2 … 10,000", m.M)
+	case m.BaseLinks < m.M || m.BaseLinks > 2*m.M:
+		return fmt.Errorf("%d links of a new element on level 0 are not M … 2·M", m.BaseLinks)
+	case m.Reserved != 0:
+		return fmt.Errorf("reserved field is %#x, not 0", m.Reserved)
 	case m.EfConstruction < m.M || m.EfConstruction > 1<<24:
 		return fmt.Errorf("efConstruction %d is not M … %d", m.EfConstruction, 1<<24)
 	case m.Capacity > maxRows || m.Count > m.Capacity || m.Deleted > m.Count:

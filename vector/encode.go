@@ -12,10 +12,7 @@ func (m Matrix) Encode(i int, src []float32) {
 	src = src[:m.dim]
 	switch m.typ {
 	case Float32:
-		row := Row[float32](m, i)
-		for j, v := range src {
-			row[j] = v
-		}
+		copy(Row[float32](m, i), src)
 	case Float16:
 		row := Row[uint16](m, i)
 		for j, v := range src {

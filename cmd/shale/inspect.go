@@ -71,6 +71,7 @@ func (r *inspectReport) print(p *printer) error {
 	row("storage", "%s (exact distances from %s)", r.Storage, r.Keep)
 	row("shards", "%d", r.Shards)
 	row("m", "%d", r.M)
+	row("base-links", "%d", r.BaseLinks)
 	row("ef-construction", "%d", r.EfConstruction)
 	row("seed", "%d", r.Seed)
 	row("ef", "%d for searches that don't name one", r.Ef)

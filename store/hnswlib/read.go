@@ -72,8 +72,8 @@ type decoder struct {
 
 func (d *decoder) config(o *Options) (hnsw.Config, error) {
 	c := hnsw.Config{
-		Dim: d.h.dim(), Metric: o.Metric, Custom: o.Custom, M: int(d.h.M), EfConstruction: int(d.h.EfConstruction), Seed: o.Seed,
-		Capacity: o.Capacity, FixedCapacity: o.FixedCapacity, ReplaceDelete: o.ReplaceDelete,
+		Dim: d.h.dim(), Metric: o.Metric, Custom: o.Custom, M: int(d.h.M), BaseLinks: int(d.h.M),
+		EfConstruction: int(d.h.EfConstruction), Seed: o.Seed, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity, ReplaceDelete: o.ReplaceDelete,
 	}
 	if uint64(max(o.Capacity, 0)) >= d.h.Count && o.Capacity > 0 {
 		return c, nil

@@ -37,6 +37,7 @@ type Manifest struct {
 	Storage        string  `json:"storage"` // what the walk reads
 	Keep           string  `json:"keep"`    // the rows at hand for exact distances
 	M              int     `json:"m"`
+	BaseLinks      int     `json:"base_links"` // of a new row on level 0
 	EfConstruction int     `json:"ef_construction"`
 	Seed           uint64  `json:"seed"`
 	Tuned          *Tuned  `json:"tuned,omitempty"`
