@@ -28,8 +28,12 @@ func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	if err != nil {
 		return err
 	}
-	defer x.structure.RUnlock()
-	return x.put(at, vec)
+	err = x.put(at, vec)
+	x.structure.RUnlock()
+	if err != nil {
+		return err
+	}
+	return x.tend()
 }
 
 func (c *Config) checkVector(vec []float32) error {
@@ -92,6 +96,7 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.openBooks(g)
 	if id, ok := x.ids[label]; ok {
 		if g.deleted.get(id) && x.replacing && !o.ReplaceDeleted {
 			return slot{}, fmt.Errorf("label %d: %w", label, ErrUpdateDeleted)
@@ -132,12 +137,21 @@ func (x *Index) put(at slot, vec []float32) error {
 	if x.cfg.Metric == vector.Cosine {
 		vector.Normalize(own)
 	}
+	x.changes.Add(1)
 	if at.fresh {
-		at.g.rows.Encode(int(at.id), own)
+		s.encode(at, own)
 		x.link(s, at.g, at.id)
 		at.g.ready.set(at.id)
 		return nil
 	}
 	x.update(s, at, own)
 	return nil
+}
+
+// encode stores vec as the row, and the code if there are codes, of the slot.
+func (s *searcher) encode(at slot, vec []float32) {
+	at.g.rows.Encode(int(at.id), vec)
+	if s.coder != nil {
+		s.encoder.Encode(s.coder.row(at.id), vec)
+	}
 }

@@ -27,6 +27,9 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	if o.ReplaceDeleted && !x.replacing {
 		return ErrReplaceDisabled
 	}
+	if err := x.trainFor(rows); err != nil {
+		return err
+	}
 	b := &batch{x: x, rows: rows, labels: labels, base: uint64(x.Len()), o: o}
 	threads := o.Threads
 	if threads <= 0 {
@@ -99,6 +102,9 @@ func (b *batch) one(vec []float32) bool {
 	err := b.x.put(at, vec)
 	b.x.structure.RUnlock()
 	lock.Unlock()
+	if err == nil {
+		err = b.x.tend()
+	}
 	if err != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()

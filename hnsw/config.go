@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -33,11 +34,12 @@ type Config struct {
 	Metric vector.Metric // default L2
 	Custom vector.DistanceFunc
 
-	M              int    // links of a new element a level above 0, 2 … 10,000; default 16
-	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
-	EfConstruction int    // candidates kept while building; default 200, at least M
-	Seed           uint64 // of the level generator; default 100
-	Storage        vector.Type
+	M              int         // links of a new element a level above 0, 2 … 10,000; default 16
+	BaseLinks      int         // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
+	EfConstruction int         // candidates kept while building; default 200, at least M
+	Seed           uint64      // of the level generator; default 100
+	Storage        vector.Type // of the rows
+	Codes          Codes       // that walks read instead of rows; not with a Custom metric
 
 	Capacity      int  // rows to make room for at once
 	FixedCapacity bool // refuse more rows than Capacity with ErrFull, instead of growing
@@ -71,11 +73,22 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("hnsw: capacity is %d, not 0 … %d", c.Capacity, maxRows)
 	case c.Metric > vector.Cosine:
 		return c, fmt.Errorf("hnsw: unknown metric %v", c.Metric)
+	case c.Codes.Bits != 0 && c.Custom != nil:
+		return c, errors.New("hnsw: codes can't estimate the distances of a custom metric")
+	case c.Codes.Bits != 0:
+		if _, err := quant.New(c.quantConfig(), make([]float32, c.Dim)); err != nil {
+			return c, err
+		}
+	}
+	switch {
 	case c.Storage != vector.Float32 && c.Storage != vector.Float16:
 		return c, fmt.Errorf("hnsw: rows can't be stored as %s", c.Storage)
 	}
 	return c, nil
 }
+
+// scalable reports whether distances are at least 0, so that a multiple of one means something.
+func (c *Config) scalable() bool { return c.Metric != vector.IP && c.Custom == nil }
 
 // newLinks is the number of links that a new element takes on a level, at most.
 //

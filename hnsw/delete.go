@@ -42,6 +42,7 @@ func (x *Index) mark(label uint64, change func(*graph, uint32) error) error {
 	}
 	x.mu.Lock() // so that nobody takes over the slot meanwhile
 	defer x.mu.Unlock()
+	x.openBooks(g)
 	id, ok := x.ids[label]
 	if !ok || !g.ready.get(id) {
 		return fmt.Errorf("%w: %d", ErrLabel, label)

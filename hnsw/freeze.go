@@ -36,6 +36,22 @@ func (x *Index) Freeze() (*Frozen, error) {
 	return f, err
 }
 
+// Renumbered gives a copy of the index, which grows as well, with its elements in breadth-first order from the entry point:
+// searches find what they read next nearer to what they have read. Slots and labels keep nothing of their order.
+func (x *Index) Renumbered() (*Index, error) {
+	var y *Index
+	err := x.WithImage(func(m *Image) error {
+		var err error
+		order := breadthFirst(m)
+		y, err = Restore(m.Config, m.Count, m.UpperLists(), func(to *Image) error {
+			renumber(to, m, order)
+			return nil
+		})
+		return err
+	})
+	return y, err
+}
+
 func freeze(m *Image) (*Frozen, error) {
 	order := breadthFirst(m)
 	c := m.Config
@@ -108,12 +124,16 @@ func renumber(to, from *Image, order []uint32) {
 		to.Entry = place[from.Entry] - 1
 	}
 	m, m0 := from.Config.M, 2*from.Config.M
+	to.Coded = from.Coded
+	copy(to.Center, from.Center)
+	code := len(from.Codes) / max(from.Count, 1)
 	lists := 0
 	for i, old := range order {
 		o, level := int(old), int(from.Levels[old])
 		move(to.Links0[i*m0:(i+1)*m0], from.Links0[o*m0:(o+1)*m0])
 		to.Levels[i], to.Labels[i], to.UpperAt[i] = from.Levels[o], from.Labels[o], uint32(lists)
 		copy(to.Rows.RowBytes(i), from.Rows.RowBytes(o))
+		copy(to.Codes[i*code:(i+1)*code], from.Codes[o*code:(o+1)*code])
 		if bitmap(from.Deleted).get(old) {
 			bitmap(to.Deleted).set(uint32(i))
 		}

@@ -20,14 +20,16 @@ type graph struct {
 	m0, m    int // longest list on level 0 and above
 	capacity int
 
-	links0  []uint32      // capacity × m0
-	upper   []uint32      // lists of m links, one for each level above 0 of each element
-	upperAt []uint32      // index of an element's first list in upper
-	levels  []uint8       // an element's highest level
-	labels  []uint64      // atomic: replacing a deleted element changes its label
-	deleted bitmap        // marked deleted
-	ready   bitmap        // inserted completely
-	rows    vector.Matrix // capacity rows
+	links0  []uint32              // capacity × m0
+	upper   []uint32              // lists of m links, one for each level above 0 of each element
+	upperAt []uint32              // index of an element's first list in upper
+	levels  []uint8               // an element's highest level
+	labels  []uint64              // atomic: replacing a deleted element changes its label
+	inbound []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
+	deleted bitmap                // marked deleted
+	ready   bitmap                // inserted completely
+	rows    vector.Matrix         // capacity rows
+	coder   atomic.Pointer[coder] // codes of the rows; nil: none, or not trained yet
 
 	regions []*mmap.Region
 	refs    atomic.Int64 // the index's own and one for each search under way; the last one frees
@@ -45,6 +47,7 @@ func newGraph(c *Config, capacity, upperLists int) (*graph, error) {
 	g.upperAt = alloc[uint32](g, capacity, 1, &err)
 	g.levels = alloc[uint8](g, capacity, 1, &err)
 	g.labels = alloc[uint64](g, capacity, 1, &err)
+	g.inbound = alloc[uint32](g, capacity, 1, &err)
 	g.deleted = alloc[uint32](g, (capacity+31)/32, 1, &err)
 	g.ready = alloc[uint32](g, (capacity+31)/32, 1, &err)
 	if err == nil {
@@ -137,19 +140,6 @@ func neighbours(list []uint32, dst []uint32) []uint32 {
 		dst = append(dst, n-1)
 	}
 	return dst
-}
-
-// setNeighbours replaces a list's links; the caller holds the element's lock.
-func setNeighbours(list []uint32, ids []uint32) {
-	for i := range list {
-		var n uint32
-		if i < len(ids) {
-			n = ids[i] + 1
-		} else if list[i] == 0 {
-			break
-		}
-		atomic.StoreUint32(&list[i], n)
-	}
 }
 
 // bitmap is a set of ids whose words are read and written atomically.

@@ -48,11 +48,21 @@ func (r *Reader) reallocate(capacity, lists int) error {
 	copy(g.upper, old.upper[:lists*old.m])
 	copy(g.upperAt, old.upperAt[:n])
 	copy(g.levels, old.levels[:n])
+	copy(g.inbound, old.inbound[:n])
 	copy(g.labels, old.labels[:n])
 	copy(g.deleted, old.deleted[:(n+31)/32])
 	copy(g.ready, old.ready[:(n+31)/32])
 	for i := range n {
 		copy(g.rows.RowBytes(i), old.rows.RowBytes(i))
+	}
+	if from := old.coder.Load(); from != nil {
+		c, err := newCoder(g, from.q)
+		if err != nil {
+			g.free()
+			return err
+		}
+		copy(c.codes, from.codes[:n*from.q.Stride()])
+		g.coder.Store(c)
 	}
 	r.graph.Store(g)
 	old.release()

@@ -20,6 +20,10 @@ type Image struct {
 	Labels   []uint64      // Count
 	Deleted  []uint32      // bitmap of Count bits
 	Rows     vector.Matrix // Count rows, normalised if the metric is cosine
+
+	Coded  bool      // whether there are codes: false until the index is trained, and where Config asks for none
+	Center []float32 // of the quantizer, Dim values; none if Config asks for no codes
+	Codes  []byte    // Count rows of quant.Stride bytes, as far as they mean something; none if Config asks for no codes
 }
 
 // UpperLists is the number of lists that Upper holds.
@@ -58,6 +62,9 @@ func (r *Reader) image(g *graph, lists int) *Image {
 	if e := r.entry.Load(); e != none {
 		m.TopLevel, m.Entry = int(e>>32), uint32(e)
 	}
+	if c := g.coder.Load(); c != nil {
+		m.Coded, m.Center, m.Codes = true, c.q.Center(), c.codes[:n*c.q.Stride()]
+	}
 	return m
 }
 
@@ -70,18 +77,12 @@ func Restore(c Config, count, upperLists int, fill func(*Image) error) (*Index, 
 		return nil, err
 	}
 	g := x.graph.Load()
-	x.lists, x.replacing = upperLists, c.ReplaceDelete
-	x.ids = make(map[uint64]uint32, count)
-	for id, label := range g.labels[:count] {
-		if first, ok := x.ids[label]; ok {
-			g.release()
-			return nil, &ImageError{"Labels", id, fmt.Sprintf("label %d is that of element %d already", label, first)}
-		}
-		x.ids[label] = uint32(id)
-		if x.replacing && g.deleted.get(uint32(id)) {
-			x.free.add(uint32(id))
-		}
+	if err := checkLabels(g.labels[:count]); err != nil {
+		g.release()
+		return nil, err
 	}
+	x.lists, x.replacing = upperLists, c.ReplaceDelete
+	x.nextTend.Store(trainRows)
 	return x, nil
 }
 
@@ -102,8 +103,15 @@ func (r *Reader) restore(c Config, count, upperLists int, fill func(*Image) erro
 	r.count.Store(int64(count))
 	r.entry.Store(none)
 	m := r.image(g, upperLists)
-	if err = fill(m); err == nil {
+	codes, err := r.roomForCodes(g, m)
+	if err == nil {
+		err = fill(m)
+	}
+	if err == nil {
 		err = m.Check()
+	}
+	if err == nil && m.Coded {
+		err = r.adoptCodes(g, m, codes)
 	}
 	if err != nil {
 		g.release()

@@ -20,6 +20,9 @@ func copyImage(to, from *Image) {
 	copy(to.Upper, from.Upper)
 	copy(to.Labels, from.Labels)
 	copy(to.Deleted, from.Deleted)
+	to.Coded = from.Coded
+	copy(to.Center, from.Center)
+	copy(to.Codes, from.Codes)
 	for i := range from.Count {
 		copy(to.Rows.RowBytes(i), from.Rows.RowBytes(i))
 	}
@@ -50,7 +53,7 @@ func contentOf(t *testing.T, withImage func(func(*Image) error) error) []byte {
 	var b []byte
 	must(t, withImage(func(m *Image) error {
 		b = append(b, byte(m.Count), byte(m.TopLevel), byte(m.Entry))
-		for _, part := range [][]byte{bytesOf(m.Links0), m.Levels, bytesOf(m.UpperAt), bytesOf(m.Upper), bytesOf(m.Labels), bytesOf(m.Deleted)} {
+		for _, part := range [][]byte{bytesOf(m.Links0), m.Levels, bytesOf(m.UpperAt), bytesOf(m.Upper), bytesOf(m.Labels), bytesOf(m.Deleted), bytesOf(m.Center), m.Codes} {
 			b = append(b, part...)
 		}
 		for i := range m.Count {

@@ -3,6 +3,7 @@ package hnsw
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/shale-search/shale/vector"
 )
@@ -24,8 +25,11 @@ type Index struct {
 	// rowLock lets one row be rewritten at a time, for the epoch's sake.
 	rowLock sync.Mutex
 
-	mu        sync.Mutex // guards what follows
-	ids       map[uint64]uint32
+	changes  atomic.Int64 // rows written
+	nextTend atomic.Int64 // number of changes at which the codes are looked at again
+
+	mu        sync.Mutex        // guards what follows
+	ids       map[uint64]uint32 // element of each label; nil: see openBooks
 	free      freeList
 	lists     int // lists above level 0 in use
 	replacing bool
@@ -43,6 +47,7 @@ func New(c Config) (*Index, error) {
 	}
 	x := &Index{ids: make(map[uint64]uint32)}
 	x.cfg, x.replacing = c, c.ReplaceDelete
+	x.nextTend.Store(trainRows)
 	x.entry.Store(none)
 	x.graph.Store(g)
 	return x, nil
@@ -90,9 +95,10 @@ func (x *Index) grow() error {
 }
 
 // id is the element that carries label.
-func (x *Index) id(label uint64) (uint32, bool) {
+func (x *Index) id(g *graph, label uint64) (uint32, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.openBooks(g)
 	id, ok := x.ids[label]
 	return id, ok
 }
@@ -127,7 +133,7 @@ func (x *Index) Vector(label uint64, dst []float32) error {
 	if g == nil {
 		return ErrClosed
 	}
-	id, ok := x.id(label)
+	id, ok := x.id(g, label)
 	if !ok || g.deleted.get(id) || !g.ready.get(id) {
 		return fmt.Errorf("%w: %d", ErrLabel, label)
 	}

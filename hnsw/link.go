@@ -12,6 +12,9 @@ type insertState struct {
 	picked []uint32   // those picked so far
 	dist   []float32
 	list   []uint32
+	kept   []uint32
+	before []uint32 // links of a list that is being replaced
+	after  []uint32
 }
 
 // link inserts element id, whose row is stored, into the graph. Neighbours are chosen on all levels first and its own
@@ -56,15 +59,45 @@ func (x *Index) choose(s *searcher, g *graph, id uint32, top int, entry uint64) 
 	for l := range in.chosen {
 		in.chosen[l] = in.chosen[l][:0]
 	}
-	s.rows.BindRow(id)
+	s.steerByRow(g, id)
 	from := s.descend(g, entry, top)
 	for l := top; l >= 0; l-- {
 		s.rows.BindRow(id)
 		s.search(g, from, l, x.cfg.EfConstruction)
 		from = s.pool.keys[0].id()
 		in.near = x.candidates(g, in.near[:0], s.pool.keys, id)
+		if s.coder != nil {
+			in.near = s.exactly(in.near)
+		}
 		in.chosen[l] = append(in.chosen[l], s.selectDiverse(in.near, x.cfg.newLinks(l))...)
 	}
+}
+
+// steerByRow makes element id the query of walks.
+func (s *searcher) steerByRow(g *graph, id uint32) {
+	s.rows.BindRow(id)
+	if s.coder == nil {
+		return
+	}
+	own := s.codes.Query()
+	g.rows.Decode(int(id), own)
+	s.steerByCodes(own)
+}
+
+// exactly gives keys, found by codes, their exact distances to the row bound, and sorts them by these.
+func (s *searcher) exactly(keys []key) []key {
+	in := &s.insert
+	in.list = in.list[:0]
+	for _, k := range keys {
+		in.list = append(in.list, k.id())
+	}
+	in.dist = slices.Grow(in.dist[:0], len(keys))[:len(keys)]
+	s.rows.Score(in.list, in.dist)
+	for i, d := range in.dist {
+		keys[i] = keyOf(d, in.list[i])
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // candidates are the elements among keys that id may be linked to: live ones, and deleted ones only where there are too
@@ -100,6 +133,12 @@ func (s *searcher) selectDiverse(near []key, m int) []uint32 {
 		}
 		return in.picked
 	}
+	return s.extendDiverse(near, m)
+}
+
+// extendDiverse goes on picking from near until m are picked.
+func (s *searcher) extendDiverse(near []key, m int) []uint32 {
+	in := &s.insert
 	for _, k := range near {
 		if len(in.picked) == m {
 			break
@@ -133,7 +172,7 @@ func (s *searcher) diverse(d float32) bool {
 func (x *Index) connect(s *searcher, g *graph, id uint32, chosen [][]uint32) {
 	lock := x.lockNode(id)
 	for l := range chosen {
-		setNeighbours(g.list(id, l), chosen[l])
+		s.setLinks(g, g.list(id, l), l, chosen[l])
 	}
 	lock.Unlock()
 	for l := range chosen {
@@ -154,6 +193,7 @@ func (x *Index) linkBack(s *searcher, g *graph, from, id uint32, level int) {
 			return
 		}
 		if n == 0 {
+			g.linked(level, id, 1)
 			atomic.StoreUint32(&list[i], id+1)
 			return
 		}
@@ -161,7 +201,11 @@ func (x *Index) linkBack(s *searcher, g *graph, from, id uint32, level int) {
 	in := &s.insert
 	in.list = append(neighbours(list, in.list[:0]), id)
 	in.near = s.sorted(from, in.list, in.near[:0])
-	setNeighbours(list, s.selectDiverse(in.near, len(list)))
+	picked := s.selectDiverse(in.near, len(list))
+	if level == 0 && len(picked) < len(list) && atomic.LoadUint32(&g.inbound[id]) == 0 && !slices.Contains(picked, id) {
+		picked = append(picked, id)
+	}
+	s.setLinks(g, list, level, picked)
 }
 
 // sorted scores ids against the row of element of and appends them to dst, nearest first.

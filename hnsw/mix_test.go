@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -230,6 +231,9 @@ func foundByOwnVector(t *testing.T, x engine) float64 {
 func soundBooks(t *testing.T, x *Index) {
 	t.Helper()
 	g := x.graph.Load()
+	x.mu.Lock()
+	x.openBooks(g)
+	x.mu.Unlock()
 	deleted := 0
 	for id := range uint32(x.Len()) {
 		if owner, ok := x.ids[g.label(id)]; !ok || owner != id {
@@ -255,25 +259,34 @@ func soundBooks(t *testing.T, x *Index) {
 }
 
 func TestMixedOperations(t *testing.T) {
-	for _, replace := range []bool{false, true} {
-		x, err := New(Config{Dim: mixDim, ReplaceDelete: replace, M: 12, EfConstruction: 60})
-		must(t, err)
-		old := allowedErrors
-		if !replace {
-			allowedErrors = append(old[:len(old):len(old)], ErrReplaceDisabled)
+	for _, bits := range []int{0, 4} {
+		for _, replace := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d bits, replace %v", bits, replace), func(t *testing.T) {
+				mixedOperations(t, Config{Dim: mixDim, ReplaceDelete: replace, M: 12, EfConstruction: 60, Codes: Codes{Bits: bits}})
+			})
 		}
-		runMix(t, x)
-		allowedErrors = old
-		soundBooks(t, x)
-		share := foundByOwnVector(t, x)
-		reachable, err := x.Reachable()
-		must(t, err)
-		t.Logf("replace %v: %d elements, %d deleted, %d reachable, %.4f found by their own vector", replace, x.Len(), x.Deleted(), reachable, share)
-		if share < 0.99 {
-			t.Errorf("only %.4f of the live labels are found by their own vector", share)
-		}
-		must(t, x.Close())
 	}
+}
+
+func mixedOperations(t *testing.T, c Config) {
+	replace := c.ReplaceDelete
+	x, err := New(c)
+	must(t, err)
+	old := allowedErrors
+	if !replace {
+		allowedErrors = append(old[:len(old):len(old)], ErrReplaceDisabled)
+	}
+	runMix(t, x)
+	allowedErrors = old
+	soundBooks(t, x)
+	share := foundByOwnVector(t, x)
+	reachable, err := x.Reachable()
+	must(t, err)
+	t.Logf("replace %v: %d elements, %d deleted, %d reachable, %.4f found by their own vector", replace, x.Len(), x.Deleted(), reachable, share)
+	if share < 0.99 {
+		t.Errorf("only %.4f of the live labels are found by their own vector", share)
+	}
+	must(t, x.Close())
 }
 
 func TestMixedOperationsFlat(t *testing.T) {

@@ -1,8 +1,9 @@
 package hnsw
 
 import (
+	"bytes"
 	"math"
-	"math/bits"
+	"slices"
 )
 
 // key orders candidates by distance, then by id, in one comparison: the distance's bits in an order-keeping form above
@@ -25,97 +26,119 @@ func (k key) distance() float32 {
 }
 
 // pool is the collector of a plain walk: candidates and results in one array sorted from near to far, at most ef long,
-// with a bitmap of those not expanded yet.
+// with a mark a candidate that is still to be expanded.
 type pool struct {
-	keys  []key    // sorted; cap is ef + 1
-	open  []uint64 // bit i: keys[i] is still to be expanded
+	keys  []key   // sorted; room for ef
+	open  []uint8 // 1: the key in that place is still to be expanded
+	fresh []key   // those offered at a time that are near enough
 	ef    int
 	first int     // no open key stands before it
+	k     int     // results wanted; of use with slack only
+	slack float32 // the walk ends at an open candidate farther than so many times the k-th; 0: never for that reason
 	worst float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
 }
 
 func (p *pool) reset(ef int) {
-	if cap(p.keys) < ef+1 {
-		p.keys = make([]key, 0, ef+1)
+	if cap(p.keys) < ef {
+		p.keys, p.open = make([]key, 0, ef), make([]uint8, 0, ef)
 	}
-	words := ef/64 + 1
-	if cap(p.open) < words {
-		p.open = make([]uint64, words)
-	}
-	p.keys, p.open = p.keys[:0], p.open[:words]
-	clear(p.open)
-	p.ef, p.first = ef, 0
+	p.keys, p.open = p.keys[:0], p.open[:0]
+	p.ef, p.first, p.slack = ef, 0, 0
 	p.worst = float32(math.NaN())
 }
 
 // next takes the nearest open candidate.
 func (p *pool) next() (uint32, bool) {
-	i := p.firstOpen(p.first)
+	i := p.firstOpen()
 	if i < 0 {
 		return 0, false
 	}
-	p.open[i>>6] &^= 1 << (i & 63)
+	if p.slack > 0 && i >= p.k && p.keys[i].distance() > p.slack*p.keys[p.k-1].distance() {
+		return 0, false
+	}
+	p.open[i] = 0
 	p.first = i + 1
 	return p.keys[i].id(), true
 }
 
 // peek is the candidate that next would give now.
 func (p *pool) peek() (uint32, bool) {
-	i := p.firstOpen(p.first)
+	i := p.firstOpen()
 	if i < 0 {
 		return 0, false
 	}
 	return p.keys[i].id(), true
 }
 
-func (p *pool) firstOpen(from int) int {
-	w := from >> 6
-	if w >= len(p.open) {
+func (p *pool) firstOpen() int {
+	i := bytes.IndexByte(p.open[p.first:], 1)
+	if i < 0 {
 		return -1
 	}
-	word := p.open[w] &^ (1<<(from&63) - 1)
-	for word == 0 {
-		w++
-		if w >= len(p.open) {
-			return -1
-		}
-		word = p.open[w]
-	}
-	return w<<6 + bits.TrailingZeros64(word)
+	return p.first + i
 }
 
-// offer adds the candidates that are nearer than the worst one held.
+// offer adds the candidates that are nearer than the worst one held. They are sorted first, so that each key held moves
+// once for all of them.
 func (p *pool) offer(ids []uint32, dist []float32) {
+	p.fresh = slices.Grow(p.fresh[:0], len(ids))[:len(ids)]
+	n := 0
 	for i, d := range dist[:len(ids)] {
-		if d >= p.worst {
-			continue
+		p.fresh[n] = keyOf(d, ids[i])
+		near := 0 // whether it is near enough is hard to foresee, so nothing branches on it
+		if !(d >= p.worst) {
+			near = 1
 		}
-		p.insert(keyOf(d, ids[i]))
+		n += near
+	}
+	if n > 0 {
+		p.merge(sortFew(p.fresh[:n]))
 	}
 }
 
-func (p *pool) insert(k key) {
-	at, n := p.search(k), len(p.keys)
-	if n == p.ef {
-		if at == n {
-			return
-		}
-		n--
+// sortFew sorts by insertion, the quickest way for the few keys of a hop.
+func sortFew(keys []key) []key {
+	if len(keys) > 32 {
+		slices.Sort(keys)
+		return keys
 	}
-	p.keys = p.keys[:n+1]
-	copy(p.keys[at+1:], p.keys[at:n])
-	p.keys[at] = k
-	p.shiftOpen(at)
-	p.first = min(p.first, at)
-	if n+1 == p.ef {
-		p.worst = p.keys[n].distance()
+	for i := 1; i < len(keys); i++ {
+		k, j := keys[i], i
+		for ; j > 0 && keys[j-1] > k; j-- {
+			keys[j] = keys[j-1]
+		}
+		keys[j] = k
+	}
+	return keys
+}
+
+// merge puts sorted keys among those held, from the farthest on: what stands between the places of two moves up together.
+func (p *pool) merge(fresh []key) {
+	held := len(p.keys)
+	total := min(held+len(fresh), p.ef)
+	keys, open := p.keys[:total], p.open[:total]
+	end := held
+	for j := len(fresh) - 1; j >= 0; j-- {
+		at := search(keys[:end], fresh[j])
+		if to := at + j + 1; to < total {
+			copy(keys[to:], keys[at:end])
+			copy(open[to:], open[at:end])
+		}
+		if at+j < total {
+			keys[at+j], open[at+j] = fresh[j], 1
+		}
+		end = at
+	}
+	p.keys, p.open = keys, open
+	p.first = min(p.first, end)
+	if total == p.ef {
+		p.worst = keys[total-1].distance()
 	}
 }
 
-// search is the place of k among the sorted keys. The loop compiles to a conditional move, as its outcome can't be
-// foreseen.
-func (p *pool) search(k key) int {
-	keys, lo := p.keys, 0
+// search is the place of k among sorted keys. The loop compiles to a conditional move, as its outcome can't be foreseen.
+func search(keys []key, k key) int {
+	lo := 0
 	for n := len(keys); n > 0; {
 		half := (n + 1) >> 1
 		if keys[lo+half-1] < k {
@@ -124,19 +147,4 @@ func (p *pool) search(k key) int {
 		n -= half
 	}
 	return lo
-}
-
-// shiftOpen moves the marks from at on up by one, sets the one at at and drops the one past ef.
-func (p *pool) shiftOpen(at int) {
-	w := at >> 6
-	low := uint64(1)<<(at&63) - 1
-	word := p.open[w]
-	carry := word >> 63
-	p.open[w] = word&low | (word&^low)<<1 | 1<<(at&63)
-	for w++; w < len(p.open); w++ {
-		word = p.open[w]
-		p.open[w] = word<<1 | carry
-		carry = word >> 63
-	}
-	p.open[p.ef>>6] &^= 1 << (p.ef & 63)
 }

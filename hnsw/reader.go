@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -55,7 +56,12 @@ func (r *Reader) Deleted() int { return int(r.removed.Load()) }
 type searcher struct {
 	rowExpander
 	rows     vector.RowScorer
+	coder    *coder // whose codes walks read; nil: they read rows
+	codes    quant.Scorer
+	encoder  *quant.Encoder
 	pool     pool
+	best     pool // exact distances of candidates found by codes
+	reranked int
 	filtered filtered
 	tied     tied
 	results  []Neighbor
@@ -66,14 +72,35 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 	s, ok := r.searchers.Get().(*searcher)
 	if !ok {
 		s = &searcher{}
-		s.scorer, s.epoch = &s.rows, &r.epoch
+		s.epoch = &r.epoch
 	}
-	s.scored = 0
+	s.scorer = &s.rows
+	s.scored, s.reranked = 0, 0
+	if c := g.coder.Load(); c != s.coder {
+		s.setCoder(c)
+	}
 	if s.g == g {
 		return s, nil
 	}
 	s.g = g
 	return s, s.rows.Reset(g.rows, r.cfg.Metric, r.cfg.Custom)
+}
+
+func (s *searcher) setCoder(c *coder) {
+	s.coder = c
+	if c != nil {
+		s.codes.Reset(c.q, c.codes)
+		s.encoder = c.q.NewEncoder()
+	}
+}
+
+// steerByCodes lets walks read codes, if there are any, bound to the query (dim values, normalised where the metric asks
+// for it).
+func (s *searcher) steerByCodes(query []float32) {
+	if s.coder != nil {
+		s.codes.Bind(query)
+		s.scorer = &s.codes
+	}
 }
 
 func (r *Reader) putSearcher(s *searcher) {
@@ -83,17 +110,34 @@ func (r *Reader) putSearcher(s *searcher) {
 
 // descend walks greedily from the entry point through the levels above until, and gives the nearest element found.
 func (s *searcher) descend(g *graph, entry uint64, until int) uint32 {
-	node := uint32(entry)
-	for level := int(entry >> 32); level > until; level-- {
-		node = s.nearest(g, node, level)
+	node, top := uint32(entry), int(entry>>32)
+	if top <= until {
+		return node
 	}
-	return node
+	s.reset(g, 0)
+	ids := append(s.ids[:0], node)
+	s.score(ids)
+	at := keyOf(s.dist[0], node)
+	for level := top; level > until; level-- {
+		at = s.nearest(g, at, level)
+	}
+	return at.id()
 }
 
-// nearest is the element that a walk with a pool of one ends on.
-func (s *searcher) nearest(g *graph, from uint32, level int) uint32 {
-	s.search(g, from, level, 1)
-	return s.pool.keys[0].id()
+// nearest moves to the nearest neighbour on level for as long as that is nearer.
+func (s *searcher) nearest(g *graph, at key, level int) key {
+	for {
+		ids := neighbours(g.list(at.id(), level), s.ids[:0])
+		s.score(ids)
+		best := at
+		for i, id := range ids {
+			best = min(best, keyOf(s.dist[i], id))
+		}
+		if best == at {
+			return at
+		}
+		at = best
+	}
 }
 
 // search fills the pool with the ef nearest elements that a walk from the element from meets on level.

@@ -23,12 +23,21 @@ type SearchOptions struct {
 	Ef     int           // candidates kept, raised to k; 0: DefaultEf
 	Filter *Filter       // elements that may be returned; nil: all
 	Stop   StopCondition // decides when the walk ends, in place of ef and k; used by one search only
-	Stats  *SearchStats  // filled in, if not nil
+	// Slack ends a plain walk (l2 or cosine; without a filter, deletions or a stop condition) early, at the first candidate
+	// whose distance is more than 1 + Slack times that of the k-th: easy queries end sooner than hard ones, for which ef is
+	// the bound. About 0.05 to 0.25; 0: the walk goes on as long as ef says. (Distance-adaptive beam search, Al-Jazzazi
+	// et al., 2025.)
+	Slack float32
+	// Rerank is the number of candidates found by codes whose exact distances are computed, at least k. 0: as many as may
+	// be among the k nearest, by the error bound of their estimates.
+	Rerank int
+	Stats  *SearchStats // filled in, if not nil
 }
 
 // SearchStats says what a search did.
 type SearchStats struct {
-	Distances int  // distances computed
+	Distances int  // distances computed by the walk: estimates, where it reads codes
+	Reranked  int  // exact distances computed after it
 	Hops      int  // nodes expanded on level 0
 	Exact     bool // every allowed row was scored instead of walking the graph
 }
@@ -113,20 +122,29 @@ func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOpti
 	hops, exact := 0, false
 	switch {
 	case o.Stop == nil && o.Filter == nil && r.removed.Load() == 0:
-		hops = s.search(g, s.descend(g, entry, 0), 0, ef)
-		keys = s.pool.keys
+		s.steerByCodes(s.rows.Query())
+		from := s.descend(g, entry, 0)
+		s.pool.reset(ef)
+		if o.Slack > 0 && r.cfg.scalable() {
+			s.pool.slack, s.pool.k = 1+o.Slack, max(k, 1)
+		}
+		hops = s.walk(g, from, 0, &s.pool)
+		keys = s.settle(s.pool.keys, k, o.Rerank)
 	case o.Stop == nil && r.exactIsCheaper(s, g, filter, ef, n):
 		keys, exact = s.exact(g, n, filter, k), true
 	default:
+		if o.Stop == nil { // stop conditions are promised exact distances
+			s.steerByCodes(s.rows.Query())
+		}
 		s.filtered.reset(g, ef, filter, o.Stop)
 		hops = s.walk(g, s.descend(g, entry, 0), 0, &s.filtered)
-		keys = s.filtered.sorted()
+		keys = s.settle(s.filtered.sorted(), k, o.Rerank)
 	}
 	if o.Stop == nil && len(keys) > k {
 		keys = keys[:lastTie(keys, k)]
 	}
 	if o.Stats != nil {
-		*o.Stats = SearchStats{Distances: s.scored, Hops: hops, Exact: exact}
+		*o.Stats = SearchStats{Distances: s.scored, Reranked: s.reranked, Hops: hops, Exact: exact}
 	}
 	found := s.resolve(r, g, keys, o.Filter.byLabel(), began)
 	if o.Stop != nil {
@@ -135,6 +153,14 @@ func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOpti
 		found = found[:k]
 	}
 	return append(dst, found...)
+}
+
+// settle gives what a walk has found its exact distances, if they aren't.
+func (s *searcher) settle(keys []key, k, depth int) []key {
+	if s.scorer == &s.rows {
+		return keys
+	}
+	return s.rerank(keys, k, depth)
 }
 
 // lastTie is the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.
@@ -187,7 +213,7 @@ func (s *searcher) rescore(g *graph, keys []key, f *Filter) {
 				ids = append(ids, k.id())
 			}
 		}
-		s.scorer.Score(ids, s.dist)
+		s.rows.Score(ids, s.dist)
 		for i, id := range ids {
 			s.results = append(s.results, Neighbor{g.label(id), s.dist[i]})
 		}

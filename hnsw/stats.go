@@ -24,14 +24,16 @@ type MemoryStats struct {
 	Upper  int64 // levels above
 	Labels int64 // with levels and marks
 	Rows   int64
+	Codes  int64
 	Maps   int64 // from labels to elements, estimated
 }
 
 // Total is the sum of all parts.
-func (m MemoryStats) Total() int64 { return m.Links + m.Upper + m.Labels + m.Rows + m.Maps }
+func (m MemoryStats) Total() int64 { return m.Links + m.Upper + m.Labels + m.Rows + m.Codes + m.Maps }
 
 const (
 	labelBytes = 8 + 4 + 1 // label, index of the first upper list, level; marks take two bits more
+	countBytes = 4         // links that lead to an element of a growing index
 	mapBytes   = 26        // an entry of a Go map from labels to elements, with the usual room to grow
 )
 
@@ -68,6 +70,9 @@ func (r *Reader) Stats() (Stats, error) {
 		Links: int64(n) * int64(g.m0) * 4, Upper: int64(lists) * int64(g.m) * 4,
 		Labels: int64(n)*labelBytes + int64(n+3)/4, Rows: int64(n) * int64(g.rows.Stride()),
 	}
+	if c := g.coder.Load(); c != nil {
+		s.Memory.Codes = int64(n) * int64(c.q.Stride())
+	}
 	return s, nil
 }
 
@@ -76,6 +81,9 @@ func (x *Index) Stats() (Stats, error) {
 	s, err := x.Reader.Stats()
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.ids != nil {
+		s.Memory.Labels += int64(s.Elements) * countBytes
+	}
 	s.Memory.Maps = int64(len(x.ids)+len(x.free.at)) * mapBytes
 	return s, err
 }

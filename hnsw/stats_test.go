@@ -67,7 +67,7 @@ func TestReachable(t *testing.T) {
 	for id := range uint32(10) { // cut all links to one element
 		for level := range int(g.levels[id]) + 1 {
 			list := g.list(id, level)
-			setNeighbours(list, slices.DeleteFunc(neighbours(list, nil), func(n uint32) bool { return n == lone }))
+			storeLinks(list, slices.DeleteFunc(neighbours(list, nil), func(n uint32) bool { return n == lone }))
 		}
 	}
 	if n := count(); n != 9 {

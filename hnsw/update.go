@@ -8,7 +8,7 @@ import (
 // was deleted, and repairs the links around it on each of its levels, as hnswlib's updatePoint does. The caller holds
 // the label's lock; own is the searcher's query.
 func (x *Index) update(s *searcher, at slot, own []float32) {
-	x.rewrite(at, own)
+	x.rewrite(s, at, own)
 	level, entry := int(at.g.levels[at.id]), x.entry.Load()
 	for l := 0; l <= level; l++ {
 		x.repairAround(s, at.g, at.id, l)
@@ -23,12 +23,12 @@ func (x *Index) update(s *searcher, at slot, own []float32) {
 }
 
 // rewrite stores the row, label and mark as one change: searches that overlap it look again.
-func (x *Index) rewrite(at slot, own []float32) {
+func (x *Index) rewrite(s *searcher, at slot, own []float32) {
 	x.rowLock.Lock()
 	defer x.rowLock.Unlock()
 	x.epoch.Add(1)
 	defer x.epoch.Add(1)
-	at.g.rows.Encode(int(at.id), own)
+	s.encode(at, own)
 	at.g.setLabel(at.id, at.label)
 	if at.g.deleted.get(at.id) {
 		at.g.deleted.clear(at.id)
@@ -36,40 +36,48 @@ func (x *Index) rewrite(at slot, own []float32) {
 	}
 }
 
-// repairAround chooses anew the links of the elements that id links to, among their common neighbourhood.
+// repairAround mends the links of the elements that id links to on level, now that id is to move elsewhere: each that
+// links to id gets other links in its place, from their common neighbourhood.
+//
+// hnswlib chooses the whole list of each anew; the heuristic then drops links that were no worse than before, and a graph
+// that sees many updates thins out.
 func (x *Index) repairAround(s *searcher, g *graph, id uint32, level int) {
 	near := neighbours(g.list(id, level), nil)
 	if len(near) == 0 {
 		return
 	}
-	around := append([]uint32{id}, near...)
+	around := slices.Clone(near)
 	for _, n := range near {
 		around = neighbours(g.list(n, level), around)
 	}
 	slices.Sort(around)
 	around = slices.Compact(around)
 	for _, n := range near {
-		x.relink(s, g, n, level, around)
+		x.relink(s, g, n, id, level, around)
 	}
 }
 
-// relink chooses element n's links on level among the candidates around, which are sorted, and the links that it has got
-// since they were gathered.
-func (x *Index) relink(s *searcher, g *graph, n uint32, level int, around []uint32) {
+// relink replaces element n's link to gone, if it has one, by the nearest of the candidates around that are not nearer to
+// a neighbour of n than to n.
+func (x *Index) relink(s *searcher, g *graph, n, gone uint32, level int, around []uint32) {
 	in, list := &s.insert, g.list(n, level)
 	lock := x.lockNode(n)
 	defer lock.Unlock()
-	in.list = slices.DeleteFunc(neighbours(list, in.list[:0]), func(id uint32) bool {
-		_, known := slices.BinarySearch(around, id)
-		return known
-	})
-	in.list = append(in.list, around...)
-	if i := slices.Index(in.list, n); i >= 0 {
-		in.list = slices.Delete(in.list, i, i+1)
+	kept := neighbours(list, in.kept[:0])
+	in.kept = kept
+	degree := len(kept)
+	i := slices.Index(kept, gone)
+	if i < 0 {
+		return
+	}
+	kept = slices.Delete(kept, i, i+1)
+	in.list = in.list[:0]
+	for _, id := range around {
+		if id != n && id != gone && !slices.Contains(kept, id) {
+			in.list = append(in.list, id)
+		}
 	}
 	in.near = s.sorted(n, in.list, in.near[:0])
-	if len(in.near) > x.cfg.EfConstruction {
-		in.near = in.near[:x.cfg.EfConstruction]
-	}
-	setNeighbours(list, s.selectDiverse(in.near, len(list)))
+	in.picked = append(in.picked[:0], kept...)
+	s.setLinks(g, list, level, s.extendDiverse(in.near, min(degree+1, len(list))))
 }

@@ -54,7 +54,7 @@ func FuzzSections(f *testing.F) {
 		f.Add(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
 	}
 	f.Fuzz(func(t *testing.T, meta, levels, links0, upperAt, upper, labels, vectors, deleted []byte) {
-		openBytes(t, assemble(t, meta, levels, links0, upperAt, upper, labels, vectors, deleted))
+		openBytes(t, assemble(t, meta, levels, links0, upperAt, upper, labels, vectors, deleted, nil, nil))
 	})
 }
 

@@ -57,7 +57,7 @@ func (l *loader) begin() error {
 // fill reads all sections after meta.
 func (l *loader) fill(m *hnsw.Image) error {
 	l.begun(m)
-	for k := Levels; k <= Deleted; k++ {
+	for k := Levels; k < kinds+1; k++ {
 		if err := l.section(k, func() error { return l.body(k, m) }); err != nil {
 			return err
 		}
@@ -69,6 +69,9 @@ func (l *loader) fill(m *hnsw.Image) error {
 func (l *loader) begun(m *hnsw.Image) {
 	if m.Count > 0 {
 		m.TopLevel, m.Entry = int(l.meta.TopLevel), l.meta.Entry
+	}
+	if m.Coded = l.meta.Coded != 0; !m.Coded {
+		m.Center, m.Codes = nil, nil
 	}
 }
 
@@ -97,6 +100,10 @@ func array(m *hnsw.Image, k Kind) []byte {
 		return bytesOf(m.Labels)
 	case Deleted:
 		return bytesOf(m.Deleted)
+	case Center:
+		return bytesOf(m.Center)
+	case Codes:
+		return m.Codes
 	}
 	panic(fmt.Sprintf("store: no array holds %s", k))
 }
@@ -205,6 +212,8 @@ func (l *loader) locate(err error) error {
 		k, size = Labels, 8
 	case "Deleted":
 		k, size = Deleted, 4
+	case "Center":
+		k, size = Center, 4
 	}
 	at := l.h.section(k).Offset + int64(e.Index)*size
 	return l.r.Bad(at, k.String(), "%s", e.Reason)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -45,7 +46,10 @@ type meta struct {
 	TopLevel       int32
 	Entry          uint32
 	BaseLinks      uint32
-	Reserved       uint32
+	CodeBits       uint8 // a dimension; 0: no codes
+	CodeKind       uint8
+	Coded          uint8 // whether the codes are there; an index that was never trained has none
+	Reserved       uint8
 }
 
 func metaOf(m *hnsw.Image, frozen bool) meta {
@@ -58,6 +62,7 @@ func metaOf(m *hnsw.Image, frozen bool) meta {
 		Count: uint64(m.Count), Capacity: uint64(max(c.Capacity, m.Count)), UpperLists: uint64(m.UpperLists()),
 		RowStride: uint64(m.Rows.Stride()), Deleted: uint64(countBits(m.Deleted)),
 		TopLevel: int32(m.TopLevel), Entry: m.Entry, BaseLinks: uint32(c.BaseLinks),
+		CodeBits: uint8(c.Codes.Bits), CodeKind: uint8(c.Codes.Kind), Coded: uint8(flag(1, m.Coded)),
 	}
 }
 
@@ -79,6 +84,7 @@ func (m *meta) config() hnsw.Config {
 	return hnsw.Config{
 		Dim: int(m.Dim), Metric: vector.Metric(m.Metric), M: int(m.M), BaseLinks: int(m.BaseLinks),
 		EfConstruction: int(m.EfConstruction), Seed: m.Seed, Storage: vector.Type(m.Storage), Capacity: int(m.Capacity),
+		Codes:         hnsw.Codes{Kind: quant.Kind(m.CodeKind), Bits: int(m.CodeBits)},
 		FixedCapacity: m.has(flagFixedCapacity), ReplaceDelete: m.has(flagReplaceDelete),
 	}
 }
@@ -116,6 +122,12 @@ func (m *meta) check() error {
 		return fmt.Errorf("%d as M is not 2 … 10,000", m.M)
 	case m.BaseLinks < m.M || m.BaseLinks > 2*m.M:
 		return fmt.Errorf("%d links of a new element on level 0 are not M … 2·M", m.BaseLinks)
+	case m.CodeBits > 4 && m.CodeBits != 8 || m.CodeKind > uint8(quant.Scalar) || m.CodeBits == 0 && m.CodeKind != 0:
+		return fmt.Errorf("codes of kind %d with %d bits: %w", m.CodeKind, m.CodeBits, errors.ErrUnsupported)
+	case m.CodeBits != 0 && (m.Dim > quant.MaxDim || m.has(flagCustomMetric)):
+		return fmt.Errorf("codes of %d dimensions with flags %#x", m.Dim, m.Flags)
+	case m.Coded > 1 || m.Coded == 1 && m.CodeBits == 0:
+		return fmt.Errorf("codes are there (%d) with %d bits", m.Coded, m.CodeBits)
 	case m.Reserved != 0:
 		return fmt.Errorf("reserved field is %#x, not 0", m.Reserved)
 	case m.EfConstruction < m.M || m.EfConstruction > 1<<24:
@@ -134,6 +146,14 @@ func (m *meta) check() error {
 	return nil
 }
 
+// codeStride is the bytes of an element's code.
+func (m *meta) codeStride() int {
+	if m.Coded == 0 {
+		return 0
+	}
+	return quant.Stride(int(m.Dim), int(m.CodeBits))
+}
+
 // lengths gives the length that each section must have.
 func (m *meta) lengths() map[Kind]int64 {
 	n, links := int64(m.Count), int64(m.M)
@@ -146,5 +166,7 @@ func (m *meta) lengths() map[Kind]int64 {
 		Labels:  n * 8,
 		Vectors: n * int64(m.RowStride),
 		Deleted: (n + 31) / 32 * 4,
+		Center:  int64(m.Coded) * int64(m.Dim) * 4,
+		Codes:   int64(m.Coded) * n * int64(m.codeStride()),
 	}
 }

@@ -61,8 +61,17 @@ func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) e
 	if err := w.section(Vectors, func(w io.Writer) error { return writeRows(w, m) }); err != nil {
 		return err
 	}
-	if err := w.section(Deleted, func(o io.Writer) error { _, err := o.Write(bytesOf(m.Deleted)); return err }); err != nil {
-		return err
+	center, codes := m.Center, m.Codes
+	if !m.Coded {
+		center, codes = nil, nil
+	}
+	for _, s := range []struct {
+		kind Kind
+		body []byte
+	}{{Deleted, bytesOf(m.Deleted)}, {Center, bytesOf(center)}, {Codes, codes}} {
+		if err := w.section(s.kind, func(w io.Writer) error { _, err := w.Write(s.body); return err }); err != nil {
+			return err
+		}
 	}
 	if err := w.w.Flush(); err != nil {
 		return err

@@ -19,12 +19,14 @@ const (
 	Labels                  // uint64 an element
 	Vectors                 // a row an element
 	Deleted                 // bitmap of the elements marked deleted, in uint32 words
+	Center                  // float32 a dimension: what codes are relative to; empty if there are no codes
+	Codes                   // a code an element; empty if there are none
 
 	kinds = iota
 )
 
 func (k Kind) String() string {
-	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted"}
+	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted", "center", "codes"}
 	if k >= 1 && int(k) <= len(names) {
 		return names[k-1]
 	}

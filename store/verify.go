@@ -57,11 +57,11 @@ func (v *verifier) free() {
 func (v *verifier) run(ctx context.Context) error {
 	m := &v.image
 	m.Config, m.Count, m.TopLevel = v.meta.config(), int(v.meta.Count), -1
-	v.begun(m)
 	if err := v.allocate(); err != nil {
 		return err
 	}
-	for k := Levels; k <= Deleted; k++ {
+	v.begun(m)
+	for k := Levels; k < kinds+1; k++ {
 		v.note(v.enter(k))
 		if err := v.content(k); err != nil {
 			return err
@@ -99,6 +99,8 @@ func (v *verifier) allocate() error {
 	m.Upper = allocate[uint32](v, int(v.meta.UpperLists)*m.Config.M, &err)
 	m.Labels = allocate[uint64](v, n, &err)
 	m.Deleted = allocate[uint32](v, (n+31)/32, &err)
+	m.Center = make([]float32, v.h.section(Center).Length/4)
+	m.Codes = allocate[uint8](v, int(v.h.section(Codes).Length), &err)
 	return err
 }
 

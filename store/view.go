@@ -6,7 +6,7 @@ import (
 )
 
 // bytesOf views an array as the bytes that little-endian machines hold it in, and files too.
-func bytesOf[T uint8 | uint32 | uint64](a []T) []byte {
+func bytesOf[T uint8 | uint32 | uint64 | float32](a []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a))), len(a)*int(unsafe.Sizeof(zero)))
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math"
 	"unsafe"
+
+	"github.com/shale-search/shale/internal/simd"
 )
 
 // Type is the type of a matrix's elements.
@@ -152,9 +154,7 @@ func (m Matrix) Decode(i int, dst []float32) {
 	case Float32:
 		copy(dst, Row[float32](m, i))
 	case Float16:
-		for j, h := range Row[uint16](m, i) {
-			dst[j] = HalfToFloat(h)
-		}
+		simd.Active.DecodeF16(&dst[0], &Row[uint16](m, i)[0], m.dim)
 	case Int8:
 		for j, v := range Row[int8](m, i) {
 			dst[j] = float32(v)

@@ -77,3 +77,33 @@ func BenchmarkPair(b *testing.B) {
 		}
 	}
 }
+
+const longestHadamard = 4096 // in assembly
+
+// BenchmarkHadamard measures a transform in the first level cache.
+func BenchmarkHadamard(b *testing.B) {
+	x, signs := make([]float32, longestHadamard), make([]float32, longestHadamard)
+	for _, set := range tested() {
+		for n := 16; n <= longestHadamard; n *= 2 {
+			b.Run(fmt.Sprintf("%s/n=%d", set.Name, n), func(b *testing.B) {
+				for b.Loop() {
+					set.Hadamard(&x[0], &signs[0], n)
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkDecodeF16 measures a row in the first level cache.
+func BenchmarkDecodeF16(b *testing.B) {
+	src, dst := make([]uint16, 768), make([]float32, 768)
+	for _, set := range tested() {
+		for _, n := range []int{100, 128, 768} {
+			b.Run(fmt.Sprintf("%s/n=%d", set.Name, n), func(b *testing.B) {
+				for b.Loop() {
+					set.DecodeF16(&dst[0], &src[0], n)
+				}
+			})
+		}
+	}
+}

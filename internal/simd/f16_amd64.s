@@ -833,7 +833,7 @@ one_test:
 	RET
 
 // func l2F16AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
-// Requires: AVX, AVX512BW, AVX512F
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·l2F16AVX512(SB), NOSPLIT, $0-28
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), DX
@@ -904,7 +904,7 @@ pair_narrow_end:
 pair_sum:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VPSHUFD       $0x0e, X0, X1
 	VADDPS        X1, X0, X0
@@ -915,7 +915,7 @@ pair_sum:
 	RET
 
 // func batchL2F16AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
-// Requires: AVX, AVX512BW, AVX512F, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchL2F16AVX512(SB), NOSPLIT, $0-80
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
@@ -1102,7 +1102,7 @@ group_sum:
 	VADDPS        Z8, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z14, Y8
 	VADDPS        Y8, Y14, Y14
-	VEXTRACTF128  $0x01, Y14, X8
+	VEXTRACTF32X4 $0x01, Y14, X8
 	VADDPS        X8, X14, X14
 	VMOVUPS       X14, (DI)
 	ADDQ          $0x10, BX
@@ -1178,7 +1178,7 @@ one_narrow_end:
 one_sum:
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VADDPS        Y0, Y10, Y10
-	VEXTRACTF128  $0x01, Y10, X0
+	VEXTRACTF32X4 $0x01, Y10, X0
 	VADDPS        X0, X10, X10
 	VPSHUFD       $0x0e, X10, X0
 	VADDPS        X0, X10, X10
@@ -1195,7 +1195,7 @@ one_test:
 	RET
 
 // func dotF16AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
-// Requires: AVX, AVX512BW, AVX512F
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·dotF16AVX512(SB), NOSPLIT, $0-28
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), DX
@@ -1260,7 +1260,7 @@ pair_narrow_end:
 pair_sum:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VPSHUFD       $0x0e, X0, X1
 	VADDPS        X1, X0, X0
@@ -1271,7 +1271,7 @@ pair_sum:
 	RET
 
 // func batchIPF16AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchIPF16AVX512(SB), NOSPLIT, $0-80
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
@@ -1442,7 +1442,7 @@ group_sum:
 	VADDPS        Z8, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z14, Y8
 	VADDPS        Y8, Y14, Y14
-	VEXTRACTF128  $0x01, Y14, X8
+	VEXTRACTF32X4 $0x01, Y14, X8
 	VADDPS        X8, X14, X14
 	MOVL          $0x3f800000, CX
 	VMOVD         CX, X8
@@ -1516,7 +1516,7 @@ one_narrow_end:
 one_sum:
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VADDPS        Y0, Y10, Y10
-	VEXTRACTF128  $0x01, Y10, X0
+	VEXTRACTF32X4 $0x01, Y10, X0
 	VADDPS        X0, X10, X10
 	VPSHUFD       $0x0e, X10, X0
 	VADDPS        X0, X10, X10

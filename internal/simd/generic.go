@@ -21,6 +21,9 @@ var generic = Kernels{
 	BatchIPI8:  batchIP(dotGeneric[int8]),
 	BatchL2U8:  batchL2(l2Generic[uint8]),
 	BatchIPU8:  batchIP(dotGeneric[uint8]),
+	Codes:      codesGeneric,
+	Hadamard:   hadamardGeneric,
+	DecodeF16:  decodeF16Generic,
 }
 
 // batchL2 makes a batch kernel of a pair kernel for the squared Euclidean distance.

@@ -48,8 +48,18 @@ func dotF16Generic(a, b unsafe.Pointer, dim int) float32 {
 func float16(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	bits := uint32(h&0x7fff) << 13
-	if bits >= 0x7c00<<13 { // infinity or NaN
-		return math.Float32frombits(sign | bits | 0xff<<23)
+	switch {
+	case bits > 0x7c00<<13: // a NaN becomes quiet, as in hardware
+		return math.Float32frombits(sign | bits | 0xff<<23 | 1<<22)
+	case bits == 0x7c00<<13:
+		return math.Float32frombits(sign | 0xff<<23)
 	}
 	return math.Float32frombits(sign | math.Float32bits(math.Float32frombits(bits)*0x1p112))
+}
+
+func decodeF16Generic(dst *float32, src *uint16, n int) {
+	to := unsafe.Slice(dst, n)
+	for i, h := range unsafe.Slice(src, n) {
+		to[i] = float16(h)
+	}
 }

@@ -905,7 +905,7 @@ one_test:
 	RET
 
 // func l2I8AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
-// Requires: AVX, AVX2, AVX512BW, AVX512F
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
 TEXT ·l2I8AVX512(SB), NOSPLIT, $0-28
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), DX
@@ -982,7 +982,7 @@ pair_narrow_end:
 pair_sum:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VPADDD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VPADDD        X1, X0, X0
 	VPSHUFD       $0x0e, X0, X1
 	VPADDD        X1, X0, X0
@@ -994,7 +994,7 @@ pair_sum:
 	RET
 
 // func batchL2I8AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchL2I8AVX512(SB), NOSPLIT, $0-80
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
@@ -1196,7 +1196,7 @@ group_sum:
 	VPADDD        Z8, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z14, Y8
 	VPADDD        Y8, Y14, Y14
-	VEXTRACTF128  $0x01, Y14, X8
+	VEXTRACTF32X4 $0x01, Y14, X8
 	VPADDD        X8, X14, X14
 	VCVTDQ2PS     X14, X14
 	VMOVUPS       X14, (DI)
@@ -1279,7 +1279,7 @@ one_narrow_end:
 one_sum:
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VPADDD        Y0, Y10, Y10
-	VEXTRACTF128  $0x01, Y10, X0
+	VEXTRACTF32X4 $0x01, Y10, X0
 	VPADDD        X0, X10, X10
 	VPSHUFD       $0x0e, X10, X0
 	VPADDD        X0, X10, X10
@@ -1297,7 +1297,7 @@ one_test:
 	RET
 
 // func dotI8AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
-// Requires: AVX, AVX2, AVX512BW, AVX512F
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
 TEXT ·dotI8AVX512(SB), NOSPLIT, $0-28
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), DX
@@ -1368,7 +1368,7 @@ pair_narrow_end:
 pair_sum:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VPADDD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VPADDD        X1, X0, X0
 	VPSHUFD       $0x0e, X0, X1
 	VPADDD        X1, X0, X0
@@ -1380,7 +1380,7 @@ pair_sum:
 	RET
 
 // func batchIPI8AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchIPI8AVX512(SB), NOSPLIT, $0-80
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
@@ -1566,7 +1566,7 @@ group_sum:
 	VPADDD        Z8, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z14, Y8
 	VPADDD        Y8, Y14, Y14
-	VEXTRACTF128  $0x01, Y14, X8
+	VEXTRACTF32X4 $0x01, Y14, X8
 	VPADDD        X8, X14, X14
 	MOVL          $0x00000001, CX
 	VMOVD         CX, X8
@@ -1647,7 +1647,7 @@ one_narrow_end:
 one_sum:
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VPADDD        Y0, Y10, Y10
-	VEXTRACTF128  $0x01, Y10, X0
+	VEXTRACTF32X4 $0x01, Y10, X0
 	VPADDD        X0, X10, X10
 	VPSHUFD       $0x0e, X10, X0
 	VPADDD        X0, X10, X10
@@ -1669,7 +1669,7 @@ one_test:
 	RET
 
 // func l2I8VNNI(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·l2I8VNNI(SB), NOSPLIT, $0-28
 	MOVQ   a+0(FP), AX
 	MOVQ   b+8(FP), DX
@@ -1740,7 +1740,7 @@ pair_narrow_end:
 pair_sum:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VPADDD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VPADDD        X1, X0, X0
 	VPSHUFD       $0x0e, X0, X1
 	VPADDD        X1, X0, X0
@@ -1752,7 +1752,7 @@ pair_sum:
 	RET
 
 // func batchL2I8VNNI(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, MMX+
 TEXT ·batchL2I8VNNI(SB), NOSPLIT, $0-80
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
@@ -1938,7 +1938,7 @@ group_sum:
 	VPADDD        Z8, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z14, Y8
 	VPADDD        Y8, Y14, Y14
-	VEXTRACTF128  $0x01, Y14, X8
+	VEXTRACTF32X4 $0x01, Y14, X8
 	VPADDD        X8, X14, X14
 	VCVTDQ2PS     X14, X14
 	VMOVUPS       X14, (DI)
@@ -2015,7 +2015,7 @@ one_narrow_end:
 one_sum:
 	VEXTRACTF64X4 $0x01, Z10, Y0
 	VPADDD        Y0, Y10, Y10
-	VEXTRACTF128  $0x01, Y10, X0
+	VEXTRACTF32X4 $0x01, Y10, X0
 	VPADDD        X0, X10, X10
 	VPSHUFD       $0x0e, X10, X0
 	VPADDD        X0, X10, X10
@@ -2033,7 +2033,7 @@ one_test:
 	RET
 
 // func dotI8VNNI(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·dotI8VNNI(SB), NOSPLIT, $0-28
 	MOVQ         a+0(FP), AX
 	MOVQ         b+8(FP), DX
@@ -2120,7 +2120,7 @@ pair_narrow_end:
 pair_sum:
 	VEXTRACTF64X4 $0x01, Z1, Y0
 	VPADDD        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
+	VEXTRACTF32X4 $0x01, Y1, X0
 	VPADDD        X0, X1, X1
 	VPSHUFD       $0x0e, X1, X0
 	VPADDD        X0, X1, X1
@@ -2132,7 +2132,7 @@ pair_sum:
 	RET
 
 // func batchIPI8VNNI(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
-// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VNNI, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, MMX+
 TEXT ·batchIPI8VNNI(SB), NOSPLIT, $0-80
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
@@ -2327,7 +2327,7 @@ group_sum:
 	VPADDD        Z1, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y1
 	VPADDD        Y1, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X1
+	VEXTRACTF32X4 $0x01, Y2, X1
 	VPADDD        X1, X2, X2
 	MOVL          $0x00000001, CX
 	VMOVD         CX, X1
@@ -2403,7 +2403,7 @@ one_narrow_end:
 one_sum:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VPADDD        Y2, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
+	VEXTRACTF32X4 $0x01, Y1, X2
 	VPADDD        X2, X1, X1
 	VPSHUFD       $0x0e, X1, X2
 	VPADDD        X2, X1, X1

@@ -38,6 +38,9 @@ var avx512 = Kernels{
 	BatchIPI8:  batchIPI8AVX512,
 	BatchL2U8:  batchL2U8AVX512,
 	BatchIPU8:  batchIPU8AVX512,
+	Codes:      codesAVX2,
+	Hadamard:   hadamardOf(hadamardAVX512, 16, 4096),
+	DecodeF16:  decodeF16AVX512,
 }
 
 // withVNNI puts the integer kernels in place that need the dot-product instructions.
@@ -46,6 +49,7 @@ func withVNNI(k Kernels) Kernels {
 	k.L2U8, k.DotU8 = l2U8VNNI, dotU8VNNI
 	k.BatchL2I8, k.BatchIPI8 = batchL2I8VNNI, batchIPI8VNNI
 	k.BatchL2U8, k.BatchIPU8 = batchL2U8VNNI, batchIPU8VNNI
+	k.Codes = [9]CodeBatch{1: codes1VNNI, 2: codes2VNNI, 3: codes3VNNI, 4: codes4VNNI, 8: codes8VNNI}
 	return k
 }
 
@@ -67,4 +71,9 @@ var avx2 = Kernels{
 	BatchIPI8:  batchIPI8AVX2,
 	BatchL2U8:  batchL2U8AVX2,
 	BatchIPU8:  batchIPU8AVX2,
+	Codes:      codesAVX2,
+	Hadamard:   hadamardOf(hadamardAVX2, 8, 4096),
+	DecodeF16:  decodeF16AVX2,
 }
+
+var codesAVX2 = [9]CodeBatch{1: codes1AVX2, 2: codes2AVX2, 3: codes3AVX2, 4: codes4AVX2, 8: codes8AVX2}

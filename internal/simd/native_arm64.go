@@ -24,12 +24,20 @@ var neon = Kernels{
 	BatchIPI8:  batchIPI8NEON,
 	BatchL2U8:  batchL2U8NEON,
 	BatchIPU8:  batchIPU8NEON,
+	Codes:      [9]CodeBatch{1: codes1NEON, 2: codes2NEON, 3: codes3NEON, 4: codes4NEON, 8: codes8NEON},
+	Hadamard:   hadamardOf(hadamardNEON, 8, 4096),
+	DecodeF16:  decodeF16NEON,
 }
 
 // Prefetch asks for the cache lines of n bytes at p.
 //
 //go:noescape
 func Prefetch(p unsafe.Pointer, n int)
+
+// PrefetchRows asks for the cache lines of the first size bytes of the rows base + ids[i]*stride.
+//
+//go:noescape
+func PrefetchRows(base unsafe.Pointer, stride uintptr, size int, ids []uint32)
 
 //go:noescape
 func l2F32NEON(a, b unsafe.Pointer, dim int) float32
@@ -78,3 +86,24 @@ func batchL2U8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []ui
 
 //go:noescape
 func batchIPU8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
+
+//go:noescape
+func codes1NEON(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
+
+//go:noescape
+func codes2NEON(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
+
+//go:noescape
+func codes3NEON(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
+
+//go:noescape
+func codes4NEON(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
+
+//go:noescape
+func codes8NEON(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
+
+//go:noescape
+func hadamardNEON(x, signs *float32, n int)
+
+//go:noescape
+func decodeF16NEON(dst *float32, src *uint16, n int)

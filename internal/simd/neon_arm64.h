@@ -4,6 +4,8 @@
 #define FSUB4(m, n, d) WORD $(0x4EA0D400 | (m)<<16 | (n)<<5 | (d))
 // FADD Vd.4S, Vn.4S, Vm.4S
 #define FADD4(m, n, d) WORD $(0x4E20D400 | (m)<<16 | (n)<<5 | (d))
+// FMUL Vd.4S, Vn.4S, Vm.4S
+#define FMUL4(m, n, d) WORD $(0x6E20DC00 | (m)<<16 | (n)<<5 | (d))
 // FADDP Vd.4S, Vn.4S, Vm.4S
 #define FADDP4(m, n, d) WORD $(0x6E20D400 | (m)<<16 | (n)<<5 | (d))
 // FCVTL Vd.4S, Vn.4H
@@ -18,6 +20,10 @@
 #define SMULL8(m, n, d) WORD $(0x0E20C000 | (m)<<16 | (n)<<5 | (d))
 // SMULL2 Vd.8H, Vn.16B, Vm.16B
 #define SMULL16(m, n, d) WORD $(0x4E20C000 | (m)<<16 | (n)<<5 | (d))
+// SMLAL Vd.8H, Vn.8B, Vm.8B
+#define SMLAL8(m, n, d) WORD $(0x0E208000 | (m)<<16 | (n)<<5 | (d))
+// SMLAL2 Vd.8H, Vn.16B, Vm.16B
+#define SMLAL16(m, n, d) WORD $(0x4E208000 | (m)<<16 | (n)<<5 | (d))
 // UMULL Vd.8H, Vn.8B, Vm.8B
 #define UMULL8(m, n, d) WORD $(0x2E20C000 | (m)<<16 | (n)<<5 | (d))
 // UMULL2 Vd.8H, Vn.16B, Vm.16B

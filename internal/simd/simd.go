@@ -1,6 +1,7 @@
 // Package simd holds the distance kernels: a pair kernel (one query, one row) and a batch kernel (one query, many rows
-// by id) for each metric and element type, in plain Go and in assembly. The best level that the CPU offers is chosen
-// once at start-up; the environment variable SHALE_SIMD (generic, avx2, avx512, neon) forces a lower one.
+// by id) for each metric and element type, batch kernels for rows of small codes, and what making such codes takes, all
+// in plain Go and in assembly. The best level that the CPU offers is chosen once at start-up; the environment variable
+// SHALE_SIMD (generic, avx2, avx512, neon) forces a lower one.
 package simd
 
 //go:generate go run -C gen . -elem prefetch
@@ -8,6 +9,9 @@ package simd
 //go:generate go run -C gen . -elem f16
 //go:generate go run -C gen . -elem i8
 //go:generate go run -C gen . -elem u8
+//go:generate go run -C gen . -elem code
+//go:generate go run -C gen . -elem hadamard
+//go:generate go run -C gen . -elem decode
 
 import (
 	"os"
@@ -42,6 +46,17 @@ type Kernels struct {
 	BatchIPI8  Batch // 1 − inner product, computed exactly and then rounded to float32
 	BatchL2U8  Batch
 	BatchIPU8  Batch
+
+	// Codes are the kernels of rows of small codes by their bits a dimension: 1, 2, 3, 4 and 8.
+	Codes [9]CodeBatch
+
+	// Hadamard multiplies x by signs, element by element, and then transforms it in place as the Walsh–Hadamard matrix
+	// does, whose elements are ±1. n is a power of two. Every level adds in the same order: results are the same to the
+	// last bit.
+	Hadamard func(x, signs *float32, n int)
+
+	// DecodeF16 writes n half floats to dst. Signalling NaNs become quiet. Neither side need be aligned.
+	DecodeF16 func(dst *float32, src *uint16, n int)
 }
 
 // Active is the set chosen at start-up.

@@ -7,12 +7,11 @@ import (
 
 // elem is an element type on a level of the instruction set.
 type elem interface {
-	isa() isa
-	suffix() string      // of the function names
-	size() int           // bytes an element of a row
-	integer() bool       // sums are int32
-	width() int          // elements of a chunk
-	add(a, b operand.Op) // adds the sums a to b
+	adder
+	suffix() string // of the function names
+	size() int      // bytes an element of a row
+	integer() bool  // sums are int32
+	width() int     // elements of a chunk
 
 	// prepare readies, once a call, what the other steps share.
 	prepare(query, dim reg.Register) constants

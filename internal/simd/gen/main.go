@@ -16,15 +16,23 @@ import (
 // asm collects the functions of the file at work.
 var asm = build.NewContext()
 
+// routines write the files that hold something else than a kernel for each metric.
+var routines = map[string]func(){
+	"code":     codeKernels,
+	"decode":   decodeKernels,
+	"hadamard": hadamardKernels,
+	"prefetch": prefetchFunc,
+}
+
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
-	elem := flag.String("elem", "", "element type of the rows (f32, f16, i8, u8), or prefetch for that routine")
+	elem := flag.String("elem", "", "element type of the rows (f32, f16, i8, u8, code), or the routine: prefetch, hadamard, decode")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
 	switch list := kernels(*elem); {
-	case *elem == "prefetch":
-		prefetchFunc()
+	case routines[*elem] != nil:
+		routines[*elem]()
 	case len(list) == 0:
 		log.Fatalf("no element type %q", *elem)
 	default:
@@ -57,8 +65,9 @@ func write(name string) error {
 		return err
 	}
 	// avo leaves out the import.
-	clause := []byte("package simd\n")
-	stubs = bytes.Replace(stubs, clause, append(clause, "\nimport \"unsafe\"\n"...), 1)
+	if clause := []byte("package simd\n"); bytes.Contains(stubs, []byte("unsafe.")) {
+		stubs = bytes.Replace(stubs, clause, append(clause, "\nimport \"unsafe\"\n"...), 1)
+	}
 	if err := os.WriteFile(name+".s", code, 0o644); err != nil {
 		return err
 	}

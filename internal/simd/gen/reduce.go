@@ -5,8 +5,14 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// adder adds vectors of numbers of 32 bits.
+type adder interface {
+	isa() isa
+	add(a, b operand.Op) // adds the sums a to b
+}
+
 // sumLanes adds the lanes of each vector and leaves the totals in the first lanes of the result, in order.
-func sumLanes(e elem, v []reg.VecVirtual) reg.VecVirtual {
+func sumLanes(e adder, v []reg.VecVirtual) reg.VecVirtual {
 	if len(v) == 1 {
 		return sumOne(e, v[0])
 	}
@@ -24,7 +30,7 @@ func sumLanes(e elem, v []reg.VecVirtual) reg.VecVirtual {
 	return foldLanes(e, lo[2])
 }
 
-func sumOne(e elem, v reg.VecVirtual) reg.VecVirtual {
+func sumOne(e adder, v reg.VecVirtual) reg.VecVirtual {
 	x, t := foldLanes(e, v), asm.XMM()
 	asm.VPSHUFD(operand.Imm(0b1110), x.AsX(), t)
 	e.add(t, x.AsX())
@@ -34,14 +40,16 @@ func sumOne(e elem, v reg.VecVirtual) reg.VecVirtual {
 }
 
 // foldLanes adds the upper 128-bit lanes of v to the first.
-func foldLanes(e elem, v reg.VecVirtual) reg.VecVirtual {
-	if e.isa().bits == 512 {
-		t := asm.YMM()
-		asm.VEXTRACTF64X4(operand.Imm(1), v, t)
-		e.add(t, v.AsY())
-	}
+func foldLanes(e adder, v reg.VecVirtual) reg.VecVirtual {
 	t := asm.XMM()
-	asm.VEXTRACTF128(operand.Imm(1), v.AsY(), t)
+	if e.isa().bits == 512 {
+		half := asm.YMM()
+		asm.VEXTRACTF64X4(operand.Imm(1), v, half)
+		e.add(half, v.AsY())
+		asm.VEXTRACTF32X4(operand.Imm(1), v.AsY(), t) // reaches all registers
+	} else {
+		asm.VEXTRACTF128(operand.Imm(1), v.AsY(), t)
+	}
 	e.add(t, v.AsX())
 	return v
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"go/ast"
+	"go/importer"
+	"go/parser"
 	"go/token"
 	"go/types"
 
@@ -10,10 +13,19 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// function starts a function of the given Go signature. avo knows no unsafe.Pointer unless the package it writes for
-// already compiles, so the signature is read in an empty package that imports unsafe.
+// function starts a function of the given Go signature. avo knows no unsafe.Pointer and no type of the package it writes
+// for unless that already compiles, so the signature is read in a package of nothing but code.go, which declares types.
 func function(name, signature string) {
-	pkg := types.NewPackage("github.com/shale-search/shale/internal/simd", "simd")
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, "../code.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		panic(err)
+	}
+	config := types.Config{Importer: importer.Default()}
+	pkg, err := config.Check("github.com/shale-search/shale/internal/simd", set, []*ast.File{file}, nil)
+	if err != nil {
+		panic(err)
+	}
 	pkg.Scope().Insert(types.NewPkgName(token.NoPos, pkg, "unsafe", types.Unsafe))
 	sig, err := gotypes.ParseSignatureInPackage(pkg, signature)
 	if err != nil {
@@ -39,4 +51,9 @@ func load(c gotypes.Component) reg.Register {
 	r := asm.GP64()
 	asm.MOVQ(memory(c), r)
 	return r
+}
+
+// field is where a field of a struct lies to which the parameter points that r holds.
+func field(param string, r reg.Register, name string) operand.Mem {
+	return memory(asm.Param(param).Dereference(r).Field(name))
 }

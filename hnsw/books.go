@@ -1,0 +1,45 @@
+package hnsw
+
+import (
+	"fmt"
+	"slices"
+)
+
+// openBooks makes what changes and look-ups by label need beside the graph: the map of labels, the free list, the counts of
+// links. An index that was read from a file and is only searched does without their memory. The caller holds mu.
+func (x *Index) openBooks(g *graph) {
+	if x.ids != nil {
+		return
+	}
+	n := x.Len()
+	x.ids = make(map[uint64]uint32, n)
+	for id, label := range g.labels[:n] {
+		x.ids[label] = uint32(id)
+		if x.replacing && g.deleted.get(uint32(id)) {
+			x.free.add(uint32(id))
+		}
+	}
+	g.countInbound(n)
+}
+
+// checkLabels tells of a label that two elements carry.
+func checkLabels(labels []uint64) error {
+	rising := true
+	for i := 1; i < len(labels) && rising; i++ {
+		rising = labels[i-1] < labels[i]
+	}
+	if rising {
+		return nil
+	}
+	sorted := slices.Clone(labels)
+	slices.Sort(sorted)
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i] != sorted[i-1] {
+			continue
+		}
+		first := slices.Index(labels, sorted[i])
+		second := first + 1 + slices.Index(labels[first+1:], sorted[i])
+		return &ImageError{"Labels", second, fmt.Sprintf("label %d is that of element %d already", sorted[i], first)}
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+package hnsw
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/vector"
+)
+
+const (
+	// trainRows is the number of elements at which an index that grows one by one is trained. Walks read rows before.
+	trainRows = 1024
+	// sampleRows bounds the rows that a quantizer is trained on; its center is known well enough from these.
+	sampleRows = 20_000
+	// driftShare is how far the mean of the rows may move from the quantizer's center, as a share of the rows' mean
+	// squared distance from their mean, before all codes are made anew: by then the error of codes has grown by about half
+	// of it.
+	driftShare = 0.2
+)
+
+// Codes says what small codes walks read. The zero value means none: they read the rows.
+type Codes struct {
+	Kind quant.Kind
+	Bits int // a dimension: 0 (no codes), 1, 2, 3, 4 or 8
+}
+
+// coder is the codes of a graph's elements and the quantizer that made them.
+type coder struct {
+	q     *quant.Quantizer
+	codes []byte // capacity rows
+}
+
+// newCoder makes room in g for the codes of all its elements.
+func newCoder(g *graph, q *quant.Quantizer) (*coder, error) {
+	codes, err := g.allocCodes(q.Bytes(g.capacity))
+	return &coder{q: q, codes: codes}, err
+}
+
+func (g *graph) allocCodes(bytes int) ([]byte, error) {
+	r, err := mmap.Anonymous(bytes)
+	if err != nil {
+		return nil, fmt.Errorf("hnsw: room for the codes of %d elements: %w", g.capacity, err)
+	}
+	g.regions = append(g.regions, r)
+	return r.Bytes(), nil
+}
+
+// roomForCodes gives the image of a graph that is being filled room for codes, if there are to be any, and gives the whole
+// of it.
+func (r *Reader) roomForCodes(g *graph, m *Image) ([]byte, error) {
+	c := r.cfg.Codes
+	if c.Bits == 0 {
+		return nil, nil
+	}
+	codes, err := g.allocCodes(quant.Bytes(r.cfg.Dim, c.Bits, g.capacity))
+	if err != nil {
+		return nil, err
+	}
+	m.Center, m.Codes = make([]float32, r.cfg.Dim), codes[:m.Count*quant.Stride(r.cfg.Dim, c.Bits)]
+	return codes, nil
+}
+
+// adoptCodes makes the codes that an image was filled with the graph's.
+func (r *Reader) adoptCodes(g *graph, m *Image, codes []byte) error {
+	if len(codes) == 0 {
+		return nil
+	}
+	q, err := quant.New(r.cfg.quantConfig(), m.Center)
+	if err != nil {
+		return &ImageError{"Center", 0, err.Error()}
+	}
+	g.coder.Store(&coder{q: q, codes: codes})
+	return nil
+}
+
+// row is the code of element id.
+func (c *coder) row(id uint32) []byte {
+	at := int(id) * c.q.Stride()
+	return c.codes[at : at+c.q.Stride()]
+}
+
+func (c *Config) quantConfig() quant.Config {
+	return quant.Config{Dim: c.Dim, Metric: c.Metric, Kind: c.Codes.Kind, Bits: c.Codes.Bits, Seed: c.Seed}
+}
+
+// trainFor trains the index that has no codes yet for rows that are about to be added.
+func (x *Index) trainFor(rows vector.Matrix) error {
+	if x.cfg.Codes.Bits == 0 {
+		return nil
+	}
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	g := x.graph.Load()
+	if g == nil {
+		return ErrClosed
+	}
+	if g.coder.Load() != nil || x.Len()+rows.Rows() < trainRows {
+		return nil
+	}
+	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
+	s.add(g.rows.Slice(0, x.Len()))
+	s.add(rows)
+	return x.recode(g, s.mean())
+}
+
+// tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed
+// as much as it had before.
+func (x *Index) tend() error {
+	if x.cfg.Codes.Bits == 0 || x.changes.Load() < x.nextTend.Load() {
+		return nil
+	}
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	g := x.graph.Load()
+	if g == nil || x.changes.Load() < x.nextTend.Load() {
+		return nil // closed, or another goroutine was faster
+	}
+	x.nextTend.Store(2 * max(x.changes.Load(), trainRows))
+	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
+	s.add(g.rows.Slice(0, x.Len()))
+	mean := s.mean()
+	if c := g.coder.Load(); c != nil && s.drift(c.q.Center(), mean) < driftShare {
+		return nil
+	}
+	return x.recode(g, mean)
+}
+
+// recode encodes all elements by a quantizer with that center. Nothing changes the graph meanwhile; searches that have
+// begun go on with the codes they have.
+func (x *Index) recode(g *graph, center []float32) error {
+	q, err := quant.New(x.cfg.quantConfig(), center)
+	if err != nil {
+		return err
+	}
+	c, err := newCoder(g, q)
+	if err != nil {
+		return err
+	}
+	c.encode(g.rows.Slice(0, x.Len()))
+	g.coder.Store(c)
+	x.nextTend.Store(2 * max(x.changes.Load(), trainRows))
+	return nil
+}
+
+// encode makes the codes of the first rows.
+func (c *coder) encode(rows vector.Matrix) {
+	const step = 256
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), rows.Rows()/step+1) {
+		wg.Go(func() {
+			e, row := c.q.NewEncoder(), make([]float32, rows.Dim())
+			for {
+				from := int(next.Add(step)) - step
+				if from >= rows.Rows() {
+					return
+				}
+				for i := from; i < min(from+step, rows.Rows()); i++ {
+					rows.Decode(i, row)
+					e.Encode(c.row(uint32(i)), row)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// sampler finds the mean of rows as the index stores them, from a part of them spread evenly.
+type sampler struct {
+	cfg *Config
+	row []float32
+	sum []float64
+	sq  float64
+	n   int
+}
+
+func (s *sampler) add(rows vector.Matrix) {
+	if s.sum == nil {
+		s.sum = make([]float64, s.cfg.Dim)
+	}
+	step := rows.Rows()/sampleRows + 1
+	for i := 0; i < rows.Rows(); i += step {
+		rows.Decode(i, s.row)
+		if s.cfg.Metric == vector.Cosine {
+			vector.Normalize(s.row)
+		}
+		for j, v := range s.row {
+			s.sum[j] += float64(v)
+			s.sq += float64(v) * float64(v)
+		}
+		s.n++
+	}
+}
+
+func (s *sampler) mean() []float32 {
+	mean := make([]float32, s.cfg.Dim)
+	for j, v := range s.sum {
+		mean[j] = float32(v / float64(max(s.n, 1)))
+	}
+	return mean
+}
+
+// drift is the squared distance of center from mean, over the sample's mean squared distance from its mean.
+func (s *sampler) drift(center, mean []float32) float64 {
+	var moved, length float64
+	for j, v := range mean {
+		d := float64(v) - float64(center[j])
+		moved += d * d
+		length += float64(v) * float64(v)
+	}
+	return moved / max(s.sq/float64(max(s.n, 1))-length, 1e-30)
+}

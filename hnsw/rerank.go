@@ -1,0 +1,56 @@
+package hnsw
+
+// A re-rank scores so many rows first, by which most others are ruled out, and then more at a time.
+const (
+	rerankFirst = 16
+	rerankBatch = 64
+)
+
+// rerank scores candidates found by codes (sorted, nearest first) by their rows and gives the k nearest, sorted, ties
+// included. depth > 0 takes the first so many candidates; otherwise it ends where no candidate left can be among the
+// nearest, given how far its estimate may be off.
+func (s *searcher) rerank(keys []key, k, depth int) []key {
+	best := &s.best
+	best.reset(k + 1) // one more, so that a tie with the k-th is seen
+	if len(s.dist) < rerankBatch {
+		s.ids, s.dist = make([]uint32, 0, rerankBatch), make([]float32, rerankBatch)
+	}
+	if depth > 0 {
+		keys = keys[:min(len(keys), max(depth, k))]
+	}
+	widest, batch := float32(0), max(rerankFirst, min(k+1, rerankBatch))
+	for len(keys) > 0 {
+		ids := s.ids[:0]
+		for len(keys) > 0 && len(ids) < batch {
+			next := keys[0]
+			keys = keys[1:]
+			if depth <= 0 && len(best.keys) > k {
+				off := s.codes.Bound(next.id())
+				widest = max(widest, off)
+				kth := best.keys[k-1].distance()
+				if next.distance()-widest > kth {
+					keys = nil
+					break
+				}
+				if next.distance()-off > kth {
+					continue
+				}
+			}
+			ids = append(ids, next.id())
+		}
+		s.reranked += len(ids)
+		s.scoreRows(ids)
+		best.offer(ids, s.dist)
+		batch = rerankBatch
+	}
+	return best.keys
+}
+
+// scoreRows fills dist with the exact distances of ids.
+func (s *searcher) scoreRows(ids []uint32) {
+	scorer := s.scorer
+	s.scorer = &s.rows
+	s.scored -= len(ids) // counted apart
+	s.score(ids)
+	s.scorer = scorer
+}

@@ -1,0 +1,63 @@
+// Package quant makes small codes of vectors: a few bits a dimension from which distances can be estimated. It trains
+// quantizers on a sample, encodes and decodes rows, and scores codes.
+//
+// RaBitQ (Gao & Long, SIGMOD 2024; Gao et al., SIGMOD 2025) rotates what remains of a vector after subtracting the mean
+// by a random rotation, rounds it to a grid of 2^b values a dimension and keeps two factors a row, with which the estimate
+// of an inner product has no bias and an error that can be bounded. The scalar codes are the same without the rotation.
+package quant
+
+import (
+	"fmt"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// Kind is a way of making codes.
+type Kind uint8
+
+// The kinds.
+const (
+	RaBitQ Kind = iota // rotated by random: unbiased on any data
+	Scalar             // not rotated: a little faster, for data whose dimensions are alike
+)
+
+func (k Kind) String() string {
+	if k == Scalar {
+		return "sq"
+	}
+	return "rabitq"
+}
+
+// MaxDim is the largest number of dimensions.
+const MaxDim = 1 << 16
+
+// Config says what codes are like. Kind, Bits and Dim are required as they are.
+type Config struct {
+	Dim    int
+	Metric vector.Metric
+	Kind   Kind
+	Bits   int    // a dimension: 1, 2, 3, 4 or 8
+	Seed   uint64 // of the rotation
+}
+
+func (c *Config) check() error {
+	switch {
+	case c.Dim < 1 || c.Dim > MaxDim:
+		return fmt.Errorf("%w: codes of %d dimensions, not 1 … %d", vector.ErrDim, c.Dim, MaxDim)
+	case c.Bits < 1 || c.Bits > 4 && c.Bits != 8:
+		return fmt.Errorf("quant: %d bits a dimension, not 1, 2, 3, 4 or 8", c.Bits)
+	case c.Kind > Scalar:
+		return fmt.Errorf("quant: unknown kind %d", c.Kind)
+	case c.Metric > vector.Cosine:
+		return fmt.Errorf("quant: unknown metric %v", c.Metric)
+	}
+	return nil
+}
+
+// scale is what the inner product of residuals counts for in a distance.
+func (c *Config) scale() float32 {
+	if c.Metric == vector.L2 {
+		return 2
+	}
+	return 1
+}

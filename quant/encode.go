@@ -1,0 +1,195 @@
+package quant
+
+import (
+	"math"
+)
+
+// Encoder encodes and decodes rows, reusing its memory. It is not safe for concurrent use.
+type Encoder struct {
+	q        *Quantizer
+	residual []float32
+	codes    []uint8 // of the best scale so far
+	trial    []uint8
+	row      []byte
+	rounding float64 // variance that rounding queries adds, as a share of their squared length
+}
+
+// NewEncoder makes an encoder.
+func (q *Quantizer) NewEncoder() *Encoder {
+	d := q.cfg.Dim
+	return &Encoder{
+		q: q, residual: make([]float32, d), codes: make([]uint8, d), trial: make([]uint8, d),
+		row: make([]byte, q.layout.size), rounding: q.roundingError(),
+	}
+}
+
+// roundingError is the variance of rounding a query to multiples of 1/127 of its largest value, as a share of its squared
+// length. After a rotation the largest of d values is about √(2 ln d) deviations; without it it may be anything.
+func (q *Quantizer) roundingError() float64 {
+	d := float64(q.cfg.Dim)
+	peak := min(2*math.Log(d+1)+1, d)
+	if q.rotation == nil {
+		peak = d
+	}
+	step := 1.0 / 127
+	if q.cfg.Bits == 8 {
+		step /= 254
+	}
+	return peak * step * step / 12
+}
+
+// gaussianStep is the step of the uniform quantizer with 2^b values that suits the normal distribution best, in standard
+// deviations (Max, 1960): a rotation makes residuals look normal.
+var gaussianStep = [9]float64{2: 0.9957, 3: 0.5860, 4: 0.3352, 8: 0.0308}
+
+// stretches are the multiples of the expected step that are tried for each row.
+var stretches = [...]float64{0.8, 0.9, 1, 1.12, 1.25}
+
+// shares are the parts of the largest value that the grid is stretched over where values follow no known distribution.
+var shares = [...]float64{1, 0.85, 0.7, 0.55, 0.4, 0.28}
+
+// Encode writes the code of vec to row, Stride bytes long. Where vec is not finite the code is of no use.
+func (e *Encoder) Encode(row []byte, vec []float32) {
+	q, r := e.q, e.residual
+	copy(r, vec)
+	along := e.alongCenter(r)
+	q.toResidual(r)
+	length := norm(r)
+	grid, cos := e.choose(length)
+	f := factors{add: float32(length * length)}
+	if q.cfg.Metric != 0 {
+		f.add = float32(-along)
+	}
+	if length > 0 && cos > 0 {
+		f.mul = float32(length / grid / cos)
+		d := float64(q.cfg.Dim)
+		widen := 1 + 8/d // a rotation of few dimensions is not as random as the theory has it
+		f.err = float32(widen * length / cos * math.Sqrt((max(1-cos*cos, 0)+e.rounding)/max(d-1, 1)))
+	}
+	clear(e.row)
+	q.pack(e.row, e.codes)
+	q.layout.putFactors(e.row, f)
+	store(row, e.row)
+}
+
+// store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes such
+// readers look again. The race detector, which sees the plain Go kernels only, is told so by the directive.
+//
+//go:norace
+func store(row, code []byte) { copy(row, code) }
+
+// alongCenter is the inner product of the center and vec − center.
+func (e *Encoder) alongCenter(vec []float32) float64 {
+	return dot(e.q.center, vec) - e.q.centerSq
+}
+
+// choose fills codes with those of the scale that turns the residual least, and gives the grid vector's length and the
+// cosine between the two.
+func (e *Encoder) choose(length float64) (grid, cos float64) {
+	if length == 0 || math.IsInf(length, 0) || length != length {
+		clear(e.codes)
+		return 0, 0
+	}
+	if e.q.cfg.Bits == 1 {
+		return e.round(e.codes, 2*float64(largest(e.residual)), length) // only signs
+	}
+	try := func(step float64) {
+		if step == 0 || math.IsInf(1/step, 0) {
+			return
+		}
+		if g, c := e.round(e.trial, step, length); c > cos {
+			grid, cos = g, c
+			e.codes, e.trial = e.trial, e.codes
+		}
+	}
+	if e.q.rotation != nil && e.q.cfg.Dim >= 16 {
+		step := gaussianStep[e.q.cfg.Bits] * length / math.Sqrt(float64(e.q.cfg.Dim))
+		for _, s := range stretches {
+			try(step * s)
+		}
+	} else {
+		step := 2 * float64(largest(e.residual)) / float64(e.q.levels())
+		for _, s := range shares {
+			try(step * s)
+		}
+	}
+	if cos == 0 {
+		clear(e.codes)
+	}
+	return grid, cos
+}
+
+// round writes the codes of the residual on a grid of that step, and gives the grid vector's length and its cosine to
+// the residual.
+func (e *Encoder) round(codes []uint8, step, length float64) (grid, cos float64) {
+	top, inv, middle := float32(e.q.levels()-1), float32(1/step), e.q.middle()
+	codes = codes[:len(e.residual)]
+	var sq, along float32
+	for i, v := range e.residual {
+		u := min(max(v*inv+middle+0.5, 0), top) // truncated: nearest grid value
+		c := uint8(u)
+		codes[i] = c
+		g := float32(c) - middle
+		sq += g * g
+		along += g * v
+	}
+	grid = math.Sqrt(float64(sq))
+	return grid, min(float64(along)/grid/length, 1)
+}
+
+// largest is the largest absolute value. Floats without their sign order as integers do, which are quicker to compare.
+func largest(v []float32) float32 {
+	var a, b uint32
+	for len(v) >= 2 {
+		a = max(a, math.Float32bits(v[0])&math.MaxInt32)
+		b = max(b, math.Float32bits(v[1])&math.MaxInt32)
+		v = v[2:]
+	}
+	for _, x := range v {
+		a = max(a, math.Float32bits(x)&math.MaxInt32)
+	}
+	return math.Float32frombits(max(a, b))
+}
+
+// pack writes one code a dimension into a cleared row.
+func (q *Quantizer) pack(row []byte, codes []uint8) {
+	l := &q.layout
+	mask := uint8(1)<<l.low.bits - 1
+	l.low.each(q.cfg.Dim, func(at int, shift uint, _, d int) { row[at] |= codes[d] & mask << shift })
+	if l.high.bits != 0 {
+		l.high.each(q.cfg.Dim, func(at int, shift uint, _, d int) { row[at] |= codes[d] >> 2 << shift })
+	}
+}
+
+// unpack reads one code a dimension.
+func (q *Quantizer) unpack(codes []uint8, row []byte) {
+	l := &q.layout
+	mask := uint8(1)<<l.low.bits - 1
+	l.low.each(q.cfg.Dim, func(at int, shift uint, _, d int) { codes[d] = row[at] >> shift & mask })
+	if l.high.bits != 0 {
+		l.high.each(q.cfg.Dim, func(at int, shift uint, _, d int) { codes[d] |= row[at] >> shift & 1 << 2 })
+	}
+}
+
+// Decode writes the vector that row stands for to vec, Dim values.
+func (e *Encoder) Decode(vec []float32, row []byte) {
+	q := e.q
+	e.decodeResidual(vec, row)
+	if q.rotation != nil {
+		q.rotation.invert(vec)
+	}
+	for i, c := range q.center {
+		vec[i] += c
+	}
+}
+
+// decodeResidual writes the rotated residual that row stands for, and gives its factors.
+func (e *Encoder) decodeResidual(vec []float32, row []byte) factors {
+	q := e.q
+	f, middle := q.layout.getFactors(row), q.middle()
+	q.unpack(e.codes, row)
+	for i, c := range e.codes {
+		vec[i] = (float32(c) - middle) * f.mul
+	}
+	return f
+}

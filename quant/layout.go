@@ -1,0 +1,109 @@
+package quant
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// blockBytes is what the kernels read of a row at a time.
+const blockBytes = 64
+
+// layout is where things lie in a row of codes:
+//
+//	low part:  the code's bits (3-bit codes: the lower two), in blocks of 64 bytes, the last one shorter
+//	high part: 3-bit codes only: their third bit, in the same way
+//	factors:   three float32, see factors
+//
+// Byte j of a block of w bytes holds 8/b dimensions w apart, so that a shift and a mask unpack as many as there are bytes
+// in a register.
+type layout struct {
+	low, high part
+	factors   int // offset
+	size      int // bytes of a row that mean something
+	stride    int
+}
+
+// part is a run of codes of one width.
+type part struct {
+	at, bits, bytes int
+}
+
+func (p part) perByte() int { return 8 / p.bits }
+func (p part) blocks() int  { return (p.bytes + blockBytes - 1) / blockBytes }
+
+func layoutOf(dim, bits int) layout {
+	var l layout
+	l.low = part{0, bits, (dim*bits + 7) / 8}
+	end := l.low.bytes
+	if bits == 3 {
+		l.low = part{0, 2, (dim + 3) / 4}
+		l.high = part{l.low.bytes, 1, (dim + 7) / 8}
+		end = l.low.bytes + l.high.bytes
+	}
+	l.factors = (end + 3) &^ 3
+	l.size = l.factors + factorBytes
+	l.stride = strideOf(l.size)
+	return l
+}
+
+// strideOf puts rows on cache lines of their own where that costs little memory.
+func strideOf(size int) int {
+	aligned := (size + 63) &^ 63
+	limit := size / 8
+	if size <= 256 {
+		limit = size / 4 // small rows are what walks read: a line less is worth more there
+	}
+	if aligned-size <= limit {
+		return aligned
+	}
+	return (size + 15) &^ 15
+}
+
+// slack is how far past the last row's start a kernel may read.
+func (l *layout) slack() int {
+	end := l.low.blocks() * blockBytes
+	if l.high.bits != 0 {
+		end = max(end, l.high.at+l.high.blocks()*blockBytes)
+	}
+	return max(end, l.stride)
+}
+
+// each calls f with the byte, the shift and the dimension of every code of the part, in the order of blocks, then of parts
+// of a byte, then of bytes; slot is the place among the values of a query, which fill whole blocks.
+func (p part) each(dim int, f func(at int, shift uint, slot, d int)) {
+	d := 0
+	for block := range p.blocks() {
+		w := min(blockBytes, p.bytes-block*blockBytes)
+		for k := range p.perByte() {
+			for j := range w {
+				if d+j < dim {
+					f(p.at+block*blockBytes+j, uint(k*p.bits), (block*p.perByte()+k)*blockBytes+j, d+j)
+				}
+			}
+			d += w
+		}
+	}
+}
+
+const factorBytes = 12
+
+// factors are a row's: distance ≈ add + mul·(estimated inner product of grid and query) and the error's measure.
+type factors struct {
+	add, mul, err float32
+}
+
+func (l *layout) putFactors(row []byte, f factors) {
+	b := row[l.factors:]
+	binary.LittleEndian.PutUint32(b, math.Float32bits(f.add))
+	binary.LittleEndian.PutUint32(b[4:], math.Float32bits(f.mul))
+	binary.LittleEndian.PutUint32(b[8:], math.Float32bits(f.err))
+}
+
+func (l *layout) getFactors(row []byte) factors {
+	b := row[l.factors:]
+	return factors{
+		math.Float32frombits(binary.LittleEndian.Uint32(b)),
+		math.Float32frombits(binary.LittleEndian.Uint32(b[4:])),
+		math.Float32frombits(binary.LittleEndian.Uint32(b[8:])),
+	}
+}

@@ -1,0 +1,205 @@
+package quant
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/shale-search/shale/internal/simd"
+	"github.com/shale-search/shale/vector"
+)
+
+const (
+	// Sigmas is the number of standard errors that Bound stands for.
+	Sigmas = 3.2
+	// OverBound is the share of estimates that may be off by more than Bound.
+	OverBound = 0.005
+)
+
+// Scorer estimates distances of rows of codes to the query that it is bound to. It may be bound again and again without
+// allocating. It is not safe for concurrent use. It implements vector.Scorer.
+type Scorer struct {
+	q       *Quantizer
+	base    unsafe.Pointer
+	codes   []byte
+	kernel  simd.CodeBatch
+	query   simd.CodeQuery
+	fine    simd.CodeQuery // 8 bits: what rounding the query left over
+	values  []int8
+	rest    []int8
+	rotated []float32
+	own     []float32
+	length  float32 // of the rotated query
+	sum     []float32
+	enc     *Encoder
+}
+
+// NewScorer makes a scorer of the rows in codes, Bytes long.
+func NewScorer(q *Quantizer, codes []byte) *Scorer {
+	s := &Scorer{}
+	s.Reset(q, codes)
+	return s
+}
+
+// Reset makes s a scorer of other rows.
+func (s *Scorer) Reset(q *Quantizer, codes []byte) {
+	s.base, s.codes = unsafe.Pointer(unsafe.SliceData(codes)), codes
+	if s.q == q {
+		return
+	}
+	s.q, s.enc = q, q.NewEncoder()
+	l := &q.layout
+	low := l.low.blocks() * l.low.perByte() * blockBytes
+	all := low
+	if l.high.bits != 0 {
+		all += l.high.blocks() * l.high.perByte() * blockBytes
+	}
+	s.values = alignedInt8(all)
+	s.kernel = simd.Active.Codes[q.cfg.Bits]
+	s.query = simd.CodeQuery{Values: &s.values[0], Blocks: l.low.blocks(), Factors: l.factors, Add: 1}
+	if l.high.bits != 0 {
+		s.query.High, s.query.HighBlocks, s.query.HighValues = l.high.at, l.high.blocks(), &s.values[low]
+	}
+	if q.cfg.Bits == 8 {
+		s.rest = alignedInt8(all)
+		s.fine = s.query
+		s.fine.Values, s.fine.Add = &s.rest[0], 0
+	}
+	s.rotated, s.own = make([]float32, q.cfg.Dim), make([]float32, q.cfg.Dim)
+}
+
+// alignedInt8 makes a slice that starts on a cache line.
+func alignedInt8(n int) []int8 {
+	b := make([]int8, n+blockBytes)
+	skip := int(-uintptr(unsafe.Pointer(&b[0])) % blockBytes)
+	return b[skip : skip+n : skip+n]
+}
+
+// Query is the memory that a caller may fill with a query before BindOwn.
+func (s *Scorer) Query() []float32 { return s.own }
+
+// BindOwn binds the scorer to what Query holds, normalised if the metric is cosine.
+func (s *Scorer) BindOwn() { s.Bind(s.own) }
+
+// Bind binds the scorer to a query of Dim values.
+func (s *Scorer) Bind(query []float32) {
+	q := s.q
+	copy(s.rotated, query)
+	gamma := 1 - dot32(query, q.center)
+	q.toResidual(s.rotated)
+	length := norm32(s.rotated)
+	if q.cfg.Metric == vector.L2 {
+		gamma = length * length
+	}
+	s.prepare(gamma, length)
+}
+
+// BindRow binds the scorer to what row id's code stands for.
+func (s *Scorer) BindRow(id uint32) {
+	f := s.enc.decodeResidual(s.rotated, s.row(id))
+	gamma := f.add
+	if s.q.cfg.Metric != vector.L2 {
+		gamma += 1 - float32(s.q.centerSq)
+	}
+	s.prepare(gamma, norm32(s.rotated))
+}
+
+func (s *Scorer) row(id uint32) []byte {
+	at := int(id) * s.q.layout.stride
+	return s.codes[at : at+s.q.layout.size]
+}
+
+// prepare rounds the rotated query to signed bytes.
+func (s *Scorer) prepare(gamma, length float32) {
+	s.length = length
+	step := largest(s.rotated) / 127
+	s.fill(&s.query, s.values, step, gamma)
+	if s.rest != nil {
+		s.fill(&s.fine, s.rest, step/254, 0)
+	}
+}
+
+// fill rounds what is in rotated to multiples of step, leaves there what rounding took away, and sets the query's factors.
+func (s *Scorer) fill(to *simd.CodeQuery, values []int8, step, gamma float32) {
+	l, inv := &s.q.layout, float32(0)
+	if step > 0 {
+		inv = 1 / step
+	}
+	if math.IsInf(float64(inv), 0) {
+		step, inv = 0, 0
+	}
+	sum := s.round(values, l.low, step, inv)
+	if l.high.bits != 0 {
+		s.copyHigh(values)
+	}
+	scale := s.q.cfg.scale() * step
+	to.Alpha, to.Beta, to.Gamma = -scale, scale*s.q.middle()*float32(sum), gamma
+}
+
+// round is the part of fill that touches every dimension; it gives the sum of the values.
+func (s *Scorer) round(values []int8, p part, step, inv float32) int {
+	sum, d := int32(0), 0
+	for block := range p.blocks() {
+		w := min(blockBytes, p.bytes-block*blockBytes)
+		for k := range p.perByte() {
+			if d >= len(s.rotated) {
+				break
+			}
+			from := s.rotated[d:min(d+w, len(s.rotated))]
+			to := values[(block*p.perByte()+k)*blockBytes:][:len(from)]
+			for j, v := range from {
+				n := nearest(v * inv)
+				to[j] = int8(n)
+				sum += n
+				from[j] = v - float32(n)*step
+			}
+			d += w
+		}
+	}
+	return int(sum)
+}
+
+// nearest rounds to the nearest integer, without a branch.
+func nearest(v float32) int32 {
+	const magic = 3 << 22 // pushes the fraction out of a float32's mantissa
+	return int32(math.Float32bits(v+magic)&0x7fffff) - 1<<22
+}
+
+// copyHigh arranges the values once more for the part of 3-bit codes that holds their third bits.
+func (s *Scorer) copyHigh(values []int8) {
+	l := &s.q.layout
+	flat := s.enc.trial
+	l.low.each(s.q.cfg.Dim, func(_ int, _ uint, slot, d int) { flat[d] = uint8(values[slot]) })
+	high := values[l.low.blocks()*l.low.perByte()*blockBytes:]
+	l.high.each(s.q.cfg.Dim, func(_ int, _ uint, slot, d int) { high[slot] = int8(flat[d]) })
+}
+
+// Score implements vector.Scorer.
+func (s *Scorer) Score(ids []uint32, out []float32) {
+	if len(ids) == 0 {
+		return
+	}
+	stride := uintptr(s.q.layout.stride)
+	s.kernel(&s.query, s.base, stride, ids, out)
+	if s.rest == nil {
+		return
+	}
+	if cap(s.sum) < len(ids) {
+		s.sum = make([]float32, len(ids))
+	}
+	s.kernel(&s.fine, s.base, stride, ids, s.sum[:len(ids)])
+	for i, v := range s.sum[:len(ids)] {
+		out[i] += v
+	}
+}
+
+// Prefetch asks for the codes of ids.
+func (s *Scorer) Prefetch(ids []uint32) {
+	simd.PrefetchRows(s.base, uintptr(s.q.layout.stride), s.q.layout.factors+8, ids)
+}
+
+// Bound is how far the estimate for row id may be off, Sigmas standard errors.
+func (s *Scorer) Bound(id uint32) float32 {
+	at := int(id)*s.q.layout.stride + s.q.layout.factors + 8
+	e := *(*float32)(unsafe.Pointer(&s.codes[at]))
+	return Sigmas * s.q.cfg.scale() * s.length * e
+}
