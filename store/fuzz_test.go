@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
@@ -56,6 +57,56 @@ func FuzzSections(f *testing.F) {
 	f.Fuzz(func(t *testing.T, meta, levels, links0, upperAt, upper, labels, vectors, deleted []byte) {
 		openBytes(t, assemble(t, meta, levels, links0, upperAt, upper, labels, vectors, deleted, nil, nil))
 	})
+}
+
+// FuzzCodes does the same with whatever a small index may say about its codes.
+func FuzzCodes(f *testing.F) {
+	for _, bits := range []int{1, 3, 8} {
+		sections := codedSections(f, bits)
+		f.Add(sections[0], sections[kinds-2], sections[kinds-1])
+	}
+	rest := codedSections(f, 3)
+	f.Fuzz(func(t *testing.T, meta, center, codes []byte) {
+		s := slices.Clone(rest)
+		s[0], s[kinds-2], s[kinds-1] = meta, center, codes
+		openBytes(t, assemble(t, s...))
+	})
+}
+
+// codedSections are those of an index of few elements, as if it had been trained.
+func codedSections(f *testing.F, bits int) [][]byte {
+	small := shape{config: hnsw.Config{Dim: 5, M: 2, Codes: hnsw.Codes{Bits: bits}}, rows: 6}.make(f).source
+	var coded *hnsw.Index
+	err := small.WithImage(func(from *hnsw.Image) (err error) {
+		coded, err = hnsw.Restore(from.Config, from.Count, from.UpperLists(), func(to *hnsw.Image) error {
+			to.TopLevel, to.Entry, to.Coded = from.TopLevel, from.Entry, true
+			copy(to.Links0, from.Links0)
+			copy(to.Levels, from.Levels)
+			copy(to.UpperAt, from.UpperAt)
+			copy(to.Upper, from.Upper)
+			copy(to.Labels, from.Labels)
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer coded.Close()
+	path := filepath.Join(f.TempDir(), "coded")
+	if err := Save(context.Background(), path, coded); err != nil {
+		f.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := make([][]byte, kinds)
+	for i := range s {
+		entry, _ := sectionFrom(b[tableAt+i*sectionSize:])
+		s[i] = b[entry.Offset:entry.End()]
+	}
+	return s
 }
 
 // assemble makes a file of sections.

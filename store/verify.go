@@ -73,6 +73,9 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 	v.note(v.checkDeleted(m))
 	v.note(v.locate(m.Check()))
+	if !vector.Finite(m.Center) {
+		v.note(v.r.Caused(hnsw.ErrNotFinite, v.h.section(Center).Offset, Center.String(), "codes can't be relative to it"))
+	}
 	v.note(v.checkLabels())
 	if len(v.report.Problems) > 0 {
 		return nil
