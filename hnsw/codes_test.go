@@ -3,7 +3,9 @@ package hnsw
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -270,21 +272,71 @@ func TestSlack(t *testing.T) {
 	}
 }
 
-func TestRenumbered(t *testing.T) {
-	x, rows := codedReal(t, 2)
-	must(t, x.Delete(5))
-	y, err := x.Renumbered()
-	must(t, err)
-	defer y.Close()
-	for i := range 50 {
-		q := decoded(rows, i*7)
-		want, err := x.Search(q, 10, SearchOptions{Ef: 50})
+func TestReorder(t *testing.T) {
+	for _, bits := range []int{0, 2} {
+		rows, err := wordnet()
 		must(t, err)
-		got, err := y.Search(q, 10, SearchOptions{Ef: 50})
+		x, err := New(Config{Dim: rows.Dim(), Metric: vector.Cosine, Codes: Codes{Bits: bits}, Storage: vector.Float16, ReplaceDelete: true})
 		must(t, err)
-		sameResults(t, got, want)
+		defer x.Close()
+		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
+		must(t, x.Delete(5))
+		var want [][]Neighbor
+		for i := range 50 {
+			found, err := x.Search(decoded(rows, i*7), 10, SearchOptions{Ef: 50})
+			must(t, err)
+			want = append(want, found)
+		}
+		must(t, x.Reorder())
+		for i, w := range want {
+			got, err := x.Search(decoded(rows, i*7), 10, SearchOptions{Ef: 50})
+			must(t, err)
+			sameResults(t, got, w)
+		}
+		must(t, x.WithImage((*Image).Check))
+		soundBooks(t, x)
+		must(t, x.Add(1<<40, decoded(rows, 0), AddOptions{ReplaceDeleted: true}))
+		v := make([]float32, rows.Dim())
+		must(t, x.Vector(4711, v))
+		if found, err := x.Search(v, 1, SearchOptions{}); err != nil || found[0].Label != 4711 {
+			t.Errorf("label 4711 finds %v, %v", found, err)
+		}
+		soundBooks(t, x)
 	}
-	must(t, y.Add(1<<40, decoded(rows, 0), AddOptions{}))
-	must(t, y.Undelete(5))
-	soundBooks(t, y)
+}
+
+// TestReorderBesideSearches: searches that overlap are answered rightly or refused.
+func TestReorderBesideSearches(t *testing.T) {
+	x, rows := codedReal(t, 2)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for w := range 3 {
+		wg.Go(func() {
+			for i := w; ; i = (i + 7) % 1000 {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				found, err := x.Search(decoded(rows, i), 1, SearchOptions{})
+				if err != nil && !errors.Is(err, ErrClosed) || err == nil && found[0].Distance > 1e-3 {
+					t.Errorf("row %d: %v, %v", i, found, err)
+					return
+				}
+			}
+		})
+	}
+	reordered := 0
+	for range 40 {
+		if err := x.Reorder(); err == nil {
+			reordered++
+		} else if !errors.Is(err, ErrBusy) {
+			t.Error(err)
+		}
+	}
+	close(done)
+	wg.Wait()
+	t.Logf("reordered %d times", reordered)
+	must(t, x.Reorder())
+	must(t, x.WithImage((*Image).Check))
 }

@@ -36,22 +36,6 @@ func (x *Index) Freeze() (*Frozen, error) {
 	return f, err
 }
 
-// Renumbered gives a copy of the index, which grows as well, with its elements in breadth-first order from the entry point:
-// searches find what they read next nearer to what they have read. Slots and labels keep nothing of their order.
-func (x *Index) Renumbered() (*Index, error) {
-	var y *Index
-	err := x.WithImage(func(m *Image) error {
-		var err error
-		order := breadthFirst(m)
-		y, err = Restore(m.Config, m.Count, m.UpperLists(), func(to *Image) error {
-			renumber(to, m, order)
-			return nil
-		})
-		return err
-	})
-	return y, err
-}
-
 func freeze(m *Image) (*Frozen, error) {
 	order := breadthFirst(m)
 	c := m.Config

@@ -20,16 +20,17 @@ type graph struct {
 	m0, m    int // longest list on level 0 and above
 	capacity int
 
-	links0  []uint32              // capacity × m0
-	upper   []uint32              // lists of m links, one for each level above 0 of each element
-	upperAt []uint32              // index of an element's first list in upper
-	levels  []uint8               // an element's highest level
-	labels  []uint64              // atomic: replacing a deleted element changes its label
-	inbound []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
-	deleted bitmap                // marked deleted
-	ready   bitmap                // inserted completely
-	rows    vector.Matrix         // capacity rows
-	coder   atomic.Pointer[coder] // codes of the rows; nil: none, or not trained yet
+	links0   []uint32              // capacity × m0
+	upper    []uint32              // lists of m links, one for each level above 0 of each element
+	upperAt  []uint32              // index of an element's first list in upper
+	levels   []uint8               // an element's highest level
+	labels   []uint64              // atomic: replacing a deleted element changes its label
+	inbound  []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
+	deleted  bitmap                // marked deleted
+	ready    bitmap                // inserted completely
+	rows     vector.Matrix         // capacity rows
+	rowBytes []byte                // what rows views
+	coder    atomic.Pointer[coder] // codes of the rows; nil: none, or not trained yet
 
 	regions []*mmap.Region
 	refs    atomic.Int64 // the index's own and one for each search under way; the last one frees
@@ -51,6 +52,7 @@ func newGraph(c *Config, capacity, upperLists int) (*graph, error) {
 	g.deleted = alloc[uint32](g, (capacity+31)/32, 1, &err)
 	g.ready = alloc[uint32](g, (capacity+31)/32, 1, &err)
 	if err == nil {
+		g.rowBytes = rows
 		g.rows, err = vector.FromBytes(rows, c.Storage, capacity, c.Dim, stride)
 	}
 	if err != nil {

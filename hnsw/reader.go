@@ -110,7 +110,8 @@ func (r *Reader) putSearcher(s *searcher) {
 
 // descend walks greedily from the entry point through the levels above until, and gives the nearest element found.
 func (s *searcher) descend(g *graph, entry uint64, until int) uint32 {
-	node, top := uint32(entry), int(entry>>32)
+	node := uint32(entry)
+	top := min(int(entry>>32), int(g.levels[node])) // a reordered graph may have another element there
 	if top <= until {
 		return node
 	}
