@@ -297,9 +297,9 @@ func TestReorder(t *testing.T) {
 		soundBooks(t, x)
 		must(t, x.Add(1<<40, decoded(rows, 0), AddOptions{ReplaceDeleted: true}))
 		v := make([]float32, rows.Dim())
-		must(t, x.Vector(4711, v))
-		if found, err := x.Search(v, 1, SearchOptions{}); err != nil || found[0].Label != 4711 {
-			t.Errorf("label 4711 finds %v, %v", found, err)
+		must(t, x.Vector(100, v))
+		if found, err := x.Search(v, 1, SearchOptions{}); err != nil || found[0].Label != 100 {
+			t.Errorf("label 100 finds %v, %v", found, err)
 		}
 		soundBooks(t, x)
 	}

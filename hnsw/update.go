@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"slices"
+	"sync/atomic"
 )
 
 // update replaces the vector, and where it changed the label, of an element that is in the graph, brings it back if it
@@ -36,8 +37,8 @@ func (x *Index) rewrite(s *searcher, at slot, own []float32) {
 	}
 }
 
-// repairAround mends the links of the elements that id links to on level, now that id is to move elsewhere: each that
-// links to id gets other links in its place, from their common neighbourhood.
+// repairAround mends the links of the elements around id on level, now that id is to move elsewhere: each that links to id
+// gets another link in its place, from their common neighbourhood.
 //
 // hnswlib chooses the whole list of each anew; the heuristic then drops links that were no worse than before, and a graph
 // that sees many updates thins out.
@@ -52,9 +53,24 @@ func (x *Index) repairAround(s *searcher, g *graph, id uint32, level int) {
 	}
 	slices.Sort(around)
 	around = slices.Compact(around)
-	for _, n := range near {
-		x.relink(s, g, n, id, level, around)
+	for _, n := range around {
+		if n != id && links(g.list(n, level), id) {
+			x.relink(s, g, n, id, level, around)
+		}
 	}
+}
+
+// links reports whether a list has a link to id.
+func links(list []uint32, id uint32) bool {
+	for i := range list {
+		switch atomic.LoadUint32(&list[i]) {
+		case id + 1:
+			return true
+		case 0:
+			return false
+		}
+	}
+	return false
 }
 
 // relink replaces element n's link to gone, if it has one, by the nearest of the candidates around that are not nearer to
