@@ -10,7 +10,8 @@ import (
 // Options says what an index is like and how to build it. The zero value of a field means its default.
 type Options struct {
 	Metric         Metric   // default L2
-	Storage        Storage  // default Float32
+	Storage        Storage  // what searches walk over; default AutoStorage: codes of a cache line or two, or short rows
+	Keep           Keep     // rows kept for exact distances; default AutoKeep: half floats beside codes where that is safe
 	M              int      // links a new row gets a level: more find more and take more memory; default 16
 	BaseLinks      int      // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
 	EfConstruction int      // rows looked at for a new row's links: more build a better graph, more slowly; default 200
@@ -22,16 +23,22 @@ type Options struct {
 	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
 }
 
-func (o Options) config(dim, rows int) hnsw.Config {
+func (o Options) config(dim, rows int, halfIsSafe bool) (hnsw.Config, error) {
+	codes, storage, err := o.layout(dim, halfIsSafe)
 	return hnsw.Config{
-		Dim: dim, Metric: o.Metric, Storage: o.Storage,
+		Dim: dim, Metric: o.Metric, Storage: storage, Codes: codes,
 		M: o.M, BaseLinks: o.BaseLinks, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: rows,
-	}
+	}, err
 }
 
-// New makes an empty index of vectors of dim values.
+// New makes an empty index of vectors of dim values. AutoKeep keeps half floats beside codes only if the metric is cosine,
+// since other vectors might be too large for them.
 func New(dim int, o Options) (*Index, error) {
-	graph, err := hnsw.New(o.config(dim, o.Capacity))
+	c, err := o.config(dim, o.Capacity, o.Metric == Cosine)
+	if err != nil {
+		return nil, fmt.Errorf("new index: %w", err)
+	}
+	graph, err := hnsw.New(c)
 	if err != nil {
 		return nil, fmt.Errorf("new index: %w", err)
 	}
@@ -40,11 +47,18 @@ func New(dim int, o Options) (*Index, error) {
 
 // Build makes an index of rows, which are copied. It refuses NaN and infinity.
 func Build(ctx context.Context, rows Matrix, o Options) (*Index, error) {
-	graph, err := hnsw.New(o.config(rows.Dim(), rows.Rows()))
+	c, err := o.config(rows.Dim(), rows.Rows(), HalfIsSafe(rows, o.Metric))
+	if err != nil {
+		return nil, fmt.Errorf("build: %w", err)
+	}
+	graph, err := hnsw.New(c)
 	if err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
 	err = graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+	if err == nil {
+		err = graph.Reorder()
+	}
 	if err != nil {
 		graph.Close()
 		return nil, fmt.Errorf("build: %w", err)

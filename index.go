@@ -31,13 +31,19 @@ type SearchOptions struct {
 	Ef     int          // rows looked at more closely: more find more and take longer; raised to k; default Index.Ef
 	Filter *Filter      // labels that may be returned; default all
 	Stats  *SearchStats // filled in, if not nil
+	// Rerank is the number of candidates found by codes that are ranked by their rows, at least k; default: as many as may
+	// be among the k nearest, by the error bound of their estimates.
+	Rerank int
+	// Slack ends a search early, at the first candidate whose distance is more than 1 + Slack times that of the k-th; ef
+	// bounds it still. Not for ip. About 0.05 to 0.25; default: searches go on as long as ef says.
+	Slack float32
 }
 
 func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 	if o.Ef <= 0 {
 		o.Ef = x.Ef()
 	}
-	return hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Stats: o.Stats}
+	return hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Stats: o.Stats, Rerank: o.Rerank, Slack: o.Slack}
 }
 
 // Search gives the k vectors nearest to query, nearest first, ties by smaller label; fewer where there are fewer.
@@ -142,3 +148,12 @@ func (x *Index) Graph() *hnsw.Index { return x.graph }
 
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed.
 func (x *Index) Close() error { return x.graph.Close() }
+
+// Reorder renumbers the rows within the index for searches to be faster, as Build does. It is meant for an index that has
+// just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives hnsw.ErrBusy.
+func (x *Index) Reorder() error {
+	if err := x.graph.Reorder(); err != nil {
+		return fmt.Errorf("reorder: %w", err)
+	}
+	return nil
+}

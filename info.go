@@ -12,7 +12,7 @@ type Info struct {
 	Deleted        int     `json:"deleted"`
 	Dim            int     `json:"dim"`
 	Metric         string  `json:"metric"`
-	Storage        string  `json:"storage"` // what searches read
+	Storage        string  `json:"storage"` // what searches walk over
 	Keep           string  `json:"keep"`    // the rows at hand for exact distances
 	Shards         int     `json:"shards"`
 	M              int     `json:"m"`
@@ -23,6 +23,7 @@ type Info struct {
 	Levels         []int   `json:"levels"` // rows by their highest level
 	AverageDegree  float64 `json:"average_degree"`
 	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
+	CodeBytes      int64   `json:"code_bytes"`   // of these; 0 until there are rows enough to train codes on
 }
 
 // Info describes the index as it is now.
@@ -32,11 +33,12 @@ func (x *Index) Info() (Info, error) {
 		return Info{}, fmt.Errorf("describe index: %w", err)
 	}
 	c := x.graph.Config()
+	storage, keep := storageOf(c)
 	return Info{
 		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
-		Storage: c.Storage.String(), Keep: c.Storage.String(), Shards: 1,
+		Storage: storage, Keep: keep, Shards: 1,
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: x.Ef(),
-		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(),
+		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
 	}, nil
 }
 

@@ -131,9 +131,10 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	}
 	shard.Rows = info.Count
 	c := info.Config
+	storage, keep := storageOf(c)
 	return &manifest.Manifest{
 		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
-		Dim: c.Dim, Metric: c.Metric.String(), Storage: c.Storage.String(), Keep: c.Storage.String(),
+		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep,
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
 		Tuned: x.tuned.Load(), Shards: []manifest.Shard{shard},
 	}, nil

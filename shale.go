@@ -26,15 +26,6 @@ const (
 	Cosine = vector.Cosine
 )
 
-// Storage is the type in which rows are kept and compared.
-type Storage = vector.Type
-
-// The storages: four or two bytes a value.
-const (
-	Float32 = vector.Float32
-	Float16 = vector.Float16
-)
-
 // Matrix is a view of rows of numbers; vector.Of makes one of a slice.
 type Matrix = vector.Matrix
 

@@ -26,7 +26,8 @@ type Point struct {
 	P50       float64 `json:"p50_us"`
 	P95       float64 `json:"p95_us"`
 	P99       float64 `json:"p99_us"`
-	Distances float64 `json:"distances"` // computed a query
+	Distances float64 `json:"distances"` // computed a query: estimates, where the index has codes
+	Reranked  float64 `json:"reranked"`  // candidates ranked by their rows, a query
 	Hops      float64 `json:"hops"`      // nodes expanded a query
 }
 
@@ -35,6 +36,8 @@ type Options struct {
 	K       int           // results a query; 0: 10
 	Threads int           // searching at the same time; 0: 1
 	MinTime time.Duration // least time to measure; queries are repeated until then; 0: one pass
+	Rerank  int           // as in shale.SearchOptions
+	Slack   float32       // as in shale.SearchOptions
 	Filter  *shale.Filter // labels that may be returned; the truth must be that of these
 
 	Progress func(done int) // told the number of values of ef measured
@@ -98,11 +101,12 @@ func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, 
 
 // quality measures everything but time.
 func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
-	var hits, of, distances, hops atomic.Int64
+	var hits, of, distances, reranked, hops atomic.Int64
 	err := b.each(ctx, func() func(q int) error {
 		var found []shale.Neighbor
 		var stats shale.SearchStats
-		o := shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Stats: &stats}
+		o := b.options(ef)
+		o.Stats = &stats
 		return func(q int) error {
 			var err error
 			found, err = b.x.SearchInto(found[:0], b.queries[q], b.o.K, o)
@@ -110,6 +114,7 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 			hits.Add(int64(right))
 			of.Add(int64(asked))
 			distances.Add(int64(stats.Distances))
+			reranked.Add(int64(stats.Reranked))
 			hops.Add(int64(stats.Hops))
 			return err
 		}
@@ -117,8 +122,12 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 	n := float64(len(b.queries))
 	return Point{
 		Ef: ef, Recall: float64(hits.Load()) / float64(of.Load()),
-		Distances: float64(distances.Load()) / n, Hops: float64(hops.Load()) / n,
+		Distances: float64(distances.Load()) / n, Reranked: float64(reranked.Load()) / n, Hops: float64(hops.Load()) / n,
 	}, err
+}
+
+func (b *bench) options(ef int) shale.SearchOptions {
+	return shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Rerank: b.o.Rerank, Slack: b.o.Slack}
 }
 
 // time measures passes over all queries until MinTime has gone by.
@@ -133,7 +142,7 @@ func (b *bench) time(ctx context.Context, p *Point) error {
 			last := time.Now()
 			return func(q int) error {
 				var err error
-				found, err = b.x.SearchInto(found[:0], b.queries[q], b.o.K, shale.SearchOptions{Ef: p.Ef, Filter: b.o.Filter})
+				found, err = b.x.SearchInto(found[:0], b.queries[q], b.o.K, b.options(p.Ef))
 				now := time.Now()
 				one[q], last = now.Sub(last), now
 				return err

@@ -106,18 +106,19 @@ type batchSearch struct {
 
 // batchSum is what workers count.
 type batchSum struct {
-	distances, hops, exact, done int
+	distances, reranked, hops, exact, done int
 }
 
 func (b *batchSum) add(o batchSum) {
 	b.distances += o.distances
+	b.reranked += o.reranked
 	b.hops += o.hops
 	b.exact += o.exact
 	b.done += o.done
 }
 
 func (b *batchSum) stats() SearchStats {
-	return SearchStats{Distances: b.distances, Hops: b.hops, Exact: b.exact == b.done}
+	return SearchStats{Distances: b.distances, Reranked: b.reranked, Hops: b.hops, Exact: b.exact == b.done}
 }
 
 // batchScratch is a worker's memory, kept for the next batch.
@@ -188,7 +189,7 @@ func (b *batchSearch) one(w *batchScratch, row int, sum *batchSum) error {
 	if err != nil {
 		return err
 	}
-	sum.add(batchSum{distances: w.stats.Distances, hops: w.stats.Hops, done: 1})
+	sum.add(batchSum{distances: w.stats.Distances, reranked: w.stats.Reranked, hops: w.stats.Hops, done: 1})
 	if w.stats.Exact {
 		sum.exact++
 	}

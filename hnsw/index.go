@@ -103,7 +103,8 @@ func (x *Index) id(g *graph, label uint64) (uint32, bool) {
 	return id, ok
 }
 
-// Labels gives the labels of all elements, deleted ones included, in the order in which their slots were first used.
+// Labels gives the labels of all elements, deleted ones included, in the order of their slots: that in which they were first used, until
+// Reorder.
 func (x *Index) Labels() ([]uint64, error) {
 	g, err := x.view()
 	if err != nil {

@@ -16,7 +16,6 @@ type Quantizer struct {
 	center   []float32
 	centerSq float64
 	rotation *rotation // nil: none
-	drift    float64   // mean squared distance of the sample from the center
 }
 
 // Train makes a quantizer whose center is the mean of the sample.

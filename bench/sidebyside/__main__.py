@@ -83,11 +83,13 @@ def _measure(options: Namespace, folder: Path) -> dict[str, Any]:
         "settings": {name: getattr(options, name) for name in SETTINGS},
         "data": {f: v for f, v in asdict(prepared).items() if f not in ("base", "queries")},
         "truth": source,
-        "limit": {} if options.no_limit else limit.measure(prepared),
+        "limit": {},
     }
 
     def keep(outcomes: list[Outcome], loads: list[float]) -> None:
         results.update(engines=[o.as_json() for o in outcomes], loads=loads)
+        if not results["limit"] and not options.no_limit:  # the builds have told what there is to read
+            results["limit"] = limit.measure(prepared.dim, results["engines"])
         (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
 
     measure([e for e in engines if e.name in names], options.reps, keep)

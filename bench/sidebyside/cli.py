@@ -8,7 +8,7 @@ from pathlib import Path
 
 EFS = [10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 600, 800]
 DATASETS = ("wordnet", "minilm384", "glove100", "sift128", "files")
-STORAGES = ("fp32", "fp16")
+STORAGES = ("auto", "fp32", "fp16")
 
 
 def _numbers(text: str) -> list[int]:
@@ -48,7 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     what.add_argument("--pin", type=int, default=-1, metavar="CPU", help="search on this CPU only")
     what.add_argument("--timeout", type=float, default=3600, help="seconds that a build or a sweep may take")
-    what.add_argument("--shale-storage", type=_names, default=list(STORAGES), help="--storage of each Shale row")
+    what.add_argument(
+        "--shale-storage",
+        type=_names,
+        default=list(STORAGES),
+        metavar="STORAGE[+KEEP],...",
+        help=f"a Shale row for each --storage and --keep, as in rabitq4+fp16 (default: {','.join(STORAGES)})",
+    )
     what.add_argument("--shale", type=Path, metavar="COMMAND", help="default: built from the repository")
     what.add_argument("--hnswlib-mmap", type=Path, metavar="FOLDER", help="its sources, to take part as well")
     what.add_argument("--no-limit", action="store_true", help="skip the machine's random-read limit")

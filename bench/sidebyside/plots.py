@@ -13,7 +13,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
 from .reading import frontier  # noqa: E402
-from .report import summarise  # noqa: E402
+from .report import COMPARED_AT, summarise  # noqa: E402
 
 MIB = 2**20
 TICKS = (0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
@@ -22,7 +22,7 @@ MARKERS = "os^Dv<>PX*hp"
 
 
 def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Writes qps.png, build.png and memory.png."""
+    """Writes qps.png, build.png, memory.png and bytes.png."""
     summaries = summarise(results)
     if not summaries:
         return []
@@ -31,6 +31,7 @@ def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
         _speed(summaries, title, results["settings"]["k"], folder / "qps.png"),
         _bars(summaries, f"Build, {title}", "seconds", lambda s: s["build"].get("seconds"), folder / "build.png"),
         _bars(summaries, f"Memory, {title}", "MB resident after the build", _megabytes, folder / "memory.png"),
+        _bytes(summaries, title, results["settings"]["k"], folder / "bytes.png"),
     ]
 
 
@@ -68,6 +69,31 @@ def _speed(summaries: Sequence[Mapping[str, Any]], title: str, k: int, path: Pat
     axes.set_title(title)
     axes.grid(True, which="both", alpha=0.25)
     figure.legend(loc="outside right upper", fontsize="small", frameon=False)
+    return _save(figure, path)
+
+
+def _bytes(summaries: Sequence[Mapping[str, Any]], title: str, k: int, path: Path) -> Path:
+    """Speed at one recall over memory: what is up and to the left is better."""
+    figure, axes = plt.subplots(figsize=(9, 6.5), layout="constrained")
+    for summary in summaries:
+        reading, megabytes = summary["qps"].get(COMPARED_AT), _megabytes(summary)
+        if reading is None or not megabytes:
+            continue
+        colour = OURS if _ours(summary) else THEIRS
+        axes.scatter(megabytes, reading.value, color=colour, marker="^" if reading.at_least else "o", s=36)
+        axes.annotate(
+            summary["name"],
+            (megabytes, reading.value),
+            xytext=(5, 4),
+            textcoords="offset points",
+            fontsize="small",
+            color=colour,
+        )
+    axes.set(yscale="log", xlabel="MB resident after the build", title=title)
+    axes.set_ylabel(f"queries a second at recall@{k} of {COMPARED_AT} (▲: at least), one thread")
+    axes.margins(x=0.2, y=0.1)
+    axes.set_xlim(left=0)
+    axes.grid(True, which="both", alpha=0.25)
     return _save(figure, path)
 
 

@@ -85,7 +85,8 @@ def execute(arguments: Sequence[str], log: Path, timeout: float, pin: int = -1) 
 
 
 class Shale(Engine):
-    """The shale command with one storage. The index is built once; each sweep is one run of `shale eval`."""
+    """The shale command with one storage, as STORAGE or STORAGE+KEEP. The index is built once; each sweep is one run of
+    `shale eval`."""
 
     def __init__(self, shale: Path | None, why_not: str, storage: str, version: str, plan: Plan) -> None:
         super().__init__(f"Shale {storage}")
@@ -100,11 +101,13 @@ class Shale(Engine):
             raise EngineFailure(self._why_not)
         plan = self._plan
         self.close()
+        storage, _, keep = self._storage.partition("+")
         ran = self._run(
             "build",
             *("--input", str(plan.data.base), "--output", str(self._index), "--metric", plan.data.metric),
             *("--m", str(plan.m), "--ef-construction", str(plan.ef_construction)),
-            *("--threads", str(plan.build_threads), "--storage", self._storage),
+            *("--threads", str(plan.build_threads), "--storage", storage),
+            *(("--keep", keep) if keep else ()),
         )
         seconds = _find(ran.document, "build_seconds")
         self._build = {
@@ -112,6 +115,7 @@ class Shale(Engine):
             "process_seconds": ran.seconds,
             "resident_bytes": None,
             "peak_bytes": ran.peak_bytes,
+            **{name: _find(ran.document, name) for name in ("storage", "keep", "rows", "code_bytes")},
         }
         return self._build
 

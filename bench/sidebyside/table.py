@@ -51,7 +51,19 @@ def _speeds(summaries: Sequence[Mapping[str, Any]]) -> str:
         spread = s["spread"]
         cells += [_number(s["times"], 2), "–" if spread is None else f"{spread:.0%}", f"{s['best_recall']:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines + _chosen(summaries)) + "\n"
+
+
+def _chosen(summaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What Shale's rows walk over and keep, which their names don't always say."""
+    found = []
+    for s in summaries:
+        storage, keep = s["build"].get("storage"), s["build"].get("keep")
+        if storage and storage == keep:
+            found.append(f"{s['name']} walks over {keep} rows.")
+        elif storage:
+            found.append(f"{s['name']} walks over {storage} codes and ranks candidates by {keep} rows.")
+    return ["", " ".join(found)] if found else []
 
 
 def _failed(failed: Sequence[dict[str, str]]) -> str:
@@ -69,12 +81,13 @@ def _limit(summaries: Sequence[Mapping[str, Any]], results: Mapping[str, Any]) -
     lines: list[str] = []
     for s in summaries:
         for f in s["floors"]:
-            cells = [s["name"], f"{f['recall']:.2f}", f"{f['distances']:.0f}", f"{f['hops']:.0f}"]
+            cells = [s["name"], f"{f['recall']:.2f}"]
+            cells += [f"{f[name]:.0f}" for name in ("distances", "reranked", "hops")]
             cells += [f"{f['floor_us']:.1f}", f"{f['measured_us']:.1f}", f"{f['share']:.0%}"]
             lines.append("| " + " | ".join(cells) + " |")
     if not lines:
         return ""
-    head = ["| Walk | recall | distances | hops | floor µs | measured µs | reached |", "|" + "---|" * 7]
+    head = ["| Walk | recall | distances | reranked | hops | floor µs | measured µs | reached |", "|" + "---|" * 8]
     return "\n".join([*head, *lines]) + "\n"
 
 

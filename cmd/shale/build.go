@@ -25,6 +25,7 @@ type buildReport struct {
 	Dim            int     `json:"dim"`
 	Metric         string  `json:"metric"`
 	Storage        string  `json:"storage"`
+	Keep           string  `json:"keep"`
 	Threads        int     `json:"threads"`
 	M              int     `json:"m"`
 	EfConstruction int     `json:"ef_construction"`
@@ -33,6 +34,7 @@ type buildReport struct {
 	TotalSeconds   float64 `json:"total_seconds"` // with reading and writing
 	FileBytes      int64   `json:"file_bytes"`
 	MemoryBytes    int64   `json:"memory_bytes"` // of the index
+	CodeBytes      int64   `json:"code_bytes"`   // of these
 	RSSBytes       int64   `json:"rss_bytes"`    // of the process after building; 0 where the system doesn't tell
 }
 
@@ -45,11 +47,19 @@ func buildCommand() *cobra.Command {
 in .shale. An index that is there already is replaced once the new one is complete.
 
 A larger --m finds more and takes more memory (8·m bytes a vector); a larger --ef-construction
-builds a better graph, more slowly. --storage fp16 halves the memory for the vectors.
-With cosine, vectors are normalised; they need not be before.`,
+builds a better graph, more slowly. With cosine, vectors are normalised; they need not be before.
+
+Searches find candidates by small codes of the vectors, a few bits a dimension, and rank the
+best of them by their rows: as good as reading rows throughout, faster, and with --keep fp16
+(the default where that keeps what tells vectors apart) in less memory. --storage says what
+they read: rabitq1 to rabitq4 and rabitq8 are codes of so many bits, sq4 and sq8 simpler ones
+for vectors whose dimensions are alike, fp32 and fp16 the rows themselves. auto takes codes that
+fill one or two cache lines, or the rows where these are short (up to 192 bytes). "shale inspect"
+tells what was chosen. An index of fewer than 1,024 vectors has no codes yet.`,
 		Example: `  shale build --input vectors.npy --output my.index --metric cosine
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
   shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --storage fp16
+  shale build --input vectors.npy --output my.index --metric cosine --storage rabitq4 --keep fp32
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
@@ -61,8 +71,8 @@ With cosine, vectors are normalised; they need not be before.`,
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "look at `N` vectors for a new one's links")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
-	s.StringVar(&f.storage, "storage", "auto", "let searches read vectors of `TYPE`: auto (fp32), fp32 or fp16")
-	s.StringVar(&f.keep, "keep", "", "keep rows of `TYPE` for exact distances (default and only choice: as --storage)")
+	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4 or sq8")
+	s.StringVar(&f.keep, "keep", "auto", "keep rows of `TYPE` for exact distances: auto, fp32 or fp16")
 	s.StringVar(&f.shards, "shards", "auto", "make `N` graphs: auto or 1")
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
@@ -88,7 +98,7 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: %s vectors of %d values, %s, %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage)
+	p.printf("%s: %s vectors of %d values, %s, %s with %s rows\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, r.Keep)
 	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
 		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
 	return p.err
@@ -101,11 +111,14 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	if o.Metric, err = parseMetric(c, f.metric); err != nil {
 		return o, err
 	}
-	if o.Storage, err = parseStorage(c, "storage", f.storage); err != nil {
+	if o.Storage, err = parseStorage(c, f.storage); err != nil {
 		return o, err
 	}
-	if f.keep != "" && f.keep != o.Storage.String() {
-		return o, usagef(c, "--keep %s with --storage %s is not supported by this version: leave --keep out", f.keep, o.Storage)
+	if o.Keep, err = parseKeep(c, f.keep); err != nil {
+		return o, err
+	}
+	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
+		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
 	}
 	if f.shards != "auto" && f.shards != "1" {
 		return o, usagef(c, "--shards %s is not supported by this version: give auto or 1", f.shards)
@@ -141,6 +154,9 @@ func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Wri
 		return nil, err
 	}
 	o.Capacity = rows.Rows()
+	if err := settleKeep(ctx, &o, f.input); err != nil {
+		return nil, err
+	}
 	index, err := shale.New(rows.Dim(), o)
 	if err != nil {
 		return nil, err
@@ -153,6 +169,11 @@ func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Wri
 	if err != nil {
 		return nil, err
 	}
+	reordering, err := timed(index.Reorder)
+	if err != nil {
+		return nil, err
+	}
+	r.BuildSeconds += reordering
 	r.RSSBytes = residentBytes()
 	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true}); err != nil {
 		return nil, err
@@ -166,7 +187,8 @@ func (r *buildReport) complete(index *shale.Index, began time.Time) error {
 	if err != nil {
 		return err
 	}
-	r.Rows, r.Dim, r.Metric, r.Storage = info.Rows, info.Dim, info.Metric, info.Storage
+	r.Rows, r.Dim, r.Metric = info.Rows, info.Dim, info.Metric
+	r.Storage, r.Keep, r.CodeBytes = info.Storage, info.Keep, info.CodeBytes
 	r.M, r.EfConstruction, r.Seed, r.MemoryBytes = info.M, info.EfConstruction, info.Seed, info.MemoryBytes
 	if r.FileBytes, err = sizeOnDisk(r.Output); err != nil {
 		return err

@@ -28,6 +28,8 @@ type demoReport struct {
 	Dim         int          `json:"dim"`
 	Queries     int          `json:"queries"`
 	BuildTime   float64      `json:"build_seconds"`
+	Storage     string       `json:"storage"`
+	Keep        string       `json:"keep"`
 	MemoryBytes int64        `json:"memory_bytes"`
 	FileBytes   int64        `json:"file_bytes"`
 	Points      []eval.Point `json:"points"`
@@ -115,7 +117,7 @@ func (r *demoReport) measureSize(ctx context.Context, index *shale.Index) error 
 	if err != nil {
 		return err
 	}
-	r.MemoryBytes = info.MemoryBytes
+	r.Storage, r.Keep, r.MemoryBytes = info.Storage, info.Keep, info.MemoryBytes
 	r.FileBytes, err = sizeOnDisk(path)
 	return err
 }

@@ -17,6 +17,7 @@ func (r *demoReport) print(w io.Writer) error {
 		}
 	}
 	p.printf("\nThe index was built in %.2f s; it takes %s in memory and %s on disk.\n", r.BuildTime, size(r.MemoryBytes), size(r.FileBytes))
+	p.printf("Searches find candidates by codes (%s) and rank the best by their rows (%s).\n", r.Storage, r.Keep)
 	p.printf("Recall of the %d true nearest, over all %s queries, one thread:\n\n", demoK, count(r.Queries))
 	printPoints(p, r.Points, demoK)
 	p.printf("\nWordNet 3.0 Copyright 2006 by Princeton University. All rights reserved.\n")

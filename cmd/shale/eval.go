@@ -19,6 +19,7 @@ const minTime = 500 * time.Millisecond
 
 type evalFlags struct {
 	where                indexFlags
+	rank                 rankFlags
 	queries, truth, plot string
 	k, threads           int
 	efs                  []int
@@ -43,11 +44,16 @@ func evalCommand() *cobra.Command {
 		Short: "Measure recall and speed over a range of ef",
 		Long: `Eval searches for every query with each ef and tells the recall (the share of the k true nearest
 that were found), queries a second, the median, 95th and 99th percentile of a search's time,
-and the distances computed and nodes visited a query. A first pass, which isn't timed, warms
-the caches. Results as near as the k-th true neighbour count as found.`,
+the distances computed (estimates, where the index has codes), the candidates ranked by their
+rows after that, and the nodes visited a query. A first pass, which isn't timed, warms the
+caches. Results as near as the k-th true neighbour count as found.
+
+--rerank 20, 40 and so on shows what ranking fewer candidates costs and saves; without it the
+codes' error decides.`,
 		Example: `  shale groundtruth --input vectors.npy --queries queries.npy --metric l2 --output truth.ivecs
   shale eval my.index --queries queries.npy --groundtruth truth.ivecs
   shale eval my.index --queries queries.npy --groundtruth truth.ivecs --ef 20,40,80,160 --plot curve.png
+  shale eval my.index --queries queries.npy --groundtruth truth.ivecs --rerank 20
   shale eval my.index --queries queries.npy --groundtruth truth.ivecs --threads 8 --json`,
 		Args: indexArg,
 	}
@@ -59,6 +65,7 @@ the caches. Results as near as the k-th true neighbour count as found.`,
 	s.IntVar(&f.threads, "threads", 1, "search on `N` threads at the same time")
 	s.StringVar(&f.plot, "plot", "", "draw queries a second over recall to `FILE`, a .png")
 	f.where.add(c)
+	f.rank.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries", "groundtruth")
 	later(c, laterForSearch)
@@ -75,6 +82,9 @@ func (f *evalFlags) check(c *cobra.Command) error {
 	}
 	if f.plot != "" && !strings.HasSuffix(strings.ToLower(f.plot), ".png") {
 		return usagef(c, "--plot %s: plots are written as .png", f.plot)
+	}
+	if err := f.rank.check(c); err != nil {
+		return err
 	}
 	return atLeast(c, "threads", f.threads, 1)
 }
@@ -135,7 +145,9 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 	}
 	bar := newProgress(c.ErrOrStderr(), "measuring", len(f.efs))
 	defer bar.end()
-	o := eval.Options{K: f.k, Threads: f.threads, MinTime: minTime, Progress: bar.set}
+	o := eval.Options{
+		K: f.k, Threads: f.threads, MinTime: minTime, Rerank: f.rank.rerank, Slack: f.rank.slack, Progress: bar.set,
+	}
 	if r.Rows, err = eval.Sweep(c.Context(), index, queries, truth, f.efs, o); err != nil {
 		return nil, 0, err
 	}

@@ -37,7 +37,6 @@ func later(c *cobra.Command, flags map[string]string) {
 // laterForSearch are the flags of every command that searches.
 var laterForSearch = map[string]string{
 	"probes": "an index has one shard, which every search covers",
-	"rerank": "searches read full rows, so there is nothing to re-rank",
 	"memory": "the whole index is held in memory",
 }
 
@@ -77,13 +76,37 @@ func parseMetric(c *cobra.Command, s string) (shale.Metric, error) {
 	return m, nil
 }
 
-// parseStorage reads --storage or --keep.
-func parseStorage(c *cobra.Command, flag, s string) (shale.Storage, error) {
-	switch s {
-	case "auto", "fp32":
-		return shale.Float32, nil
-	case "fp16":
-		return shale.Float16, nil
+func parseStorage(c *cobra.Command, name string) (shale.Storage, error) {
+	s, err := shale.ParseStorage(name)
+	if err != nil {
+		return 0, usagef(c, "--storage: %w", err)
 	}
-	return 0, usagef(c, "--%s %s is not supported by this version: give auto (fp32), fp32 or fp16", flag, s)
+	return s, nil
+}
+
+func parseKeep(c *cobra.Command, name string) (shale.Keep, error) {
+	k, err := shale.ParseKeep(name)
+	if err != nil {
+		return 0, usagef(c, "--keep: %w", err)
+	}
+	return k, nil
+}
+
+// rankFlags say how candidates become results.
+type rankFlags struct {
+	rerank int
+	slack  float32
+}
+
+func (f *rankFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.IntVar(&f.rerank, "rerank", 0, "rank `N` candidates found by codes by their rows (default: as many as the codes' error calls for)")
+	s.Float32Var(&f.slack, "slack", 0, "end a search at the first candidate farther than 1 + `S` times the k-th, e.g. 0.15 (default: go on as --ef says)")
+}
+
+func (f *rankFlags) check(c *cobra.Command) error {
+	if !(f.slack >= 0 && f.slack < 1e6) {
+		return usagef(c, "--slack is %v, not at least 0", f.slack)
+	}
+	return atLeast(c, "rerank", f.rerank, 0)
 }

@@ -57,6 +57,37 @@ func (f *rowFile) blocks(ctx context.Context, fn func(first int, rows shale.Matr
 	return ctx.Err()
 }
 
+// settleKeep decides what AutoKeep leaves open, for which the whole file is read where the metric doesn't tell.
+func settleKeep(ctx context.Context, o *shale.Options, path string) error {
+	if o.Keep != shale.AutoKeep || o.Storage == shale.Float32 || o.Storage == shale.Float16 || o.Metric == shale.Cosine {
+		return nil
+	}
+	f, err := openRows(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	codes, err := shale.HasCodes(o.Storage, f.Dim())
+	if err != nil || !codes {
+		return err
+	}
+	enough, safe := errors.New("enough"), true
+	err = f.blocks(ctx, func(_ int, rows shale.Matrix) error {
+		if safe = shale.HalfIsSafe(rows, o.Metric); !safe || f.Type() != vector.Float32 {
+			return enough // the rest can't change it
+		}
+		return nil
+	})
+	if err != nil && err != enough {
+		return err
+	}
+	o.Keep = shale.KeepFloat32
+	if safe {
+		o.Keep = shale.KeepFloat16
+	}
+	return nil
+}
+
 // readQueries reads a file of vectors that must have dim values each.
 func readQueries(path string, dim int) (shale.Matrix, error) {
 	m, err := dataset.ReadAll(path)

@@ -59,6 +59,14 @@ func inspect(c *cobra.Command, path string) (*inspectReport, error) {
 	return r, err
 }
 
+// walkedOver tells the storage, and what serves in its stead for the time being.
+func (r *inspectReport) walkedOver() string {
+	if r.Storage != r.Keep && r.CodeBytes == 0 {
+		return r.Storage + ", once there are rows enough; searches read " + r.Keep + " until then"
+	}
+	return r.Storage
+}
+
 func (r *inspectReport) print(p *printer) error {
 	row := func(name, format string, args ...any) {
 		p.printf("%-16s %s\n", name, fmt.Sprintf(format, args...))
@@ -68,7 +76,8 @@ func (r *inspectReport) print(p *printer) error {
 	row("rows", "%s, %s of them deleted", count(r.Rows), count(r.Deleted))
 	row("dim", "%d", r.Dim)
 	row("metric", "%s", r.Metric)
-	row("storage", "%s (exact distances from %s)", r.Storage, r.Keep)
+	row("storage", "%s", r.walkedOver())
+	row("keep", "%s rows for exact distances", r.Keep)
 	row("shards", "%d", r.Shards)
 	row("m", "%d", r.M)
 	row("base-links", "%d", r.BaseLinks)

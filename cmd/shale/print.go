@@ -75,10 +75,10 @@ func size(n int64) string {
 
 // printPoints writes a sweep as a table.
 func printPoints(p *printer, points []eval.Point, k int) {
-	p.printf("%6s  %10s  %10s  %8s  %8s  %8s  %10s  %7s\n",
-		"ef", fmt.Sprintf("recall@%d", k), "queries/s", "p50 µs", "p95 µs", "p99 µs", "distances", "hops")
+	p.printf("%6s  %10s  %10s  %8s  %8s  %8s  %10s  %8s  %7s\n",
+		"ef", fmt.Sprintf("recall@%d", k), "queries/s", "p50 µs", "p95 µs", "p99 µs", "distances", "reranked", "hops")
 	for _, x := range points {
-		p.printf("%6d  %10.4f  %10s  %8.1f  %8.1f  %8.1f  %10.1f  %7.1f\n",
-			x.Ef, x.Recall, count(int(x.QPS)), x.P50, x.P95, x.P99, x.Distances, x.Hops)
+		p.printf("%6d  %10.4f  %10s  %8.1f  %8.1f  %8.1f  %10.1f  %8.1f  %7.1f\n",
+			x.Ef, x.Recall, count(int(x.QPS)), x.P50, x.P95, x.P99, x.Distances, x.Reranked, x.Hops)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,13 +34,15 @@ func TestScripts(t *testing.T) {
 			"only":      only,
 			"interrupt": interrupt,
 			"damage":    damage,
+			"coded":     coded,
 
 			"same-queries": sameQueries,
 		},
 	})
 }
 
-// vectors FILE ROWS DIM SEED [nan] writes random vectors; with nan, one value in the last row is NaN.
+// vectors FILE ROWS DIM SEED [nan | scale N] writes random vectors; with nan, one value in the last row is NaN, with scale
+// all are N times as large.
 func vectors(ts *testscript.TestScript, _ bool, args []string) {
 	rows, dim, seed := number(ts, args[1]), number(ts, args[2]), number(ts, args[3])
 	random := rand.New(rand.NewPCG(uint64(seed), 1))
@@ -49,8 +50,13 @@ func vectors(ts *testscript.TestScript, _ bool, args []string) {
 	for i := range data {
 		data[i] = float32(random.NormFloat64())
 	}
-	if len(args) > 4 {
+	if len(args) == 5 {
 		data[len(data)-1] = float32(math.NaN())
+	}
+	if len(args) == 6 {
+		for i := range data {
+			data[i] *= float32(number(ts, args[5]))
+		}
 	}
 	m, err := vector.Of(data, dim)
 	ts.Check(err)
@@ -96,15 +102,38 @@ func isJSON(ts *testscript.TestScript, _ bool, fields []string) {
 	}
 }
 
-// sameQueries A B checks that two searches, as JSON, found the same.
-func sameQueries(ts *testscript.TestScript, _ bool, files []string) {
+// sameQueries A B [nearly] checks that two searches, as JSON, found the same; nearly, that they found the same labels at
+// distances that rounding may tell apart.
+func sameQueries(ts *testscript.TestScript, _ bool, args []string) {
 	var found [2]searchReport
-	for i, f := range files {
+	for i, f := range args[:2] {
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile(f)), &found[i]))
 	}
-	if len(found[0].Queries) == 0 || !reflect.DeepEqual(found[0].Queries, found[1].Queries) {
-		ts.Fatalf("%s and %s differ", files[0], files[1])
+	a, b := found[0].Queries, found[1].Queries
+	same := len(a) > 0 && len(a) == len(b)
+	for q := 0; same && q < len(a); q++ {
+		same = slices.Equal(a[q].Labels, b[q].Labels) && slices.EqualFunc(a[q].Distances, b[q].Distances, func(x, y float32) bool {
+			return x == y || len(args) > 2 && math.Abs(float64(x-y)) < 1e-6*float64(x)
+		})
 	}
+	if !same {
+		ts.Fatalf("%s and %s differ", args[0], args[1])
+	}
+}
+
+// coded STORAGE KEEP builds an index of base.npy, named as its storage, that must find what the file exact holds.
+func coded(ts *testscript.TestScript, _ bool, args []string) {
+	storage, keep := args[0], args[1]
+	for _, command := range [][]string{
+		{"build", "--input", "base.npy", "--output", storage, "--metric", "l2", "--storage", storage, "--keep", keep},
+		{"verify", storage},
+		{"eval", storage, "--queries", "q.npy", "--groundtruth", "truth.npy", "--ef", "20"},
+		{"search", storage, "--queries", "q.npy", "--ef", "1100", "--rerank", "1100", "--json"},
+	} {
+		ts.Check(ts.Exec("shale", command...))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("found"), []byte(ts.ReadFile("stdout")), 0o644))
+	sameQueries(ts, false, []string{"exact", "found", "nearly"})
 }
 
 // only DIR NAME… checks what lies in a directory.

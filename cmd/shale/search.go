@@ -14,6 +14,7 @@ import (
 
 type searchFlags struct {
 	where           indexFlags
+	rank            rankFlags
 	queries, filter string
 	output          string
 	k, ef, threads  int
@@ -44,10 +45,17 @@ are found, the npz holds the label 2^64-1 with the distance +Inf in the rest.
 
 A larger --ef finds more of the true neighbours and takes longer; "shale tune" finds the one
 for a wanted recall. --filter names the labels that may be returned.
+
+Where the index has codes (see "shale build --help"), they find the candidates, and the best of
+these are ranked by their rows: all distances told are exact. How many is decided for each query
+by how far the codes' estimates may be off; --rerank sets a number instead, at least k: fewer
+rows to read, and a neighbour missed where the codes err more. Otherwise it changes nothing.
+
 Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cosine.`,
 		Example: `  shale search my.index --queries queries.npy -k 5
   shale search my.index --queries queries.fvecs -k 100 --ef 400 --output found.npz
   shale search my.index --queries queries.npy --filter allowed.txt
+  shale search my.index --queries queries.npy -k 10 --rerank 30
   shale search index.bin --metric l2 --queries queries.npy --json`,
 		Args: indexArg,
 	}
@@ -59,6 +67,7 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz")
 	f.where.add(c)
+	f.rank.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries")
 	later(c, laterForSearch)
@@ -112,12 +121,17 @@ func (f *searchFlags) check(c *cobra.Command) error {
 	if f.output != "" && !strings.EqualFold(filepath.Ext(f.output), ".npz") {
 		return usagef(c, "--output %s: results are written as .npz", f.output)
 	}
+	if err := f.rank.check(c); err != nil {
+		return err
+	}
 	return atLeast(c, "threads", f.threads, 0)
 }
 
 func (r *searchReport) search(ctx context.Context, index *shale.Index, queries shale.Matrix, f *searchFlags, filter *shale.Filter) (found *shale.Results, err error) {
 	r.Seconds, err = timed(func() error {
-		found, err = index.SearchBatch(ctx, queries, r.K, f.threads, shale.SearchOptions{Ef: r.Ef, Filter: filter})
+		found, err = index.SearchBatch(ctx, queries, r.K, f.threads, shale.SearchOptions{
+			Ef: r.Ef, Filter: filter, Rerank: f.rank.rerank, Slack: f.rank.slack,
+		})
 		return err
 	})
 	if err != nil {

@@ -1,0 +1,191 @@
+package shale_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/vector"
+)
+
+// described builds an index of random rows and tells its storage and keep.
+func described(t *testing.T, rows, dim int, o shale.Options) (*shale.Index, shale.Info) {
+	t.Helper()
+	o.M, o.EfConstruction = 6, 40
+	x, err := shale.Build(ctx, random(t, rows, dim, 1), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { x.Close() })
+	info, err := x.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x, info
+}
+
+func TestAutoStorage(t *testing.T) {
+	for _, c := range []struct {
+		dim  int
+		o    shale.Options
+		want string
+	}{
+		{8, shale.Options{}, "fp32+fp32"},
+		{48, shale.Options{}, "fp32+fp32"}, // 192 bytes
+		{49, shale.Options{}, "rabitq4+fp16"},
+		{48, shale.Options{Keep: shale.KeepFloat16}, "fp16+fp16"},
+		{49, shale.Options{Keep: shale.KeepFloat16}, "rabitq4+fp16"},
+		{100, shale.Options{}, "rabitq4+fp16"},  // 64 bytes
+		{128, shale.Options{}, "rabitq3+fp16"},  // 64 bytes, 80 with 4 bits
+		{200, shale.Options{}, "rabitq4+fp16"},  // 112 bytes
+		{256, shale.Options{}, "rabitq3+fp16"},  // 108 bytes, 144 with 4 bits
+		{384, shale.Options{}, "rabitq2+fp16"},  // 108 bytes
+		{1536, shale.Options{}, "rabitq2+fp16"}, // 396 bytes
+		{384, shale.Options{Keep: shale.KeepFloat32}, "rabitq2+fp32"},
+		{384, shale.Options{Metric: shale.Cosine, Storage: shale.RaBitQ1}, "rabitq1+fp16"},
+		{384, shale.Options{Storage: shale.SQ8, Keep: shale.KeepFloat16}, "sq8+fp16"},
+		{8, shale.Options{Storage: shale.SQ4}, "sq4+fp16"},
+		{384, shale.Options{Storage: shale.Float32}, "fp32+fp32"},
+		{384, shale.Options{Storage: shale.Float16, Keep: shale.KeepFloat16}, "fp16+fp16"},
+	} {
+		_, info := described(t, 5, c.dim, c.o)
+		if got := info.Storage + "+" + info.Keep; got != c.want {
+			t.Errorf("%d values, %v+%v: %s, want %s", c.dim, c.o.Storage, c.o.Keep, got, c.want)
+		}
+	}
+}
+
+func TestNewKeepsHalvesOfCosineOnly(t *testing.T) {
+	for metric, want := range map[shale.Metric]string{shale.L2: "fp32", shale.IP: "fp32", shale.Cosine: "fp16"} {
+		x, err := shale.New(100, shale.Options{Metric: metric})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+		if info, err := x.Info(); err != nil || info.Keep != want {
+			t.Errorf("%v: keeps %s, want %s, %v", metric, info.Keep, want, err)
+		}
+	}
+}
+
+func TestWalkedRowsAreTheRowsKept(t *testing.T) {
+	for _, o := range []shale.Options{
+		{Storage: shale.Float32, Keep: shale.KeepFloat16}, {Storage: shale.Float16, Keep: shale.KeepFloat32},
+		{Storage: 99}, {Keep: 99},
+	} {
+		if x, err := shale.New(8, o); err == nil {
+			x.Close()
+			t.Errorf("%v with %v was built", o.Storage, o.Keep)
+		}
+	}
+}
+
+func TestHalfIsSafe(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct {
+		what                string
+		offset, size, outer float32
+		safe                bool
+	}{
+		{"usual", 0, 1, 0, true}, {"bytes", 100, 50, 0, true}, {"large", 0, 500, 3000, false},
+		{"past all halves", 0, 1, 1e5, false}, {"tiny", 0, 1e-5, 0, false}, {"far from zero", 1000, 1, 0, false},
+	} {
+		data := make([]float32, 400)
+		for i := range data {
+			data[i] = c.offset + c.size*(2*r.Float32()-1)
+		}
+		data[399] += c.outer
+		m, err := vector.Of(data, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := shale.HalfIsSafe(m, shale.L2); got != c.safe {
+			t.Errorf("%s: %v", c.what, got)
+		}
+		if !shale.HalfIsSafe(m, shale.Cosine) {
+			t.Errorf("%s: not for cosine", c.what)
+		}
+	}
+}
+
+func TestNamesComeBack(t *testing.T) {
+	for _, name := range shale.Storages() {
+		if s, err := shale.ParseStorage(strings.ToUpper(name)); err != nil || s.String() != name {
+			t.Errorf("%s was read as %v, %v", name, s, err)
+		}
+	}
+	for _, name := range shale.Keeps() {
+		if k, err := shale.ParseKeep(name); err != nil || k.String() != name {
+			t.Errorf("%s was read as %v, %v", name, k, err)
+		}
+	}
+	for _, name := range []string{"", "pq", "rabitq5", "fp64"} {
+		if _, err := shale.ParseStorage(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16, rabitq1") {
+			t.Errorf("storage %q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"", "none", "sq8", "rabitq4"} {
+		if _, err := shale.ParseKeep(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16") {
+			t.Errorf("keep %q: %v", name, err)
+		}
+	}
+}
+
+func TestEveryStorageIsSavedAndSearched(t *testing.T) {
+	queries := random(t, 30, 60, 2)
+	for _, name := range shale.Storages() {
+		storage, err := shale.ParseStorage(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, info := described(t, 1200, 60, shale.Options{Storage: storage})
+		if coded := info.CodeBytes > 0; coded != strings.ContainsAny(info.Storage, "q") {
+			t.Fatalf("%s: %d bytes of codes", name, info.CodeBytes)
+		}
+		path := filepath.Join(t.TempDir(), "x")
+		if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := manifest.Read(path); err != nil || m.Storage != info.Storage || m.Keep != info.Keep {
+			t.Fatalf("%s: %v, the manifest has %s and %s", name, err, m.Storage, m.Keep)
+		}
+		y := reopened(t, path, shale.OpenOptions{})
+		again, err := y.Info()
+		again.MemoryBytes = info.MemoryBytes // without the map from labels, which the first change makes
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(info) {
+			t.Fatalf("%s: %+v, was %+v, %v", name, again, info, err)
+		}
+		for _, rerank := range []int{0, 7, 40} {
+			o := shale.SearchOptions{Ef: 60, Rerank: rerank}
+			want, err := x.SearchBatch(ctx, queries, 7, 1, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := y.SearchBatch(ctx, queries, 7, 1, o)
+			if err != nil || !slices.Equal(got.Labels, want.Labels) || !slices.Equal(got.Distances, want.Distances) {
+				t.Fatalf("%s, rerank %d: other neighbours are found, %v", name, rerank, err)
+			}
+			checkReranked(t, y, queries, rerank, info.CodeBytes > 0)
+		}
+	}
+}
+
+// checkReranked tests that so many candidates get exact distances.
+func checkReranked(t *testing.T, x *shale.Index, queries shale.Matrix, rerank int, coded bool) {
+	t.Helper()
+	query := make([]float32, queries.Dim())
+	queries.Decode(0, query)
+	var stats shale.SearchStats
+	if _, err := x.Search(query, 7, shale.SearchOptions{Ef: 60, Rerank: rerank, Stats: &stats}); err != nil {
+		t.Fatal(err)
+	}
+	switch n := stats.Reranked; {
+	case !coded && n != 0, coded && rerank > 0 && n != rerank, coded && n < 7:
+		t.Fatalf("%d rows were read for a rerank of %d, codes: %v", n, rerank, coded)
+	}
+}
