@@ -47,11 +47,12 @@ func (f *filtered) next() (uint32, bool) {
 	return f.open.pop().id(), true
 }
 
-func (f *filtered) peek() (uint32, bool) {
-	if len(f.open) == 0 {
-		return 0, false
+// peek appends the first n of the heap, which are about the nearest.
+func (f *filtered) peek(dst []uint32, n int) []uint32 {
+	for _, k := range f.open[:min(n, len(f.open))] {
+		dst = append(dst, k.id())
 	}
-	return f.open[0].id(), true
+	return dst
 }
 
 func (f *filtered) offer(ids []uint32, dist []float32) {

@@ -61,13 +61,17 @@ func (p *pool) next() (uint32, bool) {
 	return p.keys[i].id(), true
 }
 
-// peek is the candidate that next would give now.
-func (p *pool) peek() (uint32, bool) {
-	i := p.firstOpen()
-	if i < 0 {
-		return 0, false
+// peek appends the first n candidates that are still open.
+func (p *pool) peek(dst []uint32, n int) []uint32 {
+	for at := p.first; n > 0; n-- {
+		i := bytes.IndexByte(p.open[at:], 1)
+		if i < 0 {
+			break
+		}
+		dst = append(dst, p.keys[at+i].id())
+		at += i + 1
 	}
-	return p.keys[i].id(), true
+	return dst
 }
 
 func (p *pool) firstOpen() int {

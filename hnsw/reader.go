@@ -74,7 +74,7 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 		s = &searcher{}
 		s.epoch = &r.epoch
 	}
-	s.scorer = &s.rows
+	s.scorer, s.beam.width = &s.rows, rowBeam
 	s.scored, s.reranked = 0, 0
 	if c := g.coder.Load(); c != s.coder {
 		s.setCoder(c)
@@ -99,7 +99,7 @@ func (s *searcher) setCoder(c *coder) {
 func (s *searcher) steerByCodes(query []float32) {
 	if s.coder != nil {
 		s.codes.Bind(query)
-		s.scorer = &s.codes
+		s.scorer, s.beam.width = &s.codes, codeBeam
 	}
 }
 
@@ -153,5 +153,5 @@ func (s *searcher) walk(g *graph, from uint32, level int, c collector) int {
 	ids := append(s.ids[:0], from)
 	s.score(ids)
 	c.offer(ids, s.dist)
-	return walk(&s.rowExpander, c)
+	return walk(&s.rowExpander, c, &s.beam)
 }

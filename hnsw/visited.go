@@ -36,9 +36,9 @@ func (v *visited) add(id uint32) bool {
 	return true
 }
 
-// addList puts the links of a list into the set and gives those that were absent; they stay valid until the next call.
+// addList puts the links of a list into the set; those that were absent are appended to met.
 // Whether a link was there is as good as random, so nothing branches on it.
-func (v *visited) addList(list []uint32) []uint32 {
+func (v *visited) addList(list []uint32) {
 	start := len(v.met)
 	v.met = slices.Grow(v.met, len(list))
 	words, met, n := v.words, v.met[start:start+len(list)], 0
@@ -54,5 +54,4 @@ func (v *visited) addList(list []uint32) []uint32 {
 		n += int(^old >> (id & 63) & 1)
 	}
 	v.met = v.met[:start+n]
-	return met[:n]
 }
