@@ -89,12 +89,18 @@ func breadthFirst(m *Image) []uint32 {
 	return order
 }
 
-// renumber writes from's content to to, element order[i] becoming element i.
-func renumber(to, from *Image, order []uint32) {
-	place := make([]uint32, len(order)) // element's new number + 1
+// places gives each element's new number + 1 where element order[i] becomes element i.
+func places(order []uint32) []uint32 {
+	place := make([]uint32, len(order))
 	for i, old := range order {
 		place[old] = uint32(i) + 1
 	}
+	return place
+}
+
+// renumber writes from's content to to, element order[i] becoming element i.
+func renumber(to, from *Image, order []uint32) {
+	place := places(order)
 	move := func(dst, src []uint32) {
 		for i, n := range src {
 			if n == 0 {

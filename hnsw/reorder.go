@@ -1,9 +1,6 @@
 package hnsw
 
-import (
-	"errors"
-	"unsafe"
-)
+import "errors"
 
 // ErrBusy reports a Reorder while searches were under way.
 var ErrBusy = errors.New("searches are under way")
@@ -39,10 +36,7 @@ func (x *Index) Reorder() error {
 
 // reorder makes element order[i] element i and gives each element's new number + 1.
 func (g *graph) reorder(order []uint32, lists int) (place []uint32) {
-	place = make([]uint32, len(order))
-	for i, old := range order {
-		place[old] = uint32(i) + 1
-	}
+	place = places(order)
 	for _, links := range [][]uint32{g.links0[:len(order)*g.m0], g.upper[:lists*g.m]} {
 		for i, link := range links {
 			if link != 0 {
@@ -50,26 +44,25 @@ func (g *graph) reorder(order []uint32, lists int) (place []uint32) {
 			}
 		}
 	}
-	permute(asBytes(g.links0), 4*g.m0, order)
-	permute(asBytes(g.upperAt), 4, order)
-	permute(asBytes(g.inbound), 4, order)
-	permute(asBytes(g.labels), 8, order)
+	permute(g.links0, g.m0, order)
+	permute(g.upperAt, 1, order)
+	permute(g.inbound, 1, order)
+	permute(g.labels, 1, order)
 	permute(g.levels, 1, order)
 	g.deleted.permute(order)
 	g.ready.permute(order)
-	stride := g.rows.Stride()
-	permute(g.rowBytes, stride, order)
+	permute(g.rowBytes, g.rows.Stride(), order)
 	if c := g.coder.Load(); c != nil {
 		permute(c.codes, c.q.Stride(), order)
 	}
 	return place
 }
 
-// permute moves row order[i], of so many bytes, to place i, cycle by cycle.
-func permute(b []byte, row int, order []uint32) {
+// permute moves row order[i], of so many elements, to place i, cycle by cycle.
+func permute[T any](rows []T, row int, order []uint32) {
 	done := make(bitmap, (len(order)+31)/32)
-	first := make([]byte, row)
-	at := func(i uint32) []byte { return b[int(i)*row : int(i+1)*row] }
+	first := make([]T, row)
+	at := func(i uint32) []T { return rows[int(i)*row : int(i+1)*row] }
 	for i := range uint32(len(order)) {
 		if done.get(i) {
 			continue
@@ -98,10 +91,4 @@ func (b bitmap) permute(order []uint32) {
 			b.clear(uint32(i))
 		}
 	}
-}
-
-// asBytes views a slice as bytes.
-func asBytes[T uint32 | uint64](s []T) []byte {
-	var zero T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(zero)))
 }

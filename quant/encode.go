@@ -2,6 +2,8 @@ package quant
 
 import (
 	"math"
+
+	"github.com/shale-search/shale/vector"
 )
 
 // Encoder encodes and decodes rows, reusing its memory. It is not safe for concurrent use.
@@ -57,7 +59,7 @@ func (e *Encoder) Encode(row []byte, vec []float32) {
 	length := norm(r)
 	grid, cos := e.choose(length)
 	f := factors{add: float32(length * length)}
-	if q.cfg.Metric != 0 {
+	if q.cfg.Metric != vector.L2 {
 		f.add = float32(-along)
 	}
 	if length > 0 && cos > 0 {

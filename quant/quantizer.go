@@ -94,7 +94,7 @@ func Stride(dim, bits int) int {
 func (q *Quantizer) levels() int     { return 1 << q.cfg.Bits }
 func (q *Quantizer) middle() float32 { return float32(q.levels()-1) / 2 }
 
-// center subtracts the center and rotates; v is changed in place.
+// toResidual subtracts the center and rotates; v is changed in place.
 func (q *Quantizer) toResidual(v []float32) {
 	for i, c := range q.center {
 		v[i] -= c
