@@ -26,11 +26,11 @@ func TestBatches(t *testing.T) {
 		ids, out := newGuarded(t, 4*most), newGuarded(t, 4*most)
 		for _, dim := range dims {
 			for _, gap := range []int{0, 1, 13, 64} {
-				stride := dim*k.row + gap
-				l := list{dim: dim, stride: stride, query: queries.end(dim * k.query), base: data.end((rows-1)*stride + dim*k.row)}
+				stride := k.size(dim) + gap
+				l := list{dim: dim, stride: stride, query: queries.end(dim * k.query), base: data.end((rows-1)*stride + k.size(dim))}
 				fill(rng, l.query, k.query)
 				for i := range rows {
-					fill(rng, l.base[i*stride:i*stride+dim*k.row], k.row)
+					k.fillRow(rng, l.base[i*stride:], dim)
 					l.truths = append(l.truths, k.truth(l.query, l.base[i*stride:], dim))
 				}
 				for n := 0; n <= most; n++ {
@@ -91,15 +91,17 @@ func TestLongResults(t *testing.T) {
 // TestHighIDs reaches rows beyond 4 GiB from the base, which a 32-bit product would miss.
 func TestHighIDs(t *testing.T) {
 	const id, stride = 1<<32 - 1, 1 << 20
-	row := newGuarded(t, 4*16).end(4 * 16)
+	row := newGuarded(t, 4*16).end(4 * 16)                    // long enough for every kind
 	base := unsafe.Pointer(uintptr(pointer(row)) - id*stride) // the id leads back to the row
+	query := make([]byte, 4*16)
 	rng := rand.New(rand.NewPCG(7, 8))
 	for _, k := range kinds {
-		fill(rng, row, k.row)
+		fill(rng, query[:16*k.query], k.query)
+		k.fillRow(rng, row, 16)
 		for _, set := range tested() {
 			out := make([]float32, 5)
-			k.batchL2(set)(pointer(row), base, stride, 16, []uint32{id, id, id, id, id}, out)
-			want := k.truth(row, row, 16).l2
+			k.batchL2(set)(pointer(query), base, stride, 16, []uint32{id, id, id, id, id}, out)
+			want := k.truth(query, row, 16).l2
 			for _, v := range out {
 				k.check(t, set.Name+" l2", float64(v), want, want, 16)
 			}
@@ -121,7 +123,13 @@ func FuzzKernels(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, count uint8) {
 		for _, k := range kinds {
 			dim := len(data) / (k.query + k.row)
-			l := list{dim: dim, stride: dim * k.row, query: data[:dim*k.query], base: data[dim*k.query:][:dim*k.row]}
+			for dim > 0 && dim*k.query+k.size(dim) > len(data) {
+				dim-- // a scale takes room too
+			}
+			if k.size(dim) > len(data) {
+				continue
+			}
+			l := list{dim: dim, stride: k.size(dim), query: data[:dim*k.query], base: data[dim*k.query:][:k.size(dim)]}
 			l.truths = []truth{k.truth(l.query, l.base, dim)}
 			l.ids, l.out = make([]uint32, count%16), make([]float32, count%16)
 			for _, set := range tested() {

@@ -106,16 +106,16 @@ TEXT ·dotU8NEON(SB), NOSPLIT, $0-28
 
 // func batchL2I8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchL2I8NEON(SB), NOSPLIT, $0-80
-	BATCH(l2I8Row<>(SB), 0, TO_FLOAT)
+	BATCH(l2I8Row<>(SB), 0, 0, TO_FLOAT)
 
 // func batchIPI8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchIPI8NEON(SB), NOSPLIT, $0-80
-	BATCH(dotI8Row<>(SB), 0, FROM_ONE_TO_FLOAT)
+	BATCH(dotI8Row<>(SB), 0, 0, FROM_ONE_TO_FLOAT)
 
 // func batchL2U8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchL2U8NEON(SB), NOSPLIT, $0-80
-	BATCH(l2U8Row<>(SB), 0, TO_FLOAT)
+	BATCH(l2U8Row<>(SB), 0, 0, TO_FLOAT)
 
 // func batchIPU8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchIPU8NEON(SB), NOSPLIT, $0-80
-	BATCH(dotU8Row<>(SB), 0, FROM_ONE_TO_FLOAT)
+	BATCH(dotU8Row<>(SB), 0, 0, FROM_ONE_TO_FLOAT)

@@ -4,8 +4,16 @@
 
 package simd
 
+import "unsafe"
+
 //go:noescape
 func decodeF16AVX2(dst *float32, src *uint16, n int)
 
 //go:noescape
 func decodeF16AVX512(dst *float32, src *uint16, n int)
+
+//go:noescape
+func decodeSQ8AVX2(dst *float32, row unsafe.Pointer, n int)
+
+//go:noescape
+func decodeSQ8AVX512(dst *float32, row unsafe.Pointer, n int)

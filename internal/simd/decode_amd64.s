@@ -117,3 +117,148 @@ narrow_end:
 done:
 	VZEROUPPER
 	RET
+
+// func decodeSQ8AVX2(dst *float32, row unsafe.Pointer, n int)
+// Requires: AVX, AVX2
+TEXT ·decodeSQ8AVX2(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         row+8(FP), CX
+	MOVQ         n+16(FP), DX
+	LEAQ         3(DX), BX
+	ANDQ         $-4, BX
+	VBROADCASTSS (CX)(BX*1), Y0
+	XORL         BX, BX
+	LEAQ         32(BX), SI
+	CMPQ         SI, DX
+	JGT          wide_end
+
+wide:
+	VPMOVSXBD (CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(BX*4)
+	VPMOVSXBD 8(CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 32(AX)(BX*4)
+	VPMOVSXBD 16(CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 64(AX)(BX*4)
+	VPMOVSXBD 24(CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 96(AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000020, SI
+	CMPQ      SI, DX
+	JLE       wide
+
+wide_end:
+	LEAQ 8(BX), SI
+	CMPQ SI, DX
+	JGT  narrow_end
+
+narrow:
+	VPMOVSXBD (CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000008, SI
+	CMPQ      SI, DX
+	JLE       narrow
+
+narrow_end:
+	CMPQ      BX, DX
+	JEQ       done
+	CMPQ      DX, $0x08
+	JLT       one
+	LEAQ      -8(DX), BX
+	VPMOVSXBD (CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(BX*4)
+	JMP       done
+
+one:
+	MOVBLSX   (CX)(BX*1), SI
+	VMOVD     SI, X1
+	VCVTDQ2PS X1, X1
+	VMULSS    X0, X1, X1
+	VMOVSS    X1, (AX)(BX*4)
+	INCQ      BX
+	CMPQ      BX, DX
+	JLT       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeSQ8AVX512(dst *float32, row unsafe.Pointer, n int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·decodeSQ8AVX512(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         row+8(FP), DX
+	MOVQ         n+16(FP), CX
+	LEAQ         3(CX), BX
+	ANDQ         $-4, BX
+	VBROADCASTSS (DX)(BX*1), Z0
+	XORL         BX, BX
+	LEAQ         64(BX), SI
+	CMPQ         SI, CX
+	JGT          wide_end
+
+wide:
+	VPMOVSXBD (DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)(BX*4)
+	VPMOVSXBD 16(DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 64(AX)(BX*4)
+	VPMOVSXBD 32(DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 128(AX)(BX*4)
+	VPMOVSXBD 48(DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 192(AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000040, SI
+	CMPQ      SI, CX
+	JLE       wide
+
+wide_end:
+	LEAQ 16(BX), SI
+	CMPQ SI, CX
+	JGT  narrow_end
+
+narrow:
+	VPMOVSXBD (DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000010, SI
+	CMPQ      SI, CX
+	JLE       narrow
+
+narrow_end:
+	CMPQ        BX, CX
+	JEQ         done
+	ANDQ        $0x0f, CX
+	MOVQ        $0x00000001, SI
+	SHLQ        CL, SI
+	DECQ        SI
+	KMOVQ       SI, K1
+	VPMOVSXBD.Z (DX)(BX*1), K1, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS.Z    Z0, Z1, K1, Z1
+	VMOVUPS     Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET

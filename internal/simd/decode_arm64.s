@@ -46,3 +46,45 @@ one:
 
 done:
 	RET
+
+// func decodeSQ8NEON(dst *float32, row unsafe.Pointer, n int)
+TEXT ·decodeSQ8NEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD row+8(FP), R1
+	MOVD n+16(FP), R2
+	SCALE(R1, R2)
+	SUBS $16, R2
+	BLT  some
+
+wide:
+	VLD1.P 16(R1), [V20.B16]
+	SCALED16
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R0)
+	SUBS   $16, R2
+	BGE    wide
+
+some:
+	ADDS $12, R2
+	BLT  rest
+
+narrow:
+	FMOVS.P 4(R1), F20
+	SCALED4
+	VST1.P  [V4.S4], 16(R0)
+	SUBS    $4, R2
+	BGE     narrow
+
+rest:
+	ADDS $4, R2
+	BEQ  done
+
+one:
+	MOVB.P  1(R1), R4
+	SCVTFWS R4, F0
+	FMULS   F23, F0, F0
+	FMOVS.P F0, 4(R0)
+	SUBS    $1, R2
+	BNE     one
+
+done:
+	RET

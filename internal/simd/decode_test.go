@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // halfBits is the float32 that a half stands for; a signalling NaN becomes quiet.
@@ -70,9 +71,41 @@ func TestShortDecodes(t *testing.T) {
 				dst[i] = -7
 			}
 			set.DecodeF16(&dst[0], &src[0], n)
-			for i, v := range dst {
-				if (v == -7) != (i >= n) {
-					t.Fatalf("%s: value %d of %d is %g", set.Name, i, n, v)
+			checkShort(t, set, dst, n)
+			set.DecodeSQ8(&dst[0], unsafe.Pointer(&src[0]), n)
+			checkShort(t, set, dst, n)
+		}
+	}
+}
+
+// checkShort tests that n zeros were written, and makes dst what it was before.
+func checkShort(t *testing.T, set *Kernels, dst []float32, n int) {
+	t.Helper()
+	for i, v := range dst {
+		if (v == -7) != (i >= n) {
+			t.Fatalf("%s: value %d of %d is %g", set.Name, i, n, v)
+		}
+		dst[i] = -7
+	}
+}
+
+func TestDecodeSQ8(t *testing.T) {
+	const most = 300
+	k := kinds[2]
+	rng := rand.New(rand.NewPCG(21, 22))
+	from, to := newGuarded(t, k.size(most)), newGuarded(t, 4*most)
+	for n := 0; n <= most; n++ {
+		srcs, dsts := from.places(k.size(n)), to.places(4*n)
+		for i := range dsts {
+			src, dst := srcs[(i+n)%len(srcs)], dsts[i]
+			k.fillRow(rng, src, n)
+			for _, set := range tested() {
+				clear(dst)
+				set.DecodeSQ8((*float32)(pointer(dst)), pointer(src), n)
+				for i := range n {
+					if got, want := float32At(dst[4*i:]), k.value(src, i, n); got != want {
+						t.Fatalf("%s: value %d of %d is %g, not %g", set.Name, i, n, got, want)
+					}
 				}
 			}
 		}

@@ -43,8 +43,8 @@ TEXT ·dotF16NEON(SB), NOSPLIT, $0-28
 
 // func batchL2F16NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchL2F16NEON(SB), NOSPLIT, $0-80
-	BATCH(l2Row<>(SB), 1, KEEP)
+	BATCH(l2Row<>(SB), 1, 0, KEEP)
 
 // func batchIPF16NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchIPF16NEON(SB), NOSPLIT, $0-80
-	BATCH(dotRow<>(SB), 1, FROM_ONE)
+	BATCH(dotRow<>(SB), 1, 0, FROM_ONE)

@@ -36,8 +36,8 @@ TEXT ·dotF32NEON(SB), NOSPLIT, $0-28
 
 // func batchL2F32NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchL2F32NEON(SB), NOSPLIT, $0-80
-	BATCH(l2Row<>(SB), 2, KEEP)
+	BATCH(l2Row<>(SB), 2, 0, KEEP)
 
 // func batchIPF32NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 TEXT ·batchIPF32NEON(SB), NOSPLIT, $0-80
-	BATCH(dotRow<>(SB), 2, FROM_ONE)
+	BATCH(dotRow<>(SB), 2, 0, FROM_ONE)

@@ -9,6 +9,8 @@ var generic = Kernels{
 	DotF32:     dotF32Generic,
 	L2F16:      l2F16Generic,
 	DotF16:     dotF16Generic,
+	L2SQ8:      l2SQ8Generic,
+	DotSQ8:     dotSQ8Generic,
 	L2I8:       l2Generic[int8],
 	DotI8:      dotGeneric[int8],
 	L2U8:       l2Generic[uint8],
@@ -17,6 +19,8 @@ var generic = Kernels{
 	BatchIPF32: batchIP(dotF32Generic),
 	BatchL2F16: batchL2(l2F16Generic),
 	BatchIPF16: batchIP(dotF16Generic),
+	BatchL2SQ8: batchL2(l2SQ8Generic),
+	BatchIPSQ8: batchIP(dotSQ8Generic),
 	BatchL2I8:  batchL2(l2Generic[int8]),
 	BatchIPI8:  batchIP(dotGeneric[int8]),
 	BatchL2U8:  batchL2(l2Generic[uint8]),
@@ -24,6 +28,7 @@ var generic = Kernels{
 	Codes:      codesGeneric,
 	Hadamard:   hadamardGeneric,
 	DecodeF16:  decodeF16Generic,
+	DecodeSQ8:  decodeSQ8Generic,
 }
 
 // batchL2 makes a batch kernel of a pair kernel for the squared Euclidean distance.

@@ -13,6 +13,7 @@ type kind struct {
 	name       string
 	query, row int // bytes an element
 	exact      bool
+	scaled     bool                 // a row ends with a scale
 	asQuery    func([]byte) float64 // the value of the first element
 	asRow      func([]byte) float64
 	l2, dot    func(*Kernels) func(q, r unsafe.Pointer, dim int) float64
@@ -36,6 +37,13 @@ var kinds = []kind{
 		batchIP: func(k *Kernels) Batch { return k.BatchIPF16 },
 	},
 	{
+		name: "sq8", query: 4, row: 1, scaled: true, asQuery: float32At, asRow: int8At,
+		l2:      func(k *Kernels) func(q, r unsafe.Pointer, dim int) float64 { return widened(k.L2SQ8) },
+		dot:     func(k *Kernels) func(q, r unsafe.Pointer, dim int) float64 { return widened(k.DotSQ8) },
+		batchL2: func(k *Kernels) Batch { return k.BatchL2SQ8 },
+		batchIP: func(k *Kernels) Batch { return k.BatchIPSQ8 },
+	},
+	{
 		name: "i8", query: 1, row: 1, exact: true, asQuery: int8At, asRow: int8At,
 		l2:      func(k *Kernels) func(q, r unsafe.Pointer, dim int) float64 { return widened(k.L2I8) },
 		dot:     func(k *Kernels) func(q, r unsafe.Pointer, dim int) float64 { return widened(k.DotI8) },
@@ -49,6 +57,38 @@ var kinds = []kind{
 		batchL2: func(k *Kernels) Batch { return k.BatchL2U8 },
 		batchIP: func(k *Kernels) Batch { return k.BatchIPU8 },
 	},
+}
+
+// size is the bytes of a row of dim elements.
+func (k kind) size(dim int) int {
+	if k.scaled {
+		return scaleOf(dim) + 4
+	}
+	return dim * k.row
+}
+
+// scaleOf is where the scale of a row of dim bytes lies.
+func scaleOf(dim int) int { return (dim + 3) / 4 * 4 }
+
+// value is element i of a row of dim elements.
+func (k kind) value(r []byte, i, dim int) float64 {
+	v := k.asRow(r[i*k.row:])
+	if k.scaled {
+		v = float64(float32(v * float32At(r[scaleOf(dim):]))) // kernels round the product
+	}
+	return v
+}
+
+// fillRow writes ordinary random values and, where rows have one, a scale.
+func (k kind) fillRow(rng *rand.Rand, r []byte, dim int) {
+	fill(rng, r[:dim*k.row], k.row)
+	if k.scaled {
+		putScale(r, dim, float32(rng.Float64())/32)
+	}
+}
+
+func putScale(r []byte, dim int, scale float32) {
+	binary.NativeEndian.PutUint32(r[scaleOf(dim):], math.Float32bits(scale))
 }
 
 func widened[T float32 | int32](f func(q, r unsafe.Pointer, dim int) T) func(q, r unsafe.Pointer, dim int) float64 {
@@ -107,7 +147,7 @@ func (k kind) truth(q, r []byte, dim int) truth {
 	var t truth
 	var positive, negative float64
 	for i := range dim {
-		x, y := k.asQuery(q[i*k.query:]), k.asRow(r[i*k.row:])
+		x, y := k.asQuery(q[i*k.query:]), k.value(r, i, dim)
 		t.l2 += (x - y) * (x - y)
 		t.dot += x * y
 		positive += max(x*y, 0)

@@ -26,6 +26,8 @@ var avx512 = Kernels{
 	DotF32:     dotF32AVX512,
 	L2F16:      l2F16AVX512,
 	DotF16:     dotF16AVX512,
+	L2SQ8:      l2SQ8AVX512,
+	DotSQ8:     dotSQ8AVX512,
 	L2I8:       l2I8AVX512,
 	DotI8:      dotI8AVX512,
 	L2U8:       l2U8AVX512,
@@ -34,6 +36,8 @@ var avx512 = Kernels{
 	BatchIPF32: batchIPF32AVX512,
 	BatchL2F16: batchL2F16AVX512,
 	BatchIPF16: batchIPF16AVX512,
+	BatchL2SQ8: batchL2SQ8AVX512,
+	BatchIPSQ8: batchIPSQ8AVX512,
 	BatchL2I8:  batchL2I8AVX512,
 	BatchIPI8:  batchIPI8AVX512,
 	BatchL2U8:  batchL2U8AVX512,
@@ -41,6 +45,7 @@ var avx512 = Kernels{
 	Codes:      codesAVX2,
 	Hadamard:   hadamardOf(hadamardAVX512, 16, 4096),
 	DecodeF16:  decodeF16AVX512,
+	DecodeSQ8:  decodeSQ8AVX512,
 }
 
 // withVNNI puts the integer kernels in place that need the dot-product instructions.
@@ -59,6 +64,8 @@ var avx2 = Kernels{
 	DotF32:     dotF32AVX2,
 	L2F16:      l2F16AVX2,
 	DotF16:     dotF16AVX2,
+	L2SQ8:      l2SQ8AVX2,
+	DotSQ8:     dotSQ8AVX2,
 	L2I8:       l2I8AVX2,
 	DotI8:      dotI8AVX2,
 	L2U8:       l2U8AVX2,
@@ -67,6 +74,8 @@ var avx2 = Kernels{
 	BatchIPF32: batchIPF32AVX2,
 	BatchL2F16: batchL2F16AVX2,
 	BatchIPF16: batchIPF16AVX2,
+	BatchL2SQ8: batchL2SQ8AVX2,
+	BatchIPSQ8: batchIPSQ8AVX2,
 	BatchL2I8:  batchL2I8AVX2,
 	BatchIPI8:  batchIPI8AVX2,
 	BatchL2U8:  batchL2U8AVX2,
@@ -74,6 +83,7 @@ var avx2 = Kernels{
 	Codes:      codesAVX2,
 	Hadamard:   hadamardOf(hadamardAVX2, 8, 4096),
 	DecodeF16:  decodeF16AVX2,
+	DecodeSQ8:  decodeSQ8AVX2,
 }
 
 var codesAVX2 = [9]CodeBatch{1: codes1AVX2, 2: codes2AVX2, 3: codes3AVX2, 4: codes4AVX2, 8: codes8AVX2}

@@ -12,6 +12,8 @@ var neon = Kernels{
 	DotF32:     dotF32NEON,
 	L2F16:      l2F16NEON,
 	DotF16:     dotF16NEON,
+	L2SQ8:      l2SQ8NEON,
+	DotSQ8:     dotSQ8NEON,
 	L2I8:       l2I8NEON,
 	DotI8:      dotI8NEON,
 	L2U8:       l2U8NEON,
@@ -20,6 +22,8 @@ var neon = Kernels{
 	BatchIPF32: batchIPF32NEON,
 	BatchL2F16: batchL2F16NEON,
 	BatchIPF16: batchIPF16NEON,
+	BatchL2SQ8: batchL2SQ8NEON,
+	BatchIPSQ8: batchIPSQ8NEON,
 	BatchL2I8:  batchL2I8NEON,
 	BatchIPI8:  batchIPI8NEON,
 	BatchL2U8:  batchL2U8NEON,
@@ -27,6 +31,7 @@ var neon = Kernels{
 	Codes:      [9]CodeBatch{1: codes1NEON, 2: codes2NEON, 3: codes3NEON, 4: codes4NEON, 8: codes8NEON},
 	Hadamard:   hadamardOf(hadamardNEON, 8, 4096),
 	DecodeF16:  decodeF16NEON,
+	DecodeSQ8:  decodeSQ8NEON,
 }
 
 // Prefetch asks for the cache lines of n bytes at p.
@@ -57,6 +62,18 @@ func batchL2F16NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []u
 
 //go:noescape
 func batchIPF16NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
+
+//go:noescape
+func l2SQ8NEON(a, b unsafe.Pointer, dim int) float32
+
+//go:noescape
+func dotSQ8NEON(a, b unsafe.Pointer, dim int) float32
+
+//go:noescape
+func batchL2SQ8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
+
+//go:noescape
+func batchIPSQ8NEON(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 
 //go:noescape
 func l2I8NEON(a, b unsafe.Pointer, dim int) int32
@@ -102,3 +119,6 @@ func hadamardNEON(x, signs *float32, n int)
 
 //go:noescape
 func decodeF16NEON(dst *float32, src *uint16, n int)
+
+//go:noescape
+func decodeSQ8NEON(dst *float32, row unsafe.Pointer, n int)

@@ -32,6 +32,48 @@
 #define SADALP4(n, d) WORD $(0x4E606800 | (n)<<5 | (d))
 // UADALP Vd.4S, Vn.8H
 #define UADALP4(n, d) WORD $(0x6E606800 | (n)<<5 | (d))
+// SXTL Vd.8H, Vn.8B
+#define SXTL8(n, d) WORD $(0x0F08A400 | (n)<<5 | (d))
+// SXTL2 Vd.8H, Vn.16B
+#define SXTL16(n, d) WORD $(0x4F08A400 | (n)<<5 | (d))
+// SXTL Vd.4S, Vn.4H
+#define SXTL4(n, d) WORD $(0x0F10A400 | (n)<<5 | (d))
+// SXTL2 Vd.4S, Vn.8H
+#define SXTL4H(n, d) WORD $(0x4F10A400 | (n)<<5 | (d))
+// SCVTF Vd.4S, Vn.4S
+#define SCVTF4(n, d) WORD $(0x4E21D800 | (n)<<5 | (d))
+
+// Rows of scaled bytes: SCALE brings the scale of the row at row, of dim bytes, to all lanes of V23. SCALED16 turns the
+// bytes in V20 into floats in V4 to V7, SCALED4 the first four into V4. They change V21 and V22.
+
+#define SCALE(row, dim) \
+	ADD   $3, dim, R4 \
+	AND   $~3, R4 \
+	ADD   row, R4 \
+	FMOVS (R4), F23 \
+	VDUP  V23.S[0], V23.S4
+
+#define SCALED16 \
+	SXTL8(20, 21) \
+	SXTL16(20, 22) \
+	SXTL4(21, 4) \
+	SXTL4H(21, 5) \
+	SXTL4(22, 6) \
+	SXTL4H(22, 7) \
+	SCVTF4(4, 4) \
+	SCVTF4(5, 5) \
+	SCVTF4(6, 6) \
+	SCVTF4(7, 7) \
+	FMUL4(23, 4, 4) \
+	FMUL4(23, 5, 5) \
+	FMUL4(23, 6, 6) \
+	FMUL4(23, 7, 7)
+
+#define SCALED4 \
+	SXTL8(20, 21) \
+	SXTL4(21, 4) \
+	SCVTF4(4, 4) \
+	FMUL4(23, 4, 4)
 
 // A row routine takes the query in R0, the row in R1 and the dimension in R2, which it keeps. It leaves a float in F0 or
 // an integer in R3 and changes no general register above R15.
@@ -42,9 +84,9 @@
 	MOVD dim+16(FP), R2 \
 	BL   routine
 
-// BATCH runs a row routine over the list. finish turns its result into a distance in F0. A row of dim<<shift bytes is
-// asked for 16 rows ahead, or 8 if it is long: enough to keep memory busy.
-#define BATCH(routine, shift, finish) \
+// BATCH runs a row routine over the list. finish turns its result into a distance in F0. A row of dim<<shift + more bytes
+// is asked for 16 rows ahead, or 8 if it is long: enough to keep memory busy.
+#define BATCH(routine, shift, more, finish) \
 	MOVD    query+0(FP), R19 \
 	MOVD    base+8(FP), R20 \
 	MOVD    stride+16(FP), R21 \
@@ -55,6 +97,7 @@
 	ADD     R23<<2, R22, R23 \
 	MOVD    R22, R25 \
 	LSL     $shift, R2, R16 \
+	ADD     $more, R16 \
 	ADD     $(4*16), R22, R17 \
 	ADD     $(4*8), R22, R3 \
 	CMP     $768, R16 \

@@ -14,13 +14,13 @@ const longest = 1100
 func TestPairs(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, k := range kinds {
-		queries, rows := newGuarded(t, longest*k.query), newGuarded(t, longest*k.row)
+		queries, rows := newGuarded(t, longest*k.query), newGuarded(t, k.size(longest))
 		for dim := 0; dim <= longest; dim++ {
-			qs, rs := queries.places(dim*k.query), rows.places(dim*k.row)
+			qs, rs := queries.places(dim*k.query), rows.places(k.size(dim))
 			for i := range qs {
 				q, r := qs[i], rs[(i+dim)%len(rs)]
 				fill(rng, q, k.query)
-				fill(rng, r, k.row)
+				k.fillRow(rng, r, dim)
 				for _, set := range tested() {
 					k.checkPair(t, set, q, r, dim)
 				}
@@ -117,6 +117,49 @@ func TestEveryHalf(t *testing.T) {
 				if got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
 					t.Fatalf("%s: float16 %#04x reads as %g, not %g", set.Name, h, got, want)
 				}
+			}
+		}
+	}
+}
+
+// TestScaledExtremes has rows of the largest bytes and scales from none to those whose products just fit a float32.
+func TestScaledExtremes(t *testing.T) {
+	k := kinds[2]
+	q, r := make([]byte, 4*longest), make([]byte, k.size(longest))
+	scales := []float32{0, 0x1p-149, 0x1.8p-130, 0x1p-126, 1, 0x1p60, 0x1.02p121}
+	for dim := 1; dim <= 200; dim++ {
+		for i, scale := range scales {
+			for j := range dim {
+				r[j] = [...]byte{127, 129, 0, 1}[(j+i)%4]
+				v := float32(k.asRow(r[j:])) * scale // at distance 0
+				binary.NativeEndian.PutUint32(q[4*j:], math.Float32bits(v))
+			}
+			putScale(r, dim, scale)
+			for _, set := range tested() {
+				k.checkPair(t, set, q, r, dim)
+				if d := k.l2(set)(pointer(q), pointer(r), dim); d != 0 {
+					t.Fatalf("%s: a row of %d, scale %g, is at %g of itself", set.Name, dim, scale, d)
+				}
+			}
+		}
+	}
+}
+
+// TestScaledSpecials has scales that are no numbers to multiply by: results must be no numbers either, wherever the
+// elements lie.
+func TestScaledSpecials(t *testing.T) {
+	k := kinds[2]
+	rng := rand.New(rand.NewPCG(9, 10))
+	for dim := 1; dim <= 70; dim++ {
+		for _, scale := range []float32{float32(math.NaN()), float32(math.Inf(1))} {
+			q, r := make([]byte, 4*dim), make([]byte, k.size(dim))
+			fill(rng, q, 4)
+			for i := range dim {
+				r[i] = 1
+			}
+			putScale(r, dim, scale)
+			for _, set := range tested() {
+				k.checkPair(t, set, q, r, dim)
 			}
 		}
 	}

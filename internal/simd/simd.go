@@ -7,6 +7,7 @@ package simd
 //go:generate go run -C gen . -elem prefetch
 //go:generate go run -C gen . -elem f32
 //go:generate go run -C gen . -elem f16
+//go:generate go run -C gen . -elem sq8
 //go:generate go run -C gen . -elem i8
 //go:generate go run -C gen . -elem u8
 //go:generate go run -C gen . -elem code
@@ -24,7 +25,8 @@ import (
 type Batch func(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 
 // Kernels is the set of kernels of one level. Float kernels take a float32 query; integer kernels take a query of the
-// rows' own type. In a pair kernel both arguments hold dim elements. Sums of integers are exact up to 33,025 elements, where
+// rows' own type. A row of scaled bytes (SQ8) holds dim int8 and, at the next multiple of 4, the float32 that multiplies each
+// of them; the product is rounded to float32. In a pair kernel both arguments hold dim elements. Sums of integers are exact up to 33,025 elements, where
 // int32 ends.
 type Kernels struct {
 	Name string // generic, avx2, avx512 or neon
@@ -33,6 +35,8 @@ type Kernels struct {
 	DotF32 func(a, b unsafe.Pointer, dim int) float32 // inner product
 	L2F16  func(a, b unsafe.Pointer, dim int) float32 // a float32, b float16
 	DotF16 func(a, b unsafe.Pointer, dim int) float32
+	L2SQ8  func(a, b unsafe.Pointer, dim int) float32 // a float32, b int8 and their scale
+	DotSQ8 func(a, b unsafe.Pointer, dim int) float32
 	L2I8   func(a, b unsafe.Pointer, dim int) int32
 	DotI8  func(a, b unsafe.Pointer, dim int) int32
 	L2U8   func(a, b unsafe.Pointer, dim int) int32
@@ -42,6 +46,8 @@ type Kernels struct {
 	BatchIPF32 Batch // 1 − inner product
 	BatchL2F16 Batch
 	BatchIPF16 Batch
+	BatchL2SQ8 Batch
+	BatchIPSQ8 Batch
 	BatchL2I8  Batch
 	BatchIPI8  Batch // 1 − inner product, computed exactly and then rounded to float32
 	BatchL2U8  Batch
@@ -57,6 +63,8 @@ type Kernels struct {
 
 	// DecodeF16 writes n half floats to dst. Signalling NaNs become quiet. Neither side need be aligned.
 	DecodeF16 func(dst *float32, src *uint16, n int)
+	// DecodeSQ8 writes the n elements of a row of scaled bytes to dst.
+	DecodeSQ8 func(dst *float32, row unsafe.Pointer, n int)
 }
 
 // Active is the set chosen at start-up.

@@ -32,6 +32,9 @@ func (k kernel) batch() {
 	if k.size() > 1 {
 		asm.IMUL3Q(operand.Imm(uint64(k.size())), size, size)
 	}
+	if _, ok := k.elem.(scaled); ok {
+		asm.ADDQ(operand.Imm(scaleRoom), size)
+	}
 	ahead, until := asm.GP64(), asm.GP64()
 	asm.MOVQ(ids, ahead)
 	asm.LEAQ(operand.Mem{Base: ids, Disp: 4 * aheadShort}, until)

@@ -26,6 +26,14 @@ type constants struct {
 	mask reg.Register    // the last elements: an opmask or a vector
 	flip reg.VecVirtual  // turns signed bytes into unsigned ones and back
 	seed *reg.VecVirtual // what a sum starts from, if not zero
+
+	scales []reg.VecVirtual // of the rows at work, one each
+}
+
+// scaled is an element type whose rows end with a float32 that multiplies their elements.
+type scaled interface {
+	// scales brings each row's scale to all lanes of a vector.
+	scales(row []reg.Register, dim reg.Register) []reg.VecVirtual
 }
 
 // chunk is a place in the query and in the rows: skip elements after element at.
@@ -60,6 +68,8 @@ func kernels(name string) []kernel {
 		return both(float32s{avx2}, float32s{avx512})
 	case "f16":
 		return both(float16s{avx2}, float16s{avx512})
+	case "sq8":
+		return both(scaledBytes{avx2}, scaledBytes{avx512})
 	case "i8", "u8":
 		signed := name == "i8"
 		return append(both(words{avx2, signed}, words{avx512, signed}),

@@ -23,6 +23,9 @@ type kernel struct {
 // the one before.
 func (k kernel) rows(label string, query reg.Register, row []reg.Register, dim reg.Register, c constants) reg.VecVirtual {
 	s, w := k.isa(), k.width()
+	if e, ok := k.elem.(scaled); ok {
+		c.scales = e.scales(row, dim)
+	}
 	unroll := 4
 	if len(row) > 1 {
 		unroll = 2

@@ -27,7 +27,7 @@ var routines = map[string]func(){
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
-	elem := flag.String("elem", "", "element type of the rows (f32, f16, i8, u8, code), or the routine: prefetch, hadamard, decode")
+	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
 	switch list := kernels(*elem); {
