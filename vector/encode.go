@@ -1,8 +1,11 @@
 package vector
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
-// Encode stores src (Dim values) as row i of a float matrix.
+// Encode stores src (Dim values, finite) as row i of a matrix of floats or of SQ8. Of NoRows it stores nothing.
 //
 // Index rows may be rewritten while assembly reads them; the index's epoch makes such readers look again. The race
 // detector, which sees the plain Go kernels only, is told so by the directive.
@@ -18,7 +21,27 @@ func (m Matrix) Encode(i int, src []float32) {
 		for j, v := range src {
 			row[j] = FloatToHalf(v)
 		}
+	case SQ8:
+		encodeScaled(m.RowBytes(i), src)
+	case NoRows:
 	default:
 		panic(fmt.Sprintf("vector: rows of %s can't be rewritten", m.typ))
 	}
+}
+
+// Move copies row from to row to, under the same rule.
+//
+//go:norace
+func (m Matrix) Move(to, from int) { copy(m.RowBytes(to), m.RowBytes(from)) }
+
+// encodeScaled writes the row of SQ8 that stands for src.
+//
+//go:norace
+func encodeScaled(row []byte, src []float32) {
+	scale, inverse := scaleOf(src)
+	values := unsafe.Slice((*int8)(unsafe.Pointer(&row[0])), len(src))
+	for i, v := range src {
+		values[i] = roundScaled(float64(v) * inverse)
+	}
+	*(*float32)(unsafe.Pointer(&row[scaleAt(len(src))])) = scale
 }

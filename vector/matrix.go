@@ -14,12 +14,15 @@ import (
 // Type is the type of a matrix's elements.
 type Type uint8
 
-// The element types. Float16 is IEEE 754 half precision, held as uint16.
+// The element types. Float16 is IEEE 754 half precision, held as uint16. SQ8 is int8 with a float32 scale a row, which
+// multiplies all elements and follows them at the next multiple of 4 bytes. Rows of NoRows hold nothing.
 const (
 	Float32 Type = iota
 	Float16
 	Int8
 	Uint8
+	SQ8
+	NoRows
 )
 
 // Size is the number of bytes an element takes.
@@ -29,13 +32,31 @@ func (t Type) Size() int {
 		return 4
 	case Float16:
 		return 2
+	case NoRows:
+		return 0
 	default:
 		return 1
 	}
 }
 
+// RowSize is the number of bytes that a row of dim elements takes.
+func (t Type) RowSize(dim int) int {
+	if t == SQ8 {
+		return scaleAt(dim) + scaleSize
+	}
+	return dim * t.Size()
+}
+
+// Align is what the address of a row must be a multiple of.
+func (t Type) Align() int {
+	if t == SQ8 {
+		return scaleSize
+	}
+	return max(t.Size(), 1)
+}
+
 func (t Type) String() string {
-	names := [...]string{"fp32", "fp16", "int8", "uint8"}
+	names := [...]string{"fp32", "fp16", "int8", "uint8", "sq8", "none"}
 	if int(t) < len(names) {
 		return names[t]
 	}
@@ -66,25 +87,25 @@ func Of[T Element](data []T, dim int) (Matrix, error) {
 		return Matrix{}, fmt.Errorf("%w: %d values are not rows of %d", ErrDim, len(data), dim)
 	}
 	m := Matrix{base: unsafe.Pointer(unsafe.SliceData(data)), rows: len(data) / dim, dim: dim, typ: typeOf[T]()}
-	m.stride = uintptr(dim * m.typ.Size())
+	m.stride = uintptr(m.typ.RowSize(dim))
 	return m, nil
 }
 
 // FromBytes views b, little-endian, as rows of dim elements of type t, stride bytes apart (0: packed). b must be aligned
-// to the element's size.
+// to t.Align() bytes.
 func FromBytes(b []byte, t Type, rows, dim, stride int) (Matrix, error) {
-	size := t.Size()
 	if rows < 0 || dim <= 0 || dim > math.MaxInt32 {
 		return Matrix{}, fmt.Errorf("%w: %d × %d", ErrDim, rows, dim)
 	}
+	row := t.RowSize(dim)
 	if stride == 0 {
-		stride = dim * size
+		stride = row
 	}
 	p := unsafe.Pointer(unsafe.SliceData(b))
-	if stride < dim*size || stride%size != 0 || uintptr(p)%uintptr(size) != 0 {
+	if stride < row || stride%t.Align() != 0 || uintptr(p)%uintptr(t.Align()) != 0 {
 		return Matrix{}, fmt.Errorf("vector: rows of %d × %s don't fit a stride of %d at this address", dim, t, stride)
 	}
-	if rows > 0 && (len(b)-dim*size < 0 || (len(b)-dim*size)/stride < rows-1) {
+	if rows > 0 && row > 0 && (len(b)-row < 0 || (len(b)-row)/stride < rows-1) {
 		return Matrix{}, fmt.Errorf("vector: %d bytes don't hold %d rows of %d × %s", len(b), rows, dim, t)
 	}
 	return Matrix{base: p, stride: uintptr(stride), rows: rows, dim: dim, typ: t}, nil
@@ -136,7 +157,7 @@ func (m Matrix) RowBytes(i int) []byte {
 	if uint(i) >= uint(m.rows) {
 		panic(fmt.Sprintf("vector: row %d of %d", i, m.rows))
 	}
-	return unsafe.Slice((*byte)(m.at(i)), m.dim*m.typ.Size())
+	return unsafe.Slice((*byte)(m.at(i)), m.typ.RowSize(m.dim))
 }
 
 // Row views row i; T must be the matrix's element type.
@@ -147,7 +168,7 @@ func Row[T Element](m Matrix, i int) []T {
 	return unsafe.Slice((*T)(m.at(i)), m.dim)
 }
 
-// Decode writes row i to dst, which must hold Dim elements, as float32.
+// Decode writes row i to dst, which must hold Dim elements, as float32. It panics where there are no rows.
 func (m Matrix) Decode(i int, dst []float32) {
 	dst = dst[:m.dim]
 	switch m.typ {
@@ -163,5 +184,9 @@ func (m Matrix) Decode(i int, dst []float32) {
 		for j, v := range Row[uint8](m, i) {
 			dst[j] = float32(v)
 		}
+	case SQ8:
+		simd.Active.DecodeSQ8(&dst[0], unsafe.Pointer(&m.RowBytes(i)[0]), m.dim)
+	default:
+		panic(fmt.Sprintf("vector: rows of %s can't be read", m.typ))
 	}
 }

@@ -17,7 +17,7 @@ type Scorer interface {
 // change its arguments.
 type DistanceFunc func(a, b []float32) float32
 
-// RowScorer scores the rows of one float matrix by one metric. It is bound to a query, or to a row as the query, and may
+// RowScorer scores the rows of one matrix by one metric. It is bound to a query, or to a row as the query, and may
 // be bound again and again without allocating. It is not safe for concurrent use.
 type RowScorer struct {
 	batch  simd.Batch
@@ -28,7 +28,7 @@ type RowScorer struct {
 	other  []float32      // a decoded row, for custom metrics
 }
 
-// NewRowScorer makes a scorer of rows, which must be float32 or float16; custom, if not nil, takes the metric's place.
+// NewRowScorer makes a scorer of rows, which must be float32, float16 or SQ8; custom, if not nil, takes the metric's place.
 func NewRowScorer(rows Matrix, metric Metric, custom DistanceFunc) (*RowScorer, error) {
 	s := &RowScorer{}
 	if err := s.Reset(rows, metric, custom); err != nil {
@@ -49,6 +49,10 @@ func (s *RowScorer) Reset(rows Matrix, metric Metric, custom DistanceFunc) error
 		s.batch = k.BatchL2F16
 	case rows.typ == Float16:
 		s.batch = k.BatchIPF16
+	case rows.typ == SQ8 && metric == L2:
+		s.batch = k.BatchL2SQ8
+	case rows.typ == SQ8:
+		s.batch = k.BatchIPSQ8
 	default:
 		return fmt.Errorf("vector: rows of %s can't be scored by a float query", rows.typ)
 	}
