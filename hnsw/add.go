@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -21,6 +22,9 @@ func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	}
 	if err := x.cfg.checkVector(vec); err != nil {
 		return fmt.Errorf("label %d: %w", label, err)
+	}
+	if err := x.trainOn(vec); err != nil {
+		return err
 	}
 	lock := x.lockLabel(label)
 	defer lock.Unlock()
@@ -46,8 +50,11 @@ func (c *Config) checkVector(vec []float32) error {
 	return nil
 }
 
-// storable reports whether vec is finite, also once it is rounded to the type of the rows.
+// storable reports whether vec is finite, also once it is rounded to the type of the rows or turned into a code.
 func (c *Config) storable(vec []float32) bool {
+	if !c.keepsRows() && c.Metric != vector.Cosine {
+		return quant.Encodable(vec)
+	}
 	if c.Storage == vector.Float16 && c.Metric != vector.Cosine {
 		for _, v := range vec {
 			if vector.FloatToHalf(v)&0x7c00 == 0x7c00 {

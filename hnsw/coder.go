@@ -66,7 +66,7 @@ func (r *Reader) roomForCodes(g *graph, m *Image) ([]byte, error) {
 
 // adoptCodes makes the codes that an image was filled with the graph's.
 func (r *Reader) adoptCodes(g *graph, m *Image, codes []byte) error {
-	if len(codes) == 0 {
+	if r.cfg.Codes.Bits == 0 {
 		return nil
 	}
 	q, err := quant.New(r.cfg.quantConfig(), m.Center)
@@ -89,8 +89,11 @@ func (c *Config) quantConfig() quant.Config {
 
 // trainFor trains the index that has no codes yet for rows that are about to be added.
 func (x *Index) trainFor(rows vector.Matrix) error {
-	if x.cfg.Codes.Bits == 0 {
+	switch {
+	case x.cfg.Codes.Bits == 0:
 		return nil
+	case !x.cfg.keepsRows():
+		return x.trainOnce(rows)
 	}
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -110,7 +113,7 @@ func (x *Index) trainFor(rows vector.Matrix) error {
 // tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed
 // as much as it had before.
 func (x *Index) tend() error {
-	if x.cfg.Codes.Bits == 0 || x.changes.Load() < x.nextTend.Load() {
+	if x.cfg.Codes.Bits == 0 || !x.cfg.keepsRows() || x.changes.Load() < x.nextTend.Load() {
 		return nil
 	}
 	x.structure.Lock()

@@ -129,8 +129,7 @@ func (f *Flat) Delete(label uint64) error {
 	defer f.epoch.Add(1)
 	if id != last {
 		moved := g.label(last)
-		g.rows.Decode(int(last), f.scratch)
-		g.rows.Encode(int(id), f.scratch)
+		g.rows.Move(int(id), int(last))
 		g.setLabel(id, moved)
 		f.ids[moved] = id
 	}

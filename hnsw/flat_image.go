@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/shale-search/shale/vector"
@@ -40,8 +41,11 @@ func RestoreFlat(c Config, count int, fill func(*FlatImage) error) (*Flat, error
 	if err != nil {
 		return nil, err
 	}
-	if count < 0 || count > maxRows {
+	switch {
+	case count < 0 || count > maxRows:
 		return nil, fmt.Errorf("hnsw: %d elements are not possible", count)
+	case !c.keepsRows():
+		return nil, errors.New("hnsw: an index without a graph must keep rows")
 	}
 	c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.ReplaceDelete = 0, 0, 0, 0, false
 	c.Capacity = max(c.Capacity, count)

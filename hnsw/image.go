@@ -110,8 +110,12 @@ func (r *Reader) restore(c Config, count, upperLists int, fill func(*Image) erro
 	if err == nil {
 		err = m.Check()
 	}
-	if err == nil && m.Coded {
+	switch {
+	case err != nil:
+	case m.Coded:
 		err = r.adoptCodes(g, m, codes)
+	default:
+		err = r.prepareCodes(g)
 	}
 	if err != nil {
 		g.release()
@@ -131,7 +135,8 @@ func (r *Reader) restore(c Config, count, upperLists int, fill func(*Image) erro
 }
 
 // Check tests the rules that a search relies on: every link leads to another element that has a list on that level, every
-// list lies inside Upper and is one element's own, no mark stands past the last element, and the entry point is of the highest level. It gives an *ImageError.
+// list lies inside Upper and is one element's own, no mark stands past the last element, and the entry point is of the
+// highest level; and that scales of rows, and codes where there are no rows, are finite. It gives an *ImageError.
 func (m *Image) Check() error {
 	if m.Count == 0 {
 		if m.TopLevel != -1 {
@@ -151,7 +156,7 @@ func (m *Image) Check() error {
 			return err
 		}
 	}
-	return nil
+	return m.checkVectors()
 }
 
 // checkElement tests element id; owned marks the upper lists of the elements before it.

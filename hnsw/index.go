@@ -49,6 +49,10 @@ func New(c Config) (*Index, error) {
 	x.cfg, x.replacing = c, c.ReplaceDelete
 	x.nextTend.Store(trainRows)
 	x.entry.Store(none)
+	if err := x.prepareCodes(g); err != nil {
+		g.release()
+		return nil, err
+	}
 	x.graph.Store(g)
 	return x, nil
 }
@@ -120,8 +124,8 @@ func (x *Index) Labels() ([]uint64, error) {
 	return labels, nil
 }
 
-// Vector writes the stored vector of label, normalised if the metric is cosine, to dst (dim values). Labels that are
-// unknown or deleted give ErrLabel.
+// Vector writes the stored vector of label, normalised if the metric is cosine, to dst (dim values); where no rows are
+// kept, what its code stands for. Labels that are unknown or deleted give ErrLabel.
 func (x *Index) Vector(label uint64, dst []float32) error {
 	if len(dst) != x.cfg.Dim {
 		return fmt.Errorf("%w: room for %d values, the index has %d", vector.ErrDim, len(dst), x.cfg.Dim)
@@ -138,7 +142,12 @@ func (x *Index) Vector(label uint64, dst []float32) error {
 	if !ok || g.deleted.get(id) || !g.ready.get(id) {
 		return fmt.Errorf("%w: %d", ErrLabel, label)
 	}
-	g.rows.Decode(int(id), dst)
+	if x.cfg.keepsRows() {
+		g.rows.Decode(int(id), dst)
+		return nil
+	}
+	c := g.coder.Load()
+	c.q.NewEncoder().Decode(dst, c.row(id))
 	return nil
 }
 

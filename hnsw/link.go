@@ -62,25 +62,37 @@ func (x *Index) choose(s *searcher, g *graph, id uint32, top int, entry uint64) 
 	s.steerByRow(g, id)
 	from := s.descend(g, entry, top)
 	for l := top; l >= 0; l-- {
-		s.rows.BindRow(id)
+		s.bindNew(id)
 		s.search(g, from, l, x.cfg.EfConstruction)
 		from = s.pool.keys[0].id()
 		in.near = x.candidates(g, in.near[:0], s.pool.keys, id)
-		if s.coder != nil {
+		if s.scorer != s.rows {
 			in.near = s.exactly(in.near)
 		}
 		in.chosen[l] = append(in.chosen[l], s.selectDiverse(in.near, x.cfg.newLinks(l))...)
 	}
 }
 
-// steerByRow makes element id the query of walks.
+// bindNew binds rows to element id, which is being inserted. Where no rows are kept its vector, which is still the
+// searcher's own query, says more than its code.
+func (s *searcher) bindNew(id uint32) {
+	if s.keepsRows() {
+		s.rows.BindRow(id)
+	} else {
+		s.rows.BindOwn()
+	}
+}
+
+// steerByRow makes element id, which is being inserted, the query of walks.
 func (s *searcher) steerByRow(g *graph, id uint32) {
-	s.rows.BindRow(id)
+	s.bindNew(id)
 	if s.coder == nil {
 		return
 	}
 	own := s.codes.Query()
-	g.rows.Decode(int(id), own)
+	if s.keepsRows() {
+		g.rows.Decode(int(id), own)
+	}
 	s.steerByCodes(own)
 }
 

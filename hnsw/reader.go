@@ -52,11 +52,20 @@ func (r *Reader) Len() int { return int(r.count.Load()) }
 // Deleted is the number of elements marked deleted.
 func (r *Reader) Deleted() int { return int(r.removed.Load()) }
 
+// rowScorer scores elements against a query, which is its own or an element. vector.RowScorer and quant.Scorer are.
+type rowScorer interface {
+	vector.Scorer
+	Query() []float32 // dim values, to be filled in before BindOwn
+	BindOwn()
+	BindRow(id uint32)
+}
+
 // searcher is the state of one search or insertion, kept for the next.
 type searcher struct {
 	rowExpander
-	rows     vector.RowScorer
-	coder    *coder // whose codes walks read; nil: they read rows
+	rows     rowScorer        // what distances told come from: kept, or the codes where no rows are
+	kept     vector.RowScorer // of the rows kept
+	coder    *coder           // whose codes walks read; nil: they read rows
 	codes    quant.Scorer
 	encoder  *quant.Encoder
 	pool     pool
@@ -74,7 +83,11 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 		s = &searcher{}
 		s.epoch = &r.epoch
 	}
-	s.scorer, s.beam.width = &s.rows, rowBeam
+	s.rows = &s.kept
+	if !r.cfg.keepsRows() {
+		s.rows = &s.codes
+	}
+	s.scorer, s.beam.width = s.rows, rowBeam
 	s.scored, s.reranked = 0, 0
 	if c := g.coder.Load(); c != s.coder {
 		s.setCoder(c)
@@ -83,7 +96,10 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 		return s, nil
 	}
 	s.g = g
-	return s, s.rows.Reset(g.rows, r.cfg.Metric, r.cfg.Custom)
+	if !r.cfg.keepsRows() {
+		return s, nil
+	}
+	return s, s.kept.Reset(g.rows, r.cfg.Metric, r.cfg.Custom)
 }
 
 func (s *searcher) setCoder(c *coder) {
@@ -95,13 +111,19 @@ func (s *searcher) setCoder(c *coder) {
 }
 
 // steerByCodes lets walks read codes, if there are any, bound to the query (dim values, normalised where the metric asks
-// for it).
+// for it), to which rows are bound.
 func (s *searcher) steerByCodes(query []float32) {
-	if s.coder != nil {
-		s.codes.Bind(query)
-		s.scorer, s.beam.width = &s.codes, codeBeam
+	if s.coder == nil {
+		return
 	}
+	if s.keepsRows() {
+		s.codes.Bind(query)
+	}
+	s.scorer, s.beam.width = &s.codes, codeBeam
 }
+
+// keepsRows reports whether there are rows beside the codes, if any.
+func (s *searcher) keepsRows() bool { return s.rows == rowScorer(&s.kept) }
 
 func (r *Reader) putSearcher(s *searcher) {
 	s.filtered.forget()

@@ -49,7 +49,7 @@ func (s *searcher) rerank(keys []key, k, depth int) []key {
 // scoreRows fills dist with the exact distances of ids.
 func (s *searcher) scoreRows(ids []uint32) {
 	scorer := s.scorer
-	s.scorer = &s.rows
+	s.scorer = s.rows
 	s.scored -= len(ids) // counted apart
 	s.score(ids)
 	s.scorer = scorer

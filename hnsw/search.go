@@ -157,7 +157,7 @@ func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOpti
 
 // settle gives what a walk has found its exact distances, if they aren't.
 func (s *searcher) settle(keys []key, k, depth int) []key {
-	if s.scorer == &s.rows {
+	if s.scorer == s.rows {
 		return keys
 	}
 	return s.rerank(keys, k, depth)
@@ -189,9 +189,9 @@ func (s *searcher) resolve(r *Reader, g *graph, keys []key, f *Filter, began uin
 		}
 		runtime.Gosched()
 	}
-	if r.cfg.Metric == vector.Cosine {
+	if r.cfg.Metric == vector.Cosine || r.cfg.Metric == vector.L2 && !r.cfg.keepsRows() {
 		for i := range s.results {
-			s.results[i].Distance = max(s.results[i].Distance, 0) // rounding may take it below
+			s.results[i].Distance = max(s.results[i].Distance, 0) // rounding and estimating may take it below
 		}
 	}
 	slices.SortFunc(s.results, func(a, b Neighbor) int {

@@ -74,6 +74,12 @@ func (e *Encoder) Encode(row []byte, vec []float32) {
 	store(row, e.row)
 }
 
+// Encodable reports whether vec is finite and so short that its code's factors are finite too, whatever the center: one of
+// vectors as short.
+func Encodable(vec []float32) bool {
+	return dot(vec, vec) <= math.MaxFloat32/8 // NaN isn't
+}
+
 // store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes such
 // readers look again. The race detector, which sees the plain Go kernels only, is told so by the directive.
 //

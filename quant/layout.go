@@ -99,6 +99,13 @@ func (l *layout) putFactors(row []byte, f factors) {
 	binary.LittleEndian.PutUint32(b[8:], math.Float32bits(f.err))
 }
 
+// SoundFactors reports whether what a row of codes says beside its bits is finite.
+func SoundFactors(dim, bits int, row []byte) bool {
+	l := layoutOf(dim, bits)
+	f := l.getFactors(row)
+	return f.add-f.add == 0 && f.mul-f.mul == 0 && f.err-f.err == 0
+}
+
 func (l *layout) getFactors(row []byte) factors {
 	b := row[l.factors:]
 	return factors{
