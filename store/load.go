@@ -111,8 +111,11 @@ func array(m *hnsw.Image, k Kind) []byte {
 // rows gives the rows of the vectors section to fn, one by one, without the bytes between them.
 func (l *loader) rows(fn func(i int, row []byte) error) error {
 	stride := int(l.meta.RowStride)
+	if stride == 0 {
+		return nil // there are none
+	}
 	c := l.meta.config()
-	size := c.Dim * c.Storage.Size()
+	size := c.Storage.RowSize(c.Dim)
 	count, batch := int(l.meta.Count), max(step/stride, 1)
 	for i := 0; i < count; i += batch {
 		n := min(batch, count-i)
@@ -212,8 +215,12 @@ func (l *loader) locate(err error) error {
 		k, size = Labels, 8
 	case "Deleted":
 		k, size = Deleted, 4
+	case "Rows":
+		k, size = Vectors, int64(l.meta.RowStride)
 	case "Center":
 		k, size = Center, 4
+	case "Codes":
+		k, size = Codes, 1
 	}
 	at := l.h.section(k).Offset + int64(e.Index)*size
 	return l.r.Bad(at, k.String(), "%s", e.Reason)

@@ -108,13 +108,12 @@ func parseMeta(r *format.Reader, h *header, b []byte) (*meta, error) {
 }
 
 func (m *meta) check() error {
-	row := uint64(m.Dim) * uint64(vector.Type(m.Storage).Size())
 	switch {
 	case m.Flags&^knownFlags != 0:
 		return fmt.Errorf("flags %#x: %w", m.Flags, errors.ErrUnsupported)
 	case m.Metric > uint32(vector.Cosine):
 		return fmt.Errorf("metric %d: %w", m.Metric, errors.ErrUnsupported)
-	case m.Storage > uint32(vector.Float16):
+	case !storable(m.Storage):
 		return fmt.Errorf("element type %d: %w", m.Storage, errors.ErrUnsupported)
 	case m.Dim < 1 || m.Dim > maxDim:
 		return fmt.Errorf("dimension %d is not 1 … %d", m.Dim, maxDim)
@@ -136,12 +135,34 @@ func (m *meta) check() error {
 		return fmt.Errorf("%d elements, %d of them deleted, and room for %d are not possible", m.Count, m.Deleted, m.Capacity)
 	case m.UpperLists > min(m.Count*maxLevel, math.MaxUint32):
 		return fmt.Errorf("%d lists above level 0 are more than %d elements can have", m.UpperLists, m.Count)
-	case m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%uint64(vector.Type(m.Storage).Size()) != 0:
-		return fmt.Errorf("rows of %d bytes every %d bytes", row, m.RowStride)
 	case m.Count == 0 && m.TopLevel != -1 || m.Count > 0 && (m.TopLevel < 0 || m.TopLevel > maxLevel):
 		return fmt.Errorf("top level %d with %d elements", m.TopLevel, m.Count)
 	case m.Count > 0 && uint64(m.Entry) >= m.Count:
 		return fmt.Errorf("entry point %d of %d elements", m.Entry, m.Count)
+	}
+	return m.checkRows()
+}
+
+// storable reports whether a type is one that rows are stored in.
+func storable(element uint32) bool {
+	switch element {
+	case uint32(vector.Float32), uint32(vector.Float16), uint32(vector.SQ8), uint32(vector.NoRows):
+		return true
+	}
+	return false
+}
+
+// checkRows tests the fields about rows, once the others are in order.
+func (m *meta) checkRows() error {
+	t := vector.Type(m.Storage)
+	row, align := uint64(t.RowSize(int(m.Dim))), uint64(t.Align())
+	switch {
+	case t == vector.NoRows && m.RowStride != 0:
+		return fmt.Errorf("no rows every %d bytes", m.RowStride)
+	case t == vector.NoRows && (m.CodeBits == 0 || m.Count > 0 && m.Coded == 0):
+		return fmt.Errorf("%d elements have neither rows nor codes (%d bits, there: %d)", m.Count, m.CodeBits, m.Coded)
+	case t != vector.NoRows && (m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%align != 0):
+		return fmt.Errorf("rows of %d bytes every %d bytes", row, m.RowStride)
 	}
 	return nil
 }

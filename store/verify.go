@@ -126,8 +126,11 @@ func (v *verifier) content(k Kind) error {
 	}
 	at, stride := v.h.section(Vectors).Offset, int64(v.meta.RowStride)
 	infinite := infiniteFloat32
-	if v.image.Config.Storage == vector.Float16 {
+	switch c := v.image.Config; c.Storage {
+	case vector.Float16:
 		infinite = infiniteFloat16
+	case vector.SQ8:
+		infinite = func(row []byte) bool { return !vector.SoundScale(row, c.Dim) }
 	}
 	return v.rows(func(i int, row []byte) error {
 		if infinite(row) {

@@ -139,7 +139,7 @@ func writeFlat(w io.Writer, m *hnsw.FlatImage) error {
 	for i := range room {
 		clear(b)
 		if i < m.Count {
-			putRow(b, m.Rows, i, row)
+			putRow(b, m.Rows.Decode, i, row)
 			binary.LittleEndian.PutUint64(b[size:], m.Labels[i])
 		}
 		if _, err := w.Write(b); err != nil {
@@ -149,13 +149,9 @@ func writeFlat(w io.Writer, m *hnsw.FlatImage) error {
 	return nil
 }
 
-// putRow writes row i as float32; scratch is as long as the row.
-func putRow(b []byte, rows vector.Matrix, i int, scratch []float32) {
-	if rows.Type() == vector.Float32 {
-		copy(b, rows.RowBytes(i))
-		return
-	}
-	rows.Decode(i, scratch)
+// putRow writes vector i, which read gives, as float32; scratch is as long as the vector.
+func putRow(b []byte, read func(i int, dst []float32), i int, scratch []float32) {
+	read(i, scratch)
 	for j, v := range scratch {
 		binary.LittleEndian.PutUint32(b[4*j:], math.Float32bits(v))
 	}

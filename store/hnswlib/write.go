@@ -22,7 +22,8 @@ func Write(ctx context.Context, path string, x Source) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return Encode(ctx, w, x) })
 }
 
-// Encode writes x to w as an index.bin. Rows of half precision become float32.
+// Encode writes x to w as an index.bin. Rows of any type become float32, and so does what codes stand for where an index
+// keeps no rows.
 func Encode(ctx context.Context, w io.Writer, x Source) error {
 	if err := format.CheckMachine(); err != nil {
 		return err
@@ -56,6 +57,8 @@ type encoder struct {
 	w *bufio.Writer
 	m *hnsw.Image
 	h header
+
+	vectors func(id int, dst []float32)
 }
 
 func (e *encoder) all() error {
@@ -64,6 +67,9 @@ func (e *encoder) all() error {
 		return fmt.Errorf("hnswlib header: %w", err)
 	}
 	if _, err := e.w.Write(b); err != nil {
+		return err
+	}
+	if e.vectors, err = e.m.Vectors(); err != nil {
 		return err
 	}
 	element := make([]byte, e.h.Stride)
@@ -88,7 +94,7 @@ func (e *encoder) element(b []byte, row []float32, id int) {
 	m0 := int(e.h.MaxM0)
 	putLinks(b, e.m.Links0[id*m0:(id+1)*m0])
 	b[2] = byte(e.m.Deleted[id/32] >> (id % 32) & 1)
-	putRow(b[e.h.DataOffset:e.h.LabelOffset], e.m.Rows, id, row)
+	putRow(b[e.h.DataOffset:e.h.LabelOffset], e.vectors, id, row)
 	binary.LittleEndian.PutUint64(b[e.h.LabelOffset:], e.m.Labels[id])
 }
 
