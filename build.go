@@ -11,7 +11,7 @@ import (
 type Options struct {
 	Metric         Metric   // default L2
 	Storage        Storage  // what searches walk over; default AutoStorage: codes of a cache line or two, or short rows
-	Keep           Keep     // rows kept for exact distances; default AutoKeep: half floats beside codes where that is safe
+	Keep           Keep     // rows that distances come from; default AutoKeep: half floats beside codes where that is safe
 	M              int      // links a new row gets a level: more find more and take more memory; default 16
 	BaseLinks      int      // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
 	EfConstruction int      // rows looked at for a new row's links: more build a better graph, more slowly; default 200

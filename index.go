@@ -33,6 +33,7 @@ type SearchOptions struct {
 	Stats  *SearchStats // filled in, if not nil
 	// Rerank is the number of candidates found by codes that are ranked by their rows, at least k; default: as many as may
 	// be among the k nearest, by the error bound of their estimates.
+	// Where no rows are kept it has no meaning.
 	Rerank int
 	// Slack ends a search early, at the first candidate whose distance is more than 1 + Slack times that of the k-th; ef
 	// bounds it still. Not for ip. About 0.05 to 0.25; default: searches go on as long as ef says.

@@ -13,7 +13,7 @@ type Info struct {
 	Dim            int     `json:"dim"`
 	Metric         string  `json:"metric"`
 	Storage        string  `json:"storage"` // what searches walk over
-	Keep           string  `json:"keep"`    // the rows at hand for exact distances
+	Keep           string  `json:"keep"`    // the rows that distances told come from, or none
 	Shards         int     `json:"shards"`
 	M              int     `json:"m"`
 	BaseLinks      int     `json:"base_links"` // of a new row on level 0

@@ -10,7 +10,7 @@ import (
 )
 
 // Storage is what searches walk over: the rows themselves, or codes of a few bits a dimension that stand for them. What
-// codes find is ranked again by the rows kept, so that distances told are those of the rows.
+// codes find is ranked again by the rows kept, so that distances told are those of the rows; see Keep.
 type Storage uint8
 
 // The storages. RaBitQ's codes are of rotated rows, which suits any data; the scalar ones (SQ) save the rotation of a
@@ -82,7 +82,8 @@ func unknown(what, name string, choices []string, planned ...string) error {
 	return fmt.Errorf("%s %q is not one of %s", what, name, list)
 }
 
-// Keep is the type of the rows that exact distances are computed from.
+// Keep is the type of the rows that distances told are computed from. They are exact for the rows kept, which KeepFloat16
+// and KeepSQ8 round.
 type Keep uint8
 
 // The types of rows kept.
@@ -92,9 +93,20 @@ const (
 	AutoKeep    Keep = iota
 	KeepFloat32      // four bytes a value
 	KeepFloat16      // two
+	// KeepSQ8 keeps a byte a value and a scale a row, beside codes: a value is off by at most 1/254 of its row's largest.
+	KeepSQ8
+	// KeepNone keeps codes alone. Distances told are their estimates, for l2 and cosine at least 0; the links of new rows
+	// are chosen by them, and Vector gives what a code stands for. The codes are trained once, on the first rows added: a
+	// first batch that is like the rest makes better ones than a single row, and they don't follow rows that drift away.
+	KeepNone
 )
 
-var keeps = [...]string{"auto", "fp32", "fp16"}
+var keeps = [...]string{"auto", "fp32", "fp16", "sq8", "none"}
+
+// types are those of the rows that each asks for.
+var types = map[Keep]vector.Type{
+	KeepFloat32: vector.Float32, KeepFloat16: vector.Float16, KeepSQ8: vector.ScaledInt8, KeepNone: vector.NoRows,
+}
 
 // Keeps lists the names that ParseKeep reads.
 func Keeps() []string { return keeps[:] }
@@ -106,14 +118,14 @@ func (k Keep) String() string {
 	return fmt.Sprintf("Keep(%d)", uint8(k))
 }
 
-// ParseKeep reads auto, fp32 or fp16.
+// ParseKeep reads auto, fp32, fp16, sq8 or none.
 func ParseKeep(name string) (Keep, error) {
 	for i, k := range keeps {
 		if strings.EqualFold(name, k) {
 			return Keep(i), nil
 		}
 	}
-	return 0, unknown("keep", name, Keeps(), "sq8", "none")
+	return 0, unknown("keep", name, Keeps())
 }
 
 const (
@@ -145,10 +157,13 @@ func autoStorage(dim int, rows vector.Type) Storage {
 	return RaBitQ2
 }
 
-// walkOver is the storage that is rows of a type.
+// walkOver is the storage that is rows of a type, or the most like them where none are walked over.
 func walkOver(rows vector.Type) Storage {
-	if rows == vector.Float16 {
+	switch rows {
+	case vector.Float16:
 		return Float16
+	case vector.ScaledInt8, vector.NoRows:
+		return RaBitQ8
 	}
 	return Float32
 }
@@ -158,8 +173,8 @@ func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, err
 	if int(o.Storage) >= len(storages) || int(o.Keep) >= len(keeps) {
 		return hnsw.Codes{}, 0, fmt.Errorf("there is no %v, or no %v", o.Storage, o.Keep)
 	}
-	rows := vector.Float32
-	if o.Keep == KeepFloat16 || o.Storage == Float16 {
+	rows := types[o.Keep] // AutoKeep: fp32 for the time being
+	if o.Keep == AutoKeep && o.Storage == Float16 {
 		rows = vector.Float16
 	}
 	storage := o.Storage
@@ -169,7 +184,7 @@ func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, err
 	codes := storages[storage].codes
 	switch {
 	case codes.Bits == 0 && o.Keep != AutoKeep && o.Keep.String() != storage.String():
-		return codes, 0, fmt.Errorf("searches that walk over %v rows keep just these, not %v rows", storage, o.Keep)
+		return codes, 0, fmt.Errorf("searches that walk over %v rows keep just these: keep %v goes with codes", storage, o.Keep)
 	case codes.Bits != 0 && o.Keep == AutoKeep && halfIsSafe:
 		rows = vector.Float16
 	}

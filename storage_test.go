@@ -129,7 +129,7 @@ func TestNamesComeBack(t *testing.T) {
 			t.Errorf("storage %q: %v", name, err)
 		}
 	}
-	for _, name := range []string{"", "none", "sq8", "rabitq4"} {
+	for _, name := range []string{"", "nothing", "int8", "rabitq4"} {
 		if _, err := shale.ParseKeep(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16") {
 			t.Errorf("keep %q: %v", name, err)
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// IndexTruth finds the k nearest of the index's own rows to each query, those deleted left out. Changes of the index wait
-// meanwhile. threads of 0 means GOMAXPROCS.
+// IndexTruth finds the k nearest of the index's own rows to each query, those deleted left out; where it keeps no rows,
+// of what its codes stand for. Changes of the index wait meanwhile. threads of 0 means GOMAXPROCS.
 func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, threads int) (*Truth, error) {
 	e, err := NewExact(queries, x.Metric(), k, threads)
 	if err != nil {
@@ -23,7 +23,11 @@ func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, th
 				id := first + i
 				return m.Labels[id], m.Deleted[id/32]>>(id%32)&1 == 0
 			}
-			if err := e.Add(ctx, m.Rows.Slice(first, min(first+block, m.Count)), label); err != nil {
+			rows, err := vectors(m, first, min(first+block, m.Count))
+			if err != nil {
+				return err
+			}
+			if err := e.Add(ctx, rows, label); err != nil {
 				return err
 			}
 		}
@@ -35,8 +39,26 @@ func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, th
 	return e.Truth(), nil
 }
 
+// vectors gives the vectors of elements lo to hi (exclusive).
+func vectors(m *hnsw.Image, lo, hi int) (shale.Matrix, error) {
+	if m.Rows.Type() != vector.NoRows {
+		return m.Rows.Slice(lo, hi), nil
+	}
+	read, err := m.Vectors()
+	if err != nil {
+		return shale.Matrix{}, err
+	}
+	dim := m.Config.Dim
+	data := make([]float32, (hi-lo)*dim)
+	for i := range hi - lo {
+		read(lo+i, data[i*dim:(i+1)*dim])
+	}
+	return vector.Of(data, dim)
+}
+
 // Measure fills in the distances of the first k neighbours of each query as the index computes them, so that ties at the
-// k-th are known. Neighbours from one that the index doesn't hold on keep none.
+// k-th are known. Neighbours from one that the index doesn't hold on keep none, nor do those of an index that keeps no
+// rows: estimates tie by chance.
 func (t *Truth) Measure(x *shale.Index, queries shale.Matrix, k int) error {
 	if err := t.checkFor(queries.Rows()); err != nil {
 		return err
@@ -48,6 +70,10 @@ func (t *Truth) Measure(x *shale.Index, queries shale.Matrix, k int) error {
 		}
 	}
 	return x.Graph().WithImage(func(m *hnsw.Image) error {
+		if m.Rows.Type() == vector.NoRows {
+			t.Distances = nil
+			return nil
+		}
 		for id, l := range m.Labels {
 			if _, ok := wanted[l]; ok {
 				wanted[l] = uint32(id) + 1

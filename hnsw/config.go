@@ -38,7 +38,7 @@ type Config struct {
 	BaseLinks      int         // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
 	EfConstruction int         // candidates kept while building; default 200, at least M
 	Seed           uint64      // of the level generator; default 100
-	Storage        vector.Type // of the rows: Float32, Float16, SQ8, or NoRows, where distances come from Codes alone
+	Storage        vector.Type // of the rows: Float32, Float16, ScaledInt8, or NoRows, where distances come from Codes alone
 	Codes          Codes       // that walks read instead of rows; not with a Custom metric
 
 	Capacity      int  // rows to make room for at once
@@ -81,7 +81,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	switch c.Storage {
-	case vector.Float32, vector.Float16, vector.SQ8:
+	case vector.Float32, vector.Float16, vector.ScaledInt8:
 	case vector.NoRows:
 		if c.Codes.Bits == 0 {
 			return c, errors.New("hnsw: without rows there must be codes")

@@ -65,7 +65,7 @@ func (x *Index) trainOnce(rows vector.Matrix) error {
 // its rows, or the codes.
 func (m *Image) checkVectors() error {
 	switch {
-	case m.Config.Storage == vector.SQ8 && m.Rows.Type() == vector.SQ8:
+	case m.Config.Storage == vector.ScaledInt8 && m.Rows.Type() == vector.ScaledInt8:
 		for id := range m.Rows.Rows() {
 			if !vector.SoundScale(m.Rows.RowBytes(id), m.Config.Dim) {
 				return &ImageError{"Rows", id, "the scale is negative, too large or no number"}

@@ -29,7 +29,7 @@ type SearchOptions struct {
 	// et al., 2025.)
 	Slack float32
 	// Rerank is the number of candidates found by codes whose exact distances are computed, at least k. 0: as many as may
-	// be among the k nearest, by the error bound of their estimates.
+	// be among the k nearest, by the error bound of their estimates. Where no rows are kept there is none to compute.
 	Rerank int
 	Stats  *SearchStats // filled in, if not nil
 }

@@ -146,7 +146,7 @@ func (m *meta) check() error {
 // storable reports whether a type is one that rows are stored in.
 func storable(element uint32) bool {
 	switch element {
-	case uint32(vector.Float32), uint32(vector.Float16), uint32(vector.SQ8), uint32(vector.NoRows):
+	case uint32(vector.Float32), uint32(vector.Float16), uint32(vector.ScaledInt8), uint32(vector.NoRows):
 		return true
 	}
 	return false

@@ -129,7 +129,7 @@ func (v *verifier) content(k Kind) error {
 	switch c := v.image.Config; c.Storage {
 	case vector.Float16:
 		infinite = infiniteFloat16
-	case vector.SQ8:
+	case vector.ScaledInt8:
 		infinite = func(row []byte) bool { return !vector.SoundScale(row, c.Dim) }
 	}
 	return v.rows(func(i int, row []byte) error {

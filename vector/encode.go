@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// Encode stores src (Dim values, finite) as row i of a matrix of floats or of SQ8. Of NoRows it stores nothing.
+// Encode stores src (Dim values, finite) as row i of a matrix of floats or of ScaledInt8. Of NoRows it stores nothing.
 //
 // Index rows may be rewritten while assembly reads them; the index's epoch makes such readers look again. The race
 // detector, which sees the plain Go kernels only, is told so by the directive.
@@ -21,7 +21,7 @@ func (m Matrix) Encode(i int, src []float32) {
 		for j, v := range src {
 			row[j] = FloatToHalf(v)
 		}
-	case SQ8:
+	case ScaledInt8:
 		encodeScaled(m.RowBytes(i), src)
 	case NoRows:
 	default:
@@ -34,7 +34,7 @@ func (m Matrix) Encode(i int, src []float32) {
 //go:norace
 func (m Matrix) Move(to, from int) { copy(m.RowBytes(to), m.RowBytes(from)) }
 
-// encodeScaled writes the row of SQ8 that stands for src.
+// encodeScaled writes the row of ScaledInt8 that stands for src.
 //
 //go:norace
 func encodeScaled(row []byte, src []float32) {

@@ -14,14 +14,14 @@ import (
 // Type is the type of a matrix's elements.
 type Type uint8
 
-// The element types. Float16 is IEEE 754 half precision, held as uint16. SQ8 is int8 with a float32 scale a row, which
+// The element types. Float16 is IEEE 754 half precision, held as uint16. ScaledInt8 is int8 with a float32 scale a row, which
 // multiplies all elements and follows them at the next multiple of 4 bytes. Rows of NoRows hold nothing.
 const (
 	Float32 Type = iota
 	Float16
 	Int8
 	Uint8
-	SQ8
+	ScaledInt8
 	NoRows
 )
 
@@ -41,7 +41,7 @@ func (t Type) Size() int {
 
 // RowSize is the number of bytes that a row of dim elements takes.
 func (t Type) RowSize(dim int) int {
-	if t == SQ8 {
+	if t == ScaledInt8 {
 		return scaleAt(dim) + scaleSize
 	}
 	return dim * t.Size()
@@ -49,7 +49,7 @@ func (t Type) RowSize(dim int) int {
 
 // Align is what the address of a row must be a multiple of.
 func (t Type) Align() int {
-	if t == SQ8 {
+	if t == ScaledInt8 {
 		return scaleSize
 	}
 	return max(t.Size(), 1)
@@ -184,7 +184,7 @@ func (m Matrix) Decode(i int, dst []float32) {
 		for j, v := range Row[uint8](m, i) {
 			dst[j] = float32(v)
 		}
-	case SQ8:
+	case ScaledInt8:
 		simd.Active.DecodeSQ8(&dst[0], unsafe.Pointer(&m.RowBytes(i)[0]), m.dim)
 	default:
 		panic(fmt.Sprintf("vector: rows of %s can't be read", m.typ))

@@ -21,7 +21,7 @@ func largestScale() float32 {
 	return s
 }
 
-// scaleAt is the offset of the scale in a row of SQ8: it is aligned for whoever reads it as a float32.
+// scaleAt is the offset of the scale in a row of ScaledInt8: it is aligned for whoever reads it as a float32.
 func scaleAt(dim int) int { return (dim + scaleSize - 1) &^ (scaleSize - 1) }
 
 // scaleOf is the scale that spreads the values over −127 … 127, and its inverse. Both are 0 where no scale is, because
@@ -44,7 +44,7 @@ func roundScaled(v float64) int8 {
 	return int8(math.RoundToEven(max(-topScaled, min(v, topScaled))))
 }
 
-// SoundScale reports whether a row of SQ8 (RowSize bytes, little-endian, dim elements) has a scale that Encode might
+// SoundScale reports whether a row of ScaledInt8 (RowSize bytes, little-endian, dim elements) has a scale that Encode might
 // have given it: not negative, and such that the row decodes to finite values.
 func SoundScale(row []byte, dim int) bool {
 	s := math.Float32frombits(binary.LittleEndian.Uint32(row[scaleAt(dim):]))

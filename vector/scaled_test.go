@@ -9,12 +9,12 @@ import (
 	"unsafe"
 )
 
-// scaledRows makes room for rows of SQ8.
+// scaledRows makes room for rows of ScaledInt8.
 func scaledRows(t testing.TB, rows, dim int) Matrix {
 	t.Helper()
-	words := make([]uint32, rows*SQ8.RowSize(dim)/4)
+	words := make([]uint32, rows*ScaledInt8.RowSize(dim)/4)
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 4*len(words))
-	m, err := FromBytes(b, SQ8, rows, dim, 0)
+	m, err := FromBytes(b, ScaledInt8, rows, dim, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +23,7 @@ func scaledRows(t testing.TB, rows, dim int) Matrix {
 
 func TestScaledRowSize(t *testing.T) {
 	for dim, want := range map[int]int{1: 8, 3: 8, 4: 8, 5: 12, 100: 104, 384: 388, 385: 392} {
-		if m := scaledRows(t, 2, dim); SQ8.RowSize(dim) != want || m.Stride() != want || len(m.RowBytes(1)) != want {
+		if m := scaledRows(t, 2, dim); ScaledInt8.RowSize(dim) != want || m.Stride() != want || len(m.RowBytes(1)) != want {
 			t.Errorf("%d values: %d bytes every %d, want %d", dim, len(m.RowBytes(1)), m.Stride(), want)
 		}
 	}
@@ -31,7 +31,7 @@ func TestScaledRowSize(t *testing.T) {
 	for name, c := range map[string]struct{ at, rows, dim, stride int }{
 		"address": {2, 1, 8, 0}, "stride not of floats": {0, 2, 8, 14}, "no room for the scale": {0, 2, 8, 8}, "too short": {0, 6, 8, 12},
 	} {
-		if _, err := FromBytes(b[c.at:], SQ8, c.rows, c.dim, c.stride); err == nil {
+		if _, err := FromBytes(b[c.at:], ScaledInt8, c.rows, c.dim, c.stride); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -91,7 +91,7 @@ func TestScaledMove(t *testing.T) {
 }
 
 func TestSoundScale(t *testing.T) {
-	row := make([]byte, SQ8.RowSize(6))
+	row := make([]byte, ScaledInt8.RowSize(6))
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for scale, want := range map[float32]bool{
 		0: true, 1: true, 0x1p-149: true, maxScale: true, -1: false, inf: false, -inf: false,

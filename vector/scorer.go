@@ -28,7 +28,7 @@ type RowScorer struct {
 	other  []float32      // a decoded row, for custom metrics
 }
 
-// NewRowScorer makes a scorer of rows, which must be float32, float16 or SQ8; custom, if not nil, takes the metric's place.
+// NewRowScorer makes a scorer of rows, which must be float32, float16 or ScaledInt8; custom, if not nil, takes the metric's place.
 func NewRowScorer(rows Matrix, metric Metric, custom DistanceFunc) (*RowScorer, error) {
 	s := &RowScorer{}
 	if err := s.Reset(rows, metric, custom); err != nil {
@@ -49,9 +49,9 @@ func (s *RowScorer) Reset(rows Matrix, metric Metric, custom DistanceFunc) error
 		s.batch = k.BatchL2F16
 	case rows.typ == Float16:
 		s.batch = k.BatchIPF16
-	case rows.typ == SQ8 && metric == L2:
+	case rows.typ == ScaledInt8 && metric == L2:
 		s.batch = k.BatchL2SQ8
-	case rows.typ == SQ8:
+	case rows.typ == ScaledInt8:
 		s.batch = k.BatchIPSQ8
 	default:
 		return fmt.Errorf("vector: rows of %s can't be scored by a float query", rows.typ)

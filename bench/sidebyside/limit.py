@@ -10,7 +10,8 @@ from typing import Any
 from . import paths
 from .reading import Row, field_at, qps_at
 
-BYTES_A_NUMBER = {"fp32": 4, "fp16": 2}  # of the rows kept
+BYTES_A_NUMBER = {"fp32": 4, "fp16": 2, "sq8": 1, "none": 0}  # of the rows kept
+SCALE_BYTES = {"sq8": 4}  # that follow the numbers of a row
 LIST_BYTES = 128  # a node's links at M = 16: 32 ids
 TIMEOUT = 600
 
@@ -22,6 +23,8 @@ def measure(dim: int, engines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         build = engine["build"]
         if build.get("keep") not in BYTES_A_NUMBER or not build.get("rows"):
             continue  # a peer, or it wasn't built
+        if build["keep"] == "none" and not build.get("code_bytes"):
+            continue  # nothing to read
         try:
             found[engine["name"]] = _of_index(dim, build)
         except (OSError, subprocess.SubprocessError) as error:
@@ -32,13 +35,19 @@ def measure(dim: int, engines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _of_index(dim: int, build: Mapping[str, Any]) -> dict[str, Any]:
     """Reads as they are in one index: codes and lists among codes and lists, rows among rows; without codes, rows and
-    lists among both."""
-    rows, row = build["rows"], max(4, round(dim * BYTES_A_NUMBER[build["keep"]] / 4) * 4)
+    lists among both; without rows, codes and lists alone."""
+    rows, row = build["rows"], _row_bytes(dim, build["keep"])
     code = round((build.get("code_bytes") or 0) / rows)
     if not code:
         return {**_read(rows, row + LIST_BYTES, {LIST_BYTES, row}), "row_bytes": row}
     walked = _read(rows, code + LIST_BYTES, {LIST_BYTES, code})
+    if not row:
+        return {**walked, "code_bytes": code, "row_bytes": 0}
     return {**walked, "code_bytes": code, "row_bytes": row, "row_figures": _read(rows, row, {row})["figures"]}
+
+
+def _row_bytes(dim: int, keep: str) -> int:
+    return -(-dim * BYTES_A_NUMBER[keep] // 4) * 4 + SCALE_BYTES.get(keep, 0)
 
 
 def _read(rows: int, bytes_each: int, blocks: Collection[int]) -> dict[str, Any]:

@@ -59,8 +59,10 @@ def _chosen(summaries: Sequence[Mapping[str, Any]]) -> list[str]:
     found = []
     for s in summaries:
         storage, keep = s["build"].get("storage"), s["build"].get("keep")
-        if storage and storage == keep:
+        if storage and storage == keep and not s["build"].get("code_bytes"):
             found.append(f"{s['name']} walks over {keep} rows.")
+        elif storage and keep == "none":
+            found.append(f"{s['name']} walks over {storage} codes and keeps no rows.")
         elif storage:
             found.append(f"{s['name']} walks over {storage} codes and ranks candidates by {keep} rows.")
     return ["", " ".join(found)] if found else []

@@ -19,11 +19,15 @@ def test_each_index_has_its_own_reads(monkeypatch):
         {"name": "hnswlib", "build": {"seconds": 1.0}},
         {"name": "Shale fp32", "build": {"keep": "fp32", "rows": 2**20, "code_bytes": 0}},
         {"name": "Shale auto", "build": {"keep": "fp16", "rows": 2**20, "code_bytes": 2**26}},
-        {"name": "Shale sq8", "build": {}},
+        {"name": "Shale sq8", "build": {"keep": "sq8", "rows": 2**20, "code_bytes": 2**26}},
+        {"name": "Shale none", "build": {"keep": "none", "rows": 2**20, "code_bytes": 2**26}},
+        {"name": "Shale rabitq9", "build": {}},
     ]
     found = limit.measure(100, engines)
-    assert asked == [("528", "128,400"), ("192", "64,128"), ("200", "200")]
-    assert list(found) == ["Shale fp32", "Shale auto"]
+    walked = ("192", "64,128")
+    assert asked == [("528", "128,400"), walked, ("200", "200"), walked, ("104", "104"), walked]
+    assert list(found) == ["Shale fp32", "Shale auto", "Shale sq8", "Shale none"]
+    assert found["Shale none"] == {"figures": [], "code_bytes": 64, "row_bytes": 0}
     assert found["Shale fp32"] == {"figures": [], "row_bytes": 400}
     assert found["Shale auto"] == {"figures": [], "code_bytes": 64, "row_bytes": 200, "row_figures": []}
 

@@ -55,11 +55,18 @@ best of them by their rows: as good as reading rows throughout, faster, and with
 they read: rabitq1 to rabitq4 and rabitq8 are codes of so many bits, sq4 and sq8 simpler ones
 for vectors whose dimensions are alike, fp32 and fp16 the rows themselves. auto takes codes that
 fill one or two cache lines, or the rows where these are short (up to 192 bytes). "shale inspect"
-tells what was chosen. An index of fewer than 1,024 vectors has no codes yet.`,
+tells what was chosen. An index of fewer than 1,024 vectors has no codes yet.
+
+--keep sq8 halves the rows once more: a byte a value, each off by at most 1/254 of its vector's
+largest. --keep none keeps codes alone, in the least memory: distances are then estimates, and
+--rerank has no meaning. Such codes are trained on the first vectors read, so these should be
+like the rest. Both go with codes, not with --storage fp32 or fp16.`,
 		Example: `  shale build --input vectors.npy --output my.index --metric cosine
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
   shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --storage fp16
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq4 --keep fp32
+  shale build --input vectors.npy --output my.index --metric cosine --storage rabitq2 --keep sq8
+  shale build --input vectors.npy --output my.index --metric cosine --storage rabitq8 --keep none
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
@@ -72,7 +79,7 @@ tells what was chosen. An index of fewer than 1,024 vectors has no codes yet.`,
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
 	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4 or sq8")
-	s.StringVar(&f.keep, "keep", "auto", "keep rows of `TYPE` for exact distances: auto, fp32 or fp16")
+	s.StringVar(&f.keep, "keep", "auto", "rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
 	s.StringVar(&f.shards, "shards", "auto", "make `N` graphs: auto or 1")
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
@@ -98,7 +105,7 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: %s vectors of %d values, %s, %s with %s rows\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, r.Keep)
+	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, rowsKept(r.Keep))
 	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
 		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
 	return p.err

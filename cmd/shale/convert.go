@@ -26,7 +26,7 @@ func convertCommand() *cobra.Command {
 		Short: "Write an index in another format",
 		Long: `Convert reads an index and writes it in another format, graph and all: nothing is built anew.
 shale gives a directory, or one file if DST ends in .shale; hnswlib gives an index.bin, whose
-vectors are fp32. An hnswlib index doesn't hold its metric, so it is to be given.`,
+vectors are fp32: the rows kept or, where none are, what their codes stand for. An hnswlib index doesn't hold its metric, so it is to be given.`,
 		Example: `  shale convert index.bin my.index --to shale --metric cosine
   shale convert my.index index.bin --to hnswlib
   shale convert my.index my.shale --to shale`,

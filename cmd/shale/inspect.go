@@ -13,6 +13,8 @@ type inspectReport struct {
 	Format string `json:"format"`
 	shale.Info
 	FileBytes int64 `json:"file_bytes"`
+
+	coded bool // whether searches walk over codes, or will
 }
 
 func inspectCommand() *cobra.Command {
@@ -48,7 +50,7 @@ func inspect(c *cobra.Command, path string) (*inspectReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &inspectReport{Index: path, Format: format.String()}
+	r := &inspectReport{Index: path, Format: format.String(), coded: index.Graph().Config().Codes.Bits != 0}
 	if r.Info, err = index.Info(); err != nil {
 		return nil, err
 	}
@@ -61,10 +63,18 @@ func inspect(c *cobra.Command, path string) (*inspectReport, error) {
 
 // walkedOver tells the storage, and what serves in its stead for the time being.
 func (r *inspectReport) walkedOver() string {
-	if r.Storage != r.Keep && r.CodeBytes == 0 {
+	if r.coded && r.CodeBytes == 0 && r.Keep != shale.KeepNone.String() {
 		return r.Storage + ", once there are rows enough; searches read " + r.Keep + " until then"
 	}
 	return r.Storage
+}
+
+// ranked tells where distances come from.
+func (r *inspectReport) ranked() string {
+	if r.Keep == shale.KeepNone.String() {
+		return "no rows: distances are estimates from codes"
+	}
+	return r.Keep + " rows for exact distances"
 }
 
 func (r *inspectReport) print(p *printer) error {
@@ -77,7 +87,7 @@ func (r *inspectReport) print(p *printer) error {
 	row("dim", "%d", r.Dim)
 	row("metric", "%s", r.Metric)
 	row("storage", "%s", r.walkedOver())
-	row("keep", "%s rows for exact distances", r.Keep)
+	row("keep", "%s", r.ranked())
 	row("shards", "%d", r.Shards)
 	row("m", "%d", r.M)
 	row("base-links", "%d", r.BaseLinks)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 )
 
@@ -50,6 +51,14 @@ func count[T ~int | ~int64](n T) string {
 		s = s[:at] + "," + s[at:]
 	}
 	return s
+}
+
+// rowsKept says which rows an index keeps.
+func rowsKept(keep string) string {
+	if keep == shale.KeepNone.String() {
+		return "no rows"
+	}
+	return keep + " rows"
 }
 
 // many writes n things, or one.

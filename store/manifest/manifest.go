@@ -35,7 +35,7 @@ type Manifest struct {
 	Dim            int     `json:"dim"`
 	Metric         string  `json:"metric"`
 	Storage        string  `json:"storage"` // what the walk reads
-	Keep           string  `json:"keep"`    // the rows at hand for exact distances
+	Keep           string  `json:"keep"`    // the rows that distances told come from, or none
 	M              int     `json:"m"`
 	BaseLinks      int     `json:"base_links"` // of a new row on level 0
 	EfConstruction int     `json:"ef_construction"`
