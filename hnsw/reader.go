@@ -54,7 +54,7 @@ func (r *Reader) Deleted() int { return int(r.removed.Load()) }
 
 // searcher is the state of one search or insertion, kept for the next.
 type searcher struct {
-	rowExpander
+	expander
 	rows     vector.RowScorer
 	coder    *coder // whose codes walks read; nil: they read rows
 	codes    quant.Scorer
@@ -65,6 +65,7 @@ type searcher struct {
 	filtered filtered
 	tied     tied
 	results  []Neighbor
+	task     task
 	insert   insertState
 }
 
@@ -74,7 +75,7 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 		s = &searcher{}
 		s.epoch = &r.epoch
 	}
-	s.scorer, s.beam.width = &s.rows, rowBeam
+	s.scorer, s.beam = &s.rows, rowBeam
 	s.scored, s.reranked = 0, 0
 	if c := g.coder.Load(); c != s.coder {
 		s.setCoder(c)
@@ -99,12 +100,13 @@ func (s *searcher) setCoder(c *coder) {
 func (s *searcher) steerByCodes(query []float32) {
 	if s.coder != nil {
 		s.codes.Bind(query)
-		s.scorer, s.beam.width = &s.codes, codeBeam
+		s.scorer, s.beam = &s.codes, codeBeam
 	}
 }
 
 func (r *Reader) putSearcher(s *searcher) {
 	s.filtered.forget()
+	s.task = task{}
 	r.searchers.Put(s)
 }
 
@@ -142,16 +144,9 @@ func (s *searcher) nearest(g *graph, at key, level int) key {
 }
 
 // search fills the pool with the ef nearest elements that a walk from the element from meets on level.
-func (s *searcher) search(g *graph, from uint32, level, ef int) int {
+func (s *searcher) search(g *graph, from uint32, level, ef int) {
 	s.pool.reset(ef)
-	return s.walk(g, from, level, &s.pool)
-}
-
-func (s *searcher) walk(g *graph, from uint32, level int, c collector) int {
 	s.reset(g, level)
-	s.visited.add(from)
-	ids := append(s.ids[:0], from)
-	s.score(ids)
-	c.offer(ids, s.dist)
-	return walk(&s.rowExpander, c, &s.beam)
+	s.enter(from, &s.pool)
+	s.walk(&s.pool)
 }

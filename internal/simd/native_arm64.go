@@ -34,6 +34,11 @@ var neon = Kernels{
 //go:noescape
 func Prefetch(p unsafe.Pointer, n int)
 
+// PrefetchRows asks for the cache lines of the first size bytes of the rows base + ids[i]*stride.
+//
+//go:noescape
+func PrefetchRows(base unsafe.Pointer, stride uintptr, size int, ids []uint32)
+
 //go:noescape
 func l2F32NEON(a, b unsafe.Pointer, dim int) float32
 
