@@ -24,6 +24,9 @@ var generic = Kernels{
 	Codes:      codesGeneric,
 	Hadamard:   hadamardGeneric,
 	DecodeF16:  decodeF16Generic,
+	NearKeys:   nearKeysGeneric,
+	SortKeys:   sortKeysGeneric,
+	MergeKeys:  mergeKeysGeneric,
 }
 
 // batchL2 makes a batch kernel of a pair kernel for the squared Euclidean distance.
