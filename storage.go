@@ -92,9 +92,10 @@ const (
 	AutoKeep    Keep = iota
 	KeepFloat32      // four bytes a value
 	KeepFloat16      // two
+	KeepSQ8          // one, and a scale a row: values are off by up to a 254th of the row's largest; beside codes only
 )
 
-var keeps = [...]string{"auto", "fp32", "fp16"}
+var keeps = [...]string{"auto", "fp32", "fp16", "sq8"}
 
 // Keeps lists the names that ParseKeep reads.
 func Keeps() []string { return keeps[:] }
@@ -106,14 +107,14 @@ func (k Keep) String() string {
 	return fmt.Sprintf("Keep(%d)", uint8(k))
 }
 
-// ParseKeep reads auto, fp32 or fp16.
+// ParseKeep reads auto, fp32, fp16 or sq8.
 func ParseKeep(name string) (Keep, error) {
 	for i, k := range keeps {
 		if strings.EqualFold(name, k) {
 			return Keep(i), nil
 		}
 	}
-	return 0, unknown("keep", name, Keeps(), "sq8", "none")
+	return 0, unknown("keep", name, Keeps(), "none")
 }
 
 const (
@@ -161,6 +162,9 @@ func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, err
 	rows := vector.Float32
 	if o.Keep == KeepFloat16 || o.Storage == Float16 {
 		rows = vector.Float16
+	}
+	if o.Keep == KeepSQ8 {
+		rows = vector.ScaledInt8
 	}
 	storage := o.Storage
 	if storage == AutoStorage {

@@ -81,7 +81,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	switch {
-	case c.Storage != vector.Float32 && c.Storage != vector.Float16:
+	case c.Storage != vector.Float32 && c.Storage != vector.Float16 && c.Storage != vector.ScaledInt8:
 		return c, fmt.Errorf("hnsw: rows can't be stored as %s", c.Storage)
 	}
 	return c, nil

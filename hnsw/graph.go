@@ -65,7 +65,7 @@ func newGraph(c *Config, capacity, upperLists int) (*graph, error) {
 // rowStride is the bytes from one stored row to the next: rows of half a cache line and more start on a line where that
 // costs under an eighth of the memory, so that a row touches no more lines than it fills.
 func rowStride(dim int, t vector.Type) int {
-	size := dim * t.Size()
+	size := t.RowSize(dim)
 	aligned := (size + 63) &^ 63
 	if (aligned-size)*8 <= size {
 		return aligned

@@ -112,7 +112,7 @@ func array(m *hnsw.Image, k Kind) []byte {
 func (l *loader) rows(fn func(i int, row []byte) error) error {
 	stride := int(l.meta.RowStride)
 	c := l.meta.config()
-	size := c.Dim * c.Storage.Size()
+	size := c.Storage.RowSize(c.Dim)
 	count, batch := int(l.meta.Count), max(step/stride, 1)
 	for i := 0; i < count; i += batch {
 		n := min(batch, count-i)

@@ -108,13 +108,14 @@ func parseMeta(r *format.Reader, h *header, b []byte) (*meta, error) {
 }
 
 func (m *meta) check() error {
-	row := uint64(m.Dim) * uint64(vector.Type(m.Storage).Size())
+	typ := vector.Type(min(m.Storage, math.MaxUint8))
+	row := uint64(typ.RowSize(int(m.Dim)))
 	switch {
 	case m.Flags&^knownFlags != 0:
 		return fmt.Errorf("flags %#x: %w", m.Flags, errors.ErrUnsupported)
 	case m.Metric > uint32(vector.Cosine):
 		return fmt.Errorf("metric %d: %w", m.Metric, errors.ErrUnsupported)
-	case m.Storage > uint32(vector.Float16):
+	case typ != vector.Float32 && typ != vector.Float16 && typ != vector.ScaledInt8:
 		return fmt.Errorf("element type %d: %w", m.Storage, errors.ErrUnsupported)
 	case m.Dim < 1 || m.Dim > maxDim:
 		return fmt.Errorf("dimension %d is not 1 … %d", m.Dim, maxDim)
@@ -136,7 +137,7 @@ func (m *meta) check() error {
 		return fmt.Errorf("%d elements, %d of them deleted, and room for %d are not possible", m.Count, m.Deleted, m.Capacity)
 	case m.UpperLists > min(m.Count*maxLevel, math.MaxUint32):
 		return fmt.Errorf("%d lists above level 0 are more than %d elements can have", m.UpperLists, m.Count)
-	case m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%uint64(vector.Type(m.Storage).Size()) != 0:
+	case m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%uint64(typ.Align()) != 0:
 		return fmt.Errorf("rows of %d bytes every %d bytes", row, m.RowStride)
 	case m.Count == 0 && m.TopLevel != -1 || m.Count > 0 && (m.TopLevel < 0 || m.TopLevel > maxLevel):
 		return fmt.Errorf("top level %d with %d elements", m.TopLevel, m.Count)

@@ -126,8 +126,11 @@ func (v *verifier) content(k Kind) error {
 	}
 	at, stride := v.h.section(Vectors).Offset, int64(v.meta.RowStride)
 	infinite := infiniteFloat32
-	if v.image.Config.Storage == vector.Float16 {
+	switch v.image.Config.Storage {
+	case vector.Float16:
 		infinite = infiniteFloat16
+	case vector.ScaledInt8:
+		infinite = infiniteScale
 	}
 	return v.rows(func(i int, row []byte) error {
 		if infinite(row) {
@@ -135,6 +138,12 @@ func (v *verifier) content(k Kind) error {
 		}
 		return nil
 	})
+}
+
+// infiniteScale reports whether what multiplies the row's bytes, which stands last, is no factor.
+func infiniteScale(row []byte) bool {
+	scale := math.Float32frombits(binary.LittleEndian.Uint32(row[len(row)-4:]))
+	return !(scale >= 0 && scale <= math.MaxFloat32)
 }
 
 // infiniteFloat32 reports whether the row holds NaN or infinity: all bits of an exponent set.

@@ -14,13 +14,18 @@ import (
 // Type is the type of a matrix's elements.
 type Type uint8
 
-// The element types. Float16 is IEEE 754 half precision, held as uint16.
+// The element types. Float16 is IEEE 754 half precision, held as uint16. Rows of ScaledInt8 are signed bytes that a float32
+// after them, a row's own, multiplies.
 const (
 	Float32 Type = iota
 	Float16
 	Int8
 	Uint8
+	ScaledInt8
 )
+
+// scaleSize is the bytes of the factor of a ScaledInt8 row, which is aligned to so many.
+const scaleSize = 4
 
 // Size is the number of bytes an element takes.
 func (t Type) Size() int {
@@ -35,12 +40,31 @@ func (t Type) Size() int {
 }
 
 func (t Type) String() string {
-	names := [...]string{"fp32", "fp16", "int8", "uint8"}
+	names := [...]string{"fp32", "fp16", "int8", "uint8", "sq8"}
 	if int(t) < len(names) {
 		return names[t]
 	}
 	return fmt.Sprintf("Type(%d)", uint8(t))
 }
+
+// RowSize is the number of bytes that a row of dim elements takes.
+func (t Type) RowSize(dim int) int {
+	if t == ScaledInt8 {
+		return scaleAt(dim) + scaleSize
+	}
+	return dim * t.Size()
+}
+
+// Align is what the addresses of rows and the bytes between them are multiples of.
+func (t Type) Align() int {
+	if t == ScaledInt8 {
+		return scaleSize
+	}
+	return t.Size()
+}
+
+// scaleAt is where the factor of a ScaledInt8 row lies in it.
+func scaleAt(dim int) int { return (dim + scaleSize - 1) &^ (scaleSize - 1) }
 
 // ErrDim reports vectors whose dimension is not the one expected.
 var ErrDim = errors.New("wrong dimension")
@@ -73,18 +97,18 @@ func Of[T Element](data []T, dim int) (Matrix, error) {
 // FromBytes views b, little-endian, as rows of dim elements of type t, stride bytes apart (0: packed). b must be aligned
 // to the element's size.
 func FromBytes(b []byte, t Type, rows, dim, stride int) (Matrix, error) {
-	size := t.Size()
+	size, align := t.RowSize(dim), t.Align()
 	if rows < 0 || dim <= 0 || dim > math.MaxInt32 {
 		return Matrix{}, fmt.Errorf("%w: %d × %d", ErrDim, rows, dim)
 	}
 	if stride == 0 {
-		stride = dim * size
+		stride = size
 	}
 	p := unsafe.Pointer(unsafe.SliceData(b))
-	if stride < dim*size || stride%size != 0 || uintptr(p)%uintptr(size) != 0 {
+	if stride < size || stride%align != 0 || uintptr(p)%uintptr(align) != 0 {
 		return Matrix{}, fmt.Errorf("vector: rows of %d × %s don't fit a stride of %d at this address", dim, t, stride)
 	}
-	if rows > 0 && (len(b)-dim*size < 0 || (len(b)-dim*size)/stride < rows-1) {
+	if rows > 0 && (len(b)-size < 0 || (len(b)-size)/stride < rows-1) {
 		return Matrix{}, fmt.Errorf("vector: %d bytes don't hold %d rows of %d × %s", len(b), rows, dim, t)
 	}
 	return Matrix{base: p, stride: uintptr(stride), rows: rows, dim: dim, typ: t}, nil
@@ -136,7 +160,7 @@ func (m Matrix) RowBytes(i int) []byte {
 	if uint(i) >= uint(m.rows) {
 		panic(fmt.Sprintf("vector: row %d of %d", i, m.rows))
 	}
-	return unsafe.Slice((*byte)(m.at(i)), m.dim*m.typ.Size())
+	return unsafe.Slice((*byte)(m.at(i)), m.typ.RowSize(m.dim))
 }
 
 // Row views row i; T must be the matrix's element type.
@@ -163,5 +187,14 @@ func (m Matrix) Decode(i int, dst []float32) {
 		for j, v := range Row[uint8](m, i) {
 			dst[j] = float32(v)
 		}
+	case ScaledInt8:
+		values, scale := m.scaled(i)
+		simd.Active.DecodeI8(&dst[0], &values[0], m.dim, *scale)
 	}
+}
+
+// scaled views a row of ScaledInt8: its elements and what multiplies them.
+func (m Matrix) scaled(i int) (values []int8, scale *float32) {
+	row := m.RowBytes(i)
+	return unsafe.Slice((*int8)(unsafe.Pointer(&row[0])), m.dim), (*float32)(unsafe.Pointer(&row[scaleAt(m.dim)]))
 }

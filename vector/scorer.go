@@ -28,9 +28,13 @@ type RowScorer struct {
 	query  unsafe.Pointer // dim float32 values
 	own    []float32      // where a query is kept when it can't be read in place
 	other  []float32      // a decoded row, for custom metrics
+	some   []float32      // decoded rows, where there is no kernel for them as they are
 }
 
-// NewRowScorer makes a scorer of rows, which must be float32 or float16; custom, if not nil, takes the metric's place.
+// decodedRows is how many rows are decoded at a time.
+const decodedRows = 8
+
+// NewRowScorer makes a scorer of rows, which must be float32, float16 or scaled int8; custom, if not nil, takes the metric's place.
 func NewRowScorer(rows Matrix, metric Metric, custom DistanceFunc) (*RowScorer, error) {
 	s := &RowScorer{}
 	if err := s.Reset(rows, metric, custom); err != nil {
@@ -42,10 +46,11 @@ func NewRowScorer(rows Matrix, metric Metric, custom DistanceFunc) (*RowScorer, 
 // Reset makes s a scorer of other rows.
 func (s *RowScorer) Reset(rows Matrix, metric Metric, custom DistanceFunc) error {
 	k := simd.Active
+	decoded := rows.typ == Float32 || rows.typ == ScaledInt8
 	switch {
-	case rows.typ == Float32 && metric == L2:
+	case decoded && metric == L2:
 		s.batch = k.BatchL2F32
-	case rows.typ == Float32:
+	case decoded:
 		s.batch = k.BatchIPF32
 	case rows.typ == Float16 && metric == L2:
 		s.batch = k.BatchL2F16
@@ -59,6 +64,9 @@ func (s *RowScorer) Reset(rows Matrix, metric Metric, custom DistanceFunc) error
 		s.own, s.other = make([]float32, rows.dim), make([]float32, rows.dim)
 	}
 	s.own, s.other = s.own[:rows.dim], s.other[:rows.dim]
+	if rows.typ == ScaledInt8 && len(s.some) != decodedRows*rows.dim {
+		s.some = make([]float32, decodedRows*rows.dim)
+	}
 	return nil
 }
 
@@ -80,11 +88,15 @@ func (s *RowScorer) BindRow(id uint32) {
 
 // Prefetch implements Scorer.
 func (s *RowScorer) Prefetch(ids []uint32) {
-	simd.PrefetchRows(s.rows.base, s.rows.stride, s.rows.dim*s.rows.typ.Size(), ids)
+	simd.PrefetchRows(s.rows.base, s.rows.stride, s.rows.typ.RowSize(s.rows.dim), ids)
 }
 
 // Score implements Scorer.
 func (s *RowScorer) Score(ids []uint32, out []float32) {
+	if s.custom == nil && s.rows.typ == ScaledInt8 {
+		s.scoreDecoded(ids, out)
+		return
+	}
 	if s.custom == nil {
 		s.batch(s.query, s.rows.base, s.rows.stride, s.rows.dim, ids, out)
 		return
@@ -93,5 +105,22 @@ func (s *RowScorer) Score(ids []uint32, out []float32) {
 	for i, id := range ids {
 		s.rows.Decode(int(id), s.other)
 		out[i] = s.custom(q, s.other)
+	}
+}
+
+// scoreDecoded is Score by way of float32 copies of a few rows at a time, while the next few are on their way from memory.
+func (s *RowScorer) scoreDecoded(ids []uint32, out []float32) {
+	var place [decodedRows]uint32
+	dim := s.rows.dim
+	s.Prefetch(ids[:min(len(ids), decodedRows)])
+	for len(ids) > 0 {
+		n := min(len(ids), decodedRows)
+		s.Prefetch(ids[n:min(len(ids), n+decodedRows)])
+		for i, id := range ids[:n] {
+			s.rows.Decode(int(id), s.some[i*dim:(i+1)*dim])
+			place[i] = uint32(i)
+		}
+		s.batch(s.query, unsafe.Pointer(&s.some[0]), uintptr(4*dim), dim, place[:n], out)
+		ids, out = ids[n:], out[n:]
 	}
 }

@@ -10,7 +10,8 @@ from typing import Any
 from . import paths
 from .reading import Row, field_at, qps_at
 
-BYTES_A_NUMBER = {"fp32": 4, "fp16": 2}  # of the rows kept
+BYTES_A_NUMBER = {"fp32": 4, "fp16": 2, "sq8": 1}  # of the rows kept
+SCALE_BYTES = 4  # of a row of sq8
 LIST_BYTES = 128  # a node's links at M = 16: 32 ids
 TIMEOUT = 600
 
@@ -34,6 +35,8 @@ def _of_index(dim: int, build: Mapping[str, Any]) -> dict[str, Any]:
     """Reads as they are in one index: codes and lists among codes and lists, rows among rows; without codes, rows and
     lists among both."""
     rows, row = build["rows"], max(4, round(dim * BYTES_A_NUMBER[build["keep"]] / 4) * 4)
+    if build["keep"] == "sq8":
+        row += SCALE_BYTES
     code = round((build.get("code_bytes") or 0) / rows)
     if not code:
         return {**_read(rows, row + LIST_BYTES, {LIST_BYTES, row}), "row_bytes": row}

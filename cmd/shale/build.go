@@ -55,7 +55,8 @@ best of them by their rows: as good as reading rows throughout, faster, and with
 they read: rabitq1 to rabitq4 and rabitq8 are codes of so many bits, sq4 and sq8 simpler ones
 for vectors whose dimensions are alike, fp32 and fp16 the rows themselves. auto takes codes that
 fill one or two cache lines, or the rows where these are short (up to 192 bytes). "shale inspect"
-tells what was chosen. An index of fewer than 1,024 vectors has no codes yet.`,
+tells what was chosen. --keep sq8 keeps a byte a value beside codes: the least memory, distances
+and neighbours nearly as with fp16. An index of fewer than 1,024 vectors has no codes yet.`,
 		Example: `  shale build --input vectors.npy --output my.index --metric cosine
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
   shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --storage fp16
@@ -72,7 +73,7 @@ tells what was chosen. An index of fewer than 1,024 vectors has no codes yet.`,
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
 	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4 or sq8")
-	s.StringVar(&f.keep, "keep", "auto", "keep rows of `TYPE` for exact distances: auto, fp32 or fp16")
+	s.StringVar(&f.keep, "keep", "auto", "keep rows of `TYPE` for exact distances: auto, fp32, fp16 or sq8")
 	s.StringVar(&f.shards, "shards", "auto", "make `N` graphs: auto or 1")
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")

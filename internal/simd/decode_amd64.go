@@ -9,3 +9,9 @@ func decodeF16AVX2(dst *float32, src *uint16, n int)
 
 //go:noescape
 func decodeF16AVX512(dst *float32, src *uint16, n int)
+
+//go:noescape
+func decodeI8AVX2(dst *float32, src *int8, n int, scale float32)
+
+//go:noescape
+func decodeI8AVX512(dst *float32, src *int8, n int, scale float32)

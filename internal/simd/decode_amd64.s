@@ -117,3 +117,144 @@ narrow_end:
 done:
 	VZEROUPPER
 	RET
+
+// func decodeI8AVX2(dst *float32, src *int8, n int, scale float32)
+// Requires: AVX, AVX2
+TEXT ·decodeI8AVX2(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), CX
+	MOVQ         n+16(FP), DX
+	VBROADCASTSS scale+24(FP), Y0
+	XORL         BX, BX
+	LEAQ         32(BX), SI
+	CMPQ         SI, DX
+	JGT          wide_end
+
+wide:
+	VPMOVSXBD (CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(BX*4)
+	VPMOVSXBD 8(CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 32(AX)(BX*4)
+	VPMOVSXBD 16(CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 64(AX)(BX*4)
+	VPMOVSXBD 24(CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, 96(AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000020, SI
+	CMPQ      SI, DX
+	JLE       wide
+
+wide_end:
+	LEAQ 8(BX), SI
+	CMPQ SI, DX
+	JGT  narrow_end
+
+narrow:
+	VPMOVSXBD (CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000008, SI
+	CMPQ      SI, DX
+	JLE       narrow
+
+narrow_end:
+	CMPQ      BX, DX
+	JEQ       done
+	CMPQ      DX, $0x08
+	JLT       one
+	LEAQ      -8(DX), BX
+	VPMOVSXBD (CX)(BX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)(BX*4)
+	JMP       done
+
+one:
+	MOVBLSX   (CX)(BX*1), SI
+	VMOVD     SI, X1
+	VCVTDQ2PS X1, X1
+	VMULPS    X0, X1, X1
+	VMOVSS    X1, (AX)(BX*4)
+	INCQ      BX
+	CMPQ      BX, DX
+	JLT       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func decodeI8AVX512(dst *float32, src *int8, n int, scale float32)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·decodeI8AVX512(SB), NOSPLIT, $0-28
+	MOVQ         dst+0(FP), AX
+	MOVQ         src+8(FP), DX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS scale+24(FP), Z0
+	XORL         BX, BX
+	LEAQ         64(BX), SI
+	CMPQ         SI, CX
+	JGT          wide_end
+
+wide:
+	VPMOVSXBD (DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)(BX*4)
+	VPMOVSXBD 16(DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 64(AX)(BX*4)
+	VPMOVSXBD 32(DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 128(AX)(BX*4)
+	VPMOVSXBD 48(DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, 192(AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000040, SI
+	CMPQ      SI, CX
+	JLE       wide
+
+wide_end:
+	LEAQ 16(BX), SI
+	CMPQ SI, CX
+	JGT  narrow_end
+
+narrow:
+	VPMOVSXBD (DX)(BX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)(BX*4)
+	MOVQ      SI, BX
+	ADDQ      $0x00000010, SI
+	CMPQ      SI, CX
+	JLE       narrow
+
+narrow_end:
+	CMPQ        BX, CX
+	JEQ         done
+	ANDQ        $0x0f, CX
+	MOVQ        $0x00000001, SI
+	SHLQ        CL, SI
+	DECQ        SI
+	KMOVQ       SI, K1
+	VPMOVSXBD.Z (DX)(BX*1), K1, Z1
+	VCVTDQ2PS   Z1, Z1
+	VMULPS      Z0, Z1, Z1
+	VMOVUPS     Z1, K1, (AX)(BX*4)
+
+done:
+	VZEROUPPER
+	RET

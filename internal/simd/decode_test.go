@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"unsafe"
 )
 
 // halfBits is the float32 that a half stands for; a signalling NaN becomes quiet.
@@ -73,6 +74,32 @@ func TestShortDecodes(t *testing.T) {
 			for i, v := range dst {
 				if (v == -7) != (i >= n) {
 					t.Fatalf("%s: value %d of %d is %g", set.Name, i, n, v)
+				}
+			}
+		}
+	}
+}
+
+func TestDecodeI8(t *testing.T) {
+	const most = 300
+	rng := rand.New(rand.NewPCG(21, 22))
+	from, to := newGuarded(t, most), newGuarded(t, 4*most)
+	scales := []float32{1, 0.0123, 0, 1e-45, 1e38, float32(math.Inf(1)), float32(math.NaN())}
+	for n := 1; n <= most; n++ {
+		srcs, dsts := from.places(n), to.places(4*n)
+		for i := range dsts {
+			src, dst, scale := srcs[(i+n)%len(srcs)], dsts[i], scales[(i+n)%len(scales)]
+			fill(rng, src, 1)
+			want := make([]float32, n)
+			decodeI8Generic(&want[0], (*int8)(unsafe.Pointer(&src[0])), n, scale)
+			for _, set := range tested() {
+				clear(dst)
+				set.DecodeI8((*float32)(unsafe.Pointer(&dst[0])), (*int8)(unsafe.Pointer(&src[0])), n, scale)
+				for j, w := range want {
+					got := math.Float32frombits(binary.NativeEndian.Uint32(dst[4*j:]))
+					if got != w && !(got != got && w != w) {
+						t.Fatalf("%s: byte %d of %d, %d × %v, reads as %v, not %v", set.Name, j, n, int8(src[j]), scale, got, w)
+					}
 				}
 			}
 		}

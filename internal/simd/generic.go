@@ -24,6 +24,7 @@ var generic = Kernels{
 	Codes:      codesGeneric,
 	Hadamard:   hadamardGeneric,
 	DecodeF16:  decodeF16Generic,
+	DecodeI8:   decodeI8Generic,
 	NearKeys:   nearKeysGeneric,
 	SortKeys:   sortKeysGeneric,
 	MergeKeys:  mergeKeysGeneric,

@@ -20,3 +20,10 @@ func dotGeneric[T int8 | uint8](a, b unsafe.Pointer, dim int) int32 {
 	}
 	return sum
 }
+
+func decodeI8Generic(dst *float32, src *int8, n int, scale float32) {
+	to := unsafe.Slice(dst, n)
+	for i, v := range unsafe.Slice(src, n) {
+		to[i] = float32(v) * scale
+	}
+}

@@ -27,6 +27,7 @@ var neon = Kernels{
 	Codes:      [9]CodeBatch{1: codes1NEON, 2: codes2NEON, 3: codes3NEON, 4: codes4NEON, 8: codes8NEON},
 	Hadamard:   hadamardOf(hadamardNEON, 8, 4096),
 	DecodeF16:  decodeF16NEON,
+	DecodeI8:   decodeI8Generic,
 	NearKeys:   nearKeysGeneric,
 	SortKeys:   sortKeysGeneric,
 	MergeKeys:  mergeKeysGeneric,

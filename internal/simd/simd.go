@@ -59,6 +59,9 @@ type Kernels struct {
 	// DecodeF16 writes n half floats to dst. Signalling NaNs become quiet. Neither side need be aligned.
 	DecodeF16 func(dst *float32, src *uint16, n int)
 
+	// DecodeI8 writes n signed bytes, each times scale, to dst.
+	DecodeI8 func(dst *float32, src *int8, n int, scale float32)
+
 	// NearKeys writes the keys (see Key) of those of n ids whose distance is not at least worst, in the order of the ids,
 	// and gives their number. Lists of keys have KeyCapacity, here and below.
 	NearKeys func(keys *uint64, ids *uint32, dist *float32, n int, worst float32) int
