@@ -76,6 +76,7 @@ func TestNewKeepsHalvesOfCosineOnly(t *testing.T) {
 func TestWalkedRowsAreTheRowsKept(t *testing.T) {
 	for _, o := range []shale.Options{
 		{Storage: shale.Float32, Keep: shale.KeepFloat16}, {Storage: shale.Float16, Keep: shale.KeepFloat32},
+		{Storage: shale.Float32, Keep: shale.KeepSQ8}, {Storage: shale.Float16, Keep: shale.KeepSQ8},
 		{Storage: 99}, {Keep: 99},
 	} {
 		if x, err := shale.New(8, o); err == nil {
@@ -138,12 +139,16 @@ func TestNamesComeBack(t *testing.T) {
 
 func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 	queries := random(t, 30, 60, 2)
+	all := map[string]shale.Options{"rabitq2 with sq8": {Storage: shale.RaBitQ2, Keep: shale.KeepSQ8}}
 	for _, name := range shale.Storages() {
 		storage, err := shale.ParseStorage(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, info := described(t, 1200, 60, shale.Options{Storage: storage})
+		all[name] = shale.Options{Storage: storage}
+	}
+	for name, o := range all {
+		x, info := described(t, 1200, 60, o)
 		if coded := info.CodeBytes > 0; coded != strings.ContainsAny(info.Storage, "q") {
 			t.Fatalf("%s: %d bytes of codes", name, info.CodeBytes)
 		}

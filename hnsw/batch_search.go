@@ -32,7 +32,7 @@ type Results struct {
 
 // SearchBatch searches for the rows of queries. An error names the first row that failed.
 func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
-	return r.searchBatch(ctx, r, queries, k, o)
+	return r.searchBatch(ctx, nil, queries, k, o)
 }
 
 // intoSearcher is what searches for one query.
@@ -40,13 +40,14 @@ type intoSearcher interface {
 	SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error)
 }
 
+// searchBatch answers query by query by x, or several in turn by r itself where x is nil.
 func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
 	rows := queries.Rows()
 	if err := r.checkQueries(queries, k, &o); err != nil {
 		return nil, err
 	}
-	b := batchSearch{x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows}
-	if err := b.resolve(r); err != nil {
+	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows}
+	if err := b.resolve(); err != nil {
 		return nil, err
 	}
 	b.out = &Results{
@@ -89,7 +90,8 @@ func (o *BatchSearchOptions) threads() int {
 
 // batchSearch is one SearchBatch under way.
 type batchSearch struct {
-	x       intoSearcher
+	r       *Reader
+	x       intoSearcher // nil: r
 	ctx     context.Context
 	queries vector.Matrix
 	k       int
@@ -126,15 +128,16 @@ type batchScratch struct {
 	query []float32
 	found []Neighbor
 	stats SearchStats
+	lanes [lanes]lane
 }
 
 var batchScratches = sync.Pool{New: func() any { return new(batchScratch) }}
 
 // resolve turns a bitmap that serves all queries into one over elements, where the batch asks it more often than there
 // are elements.
-func (b *batchSearch) resolve(r *Reader) (err error) {
-	if b.o.Filters == nil && b.queries.Rows() >= r.Len()/(walkFactor*DefaultEf) {
-		b.o.Filter, err = r.resolved(b.o.Filter)
+func (b *batchSearch) resolve() (err error) {
+	if b.o.Filters == nil && b.queries.Rows() >= b.r.Len()/(walkFactor*DefaultEf) {
+		b.o.Filter, err = b.r.resolved(b.o.Filter)
 	}
 	return err
 }
@@ -151,8 +154,8 @@ func (b *batchSearch) run(threads int) {
 	wg.Wait()
 }
 
-// work takes one row after another. Rows are handed out in order, so those before a failed one are all answered and the
-// failed row that is reported doesn't depend on chance.
+// work answers rows until there are none left. They are handed out in order and those begun are always answered, so those
+// before a failed one are all answered and the failed row that is reported doesn't depend on chance.
 func (b *batchSearch) work() {
 	w := batchScratches.Get().(*batchScratch)
 	defer batchScratches.Put(w)
@@ -160,37 +163,60 @@ func (b *batchSearch) work() {
 		w.query = make([]float32, b.queries.Dim())
 	}
 	var sum batchSum
-	for !b.failed.Load() && b.ctx.Err() == nil {
-		row := int(b.next.Add(1)) - 1
-		if row >= b.queries.Rows() {
-			break
-		}
-		if err := b.one(w, row, &sum); err != nil {
-			b.fail(row, err)
-			break
-		}
+	if b.x == nil {
+		b.inTurn(w, &sum)
+	} else {
+		b.oneByOne(w, &sum)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sum.add(sum)
 }
 
-// one answers the query in row.
-func (b *batchSearch) one(w *batchScratch, row int, sum *batchSum) error {
-	query := w.query[:b.queries.Dim()]
+// take gives the next row and its query.
+func (b *batchSearch) take(w *batchScratch) (row int, query []float32, ok bool) {
+	if b.failed.Load() || b.ctx.Err() != nil {
+		return 0, nil, false
+	}
+	row = int(b.next.Add(1)) - 1
+	if row >= b.queries.Rows() {
+		return 0, nil, false
+	}
+	query = w.query[:b.queries.Dim()]
 	b.queries.Decode(row, query)
+	return row, query, true
+}
+
+// options are those of the query in a row.
+func (b *batchSearch) options(row int, stats *SearchStats) SearchOptions {
 	o := b.o.SearchOptions
 	if b.o.Filters != nil {
 		o.Filter = b.o.Filters[row]
 	}
-	o.Stats = &w.stats
-	found, err := b.x.SearchInto(w.found[:0], query, b.k, o)
-	w.found = found
-	if err != nil {
-		return err
+	o.Stats = stats
+	return o
+}
+
+func (b *batchSearch) oneByOne(w *batchScratch, sum *batchSum) {
+	for {
+		row, query, ok := b.take(w)
+		if !ok {
+			return
+		}
+		found, err := b.x.SearchInto(w.found[:0], query, b.k, b.options(row, &w.stats))
+		w.found = found
+		if err != nil {
+			b.fail(row, err)
+			return
+		}
+		b.put(row, found, &w.stats, sum)
 	}
-	sum.add(batchSum{distances: w.stats.Distances, reranked: w.stats.Reranked, hops: w.stats.Hops, done: 1})
-	if w.stats.Exact {
+}
+
+// put makes what was found the results of a row.
+func (b *batchSearch) put(row int, found []Neighbor, stats *SearchStats, sum *batchSum) {
+	sum.add(batchSum{distances: stats.Distances, reranked: stats.Reranked, hops: stats.Hops, done: 1})
+	if stats.Exact {
 		sum.exact++
 	}
 	labels, distances := b.out.Labels[row*b.k:(row+1)*b.k], b.out.Distances[row*b.k:(row+1)*b.k]
@@ -201,7 +227,6 @@ func (b *batchSearch) one(w *batchScratch, row int, sum *batchSum) error {
 		labels[i], distances[i] = NoLabel, float32(math.Inf(1))
 	}
 	b.out.Counts[row] = len(found)
-	return nil
 }
 
 func (b *batchSearch) fail(row int, err error) {

@@ -67,6 +67,38 @@ func TestCodesKeepRecall(t *testing.T) {
 	}
 }
 
+// TestScaledRowsRankAsWell: rows of a byte a value settle what codes have found nearly as rows in full do.
+func TestScaledRowsRankAsWell(t *testing.T) {
+	rows, err := wordnet()
+	must(t, err)
+	queries := rows.Slice(rows.Rows()-100, rows.Rows())
+	truth := flatTruth(t, queries, 10, nil)
+	found := map[vector.Type]float64{}
+	for _, typ := range []vector.Type{vector.Float16, vector.ScaledInt8} {
+		x, err := New(Config{Dim: rows.Dim(), Metric: vector.Cosine, Codes: Codes{Bits: 2}, Storage: typ})
+		must(t, err)
+		defer x.Close()
+		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
+		found[typ] = recall(t, x.Search, queries, 10, SearchOptions{Ef: 100}, truth)
+		stats, err := x.Stats()
+		must(t, err)
+		if most := int64(rows.Rows() * (typ.RowSize(rows.Dim()) + 60)); stats.Memory.Rows > most {
+			t.Errorf("%v: rows take %d bytes, not up to %d", typ, stats.Memory.Rows, most)
+		}
+		t.Logf("%v: recall@10 %.4f", typ, found[typ])
+		v := make([]float32, rows.Dim())
+		must(t, x.Delete(7))
+		must(t, x.Add(11, decoded(rows, 3), AddOptions{}))
+		must(t, x.Vector(11, v))
+		if n, err := x.Search(v, 2, SearchOptions{}); err != nil || n[0].Distance > 1e-3 || n[0].Label != 3 && n[0].Label != 11 {
+			t.Errorf("%v: a row that took another's place finds %v, %v", typ, n, err)
+		}
+	}
+	if found[vector.ScaledInt8] < found[vector.Float16]-0.01 {
+		t.Errorf("recall@10 is %.4f, by halves %.4f", found[vector.ScaledInt8], found[vector.Float16])
+	}
+}
+
 func TestRerankDepth(t *testing.T) {
 	x, rows := codedReal(t, 2)
 	q := decoded(rows, 3)

@@ -25,8 +25,8 @@ var (
 	ErrTooFew          = errors.New("fewer results than asked for")
 )
 
-// maxRows is the number of rows that 32-bit ids allow; links are stored as id + 1.
-const maxRows = math.MaxUint32 - 1
+// maxRows is the number of rows that ids of 31 bits allow: a candidate's mark takes the 32nd.
+const maxRows = math.MaxInt32
 
 // Config says what an index is. The zero value of a field means its default.
 type Config struct {

@@ -60,7 +60,7 @@ func (s *searcher) cutTie(g *graph, n int, f *Filter, keys []key) []key {
 	room := len(keys) - from
 	keys = keys[:from]
 	for _, id := range s.tied.ids[:min(room, len(s.tied.ids))] {
-		keys = append(keys, at|key(id))
+		keys = append(keys, at.with(id))
 	}
 	return keys
 }

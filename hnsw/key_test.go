@@ -26,7 +26,7 @@ func anyDistance() *rapid.Generator[float32] {
 func TestKeyRoundTripAndOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := anyDistance().Draw(t, "a"), anyDistance().Draw(t, "b")
-		i, j := rapid.Uint32().Draw(t, "i"), rapid.Uint32().Draw(t, "j")
+		i, j := rapid.Uint32Max(maxRows).Draw(t, "i"), rapid.Uint32Max(maxRows).Draw(t, "j")
 		ka, kb := keyOf(a, i), keyOf(b, j)
 		if ka.id() != i || ka.distance() != a && !(math.IsNaN(float64(a)) && math.IsNaN(float64(ka.distance()))) {
 			t.Fatalf("key of (%v, %d) holds (%v, %d)", a, i, ka.distance(), ka.id())

@@ -1,142 +1,124 @@
 package hnsw
 
 import (
-	"bytes"
 	"math"
-	"slices"
+	"unsafe"
+
+	"github.com/shale-search/shale/internal/simd"
 )
 
-// key orders candidates by distance, then by id, in one comparison: the distance's bits in an order-keeping form above
-// the id. NaN counts as farthest.
+// key orders candidates by distance, then by id, in one comparison: see simd.Key. In a pool its lowest bit says that the
+// candidate has been expanded.
 type key uint64
 
-func keyOf(d float32, id uint32) key {
-	b := math.Float32bits(d)
-	if d != d {
-		b = math.MaxInt32
-	}
-	return key(b^(uint32(int32(b)>>31)|1<<31))<<32 | key(id)
-}
+const expanded key = 1
 
-func (k key) id() uint32 { return uint32(k) }
+func keyOf(d float32, id uint32) key { return key(simd.Key(d, id)) }
+
+func (k key) id() uint32 { return uint32(k) >> 1 }
 
 func (k key) distance() float32 {
 	b := uint32(k >> 32)
 	return math.Float32frombits(b ^ (uint32(int32(^b)>>31) | 1<<31))
 }
 
-// pool is the collector of a plain walk: candidates and results in one array sorted from near to far, at most ef long,
-// with a mark a candidate that is still to be expanded.
+// with is the key of another id at the same distance.
+func (k key) with(id uint32) key { return k&^math.MaxUint32 | key(id)<<1 }
+
+// pool is the collector of a plain walk: candidates and results in one array sorted from near to far, at most ef long.
 type pool struct {
-	keys  []key   // sorted; room for ef
-	open  []uint8 // 1: the key in that place is still to be expanded
-	fresh []key   // those offered at a time that are near enough
-	ef    int
-	first int     // no open key stands before it
-	k     int     // results wanted; of use with slack only
-	slack float32 // the walk ends at an open candidate farther than so many times the k-th; 0: never for that reason
-	worst float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
+	keys   []key    // sorted; room for ef
+	near   []uint64 // those offered at a time that are near enough
+	fresh  []uint64 // the same, sorted
+	places []uint64 // bitmap of where they go
+	ef     int
+	first  int     // all keys before it have been expanded
+	k      int     // results wanted; of use with slack only
+	slack  float32 // the walk ends at an open candidate farther than so many times the k-th; 0: never for that reason
+	worst  float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
 }
 
 func (p *pool) reset(ef int) {
-	if cap(p.keys) < ef {
-		p.keys, p.open = make([]key, 0, ef), make([]uint8, 0, ef)
+	if room := simd.KeyCapacity(ef); cap(p.keys) < room {
+		p.keys, p.places = make([]key, 0, room), make([]uint64, (ef+63)/64)
 	}
-	p.keys, p.open = p.keys[:0], p.open[:0]
+	p.keys = p.keys[:0]
 	p.ef, p.first, p.slack = ef, 0, 0
 	p.worst = float32(math.NaN())
 }
 
 // next takes the nearest open candidate.
 func (p *pool) next() (uint32, bool) {
-	i := p.firstOpen()
-	if i < 0 {
+	i := p.openFrom(p.first)
+	p.first = i
+	if i == len(p.keys) {
 		return 0, false
 	}
 	if p.slack > 0 && i >= p.k && p.keys[i].distance() > p.slack*p.keys[p.k-1].distance() {
 		return 0, false
 	}
-	p.open[i] = 0
-	p.first = i + 1
+	p.keys[i] |= expanded
+	p.first++
 	return p.keys[i].id(), true
 }
 
 // peek appends the first n candidates that are still open.
 func (p *pool) peek(dst []uint32, n int) []uint32 {
-	for at := p.first; n > 0; n-- {
-		i := bytes.IndexByte(p.open[at:], 1)
-		if i < 0 {
-			break
-		}
-		dst = append(dst, p.keys[at+i].id())
-		at += i + 1
+	for i := p.openFrom(p.first); i < len(p.keys) && n > 0; i = p.openFrom(i + 1) {
+		dst = append(dst, p.keys[i].id())
+		n--
 	}
 	return dst
 }
 
-func (p *pool) firstOpen() int {
-	i := bytes.IndexByte(p.open[p.first:], 1)
-	if i < 0 {
-		return -1
+// openFrom is the first place from i on whose candidate hasn't been expanded.
+func (p *pool) openFrom(i int) int {
+	for i < len(p.keys) && p.keys[i]&expanded != 0 {
+		i++
 	}
-	return p.first + i
+	return i
 }
 
 // offer adds the candidates that are nearer than the worst one held. They are sorted first, so that each key held moves
 // once for all of them.
 func (p *pool) offer(ids []uint32, dist []float32) {
-	p.fresh = slices.Grow(p.fresh[:0], len(ids))[:len(ids)]
-	n := 0
-	for i, d := range dist[:len(ids)] {
-		p.fresh[n] = keyOf(d, ids[i])
-		near := 0 // whether it is near enough is hard to foresee, so nothing branches on it
-		if !(d >= p.worst) {
-			near = 1
-		}
-		n += near
+	if len(ids) == 0 {
+		return
 	}
+	if room := simd.KeyCapacity(len(ids)); cap(p.near) < room {
+		p.near, p.fresh = make([]uint64, room), make([]uint64, room)
+	}
+	near, fresh := unsafe.SliceData(p.near), unsafe.SliceData(p.fresh)
+	n := simd.Active.NearKeys(near, unsafe.SliceData(ids), unsafe.SliceData(dist), len(ids), p.worst)
 	if n > 0 {
-		p.merge(sortFew(p.fresh[:n]))
+		simd.Active.SortKeys(fresh, near, n)
+		p.merge(p.fresh[:n])
 	}
 }
 
-// sortFew sorts by insertion, the quickest way for the few keys of a hop.
-func sortFew(keys []key) []key {
-	if len(keys) > 32 {
-		slices.Sort(keys)
-		return keys
-	}
-	for i := 1; i < len(keys); i++ {
-		k, j := keys[i], i
-		for ; j > 0 && keys[j-1] > k; j-- {
-			keys[j] = keys[j-1]
-		}
-		keys[j] = k
-	}
-	return keys
-}
-
-// merge puts sorted keys among those held, from the farthest on: what stands between the places of two moves up together.
-func (p *pool) merge(fresh []key) {
+// merge puts sorted keys among those held.
+func (p *pool) merge(fresh []uint64) {
 	held := len(p.keys)
 	total := min(held+len(fresh), p.ef)
-	keys, open := p.keys[:total], p.open[:total]
-	end := held
+	places := p.places[:(total+63)/64]
+	clear(places)
+	end, used := held, 0
 	for j := len(fresh) - 1; j >= 0; j-- {
-		at := search(keys[:end], fresh[j])
-		if to := at + j + 1; to < total {
-			copy(keys[to:], keys[at:end])
-			copy(open[to:], open[at:end])
+		end = search(p.keys[:end], key(fresh[j]))
+		if place := end + j; place < total {
+			places[place>>6] |= 1 << (place & 63)
+			used++
 		}
-		if at+j < total {
-			keys[at+j], open[at+j] = fresh[j], 1
-		}
-		end = at
 	}
-	p.keys, p.open = keys, open
+	if used == 0 {
+		return
+	}
+	p.keys = p.keys[:total]
+	keys := (*uint64)(unsafe.SliceData(p.keys))
+	simd.Active.MergeKeys(keys, total, unsafe.SliceData(places), end, unsafe.SliceData(fresh), used)
 	p.first = min(p.first, end)
 	if total == p.ef {
-		p.worst = keys[total-1].distance()
+		p.worst = p.keys[total-1].distance()
 	}
 }
 

@@ -62,7 +62,7 @@ type rowScorer interface {
 
 // searcher is the state of one search or insertion, kept for the next.
 type searcher struct {
-	rowExpander
+	expander
 	rows     rowScorer        // what distances told come from: kept, or the codes where no rows are
 	kept     vector.RowScorer // of the rows kept
 	coder    *coder           // whose codes walks read; nil: they read rows
@@ -74,6 +74,7 @@ type searcher struct {
 	filtered filtered
 	tied     tied
 	results  []Neighbor
+	task     task
 	insert   insertState
 }
 
@@ -87,7 +88,7 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 	if !r.cfg.keepsRows() {
 		s.rows = &s.codes
 	}
-	s.scorer, s.beam.width = s.rows, rowBeam
+	s.scorer, s.beam = s.rows, rowBeam
 	s.scored, s.reranked = 0, 0
 	if c := g.coder.Load(); c != s.coder {
 		s.setCoder(c)
@@ -119,7 +120,7 @@ func (s *searcher) steerByCodes(query []float32) {
 	if s.keepsRows() {
 		s.codes.Bind(query)
 	}
-	s.scorer, s.beam.width = &s.codes, codeBeam
+	s.scorer, s.beam = &s.codes, codeBeam
 }
 
 // keepsRows reports whether there are rows beside the codes, if any.
@@ -127,6 +128,7 @@ func (s *searcher) keepsRows() bool { return s.rows == rowScorer(&s.kept) }
 
 func (r *Reader) putSearcher(s *searcher) {
 	s.filtered.forget()
+	s.task = task{}
 	r.searchers.Put(s)
 }
 
@@ -164,16 +166,9 @@ func (s *searcher) nearest(g *graph, at key, level int) key {
 }
 
 // search fills the pool with the ef nearest elements that a walk from the element from meets on level.
-func (s *searcher) search(g *graph, from uint32, level, ef int) int {
+func (s *searcher) search(g *graph, from uint32, level, ef int) {
 	s.pool.reset(ef)
-	return s.walk(g, from, level, &s.pool)
-}
-
-func (s *searcher) walk(g *graph, from uint32, level int, c collector) int {
 	s.reset(g, level)
-	s.visited.add(from)
-	ids := append(s.ids[:0], from)
-	s.score(ids)
-	c.offer(ids, s.dist)
-	return walk(&s.rowExpander, c, &s.beam)
+	s.enter(from, &s.pool)
+	s.walk(&s.pool)
 }

@@ -50,19 +50,29 @@ func (r *Reader) Search(query []float32, k int, o SearchOptions) ([]Neighbor, er
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
-	s, err := r.begin(query, k, &o)
+	s, err := r.prepared(query, k, &o)
 	if err != nil {
 		return dst, err
 	}
 	defer r.end(s)
-	if entry == none {
-		if o.Stats != nil {
-			*o.Stats = SearchStats{}
-		}
-		return dst, nil
+	if c := s.task.collector; c != nil {
+		s.walk(c)
 	}
-	return r.run(s, s.g, dst, k, &o, entry, n), nil
+	return append(dst, r.conclude(s)...), nil
+}
+
+// prepared gives a searcher that has done all of a search that comes before its walk. It holds the current arrays, until end.
+func (r *Reader) prepared(query []float32, k int, o *SearchOptions) (*searcher, error) {
+	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
+	s, err := r.begin(query, k, o)
+	if err != nil {
+		return nil, err
+	}
+	s.task = task{o: *o}
+	if entry != none {
+		r.prepare(s, k, entry, n)
+	}
+	return s, nil
 }
 
 // begin gives a searcher bound to query that holds the current arrays, until end.
@@ -108,59 +118,81 @@ func (r *Reader) bind(s *searcher, query []float32) error {
 	return nil
 }
 
-// run searches the first n elements with the bound query and appends what it finds to dst.
-func (r *Reader) run(s *searcher, g *graph, dst []Neighbor, k int, o *SearchOptions, entry uint64, n int) []Neighbor {
-	began := r.epoch.Load() &^ 1 // odd: a row is being rewritten now, so look again at the end
-	ef := o.Ef
+// task is one search under way.
+type task struct {
+	k         int
+	o         SearchOptions
+	filter    *Filter
+	began     uint64    // the epoch
+	keys      []key     // found without a walk
+	exact     bool      // every allowed row was scored for them
+	collector collector // of the walk; nil: there is none
+}
+
+// prepare does all of a search among the first n elements that comes before its walk.
+func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
+	t := &s.task
+	t.began = r.epoch.Load() &^ 1 // odd: a row is being rewritten now, so look again at the end
+	t.k = min(k, n)
+	t.filter = t.o.Filter.at(t.began)
+	ef := t.o.Ef
 	if ef <= 0 {
 		ef = DefaultEf
 	}
-	k = min(k, n)
-	ef = min(max(ef, k), n)
-	filter := o.Filter.at(began)
-	var keys []key
-	hops, exact := 0, false
-	switch {
-	case o.Stop == nil && o.Filter == nil && r.removed.Load() == 0:
+	ef = min(max(ef, t.k), n)
+	plain := t.o.Stop == nil && t.o.Filter == nil && r.removed.Load() == 0
+	if !plain && t.o.Stop == nil && r.exactIsCheaper(s, s.g, t.filter, ef, n) {
+		t.keys, t.exact = s.exact(s.g, n, t.filter, t.k), true
+		return
+	}
+	if t.o.Stop == nil { // stop conditions are promised exact distances
 		s.steerByCodes(s.rows.Query())
-		from := s.descend(g, entry, 0)
+	}
+	from := s.descend(s.g, entry, 0)
+	if plain {
 		s.pool.reset(ef)
-		if o.Slack > 0 && r.cfg.scalable() {
-			s.pool.slack, s.pool.k = 1+o.Slack, max(k, 1)
+		if t.o.Slack > 0 && r.cfg.scalable() {
+			s.pool.slack, s.pool.k = 1+t.o.Slack, max(t.k, 1)
 		}
-		hops = s.walk(g, from, 0, &s.pool)
-		keys = s.settle(s.pool.keys, k, o.Rerank)
-	case o.Stop == nil && r.exactIsCheaper(s, g, filter, ef, n):
-		keys, exact = s.exact(g, n, filter, k), true
-	default:
-		if o.Stop == nil { // stop conditions are promised exact distances
-			s.steerByCodes(s.rows.Query())
-		}
-		s.filtered.reset(g, ef, filter, o.Stop)
-		hops = s.walk(g, s.descend(g, entry, 0), 0, &s.filtered)
-		keys = s.settle(s.filtered.sorted(), k, o.Rerank)
+		t.collector = &s.pool
+	} else {
+		s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
+		t.collector = &s.filtered
 	}
-	if o.Stop == nil && len(keys) > k {
-		keys = keys[:lastTie(keys, k)]
-	}
-	if o.Stats != nil {
-		*o.Stats = SearchStats{Distances: s.scored, Reranked: s.reranked, Hops: hops, Exact: exact}
-	}
-	found := s.resolve(r, g, keys, o.Filter.byLabel(), began)
-	if o.Stop != nil {
-		found = o.Stop.Finish(found)
-	} else if len(found) > k {
-		found = found[:k]
-	}
-	return append(dst, found...)
+	s.reset(s.g, 0)
+	s.enter(from, t.collector)
 }
 
-// settle gives what a walk has found its exact distances, if they aren't.
-func (s *searcher) settle(keys []key, k, depth int) []key {
+// conclude does all of a search that comes after its walk.
+func (r *Reader) conclude(s *searcher) []Neighbor {
+	t := &s.task
+	keys, hops := t.keys, 0
+	if t.collector != nil {
+		keys, hops = s.settle(), s.hops
+	}
+	if t.o.Stop == nil && len(keys) > t.k {
+		keys = keys[:lastTie(keys, t.k)]
+	}
+	if t.o.Stats != nil {
+		*t.o.Stats = SearchStats{Distances: s.scored, Reranked: s.reranked, Hops: hops, Exact: t.exact}
+	}
+	found := s.resolve(r, s.g, keys, t.o.Filter.byLabel(), t.began)
+	if t.o.Stop != nil {
+		return t.o.Stop.Finish(found)
+	}
+	return found[:min(len(found), t.k)]
+}
+
+// settle gives what the walk has found, at exact distances where there are rows to compute them from.
+func (s *searcher) settle() []key {
+	keys := s.pool.keys
+	if s.task.collector == &s.filtered {
+		keys = s.filtered.sorted()
+	}
 	if s.scorer == s.rows {
 		return keys
 	}
-	return s.rerank(keys, k, depth)
+	return s.rerank(keys, s.task.k, s.task.o.Rerank)
 }
 
 // lastTie is the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.

@@ -17,12 +17,6 @@ const (
 	beamWidth = 2 // the larger
 )
 
-// expander gives the neighbours of nodes that the walk hasn't seen and their distances to the query. soon are nodes likely
-// to be expanded next.
-type expander interface {
-	expand(nodes, soon []uint32) (ids []uint32, dist []float32)
-}
-
 // collector holds the candidates of a walk and decides when it ends.
 type collector interface {
 	next() (node uint32, ok bool)
@@ -31,38 +25,12 @@ type collector interface {
 	offer(ids []uint32, dist []float32)
 }
 
-// beam is the candidates that a hop expands together, and those that the next one probably will.
-type beam struct {
-	width     int
-	now, soon [beamWidth]uint32
-}
-
-// walk is the best-first search of the HNSW paper (algorithm 2): expand the nearest open candidates until the collector has
-// none left worth it. It returns the number of nodes expanded.
+// expander walks one level of a graph by link lists and a scorer.
 //
-// The paper expands one at a time (a beam of 1). More at a time cost a few distances that a strict order would have
-// spared, and wait once for the memory of all of them.
-func walk(x expander, c collector, b *beam) int {
-	for hops := 0; ; {
-		nodes := b.now[:0]
-		for len(nodes) < b.width {
-			node, ok := c.next()
-			if !ok {
-				break
-			}
-			nodes = append(nodes, node)
-		}
-		if len(nodes) == 0 {
-			return hops
-		}
-		hops += len(nodes)
-		ids, dist := x.expand(nodes, c.peek(b.soon[:0], b.width))
-		c.offer(ids, dist)
-	}
-}
-
-// rowExpander expands by link lists and a scorer over rows.
-type rowExpander struct {
+// A walk is the best-first search of the HNSW paper (algorithm 2): expand the nearest open candidates until the collector
+// has none left worth it. The paper expands one at a time (a beam of 1). More at a time cost a few distances that a strict
+// order would have spared, and wait once for the memory of all of them.
+type expander struct {
 	g       *graph
 	level   int
 	scorer  vector.Scorer
@@ -71,33 +39,101 @@ type rowExpander struct {
 	ids     []uint32
 	dist    []float32
 	scored  int
-	beam    beam
+	hops    int // nodes expanded
+	beam    int // candidates that a hop expands together
+	nodes   [beamWidth]uint32
+	likely  [beamWidth]uint32
+	taken   int // of nodes, those about to be expanded
+	found   int // where in visited.met the neighbours last found start
 }
 
-func (x *rowExpander) reset(g *graph, level int) {
-	x.g, x.level = g, level
+func (x *expander) reset(g *graph, level int) {
+	x.g, x.level, x.hops = g, level, 0
 	x.visited.reset(g.capacity)
 	if longest := beamWidth * max(g.m0, g.m); cap(x.ids) < longest {
 		x.ids, x.dist = make([]uint32, 0, longest), make([]float32, longest)
 	}
 }
 
-func (x *rowExpander) expand(nodes, soon []uint32) ([]uint32, []float32) {
-	start := len(x.visited.met)
-	for _, node := range nodes {
+// enter makes the element from the walk's first candidate.
+func (x *expander) enter(from uint32, c collector) {
+	x.visited.add(from)
+	ids := append(x.ids[:0], from)
+	x.score(ids)
+	c.offer(ids, x.dist)
+	x.taken, x.found = 0, len(x.visited.met)
+}
+
+// walk goes on until the end.
+func (x *expander) walk(c collector) {
+	for x.advance(c) {
+		x.gather()
+		x.soon(c)
+		x.finish(c)
+	}
+}
+
+// step is a third of a walk's hop: what can be done before waiting for memory again, which it has asked for. It reports false
+// at the walk's end.
+func (x *expander) step(c collector) bool {
+	if x.taken > 0 {
+		x.gather()
+		x.scorer.Prefetch(x.visited.met[x.found:])
+		return true
+	}
+	x.finish(c)
+	if !x.advance(c) {
+		return false
+	}
+	x.askLinks(x.nodes[:x.taken])
+	return true
+}
+
+// advance takes the candidates that the next hop expands. It reports false where the walk has ended.
+func (x *expander) advance(c collector) bool {
+	x.taken = 0
+	for x.taken < x.beam {
+		node, ok := c.next()
+		if !ok {
+			break
+		}
+		x.nodes[x.taken] = node
+		x.taken++
+	}
+	x.hops += x.taken
+	return x.taken > 0
+}
+
+// gather finds the neighbours that the walk hasn't seen.
+func (x *expander) gather() {
+	x.found = len(x.visited.met)
+	for _, node := range x.nodes[:x.taken] {
 		x.visited.addList(x.g.list(node, x.level))
 	}
-	ids := x.visited.met[start:]
-	for _, node := range soon {
+	x.taken = 0
+}
+
+// soon asks for the links of the candidates that the next hop will probably expand.
+func (x *expander) soon(c collector) {
+	x.askLinks(c.peek(x.likely[:0], x.beam))
+}
+
+func (x *expander) askLinks(nodes []uint32) {
+	for _, node := range nodes {
 		list := x.g.list(node, x.level)
 		simd.Prefetch(unsafe.Pointer(&list[0]), 4*len(list))
 	}
+}
+
+// finish scores what gather has found and offers it to the collector.
+func (x *expander) finish(c collector) {
+	ids := x.visited.met[x.found:]
 	x.score(ids)
-	return ids, x.dist
+	c.offer(ids, x.dist)
 }
 
 // score fills dist; a batch during which some row was rewritten is scored again.
-func (x *rowExpander) score(ids []uint32) {
+func (x *expander) score(ids []uint32) {
 	x.scored += len(ids)
 	for {
 		before := x.epoch.Load()

@@ -192,6 +192,11 @@ func (s *Scorer) Score(ids []uint32, out []float32) {
 	}
 }
 
+// Prefetch asks for the codes of ids.
+func (s *Scorer) Prefetch(ids []uint32) {
+	simd.PrefetchRows(s.base, uintptr(s.q.layout.stride), s.q.layout.factors+8, ids)
+}
+
 // Bound is how far the estimate for row id may be off, Sigmas standard errors.
 func (s *Scorer) Bound(id uint32) float32 {
 	at := int(id)*s.q.layout.stride + s.q.layout.factors + 8

@@ -22,7 +22,7 @@ func drawShape(t *rapid.T) shape {
 			M:              rapid.IntRange(2, 64).Draw(t, "M"),
 			EfConstruction: rapid.IntRange(1, 100).Draw(t, "efConstruction"),
 			Seed:           rapid.Uint64Min(1).Draw(t, "seed"),
-			Storage:        rapid.SampledFrom([]vector.Type{vector.Float32, vector.Float16}).Draw(t, "storage"),
+			Storage:        rapid.SampledFrom([]vector.Type{vector.Float32, vector.Float16, vector.ScaledInt8}).Draw(t, "storage"),
 			Capacity:       rapid.IntRange(0, 200).Draw(t, "capacity"),
 			ReplaceDelete:  rapid.Bool().Draw(t, "replace"),
 		},

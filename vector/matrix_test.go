@@ -43,6 +43,9 @@ func TestFromBytesChecks(t *testing.T) {
 		"stride not of floats":   {b, Float32, 2, 8, 34, false},
 		"not aligned":            {b[2:], Float32, 2, 8, 0, false},
 		"negative rows":          {b, Uint8, -1, 8, 0, false},
+		"scaled":                 {b, ScaledInt8, 8, 9, 0, true},
+		"scaled, cut":            {b[:127], ScaledInt8, 8, 9, 0, false},
+		"scales not aligned":     {b, ScaledInt8, 2, 8, 14, false},
 		"no dim":                 {b, Uint8, 1, 0, 0, false},
 		"too many rows":          {b, Uint8, 1 << 62, 8, 0, false},
 		"size overflows":         {b, Uint8, 1<<61 + 1, 8, 8, false},
@@ -51,7 +54,7 @@ func TestFromBytesChecks(t *testing.T) {
 		if (err == nil) != c.ok {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err == nil && c.rows > 0 && len(m.RowBytes(c.rows-1)) != c.dim*c.typ.Size() {
+		if err == nil && c.rows > 0 && len(m.RowBytes(c.rows-1)) != c.typ.RowSize(c.dim) {
 			t.Errorf("%s: last row of %d bytes", name, len(m.RowBytes(c.rows-1)))
 		}
 	}

@@ -11,6 +11,8 @@ import (
 type Scorer interface {
 	// Score writes the distances of ids to out, which is at least as long.
 	Score(ids []uint32, out []float32)
+	// Prefetch asks for what Score will read for ids, without waiting for it.
+	Prefetch(ids []uint32)
 }
 
 // DistanceFunc is a user-defined metric: smaller is nearer. It may be called from many goroutines and must not keep or
@@ -78,6 +80,11 @@ func (s *RowScorer) BindRow(id uint32) {
 	}
 	s.rows.Decode(int(id), s.own)
 	s.BindOwn()
+}
+
+// Prefetch implements Scorer.
+func (s *RowScorer) Prefetch(ids []uint32) {
+	simd.PrefetchRows(s.rows.base, s.rows.stride, s.rows.typ.RowSize(s.rows.dim), ids)
 }
 
 // Score implements Scorer.

@@ -16,7 +16,7 @@ from .failure import EngineFailure
 from .peers import FORK, PEERS, Peer
 from .schedule import Outcome, measure
 
-SETTINGS = ("m", "ef_construction", "build_threads", "k", "reps", "min_seconds", "pin", "ef")
+SETTINGS = ("m", "ef_construction", "build_threads", "k", "reps", "min_seconds", "pin", "ef", "shale_slack")
 
 
 def main() -> None:
@@ -67,6 +67,7 @@ def _measure(options: Namespace, folder: Path) -> dict[str, Any]:
         ef_construction=options.ef_construction,
         build_threads=options.build_threads,
         efs=options.ef,
+        slacks=options.shale_slack,
         min_seconds=options.min_seconds,
         timeout=options.timeout,
         pin=options.pin,

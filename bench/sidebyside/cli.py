@@ -8,6 +8,7 @@ from pathlib import Path
 
 EFS = [10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 600, 800]
 DATASETS = ("wordnet", "minilm384", "glove100", "sift128", "files")
+SLACKS = [0.0, 0.12, 0.18]
 STORAGES = ("auto", "fp32", "fp16")
 
 
@@ -16,6 +17,13 @@ def _numbers(text: str) -> list[int]:
     if not numbers or numbers[0] < 1:
         raise argparse.ArgumentTypeError("want positive numbers, separated by commas")
     return numbers
+
+
+def _shares(text: str) -> list[float]:
+    shares = sorted({float(field) for field in text.split(",")})
+    if not shares or not 0 <= shares[0] <= shares[-1] < float("inf"):
+        raise argparse.ArgumentTypeError("want numbers of at least 0, separated by commas")
+    return shares
 
 
 def _names(text: str) -> list[str]:
@@ -54,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
         default=list(STORAGES),
         metavar="STORAGE[+KEEP],...",
         help=f"a Shale row for each --storage and --keep, as in rabitq4+fp16 (default: {','.join(STORAGES)})",
+    )
+    what.add_argument(
+        "--shale-slack",
+        type=_shares,
+        default=SLACKS,
+        metavar="SLACK,...",
+        help=f"Shale sweeps ef with each --slack (default: {','.join(f'{s:g}' for s in SLACKS)})",
     )
     what.add_argument("--shale", type=Path, metavar="COMMAND", help="default: built from the repository")
     what.add_argument("--hnswlib-mmap", type=Path, metavar="FOLDER", help="its sources, to take part as well")

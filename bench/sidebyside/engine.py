@@ -24,6 +24,7 @@ class Plan:
     ef_construction: int
     build_threads: int
     efs: list[int]
+    slacks: list[float]  # Shale's
     min_seconds: float
     timeout: float
     pin: int

@@ -27,10 +27,10 @@ class Reading:
 
 def medians(sweeps: Sequence[Sequence[Row]]) -> list[Row]:
     """One row a setting, each field the median of the sweeps' rows for that setting."""
-    by_setting: dict[float, list[Row]] = {}
+    by_setting: dict[tuple[float, float], list[Row]] = {}
     for sweep in sweeps:
         for row in sweep:
-            by_setting.setdefault(row["ef"], []).append(row)
+            by_setting.setdefault((row["ef"], row.get("slack", 0)), []).append(row)
     merged = []
     for setting in sorted(by_setting):
         rows = by_setting[setting]

@@ -86,7 +86,7 @@ def execute(arguments: Sequence[str], log: Path, timeout: float, pin: int = -1) 
 
 class Shale(Engine):
     """The shale command with one storage, as STORAGE or STORAGE+KEEP. The index is built once; each sweep is one run of
-    `shale eval`."""
+    `shale eval` for each slack."""
 
     def __init__(self, shale: Path | None, why_not: str, storage: str, version: str, plan: Plan) -> None:
         super().__init__(f"Shale {storage}")
@@ -120,12 +120,20 @@ class Shale(Engine):
         return self._build
 
     def sweep(self) -> Rows:
+        rows = [row for slack in self._plan.slacks for row in self._sweep_with(slack)]
+        if not self._checked:
+            self._check(rows[len(rows) // 2])
+            self._checked = True
+        return rows
+
+    def _sweep_with(self, slack: float) -> Rows:
         plan = self._plan
         ran = self._run(
             "eval",
             str(self._index),
             *("--queries", str(plan.data.queries), "--groundtruth", str(plan.truth.with_suffix(".ivecs"))),
-            *("-k", str(plan.k), "--ef", ",".join(map(str, plan.efs)), "--threads", "1"),
+            *("-k", str(plan.k), "--ef", ",".join(map(str, plan.efs)), "--slack", str(slack)),
+            *("--threads", "1", "--batch"),
         )
         resident = _find(ran.document, "resident_bytes")
         if not resident:  # this system doesn't tell what a process holds
@@ -134,10 +142,7 @@ class Shale(Engine):
         rows = ran.document if isinstance(ran.document, list) else ran.document.get("rows", [])
         if not rows:
             raise EngineFailure("shale eval told no rows")
-        if not self._checked:
-            self._check(rows[len(rows) // 2])
-            self._checked = True
-        return rows
+        return [{**row, "slack": slack} for row in rows]
 
     def _check(self, row: Mapping[str, float]) -> None:
         """Counts the recall of one row again, from what `shale search` finds."""
@@ -145,7 +150,7 @@ class Shale(Engine):
         assert self._shale is not None
         output = plan.folder / f"shale-{self._storage}-found.npz"
         arguments = [str(self._shale), "search", str(self._index), "--queries", str(plan.data.queries)]
-        arguments += ["-k", str(plan.k), "--ef", f"{row['ef']:.0f}", "--threads", "1", "--output", str(output)]
+        arguments += ["-k", str(plan.k), "--ef", f"{row['ef']:.0f}", "--slack", str(row["slack"]), "--threads", "1", "--output", str(output)]
         execute(arguments, plan.folder / f"shale-{self._storage}-search.log", plan.timeout)
         found = np.load(output)["labels"]
         output.unlink()

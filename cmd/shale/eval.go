@@ -23,7 +23,7 @@ type evalFlags struct {
 	queries, truth, plot string
 	k, threads           int
 	efs                  []int
-	json                 bool
+	batch, json          bool
 }
 
 type evalReport struct {
@@ -32,6 +32,7 @@ type evalReport struct {
 	K             int          `json:"k"`
 	Queries       int          `json:"queries"`
 	Threads       int          `json:"threads"`
+	Batch         bool         `json:"batch"`
 	Rows          []eval.Point `json:"rows"`
 	MemoryBytes   int64        `json:"memory_bytes"`   // of the index
 	ResidentBytes int64        `json:"resident_bytes"` // that the process grew by; 0 where the system doesn't tell
@@ -48,6 +49,9 @@ the distances computed (estimates, where the index has codes), the candidates ra
 rows after that, and the nodes visited a query. A first pass, which isn't timed, warms the
 caches. Results as near as the k-th true neighbour count as found.
 
+--batch times searches for all queries in one call, where each thread walks several in turn:
+more queries a second, but no times of single ones.
+
 --rerank 20, 40 and so on shows what ranking fewer candidates costs and saves; without it the
 codes' error decides.`,
 		Example: `  shale groundtruth --input vectors.npy --queries queries.npy --metric l2 --output truth.ivecs
@@ -63,6 +67,7 @@ codes' error decides.`,
 	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
 	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "measure with each ef of `N,N,...`, raised to k; one saved by tune joins the default")
 	s.IntVar(&f.threads, "threads", 1, "search on `N` threads at the same time")
+	s.BoolVar(&f.batch, "batch", false, "search for all queries in one call")
 	s.StringVar(&f.plot, "plot", "", "draw queries a second over recall to `FILE`, a .png")
 	f.where.add(c)
 	f.rank.add(c)
@@ -140,13 +145,13 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 		return nil, 0, err
 	}
 	r := &evalReport{
-		Index: path, Machine: eval.ThisMachine(), K: f.k, Queries: queries.Rows(), Threads: f.threads,
+		Index: path, Machine: eval.ThisMachine(), K: f.k, Queries: queries.Rows(), Threads: f.threads, Batch: f.batch,
 		MemoryBytes: info.MemoryBytes,
 	}
 	bar := newProgress(c.ErrOrStderr(), "measuring", len(f.efs))
 	defer bar.end()
 	o := eval.Options{
-		K: f.k, Threads: f.threads, MinTime: minTime, Rerank: f.rank.rerank, Slack: f.rank.slack, Progress: bar.set,
+		K: f.k, Threads: f.threads, MinTime: minTime, Rerank: f.rank.rerank, Slack: f.rank.slack, Batch: f.batch, Progress: bar.set,
 	}
 	if r.Rows, err = eval.Sweep(c.Context(), index, queries, truth, f.efs, o); err != nil {
 		return nil, 0, err

@@ -87,7 +87,15 @@ func printPoints(p *printer, points []eval.Point, k int) {
 	p.printf("%6s  %10s  %10s  %8s  %8s  %8s  %10s  %8s  %7s\n",
 		"ef", fmt.Sprintf("recall@%d", k), "queries/s", "p50 µs", "p95 µs", "p99 µs", "distances", "reranked", "hops")
 	for _, x := range points {
-		p.printf("%6d  %10.4f  %10s  %8.1f  %8.1f  %8.1f  %10.1f  %8.1f  %7.1f\n",
-			x.Ef, x.Recall, count(int(x.QPS)), x.P50, x.P95, x.P99, x.Distances, x.Reranked, x.Hops)
+		p.printf("%6d  %10.4f  %10s  %8s  %8s  %8s  %10.1f  %8.1f  %7.1f\n",
+			x.Ef, x.Recall, count(int(x.QPS)), micros(x.P50), micros(x.P95), micros(x.P99), x.Distances, x.Reranked, x.Hops)
 	}
+}
+
+// micros writes the time of a search, if it was measured.
+func micros(v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64)
 }

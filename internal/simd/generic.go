@@ -29,6 +29,9 @@ var generic = Kernels{
 	Hadamard:   hadamardGeneric,
 	DecodeF16:  decodeF16Generic,
 	DecodeSQ8:  decodeSQ8Generic,
+	NearKeys:   nearKeysGeneric,
+	SortKeys:   sortKeysGeneric,
+	MergeKeys:  mergeKeysGeneric,
 }
 
 // batchL2 makes a batch kernel of a pair kernel for the squared Euclidean distance.

@@ -46,6 +46,9 @@ var avx512 = Kernels{
 	Hadamard:   hadamardOf(hadamardAVX512, 16, 4096),
 	DecodeF16:  decodeF16AVX512,
 	DecodeSQ8:  decodeSQ8AVX512,
+	NearKeys:   nearKeysAVX512,
+	SortKeys:   sortKeysUpTo64,
+	MergeKeys:  mergeKeysAVX512,
 }
 
 // withVNNI puts the integer kernels in place that need the dot-product instructions.
@@ -84,6 +87,18 @@ var avx2 = Kernels{
 	Hadamard:   hadamardOf(hadamardAVX2, 8, 4096),
 	DecodeF16:  decodeF16AVX2,
 	DecodeSQ8:  decodeSQ8AVX2,
+	NearKeys:   nearKeysGeneric,
+	SortKeys:   sortKeysGeneric,
+	MergeKeys:  mergeKeysGeneric,
 }
 
 var codesAVX2 = [9]CodeBatch{1: codes1AVX2, 2: codes2AVX2, 3: codes3AVX2, 4: codes4AVX2, 8: codes8AVX2}
+
+// sortKeysUpTo64 counts for each key those below it, which pays for few keys only.
+func sortKeysUpTo64(dst, src *uint64, n int) {
+	if n > 64 {
+		sortKeysGeneric(dst, src, n)
+		return
+	}
+	sortKeysAVX512(dst, src, n)
+}

@@ -32,12 +32,20 @@ var neon = Kernels{
 	Hadamard:   hadamardOf(hadamardNEON, 8, 4096),
 	DecodeF16:  decodeF16NEON,
 	DecodeSQ8:  decodeSQ8NEON,
+	NearKeys:   nearKeysGeneric,
+	SortKeys:   sortKeysGeneric,
+	MergeKeys:  mergeKeysGeneric,
 }
 
 // Prefetch asks for the cache lines of n bytes at p.
 //
 //go:noescape
 func Prefetch(p unsafe.Pointer, n int)
+
+// PrefetchRows asks for the cache lines of the first size bytes of the rows base + ids[i]*stride.
+//
+//go:noescape
+func PrefetchRows(base unsafe.Pointer, stride uintptr, size int, ids []uint32)
 
 //go:noescape
 func l2F32NEON(a, b unsafe.Pointer, dim int) float32

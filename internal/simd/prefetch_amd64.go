@@ -10,3 +10,8 @@ import "unsafe"
 //
 //go:noescape
 func Prefetch(p unsafe.Pointer, n int)
+
+// PrefetchRows asks for the cache lines of the first size bytes of the rows base + ids[i]*stride.
+//
+//go:noescape
+func PrefetchRows(base unsafe.Pointer, stride uintptr, size int, ids []uint32)

@@ -21,3 +21,36 @@ line_test:
 	CMPQ AX, CX
 	JCS  line
 	RET
+
+// func PrefetchRows(base unsafe.Pointer, stride uintptr, size int, ids []uint32)
+// Requires: MMX+
+TEXT ·PrefetchRows(SB), NOSPLIT, $0-48
+	MOVQ base+0(FP), AX
+	MOVQ stride+8(FP), CX
+	MOVQ size+16(FP), DX
+	MOVQ ids_base+24(FP), BX
+	MOVQ ids_len+32(FP), SI
+	JMP  next
+
+row:
+	MOVL  (BX), DI
+	ADDQ  $0x04, BX
+	DECQ  SI
+	IMULQ CX, DI
+	ADDQ  AX, DI
+	LEAQ  (DI)(DX*1), R8
+	ANDQ  $-64, DI
+	JMP   line_test
+
+line:
+	PREFETCHT1 (DI)
+	ADDQ       $0x40, DI
+
+line_test:
+	CMPQ DI, R8
+	JCS  line
+
+next:
+	TESTQ SI, SI
+	JNE   row
+	RET

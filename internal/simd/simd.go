@@ -13,6 +13,7 @@ package simd
 //go:generate go run -C gen . -elem code
 //go:generate go run -C gen . -elem hadamard
 //go:generate go run -C gen . -elem decode
+//go:generate go run -C gen . -elem keys
 
 import (
 	"os"
@@ -65,6 +66,17 @@ type Kernels struct {
 	DecodeF16 func(dst *float32, src *uint16, n int)
 	// DecodeSQ8 writes the n elements of a row of scaled bytes to dst.
 	DecodeSQ8 func(dst *float32, row unsafe.Pointer, n int)
+
+	// NearKeys writes the keys (see Key) of those of n ids whose distance is not at least worst, in the order of the ids,
+	// and gives their number. Lists of keys have KeyCapacity, here and below.
+	NearKeys func(keys *uint64, ids *uint32, dist *float32, n int, worst float32) int
+
+	// SortKeys sorts n keys, no two of them alike, into dst.
+	SortKeys func(dst, src *uint64, n int)
+
+	// MergeKeys puts n sorted keys, fresh, to those of the first total places of a list that are set in the bitmap places,
+	// first being the lowest. The keys from there on make room for them.
+	MergeKeys func(keys *uint64, total int, places *uint64, first int, fresh *uint64, n int)
 }
 
 // Active is the set chosen at start-up.

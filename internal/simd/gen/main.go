@@ -21,13 +21,14 @@ var routines = map[string]func(){
 	"code":     codeKernels,
 	"decode":   decodeKernels,
 	"hadamard": hadamardKernels,
+	"keys":     keyKernels,
 	"prefetch": prefetchFunc,
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
-	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode")
+	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
 	switch list := kernels(*elem); {
