@@ -67,6 +67,44 @@ func TestCodesKeepRecall(t *testing.T) {
 	}
 }
 
+// TestScaledRowsSettleAlike: over the same graph and codes, rows of a byte a value settle nearly as halves do.
+func TestScaledRowsSettleAlike(t *testing.T) {
+	rows, err := wordnet()
+	must(t, err)
+	queries := rows.Slice(rows.Rows()-300, rows.Rows())
+	truth := flatTruth(t, queries, 10, nil)
+	halves := build(t, Config{Metric: vector.Cosine, Codes: Codes{Bits: 2}, Storage: vector.Float16}, rows)
+	scaled := storedAs(t, halves, vector.ScaledInt8)
+	for _, ef := range []int{50, 100, 200} {
+		want := recall(t, halves.Search, queries, 10, SearchOptions{Ef: ef}, truth)
+		got := recall(t, scaled.Search, queries, 10, SearchOptions{Ef: ef}, truth)
+		t.Logf("ef %d: recall@10 %.4f, by halves %.4f", ef, got, want)
+		if got < want-0.005 {
+			t.Errorf("ef %d: recall@10 is %.4f, by halves %.4f", ef, got, want)
+		}
+	}
+}
+
+// storedAs is a copy of x whose rows are of another type.
+func storedAs(t *testing.T, x *Index, typ vector.Type) *Index {
+	t.Helper()
+	var y *Index
+	must(t, x.WithImage(func(from *Image) (err error) {
+		c := from.Config
+		c.Storage = typ
+		y, err = Restore(c, from.Count, from.UpperLists(), func(to *Image) error {
+			copyLinks(to, from)
+			for i := range from.Count {
+				to.Rows.Encode(i, decoded(from.Rows, i))
+			}
+			return nil
+		})
+		return err
+	}))
+	t.Cleanup(func() { y.Close() })
+	return y
+}
+
 // TestScaledRowsRankAsWell: rows of a byte a value settle what codes have found nearly as rows in full do.
 func TestScaledRowsRankAsWell(t *testing.T) {
 	rows, err := wordnet()

@@ -13,6 +13,14 @@ import (
 
 // copyImage fills to, of the same sizes, with from.
 func copyImage(to, from *Image) {
+	copyLinks(to, from)
+	for i := range from.Count {
+		copy(to.Rows.RowBytes(i), from.Rows.RowBytes(i))
+	}
+}
+
+// copyLinks is copyImage but for the rows.
+func copyLinks(to, from *Image) {
 	to.TopLevel, to.Entry = from.TopLevel, from.Entry
 	copy(to.Links0, from.Links0)
 	copy(to.Levels, from.Levels)
@@ -23,9 +31,6 @@ func copyImage(to, from *Image) {
 	to.Coded = from.Coded
 	copy(to.Center, from.Center)
 	copy(to.Codes, from.Codes)
-	for i := range from.Count {
-		copy(to.Rows.RowBytes(i), from.Rows.RowBytes(i))
-	}
 }
 
 // restored is a copy of x after damage.

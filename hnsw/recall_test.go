@@ -129,7 +129,7 @@ func TestChurn(t *testing.T) {
 	soundBooks(t, x)
 	reachable, err := x.Reachable()
 	must(t, err)
-	share := foundByOwnVector(t, x)
+	share := foundByOwnVector(t, x, mixError{})
 	t.Logf("%d of %d reachable, %.4f found by their own vector", reachable, x.Len(), share)
 	if share < 0.99 {
 		t.Errorf("only %.4f of the labels are found by their own vector", share)
