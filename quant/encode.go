@@ -171,11 +171,11 @@ func (q *Quantizer) pack(row []byte, codes []uint8) {
 
 // unpack reads one code a dimension.
 func (q *Quantizer) unpack(codes []uint8, row []byte) {
+	clear(codes)
 	l := &q.layout
-	mask := uint8(1)<<l.low.bits - 1
-	l.low.each(q.cfg.Dim, func(at int, shift uint, _, d int) { codes[d] = row[at] >> shift & mask })
+	l.low.unpack(codes, row, 0)
 	if l.high.bits != 0 {
-		l.high.each(q.cfg.Dim, func(at int, shift uint, _, d int) { codes[d] |= row[at] >> shift & 1 << 2 })
+		l.high.unpack(codes, row, 2)
 	}
 }
 

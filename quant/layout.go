@@ -85,6 +85,21 @@ func (p part) each(dim int, f func(at int, shift uint, slot, d int)) {
 	}
 }
 
+// unpack adds the part's codes, shifted up, to those of all dimensions. It is each for where many rows are read.
+func (p part) unpack(codes []uint8, row []byte, up uint) {
+	mask, d := uint8(1)<<p.bits-1, 0
+	for block := range p.blocks() {
+		from := row[p.at+block*blockBytes:][:min(blockBytes, p.bytes-block*blockBytes)]
+		for shift := 0; shift < 8 && d < len(codes); shift += p.bits {
+			to := codes[d:min(d+len(from), len(codes))]
+			for j := range to {
+				to[j] |= from[j] >> shift & mask << up
+			}
+			d += len(from)
+		}
+	}
+}
+
 const factorBytes = 12
 
 // factors are a row's: distance ≈ add + mul·(estimated inner product of grid and query) and the error's measure.
