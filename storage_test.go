@@ -50,6 +50,11 @@ func TestAutoStorage(t *testing.T) {
 		{384, shale.Options{Metric: shale.Cosine, Storage: shale.RaBitQ1}, "rabitq1+fp16"},
 		{384, shale.Options{Storage: shale.SQ8, Keep: shale.KeepFloat16}, "sq8+fp16"},
 		{8, shale.Options{Storage: shale.SQ4}, "sq4+fp16"},
+		{384, shale.Options{Keep: shale.KeepSQ8}, "rabitq2+sq8"},
+		{100, shale.Options{Keep: shale.KeepNone}, "rabitq4+none"},
+		{8, shale.Options{Keep: shale.KeepSQ8}, "rabitq8+sq8"}, // these are not walked over
+		{8, shale.Options{Keep: shale.KeepNone}, "rabitq8+none"},
+		{384, shale.Options{Storage: shale.SQ4, Keep: shale.KeepNone}, "sq4+none"},
 		{384, shale.Options{Storage: shale.Float32}, "fp32+fp32"},
 		{384, shale.Options{Storage: shale.Float16, Keep: shale.KeepFloat16}, "fp16+fp16"},
 	} {
@@ -77,6 +82,7 @@ func TestWalkedRowsAreTheRowsKept(t *testing.T) {
 	for _, o := range []shale.Options{
 		{Storage: shale.Float32, Keep: shale.KeepFloat16}, {Storage: shale.Float16, Keep: shale.KeepFloat32},
 		{Storage: shale.Float32, Keep: shale.KeepSQ8}, {Storage: shale.Float16, Keep: shale.KeepSQ8},
+		{Storage: shale.Float32, Keep: shale.KeepNone}, {Storage: shale.Float16, Keep: shale.KeepNone},
 		{Storage: 99}, {Keep: 99},
 	} {
 		if x, err := shale.New(8, o); err == nil {
@@ -139,7 +145,11 @@ func TestNamesComeBack(t *testing.T) {
 
 func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 	queries := random(t, 30, 60, 2)
-	all := map[string]shale.Options{"rabitq2 with sq8": {Storage: shale.RaBitQ2, Keep: shale.KeepSQ8}}
+	all := map[string]shale.Options{
+		"rabitq2 with sq8": {Storage: shale.RaBitQ2, Keep: shale.KeepSQ8},
+		"rabitq8 alone":    {Storage: shale.RaBitQ8, Keep: shale.KeepNone},
+		"sq4 alone":        {Storage: shale.SQ4, Keep: shale.KeepNone},
+	}
 	for _, name := range shale.Storages() {
 		storage, err := shale.ParseStorage(name)
 		if err != nil {
@@ -175,7 +185,7 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 			if err != nil || !slices.Equal(got.Labels, want.Labels) || !slices.Equal(got.Distances, want.Distances) {
 				t.Fatalf("%s, rerank %d: other neighbours are found, %v", name, rerank, err)
 			}
-			checkReranked(t, y, queries, rerank, info.CodeBytes > 0)
+			checkReranked(t, y, queries, rerank, info.CodeBytes > 0 && info.Keep != "none")
 		}
 	}
 }

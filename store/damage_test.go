@@ -8,6 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
 )
 
 // openAll opens, verifies and inspects path, and gives the errors of the first two.
@@ -173,5 +176,54 @@ func TestVerifyFindsNotFinite(t *testing.T) {
 	report, err := Verify(context.Background(), path)
 	if err == nil || len(report.Problems) != 1 {
 		t.Fatalf("verify gave %v", err)
+	}
+}
+
+// What distances come from is checked on opening, with the place of what is wrong.
+func TestSpoiltVectorsAreFound(t *testing.T) {
+	scaled := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: vector.ScaledInt8}, rows: 7}
+	bare := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 4}}, rows: 7}
+	nan := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.NaN())))
+	for _, c := range []struct {
+		name   string
+		shape  shape
+		kind   Kind
+		offset int64
+		value  []byte
+		field  string
+	}{
+		{"scale is NaN", scaled, Vectors, 2*12 + 8, nan, "vectors"},
+		{"scale is negative", scaled, Vectors, 3*12 + 11, []byte{0xbf}, "vectors"},
+		{"factor is NaN", bare, Codes, 16 + 4, nan, "codes"},
+		{"center is NaN", bare, Center, 4, nan, "center"},
+		{"rows of another type", scaled, Meta, 8, []byte{6}, "meta"},
+		{"rows of plain bytes", scaled, Meta, 8, []byte{2}, "meta"},
+		{"rows that there are not", bare, Meta, 8, []byte{0}, "meta"},
+		{"a stride of no rows", bare, Meta, 56, []byte{4}, "meta"},
+		{"neither rows nor codes", bare, Meta, 86, []byte{0}, "meta"},
+		{"codes of no bits", bare, Meta, 84, []byte{0}, "meta"},
+		{"rows gone", scaled, Meta, 8, []byte{5}, "meta"},
+	} {
+		path := saved(t, c.shape)
+		info, err := Inspect(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(b[info.Sections[c.kind-1].Offset+c.offset:], c.value)
+		resum(b)
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		open, verify := openAll(path)
+		for what, err := range map[string]error{"open": open, "verify": verify} {
+			var bad *FormatError
+			if !errors.As(err, &bad) || bad.Field != c.field || bad.File != path {
+				t.Errorf("%s: %s gave %v", c.name, what, err)
+			}
+		}
 	}
 }

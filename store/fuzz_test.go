@@ -21,6 +21,8 @@ func fuzzSeeds(f *testing.F) [][]byte {
 	for _, s := range []shape{
 		small(), {config: hnsw.Config{Dim: 1, M: 2}},
 		{config: hnsw.Config{Dim: 3, M: 2, Storage: vector.Float16, ReplaceDelete: true}, rows: 5, delete: 2},
+		{config: hnsw.Config{Dim: 5, M: 2, Storage: vector.ScaledInt8}, rows: 4, delete: 3},
+		{config: hnsw.Config{Dim: 5, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 3}}, rows: 4},
 		{config: hnsw.Config{Dim: 1, M: 3, Capacity: 2, FixedCapacity: true}, rows: 1, frozen: true},
 	} {
 		path := filepath.Join(f.TempDir(), "seed")
@@ -73,6 +75,24 @@ func FuzzCodes(f *testing.F) {
 	})
 }
 
+// FuzzRowless does the same with whatever a small index that keeps no rows may say about itself and its codes.
+func FuzzRowless(f *testing.F) {
+	sections := func(bits, rows int) [][]byte {
+		c := hnsw.Config{Dim: 5, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: bits}}
+		return savedSections(f, shape{config: c, rows: rows}.make(f).source)
+	}
+	for _, bits := range []int{1, 3, 8} {
+		s := sections(bits, 6)
+		f.Add(s[0], s[kinds-4], s[kinds-2], s[kinds-1])
+	}
+	rest := sections(3, 6)
+	f.Fuzz(func(t *testing.T, meta, vectors, center, codes []byte) {
+		s := slices.Clone(rest)
+		s[0], s[kinds-4], s[kinds-2], s[kinds-1] = meta, vectors, center, codes
+		openBytes(t, assemble(t, s...))
+	})
+}
+
 // codedSections are those of an index of few elements, as if it had been trained.
 func codedSections(f *testing.F, bits int) [][]byte {
 	small := shape{config: hnsw.Config{Dim: 5, M: 2, Codes: hnsw.Codes{Bits: bits}}, rows: 6}.make(f).source
@@ -93,8 +113,13 @@ func codedSections(f *testing.F, bits int) [][]byte {
 		f.Fatal(err)
 	}
 	defer coded.Close()
-	path := filepath.Join(f.TempDir(), "coded")
-	if err := Save(context.Background(), path, coded); err != nil {
+	return savedSections(f, coded)
+}
+
+// savedSections are those of the file that x is saved as.
+func savedSections(f *testing.F, x Source) [][]byte {
+	path := filepath.Join(f.TempDir(), "sections")
+	if err := Save(context.Background(), path, x); err != nil {
 		f.Fatal(err)
 	}
 	b, err := os.ReadFile(path)

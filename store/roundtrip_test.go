@@ -11,10 +11,21 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
+// keeps are the types of rows, and codes where there must be some.
+var keeps = []struct {
+	rows  vector.Type
+	codes hnsw.Codes
+}{
+	{rows: vector.Float32}, {rows: vector.Float16}, {rows: vector.ScaledInt8},
+	{vector.NoRows, hnsw.Codes{Bits: 3}}, {vector.NoRows, hnsw.Codes{Kind: quant.Scalar, Bits: 8}},
+}
+
 func drawShape(t *rapid.T) shape {
+	keep := rapid.SampledFrom(keeps).Draw(t, "keep")
 	return shape{
 		config: hnsw.Config{
 			Dim:            rapid.IntRange(1, 500).Draw(t, "dim"),
@@ -22,7 +33,8 @@ func drawShape(t *rapid.T) shape {
 			M:              rapid.IntRange(2, 64).Draw(t, "M"),
 			EfConstruction: rapid.IntRange(1, 100).Draw(t, "efConstruction"),
 			Seed:           rapid.Uint64Min(1).Draw(t, "seed"),
-			Storage:        rapid.SampledFrom([]vector.Type{vector.Float32, vector.Float16, vector.ScaledInt8}).Draw(t, "storage"),
+			Storage:        keep.rows,
+			Codes:          keep.codes,
 			Capacity:       rapid.IntRange(0, 200).Draw(t, "capacity"),
 			ReplaceDelete:  rapid.Bool().Draw(t, "replace"),
 		},
@@ -54,7 +66,7 @@ func TestRoundTrip(t *testing.T) {
 		sameAnswers(t, before.reader, after.Reader(), before.queries)
 		was, is := before.reader.Config(), after.Reader().Config()
 		was.Capacity, is.Capacity = 0, 0 // of the arrays at hand, not of the configuration
-		if was.M != is.M || was.Metric != is.Metric || was.Seed != is.Seed || was.Storage != is.Storage || was.ReplaceDelete != is.ReplaceDelete {
+		if was.M != is.M || was.Metric != is.Metric || was.Seed != is.Seed || was.Storage != is.Storage || was.Codes != is.Codes || was.ReplaceDelete != is.ReplaceDelete {
 			t.Fatalf("configuration %+v became %+v", was, is)
 		}
 		report, err := Verify(ctx, path)
@@ -140,6 +152,36 @@ func TestCancelledSave(t *testing.T) {
 	}
 	if _, err := Open(ctx, saved(t, small()), Options{}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("open gave %v", err)
+	}
+}
+
+// An index that was opened is saved as the same bytes, whatever rows it keeps.
+func TestSavedAgainIsTheSame(t *testing.T) {
+	for _, keep := range keeps {
+		for _, rows := range []int{0, 1, 90} {
+			s := shape{config: hnsw.Config{Dim: 9, M: 4, Storage: keep.rows, Codes: keep.codes, ReplaceDelete: true}, rows: rows, delete: 4}
+			path := saved(t, s)
+			x, err := OpenIndex(context.Background(), path, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer x.Close()
+			again := filepath.Join(t.TempDir(), "again")
+			if err := Save(context.Background(), again, x); err != nil {
+				t.Fatal(err)
+			}
+			a, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(again)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(a) != string(b) {
+				t.Errorf("%d rows of %s: another file", rows, keep.rows)
+			}
+		}
 	}
 }
 
