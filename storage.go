@@ -96,8 +96,9 @@ const (
 	// KeepSQ8 keeps a byte a value and a scale a row, beside codes: a value is off by at most 1/254 of its row's largest.
 	KeepSQ8
 	// KeepNone keeps codes alone. Distances told are their estimates, for l2 and cosine at least 0; the links of new rows
-	// are chosen by them, and Vector gives what a code stands for. The codes are trained once, on the first rows added: a
-	// first batch that is like the rest makes better ones than a single row, and they don't follow rows that drift away.
+	// are chosen by them, and Graph().Vector gives what a code stands for. The codes are trained once, on the first rows
+	// added: a first batch that is like the rest makes better ones than a single row, and they don't follow rows that
+	// drift away.
 	KeepNone
 )
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"github.com/shale-search/shale/vector"
 )
 
 // TestSearchesDoNotAllocate is left out under the race detector, which makes sync.Pool forget at random.
@@ -21,6 +23,21 @@ func TestSearchesDoNotAllocate(t *testing.T) {
 		"filter walked": {Filter: FilterFunc(func(label uint64) bool { return label%4 != 0 })},
 		"filter scan":   {Filter: FilterBitmap(set)},
 		"epsilon":       {Stop: Epsilon(3, 1, 50)},
+	}
+	for _, c := range []Config{
+		{Storage: vector.ScaledInt8}, {Storage: vector.NoRows, Codes: Codes{Bits: 8}}, {Storage: vector.ScaledInt8, Codes: Codes{Bits: 2}},
+	} {
+		x, dst, q := build(t, c, rows), make([]Neighbor, 0, 200), decoded(rows, 5)
+		for name, o := range options {
+			allocs := testing.AllocsPerRun(50, func() {
+				if _, err := x.SearchInto(dst, q, 10, o); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if allocs != 0 {
+				t.Errorf("%s rows, %s: %v allocations a search", c.Storage, name, allocs)
+			}
+		}
 	}
 	eachEngine(t, Config{Dim: dim}, func(t *testing.T, x engine) {
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))

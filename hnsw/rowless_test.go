@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -351,65 +350,5 @@ func TestDamagedVectors(t *testing.T) {
 		if !errors.As(err, &e) || e.Field != c.want.Field || e.Index != c.want.Index {
 			t.Errorf("%s: %v", name, err)
 		}
-	}
-}
-
-// TestMemoryOfEachKeep: rows and codes take what they are said to.
-func TestMemoryOfEachKeep(t *testing.T) {
-	const n = 1100
-	for _, c := range []struct {
-		dim, bits   int
-		storage     vector.Type
-		rows, codes int64 // an element
-	}{
-		{384, 2, vector.Float32, 1536, 128}, {384, 2, vector.Float16, 768, 128}, {384, 2, vector.ScaledInt8, 388, 128},
-		{384, 2, vector.NoRows, 0, 128}, {100, 4, vector.ScaledInt8, 104, 64}, {60, 4, vector.ScaledInt8, 64, 48},
-		{101, 8, vector.NoRows, 0, 128},
-	} {
-		rows := matrix(t, randomRows(n, c.dim, 2), c.dim)
-		x := build(t, Config{Codes: Codes{Bits: c.bits}, Storage: c.storage, M: 4, EfConstruction: 10}, rows)
-		s, err := x.Stats()
-		must(t, err)
-		if s.Memory.Rows != n*c.rows || s.Memory.Codes != n*c.codes {
-			t.Errorf("%s of %d values: rows take %.1f bytes each, codes %.1f; want %d and %d", c.storage, c.dim,
-				float64(s.Memory.Rows)/n, float64(s.Memory.Codes)/n, c.rows, c.codes)
-		}
-	}
-}
-
-// TestScaledIndexIsExact: distances are those of the rows as they are stored, in both engines.
-func TestScaledIndexIsExact(t *testing.T) {
-	const n, dim = 120, 19
-	rows, labels := matrix(t, randomRows(n, dim, 4), dim), scattered(n)
-	for _, c := range []Config{{Metric: vector.L2}, {Metric: vector.IP}, {Metric: vector.Cosine}, {Custom: manhattan}} {
-		c.Dim, c.Storage = dim, vector.ScaledInt8
-		t.Run(fmt.Sprint(c.Metric, c.Custom != nil), func(t *testing.T) {
-			eachEngine(t, c, func(t *testing.T, x engine) {
-				must(t, x.AddBatch(context.Background(), rows, labels, BatchOptions{}))
-				for _, l := range labels[:30] { // the flat index moves rows then
-					must(t, x.Delete(l))
-				}
-				stored := make([]float32, 0, n*dim)
-				for i, l := range labels[30:] {
-					v := make([]float32, dim)
-					must(t, x.Vector(l, v))
-					if c.Metric == vector.L2 && oracle(Config{}, v, decoded(rows, 30+i)) > 0.01 {
-						t.Fatalf("row %d is stored as %v", i, v)
-					}
-					stored = append(stored, v...)
-				}
-				m := matrix(t, stored, dim)
-				for i := range 5 {
-					q := decoded(rows, i)
-					got, err := x.Search(q, n, SearchOptions{Ef: n})
-					must(t, err)
-					tolerance := 1e-4
-					if c.Metric == vector.Cosine {
-						tolerance = 3e-3 // rounded rows are not quite as long as 1
-					}
-					sameDistances(t, got, nearest(c, m, labels[30:], nil, q, n), tolerance)
-				}
-			})
-		})
 	}
 }

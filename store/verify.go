@@ -140,12 +140,6 @@ func (v *verifier) content(k Kind) error {
 	})
 }
 
-// infiniteScale reports whether what multiplies the row's bytes, which stands last, is no factor.
-func infiniteScale(row []byte) bool {
-	scale := math.Float32frombits(binary.LittleEndian.Uint32(row[len(row)-4:]))
-	return !(scale >= 0 && scale <= math.MaxFloat32)
-}
-
 // infiniteFloat32 reports whether the row holds NaN or infinity: all bits of an exponent set.
 func infiniteFloat32(row []byte) bool {
 	for ; len(row) >= 4; row = row[4:] {

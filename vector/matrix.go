@@ -14,8 +14,8 @@ import (
 // Type is the type of a matrix's elements.
 type Type uint8
 
-// The element types. Float16 is IEEE 754 half precision, held as uint16. ScaledInt8 is int8 with a float32 scale a row, which
-// multiplies all elements and follows them at the next multiple of 4 bytes. Rows of NoRows hold nothing.
+// The element types. Float16 is IEEE 754 half precision, held as uint16. ScaledInt8 is int8 with a float32 scale a row,
+// which multiplies all elements and follows them at the next multiple of 4 bytes. Rows of NoRows hold nothing.
 const (
 	Float32 Type = iota
 	Float16

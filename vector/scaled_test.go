@@ -29,7 +29,8 @@ func TestScaledRowSize(t *testing.T) {
 	}
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&make([]uint64, 8)[0])), 64)
 	for name, c := range map[string]struct{ at, rows, dim, stride int }{
-		"address": {2, 1, 8, 0}, "stride not of floats": {0, 2, 8, 14}, "no room for the scale": {0, 2, 8, 8}, "too short": {0, 6, 8, 12},
+		"address": {2, 1, 8, 0}, "stride not of floats": {0, 2, 8, 14},
+		"no room for the scale": {0, 2, 8, 8}, "too short": {0, 6, 8, 12},
 	} {
 		if _, err := FromBytes(b[c.at:], ScaledInt8, c.rows, c.dim, c.stride); err == nil {
 			t.Errorf("%s: accepted", name)

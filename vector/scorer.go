@@ -30,7 +30,8 @@ type RowScorer struct {
 	other  []float32      // a decoded row, for custom metrics
 }
 
-// NewRowScorer makes a scorer of rows, which must be float32, float16 or ScaledInt8; custom, if not nil, takes the metric's place.
+// NewRowScorer makes a scorer of rows, which must be float32, float16 or ScaledInt8; custom, if not nil, takes the
+// metric's place.
 func NewRowScorer(rows Matrix, metric Metric, custom DistanceFunc) (*RowScorer, error) {
 	s := &RowScorer{}
 	if err := s.Reset(rows, metric, custom); err != nil {

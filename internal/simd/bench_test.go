@@ -30,7 +30,7 @@ func BenchmarkBatch(b *testing.B) {
 			for _, dim := range []int{100, 128, 384, 768} {
 				for _, mib := range []int{150, 6} {
 					for _, length := range []int{20, 256} {
-						stride := dim * k.row
+						stride := k.size(dim)
 						ids := make([]uint32, 1<<19/length*length)
 						rng := rand.New(rand.NewPCG(1, 2))
 						for i := range ids {
