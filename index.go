@@ -28,7 +28,7 @@ const defaultEf = hnsw.DefaultEf
 
 // SearchOptions says how to search. The zero value searches everything with the index's own ef.
 type SearchOptions struct {
-	Ef     int          // rows looked at more closely: more find more and take longer; raised to k; default Index.Ef
+	Ef     int          // rows looked at more closely: more find more and take longer; raised to k; default that of Index.Effort
 	Filter *Filter      // labels that may be returned; default all
 	Stats  *SearchStats // filled in, if not nil
 	// Rerank is the number of candidates found by codes that are ranked by their rows, at least k; default: as many as may
@@ -36,13 +36,18 @@ type SearchOptions struct {
 	// Where no rows are kept it has no meaning.
 	Rerank int
 	// Slack ends a search early, at the first candidate whose distance is more than 1 + Slack times that of the k-th; ef
-	// bounds it still. Not for ip. About 0.05 to 0.25; default: searches go on as long as ef says.
+	// bounds it still. Not for ip. About 0.05 to 0.25; default: that of Index.Effort where Ef is left to it
+	// too, else searches go on as long as ef says.
 	Slack float32
 }
 
 func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 	if o.Ef <= 0 {
-		o.Ef = x.Ef()
+		tuned := x.Effort()
+		o.Ef = tuned.Ef
+		if o.Slack == 0 {
+			o.Slack = tuned.Slack
+		}
 	}
 	return hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Stats: o.Stats, Rerank: o.Rerank, Slack: o.Slack}
 }

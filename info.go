@@ -20,6 +20,7 @@ type Info struct {
 	EfConstruction int     `json:"ef_construction"`
 	Seed           uint64  `json:"seed"`
 	Ef             int     `json:"ef"`     // that searches use unless told otherwise
+	Slack          float32 `json:"slack"`  // and the slack, then
 	Levels         []int   `json:"levels"` // rows by their highest level
 	AverageDegree  float64 `json:"average_degree"`
 	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
@@ -34,23 +35,30 @@ func (x *Index) Info() (Info, error) {
 	}
 	c := x.graph.Config()
 	storage, keep := storageOf(c)
+	effort := x.Effort()
 	return Info{
 		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
 		Storage: storage, Keep: keep, Shards: 1,
-		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: x.Ef(),
+		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: effort.Ef, Slack: effort.Slack,
 		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
 	}, nil
 }
 
-// Ef is what searches use unless told otherwise: what Tune set, or 100.
-func (x *Index) Ef() int {
-	if t := x.tuned.Load(); t != nil {
-		return t.Ef
-	}
-	return defaultEf
+// Effort is how long searches go on: see SearchOptions.
+type Effort struct {
+	Ef    int
+	Slack float32
 }
 
-// Tune makes ef what searches use unless told otherwise. Save keeps it, with the recall of k results measured with it.
-func (x *Index) Tune(ef, k int, recall float64) {
-	x.tuned.Store(&manifest.Tuned{Ef: ef, K: k, Recall: recall})
+// Effort is what searches use that name no ef: what Tune set, or an ef of 100.
+func (x *Index) Effort() Effort {
+	if t := x.tuned.Load(); t != nil {
+		return Effort{t.Ef, t.Slack}
+	}
+	return Effort{Ef: defaultEf}
+}
+
+// Tune makes e what searches use that name no ef. Save keeps it, with the recall of k results measured with it.
+func (x *Index) Tune(e Effort, k int, recall float64) {
+	x.tuned.Store(&manifest.Tuned{Ef: e.Ef, Slack: e.Slack, K: k, Recall: recall})
 }

@@ -176,23 +176,23 @@ func TestSaveSparesWhatIsNoIndex(t *testing.T) {
 func TestTunedEfIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	x := built(t, 200, shale.Options{})
-	if x.Ef() != 100 {
-		t.Fatalf("ef %d before tuning", x.Ef())
+	if x.Effort() != (shale.Effort{Ef: 100}) {
+		t.Fatalf("%+v before tuning", x.Effort())
 	}
-	x.Tune(37, 10, 0.95)
+	x.Tune(shale.Effort{Ef: 37, Slack: 0.125}, 10, 0.95)
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	y := reopened(t, path, shale.OpenOptions{})
-	if y.Ef() != 37 {
-		t.Fatalf("ef %d, want 37", y.Ef())
+	if want := (shale.Effort{Ef: 37, Slack: 0.125}); y.Effort() != want {
+		t.Fatalf("%+v, want %+v", y.Effort(), want)
 	}
-	y.Tune(41, 10, 0.96)
+	y.Tune(shale.Effort{Ef: 41}, 10, 0.96)
 	if err := y.SaveTuned(path); err != nil {
 		t.Fatal(err)
 	}
-	if z := reopened(t, path, shale.OpenOptions{}); z.Ef() != 41 {
-		t.Fatalf("ef %d, want 41", z.Ef())
+	if z := reopened(t, path, shale.OpenOptions{}); z.Effort() != (shale.Effort{Ef: 41}) {
+		t.Fatalf("%+v, want an ef of 41", z.Effort())
 	}
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatalf("tuning made a new generation: %v", err)

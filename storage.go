@@ -137,18 +137,13 @@ const (
 
 // autoStorage picks what searches walk over where rows of a type are kept.
 //
-// A walk waits for memory, and a wait is a cache line or two: a code that just fills one or two lines says the most about
-// its row for its waits. So: the most bits that make rows of codes of one line, with at least 3, which find nearly what
-// rows find; else the most that make at most two. Longer rows get 2 bits: with the re-rank they keep the recall of a walk
-// over rows, and more bits would only add lines.
+// A walk waits for memory, and a code of one or two cache lines costs about one wait: so the most bits that fit two lines.
+// Longer rows get 2 bits: with the re-rank they keep the recall of a walk over rows, and more bits would only add lines.
+// (On 128 dimensions 3 bits, in one line, are a quarter slower than 4, in two: they are taken apart in two steps, and more
+// candidates have to be ranked by their rows.)
 func autoStorage(dim int, rows vector.Type) Storage {
 	if 4*dim <= shortRow || dim > quant.MaxDim {
 		return walkOver(rows)
-	}
-	for _, s := range []Storage{RaBitQ4, RaBitQ3} {
-		if quant.Stride(dim, storages[s].codes.Bits) == line {
-			return s
-		}
 	}
 	for _, s := range []Storage{RaBitQ4, RaBitQ3} {
 		if quant.Stride(dim, storages[s].codes.Bits) <= 2*line {

@@ -41,7 +41,7 @@ func TestAutoStorage(t *testing.T) {
 		{48, shale.Options{Keep: shale.KeepFloat16}, "fp16+fp16"},
 		{49, shale.Options{Keep: shale.KeepFloat16}, "rabitq4+fp16"},
 		{100, shale.Options{}, "rabitq4+fp16"},  // 64 bytes
-		{128, shale.Options{}, "rabitq3+fp16"},  // 64 bytes, 80 with 4 bits
+		{128, shale.Options{}, "rabitq4+fp16"},  // 80 bytes
 		{200, shale.Options{}, "rabitq4+fp16"},  // 112 bytes
 		{256, shale.Options{}, "rabitq3+fp16"},  // 108 bytes, 144 with 4 bits
 		{384, shale.Options{}, "rabitq2+fp16"},  // 108 bytes

@@ -286,3 +286,38 @@ func TestTuneFindsTheSmallestEf(t *testing.T) {
 		t.Fatal("a recall above 1")
 	}
 }
+
+// TestTuneEffort: whatever setting is chosen reaches the recall; with a slack it needs fewer distances than without.
+func TestTuneEffort(t *testing.T) {
+	rows, queries := random(t, 4000, 12, 100, 1), random(t, 100, 12, 100, 2)
+	x := index(t, rows, shale.Options{M: 6, EfConstruction: 40})
+	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wanted := range []float64{0.5, 0.9, 0.99} {
+		p, err := eval.TuneEffort(ctx, x, queries, truth, wanted, 4000, eval.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := eval.Tune(ctx, x, queries, truth, wanted, 4000, eval.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef}, eval.Options{Slack: p.Slack})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%v: ef %d, slack %v, %.0f distances; ef %d alone %.0f", wanted, p.Ef, p.Slack, p.Distances, plain.Ef, plain.Distances)
+		if again[0].Recall < wanted || again[0].Recall != p.Recall || p.QPS <= 0 {
+			t.Errorf("%+v for %v, measured again %+v", p, wanted, again[0])
+		}
+		if p.Slack == 0 && p.Ef != plain.Ef || p.Slack != 0 && p.Distances >= plain.Distances {
+			t.Errorf("%+v for %v, ef alone %+v", p, wanted, plain)
+		}
+	}
+	var short *eval.RecallError
+	if _, err := eval.TuneEffort(ctx, x, queries, truth, 1, 10, eval.Options{}); !errors.As(err, &short) {
+		t.Error(err)
+	}
+}

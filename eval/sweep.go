@@ -22,6 +22,7 @@ type Searcher interface {
 // Point is what searches with one ef were like.
 type Point struct {
 	Ef        int     `json:"ef"`
+	Slack     float32 `json:"slack"`
 	Recall    float64 `json:"recall"`
 	QPS       float64 `json:"qps"`
 	P50       float64 `json:"p50_us"` // of a search's time; these three are 0 where queries were searched for in batches
@@ -124,7 +125,7 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 	})
 	n := float64(len(b.queries))
 	return Point{
-		Ef: ef, Recall: float64(hits.Load()) / float64(of.Load()),
+		Ef: ef, Slack: b.o.Slack, Recall: float64(hits.Load()) / float64(of.Load()),
 		Distances: float64(distances.Load()) / n, Reranked: float64(reranked.Load()) / n, Hops: float64(hops.Load()) / n,
 	}, err
 }

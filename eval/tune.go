@@ -1,8 +1,11 @@
 package eval
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/shale-search/shale"
 )
@@ -27,8 +30,13 @@ func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, w
 	if !(wanted > 0 && wanted <= 1) {
 		return Point{}, fmt.Errorf("eval: recall %v is not above 0 and up to 1", wanted)
 	}
+	return b.smallest(ctx, wanted, maxEf)
+}
+
+func (b *bench) smallest(ctx context.Context, wanted float64, maxEf int) (best Point, err error) {
 	maxEf = max(maxEf, b.o.K)
-	low, best := b.o.K-1, Point{Ef: b.o.K} // low is too small
+	low := b.o.K - 1 // too small
+	best.Ef = b.o.K
 	for {
 		if best, err = b.quality(ctx, best.Ef); err != nil {
 			return Point{}, err
@@ -51,6 +59,67 @@ func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, w
 		} else {
 			low = p.Ef
 		}
+	}
+	return best, nil
+}
+
+// slacks are those that TuneEffort tries; each with an ef up to so many times the one that does without.
+var slacks = []float32{0.05, 0.08, 0.12, 0.18, 0.25}
+
+const (
+	slackEf    = 4
+	fewer      = 0.98 // share of the distances above which a slack isn't worth timing
+	tuneRounds = 5
+	faster     = 1.03 // times the speed without slack that one must reach, or chance decides
+)
+
+// TuneEffort finds the fastest of the settings, ef alone or with a slack, with which the queries' recall is at least wanted:
+// for each slack the smallest ef that suffices, and of these the one that answers the most queries a second, taken in turns.
+// Errors are those of Tune.
+func TuneEffort(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, wanted float64, maxEf int, o Options) (Point, error) {
+	plain, err := Tune(ctx, x, queries, truth, wanted, maxEf, o)
+	if err != nil {
+		return plain, err
+	}
+	b, err := newBench(x, queries, truth, o)
+	if err != nil {
+		return plain, err
+	}
+	points := []Point{plain}
+	for _, slack := range slacks {
+		b.o.Slack = slack
+		p, err := b.smallest(ctx, wanted, min(maxEf, slackEf*plain.Ef))
+		var short *RecallError
+		switch {
+		case errors.As(err, &short):
+		case err != nil:
+			return plain, err
+		case p.Distances < fewer*plain.Distances:
+			points = append(points, p)
+		}
+	}
+	return b.fastest(ctx, points)
+}
+
+// fastest times the points in turns. The first is the simplest: another must be clearly faster.
+func (b *bench) fastest(ctx context.Context, points []Point) (Point, error) {
+	speeds := make([][]float64, len(points))
+	for range tuneRounds {
+		for i := range points {
+			b.o.Slack = points[i].Slack
+			if err := b.time(ctx, &points[i]); err != nil {
+				return points[0], err
+			}
+			speeds[i] = append(speeds[i], points[i].QPS)
+		}
+	}
+	for i := range points {
+		slices.Sort(speeds[i])
+		points[i].QPS = speeds[i][tuneRounds/2]
+	}
+	best := slices.MaxFunc(points, func(a, b Point) int { return cmp.Compare(a.QPS, b.QPS) })
+	if best.QPS < faster*points[0].QPS {
+		return points[0], nil
 	}
 	return best, nil
 }

@@ -125,7 +125,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 		return nil, 0, err
 	}
 	defer index.Close()
-	if tuned := index.Ef(); !c.Flags().Changed("ef") && !slices.Contains(f.efs, tuned) {
+	if tuned := index.Effort().Ef; !c.Flags().Changed("ef") && !slices.Contains(f.efs, tuned) {
 		f.efs = append(f.efs, tuned)
 		slices.Sort(f.efs)
 	}

@@ -94,6 +94,9 @@ func (r *inspectReport) print(p *printer) error {
 	row("ef-construction", "%d", r.EfConstruction)
 	row("seed", "%d", r.Seed)
 	row("ef", "%d for searches that don't name one", r.Ef)
+	if r.Slack > 0 {
+		row("slack", "%g with that ef", r.Slack)
+	}
 	row("links", "%.1f a row on average, %d at most", r.AverageDegree, 2*r.M)
 	for level, rows := range r.Levels {
 		row(fmt.Sprintf("level %d", level), "%s rows reach no higher", count(rows))

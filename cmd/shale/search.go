@@ -24,6 +24,7 @@ type searchFlags struct {
 type searchReport struct {
 	K       int            `json:"k"`
 	Ef      int            `json:"ef"`
+	Slack   float32        `json:"slack"`
 	Seconds float64        `json:"seconds"`
 	Output  string         `json:"output,omitempty"`
 	Queries []searchAnswer `json:"queries,omitempty"` // without an output file
@@ -93,11 +94,14 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ef := f.ef
-	if ef == 0 {
-		ef = index.Ef()
+	r := &searchReport{K: f.k, Ef: max(f.ef, f.k), Slack: f.rank.slack, Output: f.output}
+	if f.ef == 0 {
+		tuned := index.Effort()
+		r.Ef = max(tuned.Ef, f.k)
+		if !c.Flags().Changed("slack") {
+			r.Slack = tuned.Slack
+		}
 	}
-	r := &searchReport{K: f.k, Ef: max(ef, f.k), Output: f.output}
 	found, err := r.search(c.Context(), index, queries, f, filter)
 	if err != nil {
 		return err
@@ -131,7 +135,7 @@ func (f *searchFlags) check(c *cobra.Command) error {
 func (r *searchReport) search(ctx context.Context, index *shale.Index, queries shale.Matrix, f *searchFlags, filter *shale.Filter) (found *shale.Results, err error) {
 	r.Seconds, err = timed(func() error {
 		found, err = index.SearchBatch(ctx, queries, r.K, f.threads, shale.SearchOptions{
-			Ef: r.Ef, Filter: filter, Rerank: f.rank.rerank, Slack: f.rank.slack,
+			Ef: r.Ef, Filter: filter, Rerank: f.rank.rerank, Slack: r.Slack,
 		})
 		return err
 	})

@@ -2,13 +2,18 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 )
+
+// tuneTime is how long a setting is timed in each round at least.
+const tuneTime = 100 * time.Millisecond
 
 type tuneFlags struct {
 	where             indexFlags
@@ -30,11 +35,12 @@ func tuneCommand() *cobra.Command {
 	f := &tuneFlags{}
 	c := &cobra.Command{
 		Use:   "tune INDEX --queries FILE --recall 0.95",
-		Short: "Find the smallest ef that reaches a recall",
+		Short: "Find the fastest way to search that reaches a recall",
 		Long: `Tune finds the smallest ef with which searches find the wanted share of the k true nearest
-neighbours of your queries. The true neighbours are found by comparing all vectors of the
-index, unless --groundtruth gives them. --save keeps the ef in the index: searches that don't
-name an ef then use it. Use queries like those that will come, a few hundred at least.`,
+neighbours of your queries, then larger ones with a --slack that ends easy searches early, and
+takes the fastest by the clock. The true neighbours are found by comparing all vectors of the
+index, unless --groundtruth gives them. --save keeps ef and slack in the index: searches that
+don't name an ef then use them. Use queries like those that will come, a few hundred at least.`,
 		Example: `  shale tune my.index --queries queries.npy --recall 0.95
   shale tune my.index --queries queries.npy --recall 0.99 -k 100 --save`,
 		Args: indexArg,
@@ -46,7 +52,7 @@ name an ef then use it. Use queries like those that will come, a few hundred at 
 	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
 	s.IntVar(&f.maxEf, "max-ef", 0, "try no ef larger than `N` (default: the number of vectors)")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
-	s.BoolVar(&f.save, "save", false, "keep the ef in the index")
+	s.BoolVar(&f.save, "save", false, "keep ef and slack in the index")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries", "recall")
@@ -85,7 +91,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if f.save {
-		index.Tune(r.Point.Ef, f.k, r.Point.Recall)
+		index.Tune(shale.Effort{Ef: r.Point.Ef, Slack: r.Point.Slack}, f.k, r.Point.Recall)
 		if err := index.SaveTuned(args[0]); err != nil {
 			return err
 		}
@@ -94,7 +100,11 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
-	p.printf("ef %d gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, f.k, r.Point.Recall, count(int(r.Point.QPS)))
+	slack := ""
+	if r.Point.Slack > 0 {
+		slack = fmt.Sprintf(" with slack %g", r.Point.Slack)
+	}
+	p.printf("ef %d%s gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, slack, f.k, r.Point.Recall, count(int(r.Point.QPS)))
 	if f.save {
 		p.printf("%s: searches use it from now on\n", args[0])
 	}
@@ -122,13 +132,5 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index) (eval.Point, erro
 	if maxEf == 0 {
 		maxEf = index.Len()
 	}
-	p, err := eval.Tune(ctx, index, queries, truth, f.recall, maxEf, eval.Options{K: f.k, Threads: f.threads})
-	if err != nil {
-		return p, err
-	}
-	points, err := eval.Sweep(ctx, index, queries, truth, []int{p.Ef}, eval.Options{K: f.k, MinTime: minTime})
-	if err != nil {
-		return p, err
-	}
-	return points[0], nil
+	return eval.TuneEffort(ctx, index, queries, truth, f.recall, maxEf, eval.Options{K: f.k, MinTime: tuneTime})
 }

@@ -47,8 +47,9 @@ type Manifest struct {
 // Tuned is what searches use unless told otherwise.
 type Tuned struct {
 	Ef     int     `json:"ef"`
+	Slack  float32 `json:"slack,omitempty"`
 	K      int     `json:"k"`
-	Recall float64 `json:"recall"` // measured with that ef
+	Recall float64 `json:"recall"` // measured with these
 }
 
 // Shard is one file of the index.
@@ -91,6 +92,8 @@ func (m *Manifest) check() (field string, err error) {
 		return "shards", fmt.Errorf("%d shards, this program reads 1: %w", len(m.Shards), errors.ErrUnsupported)
 	case m.Tuned != nil && (m.Tuned.Ef < 1 || m.Tuned.Ef > 1<<31-1):
 		return "tuned", fmt.Errorf("ef %d is not at least 1", m.Tuned.Ef)
+	case m.Tuned != nil && m.Tuned.Slack < 0:
+		return "tuned", fmt.Errorf("slack %v is not at least 0", m.Tuned.Slack)
 	}
 	for _, s := range m.Shards {
 		if s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." {

@@ -24,7 +24,7 @@ func sample(t *testing.T) (string, *Manifest) {
 	}
 	m := &Manifest{
 		Generation: 3, Rows: 7, Deleted: 1, Dim: 5, Metric: "l2", Storage: "fp16", Keep: "fp16", M: 4, BaseLinks: 6,
-		EfConstruction: 9, Seed: 1<<64 - 1, Tuned: &Tuned{Ef: 33, K: 10, Recall: 0.95}, Shards: []Shard{s},
+		EfConstruction: 9, Seed: 1<<64 - 1, Tuned: &Tuned{Ef: 33, Slack: 0.125, K: 10, Recall: 0.95}, Shards: []Shard{s},
 	}
 	if err := m.Write(dir); err != nil {
 		t.Fatal(err)
