@@ -40,7 +40,10 @@ func tuneCommand() *cobra.Command {
 neighbours of your queries, then larger ones with a --slack that ends easy searches early, and
 takes the fastest by the clock. The true neighbours are found by comparing all vectors of the
 index, unless --groundtruth gives them. --save keeps ef and slack in the index: searches that
-don't name an ef then use them. Use queries like those that will come, a few hundred at least.`,
+don't name an ef then use them. Use queries like those that will come, a few hundred at least.
+
+An index built with --keep none holds only what its codes stand for, and is judged by that: give
+--groundtruth to judge it by the vectors that it was built from.`,
 		Example: `  shale tune my.index --queries queries.npy --recall 0.95
   shale tune my.index --queries queries.npy --recall 0.99 -k 100 --save`,
 		Args: indexArg,
