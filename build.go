@@ -45,8 +45,13 @@ func New(dim int, o Options) (*Index, error) {
 	return &Index{graph: graph}, nil
 }
 
-// Build makes an index of rows, which are copied. It refuses NaN and infinity.
+// Build makes an index of rows, which are copied. It refuses NaN and infinity. AutoStorage takes what Suggest does.
 func Build(ctx context.Context, rows Matrix, o Options) (*Index, error) {
+	s, err := Suggest(rows, o)
+	if err != nil {
+		return nil, fmt.Errorf("build: %w", err)
+	}
+	o.Storage = s.Storage
 	c, err := o.config(rows.Dim(), rows.Rows(), HalfIsSafe(rows, o.Metric))
 	if err != nil {
 		return nil, fmt.Errorf("build: %w", err)

@@ -16,7 +16,7 @@ type Storage uint8
 // The storages. RaBitQ's codes are of rotated rows, which suits any data; the scalar ones (SQ) save the rotation of a
 // query and suit data whose dimensions are alike.
 const (
-	AutoStorage Storage = iota // what suits the rows' length
+	AutoStorage Storage = iota // what suits the rows' length and, to Build, the rows: see Suggest
 	Float32                    // four bytes a value
 	Float16                    // two
 	RaBitQ1                    // codes of so many bits a value

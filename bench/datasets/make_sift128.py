@@ -1,98 +1,23 @@
 #!/usr/bin/env python3
-"""Makes SIFT-128: descriptors of photographs and paintings from Debian's wallpaper packages, found with OpenCV.
+"""Makes SIFT-128: descriptors of points in pictures, found with OpenCV.
 
-Writes base.npy (up to ROWS rows) and queries.npy (1,000 rows), uint8, into OUTPUT. Needs apt-get, dpkg-deb, numpy and
-opencv-python-headless.
+Writes base.npy (up to ROWS rows) and queries.npy (1,000 rows), uint8, into OUTPUT.
 """
 
-import argparse
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from __future__ import annotations
 
 import cv2
 import numpy as np
+import pictures
 
-PACKAGES = (
-    "plasma-workspace-wallpapers",
-    "mate-backgrounds",
-    "gnome-backgrounds",
-    "ukui-wallpapers",
-    "lomiri-wallpapers-16.04",
-    "lomiri-wallpapers-20.04",
-    "stellarium-data",
-)
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
-SMALLEST_FILE = 100_000  # bytes; smaller ones are thumbnails and icons
-LONGEST_SIDE = 2000  # pixels
-QUERIES = 1000
-SPARE = 1.2  # duplicates are dropped at the end
-SEED = 1
+SIFT = cv2.SIFT_create(contrastThreshold=0.01)
 
 
-def unpack(folder: Path) -> Path:
-    """Downloads the packages and unpacks those that could be had."""
-    for package in PACKAGES:
-        got = subprocess.run(["apt-get", "download", "-q", package], cwd=folder, capture_output=True, check=False)
-        if got.returncode:
-            print(f"{package} could not be downloaded", file=sys.stderr)
-    tree = folder / "tree"
-    for deb in sorted(folder.glob("*.deb")):
-        subprocess.run(["dpkg-deb", "-x", str(deb), str(tree)], check=True)
-    return tree
-
-
-def pictures(tree: Path) -> Iterator[np.ndarray]:
-    """Grey pictures of at most LONGEST_SIDE, each motif once."""
-    seen = set()
-    for path in sorted(tree.rglob("*")):
-        if path.suffix not in SUFFIXES or path.is_symlink() or path.stat().st_size <= SMALLEST_FILE:
-            continue
-        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            continue
-        thumbnail = cv2.resize(picture, (8, 8), interpolation=cv2.INTER_AREA).tobytes()
-        if thumbnail in seen:
-            continue
-        seen.add(thumbnail)
-        scale = LONGEST_SIDE / max(picture.shape)
-        if scale < 1:
-            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        yield picture
-
-
-def descriptors(tree: Path, wanted: int) -> np.ndarray:
-    """Distinct descriptors of the pictures, in a random order."""
-    sift = cv2.SIFT_create(contrastThreshold=0.01)
-    parts, found = [], 0
-    for picture in pictures(tree):
-        _, part = sift.detectAndCompute(picture, None)
-        if part is None:
-            continue
-        parts.append(np.rint(part).clip(0, 255).astype(np.uint8))
-        found += len(part)
-        if found >= wanted * SPARE:
-            break
-    if not parts:
-        raise SystemExit("no pictures: is the package index up to date (apt-get update)?")
-    distinct = np.unique(np.concatenate(parts), axis=0)
-    return distinct[np.random.default_rng(SEED).permutation(len(distinct))]
-
-
-def main() -> None:
-    """Downloads, describes, splits and writes."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("rows", type=int, nargs="?", default=1_000_000)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        rows = descriptors(unpack(Path(folder)), options.rows + QUERIES)
-    options.output.mkdir(parents=True, exist_ok=True)
-    np.save(options.output / "queries.npy", rows[:QUERIES])
-    np.save(options.output / "base.npy", rows[QUERIES : QUERIES + options.rows])
+def describe(picture: np.ndarray) -> np.ndarray | None:
+    """The picture's descriptors, if any."""
+    _, rows = SIFT.detectAndCompute(picture, None)
+    return None if rows is None else np.rint(rows).clip(0, 255).astype(np.uint8)
 
 
 if __name__ == "__main__":
-    main()
+    pictures.make(__doc__, 1_000_000, describe)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 EFS = [10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 600, 800]
-DATASETS = ("wordnet", "minilm384", "glove100", "sift128", "files")
+DATASETS = ("wordnet", "minilm384", "glove100", "sift128", "hog900", "files")
 SLACKS = [0.0, 0.12, 0.18]
 STORAGES = ("auto", "fp32", "fp16")
 
@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     data.add_argument("--metric", choices=("l2", "ip", "cosine"), default="cosine", help="metric for --data files")
     data.add_argument("--rows", type=int, help="take only the first ROWS rows")
     data.add_argument("--sift-rows", type=int, default=1_000_000, help="rows to make for sift128")
+    data.add_argument("--hog-rows", type=int, default=100_000, help="rows to make for hog900")
 
     what = p.add_argument_group("what is measured")
     what.add_argument("--engines", type=_names, default=["*"], help="names or patterns, comma-separated (default: all)")

@@ -16,7 +16,7 @@ from . import environments, paths
 WORDNET = paths.REPO / "data" / "wordnet" / "wordnet-10k-minilm384.fp16.npy"
 WORDNET_QUERIES = 1000
 SEED = 1
-METRICS = {"wordnet": "cosine", "minilm384": "cosine", "glove100": "cosine", "sift128": "l2"}
+METRICS = {"wordnet": "cosine", "minilm384": "cosine", "glove100": "cosine", "sift128": "l2", "hog900": "l2"}
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,13 @@ def _raw(options: Namespace) -> tuple[np.ndarray, np.ndarray]:
 
 def _made(options: Namespace) -> tuple[np.ndarray, np.ndarray]:
     """A set that a script makes, once."""
-    sift = options.data == "sift128"
-    folder = paths.DATA / (f"sift128-{options.sift_rows}" if sift else options.data)
+    rows = {"sift128": options.sift_rows, "hog900": options.hog_rows}.get(options.data)
+    folder = paths.DATA / (f"{options.data}-{rows}" if rows else options.data)
     if not (folder / "base.npy").exists():
         print(f"making {options.data}", file=sys.stderr)
-        python = str(environments.ensure("sift128", paths.REQUIREMENTS / "sift128.txt")) if sift else sys.executable
+        python = str(environments.ensure("pictures", paths.REQUIREMENTS / "pictures.txt")) if rows else sys.executable
         script = paths.BENCH / "datasets" / f"make_{options.data}.py"
-        arguments = [str(options.sift_rows)] if sift else []
+        arguments = [str(rows)] if rows else []
         subprocess.run([python, str(script), str(folder), *arguments], check=True)
     return np.load(folder / "base.npy", mmap_mode="r"), np.load(folder / "queries.npy")
 

@@ -25,6 +25,7 @@ type buildReport struct {
 	Dim            int     `json:"dim"`
 	Metric         string  `json:"metric"`
 	Storage        string  `json:"storage"`
+	Why            string  `json:"storage_why"` // that storage
 	Keep           string  `json:"keep"`
 	Threads        int     `json:"threads"`
 	M              int     `json:"m"`
@@ -54,8 +55,10 @@ best of them by their rows: as good as reading rows throughout, faster, and with
 (the default where that keeps what tells vectors apart) in less memory. --storage says what
 they read: rabitq1 to rabitq4 and rabitq8 are codes of so many bits, sq4 and sq8 simpler ones
 for vectors whose dimensions are alike, fp32 and fp16 the rows themselves. auto takes codes that
-fill one or two cache lines, or the rows where these are short (up to 192 bytes). "shale inspect"
-tells what was chosen. An index of fewer than 1,024 vectors has no codes yet.
+fill one or two cache lines, or the rows where these are short (up to 192 bytes); if on a sample
+such codes can't tell neighbours apart it takes longer ones, and in the end rows. "shale inspect"
+tells what was chosen, and "shale tune --input" chooses with care, by a recall and the memory
+allowed. An index of fewer than 1,024 vectors has no codes yet.
 
 --keep sq8 halves the rows once more: a byte a value, each off by at most 1/254 of its vector's
 largest. --keep none keeps codes alone, in the least memory: distances are then estimates, and
@@ -106,6 +109,9 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 	}
 	p := &printer{w: c.OutOrStdout()}
 	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, rowsKept(r.Keep))
+	if o.Storage == shale.AutoStorage {
+		p.printf("%s: %s\n", r.Storage, r.Why)
+	}
 	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
 		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
 	return p.err
@@ -161,6 +167,10 @@ func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Wri
 		return nil, err
 	}
 	o.Capacity = rows.Rows()
+	r := &buildReport{Output: f.output, Threads: o.Threads}
+	if r.Why, err = settleStorage(ctx, &o, f.input); err != nil {
+		return nil, err
+	}
 	if err := settleKeep(ctx, &o, f.input); err != nil {
 		return nil, err
 	}
@@ -170,7 +180,6 @@ func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Wri
 	}
 	defer index.Close()
 	bar := newProgress(messages, "building", rows.Rows())
-	r := &buildReport{Output: f.output, Threads: o.Threads}
 	r.BuildSeconds, err = addRows(ctx, index, rows, labels, o.Threads, bar.set)
 	bar.end()
 	if err != nil {

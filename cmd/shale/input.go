@@ -57,6 +57,51 @@ func (f *rowFile) blocks(ctx context.Context, fn func(first int, rows shale.Matr
 	return ctx.Err()
 }
 
+// sampleBytes bounds the rows that a storage is chosen by.
+const sampleBytes = 64 << 20
+
+// sample reads about n rows from places spread over the file, as float32.
+func (f *rowFile) sample(ctx context.Context, n int) (shale.Matrix, error) {
+	n = min(n, f.Rows())
+	data := make([]float32, n*f.Dim())
+	taken := 0
+	err := f.blocks(ctx, func(first int, rows shale.Matrix) error {
+		for ; taken < n; taken++ {
+			at := int(int64(taken)*int64(f.Rows())/int64(n)) - first
+			if at >= rows.Rows() {
+				break
+			}
+			rows.Decode(at, data[taken*f.Dim():(taken+1)*f.Dim()])
+		}
+		return nil
+	})
+	if err != nil {
+		return shale.Matrix{}, err
+	}
+	return vector.Of(data[:taken*f.Dim()], f.Dim())
+}
+
+// settleStorage decides what AutoStorage leaves open by a sample of the file, and tells why.
+func settleStorage(ctx context.Context, o *shale.Options, path string) (string, error) {
+	var rows shale.Matrix
+	f, err := openRows(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if o.Storage == shale.AutoStorage {
+		if rows, err = f.sample(ctx, max(1, min(4096, sampleBytes/(4*f.Dim())))); err != nil {
+			return "", err
+		}
+	}
+	s, err := shale.Suggest(rows, *o)
+	if err != nil {
+		return "", err
+	}
+	o.Storage = s.Storage
+	return s.Why, nil
+}
+
 // settleKeep decides what AutoKeep leaves open, for which the whole file is read where the metric doesn't tell.
 func settleKeep(ctx context.Context, o *shale.Options, path string) error {
 	if o.Keep != shale.AutoKeep || o.Storage == shale.Float32 || o.Storage == shale.Float16 || o.Metric == shale.Cosine {

@@ -21,6 +21,7 @@ type tuneFlags struct {
 	recall            float64
 	k, maxEf, threads int
 	save, json        bool
+	choose            chooseFlags
 }
 
 type tuneReport struct {
@@ -34,8 +35,8 @@ type tuneReport struct {
 func tuneCommand() *cobra.Command {
 	f := &tuneFlags{}
 	c := &cobra.Command{
-		Use:   "tune INDEX --queries FILE --recall 0.95",
-		Short: "Find the fastest way to search that reaches a recall",
+		Use:   "tune INDEX --queries FILE --recall 0.95 | tune --input FILE --metric METRIC --recall 0.95",
+		Short: "Find the fastest way to search, or to store vectors, that reaches a recall",
 		Long: `Tune finds the smallest ef with which searches find the wanted share of the k true nearest
 neighbours of your queries, then larger ones with a --slack that ends easy searches early, and
 takes the fastest by the clock. The true neighbours are found by comparing all vectors of the
@@ -43,10 +44,23 @@ index, unless --groundtruth gives them. --save keeps ef and slack in the index: 
 don't name an ef then use them. Use queries like those that will come, a few hundred at least.
 
 An index built with --keep none holds only what its codes stand for, and is judged by that: give
---groundtruth to judge it by the vectors that it was built from.`,
+--groundtruth to judge it by the vectors that it was built from.
+
+With --input instead of an INDEX, tune chooses how to store vectors that are still to be indexed.
+It builds small indexes of a sample, one for each --storage and --keep that may suit, tunes each
+as above, and takes the fastest that reaches the recall and whose index of all vectors fits into
+--memory. It tells what the others would be like, and the "shale build" that makes the choice.
+Without --queries, some vectors of the sample are kept out of it to search for.`,
 		Example: `  shale tune my.index --queries queries.npy --recall 0.95
-  shale tune my.index --queries queries.npy --recall 0.99 -k 100 --save`,
-		Args: indexArg,
+  shale tune my.index --queries queries.npy --recall 0.99 -k 100 --save
+  shale tune --input vectors.npy --metric cosine --recall 0.95
+  shale tune --input vectors.npy --metric l2 --recall 0.98 --memory 2GiB --queries queries.npy`,
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if f.choose.input == "" || len(args) > 0 {
+			return indexArg(c, args)
+		}
+		return nil
 	}
 	s := c.Flags()
 	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
@@ -58,30 +72,48 @@ An index built with --keep none holds only what its codes stand for, and is judg
 	s.BoolVar(&f.save, "save", false, "keep ef and slack in the index")
 	f.where.add(c)
 	jsonFlag(c, &f.json)
-	required(c, "queries", "recall")
-	later(c, laterForSearch)
+	f.choose.add(c)
+	required(c, "recall")
+	later(c, map[string]string{"probes": laterForSearch["probes"]})
 	c.RunE = f.run
 	return c
 }
 
-func (f *tuneFlags) check(c *cobra.Command, path string) error {
+// check checks the flags that both ways of tuning have.
+func (f *tuneFlags) check(c *cobra.Command) error {
+	if f.threads == 0 {
+		f.threads = runtime.GOMAXPROCS(0)
+	}
 	if !(f.recall > 0 && f.recall <= 1) {
 		return usagef(c, "--recall is %v, not above 0 and up to 1", f.recall)
 	}
-	if err := cmp.Or(atLeast(c, "k", f.k, 1), atLeast(c, "max-ef", f.maxEf, 0), atLeast(c, "threads", f.threads, 0)); err != nil {
-		return err
+	return cmp.Or(atLeast(c, "k", f.k, 1), atLeast(c, "max-ef", f.maxEf, 0), atLeast(c, "threads", f.threads, 0))
+}
+
+// checkIndex checks what an INDEX asks for.
+func (f *tuneFlags) checkIndex(c *cobra.Command, path string) error {
+	for _, name := range chooseOnly {
+		if c.Flags().Changed(name) {
+			return usagef(c, "--%s goes with --input, not with an INDEX", name)
+		}
+	}
+	if f.queries == "" {
+		return usagef(c, "--queries must be given")
 	}
 	if kind, err := shale.Detect(path); f.save && err == nil && kind != shale.Directory {
 		return usagef(c, "--save needs an index directory, and %s is a %s: shale convert %s NEW --to shale", path, kind, path)
-	}
-	if f.threads == 0 {
-		f.threads = runtime.GOMAXPROCS(0)
 	}
 	return nil
 }
 
 func (f *tuneFlags) run(c *cobra.Command, args []string) error {
-	if err := f.check(c, args[0]); err != nil {
+	if err := f.check(c); err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return f.runChoose(c)
+	}
+	if err := f.checkIndex(c, args[0]); err != nil {
 		return err
 	}
 	index, err := f.where.open(c, args[0])

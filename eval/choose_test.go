@@ -1,0 +1,91 @@
+package eval_test
+
+import (
+	"testing"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/eval"
+)
+
+// chosen asks Choose for a recall on random rows.
+func chosen(t *testing.T, o eval.ChooseOptions) ([]eval.Candidate, int) {
+	t.Helper()
+	sample, queries := random(t, 1500, 64, 100, 1), random(t, 50, 64, 100, 2)
+	list, at, err := eval.Choose(ctx, sample, queries, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list, at
+}
+
+// What is chosen reaches the recall and fits, and nothing that does is much faster.
+func TestChooseTakesTheFastestThatFits(t *testing.T) {
+	told := 0
+	list, at := chosen(t, eval.ChooseOptions{Wanted: 0.8, Rows: 3000, Progress: func(done, of int) {
+		if done != told || of < 10 {
+			t.Errorf("told %d of %d after %d", done, of, told)
+		}
+		told++
+	}})
+	if at < 0 || told != len(list) {
+		t.Fatalf("chose %d of %d, told of %d", at, len(list), told)
+	}
+	most := int64(0)
+	for i, c := range list {
+		if c.Reached != (c.Point.Recall >= 0.8) || !c.Fits {
+			t.Errorf("%v with %v: reached %v, fits %v, recall %v", c.Storage, c.Keep, c.Reached, c.Fits, c.Point.Recall)
+		}
+		if ratio := float64(c.Bytes) / (3000 * c.BytesPerRow); ratio < 0.999 || ratio > 1.001 {
+			t.Errorf("%v with %v: %d bytes, of %v a row", c.Storage, c.Keep, c.Bytes, c.BytesPerRow)
+		}
+		if c.Reached && c.Point.QPS > 1.1*list[at].Point.QPS {
+			t.Errorf("%v is faster than %v", list[i], list[at])
+		}
+		most = max(most, c.Bytes)
+	}
+	if last := list[len(list)-1]; last.Storage != shale.Float32 || last.Bytes != most {
+		t.Errorf("%+v isn't fp32 rows, which take most", last)
+	}
+}
+
+func TestChooseKeepsToTheMemory(t *testing.T) {
+	all, _ := chosen(t, eval.ChooseOptions{Wanted: 0.5})
+	least := all[0].Bytes
+	for _, c := range all {
+		if c.Reached {
+			least = min(least, c.Bytes)
+		}
+	}
+	list, at := chosen(t, eval.ChooseOptions{Wanted: 0.5, Memory: least})
+	if at < 0 || list[at].Bytes > least {
+		t.Errorf("chose %d for %d bytes: %+v", at, least, list)
+	}
+	if _, at := chosen(t, eval.ChooseOptions{Wanted: 0.5, Memory: least / 2}); at != -1 {
+		t.Errorf("chose %d for half of the least", at)
+	}
+}
+
+func TestChooseTriesOnlyWhatIsAskedFor(t *testing.T) {
+	for _, c := range []struct {
+		storage shale.Storage
+		keep    shale.Keep
+		want    int
+	}{
+		{shale.Float32, shale.AutoKeep, 1},
+		{shale.SQ8, shale.AutoKeep, 2},
+		{shale.RaBitQ4, shale.AutoKeep, 3},
+		{shale.AutoStorage, shale.KeepSQ8, 4},
+		{shale.RaBitQ1, shale.KeepNone, 1},
+		{shale.RaBitQ2, shale.KeepFloat32, 1},
+	} {
+		list, _ := chosen(t, eval.ChooseOptions{Wanted: 0.5, Index: shale.Options{Storage: c.storage, Keep: c.keep}})
+		if len(list) != c.want {
+			t.Errorf("%v with %v: %d tried, not %d", c.storage, c.keep, len(list), c.want)
+		}
+		for _, x := range list {
+			if c.storage != shale.AutoStorage && x.Storage != c.storage || c.keep != shale.AutoKeep && x.Keep != c.keep {
+				t.Errorf("%v with %v tried for %v with %v", x.Storage, x.Keep, c.storage, c.keep)
+			}
+		}
+	}
+}
