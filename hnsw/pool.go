@@ -102,35 +102,15 @@ func (p *pool) merge(fresh []uint64) {
 	total := min(held+len(fresh), p.ef)
 	places := p.places[:(total+63)/64]
 	clear(places)
-	end, used := held, 0
-	for j := len(fresh) - 1; j >= 0; j-- {
-		end = search(p.keys[:end], key(fresh[j]))
-		if place := end + j; place < total {
-			places[place>>6] |= 1 << (place & 63)
-			used++
-		}
-	}
+	keys, put := (*uint64)(unsafe.SliceData(p.keys)), unsafe.SliceData(fresh)
+	first, used := simd.Active.PlaceKeys(unsafe.SliceData(places), total, keys, held, put, len(fresh))
 	if used == 0 {
 		return
 	}
 	p.keys = p.keys[:total]
-	keys := (*uint64)(unsafe.SliceData(p.keys))
-	simd.Active.MergeKeys(keys, total, unsafe.SliceData(places), end, unsafe.SliceData(fresh), used)
-	p.first = min(p.first, end)
+	simd.Active.MergeKeys(keys, total, unsafe.SliceData(places), first, put, used)
+	p.first = min(p.first, first)
 	if total == p.ef {
 		p.worst = p.keys[total-1].distance()
 	}
-}
-
-// search is the place of k among sorted keys. The loop compiles to a conditional move, as its outcome can't be foreseen.
-func search(keys []key, k key) int {
-	lo := 0
-	for n := len(keys); n > 0; {
-		half := (n + 1) >> 1
-		if keys[lo+half-1] < k {
-			lo += half
-		}
-		n -= half
-	}
-	return lo
 }

@@ -137,31 +137,19 @@ func (s *Scorer) fill(to *simd.CodeQuery, values []int8, step, gamma float32) {
 
 // round is the part of fill that touches every dimension; it gives the sum of the values.
 func (s *Scorer) round(values []int8, p part, step, inv float32) int {
-	sum, d := int32(0), 0
+	sum, d := 0, 0
 	for block := range p.blocks() {
 		w := min(blockBytes, p.bytes-block*blockBytes)
 		for k := range p.perByte() {
 			if d >= len(s.rotated) {
 				break
 			}
-			from := s.rotated[d:min(d+w, len(s.rotated))]
-			to := values[(block*p.perByte()+k)*blockBytes:][:len(from)]
-			for j, v := range from {
-				n := nearest(v * inv)
-				to[j] = int8(n)
-				sum += n
-				from[j] = v - float32(n)*step
-			}
+			n := min(w, len(s.rotated)-d)
+			sum += simd.Active.Round(&values[(block*p.perByte()+k)*blockBytes], &s.rotated[d], n, inv, step)
 			d += w
 		}
 	}
-	return int(sum)
-}
-
-// nearest rounds to the nearest integer, without a branch.
-func nearest(v float32) int32 {
-	const magic = 3 << 22 // pushes the fraction out of a float32's mantissa
-	return int32(math.Float32bits(v+magic)&0x7fffff) - 1<<22
+	return sum
 }
 
 // copyHigh arranges the values once more for the part of 3-bit codes that holds their third bits.

@@ -37,11 +37,17 @@ func ParseMetric(s string) (Metric, error) {
 
 // Normalize scales v to length 1 in place, as hnswlib does: by 1 / (‖v‖ + 1e−30). A zero vector stays zero.
 func Normalize(v []float32) {
-	var sum float64
-	for _, x := range v {
-		sum += float64(x) * float64(x)
+	var sums [4]float64 // side by side: one alone waits for every addition
+	rest := v
+	for ; len(rest) >= 4; rest = rest[4:] {
+		for i, x := range rest[:4] {
+			sums[i] += float64(x) * float64(x)
+		}
 	}
-	scale := float32(1 / (math.Sqrt(sum) + 1e-30))
+	for i, x := range rest {
+		sums[i] += float64(x) * float64(x)
+	}
+	scale := float32(1 / (math.Sqrt(sums[0]+sums[1]+sums[2]+sums[3]) + 1e-30))
 	for i := range v {
 		v[i] *= scale
 	}

@@ -29,8 +29,10 @@ var generic = Kernels{
 	Hadamard:   hadamardGeneric,
 	DecodeF16:  decodeF16Generic,
 	DecodeSQ8:  decodeSQ8Generic,
+	Round:      roundGeneric,
 	NearKeys:   nearKeysGeneric,
 	SortKeys:   sortKeysGeneric,
+	PlaceKeys:  placeKeysGeneric,
 	MergeKeys:  mergeKeysGeneric,
 }
 

@@ -48,6 +48,32 @@ func sortKeysGeneric(dst, src *uint64, n int) {
 	}
 }
 
+func placeKeysGeneric(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first, used int) {
+	bitmap, among, put := unsafe.Slice(places, (total+63)/64), unsafe.Slice(keys, held), unsafe.Slice(fresh, n)
+	first = held
+	for j := n - 1; j >= 0; j-- {
+		first = rankOf(among[:first], put[j])
+		if place := first + j; place < total {
+			bitmap[place>>6] |= 1 << (place & 63)
+			used++
+		}
+	}
+	return first, used
+}
+
+// rankOf is the place of k among sorted keys. The loop compiles to a conditional move, as its outcome can't be foreseen.
+func rankOf(keys []uint64, k uint64) int {
+	lo := 0
+	for n := len(keys); n > 0; {
+		half := (n + 1) >> 1
+		if keys[lo+half-1] < k {
+			lo += half
+		}
+		n -= half
+	}
+	return lo
+}
+
 // mergeKeysGeneric moves what stands between the places of two keys up together, from the farthest on.
 func mergeKeysGeneric(keys *uint64, total int, places *uint64, first int, fresh *uint64, n int) {
 	to, put := unsafe.Slice(keys, total), unsafe.Slice(fresh, n)

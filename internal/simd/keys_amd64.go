@@ -11,4 +11,7 @@ func nearKeysAVX512(keys *uint64, ids *uint32, dist *float32, n int, worst float
 func sortKeysAVX512(dst *uint64, src *uint64, n int)
 
 //go:noescape
+func placeKeysAVX512(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first int, used int)
+
+//go:noescape
 func mergeKeysAVX512(keys *uint64, total int, places *uint64, first int, fresh *uint64, n int)

@@ -221,6 +221,70 @@ done:
 	VZEROUPPER
 	RET
 
+// func placeKeysAVX512(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first int, used int)
+// Requires: AVX, AVX512DQ, AVX512F, CMOV, POPCNT
+TEXT ·placeKeysAVX512(SB), NOSPLIT, $0-64
+	MOVQ       places+0(FP), AX
+	MOVQ       total+8(FP), CX
+	MOVQ       keys+16(FP), DX
+	MOVQ       held+24(FP), BX
+	MOVQ       fresh+32(FP), SI
+	MOVQ       n+40(FP), DI
+	VPTERNLOGD $0xff, Z0, Z0, Z0
+	VMOVDQU64  Z0, (DX)(BX*8)
+	XORL       R8, R8
+
+key:
+	DECQ         DI
+	MOVQ         (SI)(DI*8), R10
+	VPBROADCASTQ R10, Z0
+	XORL         R9, R9
+	MOVQ         BX, R11
+
+narrow:
+	CMPQ    R11, $0x40
+	JLS     narrowed
+	LEAQ    1(R11), R12
+	SHRQ    $0x01, R12
+	LEAQ    (R9)(R12*1), R13
+	CMPQ    R10, -8(DX)(R13*8)
+	CMOVQHI R13, R9
+	SUBQ    R12, R11
+	JMP     narrow
+
+narrowed:
+	LEAQ (DX)(R9*8), R10
+	JMP  count_test
+
+count:
+	VPCMPUQ $0x06, (R10), Z0, K1
+	KMOVB   K1, R12
+	POPCNTL R12, R12
+	ADDQ    R12, R9
+	ADDQ    $0x40, R10
+	SUBQ    $0x08, R11
+
+count_test:
+	CMPQ R11, $0x00
+	JGT  count
+	LEAQ (R9)(DI*1), R10
+	CMPQ R10, CX
+	JGE  beyond
+	MOVQ R10, R11
+	SHRQ $0x06, R11
+	MOVQ (AX)(R11*8), R12
+	BTSQ R10, R12
+	MOVQ R12, (AX)(R11*8)
+	INCQ R8
+
+beyond:
+	TESTQ DI, DI
+	JNE   key
+	VZEROUPPER
+	MOVQ  R9, first+48(FP)
+	MOVQ  R8, used+56(FP)
+	RET
+
 // func mergeKeysAVX512(keys *uint64, total int, places *uint64, first int, fresh *uint64, n int)
 // Requires: AVX, AVX512DQ, AVX512F, POPCNT
 TEXT ·mergeKeysAVX512(SB), NOSPLIT, $0-48

@@ -107,3 +107,43 @@ func TestMergeKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestPlaceKeys(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	for round := range 4000 {
+		held, n := rng.IntN(300), 1+rng.IntN(70)
+		if round%10 == 0 {
+			held = rng.IntN(3)
+		}
+		total := 1 + rng.IntN(held+n)
+		all := make([]uint64, held+n)
+		for i := range all {
+			all[i] = rng.Uint64()>>(rng.UintN(3)*20)<<9 | uint64(i) // no two alike
+		}
+		if round%3 == 0 {
+			all[0] = math.MaxUint64 - 1
+		}
+		keys, fresh := keyList(held), keyList(n)
+		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		copy(keys, all[:held])
+		copy(fresh, all[held:])
+		slices.Sort(keys[:held])
+		slices.Sort(fresh[:n])
+		slices.Sort(all)
+		want, used := make([]uint64, (total+63)/64), 0
+		for i, k := range all[:total] {
+			if slices.Contains(fresh[:n], k) {
+				want[i/64] |= 1 << (i % 64)
+				used++
+			}
+		}
+		first, _ := slices.BinarySearch(keys[:held], fresh[0])
+		for _, set := range tested() {
+			among, places := slices.Clone(keys), make([]uint64, len(want))
+			at, count := set.PlaceKeys(&places[0], total, &among[0], held, &fresh[0], n)
+			if at != first || count != used || !slices.Equal(places, want) || !slices.Equal(among[:held], keys[:held]) {
+				t.Fatalf("%s: %d keys among %d, %d in all: first %d, used %d, %x; not %d, %d, %x", set.Name, n, held, total, at, count, places, first, used, want)
+			}
+		}
+	}
+}

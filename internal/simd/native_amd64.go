@@ -2,7 +2,11 @@
 
 package simd
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 func native() []*Kernels {
 	var sets []*Kernels
@@ -46,8 +50,10 @@ var avx512 = Kernels{
 	Hadamard:   hadamardOf(hadamardAVX512, 16, 4096),
 	DecodeF16:  decodeF16AVX512,
 	DecodeSQ8:  decodeSQ8AVX512,
+	Round:      roundBy8,
 	NearKeys:   nearKeysAVX512,
 	SortKeys:   sortKeysUpTo64,
+	PlaceKeys:  placeKeysAVX512,
 	MergeKeys:  mergeKeysAVX512,
 }
 
@@ -87,8 +93,10 @@ var avx2 = Kernels{
 	Hadamard:   hadamardOf(hadamardAVX2, 8, 4096),
 	DecodeF16:  decodeF16AVX2,
 	DecodeSQ8:  decodeSQ8AVX2,
+	Round:      roundBy8,
 	NearKeys:   nearKeysGeneric,
 	SortKeys:   sortKeysGeneric,
+	PlaceKeys:  placeKeysGeneric,
 	MergeKeys:  mergeKeysGeneric,
 }
 
@@ -101,4 +109,16 @@ func sortKeysUpTo64(dst, src *uint64, n int) {
 		return
 	}
 	sortKeysAVX512(dst, src, n)
+}
+
+func roundBy8(dst *int8, v *float32, n int, inv, step float32) int {
+	whole, sum := n&^7, 0
+	if whole > 0 {
+		sum = roundAVX2(dst, v, whole, inv, step)
+	}
+	if whole == n {
+		return sum
+	}
+	restOf, rest := unsafe.Add(unsafe.Pointer(dst), whole), unsafe.Add(unsafe.Pointer(v), 4*whole)
+	return sum + roundGeneric((*int8)(restOf), (*float32)(rest), n-whole, inv, step)
 }

@@ -32,8 +32,10 @@ var neon = Kernels{
 	Hadamard:   hadamardOf(hadamardNEON, 8, 4096),
 	DecodeF16:  decodeF16NEON,
 	DecodeSQ8:  decodeSQ8NEON,
+	Round:      roundGeneric,
 	NearKeys:   nearKeysGeneric,
 	SortKeys:   sortKeysGeneric,
+	PlaceKeys:  placeKeysGeneric,
 	MergeKeys:  mergeKeysGeneric,
 }
 

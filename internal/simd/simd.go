@@ -14,6 +14,7 @@ package simd
 //go:generate go run -C gen . -elem hadamard
 //go:generate go run -C gen . -elem decode
 //go:generate go run -C gen . -elem keys
+//go:generate go run -C gen . -elem round
 
 import (
 	"os"
@@ -67,12 +68,21 @@ type Kernels struct {
 	// DecodeSQ8 writes the n elements of a row of scaled bytes to dst.
 	DecodeSQ8 func(dst *float32, row unsafe.Pointer, n int)
 
+	// Round writes n values times inv, rounded to the nearest integers, to dst and gives their sum. It takes step times
+	// the integers off the values. The products lie within ±127.
+	Round func(dst *int8, v *float32, n int, inv, step float32) int
+
 	// NearKeys writes the keys (see Key) of those of n ids whose distance is not at least worst, in the order of the ids,
 	// and gives their number. Lists of keys have KeyCapacity, here and below.
 	NearKeys func(keys *uint64, ids *uint32, dist *float32, n int, worst float32) int
 
 	// SortKeys sorts n keys, no two of them alike, into dst.
 	SortKeys func(dst, src *uint64, n int)
+
+	// PlaceKeys finds where n sorted keys, fresh, go among as many sorted ones as are held: it sets the bits of their places
+	// in the list of all, those below total, in the bitmap places, and gives their number and the place of the first key.
+	// total is at most held+n, and n at least 1.
+	PlaceKeys func(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first, used int)
 
 	// MergeKeys puts n sorted keys, fresh, to those of the first total places of a list that are set in the bitmap places,
 	// first being the lowest. The keys from there on make room for them.

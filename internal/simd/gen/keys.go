@@ -10,6 +10,7 @@ import (
 func keyKernels() {
 	nearKeys()
 	sortKeys()
+	placeKeys()
 	mergeKeys()
 }
 
@@ -18,6 +19,8 @@ const (
 	notAtLeast  = 0x19 // the predicate of VCMPPS that is true of NaN
 	unordered   = 0x03
 	lessThan    = 0x01 // of VPCMPUQ
+	greater     = 0x06
+	placeWindow = 64 // keys among which a place is found by counting
 	mostSortKey = 64
 )
 
@@ -140,6 +143,67 @@ func keysBelow(each reg.VecVirtual, held []reg.VecVirtual) reg.Register {
 	join := map[int]func(a, b, to operand.Op){1: asm.KUNPCKBW, 2: asm.KUNPCKWD, 4: asm.KUNPCKDQ}[half]
 	join(keysBelow(each, held[:half]), keysBelow(each, held[half:]), k)
 	return k
+}
+
+// placeKeys narrows the place of each key down by halves and then counts the keys below it. The steps are the same for all
+// keys, so that the branches are foreseen. Keys after the window can't be below, by the search, or are all ones, after the end.
+func placeKeys() {
+	function("placeKeysAVX512", "func(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first, used int)")
+	places, total, keys := load(asm.Param("places")), load(asm.Param("total")), load(asm.Param("keys"))
+	held, fresh, j := load(asm.Param("held")), load(asm.Param("fresh")), load(asm.Param("n"))
+	asm.VMOVDQU64(ones(asm.ZMM()), operand.Mem{Base: keys, Index: held, Scale: 8})
+	used, rank := asm.GP64(), asm.GP64()
+	asm.XORL(used.As32(), used.As32())
+	asm.Label("key")
+	asm.DECQ(j)
+	key, each := asm.GP64(), asm.ZMM()
+	asm.MOVQ(operand.Mem{Base: fresh, Index: j, Scale: 8}, key)
+	asm.VPBROADCASTQ(key, each)
+	window, half, upper := asm.GP64(), asm.GP64(), asm.GP64()
+	asm.XORL(rank.As32(), rank.As32())
+	asm.MOVQ(held, window)
+	asm.Label("narrow")
+	asm.CMPQ(window, operand.Imm(placeWindow))
+	asm.JLS(operand.LabelRef("narrowed"))
+	asm.LEAQ(operand.Mem{Base: window, Disp: 1}, half)
+	asm.SHRQ(operand.Imm(1), half)
+	asm.LEAQ(operand.Mem{Base: rank, Index: half, Scale: 1}, upper)
+	asm.CMPQ(key, operand.Mem{Base: keys, Index: upper, Scale: 8, Disp: -8})
+	asm.CMOVQHI(upper, rank)
+	asm.SUBQ(half, window)
+	asm.JMP(operand.LabelRef("narrow"))
+	asm.Label("narrowed")
+	at, count, below := asm.GP64(), asm.GP32(), asm.K()
+	asm.LEAQ(operand.Mem{Base: keys, Index: rank, Scale: 8}, at)
+	asm.JMP(operand.LabelRef("count_test"))
+	asm.Label("count")
+	asm.VPCMPUQ(operand.Imm(greater), operand.Mem{Base: at}, each, below)
+	asm.KMOVB(below, count)
+	asm.POPCNTL(count, count)
+	asm.ADDQ(count.As64(), rank)
+	asm.ADDQ(operand.Imm(8*keyLanes), at)
+	asm.SUBQ(operand.Imm(keyLanes), window)
+	asm.Label("count_test")
+	asm.CMPQ(window, operand.Imm(0))
+	asm.JGT(operand.LabelRef("count"))
+
+	place, word, bits := asm.GP64(), asm.GP64(), asm.GP64()
+	asm.LEAQ(operand.Mem{Base: rank, Index: j, Scale: 1}, place)
+	asm.CMPQ(place, total)
+	asm.JGE(operand.LabelRef("beyond"))
+	asm.MOVQ(place, word)
+	asm.SHRQ(operand.Imm(6), word)
+	asm.MOVQ(operand.Mem{Base: places, Index: word, Scale: 8}, bits)
+	asm.BTSQ(place, bits)
+	asm.MOVQ(bits, operand.Mem{Base: places, Index: word, Scale: 8})
+	asm.INCQ(used)
+	asm.Label("beyond")
+	asm.TESTQ(j, j)
+	asm.JNE(operand.LabelRef("key"))
+	asm.VZEROUPPER()
+	asm.MOVQ(rank, memory(asm.ReturnIndex(0)))
+	asm.MOVQ(used, memory(asm.ReturnIndex(1)))
+	asm.RET()
 }
 
 // mergeKeys goes from the last vector of places down to that of the first key put in; below it nothing moves.

@@ -23,12 +23,13 @@ var routines = map[string]func(){
 	"hadamard": hadamardKernels,
 	"keys":     keyKernels,
 	"prefetch": prefetchFunc,
+	"round":    roundKernel,
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
-	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys")
+	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys, round")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
 	switch list := kernels(*elem); {
