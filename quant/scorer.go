@@ -62,7 +62,7 @@ func (s *Scorer) Reset(q *Quantizer, codes []byte) {
 	if q.cfg.Bits == 8 {
 		s.rest = alignedInt8(all)
 		s.fine = s.query
-		s.fine.Values, s.fine.Add = &s.rest[0], 0
+		s.fine.Values, s.fine.Add, s.fine.Asked = &s.rest[0], 0, 1
 	}
 	s.rotated, s.own = make([]float32, q.cfg.Dim), make([]float32, q.cfg.Dim)
 }
@@ -168,6 +168,7 @@ func (s *Scorer) Score(ids []uint32, out []float32) {
 	}
 	stride := uintptr(s.q.layout.stride)
 	s.kernel(&s.query, s.base, stride, ids, out)
+	s.query.Asked = 0
 	if s.rest == nil {
 		return
 	}
@@ -180,8 +181,9 @@ func (s *Scorer) Score(ids []uint32, out []float32) {
 	}
 }
 
-// Prefetch asks for the codes of ids.
+// Prefetch asks for the codes of ids, which the next Score is for.
 func (s *Scorer) Prefetch(ids []uint32) {
+	s.query.Asked = 1
 	simd.PrefetchRows(s.base, uintptr(s.q.layout.stride), s.q.layout.factors+8, ids)
 }
 

@@ -19,12 +19,14 @@ type CodeQuery struct {
 
 	Factors                 int     // the offset in the row of two float32, A and F
 	Add, Alpha, Beta, Gamma float32 // see CodeBatch
+
+	Asked int // not 0: the rows have been prefetched
 }
 
 // CodeBatch computes for the row of each id, at base + ids[i]*stride, the sum dot of codes times values, and writes
 //
 //	Add·A + F·(Alpha·dot + Beta) + Gamma
 //
-// to out[i]. The sum is exact as long as it fits int32. It prefetches ahead within the list. len(out) must be at least
+// to out[i]. The sum is exact as long as it fits int32. It prefetches ahead within the list, unless Asked. len(out) must be at least
 // len(ids).
 type CodeBatch func(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)

@@ -43,6 +43,8 @@ TEXT ·codes1AVX2(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8
@@ -869,6 +871,8 @@ TEXT ·codes2AVX2(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8
@@ -1797,6 +1801,8 @@ TEXT ·codes3AVX2(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    24(AX), R8
@@ -2930,6 +2936,8 @@ TEXT ·codes4AVX2(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8
@@ -3602,6 +3610,8 @@ TEXT ·codes8AVX2(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8
@@ -4120,6 +4130,8 @@ TEXT ·codes1VNNI(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8
@@ -4632,6 +4644,8 @@ TEXT ·codes2VNNI(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8
@@ -5241,6 +5255,8 @@ TEXT ·codes3VNNI(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    24(AX), R8
@@ -5894,6 +5910,8 @@ TEXT ·codes4VNNI(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8
@@ -6399,6 +6417,8 @@ TEXT ·codes8VNNI(SB), NOSPLIT, $48-72
 enough:
 	LEAQ    (CX)(DX*4), DX
 	MOVQ    CX, SI
+	CMPQ    64(AX), $0x00
+	CMOVQNE DX, SI
 	MOVQ    40(AX), DI
 	ADDQ    $0x08, DI
 	MOVQ    8(AX), R8

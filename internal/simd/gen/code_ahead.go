@@ -20,6 +20,8 @@ type codeAhead struct {
 func (k codes) aheadOf(l codeList) codeAhead {
 	a := codeAhead{asm.GP64(), asm.AllocLocal(8), asm.AllocLocal(8)}
 	asm.MOVQ(l.ids, a.next)
+	asm.CMPQ(field("q", l.query, "Asked"), operand.Imm(0))
+	asm.CMOVQNE(l.end, a.next)
 	size, end := asm.GP64(), asm.GP64()
 	asm.MOVQ(field("q", l.query, "Factors"), size)
 	asm.ADDQ(operand.Imm(8), size)
