@@ -56,6 +56,9 @@ func (s *Scorer) Reset(q *Quantizer, codes []byte) {
 	s.values = alignedInt8(all)
 	s.kernel = simd.Active.Codes[q.cfg.Bits]
 	s.query = simd.CodeQuery{Values: &s.values[0], Blocks: l.low.blocks(), Factors: l.factors, Add: 1}
+	if w := l.low.bytes % blockBytes; w > 0 && w <= blockBytes/2 {
+		s.query.Half = 1
+	}
 	if l.high.bits != 0 {
 		s.query.High, s.query.HighBlocks, s.query.HighValues = l.high.at, l.high.blocks(), &s.values[low]
 	}

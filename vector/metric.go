@@ -55,10 +55,14 @@ func Normalize(v []float32) {
 
 // Finite reports whether v holds neither NaN nor infinity.
 func Finite(v []float32) bool {
-	for _, x := range v {
-		if x-x != 0 {
-			return false
+	var off [4]float32 // NaN from then on; side by side, as in Normalize
+	for ; len(v) >= 4; v = v[4:] {
+		for i, x := range v[:4] {
+			off[i] += x - x
 		}
 	}
-	return true
+	for i, x := range v {
+		off[i] += x - x
+	}
+	return off[0]+off[1]+off[2]+off[3] == 0
 }

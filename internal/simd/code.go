@@ -21,6 +21,7 @@ type CodeQuery struct {
 	Add, Alpha, Beta, Gamma float32 // see CodeBatch
 
 	Asked int // not 0: the rows have been prefetched
+	Half  int // not 0: the values that the upper half of the last of Blocks meets are all zero
 }
 
 // CodeBatch computes for the row of each id, at base + ids[i]*stride, the sum dot of codes times values, and writes

@@ -1147,6 +1147,8 @@ shape0_test:
 shape0_not:
 	CMPQ         8(AX), $0x02
 	JNE          shape1_not
+	CMPQ         72(AX), $0x00
+	JEQ          shape1_not
 	MOVQ         (AX), DI
 	MOVL         $0x03030303, DI
 	VMOVD        DI, X0
@@ -1183,6 +1185,300 @@ shape1_next_line_test:
 shape1_next_row_test:
 	CMPQ         SI, DI
 	JCS          shape1_next_row
+	MOVL         (CX), DI
+	IMULQ        stride+16(FP), DI
+	ADDQ         base+8(FP), DI
+	MOVL         4(CX), R8
+	IMULQ        stride+16(FP), R8
+	ADDQ         base+8(FP), R8
+	MOVL         8(CX), R9
+	IMULQ        stride+16(FP), R9
+	ADDQ         base+8(FP), R9
+	MOVL         12(CX), R10
+	IMULQ        stride+16(FP), R10
+	ADDQ         base+8(FP), R10
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         (AX), R11
+	VMOVDQU      (DI), Y6
+	VPAND        Y6, Y0, Y7
+	VPMADDUBSW   (R11), Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   64(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   128(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   192(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      32(DI), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   32(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   96(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   160(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   224(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      64(DI), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   256(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   320(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   384(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   448(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     Y7, Y1, Y7
+	VPADDD       Y7, Y2, Y2
+	VMOVDQU      (R8), Y6
+	VPAND        Y6, Y0, Y7
+	VPMADDUBSW   (R11), Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   64(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   128(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   192(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      32(R8), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   32(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   96(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   160(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   224(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      64(R8), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   256(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   320(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   384(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   448(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     Y7, Y1, Y7
+	VPADDD       Y7, Y3, Y3
+	VMOVDQU      (R9), Y6
+	VPAND        Y6, Y0, Y7
+	VPMADDUBSW   (R11), Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   64(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   128(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   192(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      32(R9), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   32(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   96(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   160(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   224(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      64(R9), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   256(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   320(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   384(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   448(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     Y7, Y1, Y7
+	VPADDD       Y7, Y4, Y4
+	VMOVDQU      (R10), Y6
+	VPAND        Y6, Y0, Y7
+	VPMADDUBSW   (R11), Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   64(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   128(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   192(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      32(R10), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   32(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   96(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   160(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   224(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VMOVDQU      64(R10), Y6
+	VPAND        Y6, Y0, Y8
+	VPMADDUBSW   256(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x02, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   320(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x04, Y6, Y8
+	VPAND        Y8, Y0, Y8
+	VPMADDUBSW   384(R11), Y8, Y8
+	VPADDW       Y8, Y7, Y7
+	VPSRLW       $0x06, Y6, Y6
+	VPAND        Y6, Y0, Y6
+	VPMADDUBSW   448(R11), Y6, Y6
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     Y7, Y1, Y7
+	VPADDD       Y7, Y5, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y2
+	VPADDD       Y2, Y6, Y6
+	VUNPCKLPS    Y5, Y4, Y2
+	VUNPCKHPS    Y5, Y4, Y3
+	VPADDD       Y3, Y2, Y2
+	VUNPCKLPD    Y2, Y6, Y3
+	VUNPCKHPD    Y2, Y6, Y2
+	VPADDD       Y2, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VPADDD       X2, X3, X3
+	VCVTDQ2PS    X3, X3
+	VBROADCASTSS 56(AX), X2
+	VBROADCASTSS 52(AX), X4
+	VFMADD213PS  X2, X4, X3
+	MOVQ         40(AX), R11
+	VMOVSD       (DI)(R11*1), X2
+	VMOVHPS      (R8)(R11*1), X2, X2
+	VMOVSD       (R9)(R11*1), X4
+	VMOVHPS      (R10)(R11*1), X4, X4
+	VSHUFPS      $0x88, X4, X2, X5
+	VSHUFPS      $0xdd, X4, X2, X2
+	VBROADCASTSS 48(AX), X4
+	VMULPS       X4, X5, X5
+	VFMADD231PS  X2, X3, X5
+	VBROADCASTSS 60(AX), X2
+	VADDPS       X2, X5, X5
+	VMOVUPS      X5, (BX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, BX
+
+shape1_test:
+	LEAQ 16(CX), DI
+	SUBQ DX, DI
+	JLS  shape1
+	CMPQ DI, $0x10
+	JEQ  done
+	SUBQ DI, CX
+	SUBQ DI, BX
+	JMP  shape1
+	JMP done
+
+shape1_not:
+	CMPQ         8(AX), $0x02
+	JNE          shape2_not
+	MOVQ         (AX), DI
+	MOVL         $0x03030303, DI
+	VMOVD        DI, X0
+	VPBROADCASTD X0, Y0
+	VPCMPEQW     Y1, Y1, Y1
+	VPSRLW       $0x0f, Y1, Y1
+	JMP          shape2_test
+
+shape2:
+	LEAQ    16(SI), DI
+	CMPQ    DI, DX
+	CMOVQHI DX, DI
+	JMP     shape2_next_row_test
+
+shape2_next_row:
+	MOVL       (SI), R8
+	IMULQ      stride+16(FP), R8
+	ADDQ       base+8(FP), R8
+	MOVQ       32(SP), R9
+	PREFETCHT1 (R8)(R9*1)
+	MOVQ       40(SP), R9
+	JMP        shape2_next_line_test
+
+shape2_next_line:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	DECQ       R9
+
+shape2_next_line_test:
+	TESTQ R9, R9
+	JNE   shape2_next_line
+	ADDQ  $0x04, SI
+
+shape2_next_row_test:
+	CMPQ         SI, DI
+	JCS          shape2_next_row
 	MOVL         (CX), DI
 	IMULQ        stride+16(FP), DI
 	ADDQ         base+8(FP), DI
@@ -1491,18 +1787,18 @@ shape1_next_row_test:
 	ADDQ         $0x10, CX
 	ADDQ         $0x10, BX
 
-shape1_test:
+shape2_test:
 	LEAQ 16(CX), DI
 	SUBQ DX, DI
-	JLS  shape1
+	JLS  shape2
 	CMPQ DI, $0x10
 	JEQ  done
 	SUBQ DI, CX
 	SUBQ DI, BX
-	JMP  shape1
+	JMP  shape2
 	JMP done
 
-shape1_not:
+shape2_not:
 	MOVQ         (AX), DI
 	MOVL         $0x03030303, DI
 	VMOVD        DI, X0
@@ -4839,6 +5135,8 @@ shape0_test:
 shape0_not:
 	CMPQ         8(AX), $0x02
 	JNE          shape1_not
+	CMPQ         72(AX), $0x00
+	JEQ          shape1_not
 	MOVQ         (AX), DI
 	MOVL         $0x03030303, R8
 	VPBROADCASTD R8, Z0
@@ -4880,6 +5178,207 @@ shape1_next_line_test:
 shape1_next_row_test:
 	CMPQ          SI, DI
 	JCS           shape1_next_row
+	MOVL          (CX), DI
+	IMULQ         stride+16(FP), DI
+	ADDQ          base+8(FP), DI
+	MOVL          4(CX), R8
+	IMULQ         stride+16(FP), R8
+	ADDQ          base+8(FP), R8
+	MOVL          8(CX), R9
+	IMULQ         stride+16(FP), R9
+	ADDQ          base+8(FP), R9
+	MOVL          12(CX), R10
+	IMULQ         stride+16(FP), R10
+	ADDQ          base+8(FP), R10
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	MOVQ          (AX), R11
+	VMOVDQU8      64(DI), Y13
+	VPANDD        Y13, Y0, Y14
+	VPDPBUSD      Y5, Y14, Y9
+	VPSRLW        $0x02, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y6, Y14, Y9
+	VPSRLW        $0x04, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y7, Y14, Y9
+	VPSRLW        $0x06, Y13, Y13
+	VPANDD        Y13, Y0, Y13
+	VPDPBUSD      Y8, Y13, Y9
+	VMOVDQU8      64(R8), Y13
+	VPANDD        Y13, Y0, Y14
+	VPDPBUSD      Y5, Y14, Y10
+	VPSRLW        $0x02, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y6, Y14, Y10
+	VPSRLW        $0x04, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y7, Y14, Y10
+	VPSRLW        $0x06, Y13, Y13
+	VPANDD        Y13, Y0, Y13
+	VPDPBUSD      Y8, Y13, Y10
+	VMOVDQU8      64(R9), Y13
+	VPANDD        Y13, Y0, Y14
+	VPDPBUSD      Y5, Y14, Y11
+	VPSRLW        $0x02, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y6, Y14, Y11
+	VPSRLW        $0x04, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y7, Y14, Y11
+	VPSRLW        $0x06, Y13, Y13
+	VPANDD        Y13, Y0, Y13
+	VPDPBUSD      Y8, Y13, Y11
+	VMOVDQU8      64(R10), Y13
+	VPANDD        Y13, Y0, Y14
+	VPDPBUSD      Y5, Y14, Y12
+	VPSRLW        $0x02, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y6, Y14, Y12
+	VPSRLW        $0x04, Y13, Y14
+	VPANDD        Y14, Y0, Y14
+	VPDPBUSD      Y7, Y14, Y12
+	VPSRLW        $0x06, Y13, Y13
+	VPANDD        Y13, Y0, Y13
+	VPDPBUSD      Y8, Y13, Y12
+	VMOVDQU8      (DI), Z13
+	VMOVDQU8      (R8), Z14
+	VMOVDQU8      (R9), Z15
+	VMOVDQU8      (R10), Z16
+	VPANDD        Z13, Z0, Z17
+	VPDPBUSD      Z1, Z17, Z9
+	VPANDD        Z14, Z0, Z17
+	VPDPBUSD      Z1, Z17, Z10
+	VPANDD        Z15, Z0, Z17
+	VPDPBUSD      Z1, Z17, Z11
+	VPANDD        Z16, Z0, Z17
+	VPDPBUSD      Z1, Z17, Z12
+	VPSRLW        $0x02, Z13, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z2, Z17, Z9
+	VPSRLW        $0x02, Z14, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z2, Z17, Z10
+	VPSRLW        $0x02, Z15, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z2, Z17, Z11
+	VPSRLW        $0x02, Z16, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z2, Z17, Z12
+	VPSRLW        $0x04, Z13, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z3, Z17, Z9
+	VPSRLW        $0x04, Z14, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z3, Z17, Z10
+	VPSRLW        $0x04, Z15, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z3, Z17, Z11
+	VPSRLW        $0x04, Z16, Z17
+	VPANDD        Z17, Z0, Z17
+	VPDPBUSD      Z3, Z17, Z12
+	VPSRLW        $0x06, Z13, Z13
+	VPANDD        Z13, Z0, Z13
+	VPDPBUSD      Z4, Z13, Z9
+	VPSRLW        $0x06, Z14, Z13
+	VPANDD        Z13, Z0, Z13
+	VPDPBUSD      Z4, Z13, Z10
+	VPSRLW        $0x06, Z15, Z13
+	VPANDD        Z13, Z0, Z13
+	VPDPBUSD      Z4, Z13, Z11
+	VPSRLW        $0x06, Z16, Z13
+	VPANDD        Z13, Z0, Z13
+	VPDPBUSD      Z4, Z13, Z12
+	VUNPCKLPS     Z10, Z9, Z13
+	VUNPCKHPS     Z10, Z9, Z14
+	VPADDD        Z14, Z13, Z13
+	VUNPCKLPS     Z12, Z11, Z14
+	VUNPCKHPS     Z12, Z11, Z15
+	VPADDD        Z15, Z14, Z14
+	VUNPCKLPD     Z14, Z13, Z15
+	VUNPCKHPD     Z14, Z13, Z13
+	VPADDD        Z13, Z15, Z15
+	VEXTRACTF64X4 $0x01, Z15, Y13
+	VPADDD        Y13, Y15, Y15
+	VEXTRACTF32X4 $0x01, Y15, X13
+	VPADDD        X13, X15, X15
+	VCVTDQ2PS     X15, X15
+	VBROADCASTSS  56(AX), X13
+	VBROADCASTSS  52(AX), X14
+	VFMADD213PS   X13, X14, X15
+	MOVQ          40(AX), R11
+	VMOVSD        (DI)(R11*1), X13
+	VMOVHPS       (R8)(R11*1), X13, X13
+	VMOVSD        (R9)(R11*1), X14
+	VMOVHPS       (R10)(R11*1), X14, X14
+	VSHUFPS       $0x88, X14, X13, X16
+	VSHUFPS       $0xdd, X14, X13, X13
+	VBROADCASTSS  48(AX), X14
+	VMULPS        X14, X16, X16
+	VFMADD231PS   X13, X15, X16
+	VBROADCASTSS  60(AX), X13
+	VADDPS        X13, X16, X16
+	VMOVUPS       X16, (BX)
+	ADDQ          $0x10, CX
+	ADDQ          $0x10, BX
+
+shape1_test:
+	LEAQ 16(CX), DI
+	SUBQ DX, DI
+	JLS  shape1
+	CMPQ DI, $0x10
+	JEQ  done
+	SUBQ DI, CX
+	SUBQ DI, BX
+	JMP  shape1
+	JMP done
+
+shape1_not:
+	CMPQ         8(AX), $0x02
+	JNE          shape2_not
+	MOVQ         (AX), DI
+	MOVL         $0x03030303, R8
+	VPBROADCASTD R8, Z0
+	VMOVDQU8     (DI), Z1
+	VMOVDQU8     64(DI), Z2
+	VMOVDQU8     128(DI), Z3
+	VMOVDQU8     192(DI), Z4
+	VMOVDQU8     256(DI), Z5
+	VMOVDQU8     320(DI), Z6
+	VMOVDQU8     384(DI), Z7
+	VMOVDQU8     448(DI), Z8
+	JMP          shape2_test
+
+shape2:
+	LEAQ    16(SI), DI
+	CMPQ    DI, DX
+	CMOVQHI DX, DI
+	JMP     shape2_next_row_test
+
+shape2_next_row:
+	MOVL       (SI), R8
+	IMULQ      stride+16(FP), R8
+	ADDQ       base+8(FP), R8
+	MOVQ       32(SP), R9
+	PREFETCHT1 (R8)(R9*1)
+	MOVQ       40(SP), R9
+	JMP        shape2_next_line_test
+
+shape2_next_line:
+	PREFETCHT1 (R8)
+	ADDQ       $0x40, R8
+	DECQ       R9
+
+shape2_next_line_test:
+	TESTQ R9, R9
+	JNE   shape2_next_line
+	ADDQ  $0x04, SI
+
+shape2_next_row_test:
+	CMPQ          SI, DI
+	JCS           shape2_next_row
 	MOVL          (CX), DI
 	IMULQ         stride+16(FP), DI
 	ADDQ          base+8(FP), DI
@@ -5026,18 +5525,18 @@ shape1_next_row_test:
 	ADDQ          $0x10, CX
 	ADDQ          $0x10, BX
 
-shape1_test:
+shape2_test:
 	LEAQ 16(CX), DI
 	SUBQ DX, DI
-	JLS  shape1
+	JLS  shape2
 	CMPQ DI, $0x10
 	JEQ  done
 	SUBQ DI, CX
 	SUBQ DI, BX
-	JMP  shape1
+	JMP  shape2
 	JMP done
 
-shape1_not:
+shape2_not:
 	MOVQ         (AX), DI
 	MOVL         $0x03030303, DI
 	VPBROADCASTD DI, Z0

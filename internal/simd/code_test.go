@@ -44,6 +44,14 @@ func newCodeRows(rng *rand.Rand, g guarded, bits, blocks, highBlocks, rows, gap 
 		}
 	}
 	c.q = CodeQuery{Values: unsafe.SliceData(c.values), Blocks: blocks, Factors: 64*blocks - rng.IntN(64)}
+	if rng.IntN(2) == 0 {
+		c.q.Half = 1
+		for i := 64 * (blocks - 1) * 8 / lowBits(bits); i < len(c.values); i++ {
+			if i%64 >= 32 {
+				c.values[i] = 0
+			}
+		}
+	}
 	if bits == 3 {
 		c.q.High, c.q.HighBlocks, c.q.HighValues = c.q.Factors, highBlocks, unsafe.SliceData(c.high)
 		c.q.Factors += 64*highBlocks - rng.IntN(64)
@@ -101,8 +109,8 @@ func (c *codeRows) check(t *testing.T, set *Kernels, ids []uint32, out []float32
 			want, bound = float64(float32(want)), 0
 		}
 		if !(math.Abs(float64(out[i])-want) <= bound) {
-			t.Fatalf("%s, %d bits, %d and %d blocks: row %d, %d of %d, gives %g, not %g",
-				set.Name, c.bits, c.q.Blocks, c.q.HighBlocks, id, i, len(ids), out[i], want)
+			t.Fatalf("%s, %d bits, %d and %d blocks (half %d): row %d, %d of %d, gives %g, not %g",
+				set.Name, c.bits, c.q.Blocks, c.q.HighBlocks, c.q.Half, id, i, len(ids), out[i], want)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type codePart struct {
 	label              string
 	bits               int
 	known              int    // number of blocks, if not 0
+	half               bool   // the upper half of the last of them meets zeros only
 	values, at, number string // the fields that say what the codes meet, where they start and how many blocks they fill
 }
 
@@ -45,25 +46,28 @@ type codePart struct {
 func (p codePart) parts() int { return 8 / p.bits }
 
 // shape is a number of blocks that has a loop of its own, all unrolled. The zero shape stands for any number.
-type shape struct{ low, high int }
+type shape struct {
+	low, high int
+	half      bool // the upper half of the last low block meets zeros only
+}
 
-// shapes are those of up to 128, 256 or 512 dimensions.
+// shapes are those of up to 128, 256 or 512 dimensions, and of 257 to 384 at 2 bits.
 var shapes = map[int][]shape{
 	1: {{low: 1}},
-	2: {{low: 1}, {low: 2}},
-	3: {{1, 1}},
+	2: {{low: 1}, {low: 2, half: true}, {low: 2}},
+	3: {{low: 1, high: 1}},
 	4: {{low: 1}, {low: 2}},
 	8: {{low: 2}},
 }
 
 // split gives the parts of a row of the shape, in the order in which they are added up: the last counts simply.
 func (k codes) split(label string, s shape) []codePart {
-	low := codePart{label + "_low", k.bits, s.low, "Values", "", "Blocks"}
+	low := codePart{label + "_low", k.bits, s.low, s.half, "Values", "", "Blocks"}
 	if k.bits != 3 {
 		return []codePart{low}
 	}
 	low.bits = 2
-	return []codePart{{label + "_high", 1, s.high, "HighValues", "High", "HighBlocks"}, low}
+	return []codePart{{label + "_high", 1, s.high, false, "HighValues", "High", "HighBlocks"}, low}
 }
 
 // codeList is where the kernel is in its list.
@@ -99,6 +103,10 @@ func (k codes) batch() {
 		for _, p := range k.split(label, s) {
 			asm.CMPQ(field("q", l.query, p.number), operand.Imm(uint64(p.known)))
 			asm.JNE(operand.LabelRef(label + "_not"))
+		}
+		if s.half {
+			asm.CMPQ(field("q", l.query, "Half"), operand.Imm(0))
+			asm.JEQ(operand.LabelRef(label + "_not"))
 		}
 		k.groups(label, s, l)
 		asm.JMP(operand.LabelRef("done"))

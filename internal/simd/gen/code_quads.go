@@ -22,7 +22,12 @@ func (codeQuads) prepare(p codePart, values reg.Register) codeConstants {
 }
 
 func (codeQuads) blocks(p codePart, c codeConstants, values reg.Register, row []operand.Mem, sums []reg.VecVirtual) {
-	for block := range max(p.known, 1) {
+	full := max(p.known, 1)
+	if p.half {
+		full--
+		halfBlock(p, full, c, row, sums)
+	}
+	for block := range full {
 		codes := vnni.vecs(len(row))
 		for i := range codes {
 			asm.VMOVDQU8(row[i].Offset(line*block), codes[i])
@@ -39,6 +44,23 @@ func (codeQuads) blocks(p codePart, c codeConstants, values reg.Register, row []
 			for i, sum := range sums {
 				asm.VPDPBUSD(v, unpack(vnni, p, part, codes[i], c.mask), sum)
 			}
+		}
+	}
+}
+
+// halfBlock is blocks for the lower half of a block alone. It comes first: what it doesn't add to is zero then, and stays so.
+func halfBlock(p codePart, block int, c codeConstants, row []operand.Mem, sums []reg.VecVirtual) {
+	for i, sum := range sums {
+		codes := asm.YMM()
+		asm.VMOVDQU8(row[i].Offset(line*block), codes)
+		for part := range p.parts() {
+			v, from := asm.YMM(), codes
+			if part > 0 {
+				asm.VPSRLW(operand.Imm(uint64(part*p.bits)), codes, v)
+				from = v
+			}
+			asm.VPANDD(from, c.mask.AsY(), v)
+			asm.VPDPBUSD(c.values[block*p.parts()+part].AsY(), v, sum.AsY())
 		}
 	}
 }

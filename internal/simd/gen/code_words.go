@@ -29,7 +29,11 @@ func (codeWords) blocks(p codePart, c codeConstants, values reg.Register, row []
 	const half = line / 2
 	for i, sum := range sums {
 		var words [2]reg.VecVirtual // sums in 16 bits; the second of the upper halves of codes of 8 bits
-		for h := range 2 * max(p.known, 1) {
+		halves := 2 * max(p.known, 1)
+		if p.half {
+			halves--
+		}
+		for h := range halves {
 			codes := asm.YMM()
 			asm.VMOVDQU(row[i].Offset(half*h), codes)
 			parts := p
