@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -49,11 +48,7 @@ func FuzzOpen(f *testing.F) {
 // FuzzSections does the same with whatever the sections of a file with the right places and checksums may hold.
 func FuzzSections(f *testing.F) {
 	for _, b := range fuzzSeeds(f) {
-		s := make([][]byte, kinds)
-		for i := range s {
-			entry, _ := sectionFrom(b[tableAt+i*sectionSize:])
-			s[i] = b[entry.Offset:entry.End()]
-		}
+		s := sectionsOf(b)
 		f.Add(s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7])
 	}
 	f.Fuzz(func(t *testing.T, meta, levels, links0, upperAt, upper, labels, vectors, deleted []byte) {
@@ -126,6 +121,11 @@ func savedSections(f *testing.F, x Source) [][]byte {
 	if err != nil {
 		f.Fatal(err)
 	}
+	return sectionsOf(b)
+}
+
+// sectionsOf splits a sound file.
+func sectionsOf(b []byte) [][]byte {
 	s := make([][]byte, kinds)
 	for i := range s {
 		entry, _ := sectionFrom(b[tableAt+i*sectionSize:])
@@ -142,7 +142,7 @@ func assemble(t *testing.T, sections ...[]byte) []byte {
 		t.Fatal(err)
 	}
 	for i, s := range sections {
-		if err := w.section(Kind(i+1), func(w io.Writer) error { _, err := w.Write(s); return err }); err != nil {
+		if err := w.section(Kind(i+1), all(s)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -47,29 +47,20 @@ func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) e
 	if err := w.pad(headerSize); err != nil {
 		return err
 	}
-	for _, s := range []struct {
-		kind Kind
-		body []byte
-	}{
-		{Meta, metaBytes}, {Levels, bytesOf(m.Levels)}, {Links0, bytesOf(m.Links0)}, {UpperAt, bytesOf(m.UpperAt)},
-		{Upper, bytesOf(m.Upper)}, {Labels, bytesOf(m.Labels)},
-	} {
-		if err := w.section(s.kind, func(w io.Writer) error { _, err := w.Write(s.body); return err }); err != nil {
-			return err
-		}
-	}
-	if err := w.section(Vectors, func(w io.Writer) error { return writeRows(w, m) }); err != nil {
-		return err
-	}
 	center, codes := m.Center, m.Codes
 	if !m.Coded {
 		center, codes = nil, nil
 	}
 	for _, s := range []struct {
 		kind Kind
-		body []byte
-	}{{Deleted, bytesOf(m.Deleted)}, {Center, bytesOf(center)}, {Codes, codes}} {
-		if err := w.section(s.kind, func(w io.Writer) error { _, err := w.Write(s.body); return err }); err != nil {
+		body func(io.Writer) error
+	}{
+		{Meta, all(metaBytes)}, {Levels, all(bytesOf(m.Levels))}, {Links0, all(bytesOf(m.Links0))},
+		{UpperAt, all(bytesOf(m.UpperAt))}, {Upper, all(bytesOf(m.Upper))}, {Labels, all(bytesOf(m.Labels))},
+		{Vectors, func(w io.Writer) error { return writeRows(w, m) }},
+		{Deleted, all(bytesOf(m.Deleted))}, {Center, all(bytesOf(center))}, {Codes, all(codes)},
+	} {
+		if err := w.section(s.kind, s.body); err != nil {
 			return err
 		}
 	}
@@ -79,6 +70,14 @@ func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) e
 	h := header{length: w.off, sections: w.done}
 	_, err = f.WriteAt(h.encode(), 0)
 	return err
+}
+
+// all is the body of a section that lies in memory as it is written.
+func all(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
 }
 
 func writeRows(w io.Writer, m *hnsw.Image) error {
