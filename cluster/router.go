@@ -111,6 +111,12 @@ func (f *Finder) Find(query []float32) ([]Route, error) {
 		return nil, fmt.Errorf("%w: the query has %d values, the centroids have %d", vector.ErrDim, len(query), f.r.c.Dim())
 	}
 	copy(f.scan.scorer.Query(), query)
+	f.find()
+	return f.routes, nil
+}
+
+// find fills routes for what the scan's Query holds.
+func (f *Finder) find() {
 	f.scan.score()
 	f.routes = f.routes[:0]
 	for i, d := range f.scan.dist {
@@ -124,5 +130,4 @@ func (f *Finder) Find(query []float32) ([]Route, error) {
 	slices.SortFunc(f.routes, func(a, b Route) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Part, b.Part))
 	})
-	return f.routes, nil
 }
