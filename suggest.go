@@ -40,7 +40,7 @@ func Suggest(sample Matrix, o Options) (Suggestion, error) {
 	if o.Storage != AutoStorage {
 		return Suggestion{o.Storage, "asked for"}, nil
 	}
-	storage := storageWith(codes, rows)
+	storage := autoStorage(sample.Dim(), rows)
 	switch {
 	case codes.Bits == 0:
 		return Suggestion{storage, fmt.Sprintf("rows of %d values are as short as codes", sample.Dim())}, nil
@@ -67,17 +67,7 @@ func offBy(share float64) string {
 	return fmt.Sprintf("estimates are off by %.2g of the gap between neighbours %d and %d", share, suggestK, 2*suggestK)
 }
 
-// storageWith is the storage that has these codes or, without any, walks over rows of a type.
-func storageWith(codes hnsw.Codes, rows vector.Type) Storage {
-	for s := RaBitQ1; int(s) < len(storages); s++ {
-		if storages[s].codes == codes {
-			return s
-		}
-	}
-	return walkOver(rows)
-}
-
-// longer lists s and the storages of the same kind with more bits.
+// longer lists s, one of RaBitQ's codes, and those with more bits.
 func longer(s Storage) []Storage {
 	list := []Storage{s}
 	for s++; s <= RaBitQ8; s++ {

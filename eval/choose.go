@@ -80,7 +80,10 @@ func exactTruth(ctx context.Context, sample, queries shale.Matrix, o ChooseOptio
 func candidates(o shale.Options, halfIsSafe bool) []Candidate {
 	codes := []shale.Storage{shale.RaBitQ2, shale.RaBitQ3, shale.RaBitQ4, shale.RaBitQ8}
 	wide := shale.KeepFloat32
-	if halfIsSafe {
+	switch {
+	case o.Keep == shale.KeepFloat32 || o.Keep == shale.KeepFloat16:
+		wide = o.Keep
+	case halfIsSafe:
 		wide = shale.KeepFloat16
 	}
 	var list []Candidate
@@ -97,9 +100,6 @@ func candidates(o shale.Options, halfIsSafe bool) []Candidate {
 	}
 	for _, s := range codes {
 		add(s, wide)
-		if o.Keep != wide && (o.Keep == shale.KeepFloat32 || o.Keep == shale.KeepFloat16) {
-			add(s, o.Keep)
-		}
 		add(s, shale.KeepSQ8)
 		if s == shale.RaBitQ4 || s == shale.RaBitQ8 || o.Keep == shale.KeepNone { // fewer bits alone find too little
 			add(s, shale.KeepNone)

@@ -83,13 +83,13 @@ func (f *rowFile) sample(ctx context.Context, n int) (shale.Matrix, error) {
 
 // settleStorage decides what AutoStorage leaves open by a sample of the file, and tells why.
 func settleStorage(ctx context.Context, o *shale.Options, path string) (string, error) {
-	var rows shale.Matrix
-	f, err := openRows(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
+	var rows shale.Matrix // none where there is nothing to choose
 	if o.Storage == shale.AutoStorage {
+		f, err := openRows(path)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
 		if rows, err = f.sample(ctx, max(1, min(4096, sampleBytes/(4*f.Dim())))); err != nil {
 			return "", err
 		}
