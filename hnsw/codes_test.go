@@ -105,7 +105,8 @@ func TestCodesWithFilters(t *testing.T) {
 	q := decoded(rows, 7)
 	want, err := x.Search(q, 30, SearchOptions{Ef: 400})
 	must(t, err)
-	epsilon := want[19].Distance
+	// Between the 20th and the 21st: a distance may differ in its last bit by how many rows are scored together.
+	epsilon := (want[19].Distance + want[20].Distance) / 2
 	got, err := x.Search(q, 0, SearchOptions{Stop: Epsilon(epsilon, 1000, 1000)})
 	must(t, err)
 	sameResults(t, got, want[:20])
