@@ -38,7 +38,7 @@ func (b *batchSearch) start(l *lane, w *batchScratch, sum *batchSum) bool {
 			return false
 		}
 		o := b.options(row, &l.stats)
-		s, err := b.r.prepared(query, b.k, &o)
+		s, err := b.r.prepared(query, b.k, &o, false)
 		if err != nil {
 			b.fail(row, err)
 			return false

@@ -50,7 +50,7 @@ func (r *Reader) Search(query []float32, k int, o SearchOptions) ([]Neighbor, er
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	s, err := r.prepared(query, k, &o)
+	s, err := r.prepared(query, k, &o, false)
 	if err != nil {
 		return dst, err
 	}
@@ -62,13 +62,14 @@ func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOpti
 }
 
 // prepared gives a searcher that has done all of a search that comes before its walk. It holds the current arrays, until end.
-func (r *Reader) prepared(query []float32, k int, o *SearchOptions) (*searcher, error) {
+// probe says that the caller ranks what is found.
+func (r *Reader) prepared(query []float32, k int, o *SearchOptions, probe bool) (*searcher, error) {
 	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
 	s, err := r.begin(query, k, o)
 	if err != nil {
 		return nil, err
 	}
-	s.task = task{o: *o}
+	s.task = task{o: *o, probe: probe}
 	if entry != none {
 		r.prepare(s, k, entry, n)
 	}
@@ -126,6 +127,7 @@ type task struct {
 	began     uint64    // the epoch
 	keys      []key     // found without a walk
 	exact     bool      // every allowed row was scored for them
+	probe     bool      // the caller ranks what is found
 	collector collector // of the walk; nil: there is none
 }
 
@@ -142,7 +144,11 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 	ef = min(max(ef, t.k), n)
 	plain := t.o.Stop == nil && t.o.Filter == nil && r.removed.Load() == 0
 	if !plain && t.o.Stop == nil && r.exactIsCheaper(s, s.g, t.filter, ef, n) {
-		t.keys, t.exact = s.exact(s.g, n, t.filter, t.k), true
+		wanted := t.k
+		if t.probe {
+			wanted = ef // by codes, perhaps: the caller ranks them
+		}
+		t.keys, t.exact = s.exact(s.g, n, t.filter, wanted), true
 		return
 	}
 	if t.o.Stop == nil { // stop conditions are promised exact distances

@@ -20,6 +20,8 @@ type loader struct {
 	h    *header
 	meta *meta
 	crc  uint32 // of what was read of the present section
+
+	withoutRows bool // rows are passed over
 }
 
 // newLoader reads the header and the meta section of a file of size bytes; name stands for it in errors.
@@ -58,6 +60,12 @@ func (l *loader) begin() error {
 func (l *loader) fill(m *hnsw.Image) error {
 	l.begun(m)
 	for k := Levels; k < kinds+1; k++ {
+		if k == Vectors && l.withoutRows {
+			if err := l.pass(k); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := l.section(k, func() error { return l.body(k, m) }); err != nil {
 			return err
 		}
@@ -141,6 +149,14 @@ func (l *loader) section(k Kind, read func() error) error {
 		return err
 	}
 	return l.checkCRC(k)
+}
+
+// pass goes to the end of section k without reading it.
+func (l *loader) pass(k Kind) error {
+	if err := l.enter(k); err != nil {
+		return err
+	}
+	return l.r.Skip(l.h.section(k).Length, k.String())
 }
 
 // enter goes to the start of section k and tests that what lies before it is zero.

@@ -15,6 +15,7 @@ const chunk = 256 << 10
 type Reader struct {
 	file string
 	r    *bufio.Reader
+	from *contextReader
 	buf  []byte
 	off  int64
 	size int64
@@ -22,7 +23,8 @@ type Reader struct {
 
 // NewReader reads size bytes from r; file is the name for errors. Reading ends with ctx.
 func NewReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
-	return &Reader{file: file, r: bufio.NewReaderSize(&contextReader{ctx, r}, int(min(size, chunk))), size: size}
+	from := &contextReader{ctx, r}
+	return &Reader{file: file, r: bufio.NewReaderSize(from, int(min(size, chunk))), from: from, size: size}
 }
 
 // Offset is the place of the next byte.
@@ -53,6 +55,25 @@ func (r *Reader) Full(dst []byte, field string) error {
 	if err != nil {
 		return fmt.Errorf("read %s at byte %d: %w", r.file, r.off, err)
 	}
+	return nil
+}
+
+// Skip passes over the next n bytes, without reading them where the file can seek. n must be justified by Size.
+func (r *Reader) Skip(n int64, field string) error {
+	if r.size-r.off < n {
+		return r.Bad(r.off, field, "the file ends %d bytes too early", n-(r.size-r.off))
+	}
+	seeker, ok := r.from.r.(io.Seeker)
+	if !ok {
+		_, err := io.CopyN(io.Discard, r.r, n)
+		r.off += n
+		return err
+	}
+	if _, err := seeker.Seek(n-int64(r.r.Buffered()), io.SeekCurrent); err != nil {
+		return fmt.Errorf("pass over %s of %s: %w", field, r.file, err)
+	}
+	r.r.Reset(r.from)
+	r.off += n
 	return nil
 }
 

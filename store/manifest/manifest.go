@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/store"
@@ -42,6 +43,30 @@ type Manifest struct {
 	Seed           uint64  `json:"seed"`
 	Tuned          *Tuned  `json:"tuned,omitempty"`
 	Shards         []Shard `json:"shards"`
+
+	Routing *Routing `json:"routing,omitempty"` // of several shards
+	Build   *Build   `json:"build,omitempty"`   // of an index that isn't complete
+}
+
+// Routing tells which shards a query's neighbours are likely in.
+type Routing struct {
+	Shard          // the file: an index of centroids, whose labels are their shards << 32 | a number
+	Copies float64 `json:"copies"`          // rows stored for each row
+	Reach  []Reach `json:"reach,omitempty"` // by rising share
+}
+
+// Reach says how far to look for a share of the true neighbours: shards whose centroids are at most 1 + Within times as
+// far as the nearest one.
+type Reach struct {
+	Share  float64 `json:"share"`
+	Within float32 `json:"within"`
+	Probes float64 `json:"probes"` // that this takes, on average
+}
+
+// Build is what is done of a build, so that one that was killed goes on.
+type Build struct {
+	From  string `json:"from"`  // the input and the options; a build goes on only with the same
+	Parts []int  `json:"parts"` // rows of each shard to come, once they are divided
 }
 
 // Tuned is what searches use unless told otherwise.
@@ -81,6 +106,14 @@ func Read(dir string) (*Manifest, error) {
 	return m, nil
 }
 
+// files are the shards' and that of the routing.
+func (m *Manifest) files() []Shard {
+	if m.Routing == nil {
+		return m.Shards
+	}
+	return append(slices.Clone(m.Shards), m.Routing.Shard)
+}
+
 // check names the field that is wrong.
 func (m *Manifest) check() (field string, err error) {
 	switch {
@@ -88,14 +121,16 @@ func (m *Manifest) check() (field string, err error) {
 		return "format", fmt.Errorf("%q is not %q", m.Format, format)
 	case m.Version != Version:
 		return "version", fmt.Errorf("%d, this program reads %d: %w", m.Version, Version, errors.ErrUnsupported)
-	case len(m.Shards) != 1:
-		return "shards", fmt.Errorf("%d shards, this program reads 1: %w", len(m.Shards), errors.ErrUnsupported)
+	case len(m.Shards) == 0 && m.Build == nil:
+		return "shards", errors.New("there are none")
+	case len(m.Shards) > 1<<16:
+		return "shards", fmt.Errorf("%d shards, at most %d are possible", len(m.Shards), 1<<16)
 	case m.Tuned != nil && (m.Tuned.Ef < 1 || m.Tuned.Ef > 1<<31-1):
 		return "tuned", fmt.Errorf("ef %d is not at least 1", m.Tuned.Ef)
 	case m.Tuned != nil && m.Tuned.Slack < 0:
 		return "tuned", fmt.Errorf("slack %v is not at least 0", m.Tuned.Slack)
 	}
-	for _, s := range m.Shards {
+	for _, s := range m.files() {
 		if s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." {
 			return "shards", fmt.Errorf("%q is not the name of a file in the directory", s.File)
 		}
@@ -134,7 +169,7 @@ func Describe(dir, name string) (Shard, error) {
 
 // Check tests that the shards' files in dir are those that the manifest was written for.
 func (m *Manifest) Check(dir string) error {
-	for _, s := range m.Shards {
+	for _, s := range m.files() {
 		have, err := Describe(dir, s.File)
 		if err != nil {
 			return err

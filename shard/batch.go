@@ -1,0 +1,130 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
+)
+
+// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS. An error names the first row that
+// failed.
+func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threads int, o SearchOptions) (*hnsw.Results, error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	rows := queries.Rows()
+	switch {
+	case k < 1 || k > math.MaxInt32 || k > math.MaxInt/8/max(rows, 1):
+		return nil, fmt.Errorf("shard: k is %d, not at least 1 and at most %d", k, math.MaxInt32)
+	case rows > 0 && queries.Dim() != x.Dim():
+		return nil, fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
+	}
+	b := &batch{x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows, out: &hnsw.Results{
+		K: k, Labels: make([]uint64, rows*k), Distances: make([]float32, rows*k), Counts: make([]int, rows),
+	}}
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	var wg sync.WaitGroup
+	for range max(min(threads, rows), 1) {
+		wg.Go(b.work)
+	}
+	wg.Wait()
+	switch {
+	case b.err != nil:
+		return nil, fmt.Errorf("query %d: %w", b.failedRow, b.err)
+	case b.done < rows:
+		return nil, fmt.Errorf("after %d of %d queries: %w", b.done, rows, ctx.Err())
+	}
+	if o.Stats != nil {
+		*o.Stats = b.sum
+	}
+	return b.out, nil
+}
+
+// batch is one SearchBatch under way.
+type batch struct {
+	x       *Index
+	ctx     context.Context
+	queries vector.Matrix
+	k       int
+	o       SearchOptions
+	out     *hnsw.Results
+	next    atomic.Int64
+	failed  atomic.Bool
+
+	mu        sync.Mutex // guards what follows
+	sum       Stats
+	done      int
+	failedRow int
+	err       error
+}
+
+// work answers rows until there are none left.
+func (b *batch) work() {
+	l, err := b.x.takeLane()
+	if err != nil {
+		b.fail(0, err)
+		return
+	}
+	defer b.x.putLane(l)
+	query := make([]float32, b.x.Dim())
+	for {
+		row, ok := b.take(query)
+		if !ok {
+			return
+		}
+		err := l.begin(query, b.k, &b.o)
+		for err == nil && l.more() {
+			err = l.scoreNow()
+		}
+		if err != nil {
+			b.fail(row, err)
+			return
+		}
+		b.put(row, l)
+	}
+}
+
+// take gives the next row and its query.
+func (b *batch) take(query []float32) (row int, ok bool) {
+	if b.failed.Load() || b.ctx.Err() != nil {
+		return 0, false
+	}
+	row = int(b.next.Add(1)) - 1
+	if row >= b.queries.Rows() {
+		return 0, false
+	}
+	b.queries.Decode(row, query)
+	return row, true
+}
+
+// put makes what a lane has found the results of a row.
+func (b *batch) put(row int, l *lane) {
+	labels, distances := b.out.Labels[row*b.k:(row+1)*b.k], b.out.Distances[row*b.k:(row+1)*b.k]
+	for i, f := range l.found {
+		labels[i], distances[i] = f.Label, f.Distance
+	}
+	for i := len(l.found); i < b.k; i++ {
+		labels[i], distances[i] = hnsw.NoLabel, float32(math.Inf(1))
+	}
+	b.out.Counts[row] = len(l.found)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sum.add(&l.stats)
+	b.done++
+}
+
+func (b *batch) fail(row int, err error) {
+	b.failed.Store(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if row < b.failedRow || b.err == nil {
+		b.failedRow, b.err = row, err
+	}
+}

@@ -1,0 +1,219 @@
+package shard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// BuildOptions says how to build. The zero value of a field means its default.
+type BuildOptions struct {
+	Config    hnsw.Config // of every shard; Dim is the source's, Capacity follows
+	Labels    []uint64    // of the rows; default their numbers
+	Shards    int         // default: as many as Memory asks for
+	Copies    float64     // rows stored for each row, 1 to 2: rows at borders go to a second shard; default 1
+	Centroids int         // a shard, for routing; default 256
+	Memory    int64       // bytes that the build may take; default no bound
+	Threads   int         // default GOMAXPROCS
+	Progress  func(Progress)
+	// Complete fills in what the manifest says beside the shards, just before it is written.
+	Complete func(*manifest.Manifest)
+}
+
+// Progress says how far a build is.
+type Progress struct {
+	Step        string
+	Done, Total int // rows; a Total of 0: not known
+}
+
+// ErrBusy reports a build that another process is working on.
+var ErrBusy = errors.New("another process builds this index")
+
+// BuildDir is where the index that is to be at dir lies until it is complete.
+func BuildDir(dir string) string { return filepath.Clean(dir) + ".building" }
+
+// Build builds an index of the source's rows at dir, which must not exist. What is done of it lies in BuildDir(dir): a build
+// that was killed goes on from the last step that it finished, if it is given the same rows and options, and else starts
+// anew. NaN and infinity are refused.
+func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
+	if err := build(ctx, src, dir, o); err != nil {
+		return fmt.Errorf("build %s: %w", dir, err)
+	}
+	return nil
+}
+
+func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
+	b, err := newBuilder(src, dir, o)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, fs.ErrExist)
+	}
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	lock, err := filelock.Try(b.dir)
+	if err != nil {
+		return err
+	}
+	if lock == nil {
+		return ErrBusy
+	}
+	defer lock.Close()
+	if err := b.resume(); err != nil {
+		return err
+	}
+	if err := b.steps(ctx); err != nil {
+		return err
+	}
+	if err := os.Rename(b.dir, dir); err != nil {
+		return err
+	}
+	return atomicfile.SyncDir(filepath.Dir(b.dir))
+}
+
+// builder is a build under way.
+type builder struct {
+	src        Source
+	o          BuildOptions
+	dir        string
+	parts      int
+	sampleRows int
+	m          *manifest.Manifest
+}
+
+func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
+	o.Config.Dim = src.Dim()
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Copies == 0 {
+		o.Copies = 1
+	}
+	if o.Centroids <= 0 {
+		o.Centroids = 256
+	}
+	if o.Config.Seed == 0 {
+		o.Config.Seed = 100
+	}
+	switch {
+	case src.Rows() == 0:
+		return nil, errors.New("there are no rows")
+	case o.Copies < 1 || o.Copies > 2:
+		return nil, fmt.Errorf("%v copies of a row are not 1 to 2", o.Copies)
+	case o.Shards < 0 || o.Shards > maxShards || o.Shards > src.Rows():
+		return nil, fmt.Errorf("%d shards of %d rows: 1 to %d are possible", o.Shards, src.Rows(), min(maxShards, src.Rows()))
+	case o.Labels != nil && len(o.Labels) != src.Rows():
+		return nil, fmt.Errorf("%d labels for %d rows", len(o.Labels), src.Rows())
+	case o.Config.Custom != nil:
+		return nil, errors.New("rows can't be divided by a custom metric")
+	}
+	e, err := PlanBuild(src, o)
+	if err != nil {
+		return nil, err
+	}
+	return &builder{src: src, o: o, dir: BuildDir(dir), parts: e.Shards, sampleRows: e.SampleRows}, nil
+}
+
+const maxShards = 1 << 12
+
+// from tells this build from others.
+func (b *builder) from() (string, error) {
+	c := b.o.Config
+	c.Capacity = 0
+	key, err := json.Marshal([]any{
+		b.src.ID(), b.src.Rows(), b.src.Dim(), b.src.Type(), c.Metric, c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.Storage, c.Codes,
+		b.parts, b.sampleRows, b.o.Copies, b.o.Centroids, checksumOf(b.o.Labels),
+	})
+	return string(key), err
+}
+
+// resume reads what is done of the build, or begins it.
+func (b *builder) resume() error {
+	from, err := b.from()
+	if err != nil {
+		return err
+	}
+	m, err := manifest.Read(b.dir)
+	if err == nil && (m.Build == nil || m.Build.From == from) && m.Check(b.dir) == nil {
+		b.m = m
+		return nil
+	}
+	if err := b.clear(); err != nil {
+		return err
+	}
+	b.m = &manifest.Manifest{Build: &manifest.Build{From: from}}
+	return b.m.Write(b.dir)
+}
+
+// clear removes what an earlier build left. Only files that a build makes are touched.
+func (b *builder) clear() error {
+	entries, err := os.ReadDir(b.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !isBuildFile(e.Name()) {
+			return fmt.Errorf("%s holds %s, which no build made: remove it", b.dir, e.Name())
+		}
+		if err := os.Remove(filepath.Join(b.dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// steps does what is left to do.
+func (b *builder) steps(ctx context.Context) error {
+	if b.m.Build == nil {
+		return nil // complete but for its name
+	}
+	if b.m.Build.Parts == nil {
+		if err := b.distribute(ctx); err != nil {
+			return err
+		}
+	}
+	for i := len(b.m.Shards); i < len(b.m.Build.Parts); i++ {
+		if err := b.shard(ctx, i); err != nil {
+			return fmt.Errorf("shard %d: %w", i, err)
+		}
+	}
+	return b.complete()
+}
+
+// complete writes the manifest that makes the directory an index.
+func (b *builder) complete() error {
+	stored := 0
+	for _, s := range b.m.Shards {
+		stored += s.Rows
+	}
+	m := *b.m
+	c := b.o.Config
+	m.Rows, m.Dim, m.Metric, m.Generation = b.src.Rows(), c.Dim, c.Metric.String(), 1
+	m.M, m.BaseLinks, m.EfConstruction, m.Seed = c.M, c.BaseLinks, c.EfConstruction, c.Seed
+	m.Build = nil
+	if b.o.Complete != nil {
+		b.o.Complete(&m)
+	}
+	if err := m.Write(b.dir); err != nil {
+		return err
+	}
+	return b.removeParts()
+}
+
+func (b *builder) told(step string, done, total int) {
+	if b.o.Progress != nil {
+		b.o.Progress(Progress{step, done, total})
+	}
+}

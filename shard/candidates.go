@@ -1,0 +1,119 @@
+package shard
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/shale-search/shale/hnsw"
+)
+
+const (
+	// firstRows and batchRows are how many rows are scored at first, by which most others are ruled out, and then at a time.
+	firstRows = 16
+	batchRows = 64
+)
+
+// candidate is what the walk of a probe has found.
+type candidate struct {
+	hnsw.Candidate
+	probe uint32 // number of the probe
+}
+
+// candidates are what several shards' walks have found, and the k nearest of those whose rows were scored.
+type candidates struct {
+	open   []candidate // not looked at yet, nearest first by estimate
+	all    []candidate
+	found  []hnsw.Neighbor // exact, nearest first, ties by smaller label
+	k      int
+	left   int     // rows that may still be scored; below 0: as many as the bounds of estimates ask for
+	copies bool    // a row may lie in several shards
+	widest float32 // the largest bound met
+	begun  bool
+}
+
+// reset forgets all. rerank is SearchOptions.Rerank.
+func (c *candidates) reset(k, rerank int, copies bool) {
+	*c = candidates{all: c.all[:0], found: c.found[:0], k: k, left: -1, copies: copies}
+	if rerank > 0 {
+		c.left = max(rerank, k)
+	}
+}
+
+// add takes the first n candidates of a probe.
+func (c *candidates) add(p hnsw.Probe, number uint32, n int) {
+	p.Each(n, func(found hnsw.Candidate) { c.all = append(c.all, candidate{found, number}) })
+}
+
+func (c *candidates) sort() {
+	slices.SortFunc(c.all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
+	})
+	c.open = c.all
+}
+
+// next appends to dst the candidates whose rows are to be scored next, none at the end: nearest estimate first, until none
+// left can be among the k nearest, given how far its estimate may be off.
+func (c *candidates) next(dst []candidate) []candidate {
+	most := batchRows
+	if !c.begun {
+		most = max(firstRows, min(c.k, batchRows))
+	}
+	c.begun = true
+	for len(c.open) > 0 && len(dst) < most && c.left != 0 {
+		now := c.open[0]
+		if c.left < 0 && len(c.found) == c.k {
+			kth := c.found[c.k-1].Distance
+			c.widest = max(c.widest, now.Off)
+			if now.Distance-c.widest > kth {
+				c.open = nil
+				break
+			}
+			if now.Distance-now.Off > kth {
+				c.open = c.open[1:]
+				continue
+			}
+		}
+		c.open = c.open[1:]
+		switch {
+		case c.copies && c.known(now.Label, dst):
+		case now.Off == 0:
+			c.offer(now.Label, now.Distance)
+		default:
+			dst = append(dst, now)
+			c.left = max(c.left-1, min(c.left, 0))
+		}
+	}
+	return dst
+}
+
+// known reports whether another copy of a row is among the found or in batch. One that was scored and is too far away to
+// be found is scored again, to no effect.
+func (c *candidates) known(label uint64, batch []candidate) bool {
+	for i := range batch {
+		if batch[i].Label == label {
+			return true
+		}
+	}
+	for i := range c.found {
+		if c.found[i].Label == label {
+			return true
+		}
+	}
+	return false
+}
+
+// offer takes a row at its exact distance for one of the k nearest, if it is.
+func (c *candidates) offer(label uint64, distance float32) {
+	at := len(c.found)
+	for at > 0 && (distance < c.found[at-1].Distance || distance == c.found[at-1].Distance && label < c.found[at-1].Label) {
+		at--
+	}
+	if at == c.k {
+		return
+	}
+	if len(c.found) < c.k {
+		c.found = append(c.found, hnsw.Neighbor{})
+	}
+	copy(c.found[at+1:], c.found[at:])
+	c.found[at] = hnsw.Neighbor{Label: label, Distance: distance}
+}

@@ -1,0 +1,133 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+
+	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/vector"
+)
+
+// OpenOptions says how to open. The zero value holds all in memory.
+type OpenOptions struct {
+	Memory int64 // bytes that the index may keep resident; 0: no bound
+}
+
+// ErrMemory reports an index that can't be searched in the memory allowed.
+var ErrMemory = errors.New("not enough memory")
+
+// searchMemory is what searches need beside the index: the program, its heap and buffers.
+const searchMemory = 24 << 20
+
+// Open opens the index in dir, whose manifest is m and complete. Damage comes as a *store.FormatError.
+func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) (*Index, error) {
+	if err := m.Check(dir); err != nil {
+		return nil, err
+	}
+	x := &Index{m: m}
+	var err error
+	if x.plan, err = planFor(dir, m, o.Memory); err != nil {
+		return nil, err
+	}
+	if err := x.open(ctx, dir); err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
+}
+
+func (x *Index) open(ctx context.Context, dir string) error {
+	rows := 0
+	for _, s := range x.m.Shards {
+		p, err := openPart(ctx, filepath.Join(dir, s.File), x.plan.RowsOnDisk)
+		if err != nil {
+			return err
+		}
+		x.parts = append(x.parts, p)
+		if err := x.checkPart(p, filepath.Join(dir, s.File), s); err != nil {
+			return err
+		}
+		rows += s.Rows
+	}
+	x.metric = x.parts[0].Metric()
+	if rows < x.m.Rows {
+		return corrupt(filepath.Join(dir, manifest.Name), "rows", "%d, the shards hold %d", x.m.Rows, rows)
+	}
+	if x.m.Routing == nil {
+		return nil
+	}
+	var err error
+	x.router, err = openRouter(ctx, dir, x.m)
+	return err
+}
+
+// checkPart tests that a shard is of the index.
+func (x *Index) checkPart(p *part, path string, s manifest.Shard) error {
+	c := p.Config()
+	switch {
+	case p.Len() != s.Rows:
+		return corrupt(path, "meta", "%d rows, the manifest says %d", p.Len(), s.Rows)
+	case c.Dim != x.m.Dim:
+		return corrupt(path, "meta", "%d values a row, the manifest says %d", c.Dim, x.m.Dim)
+	case c.Metric.String() != x.m.Metric:
+		return corrupt(path, "meta", "its metric is %v, the manifest says %s", c.Metric, x.m.Metric)
+	}
+	return nil
+}
+
+// openPart opens a shard, with its rows or without.
+func openPart(ctx context.Context, path string, rowsOnDisk bool) (*part, error) {
+	if !rowsOnDisk {
+		x, err := store.OpenIndex(ctx, path, store.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return &part{Reader: &x.Reader, close: x.Close}, nil
+	}
+	f, place, err := store.OpenCodes(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := openRowFile(path, place)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &part{Reader: &f.Reader, rows: rows, close: func() error { return errors.Join(f.Close(), rows.f.Close()) }}, nil
+}
+
+// planFor picks what lies in memory, given bytes of it, 0 meaning no bound.
+func planFor(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
+	if memory <= 0 {
+		memory = math.MaxInt64
+	}
+	rest, rows := int64(searchMemory), int64(0)
+	codes := true
+	for _, s := range m.Shards {
+		info, err := store.Inspect(filepath.Join(dir, s.File))
+		if err != nil {
+			return Plan{}, err
+		}
+		vectors := int64(info.Count) * int64(info.RowStride)
+		rows += vectors
+		rest += s.Bytes - vectors
+		codes = codes && info.Config.Codes.Bits > 0 && info.Config.Storage != vector.NoRows
+	}
+	if m.Routing != nil {
+		rest += m.Routing.Bytes
+	}
+	switch {
+	case rest+rows <= memory:
+		return Plan{MemoryBytes: rest + rows}, nil
+	case codes && rest <= memory:
+		return Plan{RowsOnDisk: true, MemoryBytes: rest, DiskBytes: rows}, nil
+	case codes:
+		return Plan{}, fmt.Errorf("%w: links and codes alone need %d MiB, %d MiB are allowed: allow more, or build with a smaller M or codes of fewer bits",
+			ErrMemory, rest>>20, memory>>20)
+	}
+	return Plan{}, fmt.Errorf("%w: the index needs %d MiB, %d MiB are allowed: allow more, or build it with codes, whose rows can stay on disk",
+		ErrMemory, (rest+rows)>>20, memory>>20)
+}
+

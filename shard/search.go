@@ -1,0 +1,257 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
+)
+
+// defaultShare is the share of a query's true neighbours that should lie in the shards probed, unless told otherwise.
+const defaultShare = 0.98
+
+// SearchOptions says how to search. The zero value probes as many shards as a query seems to need.
+type SearchOptions struct {
+	hnsw.SearchOptions          // of each shard probed; Stop is refused, Stats is not used
+	Probes             int      // shards to look into, those nearest to the query; more than there are: all
+	Parts              []uint32 // look into these and no others, in place of Probes; those past the end are skipped
+	// Share is the share of the true neighbours that should lie in the shards probed, 0 to 1, from which each query's own
+	// number of probes follows; default 0.98. Probes and Parts come before it.
+	Share float64
+	Stats *Stats // filled in, if not nil
+}
+
+// Stats says what searches did.
+type Stats struct {
+	hnsw.SearchStats
+	Probes int   // shards looked into
+	Reads  int   // from disk, of rows
+	Bytes  int64 // read from disk
+}
+
+func (s *Stats) add(o *Stats) {
+	s.Distances += o.Distances
+	s.Reranked += o.Reranked
+	s.Hops += o.Hops
+	s.Probes += o.Probes
+	s.Reads += o.Reads
+	s.Bytes += o.Bytes
+}
+
+// SearchInto appends the k rows nearest to query (Dim values) to dst, nearest first, ties by smaller label; fewer where
+// fewer are to be had. Copies of a row in several shards are one result.
+func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o SearchOptions) ([]hnsw.Neighbor, error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	l, err := x.takeLane()
+	if err != nil {
+		return dst, err
+	}
+	defer x.putLane(l)
+	if err := l.begin(query, k, &o); err != nil {
+		return dst, err
+	}
+	for l.more() {
+		if err := l.scoreNow(); err != nil {
+			return dst, err
+		}
+	}
+	if o.Stats != nil {
+		*o.Stats = l.stats
+	}
+	return append(dst, l.found...), nil
+}
+
+// takeLane gives the memory of a search. The caller holds using.
+func (x *Index) takeLane() (*lane, error) {
+	if x.closed.Load() {
+		return nil, hnsw.ErrClosed
+	}
+	if l, ok := x.lanes.Get().(*lane); ok {
+		return l, nil
+	}
+	return newLane(x)
+}
+
+func (x *Index) putLane(l *lane) {
+	l.end()
+	x.lanes.Put(l)
+}
+
+// lane is one search under way: its candidates are found by begin; then more says which rows are to be scored next, until
+// there are none.
+type lane struct {
+	x      *Index
+	k      int
+	finder finder
+	query  []float32 // normalised where the metric asks for it
+	probes []hnsw.Probe
+	parts  []uint32 // of each probe
+	candidates
+	batch []candidate // whose rows are to be scored
+	ids   []uint32
+	dist  []float32
+	rows  *fetched // of the batch, where rows lie on disk
+	stats Stats
+}
+
+func newLane(x *Index) (*lane, error) {
+	l := &lane{x: x, query: make([]float32, x.Dim()), ids: make([]uint32, 0, batchRows), dist: make([]float32, batchRows)}
+	if x.plan.RowsOnDisk {
+		var err error
+		if l.rows, err = newFetched(x.parts[0].rows.place.Type, x.metric, x.Dim()); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// begin walks the shards that the query needs and collects their candidates.
+func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
+	x := l.x
+	l.end()
+	l.stats = Stats{}
+	switch {
+	case len(query) != x.Dim():
+		return fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), x.Dim())
+	case k < 1 || k > math.MaxInt32:
+		return fmt.Errorf("shard: k is %d, not at least 1 and at most %d", k, math.MaxInt32)
+	case o.Share < 0 || o.Share > 1:
+		return fmt.Errorf("shard: a share of %v is not 0 to 1", o.Share)
+	case o.Stop != nil:
+		return errors.New("shard: a stop condition can't serve several shards")
+	case !vector.Finite(query):
+		return fmt.Errorf("query: %w", hnsw.ErrNotFinite)
+	}
+	copy(l.query, query)
+	if x.metric == vector.Cosine {
+		vector.Normalize(l.query)
+	}
+	l.k = k
+	if err := l.choose(o); err != nil {
+		return err
+	}
+	if err := l.walk(o); err != nil {
+		return err
+	}
+	if l.rows != nil {
+		l.rows.bind(l.query)
+	}
+	return nil
+}
+
+// choose fills parts with the shards to look into.
+func (l *lane) choose(o *SearchOptions) error {
+	x := l.x
+	l.parts = l.parts[:0]
+	if o.Parts != nil {
+		for _, p := range o.Parts {
+			if int64(p) < int64(len(x.parts)) {
+				l.parts = append(l.parts, p)
+			}
+		}
+		return nil
+	}
+	if x.router == nil || o.Probes >= len(x.parts) {
+		for p := range x.parts {
+			l.parts = append(l.parts, uint32(p))
+		}
+		return nil
+	}
+	probes := o.Probes
+	routes, err := x.router.find(&l.finder, l.query, max(probes, 1))
+	if err != nil {
+		return err
+	}
+	if probes <= 0 {
+		share := o.Share
+		if share == 0 {
+			share = defaultShare
+		}
+		probes = within(routes, x.router.reachFor(share))
+	}
+	for _, r := range routes[:min(probes, len(routes))] {
+		l.parts = append(l.parts, r.part)
+	}
+	return nil
+}
+
+// walk finds candidates in the shards chosen.
+func (l *lane) walk(o *SearchOptions) error {
+	so := o.SearchOptions
+	so.Stats = nil
+	for _, part := range l.parts {
+		p, err := l.x.parts[part].Probe(l.query, l.k, so)
+		if err != nil {
+			return err
+		}
+		l.probes = append(l.probes, p)
+	}
+	hnsw.WalkProbes(l.probes)
+	depth := max(so.Ef, l.k)
+	if so.Ef <= 0 {
+		depth = max(hnsw.DefaultEf, l.k)
+	}
+	l.candidates.reset(l.k, so.Rerank, l.x.m.Routing != nil && l.x.m.Routing.Copies > 1)
+	for i, p := range l.probes {
+		l.candidates.add(p, uint32(i), depth)
+		st := p.Stats()
+		l.stats.Distances += st.Distances
+		l.stats.Hops += st.Hops
+	}
+	l.stats.Probes = len(l.probes)
+	l.candidates.sort()
+	return nil
+}
+
+// more fills batch with the candidates whose rows are to be scored next. It reports false where the search has ended.
+func (l *lane) more() bool {
+	l.batch = l.candidates.next(l.batch[:0])
+	l.stats.Reranked += len(l.batch)
+	if len(l.batch) > 0 {
+		return true
+	}
+	if l.x.metric == vector.Cosine {
+		for i := range l.found {
+			l.found[i].Distance = max(l.found[i].Distance, 0) // rounding may take it below
+		}
+	}
+	return false
+}
+
+// scoreNow scores the batch, waiting for rows on disk.
+func (l *lane) scoreNow() error {
+	if l.rows != nil {
+		return l.rows.read(l)
+	}
+	for i, p := range l.probes {
+		l.ids = l.ids[:0]
+		for _, c := range l.batch {
+			if c.probe == uint32(i) {
+				l.ids = append(l.ids, c.ID)
+			}
+		}
+		if len(l.ids) == 0 {
+			continue
+		}
+		p.Score(l.ids, l.dist)
+		at := 0
+		for _, c := range l.batch {
+			if c.probe == uint32(i) {
+				l.offer(c.Label, l.dist[at])
+				at++
+			}
+		}
+	}
+	return nil
+}
+
+// end closes the probes.
+func (l *lane) end() {
+	for _, p := range l.probes {
+		p.Close()
+	}
+	l.probes = l.probes[:0]
+}

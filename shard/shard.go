@@ -1,0 +1,89 @@
+// Package shard makes one index of many graphs: it divides rows into shards whose neighbourhoods are cut as little as
+// possible, builds them one at a time under a memory budget, and searches all of them or those that a query needs.
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/vector"
+)
+
+// Index is a directory of shards, read-only. Its methods may be called from many goroutines at once.
+type Index struct {
+	m      *manifest.Manifest
+	metric vector.Metric
+	parts  []*part
+	router *router // nil: there is none, every search covers all shards
+	plan   Plan
+
+	lanes  sync.Pool
+	using  sync.RWMutex // held for reading by searches
+	closed atomic.Bool
+}
+
+// part is one shard.
+type part struct {
+	*hnsw.Reader
+	close func() error
+	rows  *rowFile // where they stay on disk; nil: the reader has them
+}
+
+// Plan is what a search reads from where.
+type Plan struct {
+	RowsOnDisk  bool  // rows are read as a search needs them; else all lies in memory
+	MemoryBytes int64 // that the shards and the routing keep resident, about
+	DiskBytes   int64 // that searches read from
+}
+
+func (p Plan) String() string {
+	if p.RowsOnDisk {
+		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
+	}
+	return fmt.Sprintf("all in memory, %d MiB", p.MemoryBytes>>20)
+}
+
+// Plan is the one that Open picked.
+func (x *Index) Plan() Plan { return x.plan }
+
+// Manifest is what the directory says of itself. It must not be changed.
+func (x *Index) Manifest() *manifest.Manifest { return x.m }
+
+// Len is the number of rows that a search may find.
+func (x *Index) Len() int { return x.m.Rows - x.m.Deleted }
+
+// Dim is the number of values a row.
+func (x *Index) Dim() int { return x.m.Dim }
+
+// Metric is how distances are computed.
+func (x *Index) Metric() vector.Metric { return x.metric }
+
+// Shards is their number.
+func (x *Index) Shards() int { return len(x.parts) }
+
+// Close frees the memory, once the searches under way have ended. A closed index answers hnsw.ErrClosed.
+func (x *Index) Close() error {
+	if x.closed.Swap(true) {
+		return nil
+	}
+	x.using.Lock()
+	defer x.using.Unlock()
+	var errs []error
+	for _, p := range x.parts {
+		errs = append(errs, p.close())
+	}
+	if x.router != nil {
+		errs = append(errs, x.router.close())
+	}
+	return errors.Join(errs...)
+}
+
+// corrupt says that a file isn't what the manifest says.
+func corrupt(path, field, reason string, args ...any) error {
+	return &store.FormatError{File: path, Offset: -1, Field: field, Reason: fmt.Sprintf(reason, args...)}
+}

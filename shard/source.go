@@ -1,0 +1,70 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shale-search/shale/vector"
+)
+
+// Source is the rows that an index is built of. They are read front to back, more than once.
+type Source interface {
+	Rows() int
+	Dim() int
+	Type() vector.Type // Float32, Float16, Int8 or Uint8
+	// Blocks calls fn with all rows in order, first being the number of a block's first row. A block isn't valid after fn.
+	Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error
+	// ID tells these rows from others: a build that was killed goes on only with those that it began with.
+	ID() string
+}
+
+// MatrixSource makes a source of rows in memory; id is their ID.
+func MatrixSource(rows vector.Matrix, id string) Source { return matrixSource{rows, id} }
+
+type matrixSource struct {
+	vector.Matrix
+	id string
+}
+
+func (s matrixSource) ID() string { return s.id }
+
+func (s matrixSource) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
+	const block = 1 << 14
+	for first := 0; first < s.Rows(); first += block {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := fn(first, s.Slice(first, min(first+block, s.Rows()))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spread picks n of all numbers from 0, evenly.
+type spread struct{ n, all int }
+
+// at is the i-th of the numbers picked.
+func (s spread) at(i int) int { return int(int64(i) * int64(s.all) / int64(s.n)) }
+
+// pick gives the rows picked, in order, as float32, to fn with their places among those picked.
+func (s spread) pick(ctx context.Context, src Source, fn func(i int, row []float32) error) error {
+	next, row := 0, make([]float32, src.Dim())
+	err := src.Blocks(ctx, func(first int, rows vector.Matrix) error {
+		for next < s.n && s.at(next) < first+rows.Rows() {
+			rows.Decode(s.at(next)-first, row)
+			if !vector.Finite(row) {
+				return fmt.Errorf("row %d holds NaN or infinity", s.at(next))
+			}
+			if err := fn(next, row); err != nil {
+				return err
+			}
+			next++
+		}
+		return nil
+	})
+	if err == nil && next < s.n {
+		err = fmt.Errorf("the input ends after %d of %d rows", next, s.n)
+	}
+	return err
+}

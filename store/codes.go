@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
+)
+
+// RowPlace says where an index file holds its rows.
+type RowPlace struct {
+	Type   vector.Type
+	Count  int
+	Offset int64 // of the first row in the file
+	Stride int   // bytes from one row to the next
+}
+
+// OpenCodes reads all of an index file but its rows, which stay on disk: searches of what it gives read codes, and the
+// distances that they tell are estimates. Everything read is checked; the rows are not. An index without codes can't be
+// opened so.
+func OpenCodes(ctx context.Context, path string) (*hnsw.Frozen, RowPlace, error) {
+	var x *hnsw.Frozen
+	var place RowPlace
+	err := withLoader(ctx, path, func(l *loader) error {
+		m := l.meta
+		if m.Coded == 0 {
+			return l.r.Bad(l.h.section(Codes).Offset, Codes.String(), "the index has no codes to search by without its rows")
+		}
+		place = RowPlace{vector.Type(m.Storage), int(m.Count), l.h.section(Vectors).Offset, int(m.RowStride)}
+		c, err := l.config(Options{})
+		if err != nil {
+			return err
+		}
+		c.Storage = vector.NoRows
+		l.withoutRows = true
+		x, err = hnsw.RestoreFrozen(c, int(m.Count), int(m.UpperLists), l.fill)
+		return l.locate(err)
+	})
+	if err != nil {
+		return nil, RowPlace{}, fmt.Errorf("open codes: %w", err)
+	}
+	return x, place, nil
+}
