@@ -10,13 +10,15 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store/manifest"
 )
 
 // Index is a set of labelled vectors that can be searched. Its methods may be called from many goroutines at once.
 type Index struct {
-	graph *hnsw.Index
-	tuned atomic.Pointer[manifest.Tuned]
+	graph  *hnsw.Index
+	shards *shard.Index // in the place of graph: several shards, or one whose rows stay on disk; it can't be changed
+	tuned  atomic.Pointer[manifest.Tuned]
 
 	saving     sync.Mutex // guards what follows
 	home       string     // directory that it was opened from or saved to
@@ -39,7 +41,14 @@ type SearchOptions struct {
 	// bounds it still. Not for ip. About 0.05 to 0.25; default: that of Index.Effort where Ef is left to it
 	// too, else searches go on as long as ef says.
 	Slack float32
+	// Probes is the number of shards to look into, of an index that has several; Share asks for as many as each query needs
+	// to find that share of its true neighbours, 0 to 1. Default: a share of 0.98.
+	Probes int
+	Share  float64
 }
+
+// ErrReadOnly reports a change of an index that has several shards, or rows on disk.
+var ErrReadOnly = errors.New("an index of several shards, or with rows on disk, can't be changed: build it anew")
 
 func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 	if o.Ef <= 0 {
@@ -49,16 +58,31 @@ func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 			o.Slack = tuned.Slack
 		}
 	}
-	return hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Stats: o.Stats, Rerank: o.Rerank, Slack: o.Slack}
+	h := hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Rerank: o.Rerank, Slack: o.Slack}
+	if o.Stats != nil {
+		*o.Stats = SearchStats{Probes: 1}
+		h.Stats = &o.Stats.SearchStats
+	}
+	return h
+}
+
+func (x *Index) shardOptions(o SearchOptions) shard.SearchOptions {
+	return shard.SearchOptions{SearchOptions: x.options(o), Probes: o.Probes, Share: o.Share, Stats: o.Stats}
 }
 
 // Search gives the k vectors nearest to query, nearest first, ties by smaller label; fewer where there are fewer.
 func (x *Index) Search(query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+	if x.shards != nil {
+		return x.SearchInto(nil, query, k, o)
+	}
 	return x.graph.Search(query, k, x.options(o))
 }
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (x *Index) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+	if x.shards != nil {
+		return x.shards.SearchInto(dst, query, k, x.shardOptions(o))
+	}
 	return x.graph.SearchInto(dst, query, k, x.options(o))
 }
 
@@ -71,11 +95,17 @@ const NoLabel = hnsw.NoLabel
 
 // SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS.
 func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k, threads int, o SearchOptions) (*Results, error) {
+	if x.shards != nil {
+		return x.shards.SearchBatch(ctx, queries, k, threads, x.shardOptions(o))
+	}
 	return x.graph.SearchBatch(ctx, queries, k, hnsw.BatchSearchOptions{SearchOptions: x.options(o), Threads: threads})
 }
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
 func (x *Index) Add(label uint64, vector []float32) error {
+	if x.graph == nil {
+		return ErrReadOnly
+	}
 	return x.graph.Add(label, vector, hnsw.AddOptions{})
 }
 
@@ -89,6 +119,9 @@ type AddOptions struct {
 // AddBatch adds rows. Labels that are there already get the new vectors. After an error, or when ctx ends, some rows may
 // have been added; NaN and infinity are refused beforehand.
 func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
+	if x.graph == nil {
+		return ErrReadOnly
+	}
 	if o.Labels == nil && rows.Rows() > 0 {
 		var err error
 		if o.Labels, err = x.nextLabels(rows.Rows()); err != nil {
@@ -125,6 +158,9 @@ const maxTold = 10
 // Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
 // are deleted all the same.
 func (x *Index) Delete(labels ...uint64) error {
+	if x.graph == nil {
+		return ErrReadOnly
+	}
 	var errs []error
 	failed := 0
 	for _, l := range labels {
@@ -140,24 +176,49 @@ func (x *Index) Delete(labels ...uint64) error {
 	return errors.Join(errs...)
 }
 
+// engine is what both kinds of index have.
+type engine interface {
+	Dim() int
+	Metric() Metric
+	Close() error
+}
+
+func (x *Index) engine() engine {
+	if x.shards != nil {
+		return x.shards
+	}
+	return x.graph
+}
+
 // Len is the number of vectors that a search may find.
-func (x *Index) Len() int { return x.graph.Len() - x.graph.Deleted() }
+func (x *Index) Len() int {
+	if x.shards != nil {
+		return x.shards.Len()
+	}
+	return x.graph.Len() - x.graph.Deleted()
+}
 
 // Dim is the number of values a vector.
-func (x *Index) Dim() int { return x.graph.Dim() }
+func (x *Index) Dim() int { return x.engine().Dim() }
 
 // Metric is how distances are computed.
-func (x *Index) Metric() Metric { return x.graph.Metric() }
+func (x *Index) Metric() Metric { return x.engine().Metric() }
 
-// Graph is what lies beneath, for what this package has no words for.
+// Graph is what lies beneath, for what this package has no words for; nil where Shards isn't.
 func (x *Index) Graph() *hnsw.Index { return x.graph }
 
+// Shards is what lies beneath an index of several shards, or of one whose rows stay on disk; else nil.
+func (x *Index) Shards() *shard.Index { return x.shards }
+
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed.
-func (x *Index) Close() error { return x.graph.Close() }
+func (x *Index) Close() error { return x.engine().Close() }
 
 // Reorder renumbers the rows within the index for searches to be faster, as Build does. It is meant for an index that has
 // just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives hnsw.ErrBusy.
 func (x *Index) Reorder() error {
+	if x.graph == nil {
+		return ErrReadOnly
+	}
 	if err := x.graph.Reorder(); err != nil {
 		return fmt.Errorf("reorder: %w", err)
 	}

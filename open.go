@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
@@ -17,6 +18,9 @@ import (
 type OpenOptions struct {
 	Metric Metric // of an hnswlib index, which doesn't hold it
 	Dim    int    // expected values a vector; 0: as the index has
+	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
+	// codes, searches read rows from disk, and the index can't be changed.
+	Memory int64
 }
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
@@ -29,7 +33,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	x := &Index{}
 	switch format {
 	case Directory:
-		err = x.openDirectory(ctx, path)
+		err = x.openDirectory(ctx, path, o.Memory)
 	case File:
 		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
 	default:
@@ -47,14 +51,22 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 
 // openDirectory reads the manifest and then the shard. Where another process has saved in between, the shard is gone
 // and the new manifest names its successor.
-func (x *Index) openDirectory(ctx context.Context, dir string) error {
+func (x *Index) openDirectory(ctx context.Context, dir string, memory int64) error {
 	for {
 		m, err := manifest.Read(dir)
 		if err != nil {
 			return err
 		}
-		graph, err := openShard(ctx, dir, m)
+		if m.Build != nil {
+			return fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", dir, ErrNotIndex)
+		}
+		shards, err := openShards(ctx, dir, m, memory)
+		var graph *hnsw.Index
+		if err == nil && shards == nil {
+			graph, err = openShard(ctx, dir, m)
+		}
 		if err == nil {
+			x.shards = shards
 			x.graph, x.home, x.generation = graph, dir, m.Generation
 			x.tuned.Store(m.Tuned)
 			return nil
@@ -64,6 +76,17 @@ func (x *Index) openDirectory(ctx context.Context, dir string) error {
 			return err
 		}
 	}
+}
+
+// openShards opens an index of several shards, or one whose rows don't fit memory; it gives nil for others.
+func openShards(ctx context.Context, dir string, m *manifest.Manifest, memory int64) (*shard.Index, error) {
+	if len(m.Shards) == 1 {
+		plan, err := shard.PlanSearch(dir, m, memory)
+		if err != nil || !plan.RowsOnDisk {
+			return nil, err
+		}
+	}
+	return shard.Open(ctx, dir, m, shard.OpenOptions{Memory: memory})
 }
 
 func openShard(ctx context.Context, dir string, m *manifest.Manifest) (*hnsw.Index, error) {

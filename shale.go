@@ -13,6 +13,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -33,7 +34,7 @@ type Matrix = vector.Matrix
 type Neighbor = hnsw.Neighbor
 
 // SearchStats says what a search did.
-type SearchStats = hnsw.SearchStats
+type SearchStats = shard.Stats
 
 // Filter says which labels a search may return. It may serve many searches at once.
 type Filter = hnsw.Filter

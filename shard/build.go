@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
@@ -25,6 +26,7 @@ type BuildOptions struct {
 	Centroids int         // a shard, for routing; default 256
 	Memory    int64       // bytes that the build may take; default no bound
 	Threads   int         // default GOMAXPROCS
+	Replace   bool        // take the place of an index that is at dir already, once complete
 	Progress  func(Progress)
 	// Complete fills in what the manifest says beside the shards, just before it is written.
 	Complete func(*manifest.Manifest)
@@ -42,7 +44,7 @@ var ErrBusy = errors.New("another process builds this index")
 // BuildDir is where the index that is to be at dir lies until it is complete.
 func BuildDir(dir string) string { return filepath.Clean(dir) + ".building" }
 
-// Build builds an index of the source's rows at dir, which must not exist. What is done of it lies in BuildDir(dir): a build
+// Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build
 // that was killed goes on from the last step that it finished, if it is given the same rows and options, and else starts
 // anew. NaN and infinity are refused.
 func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
@@ -57,7 +59,7 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) && !o.Replace {
 		return errors.Join(err, fs.ErrExist)
 	}
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
@@ -77,10 +79,21 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err := b.steps(ctx); err != nil {
 		return err
 	}
-	if err := os.Rename(b.dir, dir); err != nil {
+	return moveInto(b.dir, dir)
+}
+
+// moveInto makes the directory from lie at to. An index that is there gives way in one step.
+func moveInto(from, to string) error {
+	err := os.Rename(from, to)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR) {
+		if err = exchange(from, to); err == nil {
+			err = os.RemoveAll(from)
+		}
+	}
+	if err != nil {
 		return err
 	}
-	return atomicfile.SyncDir(filepath.Dir(b.dir))
+	return atomicfile.SyncDir(filepath.Dir(to))
 }
 
 // builder is a build under way.

@@ -60,7 +60,7 @@ type scatter struct {
 	d      *division
 	files  []*partWriter
 	sizes  []int // rows of each shard, copies included
-	most   int   // rows a shard of first homes
+	most   int   // rows a shard
 	rows   int
 	stored int
 	picked int // rows of the sample and of those held out met so far
@@ -72,7 +72,7 @@ type scatter struct {
 
 func newScatter(b *builder, d *division) (*scatter, error) {
 	s := &scatter{b: b, d: d, sizes: make([]int, b.parts), record: make([]byte, 8+b.src.Type().RowSize(b.src.Dim()))}
-	s.most = int(float64(b.src.Rows())*b.o.Copies/float64(b.parts)*skew) + 1
+	s.most = int(float64(b.src.Rows())*d.copies()/float64(b.parts)*skew) + 1
 	buffer := 256 << 10
 	if b.o.Memory > 0 {
 		buffer = int(min(int64(buffer), max(8<<10, b.o.Memory/16/int64(b.parts))))
@@ -140,27 +140,32 @@ func (s *scatter) assign(ctx context.Context, first int, rows vector.Matrix, o h
 // place writes a row, the i-th of rows, to its shard or shards, given its nearest rows in the sample.
 func (s *scatter) place(row int, rows vector.Matrix, i int, near []uint64) error {
 	order := s.homes.byVotes(s.d.p.Of, s.b.parts, near)
-	wanted := len(order) > 1
-	if own, ok := s.sampled(row); ok {
-		home := s.d.p.Of[own]
-		order, wanted = append(order[:0], home), false
-		if s.d.second != nil && s.d.second[own] != home {
-			order, wanted = append(order, s.d.second[own]), true
-		}
+	own, inSample := s.sampled(row)
+	if inSample {
+		order = s.homes.first(order, s.d.p.Of[own], s.d.homeOf(own))
 	}
 	home, at := s.roomFor(order)
 	if err := s.write(home, row, rows, i); err != nil {
 		return err
 	}
-	if s.d.second == nil || !wanted || float64(s.stored) >= s.b.o.Copies*float64(s.rows+i+1) {
-		return nil
+	second, err := home, error(nil)
+	if s.d.second != nil && float64(s.stored) < s.b.o.Copies*float64(s.rows+i+1) {
+		second, err = s.again(order, at, home, row, rows, i)
 	}
+	if inSample {
+		s.d.settle(own, home, second)
+	}
+	return err
+}
+
+// again writes a row to the next shard in order that has room, beside its home, the one at place at.
+func (s *scatter) again(order []uint32, at int, home uint32, row int, rows vector.Matrix, i int) (uint32, error) {
 	for j, other := range order {
-		if j != at && other != home && s.sizes[other] < s.most {
-			return s.write(other, row, rows, i)
+		if j != at && s.sizes[other] < s.most {
+			return other, s.write(other, row, rows, i)
 		}
 	}
-	return nil
+	return home, nil
 }
 
 // roomFor is the first of the shards in order that has room, and its place in order; else the emptiest.

@@ -66,7 +66,7 @@ func (b *builder) divide(ctx context.Context) (d *division, err error) {
 		if err != nil {
 			return err
 		}
-		o := cluster.DivideOptions{Threads: b.o.Threads, Seed: b.o.Config.Seed, Most: m.Count*5/(4*b.parts) + 1}
+		o := cluster.DivideOptions{Threads: b.o.Threads, Seed: b.o.Config.Seed, Most: int(float64(m.Count)*evened/float64(b.parts)) + 1}
 		if d.p, err = cluster.Divide(ctx, m.Rows, near, b.parts, o); err != nil {
 			return err
 		}
@@ -184,10 +184,38 @@ func (d *division) secondHomes(near cluster.Neighbors, share float64) ([]uint32,
 	return home, nil
 }
 
+// copies is how many shards a row of the sample belongs to, on average.
+func (d *division) copies() float64 {
+	more := 0
+	for i, s := range d.second {
+		if s != d.p.Of[i] {
+			more++
+		}
+	}
+	return 1 + float64(more)/float64(max(len(d.second), 1))
+}
+
+// homeOf is the second shard of a row of the sample, or its only one.
+func (d *division) homeOf(row int) uint32 {
+	if d.second == nil {
+		return d.p.Of[row]
+	}
+	return d.second[row]
+}
+
+// settle notes where a row of the sample went.
+func (d *division) settle(row int, home, second uint32) {
+	d.p.Of[row] = home
+	if d.second != nil {
+		d.second[row] = second
+	}
+}
+
 // homes is where a row belongs.
 type homes struct {
 	votes []int
 	order []uint32
+	put   []uint32
 }
 
 // byVotes gives the shards of a row's neighbours in the sample, the most frequent first; among equals the one with the
@@ -216,4 +244,18 @@ func (h *homes) byVotes(of []uint32, parts int, near []uint64) []uint32 {
 		h.votes[part] = 0
 	}
 	return h.order
+}
+
+// first puts two shards, which may be one, before the others in order.
+func (h *homes) first(order []uint32, a, b uint32) []uint32 {
+	h.put = append(h.put[:0], a)
+	if b != a {
+		h.put = append(h.put, b)
+	}
+	for _, part := range order {
+		if part != a && part != b {
+			h.put = append(h.put, part)
+		}
+	}
+	return h.put
 }

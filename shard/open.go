@@ -30,7 +30,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	}
 	x := &Index{m: m}
 	var err error
-	if x.plan, err = planFor(dir, m, o.Memory); err != nil {
+	if x.plan, err = PlanSearch(dir, m, o.Memory); err != nil {
 		return nil, err
 	}
 	if err := x.open(ctx, dir); err != nil {
@@ -98,8 +98,9 @@ func openPart(ctx context.Context, path string, rowsOnDisk bool) (*part, error) 
 	return &part{Reader: &f.Reader, rows: rows, close: func() error { return errors.Join(f.Close(), rows.f.Close()) }}, nil
 }
 
-// planFor picks what lies in memory, given bytes of it, 0 meaning no bound.
-func planFor(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
+// PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound. It reads no more than the beginning of each
+// shard.
+func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 	if memory <= 0 {
 		memory = math.MaxInt64
 	}
@@ -130,4 +131,3 @@ func planFor(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 	return Plan{}, fmt.Errorf("%w: the index needs %d MiB, %d MiB are allowed: allow more, or build it with codes, whose rows can stay on disk",
 		ErrMemory, (rest+rows)>>20, memory>>20)
 }
-

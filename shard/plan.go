@@ -92,4 +92,3 @@ func checksumOf(labels []uint64) uint32 {
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&labels[0])), 8*len(labels))
 	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
 }
-

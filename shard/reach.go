@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"github.com/shale-search/shale/hnsw"
@@ -15,7 +16,10 @@ var shares = []float64{0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.9
 // reachNeighbors is how many nearest rows count.
 const reachNeighbors = 10
 
-// measureReach finds, by the rows held out, how far queries must look for a share of their neighbours. Their neighbours are
+// reachEf is large: the sample's graph is a hasty one, and neighbours that it finds easily are routed to easily.
+const reachEf = 256
+
+// measureReach finds, by the rows held out, what mass of votes queries must look for to find a share of their neighbours. Their neighbours are
 // those in the sample: of the whole, a query's are nearer, and lie in fewer shards.
 func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Reach, error) {
 	if len(d.held) == 0 || b.parts == 1 {
@@ -27,13 +31,13 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 		return nil, err
 	}
 	found, err := d.sample.SearchBatch(ctx, rows, reachNeighbors, hnsw.BatchSearchOptions{
-		SearchOptions: hnsw.SearchOptions{Ef: 4 * reachNeighbors}, Threads: b.o.Threads,
+		SearchOptions: hnsw.SearchOptions{Ef: reachEf}, Threads: b.o.Threads,
 	})
 	if err != nil {
 		return nil, err
 	}
 	var f finder
-	var at []float32 // how far each neighbour is: the least reach that includes its shard
+	var at []float32 // the mass with which each neighbour's shard is included
 	var all [][]route
 	query := make([]float32, dim)
 	for i := range rows.Rows() {
@@ -41,41 +45,42 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 		if b.o.Config.Metric == vector.Cosine {
 			vector.Normalize(query)
 		}
-		routes, err := d.router.find(&f, query, min(16, b.parts))
+		routes, err := d.router.find(&f, query, 0)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, slices.Clone(routes))
 		for _, n := range found.Labels[i*found.K : i*found.K+found.Counts[i]] {
-			at = append(at, d.reachOf(routes, n))
+			at = append(at, d.massTo(routes, n))
 		}
 	}
 	slices.Sort(at)
 	reach := make([]manifest.Reach, 0, len(shares))
 	for _, share := range shares {
-		w := at[min(int(share*float64(len(at))), len(at)-1)]
-		if w == unreached || len(reach) > 0 && w <= reach[len(reach)-1].Within {
+		mass := at[min(int(share*float64(len(at))), len(at)-1)]
+		if mass == unreached || len(reach) > 0 && mass <= reach[len(reach)-1].Mass {
 			continue
 		}
 		probes := 0
 		for _, routes := range all {
-			probes += within(routes, w)
+			probes += holding(routes, mass)
 		}
-		reach = append(reach, manifest.Reach{Share: share, Within: w, Probes: float64(probes) / float64(len(all))})
+		reach = append(reach, manifest.Reach{Share: share, Mass: mass, Probes: float64(probes) / float64(len(all))})
 	}
 	return reach, nil
 }
 
-// unreached is the reach of what lies in no shard found.
-const unreached = 1e30
+// unreached is the mass of what lies in no shard found.
+const unreached = 2
 
-// reachOf is how far to look along routes for a row of the sample.
-func (d *division) reachOf(routes []route, row uint64) float32 {
-	first := routes[0].distance
+// massTo is the mass that a query must look for along routes to find a row of the sample.
+func (d *division) massTo(routes []route, row uint64) float32 {
+	before := float32(0)
 	for _, r := range routes {
 		if r.part == d.p.Of[row] || d.second != nil && r.part == d.second[row] {
-			return (r.distance - first) / max(first, -first, 1e-30)
+			return math.Nextafter32(before, 2)
 		}
+		before += r.mass
 	}
 	return unreached
 }

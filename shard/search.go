@@ -160,17 +160,17 @@ func (l *lane) choose(o *SearchOptions) error {
 		}
 		return nil
 	}
-	probes := o.Probes
-	routes, err := x.router.find(&l.finder, l.query, max(probes, 1))
+	routes, err := x.router.find(&l.finder, l.query, o.Probes)
 	if err != nil {
 		return err
 	}
+	probes := o.Probes
 	if probes <= 0 {
 		share := o.Share
 		if share == 0 {
 			share = defaultShare
 		}
-		probes = within(routes, x.router.reachFor(share))
+		probes = holding(routes, x.router.massFor(share))
 	}
 	for _, r := range routes[:min(probes, len(routes))] {
 		l.parts = append(l.parts, r.part)

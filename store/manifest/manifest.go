@@ -55,12 +55,12 @@ type Routing struct {
 	Reach  []Reach `json:"reach,omitempty"` // by rising share
 }
 
-// Reach says how far to look for a share of the true neighbours: shards whose centroids are at most 1 + Within times as
-// far as the nearest one.
+// Reach says what mass of the votes of near centroids the shards that are looked into must hold together to find a share of
+// the true neighbours.
 type Reach struct {
 	Share  float64 `json:"share"`
-	Within float32 `json:"within"`
-	Probes float64 `json:"probes"` // that this takes, on average
+	Mass   float32 `json:"mass"`
+	Probes float64 `json:"probes"` // shards that this takes, on average
 }
 
 // Build is what is done of a build, so that one that was killed goes on.
