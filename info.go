@@ -25,10 +25,16 @@ type Info struct {
 	AverageDegree  float64 `json:"average_degree"`
 	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
 	CodeBytes      int64   `json:"code_bytes"`   // of these; 0 until there are rows enough to train codes on
+
+	Copies float64 `json:"copies,omitempty"` // rows stored for each row, of an index of several shards
+	Plan   string  `json:"plan,omitempty"`   // what lies in memory, of an index of several shards or with rows on disk
 }
 
 // Info describes the index as it is now.
 func (x *Index) Info() (Info, error) {
+	if x.shards != nil {
+		return x.shardsInfo()
+	}
 	s, err := x.graph.Stats()
 	if err != nil {
 		return Info{}, fmt.Errorf("describe index: %w", err)
@@ -41,6 +47,24 @@ func (x *Index) Info() (Info, error) {
 		Storage: storage, Keep: keep, Shards: 1,
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: effort.Ef, Slack: effort.Slack,
 		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
+	}, nil
+}
+
+func (x *Index) shardsInfo() (Info, error) {
+	s, err := x.shards.Stats()
+	if err != nil {
+		return Info{}, fmt.Errorf("describe index: %w", err)
+	}
+	m, effort := x.shards.Manifest(), x.Effort()
+	copies := 1.0
+	if m.Routing != nil {
+		copies = m.Routing.Copies
+	}
+	return Info{
+		Rows: m.Rows, Deleted: m.Deleted, Dim: m.Dim, Metric: m.Metric, Storage: m.Storage, Keep: m.Keep, Shards: len(m.Shards),
+		M: m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed, Ef: effort.Ef, Slack: effort.Slack,
+		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
+		Copies: copies, Plan: x.shards.Plan().String(),
 	}, nil
 }
 

@@ -32,6 +32,9 @@ type SaveOptions struct {
 func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 	x.saving.Lock()
 	defer x.saving.Unlock()
+	if x.graph == nil {
+		return fmt.Errorf("save index: %w", ErrReadOnly)
+	}
 	path = filepath.Clean(path)
 	format, err := formatFor(path, o.Format)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
@@ -42,9 +43,18 @@ func verifyDirectory(ctx context.Context, dir string) (Report, error) {
 		return problem(err)
 	}
 	if err := m.Check(dir); err != nil {
-		r, _ := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File)) // says more than that the file is another
+		var r Report
+		if len(m.Shards) == 1 {
+			r, _ = verifyFile(ctx, filepath.Join(dir, m.Shards[0].File)) // says more than that the file is another
+		}
 		r.Problems = append(r.Problems, err)
 		return r, ctx.Err()
+	}
+	if m.Build != nil {
+		return Report{Problems: []error{fmt.Errorf("%s: %w: its build isn't finished", dir, ErrNotIndex)}}, nil
+	}
+	if m.Routing != nil || len(m.Shards) > 1 {
+		return verifyShards(ctx, dir, m)
 	}
 	r, err := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File))
 	if err == nil && len(r.Problems) == 0 && r.Rows != m.Rows {
@@ -54,6 +64,39 @@ func verifyDirectory(ctx context.Context, dir string) (Report, error) {
 		})
 	}
 	return r, err
+}
+
+// verifyShards checks each shard, the routing, and that they are of one index.
+func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report, error) {
+	var all Report
+	for _, s := range m.Shards {
+		r, err := verifyFile(ctx, filepath.Join(dir, s.File))
+		if err != nil {
+			return all, err
+		}
+		all.Rows += r.Rows
+		all.Reachable += r.Reachable
+		all.Problems = append(all.Problems, r.Problems...)
+	}
+	if m.Routing != nil {
+		r, err := verifyFile(ctx, filepath.Join(dir, m.Routing.File))
+		if err != nil {
+			return all, err
+		}
+		all.Problems = append(all.Problems, r.Problems...)
+	}
+	if len(all.Problems) > 0 {
+		return all, nil
+	}
+	x, err := shard.Open(ctx, dir, m, shard.OpenOptions{})
+	if err != nil {
+		r, err := problem(err)
+		all.Problems = r.Problems
+		return all, err
+	}
+	defer x.Close()
+	all.Problems = append(all.Problems, x.CheckLabels()...)
+	return all, nil
 }
 
 func verifyFile(ctx context.Context, path string) (Report, error) {

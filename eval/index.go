@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shale-search/shale"
@@ -12,6 +13,9 @@ import (
 // IndexTruth finds the k nearest of the index's own rows to each query, those deleted left out; where it keeps no rows,
 // of what its codes stand for. Changes of the index wait meanwhile. threads of 0 means GOMAXPROCS.
 func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, threads int) (*Truth, error) {
+	if x.Graph() == nil {
+		return nil, fmt.Errorf("ground truth: an index of several shards, or with rows on disk, isn't compared row by row: %w", errors.ErrUnsupported)
+	}
 	e, err := NewExact(queries, x.Metric(), k, threads)
 	if err != nil {
 		return nil, err
@@ -58,10 +62,14 @@ func vectors(m *hnsw.Image, lo, hi int) (shale.Matrix, error) {
 
 // Measure fills in the distances of the first k neighbours of each query as the index computes them, so that ties at the
 // k-th are known. Neighbours from one that the index doesn't hold on keep none, nor do those of an index that keeps no
-// rows: estimates tie by chance.
+// rows: estimates tie by chance. Those of an index of several shards have none either.
 func (t *Truth) Measure(x *shale.Index, queries shale.Matrix, k int) error {
 	if err := t.checkFor(queries.Rows()); err != nil {
 		return err
+	}
+	if x.Graph() == nil {
+		t.Distances = nil
+		return nil
 	}
 	wanted := map[uint64]uint32{}
 	for _, labels := range t.Labels {

@@ -40,6 +40,8 @@ type Options struct {
 	MinTime time.Duration // least time to measure; queries are repeated until then; 0: one pass
 	Rerank  int           // as in shale.SearchOptions
 	Slack   float32       // as in shale.SearchOptions
+	Probes  int           // as in shale.SearchOptions
+	Share   float64       // as in shale.SearchOptions
 	Batch   bool          // time searches for all queries in one call, not for one after another
 	Filter  *shale.Filter // labels that may be returned; the truth must be that of these
 
@@ -131,7 +133,7 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 }
 
 func (b *bench) options(ef int) shale.SearchOptions {
-	return shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Rerank: b.o.Rerank, Slack: b.o.Slack}
+	return shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Rerank: b.o.Rerank, Slack: b.o.Slack, Probes: b.o.Probes, Share: b.o.Share}
 }
 
 // time measures passes over all queries until MinTime has gone by.

@@ -107,23 +107,6 @@ func (x *Index) id(g *graph, label uint64) (uint32, bool) {
 	return id, ok
 }
 
-// Labels gives the labels of all elements, deleted ones included, in the order of their slots: that in which they were first used, until
-// Reorder.
-func (x *Index) Labels() ([]uint64, error) {
-	g, err := x.view()
-	if err != nil {
-		return nil, err
-	}
-	defer g.release()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	labels := make([]uint64, min(x.Len(), g.capacity))
-	for i := range labels {
-		labels[i] = g.label(uint32(i))
-	}
-	return labels, nil
-}
-
 // Vector writes the stored vector of label, normalised if the metric is cosine, to dst (dim values); where no rows are
 // kept, what its code stands for. Labels that are unknown or deleted give ErrLabel.
 func (x *Index) Vector(label uint64, dst []float32) error {

@@ -52,6 +52,22 @@ func (r *Reader) Len() int { return int(r.count.Load()) }
 // Deleted is the number of elements marked deleted.
 func (r *Reader) Deleted() int { return int(r.removed.Load()) }
 
+// Labels gives the labels of all elements, deleted ones included, in the order of their slots: that in which they were
+// first used, until Reorder.
+func (r *Reader) Labels() ([]uint64, error) {
+	n := r.Len()
+	g, err := r.view()
+	if err != nil {
+		return nil, err
+	}
+	defer g.release()
+	labels := make([]uint64, min(n, g.capacity))
+	for i := range labels {
+		labels[i] = g.label(uint32(i))
+	}
+	return labels, nil
+}
+
 // rowScorer scores elements against a query, which is its own or an element. vector.RowScorer and quant.Scorer are.
 type rowScorer interface {
 	vector.Scorer

@@ -12,6 +12,31 @@ type Stats struct {
 	Memory   MemoryStats
 }
 
+// Add counts the elements of another graph in.
+func (s *Stats) Add(o Stats) {
+	s.Degree.Average = (s.Degree.Average*float64(s.Elements) + o.Degree.Average*float64(o.Elements)) / float64(max(s.Elements+o.Elements, 1))
+	if s.Elements == 0 || o.Elements > 0 && o.Degree.Min < s.Degree.Min {
+		s.Degree.Min = o.Degree.Min
+	}
+	s.Degree.Max = max(s.Degree.Max, o.Degree.Max)
+	s.Elements += o.Elements
+	s.Deleted += o.Deleted
+	s.Capacity += o.Capacity
+	for level, n := range o.Levels {
+		for len(s.Levels) <= level {
+			s.Levels = append(s.Levels, 0)
+		}
+		s.Levels[level] += n
+	}
+	m := &s.Memory
+	m.Links += o.Memory.Links
+	m.Upper += o.Memory.Upper
+	m.Labels += o.Memory.Labels
+	m.Rows += o.Memory.Rows
+	m.Codes += o.Memory.Codes
+	m.Maps += o.Memory.Maps
+}
+
 // DegreeStats is about the number of links that elements have on level 0.
 type DegreeStats struct {
 	Min, Max int

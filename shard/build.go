@@ -14,6 +14,7 @@ import (
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 )
 
@@ -207,12 +208,11 @@ func (b *builder) steps(ctx context.Context) error {
 
 // complete writes the manifest that makes the directory an index.
 func (b *builder) complete() error {
-	stored := 0
-	for _, s := range b.m.Shards {
-		stored += s.Rows
+	info, err := store.Inspect(filepath.Join(b.dir, b.m.Shards[0].File))
+	if err != nil {
+		return err
 	}
-	m := *b.m
-	c := b.o.Config
+	m, c := *b.m, info.Config
 	m.Rows, m.Dim, m.Metric, m.Generation = b.src.Rows(), c.Dim, c.Metric.String(), 1
 	m.M, m.BaseLinks, m.EfConstruction, m.Seed = c.M, c.BaseLinks, c.EfConstruction, c.Seed
 	m.Build = nil

@@ -28,7 +28,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if err := m.Check(dir); err != nil {
 		return nil, err
 	}
-	x := &Index{m: m}
+	x := &Index{dir: dir, m: m}
 	var err error
 	if x.plan, err = PlanSearch(dir, m, o.Memory); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 
 // Index is a directory of shards, read-only. Its methods may be called from many goroutines at once.
 type Index struct {
+	dir    string
 	m      *manifest.Manifest
 	metric vector.Metric
 	parts  []*part
@@ -65,6 +66,29 @@ func (x *Index) Metric() vector.Metric { return x.metric }
 
 // Shards is their number.
 func (x *Index) Shards() int { return len(x.parts) }
+
+// Stats adds up those of the shards and of the routing; copies of a row count each.
+func (x *Index) Stats() (hnsw.Stats, error) {
+	var sum hnsw.Stats
+	for _, p := range x.parts {
+		s, err := p.Stats()
+		if err != nil {
+			return sum, err
+		}
+		sum.Add(s)
+	}
+	if x.router == nil {
+		return sum, nil
+	}
+	s, err := x.router.index.Stats()
+	if err != nil {
+		return sum, err
+	}
+	elements := sum
+	sum.Add(s)
+	elements.Memory = sum.Memory
+	return elements, nil
+}
 
 // Close frees the memory, once the searches under way have ended. A closed index answers hnsw.ErrClosed.
 func (x *Index) Close() error {

@@ -12,11 +12,12 @@ import (
 )
 
 type buildFlags struct {
-	input, output, labels         string
-	metric, storage, keep, shards string
-	m, efConstruction, threads    int
-	seed                          uint64
-	json                          bool
+	input, output, labels      string
+	metric, storage, keep      string
+	divide                     shardFlags
+	m, efConstruction, threads int
+	seed                       uint64
+	json                       bool
 }
 
 type buildReport struct {
@@ -27,6 +28,7 @@ type buildReport struct {
 	Storage        string  `json:"storage"`
 	Why            string  `json:"storage_why"` // that storage
 	Keep           string  `json:"keep"`
+	Shards         int     `json:"shards"`
 	Threads        int     `json:"threads"`
 	M              int     `json:"m"`
 	EfConstruction int     `json:"ef_construction"`
@@ -63,13 +65,22 @@ allowed. An index of fewer than 1,024 vectors has no codes yet.
 --keep sq8 halves the rows once more: a byte a value, each off by at most 1/254 of its vector's
 largest. --keep none keeps codes alone, in the least memory: distances are then estimates, and
 --rerank has no meaning. Such codes are trained on the first vectors read, so these should be
-like the rest. Both go with codes, not with --storage fp32 or fp16.`,
+like the rest. Both go with codes, not with --storage fp32 or fp16.
+
+With --memory the build keeps within that size, page cache included: where the index doesn't fit,
+vectors are divided into --shards graphs such that neighbours come together, and each is built on
+its own. --plan tells the steps and what they take. A build that was killed goes on where it
+stood: give the same command again (INDEX.building holds what is done). Searches look into the
+shards that a query needs; --copies lets vectors at the borders lie in two, for which fewer shards
+have to be looked into.`,
 		Example: `  shale build --input vectors.npy --output my.index --metric cosine
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
   shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --storage fp16
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq4 --keep fp32
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq2 --keep sq8
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq8 --keep none
+  shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
+  shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
@@ -83,13 +94,11 @@ like the rest. Both go with codes, not with --storage fp32 or fp16.`,
 	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
 	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4 or sq8")
 	s.StringVar(&f.keep, "keep", "auto", "rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
-	s.StringVar(&f.shards, "shards", "auto", "make `N` graphs: auto or 1")
+	f.divide.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
 	later(c, map[string]string{
-		"memory":     "the index is built in memory",
 		"graph-only": "an index holds its vectors",
-		"plan":       "there is one way to build",
 	})
 	c.RunE = f.run
 	return c
@@ -100,8 +109,12 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := f.build(c.Context(), o, c.ErrOrStderr())
+	so, err := f.divide.options(c, o)
 	if err != nil {
+		return err
+	}
+	r, err := f.build(c, so)
+	if err != nil || r == nil {
 		return err
 	}
 	if f.json {
@@ -111,6 +124,9 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, rowsKept(r.Keep))
 	if o.Storage == shale.AutoStorage {
 		p.printf("%s: %s\n", r.Storage, r.Why)
+	}
+	if r.Shards > 1 {
+		p.printf("%d shards\n", r.Shards)
 	}
 	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
 		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
@@ -133,9 +149,6 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
 		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
 	}
-	if f.shards != "auto" && f.shards != "1" {
-		return o, usagef(c, "--shards %s is not supported by this version: give auto or 1", f.shards)
-	}
 	if f.m < 2 || f.m > 10000 {
 		return o, usagef(c, "--m is %d, not 2 to 10000", f.m)
 	}
@@ -152,8 +165,9 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	return o, nil
 }
 
-func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Writer) (*buildReport, error) {
-	began := time.Now()
+// build builds the index; with --plan it only tells how, and gives no report.
+func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildReport, error) {
+	ctx, o := c.Context(), so.Options
 	if err := shale.CanSave(f.output, shale.Auto); err != nil {
 		return nil, err
 	}
@@ -166,7 +180,9 @@ func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Wri
 	if err != nil {
 		return nil, err
 	}
-	o.Capacity = rows.Rows()
+	if so.Shards > rows.Rows() {
+		return nil, usagef(c, "--shards is %d, and %s holds %d vectors", so.Shards, f.input, rows.Rows())
+	}
 	r := &buildReport{Output: f.output, Threads: o.Threads}
 	if r.Why, err = settleStorage(ctx, &o, f.input); err != nil {
 		return nil, err
@@ -174,27 +190,50 @@ func (f *buildFlags) build(ctx context.Context, o shale.Options, messages io.Wri
 	if err := settleKeep(ctx, &o, f.input); err != nil {
 		return nil, err
 	}
-	index, err := shale.New(rows.Dim(), o)
+	o.Labels, so.Options = labels, o
+	so.Labels = labels
+	src, err := newFileSource(rows)
 	if err != nil {
 		return nil, err
+	}
+	plan, err := shale.PlanShards(src, so)
+	switch {
+	case err != nil:
+		return nil, err
+	case f.divide.plan:
+		return nil, f.tellPlan(c, src, plan, so)
+	case divided(plan, &so):
+		return r, f.buildShards(ctx, src, so, r, c.ErrOrStderr())
+	}
+	return r, f.buildOne(ctx, rows, o, r, c.ErrOrStderr())
+}
+
+// buildOne builds an index of one graph in memory.
+func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Options, r *buildReport, messages io.Writer) error {
+	began := time.Now()
+	labels := o.Labels
+	o.Labels, o.Capacity = nil, rows.Rows()
+	index, err := shale.New(rows.Dim(), o)
+	if err != nil {
+		return err
 	}
 	defer index.Close()
 	bar := newProgress(messages, "building", rows.Rows())
 	r.BuildSeconds, err = addRows(ctx, index, rows, labels, o.Threads, bar.set)
 	bar.end()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	reordering, err := timed(index.Reorder)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.BuildSeconds += reordering
 	r.RSSBytes = residentBytes()
 	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true}); err != nil {
-		return nil, err
+		return err
 	}
-	return r, r.complete(index, began)
+	return r.complete(index, began)
 }
 
 // complete tells what came of it.
@@ -204,7 +243,7 @@ func (r *buildReport) complete(index *shale.Index, began time.Time) error {
 		return err
 	}
 	r.Rows, r.Dim, r.Metric = info.Rows, info.Dim, info.Metric
-	r.Storage, r.Keep, r.CodeBytes = info.Storage, info.Keep, info.CodeBytes
+	r.Storage, r.Keep, r.CodeBytes, r.Shards = info.Storage, info.Keep, info.CodeBytes, info.Shards
 	r.M, r.EfConstruction, r.Seed, r.MemoryBytes = info.M, info.EfConstruction, info.Seed, info.MemoryBytes
 	if r.FileBytes, err = sizeOnDisk(r.Output); err != nil {
 		return err

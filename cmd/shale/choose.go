@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
@@ -62,7 +61,7 @@ func (f *chooseFlags) add(c *cobra.Command) {
 // chooseOptions checks the flags. The second result is the memory allowed.
 func (f *tuneFlags) chooseOptions(c *cobra.Command) (shale.Options, int64, error) {
 	b := buildFlags{
-		metric: f.where.metric, storage: f.choose.storage, keep: f.choose.keep, shards: "1",
+		metric: f.where.metric, storage: f.choose.storage, keep: f.choose.keep,
 		m: f.choose.m, efConstruction: f.choose.efConstruction, threads: f.threads,
 	}
 	for _, name := range []string{"save", "groundtruth", "dim"} {
@@ -77,14 +76,11 @@ func (f *tuneFlags) chooseOptions(c *cobra.Command) (shale.Options, int64, error
 		return shale.Options{}, 0, err
 	}
 	o, err := b.options(c)
-	if err != nil || f.choose.memory == "" {
+	if err != nil {
 		return o, 0, err
 	}
-	memory, err := humanize.ParseBytes(f.choose.memory)
-	if err != nil || memory == 0 || memory > math.MaxInt64 {
-		return o, 0, usagef(c, "--memory %s is no size such as 500MB or 2GiB", f.choose.memory)
-	}
-	return o, int64(memory), nil
+	memory, err := parseSize(c, "memory", f.choose.memory)
+	return o, memory, err
 }
 
 func (f *tuneFlags) runChoose(c *cobra.Command) error {

@@ -70,10 +70,10 @@ codes' error decides.`,
 	s.BoolVar(&f.batch, "batch", false, "search for all queries in one call")
 	s.StringVar(&f.plot, "plot", "", "draw queries a second over recall to `FILE`, a .png")
 	f.where.add(c)
+	f.where.addMemory(c)
 	f.rank.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries", "groundtruth")
-	later(c, laterForSearch)
 	c.RunE = f.run
 	return c
 }
@@ -151,7 +151,8 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 	bar := newProgress(c.ErrOrStderr(), "measuring", len(f.efs))
 	defer bar.end()
 	o := eval.Options{
-		K: f.k, Threads: f.threads, MinTime: minTime, Rerank: f.rank.rerank, Slack: f.rank.slack, Batch: f.batch, Progress: bar.set,
+		K: f.k, Threads: f.threads, MinTime: minTime, Rerank: f.rank.rerank, Slack: f.rank.slack,
+		Probes: f.rank.probes, Share: f.rank.share, Batch: f.batch, Progress: bar.set,
 	}
 	if r.Rows, err = eval.Sweep(c.Context(), index, queries, truth, f.efs, o); err != nil {
 		return nil, 0, err

@@ -13,7 +13,7 @@ import (
 // rather than as unknown ones. Each comes with what works instead.
 func later(c *cobra.Command, flags map[string]string) {
 	for name := range flags {
-		if name == "plan" || name == "graph-only" {
+		if name == "graph-only" {
 			c.Flags().Bool(name, false, "")
 		} else {
 			c.Flags().String(name, "", "")
@@ -32,12 +32,6 @@ func later(c *cobra.Command, flags map[string]string) {
 		}
 		return nil
 	}
-}
-
-// laterForSearch are the flags of every command that searches.
-var laterForSearch = map[string]string{
-	"probes": "an index has one shard, which every search covers",
-	"memory": "the whole index is held in memory",
 }
 
 // required makes flags needed; their absence is a mistake in the command line.
@@ -96,17 +90,27 @@ func parseKeep(c *cobra.Command, name string) (shale.Keep, error) {
 type rankFlags struct {
 	rerank int
 	slack  float32
+	probes int
+	share  float64
 }
 
 func (f *rankFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.IntVar(&f.rerank, "rerank", 0, "rank `N` candidates found by codes by their rows (default: as many as the codes' error calls for)")
+	s.IntVar(&f.probes, "probes", 0, "look into the `N` shards that a query seems to need most (default: as --share says)")
+	s.Float64Var(&f.share, "share", 0, "look into as many shards as a query needs to find the share `X` of its neighbours (default 0.98)")
 	s.Float32Var(&f.slack, "slack", 0, "end a search at the first candidate farther than 1 + `S` times the k-th, e.g. 0.15 (default: go on as --ef says)")
 }
 
 func (f *rankFlags) check(c *cobra.Command) error {
 	if !(f.slack >= 0 && f.slack < 1e6) {
 		return usagef(c, "--slack is %v, not at least 0", f.slack)
+	}
+	if !(f.share >= 0 && f.share <= 1) {
+		return usagef(c, "--share is %v, not 0 to 1", f.share)
+	}
+	if err := atLeast(c, "probes", f.probes, 0); err != nil {
+		return err
 	}
 	return atLeast(c, "rerank", f.rerank, 0)
 }

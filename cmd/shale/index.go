@@ -16,6 +16,12 @@ import (
 type indexFlags struct {
 	metric string
 	dim    int
+	memory string
+}
+
+// addMemory is for commands that only search.
+func (f *indexFlags) addMemory(c *cobra.Command) {
+	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: rows that don't fit are read from disk (default: all in memory)")
 }
 
 func (f *indexFlags) add(c *cobra.Command) {
@@ -29,8 +35,11 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		return nil, err
 	}
 	o := shale.OpenOptions{Dim: f.dim}
+	var err error
+	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
+		return nil, err
+	}
 	if f.metric != "" {
-		var err error
 		if o.Metric, err = parseMetric(c, f.metric); err != nil {
 			return nil, err
 		}

@@ -50,7 +50,7 @@ func inspect(c *cobra.Command, path string) (*inspectReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &inspectReport{Index: path, Format: format.String(), coded: index.Graph().Config().Codes.Bits != 0}
+	r := &inspectReport{Index: path, Format: format.String(), coded: index.Graph() != nil && index.Graph().Config().Codes.Bits != 0}
 	if r.Info, err = index.Info(); err != nil {
 		return nil, err
 	}
@@ -89,6 +89,9 @@ func (r *inspectReport) print(p *printer) error {
 	row("storage", "%s", r.walkedOver())
 	row("keep", "%s", r.ranked())
 	row("shards", "%d", r.Shards)
+	if r.Copies > 1 {
+		row("copies", "%.2f of each row", r.Copies)
+	}
 	row("m", "%d", r.M)
 	row("base-links", "%d", r.BaseLinks)
 	row("ef-construction", "%d", r.EfConstruction)

@@ -69,10 +69,10 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz")
 	f.where.add(c)
+	f.where.addMemory(c)
 	f.rank.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries")
-	later(c, laterForSearch)
 	c.RunE = f.run
 	return c
 }
@@ -135,7 +135,7 @@ func (f *searchFlags) check(c *cobra.Command) error {
 func (r *searchReport) search(ctx context.Context, index *shale.Index, queries shale.Matrix, f *searchFlags, filter *shale.Filter) (found *shale.Results, err error) {
 	r.Seconds, err = timed(func() error {
 		found, err = index.SearchBatch(ctx, queries, r.K, f.threads, shale.SearchOptions{
-			Ef: r.Ef, Filter: filter, Rerank: f.rank.rerank, Slack: r.Slack,
+			Ef: r.Ef, Filter: filter, Rerank: f.rank.rerank, Slack: r.Slack, Probes: f.rank.probes, Share: f.rank.share,
 		})
 		return err
 	})

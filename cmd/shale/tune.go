@@ -74,7 +74,6 @@ Without --queries, some vectors of the sample are kept out of it to search for.`
 	jsonFlag(c, &f.json)
 	f.choose.add(c)
 	required(c, "recall")
-	later(c, map[string]string{"probes": laterForSearch["probes"]})
 	c.RunE = f.run
 	return c
 }

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+)
+
+// shardFlags say whether and how to divide an index.
+type shardFlags struct {
+	shards, memory string
+	copies         float64
+	centroids      int
+	plan           bool
+}
+
+func (f *shardFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.shards, "shards", "auto", "make `N` graphs; auto makes one, or as many as --memory asks for")
+	s.StringVar(&f.memory, "memory", "", "build within `SIZE`, as in 512MiB (default: in one piece, in memory)")
+	s.Float64Var(&f.copies, "copies", 1, "store up to `X` rows for each, 1 to 2: those at the borders of shards in two")
+	s.IntVar(&f.centroids, "centroids", 256, "let `N` centroids a shard tell which shards a query needs")
+	s.BoolVar(&f.plan, "plan", false, "only tell the steps, and the memory, disk and time that they take")
+}
+
+// parseSize reads a size of memory; 0 where none is given.
+func parseSize(c *cobra.Command, name, value string) (int64, error) {
+	if value == "" {
+		return 0, nil
+	}
+	n, err := humanize.ParseBytes(value)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return 0, usagef(c, "--%s %s is no size such as 500MB or 2GiB", name, value)
+	}
+	return int64(n), nil
+}
+
+// options adds what the flags say to o.
+func (f *shardFlags) options(c *cobra.Command, o shale.Options) (shale.ShardOptions, error) {
+	so := shale.ShardOptions{Options: o, Copies: f.copies, Centroids: f.centroids, Replace: true}
+	var err error
+	if so.Memory, err = parseSize(c, "memory", f.memory); err != nil {
+		return so, err
+	}
+	if f.shards != "auto" {
+		if so.Shards, err = strconv.Atoi(f.shards); err != nil || so.Shards < 1 {
+			return so, usagef(c, "--shards %s is neither auto nor a number of at least 1", f.shards)
+		}
+	}
+	if !(f.copies >= 1 && f.copies <= 2) {
+		return so, usagef(c, "--copies is %v, not 1 to 2", f.copies)
+	}
+	return so, atLeast(c, "centroids", f.centroids, 1)
+}
+
+// fileSource is a file of vectors as the source of a build.
+type fileSource struct {
+	*rowFile // for what it says of itself
+	id       string
+}
+
+func newFileSource(f *rowFile) (*fileSource, error) {
+	path, err := filepath.Abs(f.path)
+	if err != nil {
+		return nil, err
+	}
+	s := &fileSource{rowFile: f, id: path}
+	if info, err := os.Stat(path); err == nil { // a member of an archive has none of its own
+		s.id = fmt.Sprintf("%s %d %d", path, info.Size(), info.ModTime().UnixNano())
+	}
+	return s, nil
+}
+
+// ID implements shale.Source.
+func (s *fileSource) ID() string { return s.id }
+
+// Blocks implements shale.Source.
+func (s *fileSource) Blocks(ctx context.Context, fn func(first int, rows shale.Matrix) error) error {
+	f, err := openRows(s.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.blocks(ctx, fn)
+}
+
+// divided reports whether the flags ask for several shards, or for one that needs more memory than there may be.
+func divided(plan shale.BuildPlan, o *shale.ShardOptions) bool {
+	return plan.Shards > 1 || o.Memory > 0 && plan.MemoryBytes > o.Memory
+}
+
+// heapShare is the part of a build's memory that the Go heap should keep within: blocks of the input and garbage. The
+// index lies outside.
+const heapShare = 4
+
+// buildShards builds an index of several shards.
+func (f *buildFlags) buildShards(ctx context.Context, src *fileSource, o shale.ShardOptions, r *buildReport, messages io.Writer) error {
+	if o.Memory > 0 {
+		debug.SetMemoryLimit(max(48<<20, o.Memory/heapShare))
+	}
+	began := time.Now()
+	var bar *progress
+	step := ""
+	o.Step = func(now string, done, total int) {
+		if now != step {
+			if bar != nil {
+				bar.end()
+			}
+			bar, step = newProgress(messages, now, total), now
+		}
+		if total > 0 {
+			bar.set(done)
+		}
+	}
+	err := shale.BuildShards(ctx, src, f.output, o)
+	if bar != nil {
+		bar.end()
+	}
+	if err != nil {
+		return err
+	}
+	r.BuildSeconds, r.RSSBytes = time.Since(began).Seconds(), residentBytes()
+	index, err := shale.Open(ctx, f.output, shale.OpenOptions{Memory: o.Memory})
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	return r.complete(index, began)
+}
+
+type planReport struct {
+	shale.BuildPlan
+	Seconds float64 `json:"seconds"` // estimated
+}
+
+const planSample = 4096
+
+// tellPlan prints what a build would do.
+func (f *buildFlags) tellPlan(c *cobra.Command, src *fileSource, plan shale.BuildPlan, o shale.ShardOptions) error {
+	r := planReport{BuildPlan: plan}
+	var err error
+	if r.Seconds, err = estimate(c.Context(), src, plan, o.Options); err != nil {
+		return err
+	}
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	if plan.Shards == 1 {
+		p.printf("one graph of %s rows, built in memory\n", count(src.Rows()))
+	} else {
+		p.printf("1. sample    %s rows, and divide them into %d shards\n", count(plan.SampleRows), plan.Shards)
+		p.printf("2. reorder   read all rows and write those of each shard to a file of their own\n")
+		p.printf("3. build     shard after shard, %s rows at most, on %s\n", count(plan.ShardRows), many(o.Threads, "thread"))
+	}
+	p.printf("memory       %s at the peak\n", size(plan.MemoryBytes))
+	p.printf("disk         %s at the peak, beside the input; %s of it stay\n", size(plan.DiskBytes), size(plan.IndexBytes))
+	p.printf("time         about %s\n", time.Duration(r.Seconds*float64(time.Second)).Round(time.Second))
+	return p.err
+}
+
+// estimate times a build of a few rows. A graph ten times as large takes about a third longer a row.
+func estimate(ctx context.Context, src *fileSource, plan shale.BuildPlan, o shale.Options) (float64, error) {
+	f, err := openRows(src.path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	rows, err := f.sample(ctx, min(planSample, src.Rows()))
+	if err != nil {
+		return 0, err
+	}
+	o.Labels = nil
+	seconds, err := timed(func() error {
+		x, err := shale.Build(ctx, rows, o)
+		if err != nil {
+			return err
+		}
+		return x.Close()
+	})
+	each := seconds / float64(rows.Rows()) * (1 + max(0, math.Log10(float64(plan.ShardRows)/float64(rows.Rows())))/3)
+	total := each * float64(src.Rows()) * plan.Copies
+	if plan.Shards > 1 {
+		total += each / 2 * float64(plan.SampleRows+src.Rows()/2)
+	}
+	return total, err
+}
