@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/shale-search/shale/hnsw"
@@ -162,7 +163,7 @@ func (b *builder) resume() error {
 	m, err := manifest.Read(b.dir)
 	if err == nil && (m.Build == nil || m.Build.From == from) && m.Check(b.dir) == nil {
 		b.m = m
-		return nil
+		return b.removeIf(unfinished)
 	}
 	if err := b.clear(); err != nil {
 		return err
@@ -222,7 +223,7 @@ func (b *builder) complete() error {
 	if err := m.Write(b.dir); err != nil {
 		return err
 	}
-	return b.removeParts()
+	return b.removeIf(func(name string) bool { return unfinished(name) || strings.HasPrefix(name, partPrefix) })
 }
 
 func (b *builder) told(step string, done, total int) {

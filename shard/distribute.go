@@ -72,7 +72,7 @@ type scatter struct {
 
 func newScatter(b *builder, d *division) (*scatter, error) {
 	s := &scatter{b: b, d: d, sizes: make([]int, b.parts), record: make([]byte, 8+b.src.Type().RowSize(b.src.Dim()))}
-	s.most = int(float64(b.src.Rows())*d.copies()/float64(b.parts)*skew) + 1
+	s.most = int(float64(b.src.Rows())*d.copies()/float64(b.parts)*filled) + 1
 	buffer := 256 << 10
 	if b.o.Memory > 0 {
 		buffer = int(min(int64(buffer), max(8<<10, b.o.Memory/16/int64(b.parts))))

@@ -50,18 +50,21 @@ func sampleConfig(c hnsw.Config, rows int) hnsw.Config {
 }
 
 // divide divides the rows of b's source by a sample of them.
-func (b *builder) divide(ctx context.Context) (d *division, err error) {
-	d = &division{}
-	defer func() {
-		if err != nil {
-			d.close()
-		}
-	}()
-	if err = b.takeSample(ctx, d); err != nil {
-		return nil, fmt.Errorf("sample: %w", err)
+func (b *builder) divide(ctx context.Context) (*division, error) {
+	d := &division{}
+	if err := b.divideInto(ctx, d); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (b *builder) divideInto(ctx context.Context, d *division) error {
+	if err := b.takeSample(ctx, d); err != nil {
+		return fmt.Errorf("sample: %w", err)
 	}
 	b.told("dividing", 0, 0)
-	err = d.sample.WithImage(func(m *hnsw.Image) error {
+	return d.sample.WithImage(func(m *hnsw.Image) error {
 		near, err := d.neighbors(ctx, m.Rows, b.o.Threads)
 		if err != nil {
 			return err
@@ -84,7 +87,6 @@ func (b *builder) divide(ctx context.Context) (d *division, err error) {
 		d.router, err = newRouter(ctx, c, b.o.Config, b.o.Threads)
 		return err
 	})
-	return d, err
 }
 
 // takeSample reads the sample and the rows held out.

@@ -42,7 +42,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 func (x *Index) open(ctx context.Context, dir string) error {
 	rows := 0
 	for _, s := range x.m.Shards {
-		p, err := openPart(ctx, filepath.Join(dir, s.File), x.plan.RowsOnDisk)
+		p, err := x.openPart(ctx, filepath.Join(dir, s.File))
 		if err != nil {
 			return err
 		}
@@ -72,15 +72,21 @@ func (x *Index) checkPart(p *part, path string, s manifest.Shard) error {
 		return corrupt(path, "meta", "%d rows, the manifest says %d", p.Len(), s.Rows)
 	case c.Dim != x.m.Dim:
 		return corrupt(path, "meta", "%d values a row, the manifest says %d", c.Dim, x.m.Dim)
+	case p.rows != nil && p.rows.place.Type != x.rowType():
+		return corrupt(path, "meta", "its rows are %v, those of other shards %v", p.rows.place.Type, x.rowType())
 	case c.Metric.String() != x.m.Metric:
 		return corrupt(path, "meta", "its metric is %v, the manifest says %s", c.Metric, x.m.Metric)
 	}
 	return nil
 }
 
-// openPart opens a shard, with its rows or without.
-func openPart(ctx context.Context, path string, rowsOnDisk bool) (*part, error) {
-	if !rowsOnDisk {
+// openPart opens a shard, with its rows or without. A shard of few rows has no codes, and needs its rows.
+func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
+	info, err := store.Inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	if !x.plan.RowsOnDisk || !coded(info) {
 		x, err := store.OpenIndex(ctx, path, store.Options{})
 		if err != nil {
 			return nil, err
@@ -104,30 +110,38 @@ func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 	if memory <= 0 {
 		memory = math.MaxInt64
 	}
-	rest, rows := int64(searchMemory), int64(0)
-	codes := true
+	rest := int64(searchMemory)
+	onDisk, hold := int64(0), int64(0)
 	for _, s := range m.Shards {
 		info, err := store.Inspect(filepath.Join(dir, s.File))
 		if err != nil {
 			return Plan{}, err
 		}
 		vectors := int64(info.Count) * int64(info.RowStride)
-		rows += vectors
 		rest += s.Bytes - vectors
-		codes = codes && info.Config.Codes.Bits > 0 && info.Config.Storage != vector.NoRows
+		if coded(info) {
+			onDisk += vectors
+		} else {
+			hold += vectors
+		}
 	}
 	if m.Routing != nil {
 		rest += m.Routing.Bytes
 	}
-	switch {
-	case rest+rows <= memory:
-		return Plan{MemoryBytes: rest + rows}, nil
-	case codes && rest <= memory:
-		return Plan{RowsOnDisk: true, MemoryBytes: rest, DiskBytes: rows}, nil
-	case codes:
+	switch all := rest + hold + onDisk; {
+	case all <= memory:
+		return Plan{MemoryBytes: all}, nil
+	case onDisk > 0 && rest+hold <= memory:
+		return Plan{RowsOnDisk: true, MemoryBytes: rest + hold, DiskBytes: onDisk}, nil
+	case onDisk > 0:
 		return Plan{}, fmt.Errorf("%w: links and codes alone need %d MiB, %d MiB are allowed: allow more, or build with a smaller M or codes of fewer bits",
-			ErrMemory, rest>>20, memory>>20)
+			ErrMemory, (rest+hold)>>20, memory>>20)
 	}
 	return Plan{}, fmt.Errorf("%w: the index needs %d MiB, %d MiB are allowed: allow more, or build it with codes, whose rows can stay on disk",
-		ErrMemory, (rest+rows)>>20, memory>>20)
+		ErrMemory, (rest+hold)>>20, memory>>20)
+}
+
+// coded reports whether a shard can be searched by its codes while its rows stay on disk.
+func coded(info store.Info) bool {
+	return info.Config.Storage != vector.NoRows && info.Section(store.Codes).Length > 0
 }

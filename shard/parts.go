@@ -161,14 +161,14 @@ func readRecords(r io.Reader, labels []uint64, rows []byte, size int) error {
 	return nil
 }
 
-// removeParts removes part files that a build killed at the last moment left.
-func (b *builder) removeParts() error {
+// removeIf removes the build's files whose names it is true for.
+func (b *builder) removeIf(name func(string) bool) error {
 	entries, err := os.ReadDir(b.dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(strings.TrimPrefix(e.Name(), "."), partPrefix) {
+		if isBuildFile(e.Name()) && name(e.Name()) {
 			if err := os.Remove(filepath.Join(b.dir, e.Name())); err != nil {
 				return err
 			}
@@ -176,3 +176,6 @@ func (b *builder) removeParts() error {
 	}
 	return nil
 }
+
+// unfinished reports whether a name is that of a file that was being written when a build was killed.
+func unfinished(name string) bool { return strings.HasPrefix(name, ".") }

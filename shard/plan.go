@@ -27,6 +27,8 @@ const (
 	mostSample = 400_000
 	// skew is how much larger than the mean a shard may be.
 	skew = 1.3
+	// filled is how full a shard may get where copies are shared out, whose number is estimated from the sample.
+	filled = 1.25
 	// evened is how much larger than the mean a shard's share of the sample may be: less than skew, since rows beyond the
 	// sample fall as they do.
 	evened = 1.2

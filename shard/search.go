@@ -101,11 +101,21 @@ func newLane(x *Index) (*lane, error) {
 	l := &lane{x: x, query: make([]float32, x.Dim()), ids: make([]uint32, 0, batchRows), dist: make([]float32, batchRows)}
 	if x.plan.RowsOnDisk {
 		var err error
-		if l.rows, err = newFetched(x.parts[0].rows.place.Type, x.metric, x.Dim()); err != nil {
+		if l.rows, err = newFetched(x.rowType(), x.metric, x.Dim()); err != nil {
 			return nil, err
 		}
 	}
 	return l, nil
+}
+
+// rowType is that of the rows on disk.
+func (x *Index) rowType() vector.Type {
+	for _, p := range x.parts {
+		if p.rows != nil {
+			return p.rows.place.Type
+		}
+	}
+	return vector.Float32
 }
 
 // begin walks the shards that the query needs and collects their candidates.

@@ -22,6 +22,9 @@ type Info struct {
 	Sections     []Section
 }
 
+// Section is the section of kind k.
+func (i *Info) Section(k Kind) Section { return i.Sections[k-1] }
+
 // Inspect reads the header and the meta section of an index file, and nothing else. Both are checked.
 func Inspect(path string) (Info, error) {
 	var info Info

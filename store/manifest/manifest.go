@@ -46,6 +46,8 @@ type Manifest struct {
 
 	Routing *Routing `json:"routing,omitempty"` // of several shards
 	Build   *Build   `json:"build,omitempty"`   // of an index that isn't complete
+
+	CRC32C string `json:"manifest_crc32c"` // of this file, with zeros in place of it; the last field
 }
 
 // Routing tells which shards a query's neighbours are likely in.
@@ -82,11 +84,12 @@ type Shard struct {
 	File   string `json:"file"`
 	Rows   int    `json:"rows"`
 	Bytes  int64  `json:"bytes"`
-	CRC32C string `json:"header_crc32c"` // of the file's first 4 KiB, which hold the checksums of the rest
+	CRC32C string `json:"header_crc32c"` // of the file's header, which holds the checksums of the rest
 }
 
-// headBytes is the part of a shard's file that CRC32C is about.
-const headBytes = 4096
+// headBytes is the part of a shard's file that CRC32C is about: its header but for the header's own checksum, with which
+// that of any two headers would be the same.
+const headBytes = 4096 - 4
 
 // Read reads and checks the manifest of the index in dir. What is wrong comes as a *store.FormatError.
 func Read(dir string) (*Manifest, error) {
@@ -100,7 +103,14 @@ func Read(dir string) (*Manifest, error) {
 	if err := d.Decode(m); err != nil {
 		return nil, &store.FormatError{File: path, Offset: d.InputOffset(), Field: "JSON", Reason: "can't be decoded", Err: err}
 	}
-	if field, err := m.check(); err != nil {
+	field, err := m.checkKind()
+	if err == nil {
+		field, err = "manifest_crc32c", checkSum(b)
+	}
+	if err == nil {
+		field, err = m.check()
+	}
+	if err != nil {
 		return nil, &store.FormatError{File: path, Offset: -1, Field: field, Reason: "not usable", Err: err}
 	}
 	return m, nil
@@ -114,13 +124,20 @@ func (m *Manifest) files() []Shard {
 	return append(slices.Clone(m.Shards), m.Routing.Shard)
 }
 
-// check names the field that is wrong.
-func (m *Manifest) check() (field string, err error) {
+// checkKind names the field by which this is something else than a manifest of this version.
+func (m *Manifest) checkKind() (field string, err error) {
 	switch {
 	case m.Format != format:
 		return "format", fmt.Errorf("%q is not %q", m.Format, format)
 	case m.Version != Version:
 		return "version", fmt.Errorf("%d, this program reads %d: %w", m.Version, Version, errors.ErrUnsupported)
+	}
+	return "", nil
+}
+
+// check names the field that is wrong.
+func (m *Manifest) check() (field string, err error) {
+	switch {
 	case len(m.Shards) == 0 && m.Build == nil:
 		return "shards", errors.New("there are none")
 	case len(m.Shards) > 1<<16:
@@ -140,12 +157,56 @@ func (m *Manifest) check() (field string, err error) {
 
 // Write makes m the manifest of the index in dir, atomically.
 func (m *Manifest) Write(dir string) error {
-	m.Format, m.Version = format, Version
+	m.Format, m.Version, m.CRC32C = format, Version, noSum
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	b = append(b, '\n')
+	m.CRC32C = seal(b)
 	return atomicfile.Write(filepath.Join(dir, Name), func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(m)
+		_, err := w.Write(b)
+		return err
 	})
+}
+
+// noSum stands in the place of the checksum while it is computed.
+const noSum = "00000000"
+
+// sumAt is the place of the checksum in a manifest's bytes, or −1.
+func sumAt(b []byte) int {
+	key := []byte(`"manifest_crc32c": "`)
+	at := bytes.LastIndex(b, key)
+	if at < 0 || len(b) < at+len(key)+len(noSum) {
+		return -1
+	}
+	return at + len(key)
+}
+
+// seal puts the checksum of a manifest's bytes, which have a place for it, into them.
+func seal(b []byte) string {
+	at := sumAt(b)
+	copy(b[at:], noSum)
+	s := sum(b)
+	copy(b[at:], s)
+	return s
+}
+
+func sum(b []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// checkSum tests a manifest's bytes against the checksum in them.
+func checkSum(b []byte) error {
+	at := sumAt(b)
+	if at < 0 {
+		return errors.New("it has no checksum")
+	}
+	has := string(b[at : at+len(noSum)])
+	if should := seal(bytes.Clone(b)); should != has {
+		return fmt.Errorf("it is %s, it should be %s: the file is damaged or was edited", has, should)
+	}
+	return nil
 }
 
 // Describe gives a shard's entry for the file name in dir.
@@ -163,8 +224,7 @@ func Describe(dir, name string) (Shard, error) {
 	if err != nil {
 		return Shard{}, fmt.Errorf("describe shard: %w", err)
 	}
-	crc := crc32.Checksum(head, crc32.MakeTable(crc32.Castagnoli))
-	return Shard{File: name, Bytes: info.Size(), CRC32C: fmt.Sprintf("%08x", crc)}, nil
+	return Shard{File: name, Bytes: info.Size(), CRC32C: sum(head)}, nil
 }
 
 // Check tests that the shards' files in dir are those that the manifest was written for.

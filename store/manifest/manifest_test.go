@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -49,7 +50,7 @@ func TestReadGivesWhatWasWritten(t *testing.T) {
 func TestReadRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, field string }{
 		"no JSON":            {"{", "", "JSON"},
-		"cut":                {"]\n}\n", "", "JSON"},
+		"cut":                {"\n}\n", "", "JSON"},
 		"text as a number":   {`"rows": 7`, `"rows": "7"`, "JSON"},
 		"another format":     {`"shale index"`, `"slate index"`, "format"},
 		"a later version":    {`"version": 1`, `"version": 2`, "version"},
@@ -70,7 +71,9 @@ func TestReadRefuses(t *testing.T) {
 		if changed == string(b) {
 			t.Fatalf("%s: nothing was changed in\n%s", name, b)
 		}
-		if err := os.WriteFile(path, []byte(changed), 0o644); err != nil {
+		b = []byte(changed)
+		seal(b)
+		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		_, err = Read(dir)
@@ -81,6 +84,26 @@ func TestReadRefuses(t *testing.T) {
 	}
 	if _, err := Read(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("an empty directory: %v", err)
+	}
+}
+
+func TestReadSeesEveryFlippedBit(t *testing.T) {
+	dir, _ := sample(t)
+	path := filepath.Join(dir, Name)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 8 * len(whole) {
+		b := bytes.Clone(whole)
+		b[i/8] ^= 1 << (i % 8)
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		var f *store.FormatError
+		if _, err := Read(dir); !errors.As(err, &f) || f.File != path {
+			t.Errorf("bit %d of byte %d (%q): %v", i%8, i/8, whole[i/8], err)
+		}
 	}
 }
 
