@@ -67,6 +67,10 @@ type batch struct {
 
 // work answers rows until there are none left.
 func (b *batch) work() {
+	if b.x.plan.RowsOnDisk {
+		b.overlapped()
+		return
+	}
 	l, err := b.x.takeLane()
 	if err != nil {
 		b.fail(0, err)

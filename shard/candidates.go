@@ -28,12 +28,13 @@ type candidates struct {
 	left   int     // rows that may still be scored; below 0: as many as the bounds of estimates ask for
 	copies bool    // a row may lie in several shards
 	widest float32 // the largest bound met
+	step   int     // rows to score at a time
 	begun  bool
 }
 
 // reset forgets all. rerank is SearchOptions.Rerank.
 func (c *candidates) reset(k, rerank int, copies bool) {
-	*c = candidates{all: c.all[:0], found: c.found[:0], k: k, left: -1, copies: copies}
+	*c = candidates{all: c.all[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows}
 	if rerank > 0 {
 		c.left = max(rerank, k)
 	}
@@ -54,7 +55,7 @@ func (c *candidates) sort() {
 // next appends to dst the candidates whose rows are to be scored next, none at the end: nearest estimate first, until none
 // left can be among the k nearest, given how far its estimate may be off.
 func (c *candidates) next(dst []candidate) []candidate {
-	most := batchRows
+	most := c.step
 	if !c.begun {
 		most = max(firstRows, min(c.k, batchRows))
 	}

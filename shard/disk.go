@@ -1,43 +1,72 @@
 package shard
 
 import (
+	"cmp"
 	"fmt"
-	"os"
+	"slices"
 
+	"github.com/shale-search/shale/internal/diskread"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/vector"
 )
 
+const (
+	// readDepth is how many reads of a goroutine are under way at a time.
+	readDepth = 128
+	// spanBytes is how far apart rows may lie that one read brings: disks read 4 KiB and 8 KiB about as fast.
+	spanBytes = 8 << 10
+)
+
 // rowFile is where the rows of a shard lie on disk.
 type rowFile struct {
-	f     *os.File
+	*diskread.File
 	place store.RowPlace
 }
 
 func openRowFile(path string, place store.RowPlace) (*rowFile, error) {
-	f, err := os.Open(path)
+	f, err := diskread.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	return &rowFile{f, place}, nil
 }
 
-// row reads row id into b.
-func (r *rowFile) row(id uint32, b []byte) error {
-	if _, err := r.f.ReadAt(b, r.place.Offset+int64(id)*int64(r.place.Stride)); err != nil {
-		return fmt.Errorf("read row %d of %s: %w", id, r.f.Name(), err)
+func (r *rowFile) offset(id uint32) int64 { return r.place.Offset + int64(id)*int64(r.place.Stride) }
+
+// takeReader gives a reader for a goroutine, putReader takes it back.
+func (x *Index) takeReader() (*diskread.Reader, error) {
+	x.readersMu.Lock()
+	defer x.readersMu.Unlock()
+	if n := len(x.readers); n > 0 {
+		r := x.readers[n-1]
+		x.readers = x.readers[:n-1]
+		return r, nil
 	}
-	return nil
+	return diskread.New(readDepth, max(spanBytes, x.rowType().RowSize(x.Dim())))
 }
 
-// fetched holds rows that were read for one search.
+func (x *Index) putReader(r *diskread.Reader) {
+	x.readersMu.Lock()
+	defer x.readersMu.Unlock()
+	x.readers = append(x.readers, r)
+}
+
+// fetched holds the rows of a lane's batch while they are read.
 type fetched struct {
 	bytes  []byte
 	size   int // of a row
 	stride int
-	rows   vector.Matrix
 	scorer *vector.RowScorer
 	ids    []uint32 // 0, 1, …
+	spans  []span
+	begun  int // spans that are being read, or have been
+	ended  int
+	err    error
+}
+
+// span is rows of a batch that one read brings.
+type span struct {
+	from, to int // in the batch
 }
 
 func newFetched(t vector.Type, metric vector.Metric, dim int) (*fetched, error) {
@@ -47,11 +76,11 @@ func newFetched(t vector.Type, metric vector.Metric, dim int) (*fetched, error) 
 	for i := range f.ids {
 		f.ids[i] = uint32(i)
 	}
-	var err error
-	if f.rows, err = vector.FromBytes(f.bytes, t, batchRows, dim, f.stride); err != nil {
+	rows, err := vector.FromBytes(f.bytes, t, batchRows, dim, f.stride)
+	if err != nil {
 		return nil, err
 	}
-	f.scorer, err = vector.NewRowScorer(f.rows, metric, nil)
+	f.scorer, err = vector.NewRowScorer(rows, metric, nil)
 	return f, err
 }
 
@@ -60,28 +89,92 @@ func (f *fetched) bind(query []float32) {
 	f.scorer.BindOwn()
 }
 
-// place is where row i of a batch is read to.
-func (f *fetched) place(i int) []byte { return f.bytes[i*f.stride : i*f.stride+f.size] }
+// file is where the row of a candidate lies.
+func (l *lane) file(c *candidate) *rowFile { return l.x.parts[l.parts[c.probe]].rows }
 
-// read reads the rows of the lane's batch and offers them at their distances.
-func (f *fetched) read(l *lane) error {
-	for i, c := range l.batch {
-		file := l.x.parts[l.parts[c.probe]].rows
-		if err := file.row(c.ID, f.place(i)); err != nil {
+// plan divides the lane's batch into spans.
+func (f *fetched) plan(l *lane) {
+	slices.SortFunc(l.batch, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.probe, b.probe), cmp.Compare(a.ID, b.ID)) })
+	f.spans, f.begun, f.ended, f.err = f.spans[:0], 0, 0, nil
+	for i := range l.batch {
+		if n := len(f.spans); n > 0 {
+			s := &f.spans[n-1]
+			first, now := &l.batch[s.from], &l.batch[i]
+			if file := l.file(now); first.probe == now.probe && file.offset(now.ID)+int64(f.size)-file.offset(first.ID) <= spanBytes {
+				s.to = i + 1
+				continue
+			}
+		}
+		f.spans = append(f.spans, span{i, i + 1})
+	}
+}
+
+// start begins as many of the reads as the reader has room for; number tells the lane from others.
+func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
+	for f.begun < len(f.spans) && r.Free() > 0 {
+		s := f.spans[f.begun]
+		first, last := &l.batch[s.from], &l.batch[s.to-1]
+		file := l.file(first)
+		at := file.offset(first.ID)
+		n := int(file.offset(last.ID)-at) + f.size
+		if err := r.Start(file.File, at, n, uint64(number)<<32|uint64(f.begun)); err != nil {
 			return err
 		}
+		l.stats.Reads++
+		l.stats.Bytes += int64(n)
+		f.begun++
 	}
-	l.stats.Reads += len(l.batch)
-	l.stats.Bytes += int64(len(l.batch)) * int64(f.size)
-	f.offer(l)
 	return nil
 }
 
+// arrived takes what a read brought.
+func (f *fetched) arrived(l *lane, number uint32, piece []byte, err error) {
+	f.ended++
+	if err != nil {
+		f.err = fmt.Errorf("rows: %w", err)
+		return
+	}
+	s := f.spans[number]
+	first := &l.batch[s.from]
+	file := l.file(first)
+	for i := s.from; i < s.to; i++ {
+		at := file.offset(l.batch[i].ID) - file.offset(first.ID)
+		copy(f.bytes[i*f.stride:i*f.stride+f.size], piece[at:])
+	}
+}
+
+// complete reports whether all rows have come.
+func (f *fetched) complete() bool { return f.ended == len(f.spans) }
+
 // offer scores the rows that were read for the lane's batch.
-func (f *fetched) offer(l *lane) {
+func (f *fetched) offer(l *lane) error {
+	if f.err != nil {
+		return f.err
+	}
 	n := len(l.batch)
 	f.scorer.Score(f.ids[:n], l.dist)
-	for i, c := range l.batch {
-		l.offer(c.Label, l.dist[i])
+	for i := range l.batch {
+		l.offer(l.batch[i].Label, l.dist[i])
 	}
+	return nil
+}
+
+// read reads the rows of the lane's batch and offers them at their distances.
+func (f *fetched) read(l *lane) error {
+	r, err := l.x.takeReader()
+	if err != nil {
+		return err
+	}
+	defer l.x.putReader(r)
+	f.plan(l)
+	for !f.complete() {
+		if err := f.start(l, r, 0); err != nil {
+			return err
+		}
+		err := r.Wait(func(tag uint64, piece []byte, err error) { f.arrived(l, uint32(tag), piece, err) })
+		if err != nil {
+			return err
+		}
+	}
+	return f.offer(l)
 }

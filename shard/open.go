@@ -101,7 +101,7 @@ func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &part{Reader: &f.Reader, rows: rows, close: func() error { return errors.Join(f.Close(), rows.f.Close()) }}, nil
+	return &part{Reader: &f.Reader, rows: rows, close: func() error { return errors.Join(f.Close(), rows.Close()) }}, nil
 }
 
 // PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound. It reads no more than the beginning of each

@@ -205,6 +205,9 @@ func (l *lane) walk(o *SearchOptions) error {
 		depth = max(hnsw.DefaultEf, l.k)
 	}
 	l.candidates.reset(l.k, so.Rerank, l.x.m.Routing != nil && l.x.m.Routing.Copies > 1)
+	if l.rows != nil {
+		l.candidates.step = firstRows // fewer reads, since each step rules others out
+	}
 	for i, p := range l.probes {
 		l.candidates.add(p, uint32(i), depth)
 		st := p.Stats()

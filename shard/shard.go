@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/diskread"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -23,9 +24,12 @@ type Index struct {
 	router *router // nil: there is none, every search covers all shards
 	plan   Plan
 
-	lanes  sync.Pool
-	using  sync.RWMutex // held for reading by searches
-	closed atomic.Bool
+	lanes sync.Pool
+
+	readersMu sync.Mutex
+	readers   []*diskread.Reader // not in use now
+	using     sync.RWMutex       // held for reading by searches
+	closed    atomic.Bool
 }
 
 // part is one shard.
@@ -98,6 +102,9 @@ func (x *Index) Close() error {
 	x.using.Lock()
 	defer x.using.Unlock()
 	var errs []error
+	for _, r := range x.readers {
+		errs = append(errs, r.Close())
+	}
 	for _, p := range x.parts {
 		errs = append(errs, p.close())
 	}

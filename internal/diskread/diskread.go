@@ -69,6 +69,8 @@ type result struct {
 type backend interface {
 	// start queues the read of b at offset of f for a slot.
 	start(slot uint32, f *os.File, b []byte, offset int64) error
+	// submit lets queued reads begin.
+	submit() error
 	// wait appends at least one of the reads that have ended to dst. Reads are under way.
 	wait(dst []result) ([]result, error)
 	// close frees what the backend holds. No reads are under way.
@@ -127,6 +129,14 @@ func (r *Reader) read(i uint32) error {
 	s := &r.slots[i]
 	b := r.memory[int(i)*r.each:][:s.length]
 	return r.backend.start(i, s.file.f, b[s.at:], s.offset+int64(s.at))
+}
+
+// Submit lets the reads started so far begin, without waiting for any; Wait does so too.
+func (r *Reader) Submit() error {
+	if err := r.backend.submit(); err != nil {
+		return fmt.Errorf("diskread: %w", err)
+	}
+	return nil
 }
 
 // Wait waits until pieces have arrived and gives each to fn, or the error that kept it from arriving. A piece is valid

@@ -45,6 +45,8 @@ func (p *parallel) start(slot uint32, f *os.File, b []byte, offset int64) error 
 	return nil
 }
 
+func (p *parallel) submit() error { return nil }
+
 func (p *parallel) wait(dst []result) ([]result, error) {
 	dst = append(dst, <-p.done)
 	for {

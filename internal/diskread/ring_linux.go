@@ -126,17 +126,32 @@ func (r *ring) wait(dst []result) ([]result, error) {
 		} else if r.queued == 0 {
 			return dst, nil
 		}
-		n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.queued), least, enterGetEvents, 0, 0)
-		switch errno {
-		case 0:
-			r.queued -= uint32(n)
-		case unix.EINTR:
-		case unix.EAGAIN, unix.EBUSY:
-			runtime.Gosched() // the kernel is short of memory for requests: those under way will end
-		default:
-			return dst, fmt.Errorf("enter a ring: %w", errno)
+		if err := r.enter(least); err != nil {
+			return dst, err
 		}
 	}
+}
+
+func (r *ring) submit() error {
+	if r.queued == 0 {
+		return nil
+	}
+	return r.enter(0)
+}
+
+// enter tells the kernel of what is queued and waits for at least so many reads to end.
+func (r *ring) enter(least uintptr) error {
+	n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.queued), least, enterGetEvents, 0, 0)
+	switch errno {
+	case 0:
+		r.queued -= uint32(n)
+	case unix.EINTR:
+	case unix.EAGAIN, unix.EBUSY:
+		runtime.Gosched() // the kernel is short of memory for requests: those under way will end
+	default:
+		return fmt.Errorf("enter a ring: %w", errno)
+	}
+	return nil
 }
 
 // ended appends the reads that have ended to dst.
