@@ -2,9 +2,7 @@ package shale
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
@@ -60,11 +58,7 @@ func (x *Index) openDirectory(ctx context.Context, dir string, memory int64) err
 		if m.Build != nil {
 			return fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", dir, ErrNotIndex)
 		}
-		shards, err := openShards(ctx, dir, m, memory)
-		var graph *hnsw.Index
-		if err == nil && shards == nil {
-			graph, err = openShard(ctx, dir, m)
-		}
+		shards, graph, err := openFiles(ctx, dir, m, memory)
 		if err == nil {
 			x.shards = shards
 			x.graph, x.home, x.generation = graph, dir, m.Generation
@@ -78,23 +72,23 @@ func (x *Index) openDirectory(ctx context.Context, dir string, memory int64) err
 	}
 }
 
-// openShards opens an index of several shards, or one whose rows don't fit memory; it gives nil for others.
-func openShards(ctx context.Context, dir string, m *manifest.Manifest, memory int64) (*shard.Index, error) {
+// openFiles opens what m names: shards, where there are several or where rows don't fit memory, or else a graph.
+func openFiles(ctx context.Context, dir string, m *manifest.Manifest, memory int64) (*shard.Index, *hnsw.Index, error) {
+	if err := m.Check(dir); err != nil {
+		return nil, nil, err
+	}
+	onDisk := false
 	if len(m.Shards) == 1 {
 		plan, err := shard.PlanSearch(dir, m, memory)
-		if err != nil || !plan.RowsOnDisk {
-			return nil, err
+		if err != nil {
+			return nil, nil, err
 		}
+		onDisk = plan.RowsOnDisk
 	}
-	return shard.Open(ctx, dir, m, shard.OpenOptions{Memory: memory})
-}
-
-func openShard(ctx context.Context, dir string, m *manifest.Manifest) (*hnsw.Index, error) {
-	if err := m.Check(dir); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("a file that the manifest names is missing: %w", err)
-		}
-		return nil, err
+	if len(m.Shards) > 1 || m.Routing != nil || onDisk {
+		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: memory})
+		return x, nil, err
 	}
-	return store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})
+	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})
+	return nil, x, err
 }

@@ -59,7 +59,7 @@ deleted, it comes back. The index is replaced once the new one is complete.`,
 		if err := atLeast(c, "threads", threads, 0); err != nil {
 			return err
 		}
-		index, err := where.open(c, args[0])
+		index, err := where.openToChange(c, args[0])
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ already, nothing is changed, unless --ignore-missing is given.`,
 	jsonFlag(c, &asJSON)
 	required(c, "labels")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		index, err := where.open(c, args[0])
+		index, err := where.openToChange(c, args[0])
 		if err != nil {
 			return err
 		}

@@ -57,6 +57,16 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	return index, nil
 }
 
+// openToChange opens an index that can be changed.
+func (f *indexFlags) openToChange(c *cobra.Command, path string) (*shale.Index, error) {
+	index, err := f.open(c, path)
+	if err == nil && index.Graph() == nil {
+		index.Close()
+		return nil, fmt.Errorf("%s: %w", path, shale.ErrReadOnly)
+	}
+	return index, err
+}
+
 // explain adds what to do about an index that isn't there.
 func explain(err error, path string) error {
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -231,6 +232,9 @@ func Describe(dir, name string) (Shard, error) {
 func (m *Manifest) Check(dir string) error {
 	for _, s := range m.files() {
 		have, err := Describe(dir, s.File)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("a file that the manifest names is missing: %w", err)
+		}
 		if err != nil {
 			return err
 		}
