@@ -17,6 +17,7 @@ import (
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 	"github.com/shale-search/shale/vector"
 )
@@ -308,4 +309,42 @@ func TestDamagedIndexIsRefused(t *testing.T) {
 		put(name, whole[name])
 	}
 	opened(t, dir, OpenOptions{})
+}
+
+func TestDamagedRowsOnDiskAreToldOf(t *testing.T) {
+	rows, queries := clustered(4000, 48, 10), clustered(30, 48, 10)
+	dir := built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 2})
+	memory := opened(t, dir, OpenOptions{}).Plan().MemoryBytes - 1
+	path := filepath.Join(dir, "shard-0001.shale")
+	whole := must(os.ReadFile(path))
+	rnd := rand.New(rand.NewPCG(11, 1))
+	x := opened(t, dir, OpenOptions{Memory: memory})
+	right := must(x.SearchBatch(context.Background(), queries, 5, 1, SearchOptions{Probes: 2}))
+	told := 0
+	for range 60 {
+		b := bytes.Clone(whole)
+		for range 40 { // one bit alone mostly lies where no query looks
+			at := int(x.parts[1].rows.place.Offset) + rnd.IntN(int(x.parts[1].rows.place.Bytes()))
+			b[at] ^= 1 << rnd.IntN(8)
+		}
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		found, err := x.SearchBatch(context.Background(), queries, 5, 1, SearchOptions{Probes: 2})
+		var damage *store.FormatError
+		switch {
+		case err == nil && !slices.Equal(found.Labels, right.Labels):
+			t.Fatal("damaged rows gave other answers")
+		case err != nil && (!errors.As(err, &damage) || damage.File != path || damage.Field != "vectors"):
+			t.Fatal(err)
+		case err != nil:
+			told++
+			if _, err := x.SearchInto(nil, vector.Row[float32](queries, 0), 5, SearchOptions{Parts: []uint32{0}}); err != nil {
+				t.Fatalf("after an error: %v", err)
+			}
+		}
+	}
+	if told == 0 {
+		t.Error("no damage was met")
+	}
 }

@@ -20,6 +20,7 @@ const (
 // rowFile is where the rows of a shard lie on disk.
 type rowFile struct {
 	*diskread.File
+	path  string
 	place store.RowPlace
 }
 
@@ -28,10 +29,24 @@ func openRowFile(path string, place store.RowPlace) (*rowFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rowFile{f, place}, nil
+	return &rowFile{f, path, place}, nil
 }
 
-func (r *rowFile) offset(id uint32) int64 { return r.place.Offset + int64(id)*int64(r.place.Stride) }
+// check tests blocks, from byte at of the rows on, against their sums.
+func (r *rowFile) check(at int64, blocks []byte) error {
+	for len(blocks) > 0 {
+		block := blocks[:min(len(blocks), store.SumBlock)]
+		if sum, want := store.SumOf(block), r.place.Sums[at/store.SumBlock]; sum != want {
+			return &store.FormatError{
+				File: r.path, Offset: r.place.Offset + at, Field: store.Vectors.String(),
+				Reason: fmt.Sprintf("the checksum of these %d bytes is %08x, it should be %08x: the rows are damaged", len(block), sum, want),
+			}
+		}
+		at += int64(len(block))
+		blocks = blocks[len(block):]
+	}
+	return nil
+}
 
 // takeReader gives a reader for a goroutine, putReader takes it back.
 func (x *Index) takeReader() (*diskread.Reader, error) {
@@ -42,7 +57,7 @@ func (x *Index) takeReader() (*diskread.Reader, error) {
 		x.readers = x.readers[:n-1]
 		return r, nil
 	}
-	return diskread.New(readDepth, max(spanBytes, x.rowType().RowSize(x.Dim())))
+	return diskread.New(readDepth, max(spanBytes, x.rowType().RowSize(x.Dim()))+2*store.SumBlock)
 }
 
 func (x *Index) putReader(r *diskread.Reader) {
@@ -100,7 +115,7 @@ func (f *fetched) plan(l *lane) {
 		if n := len(f.spans); n > 0 {
 			s := &f.spans[n-1]
 			first, now := &l.batch[s.from], &l.batch[i]
-			if file := l.file(now); first.probe == now.probe && file.offset(now.ID)+int64(f.size)-file.offset(first.ID) <= spanBytes {
+			if first.probe == now.probe && int64(now.ID-first.ID)*int64(l.file(now).place.Stride)+int64(f.size) <= spanBytes {
 				s.to = i + 1
 				continue
 			}
@@ -113,11 +128,8 @@ func (f *fetched) plan(l *lane) {
 func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
 	for f.begun < len(f.spans) && r.Free() > 0 {
 		s := f.spans[f.begun]
-		first, last := &l.batch[s.from], &l.batch[s.to-1]
-		file := l.file(first)
-		at := file.offset(first.ID)
-		n := int(file.offset(last.ID)-at) + f.size
-		if err := r.Start(file.File, at, n, uint64(number)<<32|uint64(f.begun)); err != nil {
+		file, at, n := f.blocks(l, s)
+		if err := r.Start(file.File, file.place.Offset+at, n, uint64(number)<<32|uint64(f.begun)); err != nil {
 			return err
 		}
 		l.stats.Reads++
@@ -135,12 +147,26 @@ func (f *fetched) arrived(l *lane, number uint32, piece []byte, err error) {
 		return
 	}
 	s := f.spans[number]
-	first := &l.batch[s.from]
-	file := l.file(first)
-	for i := s.from; i < s.to; i++ {
-		at := file.offset(l.batch[i].ID) - file.offset(first.ID)
-		copy(f.bytes[i*f.stride:i*f.stride+f.size], piece[at:])
+	file, at, _ := f.blocks(l, s)
+	if err := file.check(at, piece); err != nil {
+		f.err = err
+		return
 	}
+	for i := s.from; i < s.to; i++ {
+		row := file.place.Stride*int(l.batch[i].ID) - int(at)
+		copy(f.bytes[i*f.stride:i*f.stride+f.size], piece[row:])
+	}
+}
+
+// blocks are those that hold the rows of a span: n bytes from byte at of the file's rows on. They have sums.
+func (f *fetched) blocks(l *lane, s span) (file *rowFile, at int64, n int) {
+	first, last := &l.batch[s.from], &l.batch[s.to-1]
+	file = l.file(first)
+	stride := int64(file.place.Stride)
+	at = int64(first.ID) * stride / store.SumBlock * store.SumBlock
+	end := int64(last.ID)*stride + int64(f.size)
+	end = min((end+store.SumBlock-1)/store.SumBlock*store.SumBlock, file.place.Bytes())
+	return file, at, int(end - at)
 }
 
 // complete reports whether all rows have come.

@@ -134,8 +134,11 @@ func sectionsOf(b []byte) [][]byte {
 	return s
 }
 
-// assemble makes a file of sections.
+// assemble makes a file of sections; the sums of rows follow from them.
 func assemble(t *testing.T, sections ...[]byte) []byte {
+	var sums blockSums
+	_, _ = sums.Write(sections[Vectors-1])
+	sections = append(sections[:Codes:Codes], bytesOf(sums.all()))
 	var b bytes.Buffer
 	w := &sectionWriter{w: bufio.NewWriter(&b)}
 	if err := w.pad(headerSize); err != nil {

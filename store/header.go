@@ -13,7 +13,8 @@ const (
 
 	// Version of the format. Readers accept their own version only.
 	//   1: the first.
-	Version = 1
+	//   2: sums of the rows, block by block.
+	Version = 2
 
 	byteOrder  = 0x01020304
 	headerSize = 4096

@@ -21,7 +21,9 @@ type loader struct {
 	meta *meta
 	crc  uint32 // of what was read of the present section
 
-	withoutRows bool // rows are passed over
+	withoutRows bool      // rows are passed over
+	rowSums     blockSums // of the rows read
+	sums        []uint32  // those of the file
 }
 
 // newLoader reads the header and the meta section of a file of size bytes; name stands for it in errors.
@@ -84,6 +86,9 @@ func (l *loader) begun(m *hnsw.Image) {
 }
 
 func (l *loader) body(k Kind, m *hnsw.Image) error {
+	if k == Sums {
+		return l.readSums()
+	}
 	if k == Vectors {
 		return l.rows(func(i int, row []byte) error {
 			copy(m.Rows.RowBytes(i), row)
@@ -131,10 +136,26 @@ func (l *loader) rows(fn func(i int, row []byte) error) error {
 		if err != nil {
 			return err
 		}
+		_, _ = l.rowSums.Write(b) // can't fail
 		for j := range n {
 			if err := fn(i+j, b[j*stride:j*stride+size]); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// readSums reads the sums of rows and compares them with those of the rows read.
+func (l *loader) readSums() error {
+	l.sums = make([]uint32, l.h.section(Sums).Length/4)
+	if err := l.full(bytesOf(l.sums), Sums); err != nil || l.withoutRows {
+		return err
+	}
+	for i, sum := range l.rowSums.all() {
+		if sum != l.sums[i] {
+			at := l.h.section(Sums).Offset + 4*int64(i)
+			return l.r.Bad(at, Sums.String(), "that of block %d of the rows is %08x, it should be %08x", i, l.sums[i], sum)
 		}
 	}
 	return nil

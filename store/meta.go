@@ -189,5 +189,6 @@ func (m *meta) lengths() map[Kind]int64 {
 		Deleted: (n + 31) / 32 * 4,
 		Center:  int64(m.Coded) * int64(m.Dim) * 4,
 		Codes:   int64(m.Coded) * n * int64(m.codeStride()),
+		Sums:    4 * blocks(n*int64(m.RowStride)),
 	}
 }

@@ -47,7 +47,7 @@ func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) e
 	if err := w.pad(headerSize); err != nil {
 		return err
 	}
-	center, codes := m.Center, m.Codes
+	center, codes, sums := m.Center, m.Codes, &blockSums{}
 	if !m.Coded {
 		center, codes = nil, nil
 	}
@@ -57,8 +57,9 @@ func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) e
 	}{
 		{Meta, all(metaBytes)}, {Levels, all(bytesOf(m.Levels))}, {Links0, all(bytesOf(m.Links0))},
 		{UpperAt, all(bytesOf(m.UpperAt))}, {Upper, all(bytesOf(m.Upper))}, {Labels, all(bytesOf(m.Labels))},
-		{Vectors, func(w io.Writer) error { return writeRows(w, m) }},
+		{Vectors, func(w io.Writer) error { return writeRows(io.MultiWriter(w, sums), m) }},
 		{Deleted, all(bytesOf(m.Deleted))}, {Center, all(bytesOf(center))}, {Codes, all(codes)},
+		{Sums, func(w io.Writer) error { return all(bytesOf(sums.all()))(w) }},
 	} {
 		if err := w.section(s.kind, s.body); err != nil {
 			return err

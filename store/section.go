@@ -21,12 +21,13 @@ const (
 	Deleted                 // bitmap of the elements marked deleted, in uint32 words
 	Center                  // float32 a dimension: what codes are relative to; empty if there are no codes
 	Codes                   // a code an element; empty if there are none
+	Sums                    // CRC-32C of every 4 KiB of Vectors, for those who read parts of it
 
 	kinds = iota
 )
 
 func (k Kind) String() string {
-	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted", "center", "codes"}
+	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted", "center", "codes", "sums"}
 	if k >= 1 && int(k) <= len(names) {
 		return names[k-1]
 	}

@@ -1,0 +1,46 @@
+package store
+
+import "hash/crc32"
+
+// SumBlock is the bytes of the vectors section that have a sum of their own. The section starts at a multiple of it.
+const SumBlock = 4096
+
+// blocks is the number of sums of so many bytes.
+func blocks(n int64) int64 { return (n + SumBlock - 1) / SumBlock }
+
+// SumOf is the sum of a block of rows, as the sums section holds it.
+func SumOf(block []byte) uint32 { return checksum(block) }
+
+// blockSums sums what is written to it, block by block.
+type blockSums struct {
+	done []uint32
+	crc  uint32
+	n    int // bytes of the present block
+}
+
+// Write implements io.Writer.
+func (s *blockSums) Write(b []byte) (int, error) {
+	written := len(b)
+	for len(b) > 0 {
+		part := b[:min(len(b), SumBlock-s.n)]
+		s.crc = crc32.Update(s.crc, castagnoli, part)
+		if s.n += len(part); s.n == SumBlock {
+			s.end()
+		}
+		b = b[len(part):]
+	}
+	return written, nil
+}
+
+func (s *blockSums) end() {
+	s.done = append(s.done, s.crc)
+	s.crc, s.n = 0, 0
+}
+
+// all gives the sums of all that was written.
+func (s *blockSums) all() []uint32 {
+	if s.n > 0 {
+		s.end()
+	}
+	return s.done
+}
