@@ -67,7 +67,6 @@ type scatter struct {
 	kept   int // of these, those of the sample
 	homes  homes
 	record []byte
-	near   []uint64
 }
 
 func newScatter(b *builder, d *division) (*scatter, error) {

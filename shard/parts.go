@@ -29,9 +29,7 @@ func shardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
 
 // isBuildFile reports whether a build makes files of that name.
 func isBuildFile(name string) bool {
-	if strings.HasPrefix(name, ".") { // temporary files of atomicfile
-		name = name[1:]
-	}
+	name = strings.TrimPrefix(name, ".") // of temporary files of atomicfile
 	for _, p := range []string{partPrefix, "shard-", routingFile, manifest.Name} {
 		if strings.HasPrefix(name, p) {
 			return true
