@@ -123,7 +123,7 @@ func (s *scatter) block(ctx context.Context, first int, rows vector.Matrix) erro
 }
 
 func (s *scatter) assign(ctx context.Context, first int, rows vector.Matrix, o hnsw.BatchSearchOptions) error {
-	found, err := s.d.sample.SearchBatch(ctx, rows, divideNeighbors, o)
+	found, err := s.d.sample.SearchBatch(ctx, rows, assignNeighbors, o)
 	if err != nil {
 		return fmt.Errorf("from row %d on: %w", first, err)
 	}

@@ -11,9 +11,13 @@ import (
 )
 
 const (
-	// divideNeighbors is how many neighbours of a row of the sample, or of a row to be assigned, say where it belongs.
+	// divideNeighbors is how many neighbours of a row of the sample say where it belongs.
 	divideNeighbors = 10
 	divideEf        = 24
+	// assignNeighbors say where a row belongs that isn't in the sample, and where its copy goes if its second home is full.
+	assignNeighbors = 16
+	// divideRounds are those of label propagation, more than its default: they cost seconds, once.
+	divideRounds = 80
 	// heldOut rows are kept out of the sample, to find out how well queries are routed.
 	heldOut = 2000
 )
@@ -69,7 +73,7 @@ func (b *builder) divideInto(ctx context.Context, d *division) error {
 		if err != nil {
 			return err
 		}
-		o := cluster.DivideOptions{Threads: b.o.Threads, Seed: b.o.Config.Seed, Most: int(float64(m.Count)*evened/float64(b.parts)) + 1}
+		o := cluster.DivideOptions{Rounds: divideRounds, Threads: b.o.Threads, Seed: b.o.Config.Seed, Most: b.mostOfSample(m.Count)}
 		if d.p, err = cluster.Divide(ctx, m.Rows, near, b.parts, o); err != nil {
 			return err
 		}
@@ -87,6 +91,15 @@ func (b *builder) divideInto(ctx context.Context, d *division) error {
 		d.router, err = newRouter(ctx, c, b.o.Config, b.o.Threads)
 		return err
 	})
+}
+
+// mostOfSample is how many of so many rows of the sample a shard may get.
+func (b *builder) mostOfSample(rows int) int {
+	share := even
+	if b.o.Copies > 1 {
+		share = evenWithCopies
+	}
+	return int(float64(rows)*share/float64(b.parts)) + 1
 }
 
 // takeSample reads the sample and the rows held out.

@@ -28,10 +28,11 @@ const (
 	// skew is how much larger than the mean a shard may be.
 	skew = 1.3
 	// filled is how full a shard may get where copies are shared out, whose number is estimated from the sample.
-	filled = 1.25
-	// evened is how much larger than the mean a shard's share of the sample may be: less than skew, since rows beyond the
-	// sample fall as they do.
-	evened = 1.2
+	filled = 1.29
+	// even and evenWithCopies are how much larger than the mean a shard's share of the sample may be: less than skew, since
+	// rows beyond the sample fall as they do. Copies fill the room that is left, and the more there is the better they lie.
+	even           = 1.25
+	evenWithCopies = 1.1
 )
 
 // rowBytes is what a row takes in the memory of an index.

@@ -38,8 +38,8 @@ type finder struct {
 
 const (
 	// nearCentroids of the query vote, and more where so many shards are wanted that these might be of too few.
-	nearCentroids   = 96
-	centroidsAShard = 12
+	nearCentroids   = 128
+	centroidsAShard = 20
 	// fading is the number of centroids after which a vote counts for 1/e: centroids stand for some dozen rows each, so the
 	// nearest few dozen for as many as a query's neighbours are spread over. Shards in the order of their nearest centroids
 	// are worse: at two copies a row the first 4 of 64 hold 0.913 of the ten nearest on GloVe-100 in place of 0.924; and
