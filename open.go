@@ -3,6 +3,7 @@ package shale
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
@@ -17,7 +18,7 @@ type OpenOptions struct {
 	Metric Metric // of an hnswlib index, which doesn't hold it
 	Dim    int    // expected values a vector; 0: as the index has
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
-	// codes, searches read rows from disk, and the index can't be changed.
+	// codes, searches of an index directory read rows from disk, and the index can't be changed.
 	Memory int64
 }
 
@@ -28,6 +29,9 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	path = filepath.Clean(path)
+	if err := fits(path, format, o.Memory); err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
 	x := &Index{}
 	switch format {
 	case Directory:
@@ -45,6 +49,22 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w: %s has %d values a vector, not %d", ErrDim, path, x.Dim(), o.Dim)
 	}
 	return x, nil
+}
+
+// fits refuses an index file that needs more memory than is allowed.
+func fits(path string, format Format, memory int64) error {
+	if format == Directory || memory <= 0 {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size() > memory {
+		return fmt.Errorf("%w: %s needs %d MiB, %d MiB are allowed: an index directory could leave its rows on disk",
+			shard.ErrMemory, path, info.Size()>>20, memory>>20)
+	}
+	return nil
 }
 
 // openDirectory reads the manifest and then the shard. Where another process has saved in between, the shard is gone

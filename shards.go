@@ -3,6 +3,8 @@ package shale
 import (
 	"context"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store/manifest"
@@ -48,11 +50,17 @@ func PlanShards(src Source, o ShardOptions) (BuildPlan, error) {
 	return shard.PlanBuild(src, b)
 }
 
+// BuildDir is where what BuildShards has done lies until the index at dir is complete.
+func BuildDir(dir string) string { return shard.BuildDir(dir) }
+
 // BuildShards builds an index directory of the source's rows at dir. Rows that are neighbours come into one shard as far as
 // that goes, and a search looks into the shards that its query needs. AutoStorage goes by the length of rows, AutoKeep
-// takes half floats only if the metric is cosine. What is done lies in dir + ".building" until all is: a build that was
-// killed goes on there, given the same rows and options.
+// takes half floats only if the metric is cosine. What is done lies in BuildDir until all is: a build that was killed
+// goes on there, given the same rows and options.
 func BuildShards(ctx context.Context, src Source, dir string, o ShardOptions) error {
+	if strings.EqualFold(filepath.Ext(dir), fileExtension) {
+		return fmt.Errorf("build: %s would be one file, and several shards need a directory: give another name", dir)
+	}
 	b, err := o.lower(src.Dim())
 	if err != nil {
 		return fmt.Errorf("build: %w", err)

@@ -6,8 +6,9 @@ import "errors"
 type Candidate struct {
 	Label    uint64
 	Distance float32 // an estimate, where walks read codes
-	Off      float32 // how far the estimate may be off; 0: Distance is exact
+	Off      float32 // how far the estimate may be off
 	ID       uint32
+	Exact    bool // Distance is no estimate
 }
 
 // Probe is a search whose candidates the caller ranks: those of several graphs together, or by rows that lie elsewhere.
@@ -67,7 +68,7 @@ func (p Probe) Each(n int, f func(Candidate)) {
 	s := p.s
 	estimated := s.coder != nil && (s.scorer != s.rows || !s.keepsRows())
 	for _, k := range s.task.keys[:min(n, len(s.task.keys))] {
-		c := Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id()}
+		c := Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: !estimated}
 		if estimated {
 			c.Off = s.codes.Bound(k.id())
 		}

@@ -77,7 +77,7 @@ func (c *candidates) next(dst []candidate) []candidate {
 		c.open = c.open[1:]
 		switch {
 		case c.copies && c.known(now.Label, dst):
-		case now.Off == 0:
+		case now.Exact:
 			c.offer(now.Label, now.Distance)
 		default:
 			dst = append(dst, now)

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -191,16 +192,15 @@ func (f *fetched) read(l *lane) error {
 	if err != nil {
 		return err
 	}
-	defer l.x.putReader(r)
 	f.plan(l)
-	for !f.complete() {
-		if err := f.start(l, r, 0); err != nil {
-			return err
-		}
-		err := r.Wait(func(tag uint64, piece []byte, err error) { f.arrived(l, uint32(tag), piece, err) })
-		if err != nil {
-			return err
+	for !f.complete() && err == nil {
+		if err = f.start(l, r, 0); err == nil {
+			err = r.Wait(func(tag uint64, piece []byte, err error) { f.arrived(l, uint32(tag), piece, err) })
 		}
 	}
+	if err != nil {
+		return errors.Join(err, r.Close()) // it may have reads under way, which nobody waits for
+	}
+	l.x.putReader(r)
 	return f.offer(l)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -127,6 +128,9 @@ func (f *buildFlags) buildShards(ctx context.Context, src *fileSource, o shale.S
 	if bar != nil {
 		bar.end()
 	}
+	if errors.Is(err, context.Canceled) {
+		return &begunError{err, shale.BuildDir(f.output)}
+	}
 	if err != nil {
 		return err
 	}
@@ -137,6 +141,19 @@ func (f *buildFlags) buildShards(ctx context.Context, src *fileSource, o shale.S
 	}
 	defer index.Close()
 	return r.complete(index, began)
+}
+
+// begunError is a build that was interrupted and can go on.
+type begunError struct {
+	err error
+	dir string // where what is done lies
+}
+
+func (e *begunError) Error() string { return e.err.Error() + "; " + e.hint() }
+func (e *begunError) Unwrap() error { return e.err }
+
+func (e *begunError) hint() string {
+	return fmt.Sprintf("what is done lies in %s, and the same command goes on with it", e.dir)
 }
 
 type planReport struct {

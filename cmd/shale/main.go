@@ -50,9 +50,13 @@ func run(ctx context.Context, args []string, out, messages io.Writer) int {
 	root.SetErr(messages)
 	c, err := root.ExecuteContextC(ctx)
 	var usage *usageError
+	var begun *begunError
 	switch {
 	case err == nil:
 		return exitDone
+	case ctx.Err() != nil && errors.As(err, &begun):
+		fmt.Fprintf(messages, "shale: interrupted: %s\n", begun.hint())
+		return exitInterrupted
 	case ctx.Err() != nil:
 		fmt.Fprintln(messages, "shale: interrupted, nothing was written")
 		return exitInterrupted
