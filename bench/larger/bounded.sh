@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Builds and searches an index larger than memory, each in a memory cgroup that counts the page cache. Root only, Linux.
+#
+#   bench/larger/bounded.sh ROWS.npy QUERIES.npy [FOLDER]
+#
+# BUILD_MEMORY and BUILD_LIMIT (MiB, default 512 and 600) and SEARCH_LIMIT (MiB, default 256) change the bounds, KILLS
+# (default 0) kills the build so many times at random moments and starts it again, EF and PROBES set the sweeps.
+set -euo pipefail
+rows=$(realpath "$1") queries=$(realpath "$2") folder=${3:-$(mktemp -d)}
+cd "$(dirname "$0")/../.."
+mkdir -p "$folder"
+go build -o "$folder/shale" ./cmd/shale
+
+limited() { # limited MIB COMMAND...: runs it in a cgroup of that size
+  local group=shale-bench-$1 limit=$(($1 << 20))
+  shift
+  if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+    group=/sys/fs/cgroup/$group
+    mkdir -p "$group"
+    echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+    echo "$limit" >"$group/memory.max"
+  else
+    group=/sys/fs/cgroup/memory/$group
+    mkdir -p "$group"
+    echo "$limit" >"$group/memory.limit_in_bytes"
+  fi
+  (echo "$BASHPID" >"$group/cgroup.procs" && exec "$@")
+}
+
+build() {
+  limited "${BUILD_LIMIT:-600}" "$folder/shale" build --input "$rows" --output "$folder/index" --metric cosine --m 8 \
+    --memory "${BUILD_MEMORY:-512}MiB"
+}
+
+rm -rf "$folder/index" "$folder/index.building"
+for ((kill = 0; kill < ${KILLS:-0}; kill++)); do
+  build >/dev/null 2>&1 &
+  sleep $((RANDOM % 50 + 2))
+  pkill -9 -f "^$folder/shale build" && echo "killed" || echo "finished before it was killed"
+  wait || true
+done
+[ -d "$folder/index" ] || time build
+"$folder/shale" verify "$folder/index"
+
+[ -f "$folder/truth.ivecs" ] ||
+  "$folder/shale" groundtruth --input "$rows" --queries "$queries" --metric cosine -k 10 --output "$folder/truth.ivecs"
+for probes in ${PROBES:-3 4}; do
+  echo "probes: $probes"
+  sync
+  echo 3 >/proc/sys/vm/drop_caches
+  limited "${SEARCH_LIMIT:-256}" "$folder/shale" eval "$folder/index" --queries "$queries" --groundtruth "$folder/truth.ivecs" \
+    --ef "${EF:-60,80,100,140,200,300}" --batch --probes "$probes" --memory "${SEARCH_LIMIT:-256}MiB"
+done
