@@ -98,7 +98,7 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, memory int
 		return nil, nil, err
 	}
 	onDisk := false
-	if len(m.Shards) == 1 {
+	if len(m.Shards) == 1 && memory > 0 {
 		plan, err := shard.PlanSearch(dir, m, memory)
 		if err != nil {
 			return nil, nil, err

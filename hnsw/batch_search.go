@@ -30,6 +30,25 @@ type Results struct {
 	Counts    []int // elements found for each query
 }
 
+// NewResults makes room for the results of so many queries.
+func NewResults(queries, k int) *Results {
+	return &Results{
+		K: k, Labels: make([]uint64, queries*k), Distances: make([]float32, queries*k), Counts: make([]int, queries),
+	}
+}
+
+// Set makes found, at most K, the results of a query.
+func (r *Results) Set(query int, found []Neighbor) {
+	labels, distances := r.Labels[query*r.K:(query+1)*r.K], r.Distances[query*r.K:(query+1)*r.K]
+	for i, f := range found {
+		labels[i], distances[i] = f.Label, f.Distance
+	}
+	for i := len(found); i < r.K; i++ {
+		labels[i], distances[i] = NoLabel, float32(math.Inf(1))
+	}
+	r.Counts[query] = len(found)
+}
+
 // SearchBatch searches for the rows of queries. An error names the first row that failed.
 func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
 	return r.searchBatch(ctx, nil, queries, k, o)
@@ -50,9 +69,7 @@ func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector
 	if err := b.resolve(); err != nil {
 		return nil, err
 	}
-	b.out = &Results{
-		K: k, Labels: make([]uint64, rows*k), Distances: make([]float32, rows*k), Counts: make([]int, rows),
-	}
+	b.out = NewResults(rows, k)
 	b.run(min(o.threads(), rows))
 	switch {
 	case b.err != nil:
@@ -219,14 +236,7 @@ func (b *batchSearch) put(row int, found []Neighbor, stats *SearchStats, sum *ba
 	if stats.Exact {
 		sum.exact++
 	}
-	labels, distances := b.out.Labels[row*b.k:(row+1)*b.k], b.out.Distances[row*b.k:(row+1)*b.k]
-	for i, f := range found {
-		labels[i], distances[i] = f.Label, f.Distance
-	}
-	for i := len(found); i < b.k; i++ {
-		labels[i], distances[i] = NoLabel, float32(math.Inf(1))
-	}
-	b.out.Counts[row] = len(found)
+	b.out.Set(row, found)
 }
 
 func (b *batchSearch) fail(row int, err error) {

@@ -48,18 +48,10 @@ func WalkProbes(probes []Probe) {
 			}
 			busy = true
 			if !s.step(s.task.collector) {
-				s.walked()
+				s.task.keys = s.walked()
 				under[i] = nil
 			}
 		}
-	}
-}
-
-// walked makes what a walk has found the task's keys.
-func (s *searcher) walked() {
-	s.task.keys = s.pool.keys
-	if s.task.collector == &s.filtered {
-		s.task.keys = s.filtered.sorted()
 	}
 }
 
@@ -83,13 +75,7 @@ func (p Probe) Score(ids []uint32, out []float32) {
 }
 
 // Stats says what the probe did so far.
-func (p Probe) Stats() SearchStats {
-	st := SearchStats{Distances: p.s.scored, Reranked: p.s.reranked, Exact: p.s.task.exact}
-	if p.s.task.collector != nil {
-		st.Hops = p.s.hops
-	}
-	return st
-}
+func (p Probe) Stats() SearchStats { return p.s.stats() }
 
 // Close ends the probe.
 func (p Probe) Close() { p.r.end(p.s) }

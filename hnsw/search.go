@@ -172,15 +172,15 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 // conclude does all of a search that comes after its walk.
 func (r *Reader) conclude(s *searcher) []Neighbor {
 	t := &s.task
-	keys, hops := t.keys, 0
+	keys := t.keys
 	if t.collector != nil {
-		keys, hops = s.settle(), s.hops
+		keys = s.settle()
 	}
 	if t.o.Stop == nil && len(keys) > t.k {
 		keys = keys[:lastTie(keys, t.k)]
 	}
 	if t.o.Stats != nil {
-		*t.o.Stats = SearchStats{Distances: s.scored, Reranked: s.reranked, Hops: hops, Exact: t.exact}
+		*t.o.Stats = s.stats()
 	}
 	found := s.resolve(r, s.g, keys, t.o.Filter.byLabel(), t.began)
 	if t.o.Stop != nil {
@@ -191,14 +191,28 @@ func (r *Reader) conclude(s *searcher) []Neighbor {
 
 // settle gives what the walk has found, at exact distances where there are rows to compute them from.
 func (s *searcher) settle() []key {
-	keys := s.pool.keys
-	if s.task.collector == &s.filtered {
-		keys = s.filtered.sorted()
-	}
+	keys := s.walked()
 	if s.scorer == s.rows {
 		return keys
 	}
 	return s.rerank(keys, s.task.k, s.task.o.Rerank)
+}
+
+// walked gives what the walk has found, nearest first by what it read.
+func (s *searcher) walked() []key {
+	if s.task.collector == &s.filtered {
+		return s.filtered.sorted()
+	}
+	return s.pool.keys
+}
+
+// stats says what the search did so far.
+func (s *searcher) stats() SearchStats {
+	st := SearchStats{Distances: s.scored, Reranked: s.reranked, Exact: s.task.exact}
+	if s.task.collector != nil {
+		st.Hops = s.hops
+	}
+	return st
 }
 
 // lastTie is the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.

@@ -24,9 +24,7 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threa
 	case rows > 0 && queries.Dim() != x.Dim():
 		return nil, fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
 	}
-	b := &batch{x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows, out: &hnsw.Results{
-		K: k, Labels: make([]uint64, rows*k), Distances: make([]float32, rows*k), Counts: make([]int, rows),
-	}}
+	b := &batch{x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows, out: hnsw.NewResults(rows, k)}
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
@@ -110,14 +108,7 @@ func (b *batch) take(query []float32) (row int, ok bool) {
 
 // put makes what a lane has found the results of a row.
 func (b *batch) put(row int, l *lane) {
-	labels, distances := b.out.Labels[row*b.k:(row+1)*b.k], b.out.Distances[row*b.k:(row+1)*b.k]
-	for i, f := range l.found {
-		labels[i], distances[i] = f.Label, f.Distance
-	}
-	for i := len(l.found); i < b.k; i++ {
-		labels[i], distances[i] = hnsw.NoLabel, float32(math.Inf(1))
-	}
-	b.out.Counts[row] = len(l.found)
+	b.out.Set(row, l.found)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sum.add(&l.stats)

@@ -46,9 +46,9 @@ var ErrBusy = errors.New("another process builds this index")
 // BuildDir is where the index that is to be at dir lies until it is complete.
 func BuildDir(dir string) string { return filepath.Clean(dir) + ".building" }
 
-// Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build
-// that was killed goes on from the last step that it finished, if it is given the same rows and options, and else starts
-// anew. NaN and infinity are refused.
+// Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed goes
+// on from the last step that it finished, if it is given the same rows and options, and else starts anew. NaN and infinity
+// are refused.
 func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err := build(ctx, src, dir, o); err != nil {
 		return fmt.Errorf("build %s: %w", dir, err)
@@ -172,7 +172,7 @@ func (b *builder) resume() error {
 	return b.m.Write(b.dir)
 }
 
-// clear removes what an earlier build left. Only files that a build makes are touched.
+// clear removes what an earlier build left, unless there are other files as well.
 func (b *builder) clear() error {
 	entries, err := os.ReadDir(b.dir)
 	if err != nil {
@@ -182,11 +182,8 @@ func (b *builder) clear() error {
 		if !isBuildFile(e.Name()) {
 			return fmt.Errorf("%s holds %s, which no build made: remove it", b.dir, e.Name())
 		}
-		if err := os.Remove(filepath.Join(b.dir, e.Name())); err != nil {
-			return err
-		}
 	}
-	return nil
+	return b.removeIf(func(string) bool { return true })
 }
 
 // steps does what is left to do.

@@ -190,8 +190,8 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	if err := settleKeep(ctx, &o, f.input); err != nil {
 		return nil, err
 	}
-	o.Labels, so.Options = labels, o
-	so.Labels = labels
+	o.Labels = labels
+	so.Options = o
 	src, err := newFileSource(rows)
 	if err != nil {
 		return nil, err

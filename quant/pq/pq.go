@@ -60,11 +60,7 @@ func New(c Config, books []float32) (*Quantizer, error) {
 		return nil, fmt.Errorf("pq: a codebook holds NaN or infinity")
 	}
 	q := &Quantizer{cfg: c, width: width, books: append([]float32(nil), books...), norms: make([]float32, c.Subvectors*c.Centroids)}
-	for i := range q.norms {
-		for _, v := range q.books[i*width : (i+1)*width] {
-			q.norms[i] += v * v
-		}
-	}
+	squares(q.norms, q.books, width)
 	return q, nil
 }
 
