@@ -72,18 +72,18 @@ func TestBuildTakesWhateverRows(t *testing.T) {
 	for name, c := range map[string]struct {
 		rows   vector.Matrix
 		shards int
-		metric vector.Metric
+		config hnsw.Config
 		least  int // rows found: of many that are the same, links lead to some
 	}{
-		"all the same":      {same, 5, vector.L2, 5},
-		"zeros, cosine":     {same, 5, vector.Cosine, 5},
-		"one row":           {same.Slice(0, 1), 1, vector.L2, 1},
-		"as many as shards": {clustered(7, 8, 1), 7, vector.L2, 7},
-		"bytes":             {must(vector.Of(byteRows(300*8), 8)), 3, vector.L2, 300},
+		"all the same":      {same, 5, hnsw.Config{M: 4}, 5},
+		"zeros, cosine":     {same, 5, hnsw.Config{Metric: vector.Cosine, M: 4}, 5},
+		"one row":           {same.Slice(0, 1), 1, hnsw.Config{M: 4}, 1},
+		"as many as shards": {clustered(7, 8, 1), 7, hnsw.Config{M: 4}, 7},
+		// With few links a row may be one that none leads to: M is ample.
+		"bytes": {must(vector.Of(byteRows(300*8), 8)), 3, hnsw.Config{M: 24}, 300},
 	} {
 		t.Run(name, func(t *testing.T) {
-			config := hnsw.Config{Metric: c.metric, M: 4, EfConstruction: 20}
-			x := opened(t, built(t, c.rows, BuildOptions{Config: config, Shards: c.shards, Copies: 2}), OpenOptions{})
+			x := opened(t, built(t, c.rows, BuildOptions{Config: c.config, Shards: c.shards, Copies: 2}), OpenOptions{})
 			found, err := x.SearchInto(nil, make([]float32, 8), 1000, SearchOptions{Probes: c.shards, SearchOptions: hnsw.SearchOptions{Ef: 1000}})
 			if err != nil || len(found) < c.least {
 				t.Errorf("%d of %d rows found, %v", len(found), c.rows.Rows(), err)
