@@ -28,9 +28,11 @@ type Point struct {
 	P50       float64 `json:"p50_us"` // of a search's time; these three are 0 where queries were searched for in batches
 	P95       float64 `json:"p95_us"`
 	P99       float64 `json:"p99_us"`
-	Distances float64 `json:"distances"` // computed a query: estimates, where the index has codes
-	Reranked  float64 `json:"reranked"`  // candidates ranked by their rows, a query
-	Hops      float64 `json:"hops"`      // nodes expanded a query
+	Distances float64 `json:"distances"`            // computed a query: estimates, where the index has codes
+	Reranked  float64 `json:"reranked"`             // candidates ranked by their rows, a query
+	Hops      float64 `json:"hops"`                 // nodes expanded a query
+	Reads     float64 `json:"reads,omitempty"`      // from disk, a query, of an index whose rows stay there
+	ReadBytes float64 `json:"read_bytes,omitempty"` // that these brought
 }
 
 // Options says how to measure. The zero value measures recall@10 on one thread.
@@ -107,7 +109,7 @@ func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, 
 
 // quality measures everything but time.
 func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
-	var hits, of, distances, reranked, hops atomic.Int64
+	var hits, of, distances, reranked, hops, reads, bytes atomic.Int64
 	err := b.each(ctx, func() func(q int) error {
 		var found []shale.Neighbor
 		var stats shale.SearchStats
@@ -122,6 +124,8 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 			distances.Add(int64(stats.Distances))
 			reranked.Add(int64(stats.Reranked))
 			hops.Add(int64(stats.Hops))
+			reads.Add(int64(stats.Reads))
+			bytes.Add(stats.Bytes)
 			return err
 		}
 	})
@@ -129,6 +133,7 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 	return Point{
 		Ef: ef, Slack: b.o.Slack, Recall: float64(hits.Load()) / float64(of.Load()),
 		Distances: float64(distances.Load()) / n, Reranked: float64(reranked.Load()) / n, Hops: float64(hops.Load()) / n,
+		Reads: float64(reads.Load()) / n, ReadBytes: float64(bytes.Load()) / n,
 	}, err
 }
 

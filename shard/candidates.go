@@ -56,7 +56,10 @@ func (c *candidates) sort() {
 // left can be among the k nearest, given how far its estimate may be off.
 func (c *candidates) next(dst []candidate) []candidate {
 	most := c.step
-	if !c.begun {
+	switch {
+	case c.left > 0: // none is ruled out, so all are asked for at once
+		most = min(c.left, batchRows)
+	case !c.begun:
 		most = max(firstRows, min(c.k, batchRows))
 	}
 	c.begun = true

@@ -4,7 +4,7 @@
 #   bench/larger/bounded.sh ROWS.npy QUERIES.npy [FOLDER]
 #
 # BUILD_MEMORY and BUILD_LIMIT (MiB, default 512 and 600) and SEARCH_LIMIT (MiB, default 256) change the bounds, KILLS
-# (default 0) kills the build so many times at random moments and starts it again, EF and PROBES set the sweeps.
+# (default 0) kills the build so many times at random moments and starts it again, EF, PROBES and RERANK set the sweeps.
 set -euo pipefail
 rows=$(realpath "$1") queries=$(realpath "$2") folder=${3:-$(mktemp -d)}
 cd "$(dirname "$0")/../.."
@@ -49,5 +49,6 @@ for probes in ${PROBES:-3 4}; do
   sync
   echo 3 >/proc/sys/vm/drop_caches
   limited "${SEARCH_LIMIT:-256}" "$folder/shale" eval "$folder/index" --queries "$queries" --groundtruth "$folder/truth.ivecs" \
-    --ef "${EF:-60,80,100,140,200,300}" --batch --probes "$probes" --memory "${SEARCH_LIMIT:-256}MiB"
+    --ef "${EF:-60,80,100,140,200,300}" --batch --probes "$probes" --memory "${SEARCH_LIMIT:-256}MiB" \
+    --rerank "${RERANK:-30}"
 done

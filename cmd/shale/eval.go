@@ -46,7 +46,8 @@ func evalCommand() *cobra.Command {
 		Long: `Eval searches for every query with each ef and tells the recall (the share of the k true nearest
 that were found), queries a second, the median, 95th and 99th percentile of a search's time,
 the distances computed (estimates, where the index has codes), the candidates ranked by their
-rows after that, and the nodes visited a query. A first pass, which isn't timed, warms the
+rows after that, and the nodes visited a query; of an index whose rows stay on disk also the
+reads a query takes and what they bring. A first pass, which isn't timed, warms the
 caches. Results as near as the k-th true neighbour count as found.
 
 --batch times searches for all queries in one call, where each thread walks several in turn:

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -84,11 +85,20 @@ func size(n int64) string {
 
 // printPoints writes a sweep as a table.
 func printPoints(p *printer, points []eval.Point, k int) {
-	p.printf("%6s  %10s  %10s  %8s  %8s  %8s  %10s  %8s  %7s\n",
+	fromDisk := slices.ContainsFunc(points, func(x eval.Point) bool { return x.Reads > 0 })
+	p.printf("%6s  %10s  %10s  %8s  %8s  %8s  %10s  %8s  %7s",
 		"ef", fmt.Sprintf("recall@%d", k), "queries/s", "p50 µs", "p95 µs", "p99 µs", "distances", "reranked", "hops")
+	if fromDisk {
+		p.printf("  %6s  %6s", "reads", "KiB")
+	}
+	p.printf("\n")
 	for _, x := range points {
-		p.printf("%6d  %10.4f  %10s  %8s  %8s  %8s  %10.1f  %8.1f  %7.1f\n",
+		p.printf("%6d  %10.4f  %10s  %8s  %8s  %8s  %10.1f  %8.1f  %7.1f",
 			x.Ef, x.Recall, count(int(x.QPS)), micros(x.P50), micros(x.P95), micros(x.P99), x.Distances, x.Reranked, x.Hops)
+		if fromDisk {
+			p.printf("  %6.1f  %6.1f", x.Reads, x.ReadBytes/1024)
+		}
+		p.printf("\n")
 	}
 }
 
