@@ -17,6 +17,9 @@ type AddOptions struct {
 // Add puts vec (dim values) into the index under label. A label that is there already is updated in place; if it was
 // marked deleted it comes back.
 func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
+	if x.cfg.external() {
+		return fmt.Errorf("label %d: %w: AddAttached adds", label, ErrExternal)
+	}
 	if o.ReplaceDeleted && !x.replacing {
 		return ErrReplaceDisabled
 	}
@@ -105,6 +108,9 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
 	defer x.mu.Unlock()
 	x.openBooks(g)
 	if id, ok := x.ids[label]; ok {
+		if x.cfg.external() {
+			return slot{}, fmt.Errorf("label %d is there already, and can't be updated: %w", label, ErrExternal)
+		}
 		if g.deleted.get(id) && x.replacing && !o.ReplaceDeleted {
 			return slot{}, fmt.Errorf("label %d: %w", label, ErrUpdateDeleted)
 		}
@@ -157,7 +163,9 @@ func (x *Index) put(at slot, vec []float32) error {
 
 // encode stores vec as the row, and the code if there are codes, of the slot.
 func (s *searcher) encode(at slot, vec []float32) {
-	at.g.rows.Encode(int(at.id), vec)
+	if at.g.rowBytes != nil {
+		at.g.rows.Encode(int(at.id), vec)
+	}
 	if s.coder != nil {
 		s.encoder.Encode(s.coder.row(at.id), vec)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -21,6 +22,13 @@ type BatchOptions struct {
 // AddBatch adds rows under labels, or under 0, 1, … counted on from the number of elements if labels is nil. Slots are
 // given in the order of rows. On an error or when ctx ends some rows may have been added; the error says how many.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
+	if x.cfg.external() {
+		return fmt.Errorf("%w: AddAttached adds", ErrExternal)
+	}
+	return x.addBatch(ctx, rows, labels, o)
+}
+
+func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
 	if err := x.cfg.checkBatch(rows, labels); err != nil || rows.Rows() == 0 {
 		return err
 	}
@@ -98,8 +106,7 @@ func (b *batch) one(vec []float32) bool {
 	if lock == nil {
 		return false
 	}
-	b.rows.Decode(row, vec)
-	err := b.x.put(at, vec)
+	err := b.put(at, row, vec)
 	b.x.structure.RUnlock()
 	lock.Unlock()
 	if err == nil {
@@ -113,6 +120,15 @@ func (b *batch) one(vec []float32) bool {
 	}
 	b.report(int(b.done.Add(1)))
 	return true
+}
+
+// put decodes a row and puts it in its slot.
+func (b *batch) put(at slot, row int, vec []float32) (err error) {
+	if at.g.mapped {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	b.rows.Decode(row, vec)
+	return b.x.put(at, vec)
 }
 
 // take reserves the next row's slot. The caller gets it with structure held for reading and its label's lock, which is

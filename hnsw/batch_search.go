@@ -51,6 +51,9 @@ func (r *Results) Set(query int, found []Neighbor) {
 
 // SearchBatch searches for the rows of queries. An error names the first row that failed.
 func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
+	if r.faulty() {
+		return r.searchBatch(ctx, r, queries, k, o) // query by query, so that one that faults is one that failed
+	}
 	return r.searchBatch(ctx, nil, queries, k, o)
 }
 

@@ -23,6 +23,8 @@ var (
 	ErrUpdateDeleted   = errors.New("a deleted element can't be updated while deleted elements may be replaced")
 	ErrFrozen          = errors.New("index is read-only")
 	ErrTooFew          = errors.New("fewer results than asked for")
+	ErrNoRows          = errors.New("the index holds links only: its vectors are to be attached")
+	ErrExternal        = errors.New("the rows of the index lie elsewhere")
 )
 
 // maxRows is the number of rows that ids of 31 bits allow: a candidate's mark takes the 32nd.
@@ -34,12 +36,14 @@ type Config struct {
 	Metric vector.Metric // default L2
 	Custom vector.DistanceFunc
 
-	M              int         // links of a new element a level above 0, 2 … 10,000; default 16
-	BaseLinks      int         // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
-	EfConstruction int         // candidates kept while building; default 200, at least M
-	Seed           uint64      // of the level generator; default 100
-	Storage        vector.Type // of the rows: Float32, Float16, ScaledInt8, or NoRows, where distances come from Codes alone
-	Codes          Codes       // that walks read instead of rows; not with a Custom metric
+	M              int    // links of a new element a level above 0, 2 … 10,000; default 16
+	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
+	EfConstruction int    // candidates kept while building; default 200, at least M
+	Seed           uint64 // of the level generator; default 100
+	// Storage is that of the rows: Float32, Float16, ScaledInt8; NoRows, where distances come from Codes alone; or External,
+	// where they lie elsewhere and are attached: see Index.Attach.
+	Storage vector.Type
+	Codes   Codes // that walks read instead of rows; not with a Custom metric
 
 	Capacity      int  // rows to make room for at once
 	FixedCapacity bool // refuse more rows than Capacity with ErrFull, instead of growing
@@ -86,6 +90,10 @@ func (c Config) withDefaults() (Config, error) {
 		if c.Codes.Bits == 0 {
 			return c, errors.New("hnsw: without rows there must be codes")
 		}
+	case vector.External:
+		if c.ReplaceDelete {
+			return c, fmt.Errorf("hnsw: deleted elements can't be replaced: %w", ErrExternal)
+		}
 	default:
 		return c, fmt.Errorf("hnsw: rows can't be stored as %s", c.Storage)
 	}
@@ -94,6 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 
 // keepsRows reports whether there are rows beside the codes, if any.
 func (c *Config) keepsRows() bool { return c.Storage != vector.NoRows }
+
+// external reports whether the rows lie elsewhere.
+func (c *Config) external() bool { return c.Storage == vector.External }
 
 // scalable reports whether distances are at least 0, so that a multiple of one means something.
 func (c *Config) scalable() bool { return c.Metric != vector.IP && c.Custom == nil }

@@ -1,7 +1,11 @@
 package hnsw
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/shale-search/shale/vector"
 )
 
 // Frozen is a read-only graph whose elements are renumbered so that those near in the graph are near in memory.
@@ -25,12 +29,15 @@ func (f *Frozen) WithImage(fn func(*Image) error) error {
 	return fn(f.image(g, len(g.upper)/g.m))
 }
 
-// Freeze copies the index into a read-only one, elements in breadth-first order from the entry point.
+// Freeze copies the index into a read-only one, elements in breadth-first order from the entry point. Where rows lie
+// elsewhere elements keep their numbers, and those attached are attached to the copy too.
 func (x *Index) Freeze() (*Frozen, error) {
 	var f *Frozen
 	err := x.WithImage(func(m *Image) error {
 		var err error
-		f, err = freeze(m)
+		if f, err = freeze(m); err == nil && m.Config.external() && m.Rows.Type() != vector.External {
+			err = f.Attach(m.Rows, AttachOptions{Mapped: x.graph.Load().mapped})
+		}
 		return err
 	})
 	return f, err
@@ -38,6 +45,9 @@ func (x *Index) Freeze() (*Frozen, error) {
 
 func freeze(m *Image) (*Frozen, error) {
 	order := breadthFirst(m)
+	if m.Config.external() {
+		slices.Sort(order) // element i stays row i
+	}
 	c := m.Config
 	c.Capacity = m.Count
 	return RestoreFrozen(c, m.Count, m.UpperLists(), func(to *Image) error {
@@ -46,12 +56,18 @@ func freeze(m *Image) (*Frozen, error) {
 	})
 }
 
-// RestoreFrozen is Restore for a read-only graph.
+// RestoreFrozen is Restore for a read-only graph. Where rows lie elsewhere and there are no codes links are packed: they are
+// most of what the graph takes, and unpacking is cheap beside scoring rows.
 func RestoreFrozen(c Config, count, upperLists int, fill func(*Image) error) (*Frozen, error) {
 	c.Capacity = count
 	f := &Frozen{}
 	if err := f.restore(c, count, upperLists, fill); err != nil {
 		return nil, fmt.Errorf("frozen graph: %w", err)
+	}
+	if c.external() && c.Codes.Bits == 0 {
+		if err := f.pack(); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
 	}
 	return f, nil
 }
@@ -122,7 +138,9 @@ func renumber(to, from *Image, order []uint32) {
 		o, level := int(old), int(from.Levels[old])
 		move(to.Links0[i*m0:(i+1)*m0], from.Links0[o*m0:(o+1)*m0])
 		to.Levels[i], to.Labels[i], to.UpperAt[i] = from.Levels[o], from.Labels[o], uint32(lists)
-		copy(to.Rows.RowBytes(i), from.Rows.RowBytes(o))
+		if !from.Config.external() {
+			copy(to.Rows.RowBytes(i), from.Rows.RowBytes(o))
+		}
 		copy(to.Codes[i*code:(i+1)*code], from.Codes[o*code:(o+1)*code])
 		if bitmap(from.Deleted).get(old) {
 			bitmap(to.Deleted).set(uint32(i))

@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"sync/atomic"
 	"unsafe"
@@ -28,11 +29,17 @@ type graph struct {
 	inbound  []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
 	deleted  bitmap                // marked deleted
 	ready    bitmap                // inserted completely
-	rows     vector.Matrix         // capacity rows
-	rowBytes []byte                // what rows views
+	packed   packed                // what links0 would hold, of a graph that doesn't change and has none
+	rows     vector.Matrix         // capacity rows, or those attached
+	rowBytes []byte                // what rows views; nil: they lie elsewhere
 	coder    atomic.Pointer[coder] // codes of the rows; nil: none, or not trained yet
 
+	mapped  bool // arrays or rows lie in files that may change or fail: reading them may fault
+	checked bool // links lie in such a file: none is known to lead to an element
+
 	regions []*mmap.Region
+	owner   io.Closer    // of arrays that aren't in regions; may be nil
+	base    *graph       // whose arrays these are; nil: they are its own
 	refs    atomic.Int64 // the index's own and one for each search under way; the last one frees
 }
 
@@ -114,6 +121,12 @@ func (g *graph) release() {
 func (g *graph) free() {
 	for _, r := range g.regions {
 		_ = r.Close() // unmapping what mmap gave can't fail
+	}
+	if g.owner != nil {
+		_ = g.owner.Close() // likewise
+	}
+	if g.base != nil {
+		g.base.release()
 	}
 }
 

@@ -52,8 +52,12 @@ func (r *Reader) reallocate(capacity, lists int) error {
 	copy(g.labels, old.labels[:n])
 	copy(g.deleted, old.deleted[:(n+31)/32])
 	copy(g.ready, old.ready[:(n+31)/32])
-	for i := range n {
-		copy(g.rows.RowBytes(i), old.rows.RowBytes(i))
+	if r.cfg.external() {
+		g.rows, g.mapped = old.rows, old.mapped
+	} else {
+		for i := range n {
+			copy(g.rows.RowBytes(i), old.rows.RowBytes(i))
+		}
 	}
 	if from := old.coder.Load(); from != nil {
 		c, err := newCoder(g, from.q)

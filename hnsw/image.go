@@ -19,7 +19,7 @@ type Image struct {
 	Upper    []uint32      // lists of M links: levels 1, 2, … of an element one after another
 	Labels   []uint64      // Count
 	Deleted  []uint32      // bitmap of Count bits
-	Rows     vector.Matrix // Count rows, normalised if the metric is cosine
+	Rows     vector.Matrix // Count rows, normalised if the metric is cosine; of External, those attached, if any
 
 	Coded  bool      // whether there are codes: false until the index is trained, and where Config asks for none
 	Center []float32 // of the quantizer, Dim values; none if Config asks for no codes
@@ -55,7 +55,7 @@ func (r *Reader) image(g *graph, lists int) *Image {
 	n := min(r.Len(), g.capacity)
 	m := &Image{
 		Config: r.cfg, Count: n, TopLevel: -1,
-		Links0: g.links0[:n*g.m0], Levels: g.levels[:n], UpperAt: g.upperAt[:n], Upper: g.upper[:lists*g.m],
+		Links0: g.plainLinks(n), Levels: g.levels[:n], UpperAt: g.upperAt[:n], Upper: g.upper[:lists*g.m],
 		Labels: g.labels[:n], Deleted: g.deleted[:(n+31)/32], Rows: g.rows.Slice(0, n),
 	}
 	m.Config.Capacity = g.capacity

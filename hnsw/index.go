@@ -22,6 +22,7 @@ type Index struct {
 	// labelLock keeps two changes of one label apart, nodeLock two changes of one element's lists.
 	labelLock [labelLocks]sync.Mutex
 	nodeLock  [nodeLocks]sync.Mutex
+	attaching sync.Mutex // held by AddAttached
 	// rowLock lets one row be rewritten at a time, for the epoch's sake.
 	rowLock sync.Mutex
 
@@ -124,6 +125,9 @@ func (x *Index) Vector(label uint64, dst []float32) error {
 	id, ok := x.id(g, label)
 	if !ok || g.deleted.get(id) || !g.ready.get(id) {
 		return fmt.Errorf("%w: %d", ErrLabel, label)
+	}
+	if x.cfg.external() && !g.attached() {
+		return ErrNoRows
 	}
 	if x.cfg.keepsRows() {
 		g.rows.Decode(int(id), dst)

@@ -109,6 +109,9 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 	if c := g.coder.Load(); c != s.coder {
 		s.setCoder(c)
 	}
+	if r.cfg.external() && !g.attached() {
+		return s, ErrNoRows
+	}
 	if s.g == g {
 		return s, nil
 	}
@@ -169,6 +172,9 @@ func (s *searcher) descend(g *graph, entry uint64, until int) uint32 {
 func (s *searcher) nearest(g *graph, at key, level int) key {
 	for {
 		ids := neighbours(g.list(at.id(), level), s.ids[:0])
+		if g.checked {
+			ids = g.sound(ids)
+		}
 		s.score(ids)
 		best := at
 		for i, id := range ids {

@@ -1,6 +1,9 @@
 package hnsw
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // ErrBusy reports a Reorder while searches were under way.
 var ErrBusy = errors.New("searches are under way")
@@ -16,6 +19,9 @@ func (x *Index) Reorder() error {
 	g, n := x.graph.Load(), x.Len()
 	if g == nil {
 		return ErrClosed
+	}
+	if x.cfg.external() {
+		return fmt.Errorf("hnsw: elements can't be renumbered: %w", ErrExternal)
 	}
 	if n == 0 {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -49,7 +50,10 @@ func (r *Reader) Search(query []float32, k int, o SearchOptions) ([]Neighbor, er
 }
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
-func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) (found []Neighbor, err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	s, err := r.prepared(query, k, &o, false)
 	if err != nil {
 		return dst, err

@@ -1,6 +1,10 @@
 package hnsw
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/shale-search/shale/internal/mmap"
+)
 
 // Stats describes an index.
 type Stats struct {
@@ -63,7 +67,10 @@ const (
 )
 
 // Stats describes the index as it is now. It reads all links, but takes no lock.
-func (r *Reader) Stats() (Stats, error) {
+func (r *Reader) Stats() (stats Stats, err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	n := r.Len()
 	g, err := r.view()
 	if err != nil {
@@ -77,7 +84,7 @@ func (r *Reader) Stats() (Stats, error) {
 		if !g.ready.get(id) {
 			continue // being inserted
 		}
-		level, degree := int(g.levels[id]), length(g.list(id, 0))
+		level, degree := int(g.levels[id]), g.degree(id)
 		for len(s.Levels) <= level {
 			s.Levels = append(s.Levels, 0)
 		}
@@ -92,8 +99,11 @@ func (r *Reader) Stats() (Stats, error) {
 	}
 	s.Degree.Average = float64(links) / float64(max(counted, 1))
 	s.Memory = MemoryStats{
-		Links: int64(n) * int64(g.m0) * 4, Upper: int64(lists) * int64(g.m) * 4,
+		Links: g.linkBytes(n), Upper: int64(lists) * int64(g.m) * 4,
 		Labels: int64(n)*labelBytes + int64(n+3)/4, Rows: int64(n) * int64(g.rows.Stride()),
+	}
+	if r.cfg.external() {
+		s.Memory.Rows = 0
 	}
 	if c := g.coder.Load(); c != nil {
 		s.Memory.Codes = int64(n) * int64(c.q.Stride())
@@ -151,7 +161,8 @@ func (r *Reader) Reachable() (int, error) {
 		id := open[len(open)-1]
 		open = open[:len(open)-1]
 		near = near[:0]
-		for level := range int(g.levels[id]) + 1 {
+		near = g.links(id, near)
+		for level := 1; level <= int(g.levels[id]); level++ {
 			near = neighbours(g.list(id, level), near)
 		}
 		for _, n := range near {

@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"encoding/binary"
 	"slices"
 	"sync/atomic"
 )
@@ -34,6 +35,40 @@ func (v *visited) add(id uint32) bool {
 	}
 	v.met = append(v.met, id)
 	return true
+}
+
+// addPacked is addList of a packed list.
+func (v *visited) addPacked(p *packed, node uint32) {
+	start := len(v.met)
+	v.met = slices.Grow(v.met, p.longest)
+	words, met, n := v.words, v.met[start:start+p.longest], 0
+	list, off, mask := p.data[int(node)*p.stride:], uint(0), p.mask
+	for range p.longest {
+		link := uint32(binary.LittleEndian.Uint64(list[off>>3:])>>(off&7)) & mask
+		if link == 0 {
+			break
+		}
+		off += p.bits
+		id := link - 1
+		old := words[id>>6]
+		words[id>>6] = old | 1<<(id&63)
+		met[n] = id
+		n += int(^old >> (id & 63) & 1)
+	}
+	v.met = v.met[:start+n]
+}
+
+// addChecked is addList that passes over links which lead to no element below n.
+func (v *visited) addChecked(list []uint32, n uint32) {
+	for i := range list {
+		link := atomic.LoadUint32(&list[i])
+		if link == 0 {
+			break
+		}
+		if link <= n {
+			v.add(link - 1)
+		}
+	}
 }
 
 // addList puts the links of a list into the set; those that were absent are appended to met.

@@ -108,7 +108,14 @@ func (x *expander) advance(c collector) bool {
 func (x *expander) gather() {
 	x.found = len(x.visited.met)
 	for _, node := range x.nodes[:x.taken] {
-		x.visited.addList(x.g.list(node, x.level))
+		switch g := x.g; {
+		case x.level == 0 && g.packed.bits != 0:
+			x.visited.addPacked(&g.packed, node)
+		case g.checked:
+			x.visited.addChecked(g.list(node, x.level), uint32(g.capacity))
+		default:
+			x.visited.addList(g.list(node, x.level))
+		}
 	}
 	x.taken = 0
 }
@@ -119,6 +126,10 @@ func (x *expander) soon(c collector) {
 }
 
 func (x *expander) askLinks(nodes []uint32) {
+	if x.level == 0 && x.g.packed.bits != 0 {
+		x.g.packed.prefetch(nodes)
+		return
+	}
 	for _, node := range nodes {
 		list := x.g.list(node, x.level)
 		simd.Prefetch(unsafe.Pointer(&list[0]), 4*len(list))

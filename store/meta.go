@@ -60,10 +60,18 @@ func metaOf(m *hnsw.Image, frozen bool) meta {
 		Metric: uint32(c.Metric), Storage: uint32(c.Storage), Dim: uint32(c.Dim), M: uint32(c.M),
 		EfConstruction: uint32(c.EfConstruction), Seed: c.Seed,
 		Count: uint64(m.Count), Capacity: uint64(max(c.Capacity, m.Count)), UpperLists: uint64(m.UpperLists()),
-		RowStride: uint64(m.Rows.Stride()), Deleted: uint64(countBits(m.Deleted)),
+		RowStride: rowStride(m), Deleted: uint64(countBits(m.Deleted)),
 		TopLevel: int32(m.TopLevel), Entry: m.Entry, BaseLinks: uint32(c.BaseLinks),
 		CodeBits: uint8(c.Codes.Bits), CodeKind: uint8(c.Codes.Kind), Coded: uint8(flag(1, m.Coded)),
 	}
+}
+
+// rowStride is the bytes from one row to the next in the file. Rows that lie elsewhere aren't in it.
+func rowStride(m *hnsw.Image) uint64 {
+	if m.Config.Storage == vector.External {
+		return 0
+	}
+	return uint64(m.Rows.Stride())
 }
 
 func flag(f uint32, set bool) uint32 {
@@ -146,7 +154,7 @@ func (m *meta) check() error {
 // storable reports whether a type is one that rows are stored in.
 func storable(element uint32) bool {
 	switch element {
-	case uint32(vector.Float32), uint32(vector.Float16), uint32(vector.ScaledInt8), uint32(vector.NoRows):
+	case uint32(vector.Float32), uint32(vector.Float16), uint32(vector.ScaledInt8), uint32(vector.NoRows), uint32(vector.External):
 		return true
 	}
 	return false
@@ -157,11 +165,11 @@ func (m *meta) checkRows() error {
 	t := vector.Type(m.Storage)
 	row, align := uint64(t.RowSize(int(m.Dim))), uint64(t.Align())
 	switch {
-	case t == vector.NoRows && m.RowStride != 0:
+	case row == 0 && m.RowStride != 0:
 		return fmt.Errorf("no rows every %d bytes", m.RowStride)
 	case t == vector.NoRows && (m.CodeBits == 0 || m.Count > 0 && m.Coded == 0):
 		return fmt.Errorf("%d elements have neither rows nor codes (%d bits, there: %d)", m.Count, m.CodeBits, m.Coded)
-	case t != vector.NoRows && (m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%align != 0):
+	case row != 0 && (m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%align != 0):
 		return fmt.Errorf("rows of %d bytes every %d bytes", row, m.RowStride)
 	}
 	return nil

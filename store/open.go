@@ -62,6 +62,16 @@ func OpenIndex(ctx context.Context, path string, o Options) (*hnsw.Index, error)
 	return x, err
 }
 
+// OpenFrozen is Open for an index that is only searched, a growing one included.
+func OpenFrozen(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
+	var x *hnsw.Frozen
+	err := withLoader(ctx, path, func(l *loader) (err error) {
+		x, err = l.openFrozen(o)
+		return err
+	})
+	return x, err
+}
+
 // withLoader opens path, reads its header and meta section and calls fn.
 func withLoader(ctx context.Context, path string, fn func(*loader) error) error {
 	f, size, err := format.OpenFile(path)
@@ -81,12 +91,17 @@ func (l *loader) open(o Options) (Opened, error) {
 		x, err := l.openIndex(o)
 		return Opened{Index: x}, err
 	}
+	f, err := l.openFrozen(o)
+	return Opened{Frozen: f}, err
+}
+
+func (l *loader) openFrozen(o Options) (*hnsw.Frozen, error) {
 	c, err := l.config(o)
 	if err != nil {
-		return Opened{}, err
+		return nil, err
 	}
 	f, err := hnsw.RestoreFrozen(c, int(l.meta.Count), int(l.meta.UpperLists), l.fill)
-	return Opened{Frozen: f}, l.locate(err)
+	return f, l.locate(err)
 }
 
 func (l *loader) openIndex(o Options) (*hnsw.Index, error) {

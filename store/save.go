@@ -11,6 +11,7 @@ import (
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/vector"
 )
 
 // Source is what can be saved: *hnsw.Index and *hnsw.Frozen.
@@ -82,6 +83,9 @@ func all(b []byte) func(io.Writer) error {
 }
 
 func writeRows(w io.Writer, m *hnsw.Image) error {
+	if m.Config.Storage == vector.External {
+		return nil
+	}
 	b := make([]byte, m.Rows.Stride()) // what lies between rows stays zero
 	for i := range m.Count {
 		copy(b, m.Rows.RowBytes(i))

@@ -11,6 +11,9 @@ func bytesOf[T uint8 | uint32 | uint64 | float32](a []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(a))), len(a)*int(unsafe.Sizeof(zero)))
 }
 
+// sizeOf is the bytes of a value of T.
+func sizeOf[T any](zero T) int { return int(unsafe.Sizeof(zero)) }
+
 func countBits(words []uint32) int {
 	n := 0
 	for _, w := range words {

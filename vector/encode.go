@@ -23,7 +23,7 @@ func (m Matrix) Encode(i int, src []float32) {
 		}
 	case ScaledInt8:
 		encodeScaled(m.RowBytes(i), src)
-	case NoRows:
+	case NoRows, External:
 	default:
 		panic(fmt.Sprintf("vector: rows of %s can't be rewritten", m.typ))
 	}

@@ -15,7 +15,8 @@ import (
 type Type uint8
 
 // The element types. Float16 is IEEE 754 half precision, held as uint16. ScaledInt8 is int8 with a float32 scale a row,
-// which multiplies all elements and follows them at the next multiple of 4 bytes. Rows of NoRows hold nothing.
+// which multiplies all elements and follows them at the next multiple of 4 bytes. Rows of NoRows hold nothing, and neither do
+// those of External, which lie somewhere else.
 const (
 	Float32 Type = iota
 	Float16
@@ -23,6 +24,7 @@ const (
 	Uint8
 	ScaledInt8
 	NoRows
+	External
 )
 
 // Size is the number of bytes an element takes.
@@ -32,7 +34,7 @@ func (t Type) Size() int {
 		return 4
 	case Float16:
 		return 2
-	case NoRows:
+	case NoRows, External:
 		return 0
 	default:
 		return 1
@@ -56,7 +58,7 @@ func (t Type) Align() int {
 }
 
 func (t Type) String() string {
-	names := [...]string{"fp32", "fp16", "int8", "uint8", "sq8", "none"}
+	names := [...]string{"fp32", "fp16", "int8", "uint8", "sq8", "none", "external"}
 	if int(t) < len(names) {
 		return names[t]
 	}

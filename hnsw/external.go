@@ -1,0 +1,145 @@
+package hnsw
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/vector"
+)
+
+// An index whose Storage is External holds links, labels and levels. Its rows are attached: element i's is row i of a
+// matrix that somebody else holds, in memory or in a mapping. They are read where they lie.
+
+// AttachOptions says what rows are like.
+type AttachOptions struct {
+	// Mapped says that reading the rows may fault, since they lie in a mapped file: searches then give an error.
+	Mapped bool
+}
+
+const (
+	// normSlack is how far the squared length of a row may be from 1 where the metric is cosine: that of one rounded to half
+	// floats is off by less.
+	normSlack = 4e-3
+	// attachSample is how many rows Attach tests.
+	attachSample = 256
+)
+
+// Attach gives the index its rows, Float32 or Float16, in place of those attached before; searches under way end on these.
+// They are neither copied nor changed and must outlive the index. Where the metric is cosine they must be of length 1, of
+// which a sample is tested.
+func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
+	x.attaching.Lock()
+	defer x.attaching.Unlock()
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	return x.attach(rows, o)
+}
+
+// Attach is Index.Attach.
+func (f *Frozen) Attach(rows vector.Matrix, o AttachOptions) error { return f.attach(rows, o) }
+
+func (r *Reader) attach(rows vector.Matrix, o AttachOptions) (err error) {
+	if o.Mapped {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	switch {
+	case !r.cfg.external():
+		return fmt.Errorf("hnsw: the index has rows of its own, as %s", r.cfg.Storage)
+	case rows.Type() != vector.Float32 && rows.Type() != vector.Float16:
+		return fmt.Errorf("hnsw: rows of %s can't be attached, only fp32 and fp16", rows.Type())
+	case rows.Dim() != r.cfg.Dim:
+		return fmt.Errorf("%w: rows have %d values, the index has %d", vector.ErrDim, rows.Dim(), r.cfg.Dim)
+	case rows.Rows() < r.Len():
+		return fmt.Errorf("hnsw: %d rows for an index of %d elements", rows.Rows(), r.Len())
+	}
+	if err := r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1)); err != nil {
+		return err
+	}
+	for {
+		g := r.graph.Load()
+		if g == nil {
+			return ErrClosed
+		}
+		if r.graph.CompareAndSwap(g, g.with(rows, o)) {
+			return nil
+		}
+	}
+}
+
+// checkUnit tests that every step-th row is as long as the metric asks for.
+func (c *Config) checkUnit(rows vector.Matrix, step int) error {
+	if c.Metric != vector.Cosine {
+		return nil
+	}
+	row := make([]float32, rows.Dim())
+	for i := 0; i < rows.Rows(); i += step {
+		rows.Decode(i, row)
+		length := 0.0
+		for _, v := range row {
+			length += float64(v) * float64(v)
+		}
+		if !(math.Abs(length-1) <= normSlack) && length != 0 {
+			return fmt.Errorf("hnsw: row %d is of length %.4g: rows that are attached must be normalised where the metric is cosine", i, math.Sqrt(length))
+		}
+	}
+	return nil
+}
+
+// with is a graph of the same arrays and other rows. It takes over the reference that the index holds to g.
+func (g *graph) with(rows vector.Matrix, o AttachOptions) *graph {
+	n := &graph{
+		m0: g.m0, m: g.m, capacity: g.capacity, links0: g.links0, upper: g.upper, upperAt: g.upperAt, levels: g.levels,
+		labels: g.labels, inbound: g.inbound, deleted: g.deleted, ready: g.ready, packed: g.packed,
+		rows: rows, mapped: g.checked || o.Mapped, checked: g.checked, base: g,
+	}
+	n.refs.Store(1)
+	n.coder.Store(g.coder.Load())
+	return n
+}
+
+// attached reports whether a graph whose rows lie elsewhere has them.
+func (g *graph) attached() bool { return g.rows.Type() != vector.External }
+
+// AddAttached adds elements for the n attached rows that follow those which have one, under labels, or under their row
+// numbers if labels is nil. All of them must be new. Where the metric is cosine every row is tested to be of length 1.
+func (x *Index) AddAttached(ctx context.Context, n int, labels []uint64, o BatchOptions) (err error) {
+	x.attaching.Lock()
+	defer x.attaching.Unlock()
+	rows, err := x.nextAttached(n)
+	if err != nil {
+		return err
+	}
+	if x.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	if err := x.cfg.checkUnit(rows, 1); err != nil {
+		return err
+	}
+	return x.addBatch(ctx, rows, labels, o)
+}
+
+// nextAttached gives the next n rows. Searches that began before the present rows were attached must not meet them, so it
+// moves the arrays where some may.
+func (x *Index) nextAttached(n int) (vector.Matrix, error) {
+	x.structure.Lock()
+	defer x.structure.Unlock()
+	g, from := x.graph.Load(), x.Len()
+	switch {
+	case !x.cfg.external():
+		return vector.Matrix{}, fmt.Errorf("hnsw: the index has rows of its own, as %s", x.cfg.Storage)
+	case g == nil:
+		return vector.Matrix{}, ErrClosed
+	case !g.attached():
+		return vector.Matrix{}, ErrNoRows
+	case n < 0 || n > g.rows.Rows()-from:
+		return vector.Matrix{}, fmt.Errorf("hnsw: %d rows after the first %d asked for, %d are attached", n, from, g.rows.Rows())
+	}
+	if g.base != nil && from > 0 {
+		if err := x.reallocate(max(g.capacity, from), x.lists); err != nil {
+			return vector.Matrix{}, err
+		}
+	}
+	return g.rows.Slice(from, from+n), nil
+}

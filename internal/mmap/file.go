@@ -1,0 +1,42 @@
+package mmap
+
+import (
+	"fmt"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// tail is how far past a mapped file's end reads find zeros: kernels may read whole vectors where less is left.
+const tail = 1 << 16
+
+// File maps a file's first size bytes for reading. Pages come in as they are read, one at a time. Reading where the file
+// has been cut off meanwhile, or can't be read, is a fault: see Guard.
+func File(path string, size int64) (*Region, error) {
+	page := int64(os.Getpagesize())
+	if size < 0 || size > 1<<62 {
+		return nil, fmt.Errorf("mmap: %d bytes asked for", size)
+	}
+	if size == 0 {
+		return &Region{}, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("mmap: %w", err)
+	}
+	defer f.Close() // the mapping stays
+	m, err := unix.Mmap(-1, 0, int((size+page-1)/page*page)+tail, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	if err != nil {
+		return nil, fmt.Errorf("mmap: room for %d bytes: %w", size, err)
+	}
+	r := &Region{mapping: m, bytes: m[:size:size]}
+	at := unsafe.Pointer(unsafe.SliceData(m))
+	if _, err := unix.MmapPtr(int(f.Fd()), 0, at, uintptr(size), unix.PROT_READ, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+		_ = r.Close() // what was reserved
+		return nil, fmt.Errorf("mmap: %s: %w", path, err)
+	}
+	// Reads ahead would bring what no search asks for, and drive out what others do. Without the advice they are only slower.
+	_ = unix.Madvise(m[:size], unix.MADV_RANDOM)
+	return r, nil
+}
