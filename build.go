@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
 )
 
 // Options says what an index is like and how to build it. The zero value of a field means its default.
@@ -18,6 +19,7 @@ type Options struct {
 	Seed           uint64   // of the random levels; same seed, rows and one thread give the same index; default 100
 	Labels         []uint64 // of the rows built from, one each; default 0, 1, …
 	Threads        int      // that build; default GOMAXPROCS
+	GraphOnly      bool     // keep links and labels alone; vectors are attached, and stay where they are: see Index.Attach
 	Capacity       int      // rows to make room for at once, of an index that starts empty
 
 	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
@@ -25,6 +27,9 @@ type Options struct {
 
 func (o Options) config(dim, rows int, halfIsSafe bool) (hnsw.Config, error) {
 	codes, storage, err := o.layout(dim, halfIsSafe)
+	if o.GraphOnly {
+		storage = vector.External
+	}
 	return hnsw.Config{
 		Dim: dim, Metric: o.Metric, Storage: storage, Codes: codes,
 		M: o.M, BaseLinks: o.BaseLinks, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: rows,
@@ -46,13 +51,17 @@ func New(dim int, o Options) (*Index, error) {
 }
 
 // Build makes an index of rows, which are copied. It refuses NaN and infinity. AutoStorage takes what Suggest does.
+//
+// With GraphOnly rows are attached in the place of being copied: see Index.Attach. AutoStorage makes no codes then.
 func Build(ctx context.Context, rows Matrix, o Options) (*Index, error) {
-	s, err := Suggest(rows, o)
-	if err != nil {
-		return nil, fmt.Errorf("build: %w", err)
+	if !o.GraphOnly {
+		s, err := Suggest(rows, o)
+		if err != nil {
+			return nil, fmt.Errorf("build: %w", err)
+		}
+		o.Storage = s.Storage
 	}
-	o.Storage = s.Storage
-	c, err := o.config(rows.Dim(), rows.Rows(), HalfIsSafe(rows, o.Metric))
+	c, err := o.config(rows.Dim(), rows.Rows(), !o.GraphOnly && HalfIsSafe(rows, o.Metric))
 	if err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
@@ -60,13 +69,48 @@ func Build(ctx context.Context, rows Matrix, o Options) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build: %w", err)
 	}
-	err = graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
-	if err == nil {
-		err = graph.Reorder()
+	if o.GraphOnly {
+		err = fillGraph(ctx, graph, rows, o)
+	} else {
+		err = fill(ctx, graph, rows, o)
 	}
 	if err != nil {
 		graph.Close()
 		return nil, fmt.Errorf("build: %w", err)
 	}
 	return &Index{graph: graph}, nil
+}
+
+func fill(ctx context.Context, graph *hnsw.Index, rows Matrix, o Options) error {
+	err := graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+	if err != nil {
+		return err
+	}
+	return graph.Reorder()
+}
+
+// fillGraph builds links over rows, which may lie in a mapped file.
+func fillGraph(ctx context.Context, graph *hnsw.Index, rows Matrix, o Options) error {
+	if err := graph.Attach(rows, hnsw.AttachOptions{Mapped: true}); err != nil {
+		return err
+	}
+	return graph.AddAttached(ctx, rows.Rows(), o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+}
+
+// Attach gives an index of links alone its vectors, float32 or float16, element i's in row i, as they were when it was built.
+// They are read where they lie, in memory or in a mapping, never copied nor changed, and must outlive the index. Where the
+// metric is cosine they must be of length 1. Other vectors may be attached in their place at any time, in the other type for
+// example. mapped says that they lie in a mapped file, the failing of which becomes an error of searches.
+func (x *Index) Attach(rows Matrix, mapped bool) error {
+	o := hnsw.AttachOptions{Mapped: mapped}
+	var err error
+	if x.shards != nil {
+		err = x.shards.Attach(rows, o)
+	} else {
+		err = x.graph.Attach(rows, o)
+	}
+	if err != nil {
+		return fmt.Errorf("attach vectors: %w", err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,13 +13,15 @@ import (
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/vector"
 )
 
 // Index is a set of labelled vectors that can be searched. Its methods may be called from many goroutines at once.
 type Index struct {
-	graph  *hnsw.Index
-	shards *shard.Index // in the place of graph: several shards, or one whose rows stay on disk; it can't be changed
-	tuned  atomic.Pointer[manifest.Tuned]
+	graph   *hnsw.Index
+	shards  *shard.Index // in the place of graph: several shards, or one whose rows stay on disk; it can't be changed
+	vectors string       // where the manifest says that the rows of an index of links alone lie, seen from home
+	tuned   atomic.Pointer[manifest.Tuned]
 
 	saving     sync.Mutex // guards what follows
 	home       string     // directory that it was opened from or saved to
@@ -47,8 +50,8 @@ type SearchOptions struct {
 	Share  float64
 }
 
-// ErrReadOnly reports a change of an index that has several shards, or rows on disk.
-var ErrReadOnly = errors.New("an index of several shards, or with rows on disk, can't be changed: build it anew")
+// ErrReadOnly reports a change of an index that has several shards, or rows on disk or elsewhere.
+var ErrReadOnly = errors.New("an index of several shards, that is mapped, or with rows on disk or elsewhere, can't be changed: build it anew")
 
 func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 	if o.Ef <= 0 {
@@ -102,11 +105,11 @@ func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k, threads int,
 }
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
-func (x *Index) Add(label uint64, vector []float32) error {
+func (x *Index) Add(label uint64, vec []float32) error {
 	if x.graph == nil {
 		return ErrReadOnly
 	}
-	return x.graph.Add(label, vector, hnsw.AddOptions{})
+	return x.graph.Add(label, vec, hnsw.AddOptions{})
 }
 
 // AddOptions says how to add many rows.
@@ -207,7 +210,25 @@ func (x *Index) Metric() Metric { return x.engine().Metric() }
 // Graph is what lies beneath, for what this package has no words for; nil where Shards isn't.
 func (x *Index) Graph() *hnsw.Index { return x.graph }
 
-// Shards is what lies beneath an index of several shards, or of one whose rows stay on disk; else nil.
+// GraphOnly reports whether the index holds links alone, over vectors that are attached.
+func (x *Index) GraphOnly() bool {
+	if x.shards != nil {
+		return x.shards.GraphOnly()
+	}
+	return x.graph.Config().Storage == vector.External
+}
+
+// Vectors is the file that the rows of an index of links alone were in when it was built, as far as its directory tells; of
+// other indexes it is empty.
+func (x *Index) Vectors() string {
+	if x.vectors == "" || filepath.IsAbs(x.vectors) {
+		return x.vectors
+	}
+	return filepath.Join(x.home, x.vectors)
+}
+
+// Shards is what lies beneath an index of several shards, or of one that is mapped or has its rows on disk or elsewhere; else
+// nil.
 func (x *Index) Shards() *shard.Index { return x.shards }
 
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed.

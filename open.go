@@ -11,6 +11,7 @@ import (
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/vector"
 )
 
 // OpenOptions says what the files don't. The zero value suits Shale's own.
@@ -20,6 +21,10 @@ type OpenOptions struct {
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
 	// codes, searches of an index directory read rows from disk, and the index can't be changed.
 	Memory int64
+	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
+	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
+	// cut off or can't be read gives an error. The index can't be changed.
+	Mapped bool
 }
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
@@ -29,13 +34,16 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	path = filepath.Clean(path)
+	if format != Directory && o.Mapped {
+		return nil, fmt.Errorf("open index: only an index directory can be mapped, and %s is a %s: convert it", path, format)
+	}
 	if err := fits(path, format, o.Memory); err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	x := &Index{}
 	switch format {
 	case Directory:
-		err = x.openDirectory(ctx, path, o.Memory)
+		err = x.openDirectory(ctx, path, o)
 	case File:
 		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
 	default:
@@ -69,7 +77,7 @@ func fits(path string, format Format, memory int64) error {
 
 // openDirectory reads the manifest and then the shard. Where another process has saved in between, the shard is gone
 // and the new manifest names its successor.
-func (x *Index) openDirectory(ctx context.Context, dir string, memory int64) error {
+func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) error {
 	for {
 		m, err := manifest.Read(dir)
 		if err != nil {
@@ -78,9 +86,9 @@ func (x *Index) openDirectory(ctx context.Context, dir string, memory int64) err
 		if m.Build != nil {
 			return fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", dir, ErrNotIndex)
 		}
-		shards, graph, err := openFiles(ctx, dir, m, memory)
+		shards, graph, err := openFiles(ctx, dir, m, o)
 		if err == nil {
-			x.shards = shards
+			x.shards, x.vectors = shards, m.Vectors
 			x.graph, x.home, x.generation = graph, dir, m.Generation
 			x.tuned.Store(m.Tuned)
 			return nil
@@ -92,21 +100,22 @@ func (x *Index) openDirectory(ctx context.Context, dir string, memory int64) err
 	}
 }
 
-// openFiles opens what m names: shards, where there are several or where rows don't fit memory, or else a graph.
-func openFiles(ctx context.Context, dir string, m *manifest.Manifest, memory int64) (*shard.Index, *hnsw.Index, error) {
+// openFiles opens what m names: shards, where there are several or where a graph is mapped, or has its rows elsewhere or on
+// disk; or else a graph.
+func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) (*shard.Index, *hnsw.Index, error) {
 	if err := m.Check(dir); err != nil {
 		return nil, nil, err
 	}
-	onDisk := false
-	if len(m.Shards) == 1 && memory > 0 {
-		plan, err := shard.PlanSearch(dir, m, memory)
+	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == vector.External.String()
+	if !readOnly && o.Memory > 0 {
+		plan, err := shard.PlanSearch(dir, m, o.Memory)
 		if err != nil {
 			return nil, nil, err
 		}
-		onDisk = plan.RowsOnDisk
+		readOnly = plan.RowsOnDisk
 	}
-	if len(m.Shards) > 1 || m.Routing != nil || onDisk {
-		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: memory})
+	if readOnly {
+		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})

@@ -25,6 +25,8 @@ type SaveOptions struct {
 	Format Format
 	// Replace allows to save over an index directory that this index wasn't opened from, or that has changed since.
 	Replace bool
+	// Vectors is the file that the rows of an index of links alone lie in, which the directory notes for those who open it.
+	Vectors string
 }
 
 // Save writes the index to path. What was there stays until all is written, and stays after an error or when ctx ends.
@@ -46,7 +48,7 @@ func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 	case Hnswlib:
 		err = hnswlib.Write(ctx, path, x.graph)
 	default:
-		err = x.saveDirectory(ctx, path, o.Replace)
+		err = x.saveDirectory(ctx, path, o)
 	}
 	if err != nil {
 		return fmt.Errorf("save index: %w", err)
@@ -54,7 +56,11 @@ func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 	return nil
 }
 
-func (x *Index) saveDirectory(ctx context.Context, dir string, replace bool) error {
+func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) error {
+	if err := x.noteVectors(dir, o.Vectors); err != nil {
+		return err
+	}
+	replace := o.Replace
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return x.saveNew(ctx, dir)
 	}
@@ -76,6 +82,25 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, replace bool) err
 	}
 	x.home, x.generation = dir, generation+1
 	return removeOthers(dir, shardName(generation+1))
+}
+
+// noteVectors keeps the way from dir to a file of vectors, if one is given.
+func (x *Index) noteVectors(dir, path string) error {
+	if path == "" {
+		return nil
+	}
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	to, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if x.vectors, err = filepath.Rel(from, to); err != nil {
+		x.vectors = to // on another drive
+	}
+	return nil
 }
 
 // saveNew makes the directory under another name first, so that it appears whole.
@@ -139,7 +164,7 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
 		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep,
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
-		Tuned: x.tuned.Load(), Shards: []manifest.Shard{shard},
+		Tuned: x.tuned.Load(), Vectors: x.vectors, Shards: []manifest.Shard{shard},
 	}, nil
 }
 

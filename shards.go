@@ -2,6 +2,7 @@ package shale
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -60,6 +61,9 @@ func BuildDir(dir string) string { return shard.BuildDir(dir) }
 func BuildShards(ctx context.Context, src Source, dir string, o ShardOptions) error {
 	if strings.EqualFold(filepath.Ext(dir), fileExtension) {
 		return fmt.Errorf("build: %s would be one file, and several shards need a directory: give another name", dir)
+	}
+	if o.GraphOnly {
+		return errors.New("build: an index of links alone is one graph, and can't have several shards")
 	}
 	b, err := o.lower(src.Dim())
 	if err != nil {

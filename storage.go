@@ -174,6 +174,9 @@ func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, err
 		rows = vector.Float16
 	}
 	storage := o.Storage
+	if storage == AutoStorage && o.GraphOnly {
+		storage = walkOver(rows)
+	}
 	if storage == AutoStorage {
 		storage = autoStorage(dim, rows)
 	}

@@ -81,11 +81,7 @@ func (b *batch) work() {
 		if !ok {
 			return
 		}
-		err := l.begin(query, b.k, &b.o)
-		for err == nil && l.more() {
-			err = l.scoreNow()
-		}
-		if err != nil {
+		if err := l.answer(query, b.k, &b.o); err != nil {
 			b.fail(row, err)
 			return
 		}

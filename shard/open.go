@@ -15,6 +15,7 @@ import (
 // OpenOptions says how to open. The zero value holds all in memory.
 type OpenOptions struct {
 	Memory int64 // bytes that the index may keep resident; 0: no bound
+	Mapped bool  // map the shards and read what searches need, unchecked; Memory has no meaning then
 }
 
 // ErrMemory reports an index that can't be searched in the memory allowed.
@@ -30,7 +31,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	}
 	x := &Index{dir: dir, m: m}
 	var err error
-	if x.plan, err = PlanSearch(dir, m, o.Memory); err != nil {
+	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err
 	}
 	if err := x.open(ctx, dir); err != nil {
@@ -86,6 +87,9 @@ func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x.plan.Mapped || info.Config.Storage == vector.External {
+		return openFrozen(ctx, path, x.plan.Mapped)
+	}
 	if !x.plan.RowsOnDisk || !coded(info) {
 		x, err := store.OpenIndex(ctx, path, store.Options{})
 		if err != nil {
@@ -102,6 +106,33 @@ func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &part{Reader: &f.Reader, rows: rows, close: func() error { return errors.Join(f.Close(), rows.Close()) }}, nil
+}
+
+// openFrozen opens a shard that is mapped, or whose rows are to be attached.
+func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
+	open := store.OpenFrozen
+	if mapped {
+		open = store.OpenMapped
+	}
+	f, err := open(ctx, path, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return &part{Reader: &f.Reader, close: f.Close, attach: f.Attach}, nil
+}
+
+func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
+	if !o.Mapped {
+		return PlanSearch(dir, m, o.Memory)
+	}
+	p := Plan{Mapped: true}
+	for _, s := range m.Shards {
+		p.DiskBytes += s.Bytes
+	}
+	if m.Routing != nil {
+		p.MemoryBytes = m.Routing.Bytes
+	}
+	return p, nil
 }
 
 // PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound. It reads no more than the beginning of each

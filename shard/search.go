@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -50,19 +51,33 @@ func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o Search
 		return dst, err
 	}
 	defer x.putLane(l)
-	if err := l.begin(query, k, &o); err != nil {
+	if err := l.answer(query, k, &o); err != nil {
 		return dst, err
-	}
-	for l.more() {
-		if err := l.scoreNow(); err != nil {
-			return dst, err
-		}
 	}
 	if o.Stats != nil {
 		*o.Stats = l.stats
 	}
 	return append(dst, l.found...), nil
 }
+
+// answer finds all that a search does.
+func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
+	if l.x.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	if err := l.begin(query, k, o); err != nil {
+		return err
+	}
+	for l.more() {
+		if err := l.scoreNow(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// faulty reports whether searches read files that are mapped.
+func (x *Index) faulty() bool { return x.plan.Mapped || len(x.parts) == 1 && x.parts[0].Faulty() }
 
 // takeLane gives the memory of a search. The caller holds using.
 func (x *Index) takeLane() (*lane, error) {

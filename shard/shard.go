@@ -37,11 +37,14 @@ type part struct {
 	*hnsw.Reader
 	close func() error
 	rows  *rowFile // where they stay on disk; nil: the reader has them
+
+	attach func(vector.Matrix, hnsw.AttachOptions) error // nil: it has rows of its own
 }
 
 // Plan is what a search reads from where.
 type Plan struct {
-	RowsOnDisk  bool  // rows are read as a search needs them; else all lies in memory
+	RowsOnDisk  bool  // rows are read as a search needs them
+	Mapped      bool  // all is; else all lies in memory
 	MemoryBytes int64 // that the shards and the routing keep resident, about
 	DiskBytes   int64 // that searches read from
 }
@@ -49,6 +52,9 @@ type Plan struct {
 func (p Plan) String() string {
 	if p.RowsOnDisk {
 		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
+	}
+	if p.Mapped {
+		return fmt.Sprintf("mapped from disk, %d MiB", p.DiskBytes>>20)
 	}
 	return fmt.Sprintf("all in memory, %d MiB", p.MemoryBytes>>20)
 }
@@ -58,6 +64,24 @@ func (x *Index) Plan() Plan { return x.plan }
 
 // Manifest is what the directory says of itself. It must not be changed.
 func (x *Index) Manifest() *manifest.Manifest { return x.m }
+
+// GraphOnly reports whether the index holds links alone.
+func (x *Index) GraphOnly() bool {
+	return len(x.parts) == 1 && x.parts[0].attach != nil && x.parts[0].Config().Storage == vector.External
+}
+
+// Attach gives an index of links alone, which is one shard, its rows: that of label n is row n. See hnsw.Frozen.Attach.
+func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return hnsw.ErrClosed
+	}
+	if !x.GraphOnly() {
+		return errors.New("shard: the index has rows of its own")
+	}
+	return x.parts[0].attach(rows, o)
+}
 
 // Len is the number of rows that a search may find.
 func (x *Index) Len() int { return x.m.Rows - x.m.Deleted }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/dataset"
 )
 
 type buildFlags struct {
@@ -17,7 +18,7 @@ type buildFlags struct {
 	divide                     shardFlags
 	m, efConstruction, threads int
 	seed                       uint64
-	json                       bool
+	graphOnly, json            bool
 }
 
 type buildReport struct {
@@ -67,6 +68,11 @@ largest. --keep none keeps codes alone, in the least memory: distances are then 
 --rerank has no meaning. Such codes are trained on the first vectors read, so these should be
 like the rest. Both go with codes, not with --storage fp32 or fp16.
 
+--graph-only writes links and labels alone, about 7·m bytes a vector: vectors are mapped from the
+input, an .npy or .fbin of float32 or float16, by the build and by searches, and need memory only
+as far as the page cache has some to spare. With cosine they must be normalised. Codes are made
+only where --storage asks for them. The index notes where the input lies; --vectors names it anew.
+
 With --memory the build keeps within that size, page cache included: where the index doesn't fit,
 vectors are divided into --shards graphs such that neighbours come together, and each is built on
 its own. --plan tells the steps and what they take. A build that was killed goes on where it
@@ -81,6 +87,7 @@ have to be looked into.`,
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq8 --keep none
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
+  shale build --input unit.npy --output links.index --metric cosine --m 8 --graph-only
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
@@ -97,9 +104,7 @@ have to be looked into.`,
 	f.divide.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
-	later(c, map[string]string{
-		"graph-only": "an index holds its vectors",
-	})
+	s.BoolVar(&f.graphOnly, "graph-only", false, "write links and labels alone; searches map the vectors from the input")
 	c.RunE = f.run
 	return c
 }
@@ -122,7 +127,7 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 	}
 	p := &printer{w: c.OutOrStdout()}
 	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, rowsKept(r.Keep))
-	if o.Storage == shale.AutoStorage {
+	if o.Storage == shale.AutoStorage && r.Why != "" {
 		p.printf("%s: %s\n", r.Storage, r.Why)
 	}
 	if r.Shards > 1 {
@@ -145,6 +150,9 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	}
 	if o.Keep, err = parseKeep(c, f.keep); err != nil {
 		return o, err
+	}
+	if f.graphOnly && (o.Keep != shale.AutoKeep || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan) {
+		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards, --memory and --plan")
 	}
 	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
 		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
@@ -184,14 +192,19 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 		return nil, usagef(c, "--shards is %d, and %s holds %d vectors", so.Shards, f.input, rows.Rows())
 	}
 	r := &buildReport{Output: f.output, Threads: o.Threads}
-	if r.Why, err = settleStorage(ctx, &o, f.input); err != nil {
-		return nil, err
-	}
-	if err := settleKeep(ctx, &o, f.input); err != nil {
-		return nil, err
+	if !f.graphOnly {
+		if r.Why, err = settleStorage(ctx, &o, f.input); err != nil {
+			return nil, err
+		}
+		if err := settleKeep(ctx, &o, f.input); err != nil {
+			return nil, err
+		}
 	}
 	o.Labels = labels
 	so.Options = o
+	if f.graphOnly {
+		return r, f.buildGraph(ctx, o, r, c.ErrOrStderr())
+	}
 	src, err := newFileSource(rows)
 	if err != nil {
 		return nil, err
@@ -231,6 +244,33 @@ func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Option
 	r.BuildSeconds += reordering
 	r.RSSBytes = residentBytes()
 	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true}); err != nil {
+		return err
+	}
+	return r.complete(index, began)
+}
+
+// buildGraph builds links alone over the input, which is mapped.
+func (f *buildFlags) buildGraph(ctx context.Context, o shale.Options, r *buildReport, messages io.Writer) error {
+	rows, err := dataset.Map(f.input)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	began := time.Now()
+	bar := newProgress(messages, "building", rows.Rows())
+	o.GraphOnly, o.Progress = true, bar.set
+	var index *shale.Index
+	r.BuildSeconds, err = timed(func() error {
+		index, err = shale.Build(ctx, rows.Matrix, o)
+		return err
+	})
+	bar.end()
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	r.RSSBytes = residentBytes()
+	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true, Vectors: f.input}); err != nil {
 		return err
 	}
 	return r.complete(index, began)

@@ -9,31 +9,6 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// later declares flags of the command's contract that this version can't honour, so that they are refused by name
-// rather than as unknown ones. Each comes with what works instead.
-func later(c *cobra.Command, flags map[string]string) {
-	for name := range flags {
-		if name == "graph-only" {
-			c.Flags().Bool(name, false, "")
-		} else {
-			c.Flags().String(name, "", "")
-		}
-		_ = c.Flags().MarkHidden(name) // fails for unknown flags only
-	}
-	next := c.PreRunE
-	c.PreRunE = func(c *cobra.Command, args []string) error {
-		for name, instead := range flags {
-			if c.Flags().Changed(name) {
-				return usagef(c, "--%s is not supported by this version: %s", name, instead)
-			}
-		}
-		if next != nil {
-			return next(c, args)
-		}
-		return nil
-	}
-}
-
 // required makes flags needed; their absence is a mistake in the command line.
 func required(c *cobra.Command, names ...string) {
 	next := c.PreRunE

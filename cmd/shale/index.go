@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,18 +11,23 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/dataset"
 )
 
 // indexFlags say what an hnswlib index doesn't.
 type indexFlags struct {
-	metric string
-	dim    int
-	memory string
+	metric  string
+	dim     int
+	memory  string
+	vectors string
+	mapped  bool
 }
 
 // addMemory is for commands that only search.
 func (f *indexFlags) addMemory(c *cobra.Command) {
 	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: rows that don't fit are read from disk (default: all in memory)")
+	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	c.Flags().StringVar(&f.vectors, "vectors", "", "map the vectors of an index of links alone from `FILE` (default: the one it was built from)")
 }
 
 func (f *indexFlags) add(c *cobra.Command) {
@@ -34,7 +40,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if err := atLeast(c, "dim", f.dim, 0); err != nil {
 		return nil, err
 	}
-	o := shale.OpenOptions{Dim: f.dim}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped}
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err
@@ -54,7 +60,30 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		index.Close()
 		return nil, fmt.Errorf("%s was built with --metric %s, not %s", path, index.Metric(), o.Metric)
 	}
+	if err := f.attach(index, path); err != nil {
+		index.Close()
+		return nil, err
+	}
 	return index, nil
+}
+
+// attach maps the vectors of an index of links alone. They stay mapped until the command ends.
+func (f *indexFlags) attach(index *shale.Index, path string) error {
+	if !index.GraphOnly() {
+		if f.vectors != "" {
+			return fmt.Errorf("%s has vectors of its own: leave out --vectors", path)
+		}
+		return nil
+	}
+	file := cmp.Or(f.vectors, index.Vectors())
+	if file == "" {
+		return fmt.Errorf("%s holds links alone: name the file of its vectors by --vectors", path)
+	}
+	rows, err := dataset.Map(file)
+	if err != nil {
+		return fmt.Errorf("%s holds links alone, and its vectors can't be mapped: name the file by --vectors: %w", path, err)
+	}
+	return index.Attach(rows.Matrix, true)
 }
 
 // openToChange opens an index that can be changed.

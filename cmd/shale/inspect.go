@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/vector"
 )
 
 type inspectReport struct {
@@ -73,6 +74,9 @@ func (r *inspectReport) walkedOver() string {
 func (r *inspectReport) ranked() string {
 	if r.Keep == shale.KeepNone.String() {
 		return "no rows: distances are estimates from codes"
+	}
+	if r.Keep == vector.External.String() {
+		return "no rows: they are mapped from a file of vectors"
 	}
 	return r.Keep + " rows for exact distances"
 }

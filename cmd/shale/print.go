@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/vector"
 )
 
 // printer writes until something fails, and keeps the failure.
@@ -58,6 +59,9 @@ func count[T ~int | ~int64](n T) string {
 func rowsKept(keep string) string {
 	if keep == shale.KeepNone.String() {
 		return "no rows"
+	}
+	if keep == vector.External.String() {
+		return "links alone"
 	}
 	return keep + " rows"
 }

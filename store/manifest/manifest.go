@@ -45,6 +45,9 @@ type Manifest struct {
 	Tuned          *Tuned  `json:"tuned,omitempty"`
 	Shards         []Shard `json:"shards"`
 
+	// Vectors is the file whose rows an index of links alone is searched with, from the directory on; empty if unknown.
+	Vectors string `json:"vectors,omitempty"`
+
 	Routing *Routing `json:"routing,omitempty"` // of several shards
 	Build   *Build   `json:"build,omitempty"`   // of an index that isn't complete
 
