@@ -30,6 +30,7 @@ var generic = Kernels{
 	DecodeF16:  decodeF16Generic,
 	DecodeSQ8:  decodeSQ8Generic,
 	Round:      roundGeneric,
+	Tables:     tablesGeneric,
 	NearKeys:   nearKeysGeneric,
 	SortKeys:   sortKeysGeneric,
 	PlaceKeys:  placeKeysGeneric,

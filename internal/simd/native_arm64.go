@@ -33,6 +33,7 @@ var neon = Kernels{
 	DecodeF16:  decodeF16NEON,
 	DecodeSQ8:  decodeSQ8NEON,
 	Round:      roundGeneric,
+	Tables:     tablesGeneric,
 	NearKeys:   nearKeysGeneric,
 	SortKeys:   sortKeysGeneric,
 	PlaceKeys:  placeKeysGeneric,

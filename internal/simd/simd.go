@@ -15,6 +15,7 @@ package simd
 //go:generate go run -C gen . -elem decode
 //go:generate go run -C gen . -elem keys
 //go:generate go run -C gen . -elem round
+//go:generate go run -C gen . -elem tables
 
 import (
 	"os"
@@ -71,6 +72,10 @@ type Kernels struct {
 	// Round writes n values times inv, rounded to the nearest integers, to dst and gives their sum. It takes step times
 	// the integers off the values. The products lie within ±127.
 	Round func(dst *int8, v *float32, n int, inv, step float32) int
+
+	// Tables writes the look-up tables of product quantization: out[m][c] = init[m][c] + Σ v[m][j]·books[m][j][c], each row
+	// of 256 values c. There are subvectors of width values, one at least of each.
+	Tables func(out, init, books, v *float32, subvectors, width int)
 
 	// NearKeys writes the keys (see Key) of those of n ids whose distance is not at least worst, in the order of the ids,
 	// and gives their number. Lists of keys have KeyCapacity, here and below.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/simd"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -27,7 +28,7 @@ func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int,
 	var wg sync.WaitGroup
 	for range min(threads, rows.Rows()/step+1) {
 		wg.Go(func() {
-			row := make([]float32, q.cfg.Dim)
+			row, table := make([]float32, q.cfg.Dim), make([]float32, q.cfg.Subvectors*maxCentroids)
 			for ctx.Err() == nil {
 				from := int(next.Add(step)) - step
 				if from >= rows.Rows() {
@@ -35,7 +36,7 @@ func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int,
 				}
 				for i := from; i < min(from+step, rows.Rows()); i++ {
 					rows.Decode(i, row)
-					q.encode(row, dst[i*q.Stride():(i+1)*q.Stride()])
+					q.encode(row, table, dst[i*q.Stride():(i+1)*q.Stride()])
 				}
 			}
 		})
@@ -44,36 +45,31 @@ func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int,
 	return ctx.Err()
 }
 
-// encode writes the code of row, which it normalises where the metric asks for it.
-func (q *Quantizer) encode(row []float32, code []byte) {
+// encode writes the code of row, which it changes; table is room for one.
+func (q *Quantizer) encode(row, table []float32, code []byte) {
 	if q.cfg.Metric == vector.Cosine {
 		vector.Normalize(row)
 	}
+	distances(table, q.norms, q.columns, row, q.cfg.Subvectors)
 	for m := range code {
-		centroids, norms := q.book(m)
-		code[m] = uint8(nearest(row[m*q.width:(m+1)*q.width], centroids, norms))
+		code[m] = uint8(smallest(table[m*maxCentroids:][:maxCentroids]))
 	}
 }
 
-// nearest is the centroid nearest to v: ‖c‖² − 2⟨v, c⟩ ranks them as distances do.
-func nearest(v, centroids, norms []float32) int {
-	best, least := 0, float32(0)
-	if len(v) == 2 {
-		x, y := 2*v[0], 2*v[1]
-		for i, n := range norms {
-			if d := n - x*centroids[2*i] - y*centroids[2*i+1]; i == 0 || d < least {
-				best, least = i, d
-			}
-		}
-		return best
+// distances fills table with ‖c‖² − 2⟨v, c⟩ for each centroid c of each part of v, which ranks them as distances do. It
+// changes v.
+func distances(table, norms, columns, v []float32, subvectors int) {
+	for i, x := range v {
+		v[i] = -2 * x
 	}
-	for i, n := range norms {
-		c := centroids[i*len(v) : (i+1)*len(v)]
-		d := n
-		for j, x := range v {
-			d -= 2 * x * c[j]
-		}
-		if i == 0 || d < least {
+	simd.Active.Tables(&table[0], &norms[0], &columns[0], &v[0], subvectors, len(v)/subvectors)
+}
+
+// smallest is the place of the first of the smallest values.
+func smallest(values []float32) int {
+	best, least := 0, values[0]
+	for i, d := range values {
+		if d < least {
 			best, least = i, d
 		}
 	}

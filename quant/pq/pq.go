@@ -5,6 +5,7 @@ package pq
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/shale-search/shale/vector"
 )
@@ -39,10 +40,12 @@ func (c Config) withDefaults() (Config, error) {
 
 // Quantizer makes codes of rows and rows of codes. It doesn't change, so that many goroutines may use it.
 type Quantizer struct {
-	cfg   Config
-	width int       // values a sub-vector
-	books []float32 // Subvectors × Centroids × width
-	norms []float32 // Subvectors × Centroids: squared lengths
+	cfg     Config
+	width   int       // values a sub-vector
+	books   []float32 // Subvectors × Centroids × width
+	columns []float32 // Subvectors × width × 256: the books with the centroids of a sub-vector side by side
+	norms   []float32 // Subvectors × 256: squared lengths of the centroids, and +Inf
+	zeros   []float32 // Subvectors × 256
 }
 
 // New makes a quantizer of codebooks, Subvectors × Centroids × Dim/Subvectors values, as faiss and hnswlib-mmap have them
@@ -59,9 +62,34 @@ func New(c Config, books []float32) (*Quantizer, error) {
 	if !vector.Finite(books) {
 		return nil, fmt.Errorf("pq: a codebook holds NaN or infinity")
 	}
-	q := &Quantizer{cfg: c, width: width, books: append([]float32(nil), books...), norms: make([]float32, c.Subvectors*c.Centroids)}
-	squares(q.norms, q.books, width)
+	q := &Quantizer{
+		cfg: c, width: width, books: append([]float32(nil), books...),
+		columns: make([]float32, c.Dim*maxCentroids), norms: make([]float32, c.Subvectors*maxCentroids),
+		zeros: make([]float32, c.Subvectors*maxCentroids),
+	}
+	for m := range c.Subvectors {
+		transpose(q.columns[m*width*maxCentroids:], q.norms[m*maxCentroids:], q.book(m), width)
+	}
 	return q, nil
+}
+
+// transpose writes a book of centroids side by side, a value after the other, and their squared lengths, +Inf for those
+// that there aren't.
+func transpose(columns, norms, book []float32, width int) {
+	clear(columns[:width*maxCentroids])
+	for c := range maxCentroids {
+		if c*width == len(book) {
+			for ; c < maxCentroids; c++ {
+				norms[c] = float32(math.Inf(1))
+			}
+			return
+		}
+		norms[c] = 0
+		for j, v := range book[c*width : (c+1)*width] {
+			columns[j*maxCentroids+c] = v
+			norms[c] += v * v
+		}
+	}
 }
 
 // Config is what the quantizer was made with, defaults filled in.
@@ -73,10 +101,10 @@ func (q *Quantizer) Books() []float32 { return q.books }
 // Stride is the number of bytes a code.
 func (q *Quantizer) Stride() int { return q.cfg.Subvectors }
 
-// book is the centroids of sub-vector m, and their squared lengths.
-func (q *Quantizer) book(m int) (centroids, norms []float32) {
-	k := q.cfg.Centroids
-	return q.books[m*k*q.width : (m+1)*k*q.width], q.norms[m*k : (m+1)*k]
+// book is the centroids of sub-vector m.
+func (q *Quantizer) book(m int) []float32 {
+	size := q.cfg.Centroids * q.width
+	return q.books[m*size : (m+1)*size]
 }
 
 // CheckCodes tests that codes are whole and name centroids that there are.
@@ -98,7 +126,6 @@ func (q *Quantizer) CheckCodes(codes []byte) error {
 // Decode writes what a code stands for to dst, Dim values. The code must be one of this quantizer.
 func (q *Quantizer) Decode(code []byte, dst []float32) {
 	for m, c := range code[:q.Stride()] {
-		centroids, _ := q.book(m)
-		copy(dst[m*q.width:(m+1)*q.width], centroids[int(c)*q.width:])
+		copy(dst[m*q.width:(m+1)*q.width], q.book(m)[int(c)*q.width:])
 	}
 }

@@ -102,7 +102,7 @@ func TestEncodeTakesTheNearestCentroid(t *testing.T) {
 		for i := range rows.Rows() {
 			row := vector.Row[float32](rows, i)
 			for m, got := range codes[i*4 : i*4+4] {
-				book, _ := q.book(m)
+				book := q.book(m)
 				v := row[m*width : (m+1)*width]
 				best := math.Inf(1)
 				for c := range 50 {

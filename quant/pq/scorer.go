@@ -14,13 +14,26 @@ type Scorer struct {
 	codes   []byte
 	table   []float32 // Subvectors × 256
 	own     []float32
-	base    float32 // that sums start from
+	scaled  []float32 // own, times what the table asks for
+	base    float32   // that sums start from
 	squared bool
 }
 
 // NewScorer makes a scorer of codes, which are those of q.
 func NewScorer(q *Quantizer, codes []byte) *Scorer {
-	return &Scorer{q: q, codes: codes, table: make([]float32, q.cfg.Subvectors*maxCentroids), own: make([]float32, q.cfg.Dim)}
+	s := &Scorer{}
+	s.Reset(q, codes)
+	return s
+}
+
+// Reset makes s a scorer of other codes.
+func (s *Scorer) Reset(q *Quantizer, codes []byte) {
+	s.codes = codes
+	if s.q == q {
+		return
+	}
+	s.q, s.table = q, make([]float32, q.cfg.Subvectors*maxCentroids)
+	s.own, s.scaled = make([]float32, q.cfg.Dim), make([]float32, q.cfg.Dim)
 }
 
 // SquaredL2 lets distances be squared Euclidean ones between query and decoded code, whatever the metric, from the next
@@ -36,43 +49,19 @@ func (s *Scorer) BindOwn() {
 	if q.cfg.Metric == vector.Cosine {
 		vector.Normalize(s.own)
 	}
-	euclidean := q.cfg.Metric == vector.L2 || s.squared
+	init, factor := q.zeros, float32(-1)
 	s.base = 1
-	if euclidean {
+	if q.cfg.Metric == vector.L2 || s.squared {
+		init, factor = q.norms, -2
 		s.base = 0
-		for _, v := range s.own {
+	}
+	for i, v := range s.own {
+		s.scaled[i] = factor * v
+		if factor == -2 {
 			s.base += v * v
 		}
 	}
-	for m := range q.cfg.Subvectors {
-		centroids, norms := q.book(m)
-		table := s.table[m*maxCentroids:][:len(norms)]
-		products(table, s.own[m*q.width:(m+1)*q.width], centroids)
-		for i, n := range norms {
-			if euclidean {
-				table[i] = n - 2*table[i]
-			} else {
-				table[i] = -table[i]
-			}
-		}
-	}
-}
-
-// products fills out with the inner products of v and the centroids.
-func products(out, v, centroids []float32) {
-	if len(v) == 2 {
-		for i := range out {
-			out[i] = v[0]*centroids[2*i] + v[1]*centroids[2*i+1]
-		}
-		return
-	}
-	for i := range out {
-		c := centroids[i*len(v) : (i+1)*len(v)]
-		out[i] = 0
-		for j, x := range v {
-			out[i] += x * c[j]
-		}
-	}
+	simd.Active.Tables(&s.table[0], &init[0], &q.columns[0], &s.scaled[0], q.cfg.Subvectors, q.width)
 }
 
 // BindRow binds the scorer to what row id's code stands for.

@@ -112,17 +112,18 @@ func (t *trainer) place(ctx context.Context, m int) {
 	for i, at := range rnd.Perm(max(t.n, k))[:k] {
 		copy(book[i*w:(i+1)*w], data[at%t.n*w:])
 	}
-	norms, sums, count := make([]float32, k), make([]float64, k*w), make([]int, k)
+	f := newFinder(w)
+	sums, count := make([]float64, k*w), make([]int, k)
 	for range t.o.Rounds {
 		if ctx.Err() != nil {
 			return
 		}
-		squares(norms, book, w)
+		f.take(book)
 		clear(sums)
 		clear(count)
 		for i := range t.n {
 			v := data[i*w : (i+1)*w]
-			c := nearest(v, book, norms)
+			c := f.nearest(v)
 			count[c]++
 			for j, x := range v {
 				sums[c*w+j] += float64(x)
@@ -135,21 +136,38 @@ func (t *trainer) place(ctx context.Context, m int) {
 				}
 			}
 			if count[c] == 0 {
-				at := t.far(rnd, data, book, norms)
+				at := t.far(rnd, data, book, f)
 				copy(book[c*w:(c+1)*w], data[at*w:(at+1)*w])
 			}
 		}
 	}
 }
 
+// finder finds the centroid of one book that is nearest.
+type finder struct {
+	columns, norms, table, v []float32
+}
+
+func newFinder(width int) *finder {
+	return &finder{make([]float32, width*maxCentroids), make([]float32, maxCentroids), make([]float32, maxCentroids), make([]float32, width)}
+}
+
+func (f *finder) take(book []float32) { transpose(f.columns, f.norms, book, len(f.v)) }
+
+func (f *finder) nearest(v []float32) int {
+	copy(f.v, v)
+	distances(f.table, f.norms, f.columns, f.v, 1)
+	return smallest(f.table)
+}
+
 // far draws a few sub-vectors and gives the one that is farthest from its centroid.
-func (t *trainer) far(rnd *rand.Rand, data, book, norms []float32) int {
+func (t *trainer) far(rnd *rand.Rand, data, book []float32, f *finder) int {
 	const drawn = 16
 	best, most := 0, float32(-1)
 	for range drawn {
 		i := rnd.IntN(t.n)
 		v := data[i*t.width : (i+1)*t.width]
-		c := nearest(v, book, norms)
+		c := f.nearest(v)
 		var d float32
 		for j, x := range v {
 			e := x - book[c*t.width+j]
@@ -160,14 +178,4 @@ func (t *trainer) far(rnd *rand.Rand, data, book, norms []float32) int {
 		}
 	}
 	return best
-}
-
-// squares fills norms with the squared lengths of the centroids in book.
-func squares(norms, book []float32, width int) {
-	for i := range norms {
-		norms[i] = 0
-		for _, v := range book[i*width : (i+1)*width] {
-			norms[i] += v * v
-		}
-	}
 }

@@ -24,12 +24,13 @@ var routines = map[string]func(){
 	"keys":     keyKernels,
 	"prefetch": prefetchFunc,
 	"round":    roundKernel,
+	"tables":   tableKernels,
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
-	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys, round")
+	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys, round, tables")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
 	switch list := kernels(*elem); {
