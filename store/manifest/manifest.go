@@ -79,6 +79,7 @@ type Build struct {
 type Tuned struct {
 	Ef     int     `json:"ef"`
 	Slack  float32 `json:"slack,omitempty"`
+	Share  float64 `json:"share,omitempty"` // of the true neighbours that the shards probed should hold
 	K      int     `json:"k"`
 	Recall float64 `json:"recall"` // measured with these
 }
@@ -150,6 +151,8 @@ func (m *Manifest) check() (field string, err error) {
 		return "tuned", fmt.Errorf("ef %d is not at least 1", m.Tuned.Ef)
 	case m.Tuned != nil && m.Tuned.Slack < 0:
 		return "tuned", fmt.Errorf("slack %v is not at least 0", m.Tuned.Slack)
+	case m.Tuned != nil && !(m.Tuned.Share >= 0 && m.Tuned.Share <= 1):
+		return "tuned", fmt.Errorf("share %v is not 0 to 1", m.Tuned.Share)
 	}
 	for _, s := range m.files() {
 		if s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." {
