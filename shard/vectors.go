@@ -37,6 +37,14 @@ func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows ve
 }
 
 func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) error) error {
+	if p.blocks != nil {
+		s, err := newBlockStream(p.blocks)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return p.EachVector(ctx, vectorBlock, s.read, fn)
+	}
 	if p.rows == nil {
 		return p.EachVector(ctx, vectorBlock, nil, fn)
 	}
@@ -119,4 +127,40 @@ func (s *rowStream) fill(from, to int64) error {
 	}
 	s.have, s.next = s.room[:n], first+n
 	return s.rows.check(first, s.have)
+}
+
+// blockStream reads the rows in a file of blocks from front to back.
+type blockStream struct {
+	*os.File
+	blocks *blockFile
+	block  []byte
+	number int // of block; −1: none
+}
+
+func newBlockStream(b *blockFile) (*blockStream, error) {
+	f, err := os.Open(b.path)
+	if err != nil {
+		return nil, err
+	}
+	return &blockStream{File: f, blocks: b, block: make([]byte, b.Block), number: -1}, nil
+}
+
+// read is a hnsw.VectorReader.
+func (s *blockStream) read(id uint32, dst []float32) error {
+	b := s.blocks
+	if number := b.BlockOf(id); number != s.number {
+		if _, err := s.ReadAt(s.block, b.Offset(number)); err != nil {
+			return fmt.Errorf("%s: %w", b.path, err)
+		}
+		if err := b.Check(b.path, number, s.block); err != nil {
+			return err
+		}
+		s.number = number
+	}
+	m, err := vector.FromBytes(b.Row(s.block, id), b.Type, 1, b.Dim, 0)
+	if err != nil {
+		return err
+	}
+	m.Decode(0, dst)
+	return nil
 }

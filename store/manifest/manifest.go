@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/store"
@@ -89,7 +90,14 @@ type Shard struct {
 	File   string `json:"file"`
 	Rows   int    `json:"rows"`
 	Bytes  int64  `json:"bytes"`
-	CRC32C string `json:"header_crc32c"` // of the file's header, which holds the checksums of the rest
+	CRC32C string `json:"header_crc32c"`    // of the file's header, which holds the checksums of the rest
+	Blocks *Shard `json:"blocks,omitempty"` // the file that holds rows and links once more, side by side
+}
+
+// Sum is CRC32C as a number.
+func (s *Shard) Sum() (uint32, error) {
+	n, err := strconv.ParseUint(s.CRC32C, 16, 32)
+	return uint32(n), err
 }
 
 // headBytes is the part of a shard's file that CRC32C is about: its header but for the header's own checksum, with which
@@ -123,10 +131,16 @@ func Read(dir string) (*Manifest, error) {
 
 // files are the shards' and that of the routing.
 func (m *Manifest) files() []Shard {
-	if m.Routing == nil {
-		return m.Shards
+	all := slices.Clone(m.Shards)
+	for _, s := range m.Shards {
+		if s.Blocks != nil {
+			all = append(all, *s.Blocks)
+		}
 	}
-	return append(slices.Clone(m.Shards), m.Routing.Shard)
+	if m.Routing != nil {
+		all = append(all, m.Routing.Shard)
+	}
+	return all
 }
 
 // checkKind names the field by which this is something else than a manifest of this version.
