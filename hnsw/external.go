@@ -57,12 +57,17 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) (err error) {
 	if err := r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1)); err != nil {
 		return err
 	}
+	return r.replace(func(g *graph) *graph { return g.with(rows, o) })
+}
+
+// replace puts the graph that with makes of the present one in its place.
+func (r *Reader) replace(with func(*graph) *graph) error {
 	for {
 		g := r.graph.Load()
 		if g == nil {
 			return ErrClosed
 		}
-		if r.graph.CompareAndSwap(g, g.with(rows, o)) {
+		if r.graph.CompareAndSwap(g, with(g)) {
 			return nil
 		}
 	}
@@ -91,7 +96,7 @@ func (c *Config) checkUnit(rows vector.Matrix, step int) error {
 func (g *graph) with(rows vector.Matrix, o AttachOptions) *graph {
 	n := &graph{
 		m0: g.m0, m: g.m, capacity: g.capacity, links0: g.links0, upper: g.upper, upperAt: g.upperAt, levels: g.levels,
-		labels: g.labels, inbound: g.inbound, deleted: g.deleted, ready: g.ready, packed: g.packed,
+		labels: g.labels, shift: g.shift, inbound: g.inbound, deleted: g.deleted, ready: g.ready, packed: g.packed,
 		rows: rows, mapped: g.checked || o.Mapped, checked: g.checked, base: g,
 	}
 	n.refs.Store(1)
