@@ -40,7 +40,15 @@ func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
 // Attach is Index.Attach.
 func (f *Frozen) Attach(rows vector.Matrix, o AttachOptions) error { return f.attach(rows, o) }
 
-func (r *Reader) attach(rows vector.Matrix, o AttachOptions) (err error) {
+func (r *Reader) attach(rows vector.Matrix, o AttachOptions) error {
+	if err := r.CheckRows(rows, o); err != nil {
+		return err
+	}
+	return r.replace(func(g *graph) *graph { return g.with(rows, o) })
+}
+
+// CheckRows gives the error that Attach would give for rows.
+func (r *Reader) CheckRows(rows vector.Matrix, o AttachOptions) (err error) {
 	if o.Mapped {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
@@ -54,10 +62,7 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) (err error) {
 	case rows.Rows() < r.Len():
 		return fmt.Errorf("hnsw: %d rows for an index of %d elements", rows.Rows(), r.Len())
 	}
-	if err := r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1)); err != nil {
-		return err
-	}
-	return r.replace(func(g *graph) *graph { return g.with(rows, o) })
+	return r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1))
 }
 
 // replace puts the graph that with makes of the present one in its place.

@@ -29,7 +29,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if err := m.Check(dir); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, m: m}
+	x := &Index{dir: dir, described: manifest.Name, m: m}
 	var err error
 	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err
@@ -51,6 +51,7 @@ func (x *Index) open(ctx context.Context, dir string) error {
 		if err := x.checkPart(p, filepath.Join(dir, s.File), s); err != nil {
 			return err
 		}
+		p.rowsAt, p.rowsEnd = rows, rows+s.Rows
 		rows += s.Rows
 	}
 	x.metric = x.parts[0].Metric()
@@ -118,7 +119,7 @@ func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &part{Reader: &f.Reader, close: f.Close, attach: f.Attach}, nil
+	return &part{Reader: &f.Reader, close: f.Close, frozen: f}, nil
 }
 
 func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-
-	"github.com/shale-search/shale/store/manifest"
 )
 
 // CheckLabels counts the different labels of all shards, which must be as many as the index has rows.
@@ -20,7 +18,7 @@ func (x *Index) CheckLabels() []error {
 	}
 	slices.Sort(all)
 	if n := len(slices.Compact(all)); n != x.m.Rows {
-		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "rows", "%d, the shards hold %d different labels", x.m.Rows, n)}
+		return []error{corrupt(filepath.Join(x.dir, x.described), "rows", "%d, the shards hold %d different labels", x.m.Rows, n)}
 	}
 	return nil
 }

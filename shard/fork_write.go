@@ -1,0 +1,116 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/vector"
+)
+
+// ForkShardOptions says how to build a shard of a directory of hnswlib-mmap. The zero value of a field means its default.
+type ForkShardOptions struct {
+	Shard          int // its number, from 0 on
+	Start          int // the number that its first row has in the whole index
+	Metric         vector.Metric
+	M              int // links a new row; default 8
+	EfConstruction int // default 200
+	Threads        int // default GOMAXPROCS
+	Progress       func(done int)
+}
+
+// BuildForkShard builds a graph of rows, fp32 or fp16, and writes its links as shard_N.graph and what rows they are of as
+// shard_N.meta to dir, which is made where its parent exists. Labels are 0 … n − 1, the rows of the shard. The rows aren't
+// changed: where the metric is cosine the graph is that of a normalised copy. A graph built with one thread depends on
+// nothing but rows and options; more threads change which links are found, not which row is whose.
+func BuildForkShard(ctx context.Context, dir string, rows vector.Matrix, o ForkShardOptions) error {
+	if o.Shard < 0 || o.Start < 0 || o.Start > math.MaxInt-rows.Rows() {
+		return fmt.Errorf("shard %d from row %d on: numbers start at 0", o.Shard, o.Start)
+	}
+	rows, free, err := unitCopy(rows, o.Metric)
+	if err != nil {
+		return fmt.Errorf("build shard %d: %w", o.Shard, err)
+	}
+	defer free()
+	x, err := buildGraph(ctx, rows, o)
+	if err != nil {
+		return fmt.Errorf("build shard %d: %w", o.Shard, err)
+	}
+	defer x.Close()
+	return WriteForkShard(ctx, dir, o.Shard, o.Start, x)
+}
+
+// WriteForkShard writes a graph, whose labels are those of its rows within the shard, as shard_N.graph and shard_N.meta to dir.
+// start is the number that its first row has in the whole index.
+func WriteForkShard(ctx context.Context, dir string, shard, start int, x GraphSource) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("write shard %d: %w", shard, err)
+	}
+	if err := hnswlib.WriteGraph(ctx, filepath.Join(dir, hnswlib.ShardGraphName(shard)), x); err != nil {
+		return fmt.Errorf("write shard %d: %w", shard, err)
+	}
+	n := uint64(x.Len())
+	m := hnswlib.ShardMeta{Start: uint64(start), End: uint64(start) + n, Count: n}
+	if err := hnswlib.WriteShardMeta(filepath.Join(dir, hnswlib.ShardMetaName(shard)), m); err != nil {
+		return fmt.Errorf("write shard %d: %w", shard, err)
+	}
+	return nil
+}
+
+// GraphSource is a graph that can be written: *hnsw.Index and *hnsw.Frozen.
+type GraphSource interface {
+	hnswlib.Source
+	Len() int
+}
+
+// WriteForkMeta writes index.meta, which makes the shards written to dir an index.
+func WriteForkMeta(dir string, m hnswlib.IndexMeta) error {
+	return hnswlib.WriteIndexMeta(filepath.Join(dir, hnswlib.IndexMetaName), m)
+}
+
+// buildGraph builds links over rows, which must outlive them.
+func buildGraph(ctx context.Context, rows vector.Matrix, o ForkShardOptions) (*hnsw.Index, error) {
+	if o.M == 0 {
+		o.M = 8
+	}
+	x, err := hnsw.New(hnsw.Config{
+		Dim: rows.Dim(), Metric: o.Metric, M: o.M, EfConstruction: o.EfConstruction, Seed: 100 + uint64(o.Shard),
+		Storage: vector.External, Capacity: rows.Rows(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = x.Attach(rows, hnsw.AttachOptions{}); err == nil {
+		err = x.AddAttached(ctx, rows.Rows(), nil, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+	}
+	if err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
+}
+
+// unitCopy gives rows as the metric wants them: for cosine a normalised copy, which free frees, else themselves.
+func unitCopy(rows vector.Matrix, metric vector.Metric) (unit vector.Matrix, free func(), err error) {
+	if metric != vector.Cosine {
+		return rows, func() {}, nil
+	}
+	r, err := mmap.Anonymous(rows.Rows() * rows.Dim() * 4)
+	if err != nil {
+		return rows, nil, err
+	}
+	data := mmap.Slice[float32](r, 0, rows.Rows()*rows.Dim())
+	for i := range rows.Rows() {
+		row := data[i*rows.Dim() : (i+1)*rows.Dim()]
+		rows.Decode(i, row)
+		vector.Normalize(row)
+	}
+	unit, err = vector.Of(data, rows.Dim())
+	return unit, func() { _ = r.Close() }, err // unmapping what mmap gave can't fail
+}
