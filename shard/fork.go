@@ -59,7 +59,7 @@ func OpenGraph(ctx context.Context, path string, o ForkOptions) (*Index, error) 
 	if err == nil {
 		p := f.x.parts[0]
 		p.rowsEnd = p.Len()
-		f.finish(filepath.Base(path))
+		f.finish()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.x.Close())
@@ -91,7 +91,7 @@ func (f *forkOpener) open() error {
 			return err
 		}
 	}
-	f.finish(hnswlib.IndexMetaName)
+	f.finish()
 	if total >= 0 && f.x.m.Rows != total {
 		return corrupt(f.path(hnswlib.IndexMetaName), "total", "%d rows, the %d shards hold %d", total, shards, f.x.m.Rows)
 	}
@@ -227,12 +227,12 @@ func (f *forkOpener) tempFile() (string, error) {
 	return "", errors.Join(errs...)
 }
 
-// finish describes what was opened. described is the file that says what the directory holds.
-func (f *forkOpener) finish(described string) {
+// finish describes what was opened.
+func (f *forkOpener) finish() {
 	x, c := f.x, f.x.parts[0].Config()
-	x.metric, x.described = f.o.Metric, described
+	x.metric = f.o.Metric
 	x.m = &manifest.Manifest{
-		Dim: c.Dim, Metric: c.Metric.String(), Storage: vector.Float32.String(), Keep: vector.External.String(),
+		Dim: c.Dim, Metric: c.Metric.String(), Storage: vector.External.String(), Keep: vector.External.String(),
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction,
 	}
 	for _, p := range x.parts {

@@ -44,35 +44,104 @@ func BuildForkShard(ctx context.Context, dir string, rows vector.Matrix, o ForkS
 		return fmt.Errorf("build shard %d: %w", o.Shard, err)
 	}
 	defer x.Close()
-	return WriteForkShard(ctx, dir, o.Shard, o.Start, x)
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("build shard %d: %w", o.Shard, err)
+	}
+	return writeForkShard(ctx, dir, o.Shard, ForkShard{x, o.Start})
 }
 
-// WriteForkShard writes a graph, whose labels are those of its rows within the shard, as shard_N.graph and shard_N.meta to dir.
-// start is the number that its first row has in the whole index.
-func WriteForkShard(ctx context.Context, dir string, shard, start int, x GraphSource) error {
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("write shard %d: %w", shard, err)
+// ForkShard is a shard to be written: a graph and the number that its first row has in the whole index. Labels are those of
+// the shard, from 0 on.
+type ForkShard struct {
+	Graph ForkGraph
+	Start int
+}
+
+// ForkGraph is a graph that can be written: *hnsw.Index and *hnsw.Frozen.
+type ForkGraph interface {
+	hnswlib.Source
+	Len() int
+	Config() hnsw.Config
+}
+
+func writeForkShard(ctx context.Context, dir string, i int, s ForkShard) error {
+	if err := hnswlib.WriteGraph(ctx, filepath.Join(dir, hnswlib.ShardGraphName(i)), s.Graph); err != nil {
+		return fmt.Errorf("write shard %d: %w", i, err)
 	}
-	if err := hnswlib.WriteGraph(ctx, filepath.Join(dir, hnswlib.ShardGraphName(shard)), x); err != nil {
-		return fmt.Errorf("write shard %d: %w", shard, err)
-	}
-	n := uint64(x.Len())
-	m := hnswlib.ShardMeta{Start: uint64(start), End: uint64(start) + n, Count: n}
-	if err := hnswlib.WriteShardMeta(filepath.Join(dir, hnswlib.ShardMetaName(shard)), m); err != nil {
-		return fmt.Errorf("write shard %d: %w", shard, err)
+	start, n := uint64(s.Start), uint64(s.Graph.Len())
+	m := hnswlib.ShardMeta{Start: start, End: start + n, Count: n}
+	if err := hnswlib.WriteShardMeta(filepath.Join(dir, hnswlib.ShardMetaName(i)), m); err != nil {
+		return fmt.Errorf("write shard %d: %w", i, err)
 	}
 	return nil
 }
 
-// GraphSource is a graph that can be written: *hnsw.Index and *hnsw.Frozen.
-type GraphSource interface {
-	hnswlib.Source
-	Len() int
-}
-
-// WriteForkMeta writes index.meta, which makes the shards written to dir an index.
+// WriteForkMeta writes index.meta, which makes the shards in dir an index.
 func WriteForkMeta(dir string, m hnswlib.IndexMeta) error {
 	return hnswlib.WriteIndexMeta(filepath.Join(dir, hnswlib.IndexMetaName), m)
+}
+
+// WriteFork writes shards, one at least, as a directory of hnswlib-mmap, which appears whole or not at all and takes the place
+// of one that is there.
+func WriteFork(ctx context.Context, dir string, shards []ForkShard) (err error) {
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(temp))
+		}
+	}()
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	c := shards[0].Graph.Config()
+	m := hnswlib.IndexMeta{Shards: len(shards), Dim: c.Dim, M: c.M, EfConstruction: c.EfConstruction, Metric: c.Metric}
+	for i, s := range shards {
+		if err := writeForkShard(ctx, temp, i, s); err != nil {
+			return err
+		}
+		m.Total += s.Graph.Len()
+	}
+	if err := WriteForkMeta(temp, m); err != nil {
+		return err
+	}
+	return moveInto(temp, dir)
+}
+
+// ForkShards are the shards of an index of links alone as WriteFork takes them; of others there are none.
+func (x *Index) ForkShards() []ForkShard {
+	if !x.GraphOnly() {
+		return nil
+	}
+	var shards []ForkShard
+	for _, p := range x.parts {
+		s := ForkShard{p.frozen, p.rowsAt}
+		if !x.global.Load() {
+			s.Graph = localLabels{p.frozen, uint64(p.rowsAt)}
+		}
+		shards = append(shards, s)
+	}
+	return shards
+}
+
+// localLabels is a graph whose labels are those of a shard.
+type localLabels struct {
+	*hnsw.Frozen
+	start uint64
+}
+
+// WithImage is that of the graph, but for labels.
+func (l localLabels) WithImage(fn func(*hnsw.Image) error) error {
+	return l.Frozen.WithImage(func(m *hnsw.Image) error {
+		local := *m
+		local.Labels = make([]uint64, len(m.Labels))
+		for i, label := range m.Labels {
+			local.Labels[i] = label - l.start
+		}
+		return fn(&local)
+	})
 }
 
 // buildGraph builds links over rows, which must outlive them.

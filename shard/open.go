@@ -29,7 +29,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if err := m.Check(dir); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, described: manifest.Name, m: m}
+	x := &Index{dir: dir, m: m}
 	var err error
 	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err

@@ -17,16 +17,15 @@ import (
 
 // Index is a directory of shards, read-only. Its methods may be called from many goroutines at once.
 type Index struct {
-	dir       string
-	described string // the file in dir that says what the index holds
-	m         *manifest.Manifest
-	metric    vector.Metric
-	parts     []*part
-	router    *router // nil: there is none, every search covers all shards
-	plan      Plan
+	dir    string
+	m      *manifest.Manifest
+	metric vector.Metric
+	parts  []*part
+	router *router // nil: there is none, every search covers all shards
+	plan   Plan
 
 	attaching sync.Mutex
-	global    atomic.Bool // the graphs' labels are the whole index's, of a directory of hnswlib-mmap
+	global    atomic.Bool // of a directory of hnswlib-mmap: labels in its graphs are the whole index's
 	faults    atomic.Bool // reading the rows attached may fault
 
 	lanes sync.Pool

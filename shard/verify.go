@@ -4,7 +4,22 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+
+	"github.com/shale-search/shale/store/manifest"
 )
+
+// Reachable is the number of elements that links lead to from the entry points of their shards.
+func (x *Index) Reachable() (int, error) {
+	sum := 0
+	for i, p := range x.parts {
+		n, err := p.Reachable()
+		if err != nil {
+			return 0, x.ofPart(i, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
 
 // CheckLabels counts the different labels of all shards, which must be as many as the index has rows.
 func (x *Index) CheckLabels() []error {
@@ -18,7 +33,7 @@ func (x *Index) CheckLabels() []error {
 	}
 	slices.Sort(all)
 	if n := len(slices.Compact(all)); n != x.m.Rows {
-		return []error{corrupt(filepath.Join(x.dir, x.described), "rows", "%d, the shards hold %d different labels", x.m.Rows, n)}
+		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "rows", "%d, the shards hold %d different labels", x.m.Rows, n)}
 	}
 	return nil
 }

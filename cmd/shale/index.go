@@ -14,24 +14,31 @@ import (
 	"github.com/shale-search/shale/dataset"
 )
 
-// indexFlags say what an hnswlib index doesn't.
+// indexFlags say what an index of hnswlib doesn't.
 type indexFlags struct {
 	metric  string
 	dim     int
 	memory  string
 	vectors string
 	mapped  bool
+
+	withoutVectors bool // an index of links alone doesn't need them
 }
 
 // addMemory is for commands that only search.
 func (f *indexFlags) addMemory(c *cobra.Command) {
 	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: rows that don't fit are read from disk (default: all in memory)")
 	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	f.addVectors(c)
+}
+
+// addVectors is for commands that read the vectors of an index.
+func (f *indexFlags) addVectors(c *cobra.Command) {
 	c.Flags().StringVar(&f.vectors, "vectors", "", "map the vectors of an index of links alone from `FILE` (default: the one it was built from)")
 }
 
 func (f *indexFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an hnswlib index, whose file doesn't tell")
+	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an index.bin or a .graph of hnswlib, which don't tell")
 	c.Flags().IntVar(&f.dim, "dim", 0, "expect `N` values a vector (default: whatever the index has)")
 }
 
@@ -49,8 +56,8 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		if o.Metric, err = parseMetric(c, f.metric); err != nil {
 			return nil, err
 		}
-	} else if kind, err := shale.Detect(path); err == nil && kind == shale.Hnswlib {
-		return nil, usagef(c, "%s is an hnswlib index, which doesn't hold its metric: give --metric l2, ip or cosine", path)
+	} else if kind, err := shale.Detect(path); err == nil && (kind == shale.Hnswlib || kind == shale.Graph) {
+		return nil, usagef(c, "%s is a file of hnswlib, which doesn't hold its metric: give --metric l2, ip or cosine", path)
 	}
 	index, err := shale.Open(c.Context(), path, o)
 	if err != nil {
@@ -73,6 +80,9 @@ func (f *indexFlags) attach(index *shale.Index, path string) error {
 		if f.vectors != "" {
 			return fmt.Errorf("%s has vectors of its own: leave out --vectors", path)
 		}
+		return nil
+	}
+	if f.withoutVectors {
 		return nil
 	}
 	file := cmp.Or(f.vectors, index.Vectors())
