@@ -2,7 +2,8 @@ package hnsw
 
 import "unsafe"
 
-// countLabels frees the labels where each is one more than that of the element before.
+// countLabels tests that no two elements carry one label, and frees the labels where each is one more than that of the element
+// before.
 func (f *Frozen) countLabels() error {
 	g, n := f.graph.Load(), f.Len()
 	if n == 0 {
@@ -10,7 +11,7 @@ func (f *Frozen) countLabels() error {
 	}
 	for i, label := range g.labels[:n] {
 		if label != g.labels[0]+uint64(i) {
-			return nil
+			return checkLabels(g.labels[:n])
 		}
 	}
 	g.shift = g.labels[0]

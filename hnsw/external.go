@@ -28,7 +28,7 @@ const (
 
 // Attach gives the index its rows, Float32 or Float16, in place of those attached before; searches under way end on these.
 // They are neither copied nor changed and must outlive the index. Where the metric is cosine they must be of length 1, of
-// which a sample is tested.
+// which a sample is tested; and of what links are there some are, by which ErrOtherRows tells other rows.
 func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
 	x.attaching.Lock()
 	defer x.attaching.Unlock()
@@ -49,7 +49,7 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) error {
 
 // CheckRows gives the error that Attach would give for rows.
 func (r *Reader) CheckRows(rows vector.Matrix, o AttachOptions) (err error) {
-	if o.Mapped {
+	if o.Mapped || r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
 	switch {
@@ -62,7 +62,15 @@ func (r *Reader) CheckRows(rows vector.Matrix, o AttachOptions) (err error) {
 	case rows.Rows() < r.Len():
 		return fmt.Errorf("hnsw: %d rows for an index of %d elements", rows.Rows(), r.Len())
 	}
-	return r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1))
+	if err := r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1)); err != nil {
+		return err
+	}
+	g, err := r.view()
+	if err != nil {
+		return err
+	}
+	defer g.release()
+	return r.cfg.checkFit(g, min(r.Len(), g.capacity), rows)
 }
 
 // replace puts the graph that with makes of the present one in its place.

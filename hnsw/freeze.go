@@ -69,8 +69,8 @@ func RestoreFrozen(c Config, count, upperLists int, fill func(*Image) error) (*F
 	if c.external() {
 		err = f.countLabels()
 	}
-	if c.external() && c.Codes.Bits == 0 {
-		err = errors.Join(err, f.pack())
+	if err == nil && c.external() && c.Codes.Bits == 0 {
+		err = f.pack()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
