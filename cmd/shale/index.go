@@ -98,6 +98,7 @@ func (f *indexFlags) attach(index *shale.Index, path string) error {
 
 // openToChange opens an index that can be changed.
 func (f *indexFlags) openToChange(c *cobra.Command, path string) (*shale.Index, error) {
+	f.withoutVectors = true
 	index, err := f.open(c, path)
 	if err == nil && index.Graph() == nil {
 		index.Close()
