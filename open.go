@@ -18,6 +18,9 @@ import (
 type OpenOptions struct {
 	Metric Metric // of an hnswlib index or a .graph, which don't hold it
 	Dim    int    // expected values a vector; 0: as the index has
+	// LabelsAreGlobal says that the graphs of a directory of hnswlib-mmap hold labels of the whole index, as they do where they
+	// were given them, and not those of rows within the shard.
+	LabelsAreGlobal bool
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
 	// codes, searches of an index directory read rows from disk, and the index can't be changed.
 	Memory int64
@@ -50,7 +53,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	case Graph:
 		x.shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
 	case ForkShards:
-		x.shards, err = shard.OpenFork(ctx, path, shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped})
+		x.shards, err = shard.OpenFork(ctx, path, shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
 	default:
 		x.graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
 	}

@@ -61,6 +61,8 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	}
 	graph := x.single()
 	switch {
+	case graph == nil && format == Directory && x.shards.GraphOnly():
+		return x.saveGraphs(ctx, path, o)
 	case graph == nil && x.shards.Shards() > 1:
 		return fmt.Errorf("%d shards can't become one graph: build an index of one shard", x.shards.Shards())
 	case graph == nil:
@@ -122,6 +124,17 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	}
 	x.home, x.generation = dir, generation+1
 	return removeOthers(dir, shardName(generation+1))
+}
+
+// saveGraphs writes several graphs of links alone as a directory.
+func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
+	if _, err := os.Stat(dir); err == nil && !o.Replace && !isEmptyDir(dir) {
+		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
+	}
+	if err := x.noteVectors(dir, o.Vectors); err != nil {
+		return err
+	}
+	return x.shards.SaveGraphs(ctx, dir, func(m *manifest.Manifest) { m.Vectors, m.Tuned = x.vectors, x.tuned.Load() })
 }
 
 // noteVectors keeps the way from dir to a file of vectors, if one is given.

@@ -83,31 +83,18 @@ func WriteForkMeta(dir string, m hnswlib.IndexMeta) error {
 
 // WriteFork writes shards, one at least, as a directory of hnswlib-mmap, which appears whole or not at all and takes the place
 // of one that is there.
-func WriteFork(ctx context.Context, dir string, shards []ForkShard) (err error) {
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(temp))
-		}
-	}()
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
+func WriteFork(ctx context.Context, dir string, shards []ForkShard) error {
 	c := shards[0].Graph.Config()
 	m := hnswlib.IndexMeta{Shards: len(shards), Dim: c.Dim, M: c.M, EfConstruction: c.EfConstruction, Metric: c.Metric}
-	for i, s := range shards {
-		if err := writeForkShard(ctx, temp, i, s); err != nil {
-			return err
+	return writeDir(dir, hnswlib.IsShardFile, func(temp string) error {
+		for i, s := range shards {
+			if err := writeForkShard(ctx, temp, i, s); err != nil {
+				return err
+			}
+			m.Total += s.Graph.Len()
 		}
-		m.Total += s.Graph.Len()
-	}
-	if err := WriteForkMeta(temp, m); err != nil {
-		return err
-	}
-	return moveInto(temp, dir)
+		return WriteForkMeta(temp, m)
+	})
 }
 
 // ForkShards are the shards of an index of links alone as WriteFork takes them; of others there are none.

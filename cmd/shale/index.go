@@ -21,6 +21,7 @@ type indexFlags struct {
 	memory  string
 	vectors string
 	mapped  bool
+	global  bool
 
 	withoutVectors bool // an index of links alone doesn't need them
 }
@@ -40,6 +41,7 @@ func (f *indexFlags) addVectors(c *cobra.Command) {
 func (f *indexFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an index.bin or a .graph of hnswlib, which don't tell")
 	c.Flags().IntVar(&f.dim, "dim", 0, "expect `N` values a vector (default: whatever the index has)")
+	c.Flags().BoolVar(&f.global, "global-labels", false, "take the labels in shards of hnswlib-mmap as they are, not as those of rows within the shard")
 }
 
 // open opens the index at path.
@@ -47,7 +49,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if err := atLeast(c, "dim", f.dim, 0); err != nil {
 		return nil, err
 	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, LabelsAreGlobal: f.global}
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err

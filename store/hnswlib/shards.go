@@ -26,6 +26,13 @@ func ShardGraphName(i int) string { return fmt.Sprintf("shard_%d.graph", i) }
 // ShardMetaName is the file that says which rows shard i has.
 func ShardMetaName(i int) string { return fmt.Sprintf("shard_%d.meta", i) }
 
+// IsShardFile reports whether a directory of shards has files of that name.
+func IsShardFile(name string) bool {
+	var i int
+	n, _ := fmt.Sscanf(name, "shard_%d.", &i) // what can't be scanned isn't such a name
+	return name == IndexMetaName || n == 1 && (name == ShardGraphName(i) || name == ShardMetaName(i))
+}
+
 const (
 	shardMetaSize   = 24
 	indexMetaMagic  = 0x53484458
