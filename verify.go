@@ -34,6 +34,10 @@ func Verify(ctx context.Context, path string) (Report, error) {
 		return verifyDirectory(ctx, path)
 	case File:
 		return verifyFile(ctx, path)
+	case Graph:
+		return verifyGraphs(shard.OpenGraph(ctx, path, shard.ForkOptions{}))
+	case ForkShards:
+		return verifyGraphs(shard.OpenFork(ctx, path, shard.ForkOptions{}))
 	}
 	return verifyHnswlib(ctx, path)
 }
@@ -137,6 +141,16 @@ func verifyHnswlib(ctx context.Context, path string) (Report, error) {
 	defer graph.Close()
 	reachable, err := graph.Reachable()
 	return Report{Rows: graph.Len(), Reachable: reachable}, err
+}
+
+// verifyGraphs tells of graphs that were opened, which checks all that the format lets one check.
+func verifyGraphs(x *shard.Index, err error) (Report, error) {
+	if err != nil {
+		return problem(err)
+	}
+	defer x.Close()
+	reachable, err := x.Reachable()
+	return Report{Rows: x.Manifest().Rows, Reachable: reachable}, err
 }
 
 // problem reports damage as such, and other errors as errors.

@@ -51,6 +51,7 @@ func (x *Index) open(ctx context.Context, dir string) error {
 		if err := x.checkPart(p, filepath.Join(dir, s.File), s); err != nil {
 			return err
 		}
+		p.rowsAt, p.rowsEnd = rows, rows+s.Rows
 		rows += s.Rows
 	}
 	x.metric = x.parts[0].Metric()
@@ -142,7 +143,7 @@ func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &part{Reader: &f.Reader, close: f.Close, attach: f.Attach}, nil
+	return &part{Reader: &f.Reader, close: f.Close, frozen: f}, nil
 }
 
 func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {

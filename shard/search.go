@@ -77,7 +77,10 @@ func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 }
 
 // faulty reports whether searches read files that are mapped.
-func (x *Index) faulty() bool { return x.plan.Mapped || len(x.parts) == 1 && x.parts[0].Faulty() }
+func (x *Index) faulty() bool { return x.plan.Mapped || x.faults.Load() }
+
+// copies reports whether a row may lie in several shards, under one label.
+func (x *Index) copies() bool { return x.m.Routing != nil && x.m.Routing.Copies > 1 || x.global.Load() }
 
 // takeLane gives the memory of a search. The caller holds using.
 func (x *Index) takeLane() (*lane, error) {
@@ -225,7 +228,7 @@ func (l *lane) walk(o *SearchOptions) error {
 	if so.Ef <= 0 {
 		depth = max(hnsw.DefaultEf, l.k)
 	}
-	l.candidates.reset(l.k, so.Rerank, l.x.m.Routing != nil && l.x.m.Routing.Copies > 1)
+	l.candidates.reset(l.k, so.Rerank, l.x.copies())
 	if l.rows != nil {
 		l.candidates.step = firstRows // fewer reads, since each step rules others out
 	}

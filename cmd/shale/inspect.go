@@ -55,7 +55,7 @@ func inspect(c *cobra.Command, path string) (*inspectReport, error) {
 	if r.Info, err = index.Info(); err != nil {
 		return nil, err
 	}
-	if format == shale.Hnswlib {
+	if format == shale.Hnswlib || format == shale.Graph {
 		r.Metric = "unknown" // the file doesn't tell
 	}
 	r.FileBytes, err = sizeOnDisk(path)
