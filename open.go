@@ -84,7 +84,7 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 			return err
 		}
 		if m.Build != nil {
-			return fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", dir, ErrNotIndex)
+			return unfinished(dir, ": build it again, and it goes on")
 		}
 		shards, graph, err := openFiles(ctx, dir, m, o)
 		if err == nil {
@@ -100,10 +100,15 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 	}
 }
 
+// unfinished says that the index in dir isn't one yet, and what to do about it.
+func unfinished(dir, advice string) error {
+	return fmt.Errorf("%s: %w: its build isn't finished%s", filepath.Join(dir, manifest.Name), ErrNotIndex, advice)
+}
+
 // openFiles opens what m names: shards, where there are several or where a graph is mapped, or has its rows elsewhere or on
 // disk; or else a graph.
 func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) (*shard.Index, *hnsw.Index, error) {
-	if err := m.Check(dir); err != nil {
+	if err := checkDirectory(dir, m); err != nil {
 		return nil, nil, err
 	}
 	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == vector.External.String()
@@ -120,4 +125,27 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})
 	return nil, x, err
+}
+
+// checkDirectory tests that the files in dir are those that m is of, and as it says.
+func checkDirectory(dir string, m *manifest.Manifest) error {
+	if err := m.Check(dir); err != nil {
+		return err
+	}
+	if err := m.CheckContent(dir); err != nil {
+		return err
+	}
+	for _, s := range m.Shards {
+		info, err := store.Inspect(filepath.Join(dir, s.File))
+		if err != nil {
+			return err
+		}
+		if storage, keep := storageOf(info.Config); storage != m.Storage || keep != m.Keep {
+			return &store.FormatError{
+				File: filepath.Join(dir, manifest.Name), Offset: -1, Field: "storage and keep",
+				Reason: fmt.Sprintf("%q and %q, those of %s are %q and %q", m.Storage, m.Keep, s.File, storage, keep),
+			}
+		}
+	}
+	return nil
 }

@@ -29,6 +29,9 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if err := m.Check(dir); err != nil {
 		return nil, err
 	}
+	if err := m.CheckContent(dir); err != nil {
+		return nil, err
+	}
 	x := &Index{dir: dir, m: m}
 	var err error
 	if x.plan, err = planOpen(dir, m, o); err != nil {
@@ -41,8 +44,10 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 }
 
 func (x *Index) open(ctx context.Context, dir string) error {
-	rows := 0
-	for _, s := range x.m.Shards {
+	for i, s := range x.m.Shards {
+		if x.m.Routing != nil && s.File != shardFile(i) { // routing tells shards by their numbers
+			return corrupt(filepath.Join(dir, manifest.Name), "shards", "shard %d is in %s, not in %s", i, s.File, shardFile(i))
+		}
 		p, err := x.openPart(ctx, filepath.Join(dir, s.File))
 		if err != nil {
 			return err
@@ -51,12 +56,8 @@ func (x *Index) open(ctx context.Context, dir string) error {
 		if err := x.checkPart(p, filepath.Join(dir, s.File), s); err != nil {
 			return err
 		}
-		rows += s.Rows
 	}
 	x.metric = x.parts[0].Metric()
-	if rows < x.m.Rows {
-		return corrupt(filepath.Join(dir, manifest.Name), "rows", "%d, the shards hold %d", x.m.Rows, rows)
-	}
 	if x.m.Routing == nil {
 		return nil
 	}

@@ -63,6 +63,7 @@ func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o Search
 // answer finds all that a search does.
 func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 	if l.x.faulty() {
+		defer l.x.nameFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
 	if err := l.begin(query, k, o); err != nil {
@@ -78,6 +79,13 @@ func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 
 // faulty reports whether searches read files that are mapped.
 func (x *Index) faulty() bool { return x.plan.Mapped || len(x.parts) == 1 && x.parts[0].Faulty() }
+
+// nameFault makes the error of a mapping that failed tell whose it is.
+func (x *Index) nameFault(err *error) {
+	if fault := (*mmap.FaultError)(nil); errors.As(*err, &fault) {
+		*err = fmt.Errorf("%s: %w: verify the index", x.dir, *err)
+	}
+}
 
 // takeLane gives the memory of a search. The caller holds using.
 func (x *Index) takeLane() (*lane, error) {
