@@ -28,6 +28,9 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threa
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
+	if b.o.Threads <= 0 {
+		b.o.Threads = threads / max(rows, 1)
+	}
 	var wg sync.WaitGroup
 	for range max(min(threads, rows), 1) {
 		wg.Go(b.work)

@@ -21,7 +21,11 @@ type SearchOptions struct {
 	// Share is the share of the true neighbours that should lie in the shards probed, 0 to 1, from which each query's own
 	// number of probes follows; default 0.98. Probes and Parts come before it.
 	Share float64
-	Stats *Stats // filled in, if not nil
+	// Threads is the most goroutines that search the shards of one query; fewer where there is too little to do for them.
+	// Default 1; in a batch of fewer queries than threads, as many as are left for each. Walks end by what others have found
+	// by then, so that with more than one it may depend on the clock whether a far neighbour is found.
+	Threads int
+	Stats   *Stats // filled in, if not nil
 }
 
 // Stats says what searches did.
@@ -109,9 +113,10 @@ type lane struct {
 	x      *Index
 	k      int
 	finder finder
-	query  []float32 // normalised where the metric asks for it
-	probes []hnsw.Probe
-	parts  []uint32 // of each probe
+	query  []float32    // normalised where the metric asks for it
+	parts  []uint32     // to look into, most likely first
+	probes []hnsw.Probe // of each part
+	walks  walks
 	candidates
 	batch []candidate // whose rows are to be scored
 	ids   []uint32
@@ -122,6 +127,7 @@ type lane struct {
 
 func newLane(x *Index) (*lane, error) {
 	l := &lane{x: x, query: make([]float32, x.Dim()), ids: make([]uint32, 0, batchRows), dist: make([]float32, batchRows)}
+	l.walks.next, l.walks.help, l.walks.helpers.last = l.nextProbe, l.helpWalking, make(chan struct{}, 1)
 	if x.plan.RowsOnDisk {
 		var err error
 		if l.rows, err = newFetched(x.rowType(), x.metric, x.Dim()); err != nil {
@@ -211,37 +217,6 @@ func (l *lane) choose(o *SearchOptions) error {
 	return nil
 }
 
-// walk finds candidates in the shards chosen.
-func (l *lane) walk(o *SearchOptions) error {
-	so := o.SearchOptions
-	so.Stats = nil
-	for _, part := range l.parts {
-		p, err := l.x.parts[part].Probe(l.query, l.k, so)
-		if err != nil {
-			return err
-		}
-		l.probes = append(l.probes, p)
-	}
-	hnsw.WalkProbes(l.probes)
-	depth := max(so.Ef, l.k)
-	if so.Ef <= 0 {
-		depth = max(hnsw.DefaultEf, l.k)
-	}
-	l.candidates.reset(l.k, so.Rerank, l.x.m.Routing != nil && l.x.m.Routing.Copies > 1)
-	if l.rows != nil {
-		l.candidates.step = firstRows // fewer reads, since each step rules others out
-	}
-	for i, p := range l.probes {
-		l.candidates.add(p, uint32(i), depth)
-		st := p.Stats()
-		l.stats.Distances += st.Distances
-		l.stats.Hops += st.Hops
-	}
-	l.stats.Probes = len(l.probes)
-	l.candidates.sort()
-	return nil
-}
-
 // more fills batch with the candidates whose rows are to be scored next. It reports false where the search has ended.
 func (l *lane) more() bool {
 	l.batch = l.candidates.next(l.batch[:0])
@@ -287,7 +262,9 @@ func (l *lane) scoreNow() error {
 // end closes the probes.
 func (l *lane) end() {
 	for _, p := range l.probes {
-		p.Close()
+		if p != (hnsw.Probe{}) { // else it wasn't begun
+			p.Close()
+		}
 	}
 	l.probes = l.probes[:0]
 }
