@@ -19,12 +19,17 @@ type OpenOptions struct {
 	Metric Metric // of an hnswlib index, which doesn't hold it
 	Dim    int    // expected values a vector; 0: as the index has
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
-	// codes, searches of an index directory read rows from disk, and the index can't be changed.
+	// codes, searches of an index directory read rows from disk; where it doesn't hold links and codes either, or there are no
+	// codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index can't be
+	// changed then.
 	Memory int64
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
 	// cut off or can't be read gives an error. The index can't be changed.
 	Mapped bool
+	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set; default: as
+	// many as Memory holds, none if it is 0.
+	Resident int
 }
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
@@ -36,6 +41,9 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	path = filepath.Clean(path)
 	if format != Directory && o.Mapped {
 		return nil, fmt.Errorf("open index: only an index directory can be mapped, and %s is a %s: convert it", path, format)
+	}
+	if o.Resident != 0 && !o.Mapped {
+		return nil, fmt.Errorf("open index: %d shards are asked to be in memory, but the others aren't mapped", o.Resident)
 	}
 	if err := fits(path, format, o.Memory); err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
@@ -117,10 +125,10 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 		if err != nil {
 			return nil, nil, err
 		}
-		readOnly = plan.RowsOnDisk
+		readOnly = plan.RowsOnDisk || plan.MappedShards > 0
 	}
 	if readOnly {
-		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped})
+		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})

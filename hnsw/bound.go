@@ -32,3 +32,6 @@ func (b *Bound) lower(k key) uint32 {
 		}
 	}
 }
+
+// Lower makes it a distance at which k candidates are known to be, if that is nearer.
+func (b *Bound) Lower(distance float32) { b.lower(keyOf(distance, 0)) }

@@ -82,7 +82,9 @@ func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 }
 
 // faulty reports whether searches read files that are mapped.
-func (x *Index) faulty() bool { return x.plan.Mapped || len(x.parts) == 1 && x.parts[0].Faulty() }
+func (x *Index) faulty() bool {
+	return x.plan.MappedShards > 0 || len(x.parts) == 1 && x.parts[0].Faulty()
+}
 
 // nameFault makes the error of a mapping that failed tell whose it is.
 func (x *Index) nameFault(err *error) {
@@ -149,6 +151,23 @@ func (x *Index) rowType() vector.Type {
 
 // begin walks the shards that the query needs and collects their candidates.
 func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
+	if err := l.bind(query, k, o); err != nil {
+		return err
+	}
+	if err := l.choose(o); err != nil {
+		return err
+	}
+	if err := l.walk(o); err != nil {
+		return err
+	}
+	if l.rows != nil {
+		l.rows.bind(l.query)
+	}
+	return nil
+}
+
+// bind makes query the lane's.
+func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
 	x := l.x
 	l.end()
 	l.stats = Stats{}
@@ -169,15 +188,6 @@ func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
 		vector.Normalize(l.query)
 	}
 	l.k = k
-	if err := l.choose(o); err != nil {
-		return err
-	}
-	if err := l.walk(o); err != nil {
-		return err
-	}
-	if l.rows != nil {
-		l.rows.bind(l.query)
-	}
 	return nil
 }
 

@@ -41,24 +41,6 @@ type part struct {
 	attach func(vector.Matrix, hnsw.AttachOptions) error // nil: it has rows of its own
 }
 
-// Plan is what a search reads from where.
-type Plan struct {
-	RowsOnDisk  bool  // rows are read as a search needs them
-	Mapped      bool  // all is; else all lies in memory
-	MemoryBytes int64 // that the shards and the routing keep resident, about
-	DiskBytes   int64 // that searches read from
-}
-
-func (p Plan) String() string {
-	if p.RowsOnDisk {
-		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
-	}
-	if p.Mapped {
-		return fmt.Sprintf("mapped from disk, %d MiB", p.DiskBytes>>20)
-	}
-	return fmt.Sprintf("all in memory, %d MiB", p.MemoryBytes>>20)
-}
-
 // Plan is the one that Open picked.
 func (x *Index) Plan() Plan { return x.plan }
 

@@ -13,6 +13,7 @@ import (
 type walks struct {
 	bound   hnsw.Bound
 	options hnsw.SearchOptions
+	depth   int          // candidates of a shard
 	begun   atomic.Int64 // probes
 	helpers helpers
 
@@ -28,18 +29,9 @@ const walkWork = 2000
 
 // walk finds candidates in the shards chosen.
 func (l *lane) walk(o *SearchOptions) error {
-	depth := max(o.Ef, l.k)
-	if o.Ef <= 0 {
-		depth = max(hnsw.DefaultEf, l.k)
-	}
+	l.readyToWalk(o)
 	w := &l.walks
-	w.options, w.err = o.SearchOptions, nil
-	w.options.Stats = nil
-	w.bound.Reset()
-	w.begun.Store(0)
-	l.probes = slices.Grow(l.probes[:0], len(l.parts))[:len(l.parts)]
-	clear(l.probes)
-	if wanted := min(o.Threads, len(l.parts), len(l.parts)*depth/walkWork) - 1; wanted > 0 {
+	if wanted := min(o.Threads, len(l.parts), len(l.parts)*w.depth/walkWork) - 1; wanted > 0 {
 		w.helpers.open()
 		for range wanted {
 			go w.help()
@@ -47,11 +39,32 @@ func (l *lane) walk(o *SearchOptions) error {
 	}
 	l.walkSome()
 	w.helpers.close()
-	w.options = hnsw.SearchOptions{}
-	if w.err != nil {
-		return w.err
+	return l.walked()
+}
+
+// readyToWalk sets what the walks of the shards chosen need.
+func (l *lane) readyToWalk(o *SearchOptions) {
+	w := &l.walks
+	w.depth = max(o.Ef, l.k)
+	if o.Ef <= 0 {
+		w.depth = max(hnsw.DefaultEf, l.k)
 	}
-	l.collect(depth, o.Rerank)
+	w.options, w.err = o.SearchOptions, nil
+	w.options.Stats = nil
+	w.bound.Reset()
+	w.begun.Store(0)
+	l.probes = slices.Grow(l.probes[:0], len(l.parts))[:len(l.parts)]
+	clear(l.probes)
+}
+
+// walked makes candidates of what the walks have found.
+func (l *lane) walked() error {
+	rerank := l.walks.options.Rerank
+	l.walks.options = hnsw.SearchOptions{}
+	if l.walks.err != nil {
+		return l.walks.err
+	}
+	l.collect(l.walks.depth, rerank)
 	return nil
 }
 
