@@ -24,12 +24,15 @@ type indexFlags struct {
 	global  bool
 
 	withoutVectors bool // an index of links alone doesn't need them
+
+	resident int
 }
 
 // addMemory is for commands that only search.
 func (f *indexFlags) addMemory(c *cobra.Command) {
-	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: rows that don't fit are read from disk (default: all in memory)")
+	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: what doesn't fit is read from disk, as told (default: all in memory)")
 	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	c.Flags().IntVar(&f.resident, "resident", 0, "with --mmap: read the first `N` shards into memory (default: as many as --memory holds)")
 	f.addVectors(c)
 }
 
@@ -49,7 +52,13 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if err := atLeast(c, "dim", f.dim, 0); err != nil {
 		return nil, err
 	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, LabelsAreGlobal: f.global}
+	if err := atLeast(c, "resident", f.resident, 0); err != nil {
+		return nil, err
+	}
+	if f.resident > 0 && !f.mapped {
+		return nil, usagef(c, "--resident %d goes with --mmap", f.resident)
+	}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, LabelsAreGlobal: f.global, Resident: f.resident}
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err
@@ -68,6 +77,9 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if f.metric != "" && index.Metric() != o.Metric {
 		index.Close()
 		return nil, fmt.Errorf("%s was built with --metric %s, not %s", path, index.Metric(), o.Metric)
+	}
+	if x := index.Shards(); x != nil && (o.Memory > 0 || o.Mapped) {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, x.Plan())
 	}
 	if err := f.attach(index, path); err != nil {
 		index.Close()
