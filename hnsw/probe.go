@@ -62,7 +62,7 @@ func (p Probe) Each(n int, f func(Candidate)) {
 	for _, k := range s.task.keys[:min(n, len(s.task.keys))] {
 		c := Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: !estimated}
 		if estimated {
-			c.Off = s.codes.Bound(k.id())
+			c.Off = s.codes.Bound(k.id(), k.distance())
 		}
 		f(c)
 	}
