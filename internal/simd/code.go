@@ -36,7 +36,8 @@ type CodeBatch func(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uin
 // centroid in steps of a size. A row of codes is Bytes long.
 //
 // With 8 bits a code, byte j stands for Table[256·j + byte]. With 4 bits there are two tables of 16 entries a byte, whose
-// places LookUpAt tells: bytes count in blocks of 64, and the last block's tables are there for all of it.
+// places LookUpAt tells: bytes count in blocks of 64, and the last block's tables are there for all of it, zeros for
+// the bytes that there are not.
 type LookUp struct {
 	Table      *uint8
 	Bytes      int

@@ -1,6 +1,9 @@
 package simd
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // LookUpBlock is the bytes of a row of 4-bit codes whose tables lie together, and LookUpBlockTable what these take.
 const (
@@ -94,7 +97,7 @@ func tableBytesGeneric(dst *uint8, table, low *float32, rows int, inv float32) {
 	for m, l := range least {
 		row := to[m*tableRow:][:tableRow]
 		for c, v := range from[m*tableRow:][:tableRow] {
-			row[c] = uint8(min(max((v-l)*inv+0.5, 0), 255))
+			row[c] = uint8(math.RoundToEven(float64(min(max((v-l)*inv, 0), 255))))
 		}
 	}
 }

@@ -16,6 +16,8 @@ package simd
 //go:generate go run -C gen . -elem keys
 //go:generate go run -C gen . -elem round
 //go:generate go run -C gen . -elem tables
+//go:generate go run -C gen . -elem lookup
+//go:generate go run -C gen . -elem nearest
 
 import (
 	"os"
