@@ -623,6 +623,9 @@ whole:
 	MOVQ          DI, R10
 	SUBQ          CX, R10
 	SHRQ          $0x02, R10
+	MOVQ          $0x00000010, R11
+	CMPQ          R10, R11
+	CMOVQHI       R11, R10
 	MOVQ          $-1, R11
 	BZHIQ         R10, R11, R11
 	KMOVW         R11, K1

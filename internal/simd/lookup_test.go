@@ -44,7 +44,7 @@ func TestLookUps(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	for _, bits := range []int{4, 8} {
 		for _, bytes := range []int{1, 2, 7, 8, 15, 16, 31, 63, 64, 65, 96, 127, 128, 192, 200, 1024} {
-			for _, n := range []int{1, 2, 15, 16, 17, 40} {
+			for _, n := range []int{1, 2, 15, 16, 17, 40, 272, 1000} {
 				c := newLookUpCase(t, rng, bits, bytes, 20)
 				ids := make([]uint32, n)
 				for i := range ids {

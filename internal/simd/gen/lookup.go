@@ -227,7 +227,10 @@ func lookUp4() {
 	asm.MOVQ(l.end, count)
 	asm.SUBQ(l.ids, count)
 	asm.SHRQ(operand.Imm(2), count)
-	ones := asm.GP64()
+	ones, most := asm.GP64(), asm.GP64()
+	asm.MOVQ(operand.U32(lookUpRows), most)
+	asm.CMPQ(count, most)
+	asm.CMOVQHI(most, count) // BZHI reads the lowest byte only
 	asm.MOVQ(operand.I32(-1), ones)
 	asm.BZHIQ(count, ones, ones)
 	asm.KMOVW(ones.As32(), mask)
