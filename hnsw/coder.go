@@ -29,6 +29,7 @@ type coder struct {
 
 	outside bool // codes were attached: they are somebody else's, and aren't saved
 	squared bool // distances told are squared Euclidean ones where there are no rows
+	mapped  bool // codes lie in a mapped file
 }
 
 // newCoder makes room in g for the codes of all its elements.

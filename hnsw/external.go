@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -62,7 +63,15 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) (err error) {
 		if g == nil {
 			return ErrClosed
 		}
-		if r.graph.CompareAndSwap(g, g.with(rows, o)) {
+		n := g.with(rows, o.Mapped)
+		if c := n.coder.Load(); c != nil && c.outside {
+			if c, err = c.measured(rows.Slice(0, r.Len())); err != nil {
+				return err
+			}
+			n.coder.Store(c)
+			n.mapped = n.mapped || c.mapped
+		}
+		if r.graph.CompareAndSwap(g, n) {
 			return nil
 		}
 	}
@@ -88,11 +97,11 @@ func (c *Config) checkUnit(rows vector.Matrix, step int) error {
 }
 
 // with is a graph of the same arrays and other rows. It takes over the reference that the index holds to g.
-func (g *graph) with(rows vector.Matrix, o AttachOptions) *graph {
+func (g *graph) with(rows vector.Matrix, mapped bool) *graph {
 	n := &graph{
 		m0: g.m0, m: g.m, capacity: g.capacity, links0: g.links0, upper: g.upper, upperAt: g.upperAt, levels: g.levels,
 		labels: g.labels, inbound: g.inbound, deleted: g.deleted, ready: g.ready, packed: g.packed,
-		rows: rows, mapped: g.checked || o.Mapped, checked: g.checked, base: g,
+		rows: rows, mapped: g.checked || mapped, checked: g.checked, base: g,
 	}
 	n.refs.Store(1)
 	n.coder.Store(g.coder.Load())
@@ -133,6 +142,8 @@ func (x *Index) nextAttached(n int) (vector.Matrix, error) {
 		return vector.Matrix{}, ErrClosed
 	case !g.attached():
 		return vector.Matrix{}, ErrNoRows
+	case g.coder.Load() != nil && g.coder.Load().outside:
+		return vector.Matrix{}, errors.New("hnsw: elements can't be added to an index that codes are attached to")
 	case n < 0 || n > g.rows.Rows()-from:
 		return vector.Matrix{}, fmt.Errorf("hnsw: %d rows after the first %d asked for, %d are attached", n, from, g.rows.Rows())
 	}

@@ -68,6 +68,9 @@ func (p Probe) Each(n int, f func(Candidate)) {
 	}
 }
 
+// Final reports whether the distances of candidates are those that are told: there are no rows to rank them by.
+func (p Probe) Final() bool { return !p.s.keepsRows() }
+
 // Score writes the distances of elements to out, by their rows where the index keeps them.
 func (p Probe) Score(ids []uint32, out []float32) {
 	p.s.reranked += len(ids)

@@ -118,7 +118,7 @@ func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &part{Reader: &f.Reader, close: f.Close, attach: f.Attach}, nil
+	return &part{Reader: &f.Reader, close: f.Close, attach: f.Attach, attachPQ: f.AttachPQ}, nil
 }
 
 func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/diskread"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -38,7 +39,8 @@ type part struct {
 	close func() error
 	rows  *rowFile // where they stay on disk; nil: the reader has them
 
-	attach func(vector.Matrix, hnsw.AttachOptions) error // nil: it has rows of its own
+	attach   func(vector.Matrix, hnsw.AttachOptions) error           // nil: it has rows of its own
+	attachPQ func(*pq.Quantizer, []byte, hnsw.AttachPQOptions) error // where attach isn't nil
 }
 
 // Plan is what a search reads from where.
@@ -81,6 +83,19 @@ func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 		return errors.New("shard: the index has rows of its own")
 	}
 	return x.parts[0].attach(rows, o)
+}
+
+// AttachPQ gives an index of links alone codes: that of label n is the n-th. See hnsw.Frozen.AttachPQ.
+func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return hnsw.ErrClosed
+	}
+	if !x.GraphOnly() {
+		return errors.New("shard: the index has rows of its own")
+	}
+	return x.parts[0].attachPQ(q, codes, o)
 }
 
 // Len is the number of rows that a search may find.
