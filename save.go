@@ -215,7 +215,7 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	storage, keep := storageOf(c)
 	return &manifest.Manifest{
 		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
-		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep,
+		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep, Product: productOf(c),
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
 		Tuned: x.tuned.Load(), Vectors: x.vectors, Shards: []manifest.Shard{shard},
 	}, nil

@@ -131,7 +131,7 @@ func TestNamesComeBack(t *testing.T) {
 			t.Errorf("%s was read as %v, %v", name, k, err)
 		}
 	}
-	for _, name := range []string{"", "pq", "rabitq5", "fp64"} {
+	for _, name := range []string{"", "rabitq5", "fp64"} {
 		if _, err := shale.ParseStorage(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16, rabitq1") {
 			t.Errorf("storage %q: %v", name, err)
 		}

@@ -62,11 +62,14 @@ func (p Probe) Each(n int, f func(Candidate)) {
 	for _, k := range s.task.keys[:min(n, len(s.task.keys))] {
 		c := Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: !estimated}
 		if estimated {
-			c.Off = s.codes.Bound(k.id())
+			c.Off = s.codes.Bound(k.id(), k.distance())
 		}
 		f(c)
 	}
 }
+
+// Final reports whether the distances of candidates are those that are told: there are no rows to rank them by.
+func (p Probe) Final() bool { return !p.s.keepsRows() }
 
 // Score writes the distances of elements to out, by their rows where the index keeps them.
 func (p Probe) Score(ids []uint32, out []float32) {

@@ -40,9 +40,12 @@ func (c *candidates) reset(k, rerank int, copies bool) {
 	}
 }
 
-// add takes the first n candidates of a probe.
-func (c *candidates) add(p hnsw.Probe, number uint32, n int) {
-	p.Each(n, func(found hnsw.Candidate) { c.all = append(c.all, candidate{found, number}) })
+// add takes the first n candidates of a probe. final says that their distances are those that are told.
+func (c *candidates) add(p hnsw.Probe, number uint32, n int, final bool) {
+	p.Each(n, func(found hnsw.Candidate) {
+		found.Exact = found.Exact || final
+		c.all = append(c.all, candidate{found, number})
+	})
 }
 
 func (c *candidates) sort() {

@@ -208,10 +208,10 @@ func (l *lane) choose(o *SearchOptions) error {
 
 // walk finds candidates in the shards chosen.
 func (l *lane) walk(o *SearchOptions) error {
-	so := o.SearchOptions
+	x, so := l.x, o.SearchOptions
 	so.Stats = nil
 	for _, part := range l.parts {
-		p, err := l.x.parts[part].Probe(l.query, l.k, so)
+		p, err := x.parts[part].Probe(l.query, l.k, so)
 		if err != nil {
 			return err
 		}
@@ -222,12 +222,12 @@ func (l *lane) walk(o *SearchOptions) error {
 	if so.Ef <= 0 {
 		depth = max(hnsw.DefaultEf, l.k)
 	}
-	l.candidates.reset(l.k, so.Rerank, l.x.copies())
+	l.candidates.reset(l.k, so.Rerank, x.copies())
 	if l.rows != nil {
 		l.candidates.step = firstRows // fewer reads, since each step rules others out
 	}
 	for i, p := range l.probes {
-		l.candidates.add(p, uint32(i), depth)
+		l.candidates.add(p, uint32(i), depth, p.Final() && x.parts[l.parts[i]].rows == nil)
 		st := p.Stats()
 		l.stats.Distances += st.Distances
 		l.stats.Hops += st.Hops

@@ -201,7 +201,7 @@ func TestSpoiltVectorsAreFound(t *testing.T) {
 		{"scale is NaN", scaled, Vectors, 2*12 + 8, nan, "vectors"},
 		{"scale is negative", scaled, Vectors, 3*12 + 11, []byte{0xbf}, "vectors"},
 		{"factor is NaN", bare, Codes, 16 + 4, nan, "codes"},
-		{"center is NaN", bare, Center, 4, nan, "center"},
+		{"center is NaN", bare, Quantizer, 4, nan, "quantizer"},
 		{"rows of another type", scaled, Meta, 8, []byte{6}, "meta"},
 		{"rows of plain bytes", scaled, Meta, 8, []byte{2}, "meta"},
 		{"rows that there are not", bare, Meta, 8, []byte{0}, "meta"},

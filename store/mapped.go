@@ -52,7 +52,7 @@ func (l *loader) mapped(r *mmap.Region, c hnsw.Config) (m *hnsw.Image, err error
 	m.Labels = sectionOf[uint64](l, r, Labels)
 	m.Deleted = sectionOf[uint32](l, r, Deleted)
 	if m.Coded {
-		m.Center = append([]float32(nil), sectionOf[float32](l, r, Center)...) // read for every query
+		m.Quantizer = append([]float32(nil), sectionOf[float32](l, r, Quantizer)...) // read for every query
 		m.Codes = sectionOf[uint8](l, r, Codes)
 	}
 	m.Rows, err = vector.FromBytes(sectionOf[uint8](l, r, Vectors), c.Storage, m.Count, c.Dim, int(l.meta.RowStride))
