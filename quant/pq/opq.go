@@ -22,19 +22,20 @@ const (
 
 // findRotation finds a rotation by the non-parametric way of optimized product quantization: codebooks for the rotated rows
 // and the rotation that brings rows nearest to what their codes stand for are found in turn. The latter is an orthogonal
-// Procrustes problem (Schönemann, 1966), solved by a singular value decomposition. It starts from the parametric way's.
+// Procrustes problem (Schönemann, 1966), solved by a singular value decomposition. It starts from the parametric way's, or
+// from none where codes lose less so: of values that aren't normally distributed the first may lose more.
 func (t *trainer) findRotation(ctx context.Context) ([]float32, error) {
 	all, count := t.rows, t.n
 	defer func() { t.rows, t.n = all, count }()
 	rows := t.some(rotationRows)
 	n, dim := len(rows)/t.c.Dim, t.c.Dim
 	columns := transposed(rows, n, dim)
-	rotation, err := t.balanced(ctx, columns, n)
+	decoded := make([]float32, n*dim)
+	t.n = n
+	rotation, err := t.start(ctx, rows, columns, decoded)
 	if err != nil {
 		return nil, err
 	}
-	decoded := make([]float32, n*dim)
-	t.n = n
 	for turn := range t.o.Turns {
 		t.rows = append([]float32(nil), rows...)
 		t.rotateRows(rotation)
@@ -47,6 +48,47 @@ func (t *trainer) findRotation(ctx context.Context) ([]float32, error) {
 		t.tell()
 	}
 	return rotation, nil
+}
+
+// start picks the rotation that the turns start from.
+func (t *trainer) start(ctx context.Context, rows, columns, decoded []float32) ([]float32, error) {
+	balanced, err := t.balanced(ctx, columns, t.n)
+	if err != nil {
+		return nil, err
+	}
+	var best []float32
+	least := math.Inf(1)
+	for _, rotation := range [][]float32{balanced, identity(t.c.Dim)} {
+		t.rows = append([]float32(nil), rows...)
+		t.rotateRows(rotation)
+		if err := t.turn(ctx, true, decoded); err != nil {
+			return nil, err
+		}
+		if lost := t.lost(decoded); best == nil || lost < least {
+			best, least = rotation, lost
+		}
+	}
+	return best, nil
+}
+
+// lost is the squared distance of all rows from what their codes stand for.
+func (t *trainer) lost(decoded []float32) float64 {
+	sum := 0.0
+	for i := range t.n {
+		for j, v := range t.rows[i*t.c.Dim : (i+1)*t.c.Dim] {
+			d := float64(v) - float64(decoded[j*t.n+i])
+			sum += d * d
+		}
+	}
+	return sum
+}
+
+func identity(n int) []float32 {
+	m := make([]float32, n*n)
+	for i := range n {
+		m[i*n+i] = 1
+	}
+	return m
 }
 
 // some gives at most so many of the rows, spread over all.
