@@ -119,6 +119,17 @@ func (m *Image) checkProducts() error {
 	}
 }
 
+// CheckQuantizer tests what codes are made by, if there are any. It gives an *ImageError.
+func (m *Image) CheckQuantizer() error {
+	if !m.Coded {
+		return nil
+	}
+	if _, err := m.Config.newQuantizer(m.Quantizer); err != nil {
+		return &ImageError{"Quantizer", 0, err.Error()}
+	}
+	return nil
+}
+
 // Vectors gives a function that writes the vector of element id to dst (Config.Dim values): its row or, where no rows
 // are kept, what its code stands for. It is for one goroutine.
 func (m *Image) Vectors() (func(id int, dst []float32), error) {

@@ -73,9 +73,7 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 	v.note(v.checkDeleted(m))
 	v.note(v.locate(m.Check()))
-	if !vector.Finite(m.Quantizer) {
-		v.note(v.r.Caused(hnsw.ErrNotFinite, v.h.section(Quantizer).Offset, Quantizer.String(), "codes can't be relative to it"))
-	}
+	v.note(v.locate(m.CheckQuantizer()))
 	v.note(v.checkLabels())
 	if len(v.report.Problems) > 0 {
 		return nil

@@ -27,8 +27,8 @@ const (
 // Errors says how far estimates are off, as measured on rows. Those of inner products grow with the query's length, those of
 // squared distances with the distance. The zero value means that nothing is known.
 type Errors struct {
-	// Length is the error that 199 of 200 estimates keep within: of an inner product with a query of length 1, and of half a
-	// squared distance over the root of it and Distortion.
+	// Length is the error that 199 of 200 estimates keep within: of a cosine or of an inner product with a query of length 1,
+	// and of half a squared distance over the root of it and Distortion.
 	Length     float32
 	Distortion float32 // the mean squared distance of a row from what its code stands for
 }
@@ -107,7 +107,11 @@ func (m *measure) errors() (Errors, error) {
 	if err != nil {
 		return e, err
 	}
-	estimates, err := vector.NewRowScorer(m.decoded, m.q.cfg.Metric, nil)
+	metric := m.q.cfg.Metric
+	if metric == vector.Cosine {
+		metric = vector.L2 // half of which Scorer gives
+	}
+	estimates, err := vector.NewRowScorer(m.decoded, metric, nil)
 	if err != nil {
 		return e, err
 	}
@@ -125,6 +129,11 @@ func (m *measure) errors() (Errors, error) {
 		estimates.BindOwn()
 		truth.Score(ids, exact)
 		estimates.Score(ids, near)
+		if m.q.cfg.Metric == vector.Cosine {
+			for j := range near {
+				near[j] /= 2
+			}
+		}
 		unit := float32(length(estimates.Query()))
 		pairs = pairs[:0]
 		for j := range ids {

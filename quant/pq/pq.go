@@ -95,6 +95,7 @@ type Quantizer struct {
 	rotation []float32 // Dim × Dim, orthogonal; nil: none
 	columns  []float32 // Subvectors × width × row: the books with the centroids of a sub-vector side by side
 	norms    []float32 // Subvectors × row: squared lengths of the centroids
+	halves   []float32 // half of these
 	zeros    []float32 // Subvectors × row
 	errors   Errors
 }
@@ -146,6 +147,10 @@ func newQuantizer(c Config, books, rotation []float32, e Errors) (*Quantizer, er
 	q.zeros = make([]float32, c.Subvectors*q.row)
 	for m := range c.Subvectors {
 		transpose(q.columns[m*width*q.row:], q.norms[m*q.row:][:q.row], q.book(m), width)
+	}
+	q.halves = make([]float32, len(q.norms))
+	for i, n := range q.norms {
+		q.halves[i] = n / 2
 	}
 	return q, nil
 }

@@ -49,8 +49,11 @@ func distance(metric vector.Metric, squared bool, query, row []float32) float64 
 		dot += float64(v) * float64(row[i])
 		l2 += float64(v-row[i]) * float64(v-row[i])
 	}
-	if metric == vector.L2 || squared {
+	switch {
+	case metric == vector.L2 || squared:
 		return l2
+	case metric == vector.Cosine:
+		return l2 / 2
 	}
 	return 1 - dot
 }

@@ -60,7 +60,8 @@ func Train(ctx context.Context, rows vector.Matrix, c Config, o TrainOptions) (*
 		return nil, fmt.Errorf("%w: %d rows of %d values to train codes of %d by", vector.ErrDim, rows.Rows(), rows.Dim(), c.Dim)
 	}
 	t := &trainer{c: c, o: o.withDefaults(), width: c.Dim / c.Subvectors, row: 1 << c.Bits, books: make([]float32, c.Centroids*c.Dim)}
-	if err := t.take(rows); err != nil {
+	held, err := t.take(rows)
+	if err != nil {
 		return nil, err
 	}
 	t.total = c.Subvectors
@@ -79,7 +80,7 @@ func Train(ctx context.Context, rows vector.Matrix, c Config, o TrainOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	return q.WithErrors(ctx, rows)
+	return q.WithErrors(ctx, held)
 }
 
 type trainer struct {
@@ -104,23 +105,60 @@ func (t *trainer) tell() {
 	}
 }
 
-// take copies rows spread over all.
-func (t *trainer) take(rows vector.Matrix) error {
-	t.n = min(t.o.Sample, rows.Rows())
+// heldShare is the part of the rows that errors are measured on: codes lose less of those that they are trained on.
+const heldShare = 8
+
+// take copies rows spread over all, and gives others to measure errors on; where there are few, the same ones.
+func (t *trainer) take(rows vector.Matrix) (held vector.Matrix, err error) {
+	n := rows.Rows()
+	out := min(errorRows, n/heldShare)
+	t.n = min(t.o.Sample, n-out)
 	t.rows = make([]float32, t.n*t.c.Dim)
+	others := make([]float32, out*t.c.Dim)
+	s := spread{n: n, held: out}
 	for i := range t.n {
-		at, row := int(int64(i)*int64(rows.Rows())/int64(t.n)), t.rows[i*t.c.Dim:(i+1)*t.c.Dim]
-		if rows.Decode(at, row); !vector.Finite(row) {
-			return fmt.Errorf("pq: row %d holds NaN or infinity", at)
-		}
-		if t.c.Metric == vector.Cosine {
-			vector.Normalize(row)
-		}
+		err = errors.Join(err, t.copy(t.rows, i, rows, s.rest(int(int64(i)*int64(n-out)/int64(t.n)))))
 	}
-	if !vector.Finite(t.rows) {
-		return errors.New("pq: a row is too long to be normalised")
+	for i := range out {
+		err = errors.Join(err, t.copy(others, i, rows, s.out(i)))
+	}
+	switch {
+	case err != nil:
+		return held, err
+	case out == 0:
+		others = t.rows
+	}
+	return vector.Of(others, t.c.Dim)
+}
+
+// copy makes row number at the i-th of to, at length 1 where the metric is cosine.
+func (t *trainer) copy(to []float32, i int, rows vector.Matrix, at int) error {
+	row := to[i*t.c.Dim : (i+1)*t.c.Dim]
+	if rows.Decode(at, row); !vector.Finite(row) {
+		return fmt.Errorf("pq: row %d holds NaN or infinity", at)
+	}
+	if t.c.Metric == vector.Cosine {
+		vector.Normalize(row)
 	}
 	return nil
+}
+
+// spread divides n rows into some that are held out, evenly spread, and the rest.
+type spread struct{ n, held int }
+
+// out is the number of the i-th row held out.
+func (s spread) out(i int) int { return i * (s.n / s.held) }
+
+// rest is the number of the i-th of the other rows.
+func (s spread) rest(i int) int {
+	if s.held == 0 {
+		return i
+	}
+	between := s.n/s.held - 1 // rows of the rest after each row held out
+	if i >= s.held*between {
+		return i + s.held
+	}
+	return i/between*(between+1) + 1 + i%between
 }
 
 // each calls f with 0 … n − 1, on several goroutines.
