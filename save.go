@@ -221,13 +221,12 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	}, nil
 }
 
-const shardPrefix, shardSuffix = "shard-0.", ".shale"
+// shardPrefix starts the names of all files of shards.
+const shardPrefix = "shard-"
 
-func shardName(generation int) string {
-	return fmt.Sprintf("%s%06d%s", shardPrefix, generation, shardSuffix)
-}
+func shardName(generation int) string { return fmt.Sprintf("%s0.%06d.shale", shardPrefix, generation) }
 
-// removeOthers removes the files of earlier generations. Only files that are named as shards are touched.
+// removeOthers removes the files of earlier generations. Only files that are named as those of shards are touched.
 func removeOthers(dir, keep string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -235,7 +234,8 @@ func removeOthers(dir, keep string) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if name == keep || !strings.HasPrefix(name, shardPrefix) || !strings.HasSuffix(name, shardSuffix) {
+		ours := strings.HasSuffix(name, ".shale") || strings.HasSuffix(name, ".blocks")
+		if name == keep || !strings.HasPrefix(name, shardPrefix) || !ours {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {

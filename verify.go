@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/blocks"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
 )
@@ -57,7 +58,7 @@ func verifyDirectory(ctx context.Context, dir string) (Report, error) {
 	if m.Build != nil {
 		return Report{Problems: []error{fmt.Errorf("%s: %w: its build isn't finished", dir, ErrNotIndex)}}, nil
 	}
-	if m.Routing != nil || len(m.Shards) > 1 {
+	if m.Routing != nil || len(m.Shards) > 1 || m.Shards[0].Blocks != nil {
 		return verifyShards(ctx, dir, m)
 	}
 	r, err := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File))
@@ -81,6 +82,13 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 		all.Rows += r.Rows
 		all.Reachable += r.Reachable
 		all.Problems = append(all.Problems, r.Problems...)
+		if err := verifyBlocks(ctx, dir, s); err != nil {
+			r, err := problem(err)
+			if err != nil {
+				return all, err
+			}
+			all.Problems = append(all.Problems, r.Problems...)
+		}
 	}
 	if m.Routing != nil {
 		r, err := verifyFile(ctx, filepath.Join(dir, m.Routing.File))
@@ -101,6 +109,18 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 	defer x.Close()
 	all.Problems = append(all.Problems, x.CheckLabels()...)
 	return all, nil
+}
+
+// verifyBlocks checks the blocks of a shard, if it has any.
+func verifyBlocks(ctx context.Context, dir string, s manifest.Shard) error {
+	if s.Blocks == nil {
+		return nil
+	}
+	sum, err := s.Sum()
+	if err != nil {
+		return err
+	}
+	return blocks.Verify(ctx, filepath.Join(dir, s.Blocks.File), sum)
 }
 
 func verifyFile(ctx context.Context, path string) (Report, error) {

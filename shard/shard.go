@@ -39,8 +39,9 @@ type Index struct {
 // part is one shard.
 type part struct {
 	*hnsw.Reader
-	close func() error
-	rows  *rowFile // where they stay on disk; nil: the reader has them
+	close  func() error
+	rows   *rowFile   // where they stay on disk; nil: the reader has them
+	blocks *blockFile // where they and links stay on disk; nil: the reader has links
 
 	// What follows is that of links alone, whose rows are to be attached: those from rowsAt to rowsEnd of the index's.
 	frozen          *hnsw.Frozen
@@ -50,12 +51,18 @@ type part struct {
 // Plan is what a search reads from where.
 type Plan struct {
 	RowsOnDisk  bool  // rows are read as a search needs them
+	LinksOnDisk bool  // as are links, which lie beside them
 	Mapped      bool  // all is; else all lies in memory
 	MemoryBytes int64 // that the shards and the routing keep resident, about
+	CacheBytes  int64 // of these, rows and links of elements near the entry points
 	DiskBytes   int64 // that searches read from
 }
 
 func (p Plan) String() string {
+	if p.LinksOnDisk {
+		return fmt.Sprintf("codes in memory, %d MiB, of which %d MiB are rows and links near the entry points; the others in blocks on disk, %d MiB",
+			p.MemoryBytes>>20, p.CacheBytes>>20, p.DiskBytes>>20)
+	}
 	if p.RowsOnDisk {
 		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
 	}
@@ -90,6 +97,9 @@ func (x *Index) Stats() (hnsw.Stats, error) {
 		s, err := p.Stats()
 		if err != nil {
 			return sum, err
+		}
+		if p.blocks != nil {
+			s.Memory.Links = int64(len(p.blocks.cached))
 		}
 		sum.Add(s)
 	}

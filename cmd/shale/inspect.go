@@ -104,6 +104,9 @@ func (r *inspectReport) print(p *printer) error {
 	if r.Slack > 0 {
 		row("slack", "%g with that ef", r.Slack)
 	}
+	if r.Share > 0 {
+		row("share", "%g of the true neighbours in the shards that searches look into, with that ef", r.Share)
+	}
 	row("links", "%.1f a row on average, %d at most", r.AverageDegree, 2*r.M)
 	for level, rows := range r.Levels {
 		row(fmt.Sprintf("level %d", level), "%s rows reach no higher", count(rows))
