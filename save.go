@@ -54,7 +54,7 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	if format == ForkShards {
 		shards := x.forkShards()
 		if shards == nil {
-			return fmt.Errorf("the rows of its shards, of which there are %d, don't follow each other, as those of hnswlib-mmap must: build an index of one shard",
+			return fmt.Errorf("the rows of its shards, of which there are %d, don't follow each other, as those of hnswlib-mmap must: build it anew as an index of one shard",
 				x.shards.Shards())
 		}
 		return shard.WriteFork(ctx, path, shards)
@@ -64,7 +64,7 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	case graph == nil && format == Directory && x.shards.GraphOnly():
 		return x.saveGraphs(ctx, path, o)
 	case graph == nil && x.shards.Shards() > 1:
-		return fmt.Errorf("%d shards can't become one graph: build an index of one shard", x.shards.Shards())
+		return fmt.Errorf("%d shards can't become one graph: build it anew as an index of one shard", x.shards.Shards())
 	case graph == nil:
 		return ErrReadOnly
 	}

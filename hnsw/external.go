@@ -29,7 +29,7 @@ const (
 
 // Attach gives the index its rows, Float32 or Float16, in place of those attached before; searches under way end on these.
 // They are neither copied nor changed and must outlive the index. Where the metric is cosine they must be of length 1, of
-// which a sample is tested; and of what links are there some are, by which ErrOtherRows tells other rows.
+// which a sample is tested. Some links are tested to lead to near rows: ErrOtherRows says that they don't.
 func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
 	x.attaching.Lock()
 	defer x.attaching.Unlock()
