@@ -149,6 +149,8 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 		"rabitq2 with sq8": {Storage: shale.RaBitQ2, Keep: shale.KeepSQ8},
 		"rabitq8 alone":    {Storage: shale.RaBitQ8, Keep: shale.KeepNone},
 		"sq4 alone":        {Storage: shale.SQ4, Keep: shale.KeepNone},
+		"pq alone":         {Storage: shale.PQ, Keep: shale.KeepNone, PQ: shale.PQOptions{Bits: 4}},
+		"pq with sq8":      {Storage: shale.PQ, Keep: shale.KeepSQ8, PQ: shale.PQOptions{Subvectors: 15, Rotate: true}},
 	}
 	for _, name := range shale.Storages() {
 		storage, err := shale.ParseStorage(name)
