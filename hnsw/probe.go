@@ -68,10 +68,13 @@ func (p Probe) At(i int) (c Candidate, ok bool) {
 	k := s.task.keys[i]
 	c = Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: s.coder == nil || s.scorer == s.rows && s.keepsRows()}
 	if !c.Exact {
-		c.Off = s.codes.Bound(k.id())
+		c.Off = s.codes.Bound(k.id(), k.distance())
 	}
 	return c, true
 }
+
+// Final reports whether the distances of candidates are those that are told: there are no rows to rank them by.
+func (p Probe) Final() bool { return !p.s.keepsRows() }
 
 // Score writes the distances of elements to out, by their rows where the index keeps them.
 func (p Probe) Score(ids []uint32, out []float32) {

@@ -45,18 +45,20 @@ func (c *candidates) reset(k, rerank int, copies bool) {
 // needed, and what tells more of one than its distance lies far away in memory.
 type head struct {
 	candidate
-	from hnsw.Probe
-	at   int // number among the probe's candidates
-	most int // candidates of the probe to look at
+	from  hnsw.Probe
+	at    int  // number among the probe's candidates
+	most  int  // candidates of the probe to look at
+	final bool // their distances are those that are told
 }
 
-// add takes the first n candidates of a probe.
-func (c *candidates) add(p hnsw.Probe, number uint32, n int) {
+// add takes the first n candidates of a probe. final says that their distances are those that are told.
+func (c *candidates) add(p hnsw.Probe, number uint32, n int, final bool) {
 	first, ok := p.At(0)
 	if !ok || n < 1 {
 		return
 	}
-	c.heads = append(c.heads, head{candidate{first, number}, p, 0, n})
+	first.Exact = first.Exact || final
+	c.heads = append(c.heads, head{candidate{first, number}, p, 0, n, final})
 	for i := len(c.heads) - 1; i > 0 && c.heads[i].before(&c.heads[(i-1)/2].candidate); i = (i - 1) / 2 {
 		c.heads[i], c.heads[(i-1)/2] = c.heads[(i-1)/2], c.heads[i]
 	}
@@ -67,6 +69,7 @@ func (c *candidates) pass() {
 	top, ok := &c.heads[0], false
 	if top.at++; top.at < top.most {
 		top.Candidate, ok = top.from.At(top.at)
+		top.Exact = top.Exact || top.final
 	}
 	if last := len(c.heads) - 1; !ok {
 		c.heads[0] = c.heads[last]

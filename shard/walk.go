@@ -120,8 +120,8 @@ func (l *lane) collect(depth, rerank int) {
 		l.candidates.step = firstRows // fewer reads, since each step rules others out
 	}
 	for i, p := range l.probes {
-		if !l.led(i) {
-			l.candidates.add(p, uint32(i), depth)
+		if part := l.x.parts[l.parts[i]]; !l.led(i) {
+			l.candidates.add(p, uint32(i), depth, p.Final() && part.rows == nil && part.blocks == nil)
 			l.stats.count(p)
 		}
 	}

@@ -29,21 +29,22 @@ const (
 
 // Manifest is the content of manifest.json.
 type Manifest struct {
-	Format         string  `json:"format"`
-	Version        int     `json:"version"`
-	Generation     int     `json:"generation"` // goes up with every save
-	Rows           int     `json:"rows"`       // those deleted included
-	Deleted        int     `json:"deleted"`
-	Dim            int     `json:"dim"`
-	Metric         string  `json:"metric"`
-	Storage        string  `json:"storage"` // what the walk reads
-	Keep           string  `json:"keep"`    // the rows that distances told come from, or none
-	M              int     `json:"m"`
-	BaseLinks      int     `json:"base_links"` // of a new row on level 0
-	EfConstruction int     `json:"ef_construction"`
-	Seed           uint64  `json:"seed"`
-	Tuned          *Tuned  `json:"tuned,omitempty"`
-	Shards         []Shard `json:"shards"`
+	Format         string   `json:"format"`
+	Version        int      `json:"version"`
+	Generation     int      `json:"generation"` // goes up with every save
+	Rows           int      `json:"rows"`       // those deleted included
+	Deleted        int      `json:"deleted"`
+	Dim            int      `json:"dim"`
+	Metric         string   `json:"metric"`
+	Storage        string   `json:"storage"`      // what the walk reads
+	Keep           string   `json:"keep"`         // the rows that distances told come from, or none
+	Product        *Product `json:"pq,omitempty"` // of a storage that is product quantization
+	M              int      `json:"m"`
+	BaseLinks      int      `json:"base_links"` // of a new row on level 0
+	EfConstruction int      `json:"ef_construction"`
+	Seed           uint64   `json:"seed"`
+	Tuned          *Tuned   `json:"tuned,omitempty"`
+	Shards         []Shard  `json:"shards"`
 
 	// Vectors is the file whose rows an index of links alone is searched with, from the directory on; empty if unknown.
 	Vectors string `json:"vectors,omitempty"`
@@ -52,6 +53,13 @@ type Manifest struct {
 	Build   *Build   `json:"build,omitempty"`   // of an index that isn't complete
 
 	CRC32C string `json:"manifest_crc32c"` // of this file, with zeros in place of it; the last field
+}
+
+// Product says what codes of product quantization are like.
+type Product struct {
+	Subvectors int  `json:"subvectors"`
+	Bits       int  `json:"bits"`
+	Rotated    bool `json:"rotated"`
 }
 
 // Routing tells which shards a query's neighbours are likely in.
