@@ -6,9 +6,14 @@ import (
 )
 
 // boundMargin is how many times the bound the nearest open candidate of a walk must be away for the walk to end. Measured on
-// MiniLM-384 with 2-bit codes in 16 shards, at ef 100: 1.4 spares a third of the distances for 0.001 of recall, 1.3 and 1.5
-// spare 44 and 23 % for 0.003 and 0.001.
-const boundMargin = 1.4
+// MiniLM-384 with 2-bit codes in 16 shards, at ef 100 and k 10: 1.4 spares a third of the distances for 0.001 of recall, 1.3 and
+// 1.5 spare 44 and 23 % for 0.003 and 0.001. A larger ef asks for more than that loss allows, and for a wider margin.
+func boundMargin(ef, k int) float32 {
+	if ef <= 0 {
+		ef = DefaultEf
+	}
+	return max(1.4, 1.3+float32(ef)/float32(k)/100)
+}
 
 // Bound is what walks of one query through several graphs tell each other: the smallest distance at which one of them has
 // its k-th candidate, beyond which none of the k nearest of all graphs lies. It may serve several goroutines.

@@ -36,6 +36,7 @@ type pool struct {
 	k      int     // results wanted; of use with slack and bound only
 	slack  float32 // the walk ends at an open candidate farther than so many times the k-th; 0: never for that reason
 	bound  *Bound  // of walks of other graphs; nil: there are none
+	margin float32 // of use with bound only
 	worst  float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
 }
 
@@ -70,7 +71,7 @@ func (p *pool) next() (uint32, bool) {
 // other walks have found. The k nearest have been expanded: the walk has come as near to the query as it does.
 func (p *pool) beyond(i int) bool {
 	kth := key(p.bound.lower(p.keys[p.k-1])) << 32
-	return p.keys[i].distance() > boundMargin*kth.distance()
+	return p.keys[i].distance() > p.margin*kth.distance()
 }
 
 // peek appends the first n candidates that are still open.

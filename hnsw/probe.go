@@ -29,7 +29,7 @@ func (r *Reader) Probe(query []float32, k int, o SearchOptions, b *Bound) (Probe
 		return Probe{}, err
 	}
 	if b != nil && s.task.collector == &s.pool && s.task.k == k && r.cfg.scalable() { // with fewer than k elements there is no k-th
-		s.pool.bound, s.pool.k = b, k
+		s.pool.bound, s.pool.k, s.pool.margin = b, k, boundMargin(o.Ef, k)
 	}
 	return Probe{r, s}, nil
 }
