@@ -93,11 +93,7 @@ func (w *roundWorker) choose() {
 		if !ok {
 			return
 		}
-		err := l.bind(w.query, b.k, &b.o)
-		if err == nil {
-			err = l.choose(&b.o)
-		}
-		if err != nil {
+		if err := w.chooseFor(l); err != nil {
 			b.fail(row, err)
 			return
 		}
@@ -106,6 +102,16 @@ func (w *roundWorker) choose() {
 			w.wanted[p] = append(w.wanted[p], uint32(row))
 		}
 	}
+}
+
+// chooseFor finds the shards of the present query.
+func (w *roundWorker) chooseFor(l *lane) (err error) {
+	defer w.b.x.nameFault(&err)
+	defer mmap.Catch(mmap.Guard(), &err)
+	if err := l.bind(w.query, w.b.k, &w.b.o); err != nil {
+		return err
+	}
+	return l.choose(&w.b.o)
 }
 
 // round searches the present shard for queries until there are no more.

@@ -189,7 +189,7 @@ func TestShardsWithoutCentroidsAreFound(t *testing.T) {
 	if err := x.router.close(); err != nil {
 		t.Fatal(err)
 	}
-	x.router.index = few
+	x.router.index, x.router.close = &few.Reader, few.Close
 	if errs := x.CheckRouting(); len(errs) != 1 || !strings.Contains(errs[0].Error(), "none is of shard 1") {
 		t.Errorf("no centroid of shard 1: %v", errs)
 	}
