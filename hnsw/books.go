@@ -19,7 +19,9 @@ func (x *Index) openBooks(g *graph) {
 			x.free.add(uint32(id))
 		}
 	}
-	g.countInbound(n)
+	if x.backing == nil {
+		g.countInbound(n) // a backing keeps the counts
+	}
 }
 
 // checkLabels tells of a label that two elements carry.

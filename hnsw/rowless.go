@@ -3,6 +3,7 @@ package hnsw
 import (
 	"fmt"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
@@ -41,7 +42,11 @@ func (x *Index) trainOn(vec []float32) error {
 }
 
 // trainOnce trains the index that keeps no rows on the first ones that are about to be added.
-func (x *Index) trainOnce(rows vector.Matrix) error {
+func (x *Index) trainOnce(rows vector.Matrix) (err error) {
+	if x.backing != nil {
+		defer x.noteFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	x.structure.Lock()
 	defer x.structure.Unlock()
 	g := x.graph.Load()
@@ -55,6 +60,9 @@ func (x *Index) trainOnce(rows vector.Matrix) error {
 	s.add(rows)
 	q, err := quant.New(x.cfg.quantConfig(), s.mean())
 	if err != nil {
+		return err
+	}
+	if err := x.keepCenter(q.Center()); err != nil {
 		return err
 	}
 	g.coder.Store(&coder{q: q, codes: g.coder.Load().codes})

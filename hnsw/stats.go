@@ -81,7 +81,7 @@ func (r *Reader) Stats() (stats Stats, err error) {
 	s := Stats{Elements: n, Deleted: r.Deleted(), Capacity: g.capacity}
 	links, lists, counted := 0, 0, 0
 	for id := range uint32(n) {
-		if !g.ready.get(id) {
+		if !g.complete(id) {
 			continue // being inserted
 		}
 		level, degree := int(g.levels[id]), g.degree(id)
