@@ -127,7 +127,9 @@ func TestLiveIsTheIndexInMemory(t *testing.T) {
 			more := liveRows(20, 3)
 			for i := range 20 {
 				both(func(x *hnsw.Index) error { return x.Delete(uint64(50 * i)) })
-				both(func(x *hnsw.Index) error { return x.Add(uint64(50*i+1), vector.Row[float32](more, i), hnsw.AddOptions{}) })
+				both(func(x *hnsw.Index) error {
+					return x.Add(uint64(50*i+1), vector.Row[float32](more, i), hnsw.AddOptions{})
+				})
 				both(func(x *hnsw.Index) error {
 					return x.Add(uint64(5000+i), vector.Row[float32](more, i), hnsw.AddOptions{ReplaceDeleted: c.ReplaceDelete})
 				})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -80,6 +81,21 @@ func withLoader(ctx context.Context, path string, fn func(*loader) error) error 
 	}
 	defer f.Close()
 	l, err := newLoader(ctx, f, path, size)
+	if err != nil {
+		return err
+	}
+	return fn(l)
+}
+
+// withHeader is withLoader for who reads no more than the header and the meta section: nothing else comes into the page cache.
+func withHeader(ctx context.Context, path string, fn func(*loader) error) error {
+	f, size, err := format.OpenFile(path)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	defer f.Close()
+	mmap.NoReadAhead(f)
+	l, err := startLoader(format.NewHeaderReader(ctx, f, path, size))
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,17 @@ type Reader struct {
 
 // NewReader reads size bytes from r; file is the name for errors. Reading ends with ctx.
 func NewReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
+	return newReader(ctx, r, file, size, chunk)
+}
+
+// NewHeaderReader is NewReader for the beginning of a file: it reads ahead a page or two.
+func NewHeaderReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
+	return newReader(ctx, r, file, size, 8<<10)
+}
+
+func newReader(ctx context.Context, r io.Reader, file string, size int64, buffer int) *Reader {
 	from := &contextReader{ctx, r}
-	return &Reader{file: file, r: bufio.NewReaderSize(from, int(min(size, chunk))), from: from, size: size}
+	return &Reader{file: file, r: bufio.NewReaderSize(from, int(min(size, int64(buffer)))), from: from, size: size}
 }
 
 // Offset is the place of the next byte.
