@@ -21,10 +21,11 @@ const (
 	Directory        // a manifest and a file for each shard
 	File             // one file in Shale's own format; it keeps no tuned ef
 	Hnswlib          // hnswlib's index.bin
+	Live             // one file that is the memory of an index and changes in place: see Create
 )
 
 func (f Format) String() string {
-	return [...]string{"unknown", "shale directory", "shale file", "hnswlib index.bin"}[f]
+	return [...]string{"unknown", "shale directory", "shale file", "hnswlib index.bin", "shale live file"}[f]
 }
 
 // ErrNotIndex reports a path at which something else than an index lies.
@@ -49,6 +50,8 @@ func Detect(path string) (Format, error) {
 		return Auto, err
 	case kind == store.Native:
 		return File, nil
+	case kind == store.Live:
+		return Live, nil
 	case kind == store.HnswlibIndex:
 		return Hnswlib, nil
 	case kind == store.HnswlibFlat:

@@ -24,6 +24,8 @@ type OpenOptions struct {
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
 	// cut off or can't be read gives an error. The index can't be changed.
+	//
+	// A live file is mapped in any case; Mapped then means that it isn't changed, and others may map it meanwhile.
 	Mapped bool
 }
 
@@ -34,8 +36,8 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	path = filepath.Clean(path)
-	if format != Directory && o.Mapped {
-		return nil, fmt.Errorf("open index: only an index directory can be mapped, and %s is a %s: convert it", path, format)
+	if format != Directory && format != Live && o.Mapped {
+		return nil, fmt.Errorf("open index: only an index directory or a live file can be mapped, and %s is a %s: convert it", path, format)
 	}
 	if err := fits(path, format, o.Memory); err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
@@ -44,6 +46,9 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	switch format {
 	case Directory:
 		err = x.openDirectory(ctx, path, o)
+	case Live:
+		x.graph, err = openLive(path, o)
+		x.live = path
 	case File:
 		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
 	default:
@@ -59,9 +64,17 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	return x, nil
 }
 
+func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
+	if o.Mapped {
+		return store.MapLive(path, store.Options{})
+	}
+	x, _, err := store.OpenLive(path, store.Options{})
+	return x, err
+}
+
 // fits refuses an index file that needs more memory than is allowed.
 func fits(path string, format Format, memory int64) error {
-	if format == Directory || memory <= 0 {
+	if format == Directory || format == Live || memory <= 0 {
 		return nil
 	}
 	info, err := os.Stat(path)

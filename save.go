@@ -43,6 +43,8 @@ func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 		return fmt.Errorf("save index: %w", err)
 	}
 	switch format {
+	case Live:
+		err = x.saveLive(path)
 	case File:
 		err = store.Save(ctx, path, x.graph)
 	case Hnswlib:
@@ -54,6 +56,14 @@ func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 		return fmt.Errorf("save index: %w", err)
 	}
 	return nil
+}
+
+// saveLive lets a live file be as it is now. It isn't replaced by another index.
+func (x *Index) saveLive(path string) error {
+	if x.live != path {
+		return fmt.Errorf("a live file is made by Create, and not replaced: give another path than %s", path)
+	}
+	return x.Sync()
 }
 
 func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) error {

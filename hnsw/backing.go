@@ -285,12 +285,15 @@ func (x *Index) keepCenter(center []float32) error {
 	return x.backing.Trained(center)
 }
 
-// roomForCoder makes room for the codes of all elements: where there is a backing, its own.
+// roomForCoder makes room for the codes of all elements: where there is a backing, its own. The caller holds structure for
+// writing.
 func (x *Index) roomForCoder(g *graph, q *quant.Quantizer) (*coder, error) {
-	if x.backing != nil {
-		return &coder{q: q, codes: x.backing.Part(PartCodes)}, nil
+	if x.backing == nil {
+		return newCoder(g, q)
 	}
-	return newCoder(g, q)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return &coder{q: q, codes: x.backing.Part(PartCodes)}, x.beginChange()
 }
 
 // clearLists empties the lists of a new element of a backed graph: a process that was killed may have left something there.

@@ -24,6 +24,9 @@ func (x *Index) openBooks(g *graph) {
 	}
 }
 
+// CheckLabels tells of a label that two elements carry.
+func (m *Image) CheckLabels() error { return checkLabels(m.Labels) }
+
 // checkLabels tells of a label that two elements carry.
 func checkLabels(labels []uint64) error {
 	rising := true

@@ -14,7 +14,7 @@ type Recovery struct {
 	Elements int // there in the end
 	Dropped  int // elements that the index had begun to insert
 	Moved    int // elements that took the place of one dropped
-	Relinked int // elements that nothing led to any more, or whose update was under way
+	Relinked int // elements that no links led to, or whose update was under way
 	Links    int // links dropped, that led nowhere
 }
 
@@ -69,6 +69,7 @@ func (m *mender) mend(coded bool) error {
 	m.fillHoles()
 	m.cleanLinks()
 	m.countAll()
+	m.findLost()
 	m.relink(s)
 	return nil
 }
@@ -215,7 +216,7 @@ func (m *mender) leads(link, id uint32, level int) bool {
 	return int64(to) < int64(m.n) && to != id && m.g.ready.get(to) && int(m.g.levels[to]) >= level
 }
 
-// countAll counts links and marks and finds the entry point, and the elements to be linked.
+// countAll counts links and marks and finds the entry point.
 func (m *mender) countAll() {
 	x, g := m.x, m.g
 	g.countInbound(m.n)
@@ -235,8 +236,23 @@ func (m *mender) countAll() {
 			x.free.add(id)
 		}
 	}
+}
+
+// findLost finds the elements that are to be linked anew: those whose update wasn't finished, and those that no links lead to
+// from the entry point.
+func (m *mender) findLost() {
+	g, entry := m.g, m.x.entry.Load()
+	if entry == none {
+		return
+	}
+	met := g.reached(uint32(entry))
 	for id := range uint32(m.n) {
-		if g.ready.get(id) && (g.updating.get(id) || g.inbound[id] == 0 && uint32(x.entry.Load()) != id) {
+		switch {
+		case !g.ready.get(id):
+		case met.words[id>>6]>>(id&63)&1 == 0:
+			g.inbound[id] = 0 // links from others that are lost don't count: the first one back to it stays
+			m.dirty = append(m.dirty, id)
+		case g.updating.get(id):
 			m.dirty = append(m.dirty, id)
 		}
 	}

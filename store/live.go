@@ -14,7 +14,6 @@ import (
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/mmap"
-	"github.com/shale-search/shale/vector"
 )
 
 // A live file is the memory of a growing index: its arrays for a fixed number of elements, mapped and changed in place. What
@@ -58,7 +57,7 @@ func createLive(path string, c hnsw.Config) (x *hnsw.Index, err error) {
 	if err := l.fill(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if x, err = mapLive(f, path, &livePages{liveLayout: l, state: hnsw.State{TopLevel: -1}}); err != nil {
+	if x, err = mapLive(f, path, &livePages{liveLayout: l, state: hnsw.State{TopLevel: -1}}, true); err != nil {
 		return nil, err
 	}
 	if err := publish(f.Name(), path); err != nil {
@@ -109,7 +108,7 @@ func lock(f *os.File, shared bool) error {
 func OpenLive(path string, o Options) (x *hnsw.Index, r hnsw.Recovery, err error) {
 	p, f, err := openLive(path, os.O_RDWR, o)
 	if err == nil && !p.dirty {
-		x, err = mapLive(f, path, p)
+		x, err = mapLive(f, path, p, true)
 	} else if err == nil {
 		x, r, err = recoverLive(f, path, p)
 	}
@@ -141,8 +140,8 @@ func openLive(path string, mode int, o Options) (*livePages, *os.File, error) {
 }
 
 // mapLive makes an index of a file that is in order, and takes f over.
-func mapLive(f *os.File, path string, p *livePages) (*hnsw.Index, error) {
-	b, err := newLiveFile(f, path, p.liveLayout)
+func mapLive(f *os.File, path string, p *livePages, writable bool) (*hnsw.Index, error) {
+	b, err := newLiveFile(f, path, p.liveLayout, writable)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -154,7 +153,7 @@ func mapLive(f *os.File, path string, p *livePages) (*hnsw.Index, error) {
 }
 
 func recoverLive(f *os.File, path string, p *livePages) (*hnsw.Index, hnsw.Recovery, error) {
-	b, err := newLiveFile(f, path, p.liveLayout)
+	b, err := newLiveFile(f, path, p.liveLayout, true)
 	if err != nil {
 		return nil, hnsw.Recovery{}, errors.Join(err, f.Close())
 	}
@@ -174,35 +173,19 @@ func located(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// MapLive opens a live file that was closed for searching only, as OpenMapped does other files. Several may have it open.
-func MapLive(path string, o Options) (*hnsw.Frozen, error) {
-	x, err := mapLiveFrozen(path, o)
+// MapLive opens a live file that was closed for searching only, as OpenMapped does other files: changes give hnsw.ErrFrozen.
+// Several may have it open.
+func MapLive(path string, o Options) (*hnsw.Index, error) {
+	p, f, err := openLive(path, os.O_RDONLY, o)
 	if err != nil {
 		return nil, fmt.Errorf("map live index: %w", err)
 	}
-	return x, nil
-}
-
-func mapLiveFrozen(path string, o Options) (*hnsw.Frozen, error) {
-	p, f, err := openLive(path, os.O_RDONLY, o)
-	if err != nil {
-		return nil, err
-	}
 	if p.dirty {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, ErrDirty), f.Close())
+		return nil, errors.Join(fmt.Errorf("map live index %s: %w", path, ErrDirty), f.Close())
 	}
-	r, err := mmap.File(path, p.length)
+	x, err := mapLive(f, path, p, false)
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	b := &liveFile{liveLayout: p.liveLayout, path: path, f: f, r: r}
-	m, err := b.image(p.state)
-	if err != nil {
-		return nil, errors.Join(err, b.Close())
-	}
-	x, err := hnsw.MapFrozen(m, p.state.Deleted, b)
-	if err != nil {
-		return nil, errors.Join(located(path, err), b.Close())
+		return nil, fmt.Errorf("map live index: %w", err)
 	}
 	return x, nil
 }
@@ -213,13 +196,15 @@ type liveFile struct {
 	path string
 	f    *os.File // holds the lock
 	r    *mmap.Region
+
+	writable bool
 }
 
 var _ hnsw.Backing = (*liveFile)(nil)
 
-func newLiveFile(f *os.File, path string, l liveLayout) (*liveFile, error) {
-	r, err := mmap.Shared(f, l.length)
-	return &liveFile{liveLayout: l, path: path, f: f, r: r}, err
+func newLiveFile(f *os.File, path string, l liveLayout, writable bool) (*liveFile, error) {
+	r, err := mmap.Shared(f, l.length, writable)
+	return &liveFile{liveLayout: l, path: path, f: f, r: r, writable: writable}, err
 }
 
 // Part gives a part's bytes.
@@ -232,6 +217,9 @@ func (b *liveFile) word(at int) *uint32 { return (*uint32)(unsafe.Pointer(&b.r.B
 // Changing marks the file as one that has to be repaired unless it is settled, before anything else can reach the disk.
 func (b *liveFile) Changing() (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
+	if !b.writable {
+		return fmt.Errorf("%s is open for searching: %w", b.path, hnsw.ErrFrozen)
+	}
 	if err := b.whole(); err != nil {
 		return err
 	}
@@ -284,31 +272,16 @@ func (b *liveFile) whole() error {
 // Close unmaps and unlocks the file.
 func (b *liveFile) Close() error { return errors.Join(b.r.Close(), b.f.Close()) }
 
-// image views the parts as the arrays of a settled index.
-func (b *liveFile) image(s hnsw.State) (m *hnsw.Image, err error) {
-	defer mmap.Catch(mmap.Guard(), &err)
-	n := s.Count
-	if n > b.config.Capacity || s.Lists > b.upperLists {
-		return nil, fmt.Errorf("%s: %d elements, %d lists in room for %d and %d", b.path, n, s.Lists, b.config.Capacity, b.upperLists)
-	}
-	part := func(p hnsw.Part) int { return int(b.at[p]) }
-	m = &hnsw.Image{
-		Config: b.config, Count: n, TopLevel: s.TopLevel, Entry: s.Entry, Coded: s.Coded, Center: s.Center,
-		Levels:  mmap.Slice[uint8](b.r, part(hnsw.PartLevels), n),
-		Links0:  mmap.Slice[uint32](b.r, part(hnsw.PartLinks0), n*2*b.config.M),
-		UpperAt: mmap.Slice[uint32](b.r, part(hnsw.PartUpperAt), n),
-		Upper:   mmap.Slice[uint32](b.r, part(hnsw.PartUpper), s.Lists*b.config.M),
-		Labels:  mmap.Slice[uint64](b.r, part(hnsw.PartLabels), n),
-		Deleted: mmap.Slice[uint32](b.r, part(hnsw.PartDeleted), (n+31)/32),
-	}
-	if s.Coded {
-		m.Codes = b.Part(hnsw.PartCodes)
-	}
-	stride := int(b.size[hnsw.PartRows]) / b.config.Capacity
-	m.Rows, err = vector.FromBytes(b.Part(hnsw.PartRows), b.config.Storage, b.config.Capacity, b.config.Dim, stride)
+// CheckLive reads the links and labels of the index in a live file and tests that they are as they should be.
+func CheckLive(path string, x *hnsw.Index) error {
+	err := x.WithImage(func(m *hnsw.Image) error {
+		if err := m.Check(); err != nil {
+			return err
+		}
+		return m.CheckLabels()
+	})
 	if err != nil {
-		return nil, err
+		return located(path, err)
 	}
-	m.Rows = m.Rows.Slice(0, n)
-	return m, nil
+	return nil
 }

@@ -17,7 +17,7 @@ import (
 
 const (
 	killEnv      = "SHALE_TEST_LIVE_FILE" // tells the test's own program to change that file until it is killed
-	killDim      = 16
+	killDim      = 8
 	killCapacity = 200_000
 	replacedFrom = 1_000_000 // labels of the elements that are deleted and replaced
 )
@@ -27,7 +27,7 @@ func killVector(label uint64, version int) []float32 {
 	rnd := rand.New(rand.NewPCG(label, uint64(version)))
 	v := make([]float32, killDim)
 	for i := range v {
-		v[i] = float32(rnd.NormFloat64())
+		v[i] = rnd.Float32()
 	}
 	return v
 }

@@ -119,7 +119,17 @@ func TestLiveIsTheIndexInMemory(t *testing.T) {
 					t.Fatal(err)
 				}
 				compare("mapped", frozen)
-				frozen.Close()
+				for what, err := range map[string]error{
+					"add": frozen.Add(1, make([]float32, liveDim), hnsw.AddOptions{}), "delete": frozen.Delete(3),
+					"batch": frozen.AddBatch(context.Background(), liveRows(1200, 1), nil, hnsw.BatchOptions{}),
+				} {
+					if !errors.Is(err, hnsw.ErrFrozen) {
+						t.Errorf("%s: %v", what, err)
+					}
+				}
+				if err := frozen.Close(); err != nil {
+					t.Error(err)
+				}
 				live, _ = reopen(t, path)
 				compare("opened again", live)
 			}

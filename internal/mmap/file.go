@@ -25,10 +25,14 @@ func File(path string, size int64) (*Region, error) {
 	return mapFile(f, size, unix.PROT_READ)
 }
 
-// Shared maps the first size bytes of a file for reading and writing: what is written is the file's, and other processes see
-// it. Writing where there is no room on the disk is a fault too.
-func Shared(f *os.File, size int64) (*Region, error) {
-	return mapFile(f, size, unix.PROT_READ|unix.PROT_WRITE)
+// Shared maps the first size bytes of a file, for writing too if asked for: what is written is the file's, and other processes
+// see it. Writing where there is no room on the disk is a fault, and so is writing to a region that isn't for it.
+func Shared(f *os.File, size int64, writable bool) (*Region, error) {
+	prot := unix.PROT_READ
+	if writable {
+		prot |= unix.PROT_WRITE
+	}
+	return mapFile(f, size, prot)
 }
 
 func mapFile(f *os.File, size int64, prot int) (*Region, error) {
