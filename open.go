@@ -27,6 +27,9 @@ type OpenOptions struct {
 	//
 	// A live file is mapped in any case; Mapped then means that it isn't changed, and others may map it meanwhile.
 	Mapped bool
+	// PinUpper copies the links of the upper levels of a mapped index directory into memory, where searches begin: 5 bytes a
+	// row and a few for links, which are read when it is opened.
+	PinUpper bool
 }
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
@@ -128,7 +131,7 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 		readOnly = plan.RowsOnDisk
 	}
 	if readOnly {
-		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped})
+		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, PinUpper: o.PinUpper})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})

@@ -16,6 +16,8 @@ import (
 type OpenOptions struct {
 	Memory int64 // bytes that the index may keep resident; 0: no bound
 	Mapped bool  // map the shards and read what searches need, unchecked; Memory has no meaning then
+	// PinUpper copies the levels above 0 of shards that are mapped into memory.
+	PinUpper bool
 }
 
 // ErrMemory reports an index that can't be searched in the memory allowed.
@@ -29,7 +31,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if err := m.Check(dir); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, m: m}
+	x := &Index{dir: dir, m: m, pinUpper: o.PinUpper}
 	var err error
 	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err
@@ -88,7 +90,7 @@ func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
 		return nil, err
 	}
 	if x.plan.Mapped || info.Config.Storage == vector.External {
-		return openFrozen(ctx, path, x.plan.Mapped)
+		return openFrozen(ctx, path, x.plan.Mapped, store.Options{PinUpper: x.pinUpper})
 	}
 	if !x.plan.RowsOnDisk || !coded(info) {
 		x, err := store.OpenIndex(ctx, path, store.Options{})
@@ -109,12 +111,12 @@ func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
 }
 
 // openFrozen opens a shard that is mapped, or whose rows are to be attached.
-func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
+func openFrozen(ctx context.Context, path string, mapped bool, o store.Options) (*part, error) {
 	open := store.OpenFrozen
 	if mapped {
 		open = store.OpenMapped
 	}
-	f, err := open(ctx, path, store.Options{})
+	f, err := open(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}

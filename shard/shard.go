@@ -24,6 +24,8 @@ type Index struct {
 	router *router // nil: there is none, every search covers all shards
 	plan   Plan
 
+	pinUpper bool // of shards that are mapped
+
 	lanes sync.Pool
 
 	readersMu sync.Mutex

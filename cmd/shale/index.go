@@ -21,12 +21,14 @@ type indexFlags struct {
 	memory  string
 	vectors string
 	mapped  bool
+	pin     bool
 }
 
 // addMemory is for commands that only search.
 func (f *indexFlags) addMemory(c *cobra.Command) {
 	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: rows that don't fit are read from disk (default: all in memory)")
 	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	c.Flags().BoolVar(&f.pin, "pin-upper", false, "with --mmap, read the links of the upper levels into memory")
 	c.Flags().StringVar(&f.vectors, "vectors", "", "map the vectors of an index of links alone from `FILE` (default: the one it was built from)")
 }
 
@@ -40,7 +42,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if err := atLeast(c, "dim", f.dim, 0); err != nil {
 		return nil, err
 	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin}
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err
