@@ -129,6 +129,7 @@ func openLive(path string, mode int, o Options) (*livePages, *os.File, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	mmap.NoReadAhead(f)
 	if err := lock(f, mode == os.O_RDONLY); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
 	}
