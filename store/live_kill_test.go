@@ -39,9 +39,9 @@ func TestLiveSurvivesKills(t *testing.T) {
 		changeUntilKilled(path)
 		return
 	}
-	rounds := 8
+	rounds := 4
 	if testing.Short() {
-		rounds = 3
+		rounds = 2
 	}
 	for name, codes := range map[string]hnsw.Codes{"rows": {}, "codes": {Bits: 4}} {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
@@ -263,4 +264,121 @@ func TestLiveThatIsCutOff(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestLiveIsResized(t *testing.T) {
+	for name, c := range liveConfigs {
+		t.Run(name, func(t *testing.T) {
+			path, x := create(t, c, 1500)
+			rows := liveRows(3000, 1)
+			if err := x.AddBatch(context.Background(), rows.Slice(0, 1500), nil, hnsw.BatchOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			queries := liveRows(20, 7)
+			want := answers(t, x, queries)
+			if err := ResizeLive(path, 2000, Options{}); !errors.Is(err, ErrLocked) {
+				t.Errorf("resized while it is open: %v", err)
+			}
+			if err := x.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for _, capacity := range []int{3000, 1500, 3100} {
+				if err := ResizeLive(path, capacity, Options{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := ResizeLive(path, 1499, Options{}); err == nil {
+				t.Error("resized below what it holds")
+			}
+			x, _ = reopen(t, path)
+			for i, found := range answers(t, x, queries) {
+				if !slices.Equal(found, want[i]) {
+					t.Fatalf("query %d found %v, not %v", i, found, want[i])
+				}
+			}
+			if err := x.AddBatch(context.Background(), rows.Slice(1500, 3000), nil, hnsw.BatchOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := CheckLive(path, x); err != nil || x.Len() != 3000 || x.Capacity() != 3100 {
+				t.Errorf("%v, %d elements in room for %d", err, x.Len(), x.Capacity())
+			}
+			left, err := os.ReadDir(filepath.Dir(path))
+			if err != nil || len(left) != 1 {
+				t.Errorf("%v are left, %v", left, err)
+			}
+		})
+	}
+}
+
+// TestLiveChangesWhileItIsSearched adds, updates, deletes, replaces, saves and searches at the same time.
+func TestLiveChangesWhileItIsSearched(t *testing.T) {
+	path, x := create(t, liveConfigs["codes"], 2500)
+	rows := liveRows(2000, 1)
+	if err := x.AddBatch(context.Background(), rows.Slice(0, 1100), nil, hnsw.BatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var changing, searching sync.WaitGroup
+	do := func(change func(i int) error) {
+		changing.Go(func() {
+			for i := range 300 {
+				if err := change(i); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	row := func(i int) []float32 { return liveRow(rows, i) }
+	do(func(i int) error { return x.Add(uint64(1100+i), row(1100+i), hnsw.AddOptions{}) })
+	do(func(i int) error { return x.Add(uint64(i), row(i), hnsw.AddOptions{}) })
+	do(func(i int) error {
+		if err := x.Delete(uint64(500 + i)); err != nil || i%2 == 0 {
+			return err
+		}
+		return x.Add(uint64(5000+i), row(1400+i), hnsw.AddOptions{ReplaceDeleted: true})
+	})
+	do(func(i int) error {
+		if i%60 == 0 {
+			return x.Sync()
+		}
+		return nil
+	})
+	done := make(chan struct{})
+	for i := range 2 {
+		searching.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if found, err := x.Search(row(900+i), 3, hnsw.SearchOptions{}); err != nil || len(found) != 3 || found[0].Label != uint64(900+i) {
+					t.Errorf("%v, %v", found, err)
+					return
+				}
+			}
+		})
+	}
+	changing.Wait()
+	close(done)
+	searching.Wait()
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	x, _ = reopen(t, path)
+	if err := CheckLive(path, x); err != nil {
+		t.Error(err)
+	}
+	for i := range 300 {
+		got := make([]float32, liveDim)
+		if err := x.Vector(uint64(1100+i), got); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func liveRow(rows vector.Matrix, i int) []float32 {
+	v := make([]float32, rows.Dim())
+	rows.Decode(i, v)
+	return v
 }
