@@ -49,6 +49,9 @@ func createLive(path string, c hnsw.Config) (x *hnsw.Index, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := os.Lstat(path); err == nil {
+		return nil, os.ErrExist
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ type buildFlags struct {
 	metric, storage, keep      string
 	divide                     shardFlags
 	m, efConstruction, threads int
+	capacity                   int
 	seed                       uint64
 	graphOnly, json            bool
 }
@@ -73,6 +74,10 @@ input, an .npy or .fbin of float32 or float16, by the build and by searches, and
 as far as the page cache has some to spare. With cosine they must be normalised. Codes are made
 only where --storage asks for them. The index notes where the input lies; --vectors names it anew.
 
+--live makes a live file in the place of a directory: the file is the index's memory, mapped and
+changed in place by "shale add" and "shale delete", which then read and write no more than they
+need. It takes its room on the disk at once, for the number of vectors given.
+
 With --memory the build keeps within that size, page cache included: where the index doesn't fit,
 vectors are divided into --shards graphs such that neighbours come together, and each is built on
 its own. --plan tells the steps and what they take. A build that was killed goes on where it
@@ -88,6 +93,7 @@ have to be looked into.`,
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
   shale build --input unit.npy --output links.index --metric cosine --m 8 --graph-only
+  shale build --input vectors.npy --output my.live --metric cosine --live 1000000
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
@@ -101,6 +107,7 @@ have to be looked into.`,
 	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
 	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4 or sq8")
 	s.StringVar(&f.keep, "keep", "auto", "rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
+	s.IntVar(&f.capacity, "live", 0, "build in a live file with room for `N` vectors, which changes in place (default: none)")
 	f.divide.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
@@ -157,6 +164,12 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
 		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
 	}
+	if err := atLeast(c, "live", f.capacity, 0); err != nil {
+		return o, err
+	}
+	if f.capacity > 0 && (f.graphOnly || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan) {
+		return o, usagef(c, "--live makes one graph with its rows: leave out --graph-only, --shards, --memory and --plan")
+	}
 	if f.m < 2 || f.m > 10000 {
 		return o, usagef(c, "--m is %d, not 2 to 10000", f.m)
 	}
@@ -204,6 +217,9 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	so.Options = o
 	if f.graphOnly {
 		return r, f.buildGraph(ctx, o, r, c.ErrOrStderr())
+	}
+	if f.capacity > 0 {
+		return r, f.buildLive(ctx, rows, o, r, c.ErrOrStderr())
 	}
 	src, err := newFileSource(rows)
 	if err != nil {
