@@ -72,7 +72,7 @@ func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 	case l.Metric > uint32(vector.Cosine) || l.Storage > uint32(vector.NoRows):
 		return hnsw.Config{}, fmt.Errorf("metric %d, element type %d: %w", l.Metric, l.Storage, errors.ErrUnsupported)
 	case l.M == 0 || l.BaseLinks == 0 || l.EfConstruction < l.M || l.Seed == 0:
-		return hnsw.Config{}, fmt.Errorf("M %d, %d base links, efConstruction %d or seed %d isn't possible", l.M, l.BaseLinks, l.EfConstruction, l.Seed)
+		return hnsw.Config{}, fmt.Errorf("%d as M, %d base links, efConstruction %d or seed %d isn't possible", l.M, l.BaseLinks, l.EfConstruction, l.Seed)
 	case l.Capacity > maxRows || l.UpperLists > maxRows:
 		return hnsw.Config{}, fmt.Errorf("room for %d elements and %d lists isn't possible", l.Capacity, l.UpperLists)
 	case l.Flags&flagCustomMetric != 0 && o.Custom == nil:
