@@ -207,10 +207,13 @@ func TestScoringDoesNotAllocate(t *testing.T) {
 }
 
 var realRows = flag.String("pq.rows", "", "a file of rows for BenchmarkReal")
-var realBits = flag.Int("pq.bits", 8, "")
-var realSample = flag.Int("pq.sample", 0, "")
-var realRounds = flag.Int("pq.rounds", 0, "")
-var realRotated = flag.Bool("pq.rotated", false, "")
+var (
+	realBits    = flag.Int("pq.bits", 8, "bits a sub-vector, of 4 a value, for BenchmarkReal")
+	realSample  = flag.Int("pq.sample", 0, "rows to train on for BenchmarkReal")
+	realRounds  = flag.Int("pq.rounds", 0, "rounds of training for BenchmarkReal")
+	realRotated = flag.Bool("pq.rotated", false, "rotate rows for BenchmarkReal")
+)
+
 var realQueries = flag.String("pq.queries", "", "a file of queries for BenchmarkReal")
 
 // BenchmarkReal tells the recall of exhaustive search by codes on real rows, and what each step takes.
@@ -227,7 +230,8 @@ func BenchmarkReal(b *testing.B) {
 		b.Fatal(err)
 	}
 	began := time.Now()
-	q, err := Train(context.Background(), rows, Config{Dim: rows.Dim(), Metric: vector.Cosine, Subvectors: rows.Dim() * 4 / *realBits, Bits: *realBits, Rotated: *realRotated}, TrainOptions{Sample: *realSample, Rounds: *realRounds})
+	c := Config{Dim: rows.Dim(), Metric: vector.Cosine, Subvectors: rows.Dim() * 4 / *realBits, Bits: *realBits, Rotated: *realRotated}
+	q, err := Train(context.Background(), rows, c, TrainOptions{Sample: *realSample, Rounds: *realRounds})
 	if err != nil {
 		b.Fatal(err)
 	}
