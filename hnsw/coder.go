@@ -110,6 +110,16 @@ func (x *Index) trainFor(rows vector.Matrix) error {
 	return x.recode(g, s.mean())
 }
 
+// trainRestored trains an index whose image held rows without the codes that its Config asks for.
+func (x *Index) trainRestored(g *graph) error {
+	if x.cfg.Codes.Bits == 0 || g.coder.Load() != nil || x.Len() < trainRows {
+		return nil
+	}
+	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
+	s.add(g.rows.Slice(0, x.Len()))
+	return x.recode(g, s.mean())
+}
+
 // tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed
 // as much as it had before.
 func (x *Index) tend() error {

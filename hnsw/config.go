@@ -32,9 +32,9 @@ const maxRows = math.MaxInt32
 
 // Config says what an index is. The zero value of a field means its default.
 type Config struct {
-	Dim    int           // elements a vector; required
-	Metric vector.Metric // default L2
-	Custom vector.DistanceFunc
+	Dim    int                 // elements a vector; required
+	Metric vector.Metric       // default L2
+	Custom vector.DistanceFunc `json:"-"`
 
 	M              int    // links of a new element a level above 0, 2 … 10,000; default 16
 	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way

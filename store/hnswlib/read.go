@@ -23,6 +23,8 @@ type Options struct {
 	Capacity      int  // rows to make room for; below the file's count, the file's own
 	FixedCapacity bool // refuse more rows than that, instead of growing
 	ReplaceDelete bool // allow AddOptions.ReplaceDeleted
+
+	Codes hnsw.Codes // made beside the rows, for walks to read; default none
 }
 
 // Read reads an index.bin. A file that isn't in order gives a *format.Error.
@@ -74,6 +76,7 @@ func (d *decoder) config(o *Options) (hnsw.Config, error) {
 	c := hnsw.Config{
 		Dim: d.h.dim(), Metric: o.Metric, Custom: o.Custom, M: int(d.h.M), BaseLinks: int(d.h.M),
 		EfConstruction: int(d.h.EfConstruction), Seed: o.Seed, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity, ReplaceDelete: o.ReplaceDelete,
+		Codes: o.Codes,
 	}
 	if uint64(max(o.Capacity, 0)) >= d.h.Count && o.Capacity > 0 {
 		return c, nil
