@@ -1,0 +1,181 @@
+/* The functions of shale.h: a look whether this process may call Go at all, then the function's Go half. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "_cgo_export.h"
+#include "entry.h"
+#include "shale.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+static _Thread_local char *last_error;
+static int forked; /* set in a child of fork: Go's threads are gone there */
+
+/* Go's runtime doesn't survive fork(): only the thread that forks goes on in the child. */
+static void after_fork_in_child(void) { forked = 1; }
+
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, after_fork_in_child); }
+
+void shale_set_error(const char *text, int64_t size)
+{
+	free(last_error);
+	last_error = malloc(size + 1);
+	if (last_error == NULL)
+		return;
+	memcpy(last_error, text, size);
+	last_error[size] = 0;
+}
+
+int32_t shale_call_allow(shale_allow allow, uint64_t label) { return allow(label); }
+
+EXPORT const char *shale_last_error(void) { return last_error != NULL ? last_error : ""; }
+
+static int32_t refuse(void)
+{
+	static const char text[] = "the index was made before this process was forked off, and can't be used in it";
+	shale_set_error(text, sizeof text - 1);
+	return SHALE_FORKED;
+}
+
+#define ENTER \
+	if (forked) \
+		return refuse();
+
+EXPORT int32_t shale_wait(int64_t job, int64_t milliseconds)
+{
+	ENTER;
+	return goWait(job, milliseconds);
+}
+
+EXPORT int32_t shale_cancel(int64_t job)
+{
+	ENTER;
+	return goCancel(job);
+}
+
+EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index)
+{
+	ENTER;
+	return goGraphNew(space, dim, capacity, m, ef_construction, seed, replace_deleted, index);
+}
+
+EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted, int64_t *index, int64_t *job)
+{
+	ENTER;
+	return goGraphLoad((void *)path, space, dim, capacity, replace_deleted, index, job);
+}
+
+EXPORT int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header, const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index)
+{
+	ENTER;
+	return goGraphImport(space, dim, seed, replace_deleted, (void *)header, (void *)level0, level0_size, (void *)levels, (void *)lists, lists_size, index);
+}
+
+EXPORT int32_t shale_graph_export(int64_t index, char *header, char *level0, int64_t *level0_size, int32_t *levels, int64_t *count, char *lists, int64_t *lists_size)
+{
+	ENTER;
+	return goGraphExport(index, header, level0, level0_size, levels, count, lists, lists_size);
+}
+
+EXPORT int32_t shale_graph_file_size(int64_t index, int64_t *size)
+{
+	ENTER;
+	return goGraphFileSize(index, size);
+}
+
+EXPORT int32_t shale_graph_mark(int64_t index, uint64_t label, int32_t deleted)
+{
+	ENTER;
+	return goGraphMark(index, label, deleted);
+}
+
+EXPORT int32_t shale_graph_resize(int64_t index, int64_t capacity)
+{
+	ENTER;
+	return goGraphResize(index, capacity);
+}
+
+EXPORT int32_t shale_flat_new(int32_t space, int64_t dim, int64_t capacity, int64_t *index)
+{
+	ENTER;
+	return goFlatNew(space, dim, capacity, index);
+}
+
+EXPORT int32_t shale_flat_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t *index, int64_t *job)
+{
+	ENTER;
+	return goFlatLoad((void *)path, space, dim, capacity, index, job);
+}
+
+EXPORT int32_t shale_flat_remove(int64_t index, uint64_t label)
+{
+	ENTER;
+	return goFlatRemove(index, label);
+}
+
+EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels, int32_t threads, int32_t replace_deleted, int64_t *job)
+{
+	ENTER;
+	return goAdd(index, (void *)rows, type, count, dim, (void *)labels, threads, replace_deleted, job);
+}
+
+EXPORT int32_t shale_search(int64_t index, const void *queries, int32_t type, int64_t count, int64_t dim, int64_t k, int64_t ef, int32_t threads, const int64_t *filters, int64_t filter_count, int32_t partial, uint64_t *labels, float *distances, int64_t *job)
+{
+	ENTER;
+	return goSearch(index, (void *)queries, type, count, dim, k, ef, threads, (void *)filters, filter_count, partial, labels, distances, job);
+}
+
+EXPORT int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors)
+{
+	ENTER;
+	return goVectors(index, (void *)labels, count, vectors);
+}
+
+EXPORT int32_t shale_labels(int64_t index, uint64_t *labels, int64_t *count)
+{
+	ENTER;
+	return goLabels(index, labels, count);
+}
+
+EXPORT int32_t shale_stat(int64_t index, int64_t *fields)
+{
+	ENTER;
+	return goStat(index, fields);
+}
+
+EXPORT int32_t shale_save(int64_t index, const char *path, int64_t *job)
+{
+	ENTER;
+	return goSave(index, (void *)path, job);
+}
+
+EXPORT int32_t shale_filter_labels(const uint64_t *labels, int64_t count, int64_t *filter)
+{
+	ENTER;
+	return goFilterLabels((void *)labels, count, filter);
+}
+
+EXPORT int32_t shale_filter_mask(const char *mask, int64_t size, int64_t *filter)
+{
+	ENTER;
+	return goFilterMask((void *)mask, size, filter);
+}
+
+EXPORT int32_t shale_filter_roaring(const char *bytes, int64_t size, int32_t bits, int64_t *filter)
+{
+	ENTER;
+	return goFilterRoaring((void *)bytes, size, bits, filter);
+}
+
+EXPORT int32_t shale_filter_callback(int32_t (*allow)(uint64_t label), int64_t *filter)
+{
+	ENTER;
+	return goFilterCallback(allow, filter);
+}
+
+EXPORT int32_t shale_close(int64_t object)
+{
+	ENTER;
+	return goClose(object);
+}

@@ -1,0 +1,412 @@
+"""A stand-in for the package hnswlib: the same classes, methods, results and files."""
+
+import os
+import struct
+import sys
+from ctypes import byref, c_int64
+
+import numpy as np
+
+from shale import _arrays, _native
+from shale._filters import Filters
+
+_F32 = np.dtype(np.float32)
+_U64 = np.uint64
+_MAX_M = 10_000
+_HEADER = struct.Struct("<6QiI3QdQ")
+#: Batches of about this many candidates at most are searched at once; longer ones let Python answer signals.
+_SHORT = 20_000
+
+_CAPACITY, _COUNT, _DELETED, _M, _EF_CONSTRUCTION, _REPLACING, _DIM = range(7)
+
+
+def _cores():
+    return os.cpu_count() or 1
+
+
+class _Base:
+    """What both kinds of index have: a handle to what the library holds, and the queries."""
+
+    _name = ""
+
+    def __init__(self, space, dim):
+        if not isinstance(space, str):
+            raise TypeError(f"space must be a str, not {type(space).__name__}")
+        if space not in _native.SPACES:
+            raise RuntimeError("Space name must be one of l2, ip, or cosine.")
+        self._space = space
+        self._dim = _arrays.size(dim, "dim")
+        if self._dim < 1:
+            raise RuntimeError("dim must be at least 1")
+        self.num_threads = _cores()
+        self._handle = 0
+
+    def __repr__(self):
+        return f"<hnswlib.{self._name}(space='{self._space}', dim={self._dim})>"
+
+    def __del__(self):
+        handle = self.__dict__.get("_handle", 0)
+        if handle:
+            self._handle = 0
+            _native.lib.close(handle)
+
+    def set_num_threads(self, num_threads):
+        self.num_threads = num_threads
+
+    def get_max_elements(self):
+        return self._stat(_CAPACITY)
+
+    def get_current_count(self):
+        return self._stat(_COUNT)
+
+    def _call(self, function, *arguments):
+        """Calls a function of the library for this index."""
+        status = function(self._handle, *arguments)
+        if status != _native.OK:
+            raise self._failure(status)
+
+    def _failure(self, status):
+        if status == _native.CLOSED and not self._handle:
+            return RuntimeError("The index is not initiated: call init_index or load_index first")
+        return _native.failure(status)
+
+    def _stat(self, field):
+        fields = (c_int64 * 7)()
+        self._call(_native.lib.stat, fields)
+        return fields[field]
+
+    def _new(self, function, *arguments):
+        """Makes what the library holds, once."""
+        if self._handle:
+            raise RuntimeError("The index is already initiated.")
+        handle = c_int64()
+        _native.check(function(_native.SPACES[self._space], self._dim, *arguments, byref(handle)))
+        self._handle = handle.value
+
+    def _load(self, what, function, path, *arguments):
+        """Reads a file in the place of what the library holds, which stays if that fails."""
+        handle = c_int64()
+        name = _native.file_name(path)
+        space = _native.SPACES[self._space]
+        _native.check(_native.in_background(function, name, space, self._dim, *arguments, byref(handle)))
+        old, self._handle = self._handle, handle.value
+        if old:
+            print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
+            _native.lib.close(old)
+
+    def _threads(self, num_threads):
+        if num_threads > 0:
+            return num_threads
+        return self.num_threads if self.num_threads > 0 else _cores()
+
+    def _add(self, data, ids, threads, replace_deleted):
+        array, kind, count, dim = _arrays.rows(data)
+        if dim != self._dim:
+            raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
+        labels = None if ids is None else _arrays.labels_of_rows(ids, count)
+        if count <= 4 * threads:
+            threads = 1
+        arguments = (
+            self._handle, _native.at(array), kind, count, dim, None if labels is None else _native.at(labels),
+            min(threads, 2**31 - 1), replace_deleted,
+        )  # fmt: skip
+        add = _native.lib.add
+        status = add(*arguments, None) if count < 8 else _native.in_background(add, *arguments)
+        if status != _native.OK:
+            raise self._failure(status)
+
+    def _query(self, data, k, ef, num_threads, given, long):
+        """(labels, distances) of the k nearest to each row."""
+        if type(data) is np.ndarray and data.dtype is _F32 and data.ndim == 2 and data.flags.carray:
+            kind, (count, dim) = _native.FLOAT32, data.shape
+        else:
+            data, kind, count, dim = _arrays.rows(data)
+        if dim != self._dim:
+            raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
+        labels, distances = np.empty((count, k), _U64), np.empty((count, k), _F32)
+        if count == 1 and given is None and not long and k:
+            status = _native.lib.search(
+                self._handle, _native.at(data), kind, 1, dim, k, ef, 1, None, 0, 0, _native.at(labels), _native.at(distances), None
+            )
+            if status != _native.OK:
+                raise self._failure(status)
+            return labels, distances
+        if k == 0 or count == 0:
+            _arrays.size(k, "k")
+            return labels, distances
+        self._search(data, kind, k, ef, self._threads(num_threads), given, long, labels, distances)
+        return labels, distances
+
+    def _search(self, data, kind, k, ef, threads, given, long, labels, distances):
+        count = labels.shape[0]
+        filters = None if given is None else Filters(given, count)
+        try:
+            asks_python = filters is not None and filters.asks_python
+            arguments = (
+                self._handle, _native.at(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
+                None if filters is None else _native.at(filters.array), 0 if filters is None else filters.array.size, 0,
+                _native.at(labels), _native.at(distances),
+            )  # fmt: skip
+            search = _native.lib.search
+            if asks_python or not long and count * max(ef, k) <= _SHORT:
+                status = search(*arguments, None)
+            else:
+                status = _native.in_background(search, *arguments)
+            if filters is not None and filters.raised is not None:
+                raise filters.raised
+            if status != _native.OK:
+                raise self._failure(status)
+        finally:
+            if filters is not None:
+                filters.close()
+
+
+class Index(_Base):
+    """A graph of vectors (HNSW). ``Index(space, dim)``, ``Index(params=dict)`` or ``Index(index=other)``."""
+
+    _name = "Index"
+
+    def __init__(self, space=None, dim=None, *, params=None, index=None):
+        if isinstance(space, dict) and dim is None:
+            space, params = None, space
+        elif isinstance(space, Index) and dim is None:
+            space, index = None, space
+        if sum(given is not None for given in (space, params, index)) != 1 or (dim is None) != (space is None):
+            raise TypeError("Index takes (space, dim), (params) or (index)")
+        if index is not None:
+            if not isinstance(index, Index):
+                raise TypeError(f"index must be an Index, not {type(index).__name__}")
+            params = index._params()
+        if params is not None:
+            self._adopt(params)
+            return
+        super().__init__(space, dim)
+        self._begin()
+
+    def _begin(self):
+        self._default_ef = self._ef = 10
+        self._seed = 100
+        self._ep_added = True
+
+    @property
+    def space(self):
+        return self._space
+
+    @property
+    def dim(self):
+        return self._dim
+
+    @property
+    def ef(self):
+        return self._ef
+
+    @ef.setter
+    def ef(self, ef):
+        self.set_ef(ef)
+
+    def set_ef(self, ef):
+        self._default_ef = self._ef = _arrays.size(ef, "ef")
+
+    @property
+    def max_elements(self):
+        return self._stat(_CAPACITY) if self._handle else 0
+
+    @property
+    def element_count(self):
+        return self._stat(_COUNT) if self._handle else 0
+
+    @property
+    def ef_construction(self):
+        return self._stat(_EF_CONSTRUCTION) if self._handle else 0
+
+    @property
+    def M(self):
+        return self._stat(_M) if self._handle else 0
+
+    def init_index(self, max_elements, M=16, ef_construction=200, random_seed=100, allow_replace_deleted=False):
+        capacity, M, ef_construction = _arrays.size(max_elements, "max_elements"), _links(M), _arrays.size(ef_construction, "ef_construction")
+        seed = _arrays.size(random_seed, "random_seed")
+        self._new(_native.lib.graph_new, capacity, M, max(ef_construction, M), seed or 2**63, bool(allow_replace_deleted))
+        self._seed, self._ep_added, self._ef = seed, False, self._default_ef
+
+    def add_items(self, data, ids=None, num_threads=-1, replace_deleted=False):
+        self._add(data, ids, self._threads(num_threads), bool(replace_deleted))
+        self._ep_added = True
+
+    def knn_query(self, data, k=1, num_threads=-1, filter=None):
+        return self._query(data, k, self._ef, num_threads, filter, False)
+
+    def get_items(self, ids=None, return_type="numpy"):
+        if return_type not in ("numpy", "list"):
+            raise ValueError('return_type should be "numpy" or "list"')
+        labels = np.empty(0, _U64) if ids is None else _arrays.labels(ids)
+        if labels.ndim == 0:
+            raise ValueError("get_items accepts a list of indices and returns a list of vectors")
+        if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
+            raise ValueError(f"get_items accepts labels of shape (n,) or (n, 1), not {labels.shape}")
+        if labels.size == 0:
+            vectors = np.empty(0, _F32)
+        else:
+            vectors = np.empty((labels.size, self._dim), _F32)
+            self._call(_native.lib.vectors, _native.at(labels), labels.size, _native.at(vectors))
+        return vectors if return_type == "numpy" else vectors.tolist()
+
+    def get_ids_list(self):
+        count = c_int64(self._stat(_COUNT))
+        while True:
+            labels = np.empty(count.value, _U64)
+            status = _native.lib.labels(self._handle, _native.at(labels), byref(count))
+            if status == _native.OK:
+                return labels[: count.value].tolist()
+            if status != _native.ROOM:
+                raise self._failure(status)
+
+    def mark_deleted(self, label):
+        self._call(_native.lib.graph_mark, _arrays.size(label, "label"), 1)
+
+    def unmark_deleted(self, label):
+        self._call(_native.lib.graph_mark, _arrays.size(label, "label"), 0)
+
+    def resize_index(self, new_size):
+        new_size = _arrays.size(new_size, "new_size")
+        if new_size < self._stat(_COUNT):
+            raise RuntimeError(f"Cannot resize, max element is less than the current number of elements: {new_size}")
+        self._call(_native.lib.graph_resize, new_size)
+
+    def save_index(self, path_to_index):
+        status = _native.in_background(_native.lib.save, self._handle, _native.file_name(path_to_index))
+        if status != _native.OK:
+            raise self._failure(status)
+
+    def load_index(self, path_to_index, max_elements=0, allow_replace_deleted=False):
+        self._load("load_index", _native.lib.graph_load, path_to_index, _arrays.size(max_elements, "max_elements"), bool(allow_replace_deleted))
+        self._ef = 10
+
+    def index_file_size(self):
+        size = c_int64()
+        self._call(_native.lib.graph_file_size, byref(size))
+        return size.value
+
+    def __getstate__(self):
+        return (self._params(),)
+
+    def __setstate__(self, state):
+        if not isinstance(state, tuple) or len(state) != 1:
+            raise RuntimeError("Invalid state!")
+        self._adopt(state[0])
+
+    def _params(self):
+        """The state as a dict, as hnswlib pickles it."""
+        params = {
+            "ser_version": 1, "space": self._space, "dim": self._dim, "index_inited": bool(self._handle),
+            "ep_added": self._ep_added, "normalize": self._space == "cosine", "num_threads": self.num_threads, "seed": self._seed,
+        }  # fmt: skip
+        if not self._handle:
+            return {**params, "ef": self._default_ef}
+        return {**params, **self._content()}
+
+    def _content(self):
+        header, level0, levels, lists, deleted = self._parts()
+        offset0, capacity, count, stride, at_label, at_data, top, entry, max_m, max_m0, m, mult, ef_construction = _HEADER.unpack(header)
+        element_levels = np.zeros(max(capacity, count), np.int32)
+        element_levels[:count] = levels
+        elements = level0.reshape(count, stride) if count else level0.reshape(0, 1)
+        return {
+            "offset_level0": offset0, "max_elements": capacity, "cur_element_count": count, "size_data_per_element": stride,
+            "label_offset": at_label, "offset_data": at_data, "max_level": top, "enterpoint_node": entry, "max_M": max_m,
+            "max_M0": max_m0, "M": m, "mult": mult, "ef_construction": ef_construction, "ef": self._ef,
+            "has_deletions": deleted, "size_links_per_element": 4 + 4 * max_m,
+            "allow_replace_deleted": bool(self._stat(_REPLACING)),
+            "label_lookup_external": elements[:, at_label : at_label + 8].copy().view(_U64).reshape(-1) if count else np.empty(0, _U64),
+            "label_lookup_internal": np.arange(count, dtype=np.uint32),
+            "element_levels": element_levels, "data_level0": level0, "link_lists": lists,
+        }  # fmt: skip
+
+    def _parts(self):
+        """The parts of the file of this index, all of one moment."""
+        header = np.empty(_HEADER.size, np.int8)
+        level0_size, count, lists_size = c_int64(), c_int64(), c_int64()
+        while True:
+            level0, levels, lists = np.empty(level0_size.value, np.int8), np.empty(count.value, np.int32), np.empty(lists_size.value, np.int8)
+            status = _native.lib.graph_export(
+                self._handle, _native.at(header), _native.at(level0), byref(level0_size), _native.at(levels), byref(count), _native.at(lists), byref(lists_size)
+            )
+            if status == _native.OK:
+                break
+            if status != _native.ROOM:
+                raise self._failure(status)
+        level0, levels, lists = level0[: level0_size.value], levels[: count.value], lists[: lists_size.value]
+        deleted = bool(count.value) and bool((level0[2 :: level0.size // count.value] & 1).any())
+        return header.tobytes(), level0, levels, lists, deleted
+
+    def _adopt(self, params):
+        """Takes over the state in a dict."""
+        if not isinstance(params, dict):
+            raise TypeError(f"params must be a dict, not {type(params).__name__}")
+        if params["ser_version"] > 1:
+            raise RuntimeError("Unpickle Error: Invalid serialization version!")
+        _Base.__init__(self, params["space"], params["dim"])
+        self._begin()
+        self._seed, self._ep_added, self.num_threads = params["seed"], params["ep_added"], params["num_threads"]
+        self._default_ef = self._ef = params["ef"]
+        if params["index_inited"]:
+            self._adopt_content(params)
+
+    def _adopt_content(self, params):
+        names = (
+            "offset_level0", "max_elements", "cur_element_count", "size_data_per_element", "label_offset", "offset_data",
+            "max_level", "enterpoint_node", "max_M", "max_M0", "M", "mult", "ef_construction",
+        )  # fmt: skip
+        try:
+            header = np.frombuffer(bytearray(_HEADER.pack(*(params[name] for name in names))), np.int8)
+        except struct.error as error:
+            raise RuntimeError(f"Unpickle Error: {error}") from error
+        level0, lists = np.ascontiguousarray(params["data_level0"]).view(np.int8), np.ascontiguousarray(params["link_lists"]).view(np.int8)
+        levels = np.require(params["element_levels"], np.int32, ["C", "A"])
+        if levels.size < params["cur_element_count"]:
+            raise RuntimeError(f"Unpickle Error: {levels.size} levels for {params['cur_element_count']} elements")
+        handle = c_int64()
+        _native.check(
+            _native.lib.graph_import(
+                _native.SPACES[self._space], self._dim, self._seed, bool(params.get("allow_replace_deleted", False)), _native.at(header),
+                _native.at(level0), level0.size, _native.at(levels), _native.at(lists), lists.size, byref(handle),
+            )
+        )  # fmt: skip
+        self._handle = handle.value
+
+
+class BFIndex(_Base):
+    """Exact search: every vector is compared."""
+
+    _name = "BFIndex"
+
+    def init_index(self, max_elements):
+        self._new(_native.lib.flat_new, _arrays.size(max_elements, "max_elements"))
+
+    def add_items(self, data, ids=None):
+        self._add(data, ids, 1, False)
+
+    def delete_vector(self, label):
+        self._call(_native.lib.flat_remove, _arrays.size(label, "label"))
+
+    def knn_query(self, data, k=1, num_threads=-1, filter=None):
+        long = bool(self._handle) and self._stat(_COUNT) * self._dim > 10_000_000
+        return self._query(data, k, 0, num_threads, filter, long)
+
+    def save_index(self, path_to_index):
+        status = _native.in_background(_native.lib.save, self._handle, _native.file_name(path_to_index))
+        if status != _native.OK:
+            raise self._failure(status)
+
+    def load_index(self, path_to_index, max_elements=0):
+        self._load("load_index", _native.lib.flat_load, path_to_index, _arrays.size(max_elements, "max_elements"))
+
+
+def _links(M):
+    """M as hnswlib takes it: capped, with a warning."""
+    M = _arrays.size(M, "M")
+    if M < 2:
+        raise RuntimeError(f"M must be at least 2, it is {M}")
+    if M > _MAX_M:
+        print(f"Warning: M is {M}, and is capped at {_MAX_M}", file=sys.stderr)
+    return min(M, _MAX_M)
