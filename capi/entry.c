@@ -12,10 +12,29 @@
 static _Thread_local char *last_error;
 static int forked; /* set in a child of fork: Go's threads are gone there */
 
-/* Go's runtime doesn't survive fork(): only the thread that forks goes on in the child. */
+static char *inheritance; /* what a child that is being forked off inherits */
+
+static void before_fork(void)
+{
+	if (!forked)
+		inheritance = goBeforeFork();
+}
+
+static void after_fork_in_parent(void)
+{
+	if (forked)
+		return;
+	goAfterFork();
+	free(inheritance);
+	inheritance = NULL;
+}
+
 static void after_fork_in_child(void) { forked = 1; }
 
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, after_fork_in_child); }
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 void shale_set_error(const char *text, int64_t size)
 {
@@ -29,6 +48,8 @@ void shale_set_error(const char *text, int64_t size)
 
 int32_t shale_call_allow(shale_allow allow, uint64_t label) { return allow(label); }
 
+EXPORT const char *shale_inheritance(void) { return forked ? inheritance : NULL; }
+
 EXPORT const char *shale_last_error(void) { return last_error != NULL ? last_error : ""; }
 
 static int32_t refuse(void)
@@ -41,6 +62,18 @@ static int32_t refuse(void)
 #define ENTER \
 	if (forked) \
 		return refuse();
+
+EXPORT int32_t shale_inherit(const char *description, int64_t *index)
+{
+	ENTER;
+	return goInherit((void *)description, index);
+}
+
+EXPORT int32_t shale_handles_after(int64_t last)
+{
+	ENTER;
+	return goHandlesAfter(last);
+}
 
 EXPORT int32_t shale_wait(int64_t job, int64_t milliseconds)
 {

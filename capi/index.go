@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/hnsw"
@@ -27,6 +28,7 @@ type engine interface {
 	AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o hnsw.BatchOptions) error
 	SearchInto(dst []hnsw.Neighbor, query []float32, k int, o hnsw.SearchOptions) ([]hnsw.Neighbor, error)
 	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *hnsw.Results, o hnsw.BatchSearchOptions) error
+	Hold(patience time.Duration) (*hnsw.Memory, func(), error)
 	Close() error
 }
 

@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"unsafe"
 
@@ -65,6 +64,13 @@ func (x *index) add(ctx context.Context, rows vector.Matrix, labels []uint64, o 
 	return err
 }
 
+// upcoming is the label of the next row that has none.
+func (x *index) upcoming() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.next
+}
+
 // reserve takes the next n labels.
 func (x *index) reserve(n uint64) uint64 {
 	x.mu.Lock()
@@ -111,12 +117,8 @@ func goLabels(h C.int64_t, out *C.uint64_t, count *C.int64_t) status {
 		if err != nil {
 			return err
 		}
-		room := view[uint64](ptr(out), *count)
+		copy(view[uint64](ptr(out), *count), labels)
 		*count = C.int64_t(len(labels))
-		if len(room) < len(labels) {
-			return fmt.Errorf("%d labels: %w", len(labels), errRoom)
-		}
-		copy(room, labels)
 		return nil
 	})
 }

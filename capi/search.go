@@ -27,6 +27,18 @@ type query struct {
 	out     hnsw.Results
 }
 
+// spare is how many candidates more are kept where walks read codes: their order is a little off, which at an ef near k
+// would cost true neighbours that hnswlib finds.
+const spare = 8
+
+// candidates is how many to keep for what hnswlib would find with ef.
+func (x *index) candidates(ef int) int {
+	if x.Config().Codes.Bits != 0 {
+		return ef + spare
+	}
+	return ef
+}
+
 // scratch is what a search needs beside the caller's arrays, kept for the next.
 type scratch struct {
 	found  []hnsw.Neighbor
@@ -40,10 +52,11 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 func goSearch(h C.int64_t, queries unsafe.Pointer, typ C.int32_t, count, dim, k, ef C.int64_t, threads C.int32_t,
 	filters *C.int64_t, filterCount C.int64_t, partial C.int32_t, labels *C.uint64_t, distances *C.float, job *C.int64_t) status {
 	q := query{k: int(k), partial: partial != 0}
-	q.o.Ef, q.o.Threads = int(ef), int(threads)
+	q.o.Threads = int(threads)
 	if err := q.prepare(h, queries, typ, count, dim, view[C.int64_t](ptr(filters), filterCount)); err != nil {
 		return answer(err)
 	}
+	q.o.Ef = q.x.candidates(max(int(ef), q.k))
 	q.out = hnsw.Results{
 		K: int(k), Labels: view[uint64](ptr(labels), count*k), Distances: view[float32](ptr(distances), count*k),
 	}

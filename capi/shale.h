@@ -23,8 +23,7 @@ enum shale_status {
 	SHALE_CLOSED = 4,    /* no object has that handle */
 	SHALE_FORKED = 5,    /* the library was loaded by a process that this one was forked from */
 	SHALE_CANCELLED = 6, /* the job was cancelled */
-	SHALE_FEW = 7,       /* fewer results than asked for */
-	SHALE_ROOM = 8       /* the arrays given are too small for what there is now */
+	SHALE_FEW = 7        /* fewer results than asked for */
 };
 
 enum shale_space { SHALE_L2 = 0, SHALE_IP = 1, SHALE_COSINE = 2 };
@@ -42,6 +41,13 @@ enum shale_stat_field {
 	SHALE_STAT_DIM = 6,
 	SHALE_STAT_FIELDS = 7
 };
+
+/* In a child of fork(): what it inherits, as JSON; else NULL. {"Last": handle, "Indexes": {handle: description}}. A copy of
+ * the library that the child loads (from another file: the loader gives the same copy for the same file) makes indexes of
+ * the descriptions; its own handles are to begin after the last one. */
+const char *shale_inheritance(void);
+int32_t shale_inherit(const char *description, int64_t *index);
+int32_t shale_handles_after(int64_t last);
 
 /* Text of the calling thread's last error; valid until its next call. */
 const char *shale_last_error(void);
@@ -61,7 +67,7 @@ int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t c
 int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header,
 	const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index);
 /* Header (96 bytes), level 0, the upper lists without their lengths, and each element's level, as in an index.bin.
- * Sizes: in, the room there is; out, what there is. */
+ * Sizes: in, the room there is; out, what there is, which may be more: then the arrays hold only the start. */
 int32_t shale_graph_export(int64_t index, char *header, char *level0, int64_t *level0_size, int32_t *levels,
 	int64_t *count, char *lists, int64_t *lists_size);
 /* Bytes that shale_save writes. */
@@ -88,7 +94,7 @@ int32_t shale_search(int64_t index, const void *queries, int32_t type, int64_t c
 	int64_t *job);
 /* The stored vectors of labels, dim values each. */
 int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors);
-/* All labels. count: in, the room there is; out, the number of labels. */
+/* All labels. count: in, the room there is; out, the number of labels, which may be more. */
 int32_t shale_labels(int64_t index, uint64_t *labels, int64_t *count);
 int32_t shale_stat(int64_t index, int64_t *fields);
 /* hnswlib's file of the index, which appears whole or not at all. */

@@ -36,7 +36,6 @@ func valueError(text string, args ...any) error {
 
 var (
 	errNoObject = &statusError{C.SHALE_CLOSED, "the index is closed"}
-	errRoom     = &statusError{C.SHALE_ROOM, "the index has grown meanwhile"}
 	errStopped  = &statusError{C.SHALE_CANCELLED, "stopped by the filter"}
 )
 

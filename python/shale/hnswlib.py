@@ -16,6 +16,9 @@ _MAX_M = 10_000
 _HEADER = struct.Struct("<6QiI3QdQ")
 #: Batches of about this many candidates at most are searched at once; longer ones let Python answer signals.
 _SHORT = 20_000
+#: Fewer rows than these are added at once.
+_FEW = 8
+_MAX_THREADS = 1 << 16
 
 _CAPACITY, _COUNT, _DELETED, _M, _EF_CONSTRUCTION, _REPLACING, _DIM = range(7)
 
@@ -24,7 +27,7 @@ def _cores():
     return os.cpu_count() or 1
 
 
-class _Base:
+class _Base(_native.Owner):
     """What both kinds of index have: a handle to what the library holds, and the queries."""
 
     _name = ""
@@ -39,16 +42,9 @@ class _Base:
         if self._dim < 1:
             raise RuntimeError("dim must be at least 1")
         self.num_threads = _cores()
-        self._handle = 0
 
     def __repr__(self):
         return f"<hnswlib.{self._name}(space='{self._space}', dim={self._dim})>"
-
-    def __del__(self):
-        handle = self.__dict__.get("_handle", 0)
-        if handle:
-            self._handle = 0
-            _native.lib.close(handle)
 
     def set_num_threads(self, num_threads):
         self.num_threads = num_threads
@@ -59,12 +55,6 @@ class _Base:
     def get_current_count(self):
         return self._stat(_COUNT)
 
-    def _call(self, function, *arguments):
-        """Calls a function of the library for this index."""
-        status = function(self._handle, *arguments)
-        if status != _native.OK:
-            raise self._failure(status)
-
     def _failure(self, status):
         if status == _native.CLOSED and not self._handle:
             return RuntimeError("The index is not initiated: call init_index or load_index first")
@@ -72,7 +62,7 @@ class _Base:
 
     def _stat(self, field):
         fields = (c_int64 * 7)()
-        self._call(_native.lib.stat, fields)
+        self._call("stat", fields)
         return fields[field]
 
     def _new(self, function, *arguments):
@@ -106,14 +96,11 @@ class _Base:
         labels = None if ids is None else _arrays.labels_of_rows(ids, count)
         if count <= 4 * threads:
             threads = 1
-        arguments = (
-            self._handle, _native.at(array), kind, count, dim, None if labels is None else _native.at(labels),
-            min(threads, 2**31 - 1), replace_deleted,
-        )  # fmt: skip
-        add = _native.lib.add
-        status = add(*arguments, None) if count < 8 else _native.in_background(add, *arguments)
-        if status != _native.OK:
-            raise self._failure(status)
+        call = self._call if count < _FEW else self._call_long
+        arguments = [_native.at(array), kind, count, dim, labels if labels is None else _native.at(labels), min(threads, _MAX_THREADS), replace_deleted]
+        if call == self._call:
+            arguments.append(None)
+        call("add", *arguments)
 
     def _query(self, data, k, ef, num_threads, given, long):
         """(labels, distances) of the k nearest to each row."""
@@ -125,11 +112,11 @@ class _Base:
             raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
         labels, distances = np.empty((count, k), _U64), np.empty((count, k), _F32)
         if count == 1 and given is None and not long and k:
-            status = _native.lib.search(
-                self._handle, _native.at(data), kind, 1, dim, k, ef, 1, None, 0, 0, _native.at(labels), _native.at(distances), None
-            )
+            handle = self._handle
+            arguments = (_native.at(data), kind, 1, dim, k, ef, 1, None, 0, 0, _native.at(labels), _native.at(distances), None)
+            status = _native.lib.search(handle, *arguments)
             if status != _native.OK:
-                raise self._failure(status)
+                self._call("search", *arguments)
             return labels, distances
         if k == 0 or count == 0:
             _arrays.size(k, "k")
@@ -142,20 +129,19 @@ class _Base:
         filters = None if given is None else Filters(given, count)
         try:
             asks_python = filters is not None and filters.asks_python
-            arguments = (
-                self._handle, _native.at(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
+            arguments = [
+                _native.at(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
                 None if filters is None else _native.at(filters.array), 0 if filters is None else filters.array.size, 0,
                 _native.at(labels), _native.at(distances),
-            )  # fmt: skip
-            search = _native.lib.search
+            ]  # fmt: skip
             if asks_python or not long and count * max(ef, k) <= _SHORT:
-                status = search(*arguments, None)
+                self._call("search", *arguments, None)
             else:
-                status = _native.in_background(search, *arguments)
+                self._call_long("search", *arguments)
+        except RuntimeError:
             if filters is not None and filters.raised is not None:
-                raise filters.raised
-            if status != _native.OK:
-                raise self._failure(status)
+                raise filters.raised from None
+            raise
         finally:
             if filters is not None:
                 filters.close()
@@ -248,35 +234,32 @@ class Index(_Base):
             vectors = np.empty(0, _F32)
         else:
             vectors = np.empty((labels.size, self._dim), _F32)
-            self._call(_native.lib.vectors, _native.at(labels), labels.size, _native.at(vectors))
+            self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
         return vectors if return_type == "numpy" else vectors.tolist()
 
     def get_ids_list(self):
-        count = c_int64(self._stat(_COUNT))
+        room = self._stat(_COUNT)
         while True:
-            labels = np.empty(count.value, _U64)
-            status = _native.lib.labels(self._handle, _native.at(labels), byref(count))
-            if status == _native.OK:
+            labels, count = np.empty(room, _U64), c_int64(room)
+            self._call("labels", _native.at(labels), byref(count))
+            if count.value <= room:
                 return labels[: count.value].tolist()
-            if status != _native.ROOM:
-                raise self._failure(status)
+            room = count.value  # others were added meanwhile
 
     def mark_deleted(self, label):
-        self._call(_native.lib.graph_mark, _arrays.size(label, "label"), 1)
+        self._call("graph_mark", _arrays.size(label, "label"), 1)
 
     def unmark_deleted(self, label):
-        self._call(_native.lib.graph_mark, _arrays.size(label, "label"), 0)
+        self._call("graph_mark", _arrays.size(label, "label"), 0)
 
     def resize_index(self, new_size):
         new_size = _arrays.size(new_size, "new_size")
         if new_size < self._stat(_COUNT):
             raise RuntimeError(f"Cannot resize, max element is less than the current number of elements: {new_size}")
-        self._call(_native.lib.graph_resize, new_size)
+        self._call("graph_resize", new_size)
 
     def save_index(self, path_to_index):
-        status = _native.in_background(_native.lib.save, self._handle, _native.file_name(path_to_index))
-        if status != _native.OK:
-            raise self._failure(status)
+        self._call_long("save", _native.file_name(path_to_index))
 
     def load_index(self, path_to_index, max_elements=0, allow_replace_deleted=False):
         self._load("load_index", _native.lib.graph_load, path_to_index, _arrays.size(max_elements, "max_elements"), bool(allow_replace_deleted))
@@ -284,7 +267,7 @@ class Index(_Base):
 
     def index_file_size(self):
         size = c_int64()
-        self._call(_native.lib.graph_file_size, byref(size))
+        self._call("graph_file_size", byref(size))
         return size.value
 
     def __getstate__(self):
@@ -327,14 +310,14 @@ class Index(_Base):
         header = np.empty(_HEADER.size, np.int8)
         level0_size, count, lists_size = c_int64(), c_int64(), c_int64()
         while True:
-            level0, levels, lists = np.empty(level0_size.value, np.int8), np.empty(count.value, np.int32), np.empty(lists_size.value, np.int8)
-            status = _native.lib.graph_export(
-                self._handle, _native.at(header), _native.at(level0), byref(level0_size), _native.at(levels), byref(count), _native.at(lists), byref(lists_size)
-            )
-            if status == _native.OK:
+            room = level0_size.value, count.value, lists_size.value
+            level0, levels, lists = np.empty(room[0], np.int8), np.empty(room[1], np.int32), np.empty(room[2], np.int8)
+            self._call(
+                "graph_export", _native.at(header), _native.at(level0), byref(level0_size), _native.at(levels), byref(count),
+                _native.at(lists), byref(lists_size),
+            )  # fmt: skip
+            if level0_size.value <= room[0] and count.value <= room[1] and lists_size.value <= room[2]:
                 break
-            if status != _native.ROOM:
-                raise self._failure(status)
         level0, levels, lists = level0[: level0_size.value], levels[: count.value], lists[: lists_size.value]
         deleted = bool(count.value) and bool((level0[2 :: level0.size // count.value] & 1).any())
         return header.tobytes(), level0, levels, lists, deleted
@@ -387,16 +370,14 @@ class BFIndex(_Base):
         self._add(data, ids, 1, False)
 
     def delete_vector(self, label):
-        self._call(_native.lib.flat_remove, _arrays.size(label, "label"))
+        self._call("flat_remove", _arrays.size(label, "label"))
 
     def knn_query(self, data, k=1, num_threads=-1, filter=None):
         long = bool(self._handle) and self._stat(_COUNT) * self._dim > 10_000_000
         return self._query(data, k, 0, num_threads, filter, long)
 
     def save_index(self, path_to_index):
-        status = _native.in_background(_native.lib.save, self._handle, _native.file_name(path_to_index))
-        if status != _native.OK:
-            raise self._failure(status)
+        self._call_long("save", _native.file_name(path_to_index))
 
     def load_index(self, path_to_index, max_elements=0):
         self._load("load_index", _native.lib.flat_load, path_to_index, _arrays.size(max_elements, "max_elements"))
