@@ -59,6 +59,9 @@ static int32_t refuse(void)
 	return SHALE_FORKED;
 }
 
+/* The address of a NumPy array's elements: the first field of PyArrayObject after Python's own head. */
+static void *data_of(const void *array, int64_t head) { return *(void *const *)((const char *)array + head); }
+
 #define ENTER \
 	if (forked) \
 		return refuse();
@@ -153,10 +156,18 @@ EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t 
 	return goAdd(index, (void *)rows, type, count, dim, (void *)labels, threads, replace_deleted, job);
 }
 
-EXPORT int32_t shale_search(int64_t index, const void *queries, int32_t type, int64_t count, int64_t dim, int64_t k, int64_t ef, int32_t threads, const int64_t *filters, int64_t filter_count, int32_t partial, uint64_t *labels, float *distances, int64_t *job)
+EXPORT int32_t shale_search(const struct shale_query *query, int64_t *job)
 {
+	struct shale_query q;
+
 	ENTER;
-	return goSearch(index, (void *)queries, type, count, dim, k, ef, threads, (void *)filters, filter_count, partial, labels, distances, job);
+	if (query->head == 0)
+		return goSearch((void *)query, job);
+	q = *query;
+	q.rows = data_of(q.rows, q.head);
+	q.labels = data_of(q.labels, q.head);
+	q.distances = data_of(q.distances, q.head);
+	return goSearch(&q, job);
 }
 
 EXPORT int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors)

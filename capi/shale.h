@@ -87,11 +87,22 @@ int32_t shale_flat_remove(int64_t index, uint64_t label);
 /* Adds rows under labels or, where they are NULL, under those that follow the number of rows added so far. */
 int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels,
 	int32_t threads, int32_t replace_deleted, int64_t *job);
-/* The k nearest of each query: labels and distances, k a query. filters: 0, 1 for all queries, or one for each; a filter 0
- * allows all. partial: rows with fewer results are filled up with label 2^64 - 1 and +inf, in place of SHALE_FEW. */
-int32_t shale_search(int64_t index, const void *queries, int32_t type, int64_t count, int64_t dim, int64_t k, int64_t ef,
-	int32_t threads, const int64_t *filters, int64_t filter_count, int32_t partial, uint64_t *labels, float *distances,
-	int64_t *job);
+/* What to search for. */
+struct shale_query {
+	int64_t index;
+	const void *rows;
+	int64_t type, count, dim; /* of rows */
+	int64_t k, ef, threads;
+	const int64_t *filters; /* none, one for all queries, or one for each; a filter 0 allows all */
+	int64_t filter_count;
+	int64_t partial; /* rows with fewer results are filled up with label 2^64 - 1 and +inf, in place of SHALE_FEW */
+	uint64_t *labels; /* k a query, nearest first */
+	float *distances; /* likewise */
+	/* 0; or the three arrays are given as NumPy's PyArrayObject, in which the address of the elements lies so many bytes
+	 * from the start. Finding it in Python takes longer than the search of a small index. */
+	int64_t head;
+};
+int32_t shale_search(const struct shale_query *query, int64_t *job);
 /* The stored vectors of labels, dim values each. */
 int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors);
 /* All labels. count: in, the room there is; out, the number of labels, which may be more. */

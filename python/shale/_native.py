@@ -7,8 +7,9 @@ All of the package calls the library through here. Functions take and give what 
 import ctypes
 import json
 import os
+import struct
 import threading
-from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_ubyte, c_uint64
+from ctypes import POINTER, addressof, byref, c_char_p, c_int32, c_int64, c_ubyte, c_uint64
 
 OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
 
@@ -40,9 +41,7 @@ _prototypes = {
     "flat_load": (c_char_p, c_int32, c_int64, c_int64, _out, _out),
     "flat_remove": (c_int64, c_uint64),
     "add": (c_int64, _bytes, c_int32, c_int64, c_int64, _bytes, c_int32, c_int32, _out),
-    "search": (
-        c_int64, _bytes, c_int32, c_int64, c_int64, c_int64, c_int64, c_int32, _bytes, c_int64, c_int32, _bytes, _bytes, _out,
-    ),
+    "search": None,  # argument conversions would take longer than the call: see query
     "vectors": (c_int64, _bytes, c_int64, _bytes),
     "labels": (c_int64, _bytes, _out),
     "stat": (c_int64, _out),
@@ -65,7 +64,9 @@ class Library:
         self.inheritance.restype = c_char_p
         for name, arguments in _prototypes.items():
             function = getattr(self._library, "shale_" + name)
-            function.argtypes, function.restype = arguments, c_int32
+            function.restype = c_int32
+            if arguments is not None:
+                function.argtypes = arguments
             setattr(self, name, function)
 
 
@@ -130,6 +131,20 @@ def _copy(path):
 
 
 _from_buffer = c_ubyte.from_buffer
+
+#: struct shale_query as bytes, which ctypes passes on fastest; arrays by their :func:`address`, or by their
+#: ``id`` and the length of what CPython puts before NumPy's own fields in them.
+HEAD = object.__basicsize__
+query = struct.Struct("14q").pack
+
+
+def address(array):
+    """The address of a C-contiguous array, which the caller keeps alive."""
+    try:
+        return addressof(_from_buffer(array))
+    except (TypeError, ValueError, BufferError):  # read-only, or empty
+        return array.__array_interface__["data"][0]
+
 
 
 def at(array):

@@ -10,8 +10,9 @@ import numpy as np
 from shale import _arrays, _native
 from shale._filters import Filters
 
+_empty, _address, _query, _HEAD = np.empty, _native.address, _native.query, _native.HEAD
 _F32 = np.dtype(np.float32)
-_U64 = np.uint64
+_U64 = np.dtype(np.uint64)
 _MAX_M = 10_000
 _HEADER = struct.Struct("<6QiI3QdQ")
 #: Batches of about this many candidates at most are searched at once; longer ones let Python answer signals.
@@ -104,20 +105,10 @@ class _Base(_native.Owner):
 
     def _query(self, data, k, ef, num_threads, given, long):
         """(labels, distances) of the k nearest to each row."""
-        if type(data) is np.ndarray and data.dtype is _F32 and data.ndim == 2 and data.flags.carray:
-            kind, (count, dim) = _native.FLOAT32, data.shape
-        else:
-            data, kind, count, dim = _arrays.rows(data)
+        data, kind, count, dim = _arrays.rows(data)
         if dim != self._dim:
             raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
         labels, distances = np.empty((count, k), _U64), np.empty((count, k), _F32)
-        if count == 1 and given is None and not long and k:
-            handle = self._handle
-            arguments = (_native.at(data), kind, 1, dim, k, ef, 1, None, 0, 0, _native.at(labels), _native.at(distances), None)
-            status = _native.lib.search(handle, *arguments)
-            if status != _native.OK:
-                self._call("search", *arguments)
-            return labels, distances
         if k == 0 or count == 0:
             _arrays.size(k, "k")
             return labels, distances
@@ -129,15 +120,13 @@ class _Base(_native.Owner):
         filters = None if given is None else Filters(given, count)
         try:
             asks_python = filters is not None and filters.asks_python
-            arguments = [
-                _native.at(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
-                None if filters is None else _native.at(filters.array), 0 if filters is None else filters.array.size, 0,
-                _native.at(labels), _native.at(distances),
-            ]  # fmt: skip
-            if asks_python or not long and count * max(ef, k) <= _SHORT:
-                self._call("search", *arguments, None)
-            else:
-                self._call_long("search", *arguments)
+            query = (
+                _address(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
+                0 if filters is None else _address(filters.array), 0 if filters is None else filters.array.size, 0,
+                _address(labels), _address(distances), 0,
+            )  # fmt: skip
+            search = self._short_search if asks_python or not long and count * max(ef, k) <= _SHORT else self._long_search
+            search(query)
         except RuntimeError:
             if filters is not None and filters.raised is not None:
                 raise filters.raised from None
@@ -145,6 +134,13 @@ class _Base(_native.Owner):
         finally:
             if filters is not None:
                 filters.close()
+
+
+    def _short_search(self, query):
+        self._attempt(lambda handle: _native.lib.search(_query(handle, *query), None))
+
+    def _long_search(self, query):
+        self._attempt(lambda handle: _native.in_background(_native.lib.search, _query(handle, *query)))
 
 
 class Index(_Base):
@@ -170,6 +166,7 @@ class Index(_Base):
         self._begin()
 
     def _begin(self):
+        self._one_row = (1, self._dim)
         self._default_ef = self._ef = 10
         self._seed = 100
         self._ep_added = True
@@ -220,6 +217,14 @@ class Index(_Base):
         self._ep_added = True
 
     def knn_query(self, data, k=1, num_threads=-1, filter=None):
+        if (
+            filter is None and type(data) is np.ndarray and data.dtype is _F32 and data.shape == self._one_row and data.flags.carray
+        ):  # fmt: skip
+            labels, distances = _empty((1, k), _U64), _empty((1, k), _F32)
+            if not _native.lib.search(
+                _query(self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD), None
+            ):
+                return labels, distances
         return self._query(data, k, self._ef, num_threads, filter, False)
 
     def get_items(self, ids=None, return_type="numpy"):
