@@ -90,10 +90,22 @@ EXPORT int32_t shale_cancel(int64_t job)
 	return goCancel(job);
 }
 
-EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index)
+EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int32_t external, int64_t *index)
 {
 	ENTER;
-	return goGraphNew(space, dim, capacity, m, ef_construction, seed, replace_deleted, index);
+	return goGraphNew(space, dim, capacity, m, ef_construction, seed, replace_deleted, external, index);
+}
+
+EXPORT int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
+{
+	ENTER;
+	return goGraphAttach(index, (void *)rows, type, count, dim, mapped);
+}
+
+EXPORT int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, int64_t *job)
+{
+	ENTER;
+	return goGraphAddAttached(index, count, (void *)labels, threads, job);
 }
 
 EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted, int64_t *index, int64_t *job)

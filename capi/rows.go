@@ -43,13 +43,14 @@ func goAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t
 			return err
 		}
 		o := hnsw.BatchOptions{Threads: int(threads), AddOptions: hnsw.AddOptions{ReplaceDeleted: replace != 0}}
-		return x.add(ctx, m, view[uint64](ptr(labels), count), o)
+		return x.adding(uint64(m.Rows()), view[uint64](ptr(labels), count), func(labels []uint64) error {
+			return x.AddBatch(ctx, m, labels, o)
+		})
 	})
 }
 
-// add adds rows under labels, or under those that follow the number of rows added so far.
-func (x *index) add(ctx context.Context, rows vector.Matrix, labels []uint64, o hnsw.BatchOptions) error {
-	n := uint64(rows.Rows())
+// adding adds n rows under labels or, where they are nil, under those that follow the number of rows added so far.
+func (x *index) adding(n uint64, labels []uint64, add func(labels []uint64) error) error {
 	first := x.reserve(n)
 	if labels == nil {
 		labels = make([]uint64, n)
@@ -57,7 +58,7 @@ func (x *index) add(ctx context.Context, rows vector.Matrix, labels []uint64, o 
 			labels[i] = first + uint64(i)
 		}
 	}
-	err := x.AddBatch(ctx, rows, labels, o)
+	err := add(labels)
 	if err != nil {
 		x.giveBack(first, n)
 	}

@@ -39,7 +39,8 @@ enum shale_stat_field {
 	SHALE_STAT_EF_CONSTRUCTION = 4,
 	SHALE_STAT_REPLACING = 5,
 	SHALE_STAT_DIM = 6,
-	SHALE_STAT_FIELDS = 7
+	SHALE_STAT_EXTERNAL = 7, /* it holds links alone */
+	SHALE_STAT_FIELDS = 8
 };
 
 /* In a child of fork(): what it inherits, as JSON; else NULL. {"Last": handle, "Indexes": {handle: description}}. A copy of
@@ -57,9 +58,16 @@ int32_t shale_wait(int64_t job, int64_t milliseconds);
 /* Asks the job to end early; it is still to be waited for. */
 int32_t shale_cancel(int64_t job);
 
-/* An empty graph index of fixed capacity. */
+/* An empty graph index of fixed capacity. external: it holds links alone, and its rows are attached. */
 int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed,
-	int32_t replace_deleted, int64_t *index);
+	int32_t replace_deleted, int32_t external, int64_t *index);
+/* Gives an index of links alone its rows: row i is that of the i-th element, or of label i where labels are numbers of rows.
+ * They are kept by address for the index's life, or until others are attached. mapped: they lie in a file, and reading them
+ * may fail. */
+int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped);
+/* Adds the attached rows that follow those added so far, under labels or, where they are NULL, under those that follow the
+ * number of rows added so far. */
+int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, int64_t *job);
 /* hnswlib's index.bin. A capacity below the file's count means the file's own. */
 int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted,
 	int64_t *index, int64_t *job);

@@ -21,7 +21,7 @@ _SHORT = 20_000
 _FEW = 8
 _MAX_THREADS = 1 << 16
 
-_CAPACITY, _COUNT, _DELETED, _M, _EF_CONSTRUCTION, _REPLACING, _DIM = range(7)
+_CAPACITY, _COUNT, _DELETED, _M, _EF_CONSTRUCTION, _REPLACING, _DIM, _EXTERNAL = range(8)
 
 
 def _cores():
@@ -62,7 +62,7 @@ class _Base(_native.Owner):
         return _native.failure(status)
 
     def _stat(self, field):
-        fields = (c_int64 * 7)()
+        fields = (c_int64 * 8)()
         self._call("stat", fields)
         return fields[field]
 
@@ -90,11 +90,15 @@ class _Base(_native.Owner):
             return num_threads
         return self.num_threads if self.num_threads > 0 else _cores()
 
-    def _add(self, data, ids, threads, replace_deleted):
-        array, kind, count, dim = _arrays.rows(data)
+    def _checked(self, dim, ids, count):
+        """Labels of rows whose width is right."""
         if dim != self._dim:
             raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
-        labels = None if ids is None else _arrays.labels_of_rows(ids, count)
+        return None if ids is None else _arrays.labels_of_rows(ids, count)
+
+    def _add(self, data, ids, threads, replace_deleted):
+        array, kind, count, dim = _arrays.rows(data)
+        labels = self._checked(dim, ids, count)
         if count <= 4 * threads:
             threads = 1
         call = self._call if count < _FEW else self._call_long
@@ -167,6 +171,7 @@ class Index(_Base):
 
     def _begin(self):
         self._one_row = (1, self._dim)
+        self._external = None  # rows that the library reads
         self._default_ef = self._ef = 10
         self._seed = 100
         self._ep_added = True
@@ -207,14 +212,61 @@ class Index(_Base):
         return self._stat(_M) if self._handle else 0
 
     def init_index(self, max_elements, M=16, ef_construction=200, random_seed=100, allow_replace_deleted=False):
-        capacity, M, ef_construction = _arrays.size(max_elements, "max_elements"), _links(M), _arrays.size(ef_construction, "ef_construction")
+        self._init(max_elements, M, ef_construction, random_seed, allow_replace_deleted, False)
+
+    def _init(self, max_elements, M, ef_construction, random_seed, allow_replace_deleted, external):
+        capacity, M = _arrays.size(max_elements, "max_elements"), _links(M)
+        ef_construction = max(_arrays.size(ef_construction, "ef_construction"), M)
         seed = _arrays.size(random_seed, "random_seed")
-        self._new(_native.lib.graph_new, capacity, M, max(ef_construction, M), seed or 2**63, bool(allow_replace_deleted))
+        self._new(_native.lib.graph_new, capacity, M, ef_construction, seed or 2**63, bool(allow_replace_deleted), external)
         self._seed, self._ep_added, self._ef = seed, False, self._default_ef
 
+    def init_index_graph_only(self, max_elements, external_vectors, M=16, ef_construction=200, random_seed=100):
+        rows, kind = _arrays.attached(external_vectors, self._dim, False)
+        if rows.shape[0] < max_elements:
+            raise RuntimeError(f"External vectors are {rows.shape[0]} rows, for {max_elements} elements")
+        self._init(max_elements, M, ef_construction, random_seed, False, True)
+        try:
+            self._attach(rows, kind)
+        except Exception:
+            handle, self._handle = self._handle, 0
+            _native.lib.close(handle)
+            raise
+
+    def set_external_vectors(self, external_vectors):
+        self._attach(*_arrays.attached(external_vectors, self._dim, False))
+
+    def set_external_vectors_fp16(self, external_vectors):
+        self._attach(*_arrays.attached(external_vectors, self._dim, True))
+
+    def _attach(self, rows, kind):
+        kept, self._external = self._external, (rows, self._external)  # searches under way read the old ones
+        try:
+            self._call("graph_attach", _native.at(rows), kind, *rows.shape, _arrays.in_file(rows))
+        except BaseException:
+            self._external = kept
+            raise
+        self._external = rows
+
     def add_items(self, data, ids=None, num_threads=-1, replace_deleted=False):
-        self._add(data, ids, self._threads(num_threads), bool(replace_deleted))
+        if self._external is not None:
+            self._add_external(data, ids, self._threads(num_threads))
+        else:
+            self._add(data, ids, self._threads(num_threads), bool(replace_deleted))
         self._ep_added = True
+
+    def _add_external(self, data, ids, threads):
+        """Adds the external rows that follow; data must be these."""
+        array, kind, count, dim = _arrays.rows(data)
+        labels = self._checked(dim, ids, count)
+        rows, first = self._external, self._stat(_COUNT)
+        if first + count > rows.shape[0] or first + count > self._stat(_CAPACITY):
+            raise RuntimeError(f"The number of elements exceeds the specified limit: {first} and {count} more of {rows.shape[0]} external vectors")
+        given = array.reshape(count, dim)
+        if not np.may_share_memory(given, rows) and not _arrays.same_rows(given, rows[first : first + count], self._space == "cosine"):
+            raise RuntimeError(f"the rows to add aren't the external vectors {first} to {first + count}, which are what an index of links alone is built of")
+        threads = 1 if count <= 4 * threads else min(threads, _MAX_THREADS)
+        self._call_long("graph_add_attached", count, labels if labels is None else _native.at(labels), threads)
 
     def knn_query(self, data, k=1, num_threads=-1, filter=None):
         if (
@@ -268,6 +320,7 @@ class Index(_Base):
 
     def load_index(self, path_to_index, max_elements=0, allow_replace_deleted=False):
         self._load("load_index", _native.lib.graph_load, path_to_index, _arrays.size(max_elements, "max_elements"), bool(allow_replace_deleted))
+        self._external = None
         self._ef = 10
 
     def index_file_size(self):
@@ -385,6 +438,7 @@ class BFIndex(_Base):
         self._call_long("save", _native.file_name(path_to_index))
 
     def load_index(self, path_to_index, max_elements=0):
+        self._external = None
         self._load("load_index", _native.lib.flat_load, path_to_index, _arrays.size(max_elements, "max_elements"))
 
 
