@@ -79,7 +79,7 @@ func explain(err error) (status, string) {
 		}
 		return m.status, m.text + ": " + err.Error()
 	}
-	return C.SHALE_ERROR, err.Error()
+	return C.SHALE_ERROR, strings.TrimPrefix(err.Error(), "hnsw: ")
 }
 
 // answer makes err the calling thread's last error.

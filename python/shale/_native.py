@@ -211,10 +211,15 @@ class Owner:
 
     _handle = 0
 
-    def __del__(self):
+    def close(self):
+        """Frees the memory now; calls in other threads that use it end first. A second time it does nothing."""
         handle, self._handle = self._handle, 0
         if handle:
             lib.close(handle)
+
+    def __del__(self):
+        if lib is not None:  # as it is when the interpreter ends
+            self.close()
 
     def _call(self, name, *arguments):
         """Calls a short function of the library for this object."""

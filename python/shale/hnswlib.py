@@ -58,7 +58,7 @@ class _Base(_native.Owner):
 
     def _failure(self, status):
         if status == _native.CLOSED and not self._handle:
-            return RuntimeError("The index is not initiated: call init_index or load_index first")
+            return RuntimeError("The index is not initiated, or closed: call init_index or load_index first")
         return _native.failure(status)
 
     def _stat(self, field):
