@@ -32,10 +32,24 @@ func goShardBuild(rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, spac
 		if err != nil {
 			return err
 		}
+		if err := checkFinite(matrix); err != nil {
+			return err
+		}
 		return shard.BuildForkShard(ctx, name, matrix, shard.ForkShardOptions{
 			Shard: int(number), Start: int(start), Metric: metric, M: int(m), EfConstruction: int(efConstruction), Threads: int(threads),
 		})
 	})
+}
+
+// checkFinite refuses NaN and infinity.
+func checkFinite(rows vector.Matrix) error {
+	row := make([]float32, rows.Dim())
+	for i := range rows.Rows() {
+		if rows.Decode(i, row); !vector.Finite(row) {
+			return fmt.Errorf("row %d: %w", i, hnsw.ErrNotFinite)
+		}
+	}
+	return nil
 }
 
 //export goShardsDescribe
