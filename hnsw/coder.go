@@ -110,9 +110,11 @@ func (x *Index) trainRestored(g *graph) error {
 	if x.cfg.Codes.Bits == 0 || g.coder.Load() != nil || x.Len() < trainRows {
 		return nil
 	}
-	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
-	s.add(g.rows.Slice(0, x.Len()))
-	return x.recode(g, s.mean())
+	q, err := x.train(context.Background(), nil, g.rows.Slice(0, x.Len()))
+	if err != nil {
+		return err
+	}
+	return x.recode(g, q)
 }
 
 // tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed

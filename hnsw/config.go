@@ -46,7 +46,7 @@ type Config struct {
 	Codes   Codes // that walks read instead of rows; not with a Custom metric
 	// Quantizer makes the codes of product quantization, as Codes asks for it. Default: one that is trained on the first rows
 	// added, and, where rows are kept, again when codes lose much more of the rows that there are by then.
-	Quantizer *pq.Quantizer
+	Quantizer *pq.Quantizer `json:"-"`
 
 	Capacity      int  // rows to make room for at once
 	FixedCapacity bool // refuse more rows than Capacity with ErrFull, instead of growing
