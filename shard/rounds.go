@@ -93,11 +93,7 @@ func (w *roundWorker) choose() {
 		if !ok {
 			return
 		}
-		err := l.bind(w.query, b.k, &b.o)
-		if err == nil {
-			err = l.choose(&b.o)
-		}
-		if err != nil {
+		if err := w.chooseFor(l); err != nil {
 			b.fail(row, err)
 			return
 		}
@@ -106,6 +102,16 @@ func (w *roundWorker) choose() {
 			w.wanted[p] = append(w.wanted[p], uint32(row))
 		}
 	}
+}
+
+// chooseFor finds the shards of the present query.
+func (w *roundWorker) chooseFor(l *lane) (err error) {
+	defer w.b.x.nameFault(&err)
+	defer mmap.Catch(mmap.Guard(), &err)
+	if err := l.bind(w.query, w.b.k, &w.b.o); err != nil {
+		return err
+	}
+	return l.choose(&w.b.o)
 }
 
 // round searches the present shard for queries until there are no more.
@@ -146,7 +152,8 @@ func (w *roundWorker) search() (err error) {
 		l.parts = append(l.parts[:0], uint32(w.part))
 		l.readyToWalk(&b.o)
 		if n := b.out.Counts[w.rows[i]]; n == b.k {
-			l.walks.bound.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])
+			l.walks.shared = &l.walks.bound
+			l.walks.shared.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])
 		}
 	}
 	hnsw.WalkProbes(w.nextOf)

@@ -12,7 +12,7 @@ import (
 // walks are those of a query through its shards.
 type walks struct {
 	bound   hnsw.Bound
-	shared  *hnsw.Bound // bound, or nil where walks don't heed it
+	shared  *hnsw.Bound // bound, or nil where a walk is alone
 	options hnsw.SearchOptions
 	depth   int          // candidates of a shard
 	begun   atomic.Int64 // probes
@@ -53,7 +53,7 @@ func (l *lane) readyToWalk(o *SearchOptions) {
 	w.options, w.err = o.SearchOptions, nil
 	w.options.Stats = nil
 	w.bound.Reset()
-	if w.shared = &w.bound; o.EachAlone {
+	if w.shared = &w.bound; o.EachAlone || len(l.parts) == 1 {
 		w.shared = nil
 	}
 	w.begun.Store(0)
