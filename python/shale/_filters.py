@@ -51,7 +51,7 @@ class Filters:
                 _native.lib.close(handle)
         self._handles = []
 
-    def _make(self, given: Filter) -> int:
+    def _make(self, given: Any) -> int:
         if type(given).__module__.split(".")[0] == "pyroaring":
             data, bits = given.serialize(), 64 if "64" in type(given).__name__ else 32
             return _native.make("filter_roaring", data, len(data), bits)

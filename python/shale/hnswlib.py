@@ -25,7 +25,8 @@ __all__ = ["BFIndex", "Index", "ShardedIndex"]
 BFIndex.__module__ = ShardedIndex.__module__ = __name__
 
 # what a query of one row needs, found without a look into other modules
-_empty, _ndarray, _query, _HEAD = np.empty, np.ndarray, _native.query, _native.HEAD
+_empty: Any = np.empty
+_ndarray, _query, _HEAD = np.ndarray, _native.query, _native.HEAD
 
 _DEFAULT_EF = 10
 
@@ -235,12 +236,13 @@ class Index(Base):
             raise ValueError("get_items accepts a list of indices and returns a list of vectors")
         if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
             raise ValueError(f"get_items accepts labels of shape (n,) or (n, 1), not {labels.shape}")
-        if labels.size == 0:
-            vectors = np.empty(0, F32)
-        else:
-            vectors = np.empty((labels.size, self._dim), F32)
+        vectors: npt.NDArray[np.float32] = np.empty((labels.size, self._dim) if labels.size else 0, F32)
+        if labels.size:
             self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
-        return vectors if return_type == "numpy" else vectors.tolist()
+        if return_type == "numpy":
+            return vectors
+        rows: List[List[float]] = vectors.tolist()
+        return rows
 
     def get_ids_list(self) -> List[int]:
         """All labels, those of deleted elements included, in no order."""
