@@ -114,6 +114,18 @@ EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, in
 	return goGraphLoad((void *)path, space, dim, capacity, replace_deleted, index, job);
 }
 
+EXPORT int32_t shale_graph_create(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index)
+{
+	ENTER;
+	return goGraphCreate((void *)path, space, dim, capacity, m, ef_construction, seed, replace_deleted, index);
+}
+
+EXPORT int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, int64_t *job)
+{
+	ENTER;
+	return goGraphMap((void *)path, space, dim, read_only, index, job);
+}
+
 EXPORT int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header, const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index)
 {
 	ENTER;

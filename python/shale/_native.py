@@ -45,6 +45,8 @@ _prototypes: Dict[str, Any] = {
     "graph_attach": (c_int64, _bytes, c_int32, c_int64, c_int64, c_int32),
     "graph_add_attached": (c_int64, c_int64, _bytes, c_int32, _out),
     "graph_load": (c_char_p, c_int32, c_int64, c_int64, c_int32, _out, _out),
+    "graph_create": (c_char_p, c_int32, c_int64, c_int64, c_int64, c_int64, c_uint64, c_int32, _out),
+    "graph_map": (c_char_p, c_int32, c_int64, c_int32, _out, _out),
     "graph_import": (c_int32, c_int64, c_uint64, c_int32, _bytes, _bytes, c_int64, _bytes, _bytes, c_int64, _out),
     "graph_export": (c_int64, _bytes, _bytes, _out, _bytes, _out, _bytes, _out),
     "graph_file_size": (c_int64, _out),
