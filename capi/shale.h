@@ -45,7 +45,8 @@ enum shale_stat_field {
 
 /* In a child of fork(): what it inherits, as JSON; else NULL. {"Last": handle, "Indexes": {handle: description}}. A copy of
  * the library that the child loads (from another file: the loader gives the same copy for the same file) makes indexes of
- * the descriptions; its own handles are to begin after the last one. */
+ * the descriptions; its own handles are to begin after the last one: 0 in a library that is loaded first, which is to be
+ * called before others set handlers of SIGSEGV and SIGBUS. */
 const char *shale_inheritance(void);
 int32_t shale_inherit(const char *description, int64_t *index);
 int32_t shale_handles_after(int64_t last);

@@ -104,6 +104,7 @@ def _path() -> str:
 
 #: The copy in use; a child of fork puts another in its place, so it is looked up for every call.
 lib: Any = Library(_path())
+lib.handles_after(0)  # which notes Go's handlers of signals, before others may set their own
 
 # Go's runtime doesn't survive fork: the library answers FORKED in a child. At the first use there it is loaded afresh, from
 # a copy, since the loader gives the same library for the same file; that one makes indexes of the memory inherited.
