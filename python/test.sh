@@ -43,5 +43,6 @@ older_numpy=()
 environment oldest "$oldest" -r tests/requirements.txt "${wheels[@]}" "${older_numpy[@]}"
 run oldest . --ignore=cross --ignore=test_memory.py
 
-environment newest "$newest" -r tests/requirements.txt "$work"/shale_search-*.whl hnswlib==0.8.0
+environment newest "$newest" -r tests/requirements.txt "$work"/shale_search-*.whl hnswlib==0.8.0 mypy
+"$work/newest/bin/python" -m mypy --strict shale
 run newest . --ignore=standin
