@@ -166,6 +166,9 @@ func walkOver(rows vector.Type) Storage {
 	return Float32
 }
 
+// AutoCodes are the codes that suit rows of dim float32 values kept in full; none where walks read such rows as fast.
+func AutoCodes(dim int) hnsw.Codes { return storages[autoStorage(dim, vector.Float32)].codes }
+
 // layout decides which codes searches walk over, if any, and which rows an index of dim values a row keeps.
 func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, error) {
 	if int(o.Storage) >= len(storages) || int(o.Keep) >= len(keeps) {

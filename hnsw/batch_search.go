@@ -51,10 +51,12 @@ func (r *Results) Set(query int, found []Neighbor) {
 
 // SearchBatch searches for the rows of queries. An error names the first row that failed.
 func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
-	if r.faulty() {
-		return r.searchBatch(ctx, r, queries, k, o) // query by query, so that one that faults is one that failed
-	}
-	return r.searchBatch(ctx, nil, queries, k, o)
+	return r.searchBatch(ctx, r.guarded(), queries, k, o)
+}
+
+// SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
+func (r *Reader) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *Results, o BatchSearchOptions) error {
+	return r.searchBatchInto(ctx, r.guarded(), queries, out, o)
 }
 
 // intoSearcher is what searches for one query.
@@ -62,28 +64,49 @@ type intoSearcher interface {
 	SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error)
 }
 
+// guarded is what answers a batch query by query, so that one that faults is one that failed; nil where none can.
+func (r *Reader) guarded() intoSearcher {
+	if r.faulty() {
+		return r
+	}
+	return nil
+}
+
 // searchBatch answers query by query by x, or several in turn by r itself where x is nil.
 func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
-	rows := queries.Rows()
 	if err := r.checkQueries(queries, k, &o); err != nil {
 		return nil, err
 	}
-	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows}
-	if err := b.resolve(); err != nil {
+	out := NewResults(queries.Rows(), k)
+	if err := r.searchBatchInto(ctx, x, queries, out, o); err != nil {
 		return nil, err
 	}
-	b.out = NewResults(rows, k)
+	return out, nil
+}
+
+func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries vector.Matrix, out *Results, o BatchSearchOptions) error {
+	rows := queries.Rows()
+	if err := r.checkQueries(queries, out.K, &o); err != nil {
+		return err
+	}
+	if min(len(out.Labels), len(out.Distances)) < rows*out.K || len(out.Counts) < rows {
+		return fmt.Errorf("hnsw: no room for %d results of each of %d queries", out.K, rows)
+	}
+	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: out.K, o: o, out: out, failedRow: rows}
+	if err := b.resolve(); err != nil {
+		return err
+	}
 	b.run(min(o.threads(), rows))
 	switch {
 	case b.err != nil:
-		return nil, fmt.Errorf("query %d: %w", b.failedRow, b.err)
+		return fmt.Errorf("query %d: %w", b.failedRow, b.err)
 	case b.sum.done < rows:
-		return nil, fmt.Errorf("after %d of %d queries: %w", b.sum.done, rows, ctx.Err())
+		return fmt.Errorf("after %d of %d queries: %w", b.sum.done, rows, ctx.Err())
 	}
 	if o.Stats != nil {
 		*o.Stats = b.sum.stats()
 	}
-	return b.out, nil
+	return nil
 }
 
 func (r *Reader) checkQueries(queries vector.Matrix, k int, o *BatchSearchOptions) error {

@@ -110,6 +110,18 @@ func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, told func(done
 	return x.recode(g, q)
 }
 
+// trainRestored trains an index whose image held rows without the codes that its Config asks for.
+func (x *Index) trainRestored(g *graph) error {
+	if x.cfg.Codes.Bits == 0 || g.coder.Load() != nil || x.Len() < trainRows {
+		return nil
+	}
+	q, err := x.train(context.Background(), nil, g.rows.Slice(0, x.Len()))
+	if err != nil {
+		return err
+	}
+	return x.recode(g, q)
+}
+
 // tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed
 // as much as it had before.
 func (x *Index) tend() (err error) {

@@ -32,9 +32,9 @@ const maxRows = math.MaxInt32
 
 // Config says what an index is. The zero value of a field means its default.
 type Config struct {
-	Dim    int           // elements a vector; required
-	Metric vector.Metric // default L2
-	Custom vector.DistanceFunc
+	Dim    int                 // elements a vector; required
+	Metric vector.Metric       // default L2
+	Custom vector.DistanceFunc `json:"-"`
 
 	M              int    // links of a new element a level above 0, 2 … 10,000; default 16
 	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
@@ -46,7 +46,7 @@ type Config struct {
 	Codes   Codes // that walks read instead of rows; not with a Custom metric
 	// Quantizer makes the codes of product quantization, as Codes asks for it. Default: one that is trained on the first rows
 	// added, and, where rows are kept, again when codes lose much more of the rows that there are by then.
-	Quantizer *pq.Quantizer
+	Quantizer *pq.Quantizer `json:"-"`
 
 	Capacity      int  // rows to make room for at once
 	FixedCapacity bool // refuse more rows than Capacity with ErrFull, instead of growing

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/shale-search/shale/internal/mmap"
@@ -17,6 +18,10 @@ import (
 type AttachOptions struct {
 	// Mapped says that reading the rows may fault, since they lie in a mapped file: searches then give an error.
 	Mapped bool
+	// Trusted leaves out the tests of a sample of the rows. Each row read from a mapping may bring megabytes into memory.
+	Trusted bool
+	// Owner, if there is one, is closed once nothing reads the rows any more; if Attach fails the caller still has to.
+	Owner io.Closer
 }
 
 const (
@@ -47,6 +52,7 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) error {
 	}
 	return r.replace(func(g *graph) (*graph, error) {
 		n := g.with(rows, o.Mapped)
+		n.owner = o.Owner
 		c := n.coder.Load()
 		if c == nil || !c.outside {
 			return n, nil
@@ -75,6 +81,9 @@ func (r *Reader) CheckRows(rows vector.Matrix, o AttachOptions) (err error) {
 		return fmt.Errorf("%w: rows have %d values, the index has %d", vector.ErrDim, rows.Dim(), r.cfg.Dim)
 	case rows.Rows() < r.Len():
 		return fmt.Errorf("hnsw: %d rows for an index of %d elements", rows.Rows(), r.Len())
+	}
+	if o.Trusted {
+		return nil
 	}
 	if err := r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1)); err != nil {
 		return err

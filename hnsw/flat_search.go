@@ -59,3 +59,8 @@ func (f *Flat) attempt(dst []Neighbor, query []float32, k int, o *SearchOptions)
 func (f *Flat) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
 	return f.searchBatch(ctx, f, queries, k, o)
 }
+
+// SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
+func (f *Flat) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *Results, o BatchSearchOptions) error {
+	return f.searchBatchInto(ctx, f, queries, out, o)
+}

@@ -83,12 +83,16 @@ func Restore(c Config, count, upperLists int, fill func(*Image) error) (*Index, 
 		return nil, err
 	}
 	g := x.graph.Load()
-	if err := checkLabels(g.labels[:count]); err != nil {
+	err := checkLabels(g.labels[:count])
+	if err == nil {
+		x.lists, x.replacing = upperLists, c.ReplaceDelete
+		x.nextTend.Store(trainRows)
+		err = x.trainRestored(g)
+	}
+	if err != nil {
 		g.release()
 		return nil, err
 	}
-	x.lists, x.replacing = upperLists, c.ReplaceDelete
-	x.nextTend.Store(trainRows)
 	return x, nil
 }
 

@@ -53,7 +53,7 @@ func (l *lane) readyToWalk(o *SearchOptions) {
 	w.options, w.err = o.SearchOptions, nil
 	w.options.Stats = nil
 	w.bound.Reset()
-	if w.shared = &w.bound; len(l.parts) == 1 {
+	if w.shared = &w.bound; o.EachAlone || len(l.parts) == 1 {
 		w.shared = nil
 	}
 	w.begun.Store(0)

@@ -1,0 +1,367 @@
+"""A stand-in for hnswlib 0.8.0 and hnswlib-mmap: the same classes, methods, results, errors and files.
+
+Labels are uint64, distances float32: squared Euclidean for ``"l2"``, 1 - inner product for ``"ip"``, 1 - cosine for
+``"cosine"``, smaller being nearer. Errors are RuntimeErrors unless it is said otherwise; arguments of types that don't fit
+are TypeErrors. All methods may be called from many threads, release the GIL, and answer Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from ctypes import byref, c_int64
+from typing import Any, Dict, List, Optional, Tuple, Union, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from shale import _arrays, _native, _state
+from shale._arrays import F32, U64
+from shale._base import MAX_THREADS, Base, Path, Results
+from shale._exact import BFIndex
+from shale._filters import Filter
+from shale._sharded import ShardedIndex
+
+__all__ = ["BFIndex", "Index", "ShardedIndex"]
+
+BFIndex.__module__ = ShardedIndex.__module__ = __name__
+
+# what a query of one row needs, found without a look into other modules
+_empty: Any = np.empty
+_ndarray, _query, _HEAD = np.ndarray, _native.query, _native.HEAD
+
+_DEFAULT_EF = 10
+
+
+class Index(Base):
+    """A graph of vectors (HNSW).
+
+    ``Index(space, dim)`` with ``space`` one of ``"l2"``, ``"ip"``, ``"cosine"`` and ``dim`` the number of values a vector;
+    ``Index(params=state)`` with the dict of a pickled index; ``Index(index=other)`` for a copy.
+    """
+
+    _name = "Index"
+
+    @overload
+    def __init__(self, space: str, dim: int) -> None: ...
+
+    @overload
+    def __init__(self, *, params: Dict[str, Any]) -> None: ...
+
+    @overload
+    def __init__(self, *, index: Index) -> None: ...
+
+    @overload
+    def __init__(self, space: Union[Dict[str, Any], Index]) -> None: ...
+
+    def __init__(self, space: Any = None, dim: Any = None, *, params: Any = None, index: Any = None) -> None:
+        if isinstance(space, dict) and dim is None:
+            space, params = None, space
+        elif isinstance(space, Index) and dim is None:
+            space, index = None, space
+        if sum(given is not None for given in (space, params, index)) != 1 or (dim is None) != (space is None):
+            raise TypeError("Index takes (space, dim), (params) or (index)")
+        if index is not None and not isinstance(index, Index):
+            raise TypeError(f"index must be an Index, not {type(index).__name__}")
+        if isinstance(space, str) and dim is not None:
+            super().__init__(space, dim)
+            self._begin()
+        elif space is not None:
+            raise TypeError(f"space must be a str, not {type(space).__name__}")
+        else:
+            self._adopt(params if index is None else index._params())
+
+    def _begin(self) -> None:
+        self._one_row = (1, self._dim)
+        self._external: Any = None  # rows that the library reads
+        self._default_ef = self._ef = _DEFAULT_EF
+        self._seed = 100
+        self._ep_added = True
+
+    @property
+    def space(self) -> str:
+        return self._space
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    @property
+    def ef(self) -> int:
+        """Candidates that a search keeps: more find more of the true neighbours and take longer. Default 10."""
+        return self._ef
+
+    @ef.setter
+    def ef(self, ef: int) -> None:
+        self.set_ef(ef)
+
+    @property
+    def max_elements(self) -> int:
+        """Elements that there is room for; 0 before initialisation."""
+        return self._stat(_native.STAT_CAPACITY) if self._handle else 0
+
+    @property
+    def element_count(self) -> int:
+        """Elements, those marked deleted included; 0 before initialisation."""
+        return self._stat(_native.STAT_COUNT) if self._handle else 0
+
+    @property
+    def ef_construction(self) -> int:
+        """Candidates kept while building; 0 before initialisation."""
+        return self._stat(_native.STAT_EF_CONSTRUCTION) if self._handle else 0
+
+    @property
+    def M(self) -> int:
+        """Links of an element on each level above the lowest, which has up to twice as many; 0 before initialisation."""
+        return self._stat(_native.STAT_M) if self._handle else 0
+
+    def set_ef(self, ef: int) -> None:
+        """Sets the number of candidates that a search keeps; also before initialisation."""
+        self._default_ef = self._ef = _arrays.size(ef, "ef")
+
+    def init_index(
+        self, max_elements: int, M: int = 16, ef_construction: int = 200, random_seed: int = 100,
+        allow_replace_deleted: bool = False,
+    ) -> None:  # fmt: skip
+        """Makes an empty index with room for ``max_elements``.
+
+        ``ef_construction`` is raised to ``M``, which is at least 2 and capped at 10,000. ``allow_replace_deleted`` allows
+        :meth:`add_items` to take over the places of deleted elements.
+        """
+        self._init(max_elements, M, ef_construction, random_seed, allow_replace_deleted, False)
+
+    def init_index_graph_only(
+        self, max_elements: int, external_vectors: npt.ArrayLike, M: int = 16, ef_construction: int = 200,
+        random_seed: int = 100,
+    ) -> None:  # fmt: skip
+        """Makes an empty index that holds links alone, over float32 ``external_vectors`` (max_elements, dim).
+
+        These are read where they lie, also in a mapped file, and never changed; the index keeps the array alive. Then
+        ``add_items(external_vectors)`` builds the graph. For cosine they must be normalised.
+        """
+        rows, kind = _arrays.attached(external_vectors, self._dim, False)
+        if rows.shape[0] < _arrays.size(max_elements, "max_elements"):
+            raise RuntimeError(f"External vectors are {rows.shape[0]} rows, for {max_elements} elements")
+        self._init(max_elements, M, ef_construction, random_seed, False, True)
+        try:
+            self._attach(rows, kind)
+        except BaseException:
+            self.close()
+            raise
+
+    def _init(self, max_elements: int, M: int, ef_construction: int, random_seed: int, replace: bool, external: bool) -> None:
+        capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
+        construct = max(_arrays.size(ef_construction, "ef_construction"), links)
+        seed = _arrays.size(random_seed, "random_seed")
+        self._new("graph_new", capacity, links, construct, _engine_seed(seed), bool(replace), external)
+        self._seed, self._ep_added, self._ef, self._external = seed, False, self._default_ef, None
+
+    def set_external_vectors(self, external_vectors: npt.ArrayLike) -> None:
+        """Gives an index of links alone its float32 vectors (n, dim), which are read where they lie."""
+        self._attach(*_arrays.attached(external_vectors, self._dim, False))
+
+    def set_external_vectors_fp16(self, external_vectors: npt.ArrayLike) -> None:
+        """Gives an index of links alone its float16 vectors (n, dim), or their view as uint16. TypeError for others."""
+        self._attach(*_arrays.attached(external_vectors, self._dim, True))
+
+    def _attach(self, rows: npt.NDArray[Any], kind: int) -> None:
+        _arrays.check_lengths(rows, self._space)
+        kept, self._external = self._external, (rows, self._external)  # the library may read either
+        try:
+            self._call("graph_attach", _native.at(rows), kind, *rows.shape, _arrays.in_file(rows))
+        except BaseException:
+            self._external = kept
+            raise
+        self._external = rows
+
+    def add_items(
+        self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None, num_threads: int = -1, replace_deleted: bool = False
+    ) -> None:
+        """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 1.
+
+        Without ``ids`` labels count on from the number of rows ever added. A label that is there gets the new vector, and
+        comes back if it was marked deleted. ``replace_deleted``: new labels take over the places of deleted elements, whose
+        labels vanish. float32 and float16 aren't copied. RuntimeError where widths or numbers of labels differ or the index
+        is full; ValueError for NaN and infinity, of which call then nothing is added.
+        """
+        if self._external is not None:
+            self._add_external(data, ids, self._threads(num_threads))
+        else:
+            self._add(data, ids, self._threads(num_threads), bool(replace_deleted))
+        self._ep_added = True
+
+    def _add_external(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike], threads: int) -> None:
+        """Adds the external rows that follow; data must be these."""
+        array, _, count, dim = _arrays.rows(data)
+        labels = self._labels(ids, count, dim)
+        rows, first = self._external, self._stat(_native.STAT_COUNT)
+        if first + count > min(rows.shape[0], self._stat(_native.STAT_CAPACITY)):
+            raise RuntimeError(
+                f"The number of elements exceeds the specified limit: {count} more than {first}, of {rows.shape[0]} rows"
+            )
+        given = array.reshape(count, dim)
+        if not _arrays.same_rows(given, rows[first : first + count], self._space == "cosine"):
+            raise RuntimeError(
+                f"the rows to add aren't the external vectors {first} to {first + count}, of which the graph is to be built"
+            )
+        threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
+        self._call_long("graph_add_attached", count, labels if labels is None else _native.at(labels), threads)
+
+    def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
+        """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
+
+        ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap; or a
+        list with one for each query. RuntimeError where fewer than ``k`` are found; ValueError for NaN and infinity.
+        """
+        kept = self._external  # while the library reads it, another may be put in its place
+        if filter is None and type(data) is _ndarray and data.dtype is F32 and data.shape == self._one_row and data.flags.carray:
+            labels, distances = _empty((1, k), U64), _empty((1, k), F32)
+            query = _query(
+                self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
+            )
+            if not _native.lib.search(query, None):
+                return labels, distances
+        results = self._query(data, k, self._ef, num_threads, filter, False)
+        del kept
+        return results
+
+    def get_items(
+        self, ids: Optional[npt.ArrayLike] = None, return_type: str = "numpy"
+    ) -> Union[npt.NDArray[np.float32], List[List[float]]]:
+        """The stored vectors of labels ``ids``, (n,) or (n, 1): float32 (n, dim), or a list of lists for ``"list"``.
+
+        For cosine they are normalised. RuntimeError for a label that is unknown or deleted; ValueError for a scalar, for
+        several labels a row, and for another ``return_type``.
+        """
+        if return_type not in ("numpy", "list"):
+            raise ValueError('return_type should be "numpy" or "list"')
+        labels = _arrays.labels([] if ids is None else ids)
+        if labels.ndim == 0:
+            raise ValueError("get_items accepts a list of indices and returns a list of vectors")
+        if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
+            raise ValueError(f"get_items accepts labels of shape (n,) or (n, 1), not {labels.shape}")
+        vectors: npt.NDArray[np.float32] = np.empty((labels.size, self._dim) if labels.size else 0, F32)
+        if labels.size:
+            self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
+        if return_type == "numpy":
+            return vectors
+        rows: List[List[float]] = vectors.tolist()
+        return rows
+
+    def get_ids_list(self) -> List[int]:
+        """All labels, those of deleted elements included, in no order."""
+        room = self._stat(_native.STAT_COUNT)
+        while True:
+            labels, count = np.empty(room, U64), c_int64(room)
+            self._call("labels", _native.at(labels), byref(count))
+            if count.value <= room:
+                ids: List[int] = labels[: count.value].tolist()
+                return ids
+            room = count.value  # others were added meanwhile
+
+    def mark_deleted(self, label: int) -> None:
+        """Hides a label from searches. RuntimeError where it is unknown or deleted already."""
+        self._call("graph_mark", _arrays.size(label, "label"), 1)
+
+    def unmark_deleted(self, label: int) -> None:
+        """Brings a deleted label back. RuntimeError where it is unknown or not deleted."""
+        self._call("graph_mark", _arrays.size(label, "label"), 0)
+
+    def resize_index(self, new_size: int) -> None:
+        """Makes room for ``new_size`` elements. RuntimeError below the number of those there are."""
+        new_size = _arrays.size(new_size, "new_size")
+        if new_size < self._stat(_native.STAT_COUNT):
+            raise RuntimeError(f"Cannot resize, max element is less than the current number of elements: {new_size}")
+        self._call("graph_resize", new_size)
+
+    def load_index(self, path_to_index: Path, max_elements: int = 0, allow_replace_deleted: bool = False) -> None:
+        """Reads an ``index.bin``, in the place of what there is, and sets ef to 10.
+
+        Room is as in the file where ``max_elements`` is less than its count. RuntimeError where it can't be read or is
+        damaged; the index is then what it was. The space isn't in the file.
+        """
+        capacity = _arrays.size(max_elements, "max_elements")
+        self._load("load_index", "graph_load", path_to_index, capacity, bool(allow_replace_deleted))
+        self._ef, self._external = _DEFAULT_EF, None
+
+    def init_index_mmap(
+        self, max_elements: int, mmap_path: Path, M: int = 16, ef_construction: int = 200, random_seed: int = 100,
+        allow_replace_deleted: bool = False,
+    ) -> None:  # fmt: skip
+        """Makes an empty index whose arrays lie in the file ``mmap_path``, which is made or overwritten.
+
+        It is changed in place and outlives a process that is killed; :meth:`load_index_mmap` opens it again. The room on disk
+        is taken at once, and can't be changed.
+        """
+        if self._handle:
+            raise RuntimeError("The index is already initiated.")
+        capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
+        construct = max(_arrays.size(ef_construction, "ef_construction"), links)
+        seed, space = _arrays.size(random_seed, "random_seed"), _native.SPACES[self._space]
+        self._handle = _native.make(
+            "graph_create", _native.file_name(mmap_path), space, self._dim, capacity, links, construct, _engine_seed(seed),
+            bool(allow_replace_deleted),
+        )  # fmt: skip
+        self._seed, self._ep_added, self._ef, self._external = seed, False, self._default_ef, None
+
+    def load_index_mmap(self, path_to_index: Path, read_only: bool = True) -> None:
+        """Maps an index, in the place of what there is, and sets ef to 10.
+
+        Of an ``index.bin`` the vectors stay in the file; its links are read and kept in memory, and nothing can be added. A
+        file of :meth:`init_index_mmap` is opened at once, to be changed in place unless ``read_only``.
+        """
+        self._load("load_index_mmap", "graph_map", path_to_index, bool(read_only))
+        self._ef, self._external = _DEFAULT_EF, None
+
+    def index_file_size(self) -> int:
+        """The bytes that :meth:`save_index` would write."""
+        size = c_int64()
+        self._call("graph_file_size", byref(size))
+        return size.value
+
+    def save_graph(self, path_to_graph: Path) -> None:
+        """Writes the links alone. The file appears whole or not at all."""
+        self._call_long("graph_write", _native.file_name(path_to_graph))
+
+    def load_graph(self, path_to_graph: Path) -> None:
+        """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their vectors."""
+        self._load("load_graph", "graph_read", path_to_graph)
+        self._ef, self._external = _DEFAULT_EF, None
+
+    def __getstate__(self) -> Tuple[Dict[str, Any]]:
+        return (self._params(),)
+
+    def __setstate__(self, state: Tuple[Dict[str, Any]]) -> None:
+        if not isinstance(state, tuple) or len(state) != 1:
+            raise RuntimeError("Invalid state!")
+        self._adopt(state[0])
+
+    def _params(self) -> Dict[str, Any]:
+        """The state as a dict, as hnswlib pickles it."""
+        params = {
+            "ser_version": 1, "space": self._space, "dim": self._dim, "index_inited": bool(self._handle),
+            "ep_added": self._ep_added, "normalize": self._space == "cosine", "num_threads": self.num_threads,
+            "seed": self._seed, "ef": self._ef,
+        }  # fmt: skip
+        if self._handle:
+            params["allow_replace_deleted"] = bool(self._stat(_native.STAT_REPLACING))
+            params.update(_state.content_of(self))
+        return params
+
+    def _adopt(self, params: Dict[str, Any]) -> None:
+        """Takes over the state in a dict, in the place of what there is."""
+        if not isinstance(params, dict):
+            raise TypeError(f"params must be a dict, not {type(params).__name__}")
+        _state.check_version(params)
+        new = Index(params["space"], params["dim"])
+        new._seed, new._ep_added, new.num_threads = params["seed"], params["ep_added"], params["num_threads"]
+        new._default_ef = new._ef = params["ef"]
+        if params["index_inited"]:
+            new._handle = _state.restored(params, new._space, new._dim, _engine_seed(new._seed))
+        old, handle, new._handle = self._handle, new._handle, 0
+        self.__dict__.update(new.__dict__, _handle=handle)
+        if old:
+            _native.lib.close(old)
+
+
+def _engine_seed(seed: int) -> int:
+    """A seed for the engine, whose 0 means its default."""
+    return seed % 2**64 or 2**63
