@@ -45,7 +45,7 @@ type SearchOptions struct {
 	// too, else searches go on as long as ef says.
 	Slack float32
 	// Probes is the number of shards to look into, of an index that has several; Share asks for as many as each query needs
-	// to find that share of its true neighbours, 0 to 1. Default: a share of 0.98.
+	// to find that share of its true neighbours, 0 to 1. Default: the share of Index.Effort where Ef is left to it too, or 0.98.
 	Probes int
 	Share  float64
 }
@@ -70,6 +70,9 @@ func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 }
 
 func (x *Index) shardOptions(o SearchOptions) shard.SearchOptions {
+	if o.Ef <= 0 && o.Probes <= 0 && o.Share == 0 {
+		o.Share = x.Effort().Share
+	}
 	return shard.SearchOptions{SearchOptions: x.options(o), Probes: o.Probes, Share: o.Share, Stats: o.Stats}
 }
 

@@ -19,9 +19,10 @@ type Info struct {
 	BaseLinks      int     `json:"base_links"` // of a new row on level 0
 	EfConstruction int     `json:"ef_construction"`
 	Seed           uint64  `json:"seed"`
-	Ef             int     `json:"ef"`     // that searches use unless told otherwise
-	Slack          float32 `json:"slack"`  // and the slack, then
-	Levels         []int   `json:"levels"` // rows by their highest level
+	Ef             int     `json:"ef"`              // that searches use unless told otherwise
+	Slack          float32 `json:"slack"`           // and the slack, then
+	Share          float64 `json:"share,omitempty"` // and the share, of an index of several shards
+	Levels         []int   `json:"levels"`          // rows by their highest level
 	AverageDegree  float64 `json:"average_degree"`
 	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
 	CodeBytes      int64   `json:"code_bytes"`   // of these; 0 until there are rows enough to train codes on
@@ -62,7 +63,7 @@ func (x *Index) shardsInfo() (Info, error) {
 	}
 	return Info{
 		Rows: m.Rows, Deleted: m.Deleted, Dim: m.Dim, Metric: m.Metric, Storage: m.Storage, Keep: m.Keep, Shards: len(m.Shards),
-		M: m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed, Ef: effort.Ef, Slack: effort.Slack,
+		M: m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed, Ef: effort.Ef, Slack: effort.Slack, Share: effort.Share,
 		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
 		Copies: copies, Plan: x.shards.Plan().String(),
 	}, nil
@@ -72,17 +73,18 @@ func (x *Index) shardsInfo() (Info, error) {
 type Effort struct {
 	Ef    int
 	Slack float32
+	Share float64 // of an index of several shards; 0: the default
 }
 
 // Effort is what searches use that name no ef: what Tune set, or an ef of 100.
 func (x *Index) Effort() Effort {
 	if t := x.tuned.Load(); t != nil {
-		return Effort{t.Ef, t.Slack}
+		return Effort{t.Ef, t.Slack, t.Share}
 	}
 	return Effort{Ef: defaultEf}
 }
 
 // Tune makes e what searches use that name no ef. Save keeps it, with the recall of k results measured with it.
 func (x *Index) Tune(e Effort, k int, recall float64) {
-	x.tuned.Store(&manifest.Tuned{Ef: e.Ef, Slack: e.Slack, K: k, Recall: recall})
+	x.tuned.Store(&manifest.Tuned{Ef: e.Ef, Slack: e.Slack, Share: e.Share, K: k, Recall: recall})
 }

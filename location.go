@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
 )
 
@@ -17,15 +18,21 @@ type Format int
 
 // The formats.
 const (
-	Auto      Format = iota
-	Directory        // a manifest and a file for each shard
-	File             // one file in Shale's own format; it keeps no tuned ef
-	Hnswlib          // hnswlib's index.bin
+	Auto       Format = iota
+	Directory         // a manifest and a file for each shard
+	File              // one file in Shale's own format; it keeps no tuned ef
+	Hnswlib           // hnswlib's index.bin
+	Graph             // hnswlib-mmap's .graph: links alone; it holds no metric
+	ForkShards        // hnswlib-mmap's directory of shards: an index.meta, and a .graph and a .meta for each
 )
 
 func (f Format) String() string {
-	return [...]string{"unknown", "shale directory", "shale file", "hnswlib index.bin"}[f]
+	return [...]string{
+		"unknown", "shale directory", "shale file", "hnswlib index.bin", "hnswlib-mmap graph", "hnswlib-mmap directory of shards",
+	}[f]
 }
+
+func (f Format) isDirectory() bool { return f == Directory || f == ForkShards }
 
 // ErrNotIndex reports a path at which something else than an index lies.
 var ErrNotIndex = errors.New("not an index")
@@ -38,10 +45,7 @@ func Detect(path string) (Format, error) {
 		return Auto, err
 	}
 	if info.IsDir() {
-		if _, err := os.Stat(filepath.Join(path, manifest.Name)); err != nil {
-			return Auto, fmt.Errorf("%s: %w: the directory has no %s", path, ErrNotIndex, manifest.Name)
-		}
-		return Directory, nil
+		return detectDirectory(path)
 	}
 	kind, err := store.Detect(path)
 	switch {
@@ -51,10 +55,22 @@ func Detect(path string) (Format, error) {
 		return File, nil
 	case kind == store.HnswlibIndex:
 		return Hnswlib, nil
+	case kind == store.HnswlibGraph:
+		return Graph, nil
 	case kind == store.HnswlibFlat:
 		return Auto, fmt.Errorf("%s: %w: it is a brute-force index of hnswlib, which has no graph", path, ErrNotIndex)
 	}
-	return Auto, fmt.Errorf("%s: %w: neither a Shale file nor an index.bin of hnswlib, or its beginning is damaged", path, ErrNotIndex)
+	return Auto, fmt.Errorf("%s: %w: neither a Shale file nor one of hnswlib or hnswlib-mmap, or its beginning is damaged", path, ErrNotIndex)
+}
+
+func detectDirectory(path string) (Format, error) {
+	if _, err := os.Stat(filepath.Join(path, manifest.Name)); err == nil {
+		return Directory, nil
+	}
+	if _, err := os.Stat(filepath.Join(path, hnswlib.IndexMetaName)); err == nil {
+		return ForkShards, nil
+	}
+	return Auto, fmt.Errorf("%s: %w: the directory has no %s, nor hnswlib-mmap's %s", path, ErrNotIndex, manifest.Name, hnswlib.IndexMetaName)
 }
 
 // fileExtension marks names of single files in Shale's format.
@@ -68,12 +84,14 @@ func formatFor(path string, wanted Format) (Format, error) {
 		there, err = Auto, nil
 	}
 	if errors.Is(err, ErrNotIndex) && isEmptyDir(path) {
-		there, err = Directory, nil
+		if there, err = Directory, nil; wanted == ForkShards {
+			there = ForkShards
+		}
 	}
 	if err != nil {
 		return Auto, fmt.Errorf("what lies there is not replaced: %w", err)
 	}
-	if (there == Directory) != (wanted == Directory) && there != Auto && wanted != Auto {
+	if there != Auto && wanted != Auto && there != wanted && (there.isDirectory() || wanted.isDirectory()) {
 		return Auto, fmt.Errorf("%s is a %s already: give another path for a %s", path, there, wanted)
 	}
 	switch {

@@ -3,7 +3,7 @@ package shale
 import (
 	"context"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
@@ -16,14 +16,18 @@ import (
 
 // OpenOptions says what the files don't. The zero value suits Shale's own.
 type OpenOptions struct {
-	Metric Metric // of an hnswlib index, which doesn't hold it
+	Metric Metric // of an hnswlib index or a .graph, which don't hold it
 	Dim    int    // expected values a vector; 0: as the index has
+	// LabelsAreGlobal says that the graphs of a directory of hnswlib-mmap hold labels of the whole index, as they do where they
+	// were given them, and not those of rows within the shard.
+	LabelsAreGlobal bool
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
 	// codes, searches of an index directory read rows from disk, and the index can't be changed.
 	Memory int64
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
-	// cut off or can't be read gives an error. The index can't be changed.
+	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written once
+	// to files without a name, since they can't be searched as they lie.
 	Mapped bool
 }
 
@@ -34,10 +38,10 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	path = filepath.Clean(path)
-	if format != Directory && o.Mapped {
-		return nil, fmt.Errorf("open index: only an index directory can be mapped, and %s is a %s: convert it", path, format)
+	if (format == File || format == Hnswlib) && o.Mapped {
+		return nil, fmt.Errorf("open index: only an index directory or a graph can be mapped, and %s is a %s: convert it", path, format)
 	}
-	if err := fits(path, format, o.Memory); err != nil {
+	if err := fits(path, format, o); err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	x := &Index{}
@@ -46,6 +50,10 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		err = x.openDirectory(ctx, path, o)
 	case File:
 		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
+	case Graph:
+		x.shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
+	case ForkShards:
+		x.shards, err = shard.OpenFork(ctx, path, shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
 	default:
 		x.graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
 	}
@@ -59,20 +67,39 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	return x, nil
 }
 
-// fits refuses an index file that needs more memory than is allowed.
-func fits(path string, format Format, memory int64) error {
-	if format == Directory || memory <= 0 {
+// fits refuses an index of another format than the directory's that needs more memory than is allowed.
+func fits(path string, format Format, o OpenOptions) error {
+	if format == Directory || o.Memory <= 0 || o.Mapped {
 		return nil
 	}
-	info, err := os.Stat(path)
+	size, err := sizeOf(path)
 	if err != nil {
 		return err
 	}
-	if info.Size() > memory {
-		return fmt.Errorf("%w: %s needs %d MiB, %d MiB are allowed: an index directory could leave its rows on disk",
-			shard.ErrMemory, path, info.Size()>>20, memory>>20)
+	if size <= o.Memory {
+		return nil
 	}
-	return nil
+	remedy := "an index directory could leave its rows on disk"
+	if format == Graph || format == ForkShards {
+		remedy = "it can be mapped"
+	}
+	return fmt.Errorf("%w: %s needs %d MiB, %d MiB are allowed: %s", shard.ErrMemory, path, size>>20, o.Memory>>20, remedy)
+}
+
+// sizeOf is the bytes of a file, or of the files in a directory.
+func sizeOf(path string) (int64, error) {
+	size := int64(0)
+	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	return size, err
 }
 
 // openDirectory reads the manifest and then the shard. Where another process has saved in between, the shard is gone

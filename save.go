@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
@@ -34,26 +36,66 @@ type SaveOptions struct {
 func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 	x.saving.Lock()
 	defer x.saving.Unlock()
-	if x.graph == nil {
-		return fmt.Errorf("save index: %w", ErrReadOnly)
-	}
 	path = filepath.Clean(path)
 	format, err := formatFor(path, o.Format)
-	if err != nil {
-		return fmt.Errorf("save index: %w", err)
-	}
-	switch format {
-	case File:
-		err = store.Save(ctx, path, x.graph)
-	case Hnswlib:
-		err = hnswlib.Write(ctx, path, x.graph)
-	default:
-		err = x.saveDirectory(ctx, path, o)
+	if err == nil {
+		err = x.saveAs(ctx, path, format, o)
 	}
 	if err != nil {
 		return fmt.Errorf("save index: %w", err)
 	}
 	return nil
+}
+
+func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
+	if x.shards != nil {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	if format == ForkShards {
+		shards := x.forkShards()
+		if shards == nil {
+			return fmt.Errorf("the rows of its shards, of which there are %d, don't follow each other, as those of hnswlib-mmap must: build an index of one shard",
+				x.shards.Shards())
+		}
+		return shard.WriteFork(ctx, path, shards)
+	}
+	graph := x.single()
+	switch {
+	case graph == nil && format == Directory && x.shards.GraphOnly():
+		return x.saveGraphs(ctx, path, o)
+	case graph == nil && x.shards.Shards() > 1:
+		return fmt.Errorf("%d shards can't become one graph: build an index of one shard", x.shards.Shards())
+	case graph == nil:
+		return ErrReadOnly
+	}
+	switch format {
+	case File:
+		return store.Save(ctx, path, graph)
+	case Hnswlib:
+		return hnswlib.Write(ctx, path, graph)
+	case Graph:
+		return hnswlib.WriteGraph(ctx, path, graph)
+	}
+	return x.saveDirectory(ctx, path, o)
+}
+
+// single is the one graph that the index is, or nil.
+func (x *Index) single() store.Source {
+	if x.graph != nil {
+		return x.graph
+	}
+	if f := x.shards.Single(); f != nil {
+		return f
+	}
+	return nil
+}
+
+// forkShards are the graphs of an index of one, or of links alone.
+func (x *Index) forkShards() []shard.ForkShard {
+	if x.graph != nil {
+		return []shard.ForkShard{{Graph: x.graph}}
+	}
+	return x.shards.ForkShards()
 }
 
 func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) error {
@@ -82,6 +124,17 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	}
 	x.home, x.generation = dir, generation+1
 	return removeOthers(dir, shardName(generation+1))
+}
+
+// saveGraphs writes several graphs of links alone as a directory.
+func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
+	if _, err := os.Stat(dir); err == nil && !o.Replace && !isEmptyDir(dir) {
+		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
+	}
+	if err := x.noteVectors(dir, o.Vectors); err != nil {
+		return err
+	}
+	return x.shards.SaveGraphs(ctx, dir, func(m *manifest.Manifest) { m.Vectors, m.Tuned = x.vectors, x.tuned.Load() })
 }
 
 // noteVectors keeps the way from dir to a file of vectors, if one is given.
@@ -131,7 +184,7 @@ func (x *Index) saveNew(ctx context.Context, dir string) (err error) {
 func (x *Index) writeGeneration(ctx context.Context, dir string, generation int) error {
 	name := shardName(generation)
 	path := filepath.Join(dir, name)
-	if err := store.Save(ctx, path, x.graph); err != nil {
+	if err := store.Save(ctx, path, x.single()); err != nil {
 		return err
 	}
 	m, err := x.describe(dir, name, generation)
@@ -168,13 +221,12 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	}, nil
 }
 
-const shardPrefix, shardSuffix = "shard-0.", ".shale"
+// shardPrefix starts the names of all files of shards.
+const shardPrefix = "shard-"
 
-func shardName(generation int) string {
-	return fmt.Sprintf("%s%06d%s", shardPrefix, generation, shardSuffix)
-}
+func shardName(generation int) string { return fmt.Sprintf("%s0.%06d.shale", shardPrefix, generation) }
 
-// removeOthers removes the files of earlier generations. Only files that are named as shards are touched.
+// removeOthers removes the files of earlier generations. Only files that are named as those of shards are touched.
 func removeOthers(dir, keep string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -182,7 +234,8 @@ func removeOthers(dir, keep string) error {
 	}
 	for _, e := range entries {
 		name := e.Name()
-		if name == keep || !strings.HasPrefix(name, shardPrefix) || !strings.HasSuffix(name, shardSuffix) {
+		ours := strings.HasSuffix(name, ".shale") || strings.HasSuffix(name, ".blocks")
+		if name == keep || !strings.HasPrefix(name, shardPrefix) || !ours {
 			continue
 		}
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {

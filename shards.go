@@ -25,14 +25,17 @@ type ShardOptions struct {
 	Copies    float64 // rows stored for each row, 1 to 2: those at the borders of shards go to two; default 1
 	Centroids int     // a shard, by which queries find the shards to look into; default 256
 	Memory    int64   // bytes that the build may take; default no bound
-	Replace   bool    // take the place of an index directory that is there already, once complete
-	Step      func(step string, done, total int)
+	// Blocks writes rows and links once more, side by side, so that an index can be searched in memory that holds its codes
+	// but not its links: each element visited then costs a read of a disk. The index takes about twice the disk.
+	Blocks  bool
+	Replace bool // take the place of an index directory that is there already, once complete
+	Step    func(step string, done, total int)
 }
 
 func (o ShardOptions) lower(dim int) (shard.BuildOptions, error) {
 	c, err := o.config(dim, 0, o.Metric == Cosine)
 	b := shard.BuildOptions{
-		Config: c, Labels: o.Labels, Shards: o.Shards, Copies: o.Copies, Centroids: o.Centroids, Memory: o.Memory,
+		Config: c, Labels: o.Labels, Shards: o.Shards, Copies: o.Copies, Centroids: o.Centroids, Memory: o.Memory, Blocks: o.Blocks,
 		Threads: o.Threads, Replace: o.Replace,
 		Complete: func(m *manifest.Manifest) { m.Storage, m.Keep = storageOf(c) },
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/blocks"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
 )
@@ -33,6 +34,10 @@ func Verify(ctx context.Context, path string) (Report, error) {
 		return verifyDirectory(ctx, path)
 	case File:
 		return verifyFile(ctx, path)
+	case Graph:
+		return verifyGraphs(shard.OpenGraph(ctx, path, shard.ForkOptions{}))
+	case ForkShards:
+		return verifyGraphs(shard.OpenFork(ctx, path, shard.ForkOptions{}))
 	}
 	return verifyHnswlib(ctx, path)
 }
@@ -53,7 +58,7 @@ func verifyDirectory(ctx context.Context, dir string) (Report, error) {
 	if m.Build != nil {
 		return Report{Problems: []error{fmt.Errorf("%s: %w: its build isn't finished", dir, ErrNotIndex)}}, nil
 	}
-	if m.Routing != nil || len(m.Shards) > 1 {
+	if m.Routing != nil || len(m.Shards) > 1 || m.Shards[0].Blocks != nil {
 		return verifyShards(ctx, dir, m)
 	}
 	r, err := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File))
@@ -77,6 +82,13 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 		all.Rows += r.Rows
 		all.Reachable += r.Reachable
 		all.Problems = append(all.Problems, r.Problems...)
+		if err := verifyBlocks(ctx, dir, s); err != nil {
+			r, err := problem(err)
+			if err != nil {
+				return all, err
+			}
+			all.Problems = append(all.Problems, r.Problems...)
+		}
 	}
 	if m.Routing != nil {
 		r, err := verifyFile(ctx, filepath.Join(dir, m.Routing.File))
@@ -99,6 +111,18 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 	return all, nil
 }
 
+// verifyBlocks checks the blocks of a shard, if it has any.
+func verifyBlocks(ctx context.Context, dir string, s manifest.Shard) error {
+	if s.Blocks == nil {
+		return nil
+	}
+	sum, err := s.Sum()
+	if err != nil {
+		return err
+	}
+	return blocks.Verify(ctx, filepath.Join(dir, s.Blocks.File), sum)
+}
+
 func verifyFile(ctx context.Context, path string) (Report, error) {
 	found, err := store.Verify(ctx, path)
 	r := Report{Rows: found.Count, Reachable: found.Reachable, Problems: found.Problems}
@@ -117,6 +141,16 @@ func verifyHnswlib(ctx context.Context, path string) (Report, error) {
 	defer graph.Close()
 	reachable, err := graph.Reachable()
 	return Report{Rows: graph.Len(), Reachable: reachable}, err
+}
+
+// verifyGraphs tells of graphs that were opened, which checks all that the format lets one check.
+func verifyGraphs(x *shard.Index, err error) (Report, error) {
+	if err != nil {
+		return problem(err)
+	}
+	defer x.Close()
+	reachable, err := x.Reachable()
+	return Report{Rows: x.Manifest().Rows, Reachable: reachable}, err
 }
 
 // problem reports damage as such, and other errors as errors.

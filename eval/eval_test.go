@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -319,5 +321,46 @@ func TestTuneEffort(t *testing.T) {
 	var short *eval.RecallError
 	if _, err := eval.TuneEffort(ctx, x, queries, truth, 1, 10, eval.Options{}); !errors.As(err, &short) {
 		t.Error(err)
+	}
+}
+
+// TestTuneShards: of an index of several shards a smaller share is taken where it suffices, and the true neighbours come from
+// the index itself.
+func TestTuneShards(t *testing.T) {
+	rows, queries := random(t, 6000, 12, 100, 1), random(t, 100, 12, 100, 2)
+	dir := filepath.Join(t.TempDir(), "index")
+	o := shale.ShardOptions{Options: shale.Options{M: 8, EfConstruction: 60}, Shards: 6, Copies: 1.5}
+	if err := shale.BuildShards(ctx, shard.MatrixSource(rows, "rows"), dir, o); err != nil {
+		t.Fatal(err)
+	}
+	x, err := shale.Open(ctx, dir, shale.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	truth, err := eval.IndexTruth(ctx, x, queries, 10, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for q := range truth.Labels {
+		if !slices.Equal(truth.Labels[q], direct.Labels[q]) {
+			t.Fatalf("query %d: %v by the index, %v by the rows", q, truth.Labels[q], direct.Labels[q])
+		}
+	}
+	const wanted = 0.8
+	p, err := eval.TuneEffort(ctx, x, queries, truth, wanted, 6000, eval.Options{Share: 1, Shares: []float64{0.98, 0.9}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef}, eval.Options{Slack: p.Slack, Share: p.Share})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again[0].Recall < wanted || again[0].Recall != p.Recall || p.Share == 0 {
+		t.Errorf("%+v, measured again %+v", p, again[0])
 	}
 }

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/shale-search/shale"
@@ -13,12 +12,18 @@ import (
 // IndexTruth finds the k nearest of the index's own rows to each query, those deleted left out; where it keeps no rows,
 // of what its codes stand for. Changes of the index wait meanwhile. threads of 0 means GOMAXPROCS.
 func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, threads int) (*Truth, error) {
-	if x.Graph() == nil {
-		return nil, fmt.Errorf("ground truth: an index of several shards, or with rows on disk, isn't compared row by row: %w", errors.ErrUnsupported)
-	}
 	e, err := NewExact(queries, x.Metric(), k, threads)
 	if err != nil {
 		return nil, err
+	}
+	if x.Graph() == nil {
+		err := x.Shards().EachVector(ctx, func(labels []uint64, rows shale.Matrix) error {
+			return e.Add(ctx, rows, func(i int) (uint64, bool) { return labels[i], true })
+		})
+		if err != nil {
+			return nil, fmt.Errorf("ground truth: %w", err)
+		}
+		return e.Truth(), nil
 	}
 	err = x.Graph().WithImage(func(m *hnsw.Image) error {
 		const block = 1 << 15 // rows are copied as float32 while they are compared

@@ -23,6 +23,7 @@ type Searcher interface {
 type Point struct {
 	Ef        int     `json:"ef"`
 	Slack     float32 `json:"slack"`
+	Share     float64 `json:"share,omitempty"` // of an index of several shards: as in shale.SearchOptions
 	Recall    float64 `json:"recall"`
 	QPS       float64 `json:"qps"`
 	P50       float64 `json:"p50_us"` // of a search's time; these three are 0 where queries were searched for in batches
@@ -44,6 +45,7 @@ type Options struct {
 	Slack   float32       // as in shale.SearchOptions
 	Probes  int           // as in shale.SearchOptions
 	Share   float64       // as in shale.SearchOptions
+	Shares  []float64     // further ones for TuneEffort to try
 	Batch   bool          // time searches for all queries in one call, not for one after another
 	Filter  *shale.Filter // labels that may be returned; the truth must be that of these
 
@@ -131,7 +133,7 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 	})
 	n := float64(len(b.queries))
 	return Point{
-		Ef: ef, Slack: b.o.Slack, Recall: float64(hits.Load()) / float64(of.Load()),
+		Ef: ef, Slack: b.o.Slack, Share: b.o.Share, Recall: float64(hits.Load()) / float64(of.Load()),
 		Distances: float64(distances.Load()) / n, Reranked: float64(reranked.Load()) / n, Hops: float64(hops.Load()) / n,
 		Reads: float64(reads.Load()) / n, ReadBytes: float64(bytes.Load()) / n,
 	}, err

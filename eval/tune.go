@@ -75,30 +75,54 @@ const (
 
 // TuneEffort finds the fastest of the settings, ef alone or with a slack, with which the queries' recall is at least wanted:
 // for each slack the smallest ef that suffices, and of these the one that answers the most queries a second, taken in turns.
-// Errors are those of Tune.
+// Where o.Shares are given it tries these as well. Errors are those of Tune.
 func TuneEffort(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, wanted float64, maxEf int, o Options) (Point, error) {
-	plain, err := Tune(ctx, x, queries, truth, wanted, maxEf, o)
-	if err != nil {
-		return plain, err
-	}
 	b, err := newBench(x, queries, truth, o)
+	if err != nil {
+		return Point{}, err
+	}
+	if !(wanted > 0 && wanted <= 1) {
+		return Point{}, fmt.Errorf("eval: recall %v is not above 0 and up to 1", wanted)
+	}
+	b.o.Slack = 0
+	plain, err := b.smallest(ctx, wanted, maxEf)
 	if err != nil {
 		return plain, err
 	}
 	points := []Point{plain}
-	for _, slack := range slacks {
-		b.o.Slack = slack
-		p, err := b.smallest(ctx, wanted, min(maxEf, slackEf*plain.Ef))
-		var short *RecallError
-		switch {
-		case errors.As(err, &short):
-		case err != nil:
+	for _, share := range o.Shares {
+		b.o.Share = share
+		if points, err = b.tryUnder(ctx, points, wanted, maxEf, 1); err != nil {
 			return plain, err
-		case p.Distances < fewer*plain.Distances:
-			points = append(points, p)
 		}
 	}
+	for _, p := range points {
+		b.o.Share = p.Share
+		for _, slack := range slacks {
+			b.o.Slack = slack
+			if points, err = b.tryUnder(ctx, points, wanted, maxEf, fewer); err != nil {
+				return plain, err
+			}
+		}
+		b.o.Slack = 0
+	}
 	return b.fastest(ctx, points)
+}
+
+// tryUnder appends the smallest ef that reaches the recall with the bench's options, unless that takes much more than the first
+// of points does: an ef of slackEf times as much, or more than a share of its distances.
+func (b *bench) tryUnder(ctx context.Context, points []Point, wanted float64, maxEf int, share float64) ([]Point, error) {
+	p, err := b.smallest(ctx, wanted, min(maxEf, slackEf*points[0].Ef))
+	var short *RecallError
+	switch {
+	case errors.As(err, &short):
+		return points, nil
+	case err != nil:
+		return points, err
+	case p.Distances < share*points[0].Distances:
+		points = append(points, p)
+	}
+	return points, nil
 }
 
 // fastest times the points in turns. The first is the simplest: another must be clearly faster.
@@ -106,7 +130,7 @@ func (b *bench) fastest(ctx context.Context, points []Point) (Point, error) {
 	speeds := make([][]float64, len(points))
 	for range tuneRounds {
 		for i := range points {
-			b.o.Slack = points[i].Slack
+			b.o.Slack, b.o.Share = points[i].Slack, points[i].Share
 			if err := b.time(ctx, &points[i]); err != nil {
 				return points[0], err
 			}

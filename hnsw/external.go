@@ -28,7 +28,7 @@ const (
 
 // Attach gives the index its rows, Float32 or Float16, in place of those attached before; searches under way end on these.
 // They are neither copied nor changed and must outlive the index. Where the metric is cosine they must be of length 1, of
-// which a sample is tested.
+// which a sample is tested; and of what links are there some are, by which ErrOtherRows tells other rows.
 func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
 	x.attaching.Lock()
 	defer x.attaching.Unlock()
@@ -40,8 +40,16 @@ func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
 // Attach is Index.Attach.
 func (f *Frozen) Attach(rows vector.Matrix, o AttachOptions) error { return f.attach(rows, o) }
 
-func (r *Reader) attach(rows vector.Matrix, o AttachOptions) (err error) {
-	if o.Mapped {
+func (r *Reader) attach(rows vector.Matrix, o AttachOptions) error {
+	if err := r.CheckRows(rows, o); err != nil {
+		return err
+	}
+	return r.replace(func(g *graph) *graph { return g.with(rows, o) })
+}
+
+// CheckRows gives the error that Attach would give for rows.
+func (r *Reader) CheckRows(rows vector.Matrix, o AttachOptions) (err error) {
+	if o.Mapped || r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
 	switch {
@@ -57,12 +65,22 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) (err error) {
 	if err := r.cfg.checkUnit(rows, max(rows.Rows()/attachSample, 1)); err != nil {
 		return err
 	}
+	g, err := r.view()
+	if err != nil {
+		return err
+	}
+	defer g.release()
+	return r.cfg.checkFit(g, min(r.Len(), g.capacity), rows)
+}
+
+// replace puts the graph that with makes of the present one in its place.
+func (r *Reader) replace(with func(*graph) *graph) error {
 	for {
 		g := r.graph.Load()
 		if g == nil {
 			return ErrClosed
 		}
-		if r.graph.CompareAndSwap(g, g.with(rows, o)) {
+		if r.graph.CompareAndSwap(g, with(g)) {
 			return nil
 		}
 	}
@@ -91,7 +109,7 @@ func (c *Config) checkUnit(rows vector.Matrix, step int) error {
 func (g *graph) with(rows vector.Matrix, o AttachOptions) *graph {
 	n := &graph{
 		m0: g.m0, m: g.m, capacity: g.capacity, links0: g.links0, upper: g.upper, upperAt: g.upperAt, levels: g.levels,
-		labels: g.labels, inbound: g.inbound, deleted: g.deleted, ready: g.ready, packed: g.packed,
+		labels: g.labels, shift: g.shift, inbound: g.inbound, deleted: g.deleted, ready: g.ready, packed: g.packed,
 		rows: rows, mapped: g.checked || o.Mapped, checked: g.checked, base: g,
 	}
 	n.refs.Store(1)

@@ -3,6 +3,7 @@ package hnsw
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 
@@ -194,5 +195,74 @@ func TestAttachRefuses(t *testing.T) {
 	must(t, bare.Close())
 	if err := bare.Attach(rows, AttachOptions{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+// TestOtherRowsAreTold attaches what a graph wasn't built of.
+func TestOtherRowsAreTold(t *testing.T) {
+	const n, dim = 500, 24
+	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
+		data, other := unitRows(n, dim, 1), unitRows(n, dim, 2)
+		x := external(t, Config{Metric: metric, M: 8}, matrix(t, data, dim))
+		f, err := x.Freeze()
+		must(t, err)
+		defer f.Close()
+		shifted := append(append([]float32(nil), data[dim:]...), data[:dim]...)
+		for name, rows := range map[string][]float32{"of another seed": other, "in another order": shifted} {
+			for _, r := range []*Reader{&x.Reader, &f.Reader} {
+				if err := r.CheckRows(matrix(t, rows, dim), AttachOptions{}); !errors.Is(err, ErrOtherRows) {
+					t.Errorf("%v, rows %s: %v", metric, name, err)
+				}
+			}
+		}
+		must(t, f.Attach(matrix(t, halves(data), dim), AttachOptions{}))
+		same := make([]float32, n*dim)
+		for i := range n {
+			same[i*dim] = 1
+		}
+		must(t, f.Attach(matrix(t, same, dim), AttachOptions{})) // as near as any
+	}
+}
+
+// TestShiftedLabels holds labels that are counted, and those that aren't, against what they are shifted by.
+func TestShiftedLabels(t *testing.T) {
+	const n, dim = 200, 8
+	rows := matrix(t, randomRows(n, dim, 1), dim)
+	for name, label := range map[string]func(i int) uint64{
+		"counted": func(i int) uint64 { return uint64(i) + 5 }, "any": func(i int) uint64 { return uint64(i*7919) % 1000003 },
+	} {
+		x, err := New(Config{Dim: dim, M: 8, Storage: vector.External})
+		must(t, err)
+		defer x.Close()
+		must(t, x.Attach(rows, AttachOptions{}))
+		labels := make([]uint64, n)
+		for i := range labels {
+			labels[i] = label(i)
+		}
+		must(t, x.AddAttached(context.Background(), n, labels, BatchOptions{Threads: 1}))
+		f, err := x.Freeze()
+		must(t, err)
+		defer f.Close()
+		before, err := f.Stats()
+		must(t, err)
+		if taken := before.Memory.Labels >= n*labelBytes; taken != (name == "any") {
+			t.Errorf("%s labels take %d bytes", name, before.Memory.Labels)
+		}
+		for _, by := range []uint64{1000, 1 << 40, ^uint64(1000) + 1} {
+			must(t, f.ShiftLabels(by))
+			for i := range labels {
+				labels[i] += by
+			}
+			got, err := f.Labels()
+			must(t, err)
+			found, err := f.Search(decoded(rows, 17), 1, SearchOptions{Filter: FilterFunc(func(l uint64) bool { return l == labels[17] })})
+			must(t, err)
+			must(t, f.WithImage(func(m *Image) error {
+				if !slices.Equal(got, labels) || !slices.Equal(m.Labels, labels) || len(found) != 1 || found[0].Label != labels[17] {
+					t.Errorf("%s labels shifted by %d: found %v, labels %v", name, by, found, got[:3])
+				}
+				return nil
+			}))
+		}
 	}
 }

@@ -56,18 +56,24 @@ func freeze(m *Image) (*Frozen, error) {
 	})
 }
 
-// RestoreFrozen is Restore for a read-only graph. Where rows lie elsewhere and there are no codes links are packed: they are
-// most of what the graph takes, and unpacking is cheap beside scoring rows.
+// RestoreFrozen is Restore for a read-only graph. Where rows lie elsewhere labels that count up from one to the next aren't
+// kept, and where there are no codes links are packed: they are most of what the graph takes, and unpacking is cheap beside
+// scoring rows.
 func RestoreFrozen(c Config, count, upperLists int, fill func(*Image) error) (*Frozen, error) {
 	c.Capacity = count
 	f := &Frozen{}
 	if err := f.restore(c, count, upperLists, fill); err != nil {
 		return nil, fmt.Errorf("frozen graph: %w", err)
 	}
-	if c.external() && c.Codes.Bits == 0 {
-		if err := f.pack(); err != nil {
-			return nil, errors.Join(err, f.Close())
-		}
+	var err error
+	if c.external() {
+		err = f.countLabels()
+	}
+	if err == nil && c.external() && c.Codes.Bits == 0 {
+		err = f.pack()
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }

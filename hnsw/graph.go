@@ -25,7 +25,8 @@ type graph struct {
 	upper    []uint32              // lists of m links, one for each level above 0 of each element
 	upperAt  []uint32              // index of an element's first list in upper
 	levels   []uint8               // an element's highest level
-	labels   []uint64              // atomic: replacing a deleted element changes its label
+	labels   []uint64              // atomic: replacing a deleted element changes its label; nil: they are the elements' numbers
+	shift    uint64                // that is added to each label
 	inbound  []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
 	deleted  bitmap                // marked deleted
 	ready    bitmap                // inserted completely
@@ -141,7 +142,12 @@ func (g *graph) list(id uint32, level int) []uint32 {
 }
 
 // label is the element's label.
-func (g *graph) label(id uint32) uint64 { return atomic.LoadUint64(&g.labels[id]) }
+func (g *graph) label(id uint32) uint64 {
+	if g.labels == nil {
+		return g.shift + uint64(id)
+	}
+	return g.shift + atomic.LoadUint64(&g.labels[id])
+}
 
 func (g *graph) setLabel(id uint32, label uint64) { atomic.StoreUint64(&g.labels[id], label) }
 

@@ -56,7 +56,7 @@ func (r *Reader) image(g *graph, lists int) *Image {
 	m := &Image{
 		Config: r.cfg, Count: n, TopLevel: -1,
 		Links0: g.plainLinks(n), Levels: g.levels[:n], UpperAt: g.upperAt[:n], Upper: g.upper[:lists*g.m],
-		Labels: g.labels[:n], Deleted: g.deleted[:(n+31)/32], Rows: g.rows.Slice(0, n),
+		Labels: g.allLabels(n), Deleted: g.deleted[:(n+31)/32], Rows: g.rows.Slice(0, n),
 	}
 	m.Config.Capacity = g.capacity
 	if e := r.entry.Load(); e != none {

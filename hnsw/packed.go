@@ -49,16 +49,16 @@ func (f *Frozen) pack() error {
 		}
 	}
 	g.packed = p
-	return g.dropLinks()
+	err = g.drop(unsafe.Pointer(unsafe.SliceData(g.links0)))
+	g.links0 = nil
+	return err
 }
 
-// dropLinks frees the links of level 0.
-func (g *graph) dropLinks() error {
-	at := unsafe.SliceData(g.links0)
+// drop frees the region that begins at a place.
+func (g *graph) drop(at unsafe.Pointer) error {
 	for i, r := range g.regions {
-		if b := r.Bytes(); len(b) > 0 && unsafe.Pointer(&b[0]) == unsafe.Pointer(at) {
+		if b := r.Bytes(); len(b) > 0 && unsafe.Pointer(&b[0]) == at {
 			g.regions = append(g.regions[:i], g.regions[i+1:]...)
-			g.links0 = nil
 			return r.Close()
 		}
 	}

@@ -32,36 +32,38 @@ func (x *Index) Reorder() error {
 		return ErrBusy
 	}
 	defer g.refs.Store(1)
-	entry := x.entry.Load()
-	place := g.reorder(breadthFirst(x.image(g, x.lists)), x.lists)
-	x.entry.Store(entry>>32<<32 | uint64(place[uint32(entry)]-1))
+	m := x.image(g, x.lists)
+	order := breadthFirst(m)
+	m.Renumber(order)
+	x.entry.Store(uint64(m.TopLevel)<<32 | uint64(m.Entry))
+	permute(g.inbound, 1, order)
+	g.ready.permute(order)
+	permute(g.rowBytes, g.rows.Stride(), order)
 	x.ids, x.free = nil, freeList{}
 	x.epoch.Add(2) // what was resolved to elements is out of date
 	return nil
 }
 
-// reorder makes element order[i] element i and gives each element's new number + 1.
-func (g *graph) reorder(order []uint32, lists int) (place []uint32) {
-	place = places(order)
-	for _, links := range [][]uint32{g.links0[:len(order)*g.m0], g.upper[:lists*g.m]} {
+// Renumber makes element order[i] element i, in place, in all arrays but Rows.
+func (m *Image) Renumber(order []uint32) {
+	if len(order) == 0 {
+		return
+	}
+	place := places(order)
+	for _, links := range [][]uint32{m.Links0, m.Upper} {
 		for i, link := range links {
 			if link != 0 {
 				links[i] = place[link-1]
 			}
 		}
 	}
-	permute(g.links0, g.m0, order)
-	permute(g.upperAt, 1, order)
-	permute(g.inbound, 1, order)
-	permute(g.labels, 1, order)
-	permute(g.levels, 1, order)
-	g.deleted.permute(order)
-	g.ready.permute(order)
-	permute(g.rowBytes, g.rows.Stride(), order)
-	if c := g.coder.Load(); c != nil {
-		permute(c.codes, c.q.Stride(), order)
-	}
-	return place
+	permute(m.Links0, 2*m.Config.M, order)
+	permute(m.UpperAt, 1, order)
+	permute(m.Labels, 1, order)
+	permute(m.Levels, 1, order)
+	permute(m.Codes, len(m.Codes)/m.Count, order)
+	bitmap(m.Deleted).permute(order)
+	m.Entry = place[m.Entry] - 1
 }
 
 // permute moves row order[i], of so many elements, to place i, cycle by cycle.

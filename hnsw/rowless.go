@@ -94,6 +94,9 @@ func (m *Image) checkCodes() error {
 // Vectors gives a function that writes the vector of element id to dst (Config.Dim values): its row or, where no rows
 // are kept, what its code stands for. It is for one goroutine.
 func (m *Image) Vectors() (func(id int, dst []float32), error) {
+	if m.Config.external() && m.Rows.Type() == vector.External {
+		return nil, ErrNoRows
+	}
 	if m.Config.keepsRows() {
 		return m.Rows.Decode, nil
 	}

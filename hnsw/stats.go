@@ -105,6 +105,9 @@ func (r *Reader) Stats() (stats Stats, err error) {
 	if r.cfg.external() {
 		s.Memory.Rows = 0
 	}
+	if g.labels == nil {
+		s.Memory.Labels -= int64(n) * 8
+	}
 	if c := g.coder.Load(); c != nil {
 		s.Memory.Codes = int64(n) * int64(c.q.Stride())
 	}

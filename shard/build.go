@@ -17,6 +17,7 @@ import (
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/vector"
 )
 
 // BuildOptions says how to build. The zero value of a field means its default.
@@ -28,6 +29,7 @@ type BuildOptions struct {
 	Centroids int         // a shard, for routing; default 256
 	Memory    int64       // bytes that the build may take; default no bound
 	Threads   int         // default GOMAXPROCS
+	Blocks    bool        // write rows and links once more, side by side, for searches in memory that doesn't hold the links
 	Replace   bool        // take the place of an index that is at dir already, once complete
 	Progress  func(Progress)
 	// Complete fills in what the manifest says beside the shards, just before it is written.
@@ -131,6 +133,8 @@ func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
 		return nil, fmt.Errorf("%d shards of %d rows: 1 to %d are possible", o.Shards, src.Rows(), min(maxShards, src.Rows()))
 	case o.Labels != nil && len(o.Labels) != src.Rows():
 		return nil, fmt.Errorf("%d labels for %d rows", len(o.Labels), src.Rows())
+	case o.Blocks && (o.Config.Codes.Bits == 0 || o.Config.Storage == vector.NoRows):
+		return nil, errors.New("blocks on disk need rows, and codes that searches keep in memory")
 	case o.Config.Custom != nil:
 		return nil, errors.New("rows can't be divided by a custom metric")
 	}
@@ -149,7 +153,7 @@ func (b *builder) from() (string, error) {
 	c.Capacity = 0
 	key, err := json.Marshal([]any{
 		b.src.ID(), b.src.Rows(), b.src.Dim(), b.src.Type(), c.Metric, c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.Storage, c.Codes,
-		b.parts, b.sampleRows, b.o.Copies, b.o.Centroids, checksumOf(b.o.Labels),
+		b.parts, b.sampleRows, b.o.Copies, b.o.Centroids, b.o.Blocks, checksumOf(b.o.Labels),
 	})
 	return string(key), err
 }

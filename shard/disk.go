@@ -58,7 +58,13 @@ func (x *Index) takeReader() (*diskread.Reader, error) {
 		x.readers = x.readers[:n-1]
 		return r, nil
 	}
-	return diskread.New(readDepth, max(spanBytes, x.rowType().RowSize(x.Dim()))+2*store.SumBlock)
+	largest := max(spanBytes, x.rowType().RowSize(x.Dim())) + 2*store.SumBlock
+	for _, p := range x.parts {
+		if p.blocks != nil {
+			largest = p.blocks.Block
+		}
+	}
+	return diskread.New(readDepth, largest)
 }
 
 func (x *Index) putReader(r *diskread.Reader) {
@@ -67,13 +73,53 @@ func (x *Index) putReader(r *diskread.Reader) {
 	x.readers = append(x.readers, r)
 }
 
-// fetched holds the rows of a lane's batch while they are read.
-type fetched struct {
+// fetcher brings what a lane's batch needs from disk.
+type fetcher interface {
+	bind(query []float32)
+	// plan decides what to read for the lane's batch.
+	plan(l *lane)
+	// start begins as many of the reads as the reader has room for; number tells the lane from others.
+	start(l *lane, r *diskread.Reader, number int) error
+	// started is the number of the batch's reads that were begun.
+	started() int
+	// arrived takes what a read brought.
+	arrived(l *lane, number uint32, piece []byte, err error)
+	// complete reports whether all has come.
+	complete() bool
+	// offer ranks what was read for the lane's batch.
+	offer(l *lane) error
+}
+
+// stash is room for the rows of a batch.
+type stash struct {
 	bytes  []byte
 	size   int // of a row
 	stride int
-	scorer *vector.RowScorer
 	ids    []uint32 // 0, 1, …
+}
+
+func newStash(t vector.Type, metric vector.Metric, dim int) (stash, *vector.RowScorer, error) {
+	s := stash{size: t.RowSize(dim), ids: make([]uint32, batchRows)}
+	s.stride = (s.size + 63) &^ 63
+	s.bytes = make([]byte, batchRows*s.stride)
+	for i := range s.ids {
+		s.ids[i] = uint32(i)
+	}
+	rows, err := vector.FromBytes(s.bytes, t, batchRows, dim, s.stride)
+	if err != nil {
+		return s, nil, err
+	}
+	scorer, err := vector.NewRowScorer(rows, metric, nil)
+	return s, scorer, err
+}
+
+// row is the room for row i of a batch.
+func (s *stash) row(i int) []byte { return s.bytes[i*s.stride : i*s.stride+s.size] }
+
+// fetched holds the rows of a lane's batch while they are read.
+type fetched struct {
+	stash
+	scorer *vector.RowScorer
 	spans  []span
 	begun  int // spans that are being read, or have been
 	ended  int
@@ -86,17 +132,9 @@ type span struct {
 }
 
 func newFetched(t vector.Type, metric vector.Metric, dim int) (*fetched, error) {
-	f := &fetched{size: t.RowSize(dim), ids: make([]uint32, batchRows)}
-	f.stride = (f.size + 63) &^ 63
-	f.bytes = make([]byte, batchRows*f.stride)
-	for i := range f.ids {
-		f.ids[i] = uint32(i)
-	}
-	rows, err := vector.FromBytes(f.bytes, t, batchRows, dim, f.stride)
-	if err != nil {
-		return nil, err
-	}
-	f.scorer, err = vector.NewRowScorer(rows, metric, nil)
+	f := &fetched{}
+	var err error
+	f.stash, f.scorer, err = newStash(t, metric, dim)
 	return f, err
 }
 
@@ -125,7 +163,7 @@ func (f *fetched) plan(l *lane) {
 	}
 }
 
-// start begins as many of the reads as the reader has room for; number tells the lane from others.
+// start implements fetcher.
 func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
 	for f.begun < len(f.spans) && r.Free() > 0 {
 		s := f.spans[f.begun]
@@ -140,7 +178,9 @@ func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
 	return nil
 }
 
-// arrived takes what a read brought.
+func (f *fetched) started() int { return f.begun }
+
+// arrived implements fetcher.
 func (f *fetched) arrived(l *lane, number uint32, piece []byte, err error) {
 	f.ended++
 	if err != nil {
@@ -155,7 +195,7 @@ func (f *fetched) arrived(l *lane, number uint32, piece []byte, err error) {
 	}
 	for i := s.from; i < s.to; i++ {
 		row := file.place.Stride*int(l.batch[i].ID) - int(at)
-		copy(f.bytes[i*f.stride:i*f.stride+f.size], piece[row:])
+		copy(f.row(i), piece[row:])
 	}
 }
 
@@ -186,8 +226,9 @@ func (f *fetched) offer(l *lane) error {
 	return nil
 }
 
-// read reads the rows of the lane's batch and offers them at their distances.
-func (f *fetched) read(l *lane) error {
+// read reads what the lane's batch needs and ranks it.
+func (l *lane) read() error {
+	f := l.rows
 	r, err := l.x.takeReader()
 	if err != nil {
 		return err

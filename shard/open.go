@@ -43,7 +43,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 func (x *Index) open(ctx context.Context, dir string) error {
 	rows := 0
 	for _, s := range x.m.Shards {
-		p, err := x.openPart(ctx, filepath.Join(dir, s.File))
+		p, err := x.openPart(ctx, dir, s)
 		if err != nil {
 			return err
 		}
@@ -51,6 +51,7 @@ func (x *Index) open(ctx context.Context, dir string) error {
 		if err := x.checkPart(p, filepath.Join(dir, s.File), s); err != nil {
 			return err
 		}
+		p.rowsAt, p.rowsEnd = rows, rows+s.Rows
 		rows += s.Rows
 	}
 	x.metric = x.parts[0].Metric()
@@ -73,6 +74,9 @@ func (x *Index) checkPart(p *part, path string, s manifest.Shard) error {
 		return corrupt(path, "meta", "%d rows, the manifest says %d", p.Len(), s.Rows)
 	case c.Dim != x.m.Dim:
 		return corrupt(path, "meta", "%d values a row, the manifest says %d", c.Dim, x.m.Dim)
+	case p.blocks != nil && (p.blocks.Dim != c.Dim || p.blocks.M != x.m.M || p.blocks.Type != x.rowType()):
+		return corrupt(p.blocks.path, "header", "rows of %d × %v with M %d, those of other shards are %d × %v with %d",
+			p.blocks.Dim, p.blocks.Type, p.blocks.M, x.m.Dim, x.rowType(), x.m.M)
 	case p.rows != nil && p.rows.place.Type != x.rowType():
 		return corrupt(path, "meta", "its rows are %v, those of other shards %v", p.rows.place.Type, x.rowType())
 	case c.Metric.String() != x.m.Metric:
@@ -82,13 +86,17 @@ func (x *Index) checkPart(p *part, path string, s manifest.Shard) error {
 }
 
 // openPart opens a shard, with its rows or without. A shard of few rows has no codes, and needs its rows.
-func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
+func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard) (*part, error) {
+	path := filepath.Join(dir, s.File)
 	info, err := store.Inspect(path)
 	if err != nil {
 		return nil, err
 	}
 	if x.plan.Mapped || info.Config.Storage == vector.External {
 		return openFrozen(ctx, path, x.plan.Mapped)
+	}
+	if x.plan.LinksOnDisk && coded(info) {
+		return x.openSteered(ctx, dir, s)
 	}
 	if !x.plan.RowsOnDisk || !coded(info) {
 		x, err := store.OpenIndex(ctx, path, store.Options{})
@@ -108,6 +116,23 @@ func (x *Index) openPart(ctx context.Context, path string) (*part, error) {
 	return &part{Reader: &f.Reader, rows: rows, close: func() error { return errors.Join(f.Close(), rows.Close()) }}, nil
 }
 
+// openSteered opens a shard whose rows and links stay in blocks on disk. Its part of the cache is its share of the rows.
+func (x *Index) openSteered(ctx context.Context, dir string, s manifest.Shard) (*part, error) {
+	f, err := store.OpenSteering(ctx, filepath.Join(dir, s.File))
+	if err != nil {
+		return nil, err
+	}
+	stored := 0
+	for _, s := range x.m.Shards {
+		stored += s.Rows
+	}
+	b, err := openBlocks(dir, s, int64(float64(x.plan.CacheBytes)*float64(s.Rows)/float64(stored)))
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &part{Reader: &f.Reader, blocks: b, close: func() error { return errors.Join(f.Close(), b.close()) }}, nil
+}
+
 // openFrozen opens a shard that is mapped, or whose rows are to be attached.
 func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
 	open := store.OpenFrozen
@@ -118,7 +143,7 @@ func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &part{Reader: &f.Reader, close: f.Close, attach: f.Attach}, nil
+	return &part{Reader: &f.Reader, close: f.Close, frozen: f}, nil
 }
 
 func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
@@ -143,6 +168,8 @@ func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 	}
 	rest := int64(searchMemory)
 	onDisk, hold := int64(0), int64(0)
+	links, inBlocks := int64(0), int64(0) // of shards that can be searched by codes
+	blocks := true                        // they all have files of blocks
 	for _, s := range m.Shards {
 		info, err := store.Inspect(filepath.Join(dir, s.File))
 		if err != nil {
@@ -152,6 +179,10 @@ func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 		rest += s.Bytes - vectors
 		if coded(info) {
 			onDisk += vectors
+			links += info.Section(store.Links0).Length
+			if blocks = blocks && s.Blocks != nil; blocks {
+				inBlocks += s.Blocks.Bytes
+			}
 		} else {
 			hold += vectors
 		}
@@ -164,8 +195,14 @@ func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 		return Plan{MemoryBytes: all}, nil
 	case onDisk > 0 && rest+hold <= memory:
 		return Plan{RowsOnDisk: true, MemoryBytes: rest + hold, DiskBytes: onDisk}, nil
+	case onDisk > 0 && blocks && rest+hold-links <= memory:
+		cache := min(memory-(rest+hold-links), inBlocks)
+		return Plan{RowsOnDisk: true, LinksOnDisk: true, MemoryBytes: rest + hold - links + cache, CacheBytes: cache, DiskBytes: inBlocks}, nil
+	case onDisk > 0 && blocks:
+		return Plan{}, fmt.Errorf("%w: codes alone need %d MiB, %d MiB are allowed: allow more, or build with codes of fewer bits",
+			ErrMemory, (rest+hold-links)>>20, memory>>20)
 	case onDisk > 0:
-		return Plan{}, fmt.Errorf("%w: links and codes alone need %d MiB, %d MiB are allowed: allow more, or build with a smaller M or codes of fewer bits",
+		return Plan{}, fmt.Errorf("%w: links and codes alone need %d MiB, %d MiB are allowed: allow more, or build with blocks, a smaller M or codes of fewer bits",
 			ErrMemory, (rest+hold)>>20, memory>>20)
 	}
 	return Plan{}, fmt.Errorf("%w: the index needs %d MiB, %d MiB are allowed: allow more, or build it with codes, whose rows can stay on disk",

@@ -81,11 +81,11 @@ func (o *overlap) advance(l *overlapLane, number int) error {
 		}
 		o.next(l)
 	}
-	before := l.rows.begun
+	before := l.rows.started()
 	if err := l.rows.start(l.lane, o.r, number); err != nil {
 		return err
 	}
-	if l.rows.begun > before {
+	if l.rows.started() > before {
 		return o.r.Submit()
 	}
 	return nil

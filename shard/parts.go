@@ -90,6 +90,13 @@ func (b *builder) shard(ctx context.Context, i int) error {
 		return err
 	}
 	s.Rows = x.Len()
+	if b.o.Blocks {
+		blocks, err := writeBlocks(ctx, b.dir, s, x)
+		if err != nil {
+			return err
+		}
+		s.Blocks = &blocks
+	}
 	b.m.Shards = append(b.m.Shards, s)
 	if err := b.m.Write(b.dir); err != nil {
 		return err

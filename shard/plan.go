@@ -7,6 +7,7 @@ import (
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/store/blocks"
 )
 
 // BuildPlan says what a build will do and take.
@@ -83,6 +84,10 @@ func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 	}
 	p.MemoryBytes = buildMemory + max(int64(p.SampleRows)*sampleRowBytes(o.Config), int64(p.ShardRows)*each)
 	p.IndexBytes = stored * (each - 30)
+	if o.Blocks {
+		l := blocks.LayoutOf(int(stored), src.Dim(), o.Config.Storage, max(o.Config.M, 2))
+		p.IndexBytes += l.Bytes()
+	}
 	p.DiskBytes = p.IndexBytes + stored*int64(8+src.Type().RowSize(src.Dim()))
 	return p, nil
 }

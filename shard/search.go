@@ -77,7 +77,10 @@ func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 }
 
 // faulty reports whether searches read files that are mapped.
-func (x *Index) faulty() bool { return x.plan.Mapped || len(x.parts) == 1 && x.parts[0].Faulty() }
+func (x *Index) faulty() bool { return x.plan.Mapped || x.faults.Load() }
+
+// copies reports whether a row may lie in several shards, under one label.
+func (x *Index) copies() bool { return x.m.Routing != nil && x.m.Routing.Copies > 1 || x.global.Load() }
 
 // takeLane gives the memory of a search. The caller holds using.
 func (x *Index) takeLane() (*lane, error) {
@@ -98,36 +101,43 @@ func (x *Index) putLane(l *lane) {
 // lane is one search under way: its candidates are found by begin; then more says which rows are to be scored next, until
 // there are none.
 type lane struct {
-	x      *Index
-	k      int
-	finder finder
-	query  []float32 // normalised where the metric asks for it
-	probes []hnsw.Probe
-	parts  []uint32 // of each probe
+	x        *Index
+	k        int
+	finder   finder
+	query    []float32 // normalised where the metric asks for it
+	probes   []hnsw.Probe
+	inMemory []hnsw.Probe // those of probes whose walks read no disk
+	parts    []uint32     // of each probe
 	candidates
 	batch []candidate // whose rows are to be scored
 	ids   []uint32
 	dist  []float32
-	rows  *fetched // of the batch, where rows lie on disk
+	rows  fetcher    // of what lies on disk; nil: all is in memory
+	walks *blockWalk // rows, where links lie on disk as well; else nil
 	stats Stats
 }
 
 func newLane(x *Index) (*lane, error) {
 	l := &lane{x: x, query: make([]float32, x.Dim()), ids: make([]uint32, 0, batchRows), dist: make([]float32, batchRows)}
-	if x.plan.RowsOnDisk {
-		var err error
-		if l.rows, err = newFetched(x.rowType(), x.metric, x.Dim()); err != nil {
-			return nil, err
-		}
+	var err error
+	switch {
+	case x.plan.LinksOnDisk:
+		l.walks, err = newBlockWalk(x)
+		l.rows = l.walks
+	case x.plan.RowsOnDisk:
+		l.rows, err = newFetched(x.rowType(), x.metric, x.Dim())
 	}
-	return l, nil
+	return l, err
 }
 
 // rowType is that of the rows on disk.
 func (x *Index) rowType() vector.Type {
 	for _, p := range x.parts {
-		if p.rows != nil {
+		switch {
+		case p.rows != nil:
 			return p.rows.place.Type
+		case p.blocks != nil:
+			return p.blocks.Type
 		}
 	}
 	return vector.Float32
@@ -214,32 +224,52 @@ func (l *lane) walk(o *SearchOptions) error {
 		}
 		l.probes = append(l.probes, p)
 	}
-	hnsw.WalkProbes(l.probes)
 	depth := max(so.Ef, l.k)
 	if so.Ef <= 0 {
 		depth = max(hnsw.DefaultEf, l.k)
 	}
-	l.candidates.reset(l.k, so.Rerank, l.x.m.Routing != nil && l.x.m.Routing.Copies > 1)
+	l.candidates.reset(l.k, so.Rerank, l.x.copies())
 	if l.rows != nil {
 		l.candidates.step = firstRows // fewer reads, since each step rules others out
 	}
-	for i, p := range l.probes {
-		l.candidates.add(p, uint32(i), depth)
-		st := p.Stats()
-		l.stats.Distances += st.Distances
-		l.stats.Hops += st.Hops
-	}
 	l.stats.Probes = len(l.probes)
+	l.inMemory = l.inMemory[:0]
+	for i, p := range l.probes {
+		if !l.led(i) {
+			l.inMemory = append(l.inMemory, p)
+		}
+	}
+	hnsw.WalkProbes(l.inMemory)
+	for i, p := range l.probes {
+		if !l.led(i) {
+			l.candidates.add(p, uint32(i), depth)
+		}
+	}
+	if l.walks != nil {
+		l.walks.ef = depth
+	}
 	l.candidates.sort()
 	return nil
 }
 
 // more fills batch with the candidates whose rows are to be scored next. It reports false where the search has ended.
 func (l *lane) more() bool {
+	if l.walks != nil && l.walks.frontier(l) {
+		l.stats.Reranked += len(l.batch)
+		return true
+	}
+	if l.walks != nil {
+		l.walks.ranks = true
+	}
 	l.batch = l.candidates.next(l.batch[:0])
 	l.stats.Reranked += len(l.batch)
 	if len(l.batch) > 0 {
 		return true
+	}
+	for _, p := range l.probes {
+		st := p.Stats()
+		l.stats.Distances += st.Distances
+		l.stats.Hops += st.Hops
 	}
 	if l.x.metric == vector.Cosine {
 		for i := range l.found {
@@ -252,7 +282,7 @@ func (l *lane) more() bool {
 // scoreNow scores the batch, waiting for rows on disk.
 func (l *lane) scoreNow() error {
 	if l.rows != nil {
-		return l.rows.read(l)
+		return l.read()
 	}
 	for i, p := range l.probes {
 		l.ids = l.ids[:0]
@@ -282,4 +312,5 @@ func (l *lane) end() {
 		p.Close()
 	}
 	l.probes = l.probes[:0]
+	clear(l.inMemory)
 }

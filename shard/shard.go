@@ -24,6 +24,10 @@ type Index struct {
 	router *router // nil: there is none, every search covers all shards
 	plan   Plan
 
+	attaching sync.Mutex
+	global    atomic.Bool // of a directory of hnswlib-mmap: labels in its graphs are the whole index's
+	faults    atomic.Bool // reading the rows attached may fault
+
 	lanes sync.Pool
 
 	readersMu sync.Mutex
@@ -35,21 +39,30 @@ type Index struct {
 // part is one shard.
 type part struct {
 	*hnsw.Reader
-	close func() error
-	rows  *rowFile // where they stay on disk; nil: the reader has them
+	close  func() error
+	rows   *rowFile   // where they stay on disk; nil: the reader has them
+	blocks *blockFile // where they and links stay on disk; nil: the reader has links
 
-	attach func(vector.Matrix, hnsw.AttachOptions) error // nil: it has rows of its own
+	// What follows is that of links alone, whose rows are to be attached: those from rowsAt to rowsEnd of the index's.
+	frozen          *hnsw.Frozen
+	rowsAt, rowsEnd int
 }
 
 // Plan is what a search reads from where.
 type Plan struct {
 	RowsOnDisk  bool  // rows are read as a search needs them
+	LinksOnDisk bool  // as are links, which lie beside them
 	Mapped      bool  // all is; else all lies in memory
 	MemoryBytes int64 // that the shards and the routing keep resident, about
+	CacheBytes  int64 // of these, rows and links of elements near the entry points
 	DiskBytes   int64 // that searches read from
 }
 
 func (p Plan) String() string {
+	if p.LinksOnDisk {
+		return fmt.Sprintf("codes in memory, %d MiB, of which %d MiB are rows and links near the entry points; the others in blocks on disk, %d MiB",
+			p.MemoryBytes>>20, p.CacheBytes>>20, p.DiskBytes>>20)
+	}
 	if p.RowsOnDisk {
 		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
 	}
@@ -64,24 +77,6 @@ func (x *Index) Plan() Plan { return x.plan }
 
 // Manifest is what the directory says of itself. It must not be changed.
 func (x *Index) Manifest() *manifest.Manifest { return x.m }
-
-// GraphOnly reports whether the index holds links alone.
-func (x *Index) GraphOnly() bool {
-	return len(x.parts) == 1 && x.parts[0].attach != nil && x.parts[0].Config().Storage == vector.External
-}
-
-// Attach gives an index of links alone, which is one shard, its rows: that of label n is row n. See hnsw.Frozen.Attach.
-func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
-	x.using.RLock()
-	defer x.using.RUnlock()
-	if x.closed.Load() {
-		return hnsw.ErrClosed
-	}
-	if !x.GraphOnly() {
-		return errors.New("shard: the index has rows of its own")
-	}
-	return x.parts[0].attach(rows, o)
-}
 
 // Len is the number of rows that a search may find.
 func (x *Index) Len() int { return x.m.Rows - x.m.Deleted }
@@ -102,6 +97,9 @@ func (x *Index) Stats() (hnsw.Stats, error) {
 		s, err := p.Stats()
 		if err != nil {
 			return sum, err
+		}
+		if p.blocks != nil {
+			s.Memory.Links = int64(len(p.blocks.cached))
 		}
 		sum.Add(s)
 	}

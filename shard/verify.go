@@ -8,6 +8,19 @@ import (
 	"github.com/shale-search/shale/store/manifest"
 )
 
+// Reachable is the number of elements that links lead to from the entry points of their shards.
+func (x *Index) Reachable() (int, error) {
+	sum := 0
+	for i, p := range x.parts {
+		n, err := p.Reachable()
+		if err != nil {
+			return 0, x.ofPart(i, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
 // CheckLabels counts the different labels of all shards, which must be as many as the index has rows.
 func (x *Index) CheckLabels() []error {
 	var all []uint64

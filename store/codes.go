@@ -22,10 +22,21 @@ type RowPlace struct {
 // Bytes is the length of all rows.
 func (p *RowPlace) Bytes() int64 { return int64(p.Count) * int64(p.Stride) }
 
+// OpenSteering reads all of an index file but its rows and links of level 0: whoever leads a hnsw.Probe's walk brings these.
+// Everything read is checked.
+func OpenSteering(ctx context.Context, path string) (*hnsw.Frozen, error) {
+	x, _, err := openCodes(ctx, path, true)
+	return x, err
+}
+
 // OpenCodes reads all of an index file but its rows, which stay on disk: searches of what it gives read codes, and the
 // distances that they tell are estimates. Everything read is checked; the rows can be, by their sums. An index without codes can't be
 // opened so.
 func OpenCodes(ctx context.Context, path string) (*hnsw.Frozen, RowPlace, error) {
+	return openCodes(ctx, path, false)
+}
+
+func openCodes(ctx context.Context, path string, withoutLinks bool) (*hnsw.Frozen, RowPlace, error) {
 	var x *hnsw.Frozen
 	var place RowPlace
 	err := withLoader(ctx, path, func(l *loader) error {
@@ -39,7 +50,7 @@ func OpenCodes(ctx context.Context, path string) (*hnsw.Frozen, RowPlace, error)
 			return err
 		}
 		c.Storage = vector.NoRows
-		l.withoutRows = true
+		l.withoutRows, l.withoutLinks = true, withoutLinks
 		x, err = hnsw.RestoreFrozen(c, int(m.Count), int(m.UpperLists), l.fill)
 		place.Sums = l.sums
 		return l.locate(err)

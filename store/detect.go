@@ -19,6 +19,7 @@ const (
 	Native              // Shale's own
 	HnswlibIndex        // hnswlib's index.bin
 	HnswlibFlat         // hnswlib's brute-force index
+	HnswlibGraph        // hnswlib-mmap's .graph, which has links alone
 )
 
 func (f Format) String() string {
@@ -29,6 +30,8 @@ func (f Format) String() string {
 		return "hnswlib index.bin"
 	case HnswlibFlat:
 		return "hnswlib brute-force index"
+	case HnswlibGraph:
+		return "hnswlib-mmap graph"
 	default:
 		return "unknown"
 	}
@@ -50,6 +53,8 @@ func Detect(path string) (Format, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte(magic)):
 		return Native, nil
+	case hnswlib.IsGraph(head):
+		return HnswlibGraph, nil
 	case hnswlib.IsIndex(head):
 		return HnswlibIndex, nil
 	case hnswlib.IsFlat(head, size):

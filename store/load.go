@@ -21,9 +21,10 @@ type loader struct {
 	meta *meta
 	crc  uint32 // of what was read of the present section
 
-	withoutRows bool      // rows are passed over
-	rowSums     blockSums // of the rows read
-	sums        []uint32  // those of the file
+	withoutRows  bool      // rows are passed over
+	withoutLinks bool      // links of level 0 are passed over
+	rowSums      blockSums // of the rows read
+	sums         []uint32  // those of the file
 }
 
 // newLoader reads the header and the meta section of a file of size bytes; name stands for it in errors.
@@ -62,7 +63,7 @@ func (l *loader) begin() error {
 func (l *loader) fill(m *hnsw.Image) error {
 	l.begun(m)
 	for k := Levels; k < kinds+1; k++ {
-		if k == Vectors && l.withoutRows {
+		if k == Vectors && l.withoutRows || k == Links0 && l.withoutLinks {
 			if err := l.pass(k); err != nil {
 				return err
 			}

@@ -151,8 +151,8 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	if o.Keep, err = parseKeep(c, f.keep); err != nil {
 		return o, err
 	}
-	if f.graphOnly && (o.Keep != shale.AutoKeep || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan) {
-		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards, --memory and --plan")
+	if f.graphOnly && (o.Keep != shale.AutoKeep || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan || f.divide.blocks) {
+		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards, --memory, --blocks and --plan")
 	}
 	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
 		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)

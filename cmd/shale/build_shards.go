@@ -23,7 +23,7 @@ type shardFlags struct {
 	shards, memory string
 	copies         float64
 	centroids      int
-	plan           bool
+	plan, blocks   bool
 }
 
 func (f *shardFlags) add(c *cobra.Command) {
@@ -32,6 +32,7 @@ func (f *shardFlags) add(c *cobra.Command) {
 	s.StringVar(&f.memory, "memory", "", "build within `SIZE`, as in 512MiB (default: in one piece, in memory)")
 	s.Float64Var(&f.copies, "copies", 1, "store up to `X` rows for each, 1 to 2: those at the borders of shards in two")
 	s.IntVar(&f.centroids, "centroids", 256, "let `N` centroids a shard tell which shards a query needs")
+	s.BoolVar(&f.blocks, "blocks", false, "also lay vectors and links side by side on disk, for searches with --memory that holds only the codes")
 	s.BoolVar(&f.plan, "plan", false, "only tell the steps, and the memory, disk and time that they take")
 }
 
@@ -49,7 +50,7 @@ func parseSize(c *cobra.Command, name, value string) (int64, error) {
 
 // options adds what the flags say to o.
 func (f *shardFlags) options(c *cobra.Command, o shale.Options) (shale.ShardOptions, error) {
-	so := shale.ShardOptions{Options: o, Copies: f.copies, Centroids: f.centroids, Replace: true}
+	so := shale.ShardOptions{Options: o, Copies: f.copies, Centroids: f.centroids, Blocks: f.blocks, Replace: true}
 	var err error
 	if so.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return so, err
@@ -96,9 +97,10 @@ func (s *fileSource) Blocks(ctx context.Context, fn func(first int, rows shale.M
 	return f.blocks(ctx, fn)
 }
 
-// divided reports whether the flags ask for several shards, or for one that needs more memory than there may be.
+// divided reports whether the flags ask for what a build in steps makes: several shards, blocks, or one shard that needs more
+// memory than there may be.
 func divided(plan shale.BuildPlan, o *shale.ShardOptions) bool {
-	return plan.Shards > 1 || o.Memory > 0 && plan.MemoryBytes > o.Memory
+	return plan.Shards > 1 || o.Blocks || o.Memory > 0 && plan.MemoryBytes > o.Memory
 }
 
 // heapShare is the part of a build's memory that the Go heap should keep within: blocks of the input and garbage. The

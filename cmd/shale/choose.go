@@ -19,7 +19,7 @@ const (
 )
 
 // chooseOnly are the flags that --input brings with it.
-var chooseOnly = []string{"memory", "sample", "storage", "keep", "m", "ef-construction"}
+var chooseOnly = []string{"sample", "storage", "keep", "m", "ef-construction"}
 
 // chooseFlags say what tune chooses a storage for.
 type chooseFlags struct {
@@ -50,7 +50,7 @@ type chosenReport struct {
 func (f *chooseFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	s.StringVar(&f.input, "input", "", "choose how to store the vectors of `FILE`")
-	s.StringVar(&f.memory, "memory", "", "choose an index of at most `SIZE`, as in 2GiB (default: of any size)")
+	s.StringVar(&f.memory, "memory", "", "keep an INDEX within `SIZE`, as in 2GiB, or choose one of at most that size (default: any)")
 	s.IntVar(&f.sample, "sample", chooseRows, "build indexes of `N` vectors")
 	s.StringVar(&f.storage, "storage", "auto", "try only storage `TYPE`")
 	s.StringVar(&f.keep, "keep", "auto", "try only rows of `TYPE`")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"path/filepath"
 	"strings"
 
@@ -22,14 +23,22 @@ func convertCommand() *cobra.Command {
 	var to string
 	var asJSON bool
 	c := &cobra.Command{
-		Use:   "convert SRC DST --to shale|hnswlib",
+		Use:   "convert SRC DST --to shale|hnswlib|graph|fork-shards",
 		Short: "Write an index in another format",
 		Long: `Convert reads an index and writes it in another format, graph and all: nothing is built anew.
 shale gives a directory, or one file if DST ends in .shale; hnswlib gives an index.bin, whose
-vectors are fp32: the rows kept or, where none are, what their codes stand for. An hnswlib index doesn't hold its metric, so it is to be given.`,
+vectors are fp32: the rows kept or, where none are, what their codes stand for. An index.bin and
+a .graph don't hold their metric, so it is to be given.
+
+graph gives a .graph of hnswlib-mmap, which has links and labels alone, and fork-shards a directory
+of such shards: one, or those of the directory that SRC is. Vectors stay in a file of their own,
+row n being that of label n, or, where labels aren't the numbers of rows, the n-th that was added.
+--to hnswlib needs them where SRC has links alone: name the file by --vectors.`,
 		Example: `  shale convert index.bin my.index --to shale --metric cosine
   shale convert my.index index.bin --to hnswlib
-  shale convert my.index my.shale --to shale`,
+  shale convert my.index my.graph --to graph
+  shale convert shards/ one.graph --to graph
+  shale convert my.graph index.bin --to hnswlib --metric l2 --vectors vectors.npy`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usagef(c, "name SRC and DST, not %d paths", len(args))
@@ -37,8 +46,9 @@ vectors are fp32: the rows kept or, where none are, what their codes stand for. 
 			return nil
 		},
 	}
-	c.Flags().StringVar(&to, "to", "", "write the index in `FORMAT`: shale or hnswlib")
+	c.Flags().StringVar(&to, "to", "", "write the index in `FORMAT`: "+targetFormats)
 	where.add(c)
+	where.addVectors(c)
 	jsonFlag(c, &asJSON)
 	required(c, "to")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -60,6 +70,8 @@ vectors are fp32: the rows kept or, where none are, what their codes stand for. 
 	return c
 }
 
+const targetFormats = "shale, hnswlib, graph or fork-shards"
+
 func targetFormat(c *cobra.Command, to, path string) (shale.Format, error) {
 	switch {
 	case to == "hnswlib":
@@ -68,25 +80,40 @@ func targetFormat(c *cobra.Command, to, path string) (shale.Format, error) {
 		return shale.File, nil
 	case to == "shale":
 		return shale.Directory, nil
-	case to == "graph" || to == "fork-shards":
-		return shale.Auto, usagef(c, "--to %s is not supported by this version: give shale or hnswlib", to)
+	case to == "graph":
+		return shale.Graph, nil
+	case to == "fork-shards":
+		return shale.ForkShards, nil
 	}
-	return shale.Auto, usagef(c, "--to %s is not a format: give shale or hnswlib", to)
+	return shale.Auto, usagef(c, "--to %s is not a format: give %s", to, targetFormats)
 }
 
 func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.Format) (*convertReport, error) {
 	if err := shale.CanSave(to, format); err != nil {
 		return nil, err
 	}
+	where.withoutVectors = format != shale.Hnswlib
 	index, err := where.open(c, from)
 	if err != nil {
 		return nil, err
 	}
 	defer index.Close()
-	if err := index.Save(c.Context(), to, shale.SaveOptions{Format: format, Replace: true}); err != nil {
+	if err := index.Save(c.Context(), to, shale.SaveOptions{Format: format, Replace: true, Vectors: vectorsOf(where, index)}); err != nil {
 		return nil, err
 	}
-	r := &convertReport{Source: from, Destination: to, Format: format.String(), Rows: index.Graph().Len()}
+	info, err := index.Info()
+	if err != nil {
+		return nil, err
+	}
+	r := &convertReport{Source: from, Destination: to, Format: format.String(), Rows: info.Rows}
 	r.FileBytes, err = sizeOnDisk(to)
 	return r, err
+}
+
+// vectorsOf is the file that an index directory of links alone is to name.
+func vectorsOf(where *indexFlags, index *shale.Index) string {
+	if !index.GraphOnly() {
+		return ""
+	}
+	return cmp.Or(where.vectors, index.Vectors())
 }

@@ -14,25 +14,34 @@ import (
 	"github.com/shale-search/shale/dataset"
 )
 
-// indexFlags say what an hnswlib index doesn't.
+// indexFlags say what an index of hnswlib doesn't.
 type indexFlags struct {
 	metric  string
 	dim     int
 	memory  string
 	vectors string
 	mapped  bool
+	global  bool
+
+	withoutVectors bool // an index of links alone doesn't need them
 }
 
 // addMemory is for commands that only search.
 func (f *indexFlags) addMemory(c *cobra.Command) {
 	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: rows that don't fit are read from disk (default: all in memory)")
 	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	f.addVectors(c)
+}
+
+// addVectors is for commands that read the vectors of an index.
+func (f *indexFlags) addVectors(c *cobra.Command) {
 	c.Flags().StringVar(&f.vectors, "vectors", "", "map the vectors of an index of links alone from `FILE` (default: the one it was built from)")
 }
 
 func (f *indexFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an hnswlib index, whose file doesn't tell")
+	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an index.bin or a .graph of hnswlib, which don't tell")
 	c.Flags().IntVar(&f.dim, "dim", 0, "expect `N` values a vector (default: whatever the index has)")
+	c.Flags().BoolVar(&f.global, "global-labels", false, "take the labels in shards of hnswlib-mmap as they are, not as those of rows within the shard")
 }
 
 // open opens the index at path.
@@ -40,7 +49,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if err := atLeast(c, "dim", f.dim, 0); err != nil {
 		return nil, err
 	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, LabelsAreGlobal: f.global}
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err
@@ -49,8 +58,8 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		if o.Metric, err = parseMetric(c, f.metric); err != nil {
 			return nil, err
 		}
-	} else if kind, err := shale.Detect(path); err == nil && kind == shale.Hnswlib {
-		return nil, usagef(c, "%s is an hnswlib index, which doesn't hold its metric: give --metric l2, ip or cosine", path)
+	} else if kind, err := shale.Detect(path); err == nil && (kind == shale.Hnswlib || kind == shale.Graph) {
+		return nil, usagef(c, "%s is a file of hnswlib, which doesn't hold its metric: give --metric l2, ip or cosine", path)
 	}
 	index, err := shale.Open(c.Context(), path, o)
 	if err != nil {
@@ -75,6 +84,9 @@ func (f *indexFlags) attach(index *shale.Index, path string) error {
 		}
 		return nil
 	}
+	if f.withoutVectors {
+		return nil
+	}
 	file := cmp.Or(f.vectors, index.Vectors())
 	if file == "" {
 		return fmt.Errorf("%s holds links alone: name the file of its vectors by --vectors", path)
@@ -88,6 +100,7 @@ func (f *indexFlags) attach(index *shale.Index, path string) error {
 
 // openToChange opens an index that can be changed.
 func (f *indexFlags) openToChange(c *cobra.Command, path string) (*shale.Index, error) {
+	f.withoutVectors = true
 	index, err := f.open(c, path)
 	if err == nil && index.Graph() == nil {
 		index.Close()

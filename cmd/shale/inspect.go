@@ -55,7 +55,7 @@ func inspect(c *cobra.Command, path string) (*inspectReport, error) {
 	if r.Info, err = index.Info(); err != nil {
 		return nil, err
 	}
-	if format == shale.Hnswlib {
+	if format == shale.Hnswlib || format == shale.Graph {
 		r.Metric = "unknown" // the file doesn't tell
 	}
 	r.FileBytes, err = sizeOnDisk(path)
@@ -103,6 +103,9 @@ func (r *inspectReport) print(p *printer) error {
 	row("ef", "%d for searches that don't name one", r.Ef)
 	if r.Slack > 0 {
 		row("slack", "%g with that ef", r.Slack)
+	}
+	if r.Share > 0 {
+		row("share", "%g of the true neighbours in the shards that searches look into, with that ef", r.Share)
 	}
 	row("links", "%.1f a row on average, %d at most", r.AverageDegree, 2*r.M)
 	for level, rows := range r.Levels {

@@ -13,7 +13,8 @@ searches them, and says how good and how fast the search is.
 
 Vectors are read from .npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin and .parquet;
 "file.npz:name" and "file.parquet:column" pick a member.
-INDEX is what "shale build" wrote, or an hnswlib index.bin (then with --dim and --metric).
+INDEX is what "shale build" wrote, an hnswlib index.bin or an hnswlib-mmap .graph (then with --dim and
+--metric), or hnswlib-mmap's directory of shards.
 
 Results go to standard output, progress and messages to standard error.
 Exit codes: 0 done, 1 failed or damaged, 2 wrong command line, 130 interrupted.`

@@ -101,6 +101,9 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 		if !c.Flags().Changed("slack") {
 			r.Slack = tuned.Slack
 		}
+		if f.rank.probes == 0 && f.rank.share == 0 {
+			f.rank.share = tuned.Share
+		}
 	}
 	found, err := r.search(c.Context(), index, queries, f, filter)
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 	"github.com/shale-search/shale/eval"
 )
 
+// tuneShares are tried for an index of several shards, from those that look into most of them on.
+var tuneShares = []float64{0.995, 0.99, 0.98, 0.96, 0.93, 0.9}
+
 // tuneTime is how long a setting is timed in each round at least.
 const tuneTime = 100 * time.Millisecond
 
@@ -39,8 +42,9 @@ func tuneCommand() *cobra.Command {
 		Short: "Find the fastest way to search, or to store vectors, that reaches a recall",
 		Long: `Tune finds the smallest ef with which searches find the wanted share of the k true nearest
 neighbours of your queries, then larger ones with a --slack that ends easy searches early, and
-takes the fastest by the clock. The true neighbours are found by comparing all vectors of the
-index, unless --groundtruth gives them. --save keeps ef and slack in the index: searches that
+takes the fastest by the clock. Of an index of several shards it also tries how many of these to
+look into. The true neighbours are found by comparing all vectors of the
+index, unless --groundtruth gives them. --save keeps all that in the index: searches that
 don't name an ef then use them. Use queries like those that will come, a few hundred at least.
 
 An index built with --keep none holds only what its codes stand for, and is judged by that: give
@@ -53,6 +57,7 @@ as above, and takes the fastest that reaches the recall and whose index of all v
 Without --queries, some vectors of the sample are kept out of it to search for.`,
 		Example: `  shale tune my.index --queries queries.npy --recall 0.95
   shale tune my.index --queries queries.npy --recall 0.99 -k 100 --save
+  shale tune my.index --queries queries.npy --recall 0.95 --memory 256MiB --save
   shale tune --input vectors.npy --metric cosine --recall 0.95
   shale tune --input vectors.npy --metric l2 --recall 0.98 --memory 2GiB --queries queries.npy`,
 	}
@@ -115,6 +120,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	if err := f.checkIndex(c, args[0]); err != nil {
 		return err
 	}
+	f.where.memory = f.choose.memory
 	index, err := f.where.open(c, args[0])
 	if err != nil {
 		return err
@@ -125,7 +131,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if f.save {
-		index.Tune(shale.Effort{Ef: r.Point.Ef, Slack: r.Point.Slack}, f.k, r.Point.Recall)
+		index.Tune(shale.Effort{Ef: r.Point.Ef, Slack: r.Point.Slack, Share: r.Point.Share}, f.k, r.Point.Recall)
 		if err := index.SaveTuned(args[0]); err != nil {
 			return err
 		}
@@ -134,11 +140,14 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
-	slack := ""
+	with := ""
 	if r.Point.Slack > 0 {
-		slack = fmt.Sprintf(" with slack %g", r.Point.Slack)
+		with = fmt.Sprintf(" with slack %g", r.Point.Slack)
 	}
-	p.printf("ef %d%s gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, slack, f.k, r.Point.Recall, count(int(r.Point.QPS)))
+	if r.Point.Share > 0 {
+		with += fmt.Sprintf(" in shards for a share of %g", r.Point.Share)
+	}
+	p.printf("ef %d%s gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, with, f.k, r.Point.Recall, count(int(r.Point.QPS)))
 	if f.save {
 		p.printf("%s: searches use it from now on\n", args[0])
 	}
@@ -166,5 +175,9 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index) (eval.Point, erro
 	if maxEf == 0 {
 		maxEf = index.Len()
 	}
-	return eval.TuneEffort(ctx, index, queries, truth, f.recall, maxEf, eval.Options{K: f.k, MinTime: tuneTime})
+	o := eval.Options{K: f.k, MinTime: tuneTime}
+	if s := index.Shards(); s != nil && s.Shards() > 1 {
+		o.Share, o.Shares = 1, tuneShares
+	}
+	return eval.TuneEffort(ctx, index, queries, truth, f.recall, maxEf, o)
 }

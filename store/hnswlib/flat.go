@@ -74,7 +74,7 @@ func DecodeFlat(ctx context.Context, r io.Reader, size int64, name string, o Opt
 		return nil, err
 	}
 	if o.Dim != 0 && o.Dim != h.dim() {
-		return nil, in.Caused(vector.ErrDim, atFlatStride, "stride", "the file's vectors have %d values, %d are expected", h.dim(), o.Dim)
+		return nil, wrongDim(in, atFlatStride, "stride", h.dim(), o.Dim)
 	}
 	c := hnsw.Config{Dim: h.dim(), Metric: o.Metric, Custom: o.Custom, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity}
 	if o.Capacity <= 0 || uint64(o.Capacity) < h.count {

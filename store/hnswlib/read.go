@@ -1,4 +1,5 @@
-// Package hnswlib reads and writes the files of hnswlib: index.bin and the brute-force index.
+// Package hnswlib reads and writes the files of hnswlib, index.bin and the brute-force index, and those that hnswlib-mmap
+// adds: the .graph and what lies beside it in a directory of shards.
 package hnswlib
 
 import (
@@ -47,11 +48,8 @@ func Decode(ctx context.Context, r io.Reader, size int64, name string, o Options
 	if d.h, err = readHeader(d.r); err != nil {
 		return nil, err
 	}
-	if err := d.h.check(d.r); err != nil {
-		return nil, err
-	}
-	if err := d.h.checkDim(d.r, o.Dim); err != nil {
-		return nil, err
+	if o.Dim != 0 && o.Dim != d.h.dim {
+		return nil, wrongDim(d.r, atLabelOffset, "label_offset", d.h.dim, o.Dim)
 	}
 	c, err := d.config(&o)
 	if err != nil {
@@ -65,16 +63,22 @@ func Decode(ctx context.Context, r io.Reader, size int64, name string, o Options
 	return x, nil
 }
 
-// decoder reads one index.bin.
+func wrongDim(r *format.Reader, at int64, field string, has, want int) error {
+	return r.Caused(vector.ErrDim, at, field, "the file's vectors have %d values, %d are expected", has, want)
+}
+
+// decoder reads one index.bin or .graph.
 type decoder struct {
 	r      *format.Reader
 	h      *header
 	levels []uint8 // kept for locate
+
+	storage vector.Type // External where the file is a .graph
 }
 
 func (d *decoder) config(o *Options) (hnsw.Config, error) {
 	c := hnsw.Config{
-		Dim: d.h.dim(), Metric: o.Metric, Custom: o.Custom, M: int(d.h.M), BaseLinks: int(d.h.M),
+		Dim: d.h.dim, Metric: o.Metric, Custom: o.Custom, M: int(d.h.M), BaseLinks: int(d.h.M), Storage: d.storage,
 		EfConstruction: int(d.h.EfConstruction), Seed: o.Seed, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity, ReplaceDelete: o.ReplaceDelete,
 		Codes: o.Codes,
 	}
@@ -83,7 +87,7 @@ func (d *decoder) config(o *Options) (hnsw.Config, error) {
 	}
 	var ok bool
 	if c.Capacity, ok = format.Room(d.h.MaxElements, int(d.h.Count), o.FixedCapacity); !ok {
-		return c, d.r.Bad(atMaxElements, "max_elements", "%d for %d elements is not credible: give the capacity", d.h.MaxElements, d.h.Count)
+		return c, d.r.Bad(d.h.at.maxElements, "max_elements", "%d for %d elements is not credible: give the capacity", d.h.MaxElements, d.h.Count)
 	}
 	return c, nil
 }
@@ -112,7 +116,7 @@ func (d *decoder) fill(m *hnsw.Image) error {
 	return nil
 }
 
-// element reads an element's level-0 list, mark, vector and label.
+// element reads an element's level-0 list, mark, label and vector, if the file has one.
 func (d *decoder) element(m *hnsw.Image, id int) error {
 	at := d.r.Offset()
 	b, err := d.r.Next(int(d.h.Stride), "element")
@@ -129,11 +133,14 @@ func (d *decoder) element(m *hnsw.Image, id int) error {
 	if err := d.links(b, at, m.Links0[id*m0:(id+1)*m0]); err != nil {
 		return err
 	}
+	m.Labels[id] = binary.LittleEndian.Uint64(b[d.h.LabelOffset:])
+	if d.h.DataOffset == d.h.LabelOffset {
+		return nil
+	}
 	copy(m.Rows.RowBytes(id), b[d.h.DataOffset:d.h.LabelOffset])
 	if !vector.Finite(vector.Row[float32](m.Rows, id)) {
 		return d.r.Caused(hnsw.ErrNotFinite, at+int64(d.h.DataOffset), "vector", "element %d", id)
 	}
-	m.Labels[id] = binary.LittleEndian.Uint64(b[d.h.LabelOffset:])
 	return nil
 }
 
@@ -191,14 +198,14 @@ func (d *decoder) locate(err error) error {
 	stride, m0, m := int64(d.h.Stride), int(d.h.MaxM0), int(d.h.M)
 	switch e.Field {
 	case "TopLevel":
-		return d.r.Bad(atMaxLevel, "max_level", "%s", e.Reason)
+		return d.r.Bad(d.h.at.maxLevel, "max_level", "%s", e.Reason)
 	case "Entry":
-		return d.r.Bad(atEntry, "entry point", "%s", e.Reason)
+		return d.r.Bad(d.h.at.entry, "entry point", "%s", e.Reason)
 	case "Links0":
-		at := headerSize + int64(e.Index/m0)*stride + listHead + 4*int64(e.Index%m0)
+		at := d.h.at.size + int64(e.Index/m0)*stride + listHead + 4*int64(e.Index%m0)
 		return d.r.Bad(at, "link", "%s", e.Reason)
 	case "Labels":
-		return d.r.Bad(headerSize+int64(e.Index)*stride+int64(d.h.LabelOffset), "label", "%s", e.Reason)
+		return d.r.Bad(d.h.at.size+int64(e.Index)*stride+int64(d.h.LabelOffset), "label", "%s", e.Reason)
 	case "Levels":
 		at, _ := d.upperOffset(func(id, _ int) bool { return id == e.Index })
 		return d.r.Bad(at, "length of the upper lists", "%s", e.Reason)
@@ -213,7 +220,7 @@ func (d *decoder) locate(err error) error {
 
 // upperOffset is the place of the upper lists of the first element for which found is true, and their first list.
 func (d *decoder) upperOffset(found func(id, first int) bool) (at int64, first int) {
-	at = headerSize + int64(d.h.Count)*int64(d.h.Stride)
+	at = d.h.at.size + int64(d.h.Count)*int64(d.h.Stride)
 	for id, level := range d.levels {
 		if found(id, first) {
 			break

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/store"
@@ -79,6 +80,7 @@ type Build struct {
 type Tuned struct {
 	Ef     int     `json:"ef"`
 	Slack  float32 `json:"slack,omitempty"`
+	Share  float64 `json:"share,omitempty"` // of the true neighbours that the shards probed should hold
 	K      int     `json:"k"`
 	Recall float64 `json:"recall"` // measured with these
 }
@@ -88,7 +90,14 @@ type Shard struct {
 	File   string `json:"file"`
 	Rows   int    `json:"rows"`
 	Bytes  int64  `json:"bytes"`
-	CRC32C string `json:"header_crc32c"` // of the file's header, which holds the checksums of the rest
+	CRC32C string `json:"header_crc32c"`    // of the file's header, which holds the checksums of the rest
+	Blocks *Shard `json:"blocks,omitempty"` // the file that holds rows and links once more, side by side
+}
+
+// Sum is CRC32C as a number.
+func (s *Shard) Sum() (uint32, error) {
+	n, err := strconv.ParseUint(s.CRC32C, 16, 32)
+	return uint32(n), err
 }
 
 // headBytes is the part of a shard's file that CRC32C is about: its header but for the header's own checksum, with which
@@ -122,10 +131,16 @@ func Read(dir string) (*Manifest, error) {
 
 // files are the shards' and that of the routing.
 func (m *Manifest) files() []Shard {
-	if m.Routing == nil {
-		return m.Shards
+	all := slices.Clone(m.Shards)
+	for _, s := range m.Shards {
+		if s.Blocks != nil {
+			all = append(all, *s.Blocks)
+		}
 	}
-	return append(slices.Clone(m.Shards), m.Routing.Shard)
+	if m.Routing != nil {
+		all = append(all, m.Routing.Shard)
+	}
+	return all
 }
 
 // checkKind names the field by which this is something else than a manifest of this version.
@@ -150,6 +165,8 @@ func (m *Manifest) check() (field string, err error) {
 		return "tuned", fmt.Errorf("ef %d is not at least 1", m.Tuned.Ef)
 	case m.Tuned != nil && m.Tuned.Slack < 0:
 		return "tuned", fmt.Errorf("slack %v is not at least 0", m.Tuned.Slack)
+	case m.Tuned != nil && !(m.Tuned.Share >= 0 && m.Tuned.Share <= 1):
+		return "tuned", fmt.Errorf("share %v is not 0 to 1", m.Tuned.Share)
 	}
 	for _, s := range m.files() {
 		if s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." {

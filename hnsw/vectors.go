@@ -1,0 +1,78 @@
+package hnsw
+
+import (
+	"context"
+
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/vector"
+)
+
+// VectorReader writes the vector of an element to dst, Dim values. It is asked for elements by rising id.
+type VectorReader func(id uint32, dst []float32) error
+
+// EachVector calls fn with the vectors that a search may find, decoded to float32, block of them at a time, and their labels;
+// both are valid until fn returns. Vectors come from read where it isn't nil, else from the index's rows or, where it keeps
+// none, from its codes. It is for an index that doesn't change meanwhile.
+func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader, fn func(labels []uint64, rows vector.Matrix) error) (err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	n, dim := r.Len(), r.cfg.Dim
+	g, err := r.view()
+	if err != nil {
+		return err
+	}
+	defer g.release()
+	if read == nil {
+		if read, err = r.vectorReader(g); err != nil {
+			return err
+		}
+	}
+	data, labels := make([]float32, 0, block*dim), make([]uint64, 0, block)
+	flush := func() error {
+		rows, err := vector.Of(data, dim)
+		if err == nil {
+			err = fn(labels, rows)
+		}
+		data, labels = data[:0], labels[:0]
+		return err
+	}
+	for id := range uint32(min(n, g.capacity)) {
+		if !g.allowed(id, nil) {
+			continue
+		}
+		data = data[:len(data)+dim]
+		if err := read(id, data[len(data)-dim:]); err != nil {
+			return err
+		}
+		if labels = append(labels, g.label(id)); len(labels) < block {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
+
+// vectorReader reads what the graph holds, for one goroutine.
+func (r *Reader) vectorReader(g *graph) (VectorReader, error) {
+	if !r.cfg.keepsRows() {
+		c := g.coder.Load()
+		e := c.q.NewEncoder()
+		return func(id uint32, dst []float32) error {
+			e.Decode(dst, c.row(id))
+			return nil
+		}, nil
+	}
+	if r.cfg.external() && !g.attached() {
+		return nil, ErrNoRows
+	}
+	return func(id uint32, dst []float32) error {
+		g.rows.Decode(int(id), dst)
+		return nil
+	}, nil
+}

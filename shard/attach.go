@@ -1,0 +1,71 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
+)
+
+// GraphOnly reports whether the index holds links alone.
+func (x *Index) GraphOnly() bool {
+	for _, p := range x.parts {
+		if p.frozen == nil || p.Config().Storage != vector.External {
+			return false
+		}
+	}
+	return true
+}
+
+// Attach gives an index of links alone its rows, those of all shards in global order. Each shard reads its own where they lie:
+// see hnsw.Frozen.Attach. After an error the rows are those of before.
+func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
+	x.attaching.Lock()
+	defer x.attaching.Unlock()
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return hnsw.ErrClosed
+	}
+	if !x.GraphOnly() {
+		return errors.New("shard: the index has rows of its own")
+	}
+	end := 0
+	for _, p := range x.parts {
+		end = max(end, p.rowsEnd)
+	}
+	if rows.Rows() < end {
+		return fmt.Errorf("shard: %d rows for an index of %d elements", rows.Rows(), end)
+	}
+	for i, p := range x.parts {
+		if err := p.frozen.CheckRows(rows.Slice(p.rowsAt, p.rowsEnd), o); err != nil {
+			return x.ofPart(i, err)
+		}
+	}
+	if o.Mapped {
+		x.faults.Store(true)
+	}
+	for i, p := range x.parts {
+		if err := p.frozen.Attach(rows.Slice(p.rowsAt, p.rowsEnd), o); err != nil {
+			return x.ofPart(i, err)
+		}
+	}
+	return nil
+}
+
+// ofPart tells which shard an error is about, where there are several.
+func (x *Index) ofPart(i int, err error) error {
+	if len(x.parts) == 1 {
+		return err
+	}
+	return fmt.Errorf("shard %d: %w", i, err)
+}
+
+// Single is the graph of an index of links alone that is one shard, else nil.
+func (x *Index) Single() *hnsw.Frozen {
+	if len(x.parts) != 1 || !x.GraphOnly() {
+		return nil
+	}
+	return x.parts[0].frozen
+}
