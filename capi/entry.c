@@ -12,10 +12,29 @@
 static _Thread_local char *last_error;
 static int forked; /* set in a child of fork: Go's threads are gone there */
 
-/* Go's runtime doesn't survive fork(): only the thread that forks goes on in the child. */
+static char *inheritance; /* what a child that is being forked off inherits */
+
+static void before_fork(void)
+{
+	if (!forked)
+		inheritance = goBeforeFork();
+}
+
+static void after_fork_in_parent(void)
+{
+	if (forked)
+		return;
+	goAfterFork();
+	free(inheritance);
+	inheritance = NULL;
+}
+
 static void after_fork_in_child(void) { forked = 1; }
 
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, after_fork_in_child); }
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
 
 void shale_set_error(const char *text, int64_t size)
 {
@@ -29,6 +48,8 @@ void shale_set_error(const char *text, int64_t size)
 
 int32_t shale_call_allow(shale_allow allow, uint64_t label) { return allow(label); }
 
+EXPORT const char *shale_inheritance(void) { return forked ? inheritance : NULL; }
+
 EXPORT const char *shale_last_error(void) { return last_error != NULL ? last_error : ""; }
 
 static int32_t refuse(void)
@@ -38,9 +59,24 @@ static int32_t refuse(void)
 	return SHALE_FORKED;
 }
 
+/* The address of a NumPy array's elements: the first field of PyArrayObject after Python's own head. */
+static void *data_of(const void *array, int64_t head) { return *(void *const *)((const char *)array + head); }
+
 #define ENTER \
 	if (forked) \
 		return refuse();
+
+EXPORT int32_t shale_inherit(const char *description, int64_t *index)
+{
+	ENTER;
+	return goInherit((void *)description, index);
+}
+
+EXPORT int32_t shale_handles_after(int64_t last)
+{
+	ENTER;
+	return goHandlesAfter(last);
+}
 
 EXPORT int32_t shale_wait(int64_t job, int64_t milliseconds)
 {
@@ -54,10 +90,22 @@ EXPORT int32_t shale_cancel(int64_t job)
 	return goCancel(job);
 }
 
-EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index)
+EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int32_t external, int64_t *index)
 {
 	ENTER;
-	return goGraphNew(space, dim, capacity, m, ef_construction, seed, replace_deleted, index);
+	return goGraphNew(space, dim, capacity, m, ef_construction, seed, replace_deleted, external, index);
+}
+
+EXPORT int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
+{
+	ENTER;
+	return goGraphAttach(index, (void *)rows, type, count, dim, mapped);
+}
+
+EXPORT int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, int64_t *job)
+{
+	ENTER;
+	return goGraphAddAttached(index, count, (void *)labels, threads, job);
 }
 
 EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted, int64_t *index, int64_t *job)
@@ -120,10 +168,18 @@ EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t 
 	return goAdd(index, (void *)rows, type, count, dim, (void *)labels, threads, replace_deleted, job);
 }
 
-EXPORT int32_t shale_search(int64_t index, const void *queries, int32_t type, int64_t count, int64_t dim, int64_t k, int64_t ef, int32_t threads, const int64_t *filters, int64_t filter_count, int32_t partial, uint64_t *labels, float *distances, int64_t *job)
+EXPORT int32_t shale_search(const struct shale_query *query, int64_t *job)
 {
+	struct shale_query q;
+
 	ENTER;
-	return goSearch(index, (void *)queries, type, count, dim, k, ef, threads, (void *)filters, filter_count, partial, labels, distances, job);
+	if (query->head == 0)
+		return goSearch((void *)query, job);
+	q = *query;
+	q.rows = data_of(q.rows, q.head);
+	q.labels = data_of(q.labels, q.head);
+	q.distances = data_of(q.distances, q.head);
+	return goSearch(&q, job);
 }
 
 EXPORT int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors)

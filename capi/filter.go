@@ -98,4 +98,3 @@ func (c *callback) allows(label uint64) bool {
 	c.known[label] = got != 0
 	return got != 0
 }
-

@@ -8,6 +8,7 @@ import "C"
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/hnsw"
@@ -27,6 +28,7 @@ type engine interface {
 	AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o hnsw.BatchOptions) error
 	SearchInto(dst []hnsw.Neighbor, query []float32, k int, o hnsw.SearchOptions) ([]hnsw.Neighbor, error)
 	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *hnsw.Results, o hnsw.BatchSearchOptions) error
+	Hold(patience time.Duration) (*hnsw.Memory, func(), error)
 	Close() error
 }
 
@@ -68,16 +70,20 @@ func metric(space C.int32_t) (vector.Metric, error) {
 }
 
 //export goGraphNew
-func goGraphNew(space C.int32_t, dim, capacity, m, efConstruction C.int64_t, seed C.uint64_t, replace C.int32_t, out *C.int64_t) status {
+func goGraphNew(space C.int32_t, dim, capacity, m, efConstruction C.int64_t, seed C.uint64_t, replace, external C.int32_t, out *C.int64_t) status {
 	return do(func() error {
 		metric, err := metric(space)
 		if err != nil {
 			return err
 		}
-		x, err := hnsw.New(hnsw.Config{
+		c := hnsw.Config{
 			Dim: int(dim), Metric: metric, M: int(m), EfConstruction: int(efConstruction), Seed: uint64(seed),
 			Capacity: int(capacity), FixedCapacity: true, ReplaceDelete: replace != 0, Codes: shale.AutoCodes(int(dim)),
-		})
+		}
+		if external != 0 {
+			c.Storage, c.Codes = vector.External, hnsw.Codes{}
+		}
+		x, err := hnsw.New(c)
 		if err != nil {
 			return err
 		}
@@ -183,6 +189,10 @@ func goStat(h C.int64_t, fields *C.int64_t) status {
 			f[C.SHALE_STAT_REPLACING] = 1
 		}
 		f[C.SHALE_STAT_DIM] = C.int64_t(c.Dim)
+		f[C.SHALE_STAT_EXTERNAL] = 0
+		if c.Storage == vector.External {
+			f[C.SHALE_STAT_EXTERNAL] = 1
+		}
 		return nil
 	})
 }

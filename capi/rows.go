@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"unsafe"
 
@@ -44,13 +43,14 @@ func goAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t
 			return err
 		}
 		o := hnsw.BatchOptions{Threads: int(threads), AddOptions: hnsw.AddOptions{ReplaceDeleted: replace != 0}}
-		return x.add(ctx, m, view[uint64](ptr(labels), count), o)
+		return x.adding(uint64(m.Rows()), view[uint64](ptr(labels), count), func(labels []uint64) error {
+			return x.AddBatch(ctx, m, labels, o)
+		})
 	})
 }
 
-// add adds rows under labels, or under those that follow the number of rows added so far.
-func (x *index) add(ctx context.Context, rows vector.Matrix, labels []uint64, o hnsw.BatchOptions) error {
-	n := uint64(rows.Rows())
+// adding adds n rows under labels or, where they are nil, under those that follow the number of rows added so far.
+func (x *index) adding(n uint64, labels []uint64, add func(labels []uint64) error) error {
 	first := x.reserve(n)
 	if labels == nil {
 		labels = make([]uint64, n)
@@ -58,11 +58,18 @@ func (x *index) add(ctx context.Context, rows vector.Matrix, labels []uint64, o 
 			labels[i] = first + uint64(i)
 		}
 	}
-	err := x.AddBatch(ctx, rows, labels, o)
+	err := add(labels)
 	if err != nil {
 		x.giveBack(first, n)
 	}
 	return err
+}
+
+// upcoming is the label of the next row that has none.
+func (x *index) upcoming() uint64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.next
 }
 
 // reserve takes the next n labels.
@@ -111,12 +118,8 @@ func goLabels(h C.int64_t, out *C.uint64_t, count *C.int64_t) status {
 		if err != nil {
 			return err
 		}
-		room := view[uint64](ptr(out), *count)
+		copy(view[uint64](ptr(out), *count), labels)
 		*count = C.int64_t(len(labels))
-		if len(room) < len(labels) {
-			return fmt.Errorf("%d labels: %w", len(labels), errRoom)
-		}
-		copy(room, labels)
 		return nil
 	})
 }

@@ -20,11 +20,22 @@ import (
 type query struct {
 	x       *index
 	rows    vector.Matrix
-	k       int
 	o       hnsw.BatchSearchOptions
 	filters []*filter
 	partial bool
 	out     hnsw.Results
+}
+
+// spare is how many candidates more are kept where walks read codes: their order is a little off, which at an ef near k
+// would cost true neighbours that hnswlib finds.
+const spare = 8
+
+// candidates is how many to keep for what hnswlib would find with ef.
+func (x *index) candidates(ef int) int {
+	if x.Config().Codes.Bits != 0 {
+		return ef + spare
+	}
+	return ef
 }
 
 // scratch is what a search needs beside the caller's arrays, kept for the next.
@@ -37,36 +48,79 @@ type scratch struct {
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 //export goSearch
-func goSearch(h C.int64_t, queries unsafe.Pointer, typ C.int32_t, count, dim, k, ef C.int64_t, threads C.int32_t,
-	filters *C.int64_t, filterCount C.int64_t, partial C.int32_t, labels *C.uint64_t, distances *C.float, job *C.int64_t) status {
-	q := query{k: int(k), partial: partial != 0}
-	q.o.Ef, q.o.Threads = int(ef), int(threads)
-	if err := q.prepare(h, queries, typ, count, dim, view[C.int64_t](ptr(filters), filterCount)); err != nil {
+func goSearch(p unsafe.Pointer, job *C.int64_t) status {
+	c := (*C.struct_shale_query)(p)
+	if c.count == 1 && c.filter_count == 0 && job == nil {
+		return answer(searchOne(c))
+	}
+	q := new(query)
+	if err := q.prepare(c); err != nil {
 		return answer(err)
-	}
-	q.out = hnsw.Results{
-		K: int(k), Labels: view[uint64](ptr(labels), count*k), Distances: view[float32](ptr(distances), count*k),
-	}
-	if count == 1 && job == nil {
-		return answer(q.one())
 	}
 	return perform(job, q.all)
 }
 
-func (q *query) prepare(h C.int64_t, queries unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, filters []C.int64_t) (err error) {
-	if q.x, err = object[*index](h); err != nil {
+// rowsFor checks a call and gives the index and the queries.
+func rowsFor(c *C.struct_shale_query) (*index, vector.Matrix, error) {
+	x, err := object[*index](c.index)
+	if err != nil {
+		return nil, vector.Matrix{}, err
+	}
+	if c.k < 1 || c.k > math.MaxInt32 || c.count > math.MaxInt32 {
+		return nil, vector.Matrix{}, valueError("%d queries for k = %d", int64(c.count), int64(c.k))
+	}
+	rows, err := matrix(c.rows, C.int32_t(c._type), c.count, c.dim)
+	if err == nil && rows.Dim() != x.Dim() {
+		err = fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, rows.Dim(), x.Dim())
+	}
+	return x, rows, err
+}
+
+// room is where a call wants its results.
+func room(c *C.struct_shale_query, counts []int) hnsw.Results {
+	return hnsw.Results{
+		K: int(c.k), Labels: view[uint64](ptr(c.labels), c.count*c.k), Distances: view[float32](ptr(c.distances), c.count*c.k),
+		Counts: counts,
+	}
+}
+
+// searchOne answers a call for a single query. It allocates nothing.
+func searchOne(c *C.struct_shale_query) (err error) {
+	defer catch(&err)
+	x, rows, err := rowsFor(c)
+	if err != nil {
 		return err
 	}
-	if q.k < 1 || count > math.MaxInt32 || q.k > math.MaxInt32 {
-		return valueError("%d queries for k = %d", int64(count), q.k)
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	var row []float32
+	if rows.Type() == vector.Float32 {
+		row = vector.Row[float32](rows, 0)
+	} else {
+		s.query = append(s.query[:0], make([]float32, rows.Dim())...)
+		row = s.query
+		rows.Decode(0, row)
 	}
-	if q.rows, err = matrix(queries, typ, count, dim); err != nil {
+	s.found, err = x.SearchInto(s.found[:0], row, int(c.k), hnsw.SearchOptions{Ef: x.candidates(max(int(c.ef), int(c.k)))})
+	if err != nil {
 		return err
 	}
-	if q.rows.Dim() != q.x.Dim() {
-		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, q.rows.Dim(), q.x.Dim())
+	s.counts = append(s.counts[:0], 0)
+	out := room(c, s.counts)
+	out.Set(0, s.found)
+	if c.partial == 0 && len(s.found) < out.K {
+		return fmt.Errorf("%w: %d of %d", hnsw.ErrTooFew, len(s.found), out.K)
 	}
-	return q.takeFilters(filters)
+	return nil
+}
+
+func (q *query) prepare(c *C.struct_shale_query) (err error) {
+	if q.x, q.rows, err = rowsFor(c); err != nil {
+		return err
+	}
+	q.out, q.partial = room(c, nil), c.partial != 0
+	q.o.Threads, q.o.Ef = int(c.threads), q.x.candidates(max(int(c.ef), q.out.K))
+	return q.takeFilters(view[C.int64_t](ptr(c.filters), c.filter_count))
 }
 
 func (q *query) takeFilters(handles []C.int64_t) error {
@@ -96,30 +150,6 @@ func (q *query) takeFilters(handles []C.int64_t) error {
 	return nil
 }
 
-// one answers a single query.
-func (q *query) one() (err error) {
-	defer catch(&err)
-	s := scratches.Get().(*scratch)
-	defer scratches.Put(s)
-	row := s.query
-	if q.rows.Type() == vector.Float32 {
-		row = vector.Row[float32](q.rows, 0)
-	} else {
-		s.query = append(s.query[:0], make([]float32, q.rows.Dim())...)
-		row = s.query
-		q.rows.Decode(0, row)
-	}
-	found, err := q.x.SearchInto(s.found[:0], row, q.k, q.o.SearchOptions)
-	if err != nil {
-		return err
-	}
-	s.found = found
-	var counts [1]int
-	q.out.Counts = counts[:]
-	q.out.Set(0, found)
-	return q.judge()
-}
-
 // all answers all queries.
 func (q *query) all(ctx context.Context) error {
 	s := scratches.Get().(*scratch)
@@ -145,8 +175,8 @@ func (q *query) judge() error {
 		return nil
 	}
 	for i, n := range q.out.Counts {
-		if n < q.k {
-			return fmt.Errorf("%w: query %d: %d of %d", hnsw.ErrTooFew, i, n, q.k)
+		if n < q.out.K {
+			return fmt.Errorf("%w: query %d: %d of %d", hnsw.ErrTooFew, i, n, q.out.K)
 		}
 	}
 	return nil

@@ -23,8 +23,7 @@ enum shale_status {
 	SHALE_CLOSED = 4,    /* no object has that handle */
 	SHALE_FORKED = 5,    /* the library was loaded by a process that this one was forked from */
 	SHALE_CANCELLED = 6, /* the job was cancelled */
-	SHALE_FEW = 7,       /* fewer results than asked for */
-	SHALE_ROOM = 8       /* the arrays given are too small for what there is now */
+	SHALE_FEW = 7        /* fewer results than asked for */
 };
 
 enum shale_space { SHALE_L2 = 0, SHALE_IP = 1, SHALE_COSINE = 2 };
@@ -40,8 +39,16 @@ enum shale_stat_field {
 	SHALE_STAT_EF_CONSTRUCTION = 4,
 	SHALE_STAT_REPLACING = 5,
 	SHALE_STAT_DIM = 6,
-	SHALE_STAT_FIELDS = 7
+	SHALE_STAT_EXTERNAL = 7, /* it holds links alone */
+	SHALE_STAT_FIELDS = 8
 };
+
+/* In a child of fork(): what it inherits, as JSON; else NULL. {"Last": handle, "Indexes": {handle: description}}. A copy of
+ * the library that the child loads (from another file: the loader gives the same copy for the same file) makes indexes of
+ * the descriptions; its own handles are to begin after the last one. */
+const char *shale_inheritance(void);
+int32_t shale_inherit(const char *description, int64_t *index);
+int32_t shale_handles_after(int64_t last);
 
 /* Text of the calling thread's last error; valid until its next call. */
 const char *shale_last_error(void);
@@ -51,9 +58,16 @@ int32_t shale_wait(int64_t job, int64_t milliseconds);
 /* Asks the job to end early; it is still to be waited for. */
 int32_t shale_cancel(int64_t job);
 
-/* An empty graph index of fixed capacity. */
+/* An empty graph index of fixed capacity. external: it holds links alone, and its rows are attached. */
 int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed,
-	int32_t replace_deleted, int64_t *index);
+	int32_t replace_deleted, int32_t external, int64_t *index);
+/* Gives an index of links alone its rows: row i is that of the i-th element, or of label i where labels are numbers of rows.
+ * They are kept by address for the index's life, or until others are attached. mapped: they lie in a file, and reading them
+ * may fail. */
+int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped);
+/* Adds the attached rows that follow those added so far, under labels or, where they are NULL, under those that follow the
+ * number of rows added so far. */
+int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, int64_t *job);
 /* hnswlib's index.bin. A capacity below the file's count means the file's own. */
 int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted,
 	int64_t *index, int64_t *job);
@@ -61,7 +75,7 @@ int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t c
 int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header,
 	const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index);
 /* Header (96 bytes), level 0, the upper lists without their lengths, and each element's level, as in an index.bin.
- * Sizes: in, the room there is; out, what there is. */
+ * Sizes: in, the room there is; out, what there is, which may be more: then the arrays hold only the start. */
 int32_t shale_graph_export(int64_t index, char *header, char *level0, int64_t *level0_size, int32_t *levels,
 	int64_t *count, char *lists, int64_t *lists_size);
 /* Bytes that shale_save writes. */
@@ -81,14 +95,25 @@ int32_t shale_flat_remove(int64_t index, uint64_t label);
 /* Adds rows under labels or, where they are NULL, under those that follow the number of rows added so far. */
 int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels,
 	int32_t threads, int32_t replace_deleted, int64_t *job);
-/* The k nearest of each query: labels and distances, k a query. filters: 0, 1 for all queries, or one for each; a filter 0
- * allows all. partial: rows with fewer results are filled up with label 2^64 - 1 and +inf, in place of SHALE_FEW. */
-int32_t shale_search(int64_t index, const void *queries, int32_t type, int64_t count, int64_t dim, int64_t k, int64_t ef,
-	int32_t threads, const int64_t *filters, int64_t filter_count, int32_t partial, uint64_t *labels, float *distances,
-	int64_t *job);
+/* What to search for. */
+struct shale_query {
+	int64_t index;
+	const void *rows;
+	int64_t type, count, dim; /* of rows */
+	int64_t k, ef, threads;
+	const int64_t *filters; /* none, one for all queries, or one for each; a filter 0 allows all */
+	int64_t filter_count;
+	int64_t partial; /* rows with fewer results are filled up with label 2^64 - 1 and +inf, in place of SHALE_FEW */
+	uint64_t *labels; /* k a query, nearest first */
+	float *distances; /* likewise */
+	/* 0; or the three arrays are given as NumPy's PyArrayObject, in which the address of the elements lies so many bytes
+	 * from the start. Finding it in Python takes longer than the search of a small index. */
+	int64_t head;
+};
+int32_t shale_search(const struct shale_query *query, int64_t *job);
 /* The stored vectors of labels, dim values each. */
 int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors);
-/* All labels. count: in, the room there is; out, the number of labels. */
+/* All labels. count: in, the room there is; out, the number of labels, which may be more. */
 int32_t shale_labels(int64_t index, uint64_t *labels, int64_t *count);
 int32_t shale_stat(int64_t index, int64_t *fields);
 /* hnswlib's file of the index, which appears whole or not at all. */

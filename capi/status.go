@@ -36,7 +36,6 @@ func valueError(text string, args ...any) error {
 
 var (
 	errNoObject = &statusError{C.SHALE_CLOSED, "the index is closed"}
-	errRoom     = &statusError{C.SHALE_ROOM, "the index has grown meanwhile"}
 	errStopped  = &statusError{C.SHALE_CANCELLED, "stopped by the filter"}
 )
 
@@ -80,7 +79,7 @@ func explain(err error) (status, string) {
 		}
 		return m.status, m.text + ": " + err.Error()
 	}
-	return C.SHALE_ERROR, err.Error()
+	return C.SHALE_ERROR, strings.TrimPrefix(err.Error(), "hnsw: ")
 }
 
 // answer makes err the calling thread's last error.

@@ -22,8 +22,8 @@ const (
 	// normSlack is how far the squared length of a row may be from 1 where the metric is cosine: that of one rounded to half
 	// floats is off by less.
 	normSlack = 4e-3
-	// attachSample is how many rows Attach tests.
-	attachSample = 256
+	// attachSample is how many rows Attach tests: few, since each brings pages of a mapped file into memory.
+	attachSample = 64
 )
 
 // Attach gives the index its rows, Float32 or Float16, in place of those attached before; searches under way end on these.

@@ -1,5 +1,6 @@
 """What callers give, as arrays that the library can read."""
 
+import mmap
 import operator
 
 import numpy as np
@@ -73,3 +74,44 @@ def labels_of_rows(ids, count):
             f"The input label shape {array.shape} does not match the input data vector shape {count}"
         )
     return array
+
+
+def attached(array, dim, halves):
+    """(array, type) of rows that an index is to read where they lie: float32 or, where halves are meant, float16."""
+    if halves:
+        array = np.asarray(array)
+        if array.dtype not in (F16, np.dtype(np.uint16)):
+            raise TypeError(f"float16, or its view as uint16, is expected, not {array.dtype}")
+        array, kind = np.require(array, None, ["C", "A"]), _native.FLOAT16
+    else:
+        array, kind = np.require(array, F32, ["C", "A"]), _native.FLOAT32
+    if array.ndim != 2:
+        raise RuntimeError(f"External vectors must be a 2D array, not one of {array.ndim} dimensions")
+    if array.shape[1] != dim:
+        raise RuntimeError(f"External vectors dimension mismatch (got {array.shape[1]}, expected {dim})")
+    return array, kind
+
+
+def in_file(array):
+    """Whether an array's memory may be that of a file."""
+    while array is not None:
+        if isinstance(array, (np.memmap, mmap.mmap)):
+            return True
+        if isinstance(array, memoryview):
+            array = array.obj
+        else:
+            array = getattr(array, "base", None)
+    return False
+
+
+def same_rows(data, rows, normalised):
+    """Whether two arrays hold the same rows, as nearly as half precision tells; of one length, where they are normalised."""
+    step = max(1, 1 << 20 // max(data.shape[1], 1))
+    for start in range(0, data.shape[0], step):
+        one = data[start : start + step].astype(F32)
+        other = rows[start : start + step].view(F16) if rows.dtype == np.uint16 else rows[start : start + step]
+        if normalised:
+            one = one / (np.linalg.norm(one, axis=1, keepdims=True) + 1e-30)
+        if not np.allclose(one, other, rtol=2e-3, atol=2e-3):
+            return False
+    return True

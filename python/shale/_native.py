@@ -5,10 +5,13 @@ All of the package calls the library through here. Functions take and give what 
 """
 
 import ctypes
+import json
 import os
-from ctypes import POINTER, byref, c_char_p, c_int32, c_int64, c_ubyte, c_uint64
+import struct
+import threading
+from ctypes import POINTER, addressof, byref, c_char_p, c_int32, c_int64, c_ubyte, c_uint64
 
-OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW, ROOM = range(9)
+OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
 
 SPACES = {"l2": 0, "ip": 1, "cosine": 2}
 FLOAT32, FLOAT16 = 0, 1
@@ -22,10 +25,14 @@ _bytes = POINTER(c_ubyte)
 _out = POINTER(c_int64)
 
 _prototypes = {
+    "handles_after": (c_int64,),
+    "inherit": (c_char_p, _out),
     "wait": (c_int64, c_int64),
     "cancel": (c_int64,),
     "close": (c_int64,),
-    "graph_new": (c_int32, c_int64, c_int64, c_int64, c_int64, c_uint64, c_int32, _out),
+    "graph_new": (c_int32, c_int64, c_int64, c_int64, c_int64, c_uint64, c_int32, c_int32, _out),
+    "graph_attach": (c_int64, _bytes, c_int32, c_int64, c_int64, c_int32),
+    "graph_add_attached": (c_int64, c_int64, _bytes, c_int32, _out),
     "graph_load": (c_char_p, c_int32, c_int64, c_int64, c_int32, _out, _out),
     "graph_import": (c_int32, c_int64, c_uint64, c_int32, _bytes, _bytes, c_int64, _bytes, _bytes, c_int64, _out),
     "graph_export": (c_int64, _bytes, _bytes, _out, _bytes, _out, _bytes, _out),
@@ -36,9 +43,7 @@ _prototypes = {
     "flat_load": (c_char_p, c_int32, c_int64, c_int64, _out, _out),
     "flat_remove": (c_int64, c_uint64),
     "add": (c_int64, _bytes, c_int32, c_int64, c_int64, _bytes, c_int32, c_int32, _out),
-    "search": (
-        c_int64, _bytes, c_int32, c_int64, c_int64, c_int64, c_int64, c_int32, _bytes, c_int64, c_int32, _bytes, _bytes, _out,
-    ),
+    "search": None,  # argument conversions would take longer than the call: see query
     "vectors": (c_int64, _bytes, c_int64, _bytes),
     "labels": (c_int64, _bytes, _out),
     "stat": (c_int64, _out),
@@ -57,9 +62,13 @@ class Library:
         self._library = ctypes.CDLL(path)
         self.last_error = self._library.shale_last_error
         self.last_error.restype = c_char_p
+        self.inheritance = self._library.shale_inheritance
+        self.inheritance.restype = c_char_p
         for name, arguments in _prototypes.items():
             function = getattr(self._library, "shale_" + name)
-            function.argtypes, function.restype = arguments, c_int32
+            function.restype = c_int32
+            if arguments is not None:
+                function.argtypes = arguments
             setattr(self, name, function)
 
 
@@ -72,7 +81,72 @@ def _path():
 
 lib = Library(_path())
 
+# Go's runtime doesn't survive fork: the library answers FORKED in a child. At the first use there it is loaded afresh, from
+# a copy, since the loader gives the same library for the same file; that one makes indexes of the memory inherited.
+_estate = {}
+_estate_lock = threading.Lock()
+
+
+def _new_lock():
+    global _estate_lock
+    _estate_lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_new_lock)
+
+
+def heir(handle):
+    """The present handle of what had this one before a fork; None if there was no fork, or no such index."""
+    with _estate_lock:
+        _take_over()
+        description = _estate.pop(handle, None)
+        if description is None:
+            return None
+        new = c_int64()
+        status = lib.inherit(description, byref(new))
+        if status != OK:
+            _estate[handle] = description
+            raise failure(status)
+        return new.value
+
+
+def _take_over():
+    """Loads the library afresh if this process was forked from the one that loaded it."""
+    global lib
+    text = lib.inheritance()
+    if text is None:
+        return
+    left = json.loads(text)
+    for handle, description in left["Indexes"].items():
+        _estate[int(handle)] = json.dumps(description).encode()
+    fresh = Library(_copy(_path()))
+    check(fresh.handles_after(left["Last"]))
+    lib = fresh
+
+
+def _copy(path):
+    """A copy of a file in memory, for as long as this process lives."""
+    copy = os.memfd_create("libshale", 0)
+    with open(path, "rb") as source, open(copy, "wb", closefd=False) as target:
+        target.write(source.read())
+    return f"/proc/self/fd/{copy}"
+
+
 _from_buffer = c_ubyte.from_buffer
+
+#: struct shale_query as bytes, which ctypes passes on fastest; arrays by their :func:`address`, or by their
+#: ``id`` and the length of what CPython puts before NumPy's own fields in them.
+HEAD = object.__basicsize__
+query = struct.Struct("14q").pack
+
+
+def address(array):
+    """The address of a C-contiguous array, which the caller keeps alive."""
+    try:
+        return addressof(_from_buffer(array))
+    except (TypeError, ValueError, BufferError):  # read-only, or empty
+        return array.__array_interface__["data"][0]
+
 
 
 def at(array):
@@ -132,10 +206,56 @@ def in_background(function, *arguments):
     return finish(job.value)
 
 
+class Owner:
+    """What has an object of the library: calls for it go through here, and find it again after a fork."""
+
+    _handle = 0
+
+    def close(self):
+        """Frees the memory now; calls in other threads that use it end first. A second time it does nothing."""
+        handle, self._handle = self._handle, 0
+        if handle:
+            lib.close(handle)
+
+    def __del__(self):
+        if lib is not None:  # as it is when the interpreter ends
+            self.close()
+
+    def _call(self, name, *arguments):
+        """Calls a short function of the library for this object."""
+        self._attempt(lambda handle: getattr(lib, name)(handle, *arguments))
+
+    def _call_long(self, name, *arguments):
+        """Calls a function that takes a job last, and waits for the job."""
+        self._attempt(lambda handle: in_background(getattr(lib, name), handle, *arguments))
+
+    def _attempt(self, call):
+        while True:
+            handle = self._handle
+            status = call(handle)
+            if status == OK:
+                return
+            if not self._found_again(status, handle):
+                raise self._failure(status)
+
+    def _found_again(self, status, handle):
+        """Whether a call that failed is worth another attempt."""
+        if status not in (CLOSED, FORKED):
+            return False
+        if self._handle != handle:  # another thread has put another in its place
+            return True
+        new = heir(handle)
+        if new is not None:
+            self._handle = new
+        return new is not None or status == FORKED
+
+    def _failure(self, status):
+        return failure(status)
+
+
 def file_name(path):
     """A path as the library takes it."""
     name = os.fsencode(path)
     if b"\0" in name:
         raise ValueError("a path holds a null byte")
     return name
-

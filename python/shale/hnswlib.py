@@ -10,21 +10,25 @@ import numpy as np
 from shale import _arrays, _native
 from shale._filters import Filters
 
+_empty, _address, _query, _HEAD = np.empty, _native.address, _native.query, _native.HEAD
 _F32 = np.dtype(np.float32)
-_U64 = np.uint64
+_U64 = np.dtype(np.uint64)
 _MAX_M = 10_000
 _HEADER = struct.Struct("<6QiI3QdQ")
 #: Batches of about this many candidates at most are searched at once; longer ones let Python answer signals.
 _SHORT = 20_000
+#: Fewer rows than these are added at once.
+_FEW = 8
+_MAX_THREADS = 1 << 16
 
-_CAPACITY, _COUNT, _DELETED, _M, _EF_CONSTRUCTION, _REPLACING, _DIM = range(7)
+_CAPACITY, _COUNT, _DELETED, _M, _EF_CONSTRUCTION, _REPLACING, _DIM, _EXTERNAL = range(8)
 
 
 def _cores():
     return os.cpu_count() or 1
 
 
-class _Base:
+class _Base(_native.Owner):
     """What both kinds of index have: a handle to what the library holds, and the queries."""
 
     _name = ""
@@ -39,16 +43,9 @@ class _Base:
         if self._dim < 1:
             raise RuntimeError("dim must be at least 1")
         self.num_threads = _cores()
-        self._handle = 0
 
     def __repr__(self):
         return f"<hnswlib.{self._name}(space='{self._space}', dim={self._dim})>"
-
-    def __del__(self):
-        handle = self.__dict__.get("_handle", 0)
-        if handle:
-            self._handle = 0
-            _native.lib.close(handle)
 
     def set_num_threads(self, num_threads):
         self.num_threads = num_threads
@@ -59,20 +56,14 @@ class _Base:
     def get_current_count(self):
         return self._stat(_COUNT)
 
-    def _call(self, function, *arguments):
-        """Calls a function of the library for this index."""
-        status = function(self._handle, *arguments)
-        if status != _native.OK:
-            raise self._failure(status)
-
     def _failure(self, status):
         if status == _native.CLOSED and not self._handle:
-            return RuntimeError("The index is not initiated: call init_index or load_index first")
+            return RuntimeError("The index is not initiated, or closed: call init_index or load_index first")
         return _native.failure(status)
 
     def _stat(self, field):
-        fields = (c_int64 * 7)()
-        self._call(_native.lib.stat, fields)
+        fields = (c_int64 * 8)()
+        self._call("stat", fields)
         return fields[field]
 
     def _new(self, function, *arguments):
@@ -99,38 +90,29 @@ class _Base:
             return num_threads
         return self.num_threads if self.num_threads > 0 else _cores()
 
-    def _add(self, data, ids, threads, replace_deleted):
-        array, kind, count, dim = _arrays.rows(data)
+    def _checked(self, dim, ids, count):
+        """Labels of rows whose width is right."""
         if dim != self._dim:
             raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
-        labels = None if ids is None else _arrays.labels_of_rows(ids, count)
+        return None if ids is None else _arrays.labels_of_rows(ids, count)
+
+    def _add(self, data, ids, threads, replace_deleted):
+        array, kind, count, dim = _arrays.rows(data)
+        labels = self._checked(dim, ids, count)
         if count <= 4 * threads:
             threads = 1
-        arguments = (
-            self._handle, _native.at(array), kind, count, dim, None if labels is None else _native.at(labels),
-            min(threads, 2**31 - 1), replace_deleted,
-        )  # fmt: skip
-        add = _native.lib.add
-        status = add(*arguments, None) if count < 8 else _native.in_background(add, *arguments)
-        if status != _native.OK:
-            raise self._failure(status)
+        call = self._call if count < _FEW else self._call_long
+        arguments = [_native.at(array), kind, count, dim, labels if labels is None else _native.at(labels), min(threads, _MAX_THREADS), replace_deleted]
+        if call == self._call:
+            arguments.append(None)
+        call("add", *arguments)
 
     def _query(self, data, k, ef, num_threads, given, long):
         """(labels, distances) of the k nearest to each row."""
-        if type(data) is np.ndarray and data.dtype is _F32 and data.ndim == 2 and data.flags.carray:
-            kind, (count, dim) = _native.FLOAT32, data.shape
-        else:
-            data, kind, count, dim = _arrays.rows(data)
+        data, kind, count, dim = _arrays.rows(data)
         if dim != self._dim:
             raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
         labels, distances = np.empty((count, k), _U64), np.empty((count, k), _F32)
-        if count == 1 and given is None and not long and k:
-            status = _native.lib.search(
-                self._handle, _native.at(data), kind, 1, dim, k, ef, 1, None, 0, 0, _native.at(labels), _native.at(distances), None
-            )
-            if status != _native.OK:
-                raise self._failure(status)
-            return labels, distances
         if k == 0 or count == 0:
             _arrays.size(k, "k")
             return labels, distances
@@ -142,23 +124,27 @@ class _Base:
         filters = None if given is None else Filters(given, count)
         try:
             asks_python = filters is not None and filters.asks_python
-            arguments = (
-                self._handle, _native.at(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
-                None if filters is None else _native.at(filters.array), 0 if filters is None else filters.array.size, 0,
-                _native.at(labels), _native.at(distances),
+            query = (
+                _address(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
+                0 if filters is None else _address(filters.array), 0 if filters is None else filters.array.size, 0,
+                _address(labels), _address(distances), 0,
             )  # fmt: skip
-            search = _native.lib.search
-            if asks_python or not long and count * max(ef, k) <= _SHORT:
-                status = search(*arguments, None)
-            else:
-                status = _native.in_background(search, *arguments)
+            search = self._short_search if asks_python or not long and count * max(ef, k) <= _SHORT else self._long_search
+            search(query)
+        except RuntimeError:
             if filters is not None and filters.raised is not None:
-                raise filters.raised
-            if status != _native.OK:
-                raise self._failure(status)
+                raise filters.raised from None
+            raise
         finally:
             if filters is not None:
                 filters.close()
+
+
+    def _short_search(self, query):
+        self._attempt(lambda handle: _native.lib.search(_query(handle, *query), None))
+
+    def _long_search(self, query):
+        self._attempt(lambda handle: _native.in_background(_native.lib.search, _query(handle, *query)))
 
 
 class Index(_Base):
@@ -184,6 +170,8 @@ class Index(_Base):
         self._begin()
 
     def _begin(self):
+        self._one_row = (1, self._dim)
+        self._external = None  # rows that the library reads
         self._default_ef = self._ef = 10
         self._seed = 100
         self._ep_added = True
@@ -224,16 +212,71 @@ class Index(_Base):
         return self._stat(_M) if self._handle else 0
 
     def init_index(self, max_elements, M=16, ef_construction=200, random_seed=100, allow_replace_deleted=False):
-        capacity, M, ef_construction = _arrays.size(max_elements, "max_elements"), _links(M), _arrays.size(ef_construction, "ef_construction")
+        self._init(max_elements, M, ef_construction, random_seed, allow_replace_deleted, False)
+
+    def _init(self, max_elements, M, ef_construction, random_seed, allow_replace_deleted, external):
+        capacity, M = _arrays.size(max_elements, "max_elements"), _links(M)
+        ef_construction = max(_arrays.size(ef_construction, "ef_construction"), M)
         seed = _arrays.size(random_seed, "random_seed")
-        self._new(_native.lib.graph_new, capacity, M, max(ef_construction, M), seed or 2**63, bool(allow_replace_deleted))
+        self._new(_native.lib.graph_new, capacity, M, ef_construction, seed or 2**63, bool(allow_replace_deleted), external)
         self._seed, self._ep_added, self._ef = seed, False, self._default_ef
 
+    def init_index_graph_only(self, max_elements, external_vectors, M=16, ef_construction=200, random_seed=100):
+        rows, kind = _arrays.attached(external_vectors, self._dim, False)
+        if rows.shape[0] < max_elements:
+            raise RuntimeError(f"External vectors are {rows.shape[0]} rows, for {max_elements} elements")
+        self._init(max_elements, M, ef_construction, random_seed, False, True)
+        try:
+            self._attach(rows, kind)
+        except Exception:
+            handle, self._handle = self._handle, 0
+            _native.lib.close(handle)
+            raise
+
+    def set_external_vectors(self, external_vectors):
+        self._attach(*_arrays.attached(external_vectors, self._dim, False))
+
+    def set_external_vectors_fp16(self, external_vectors):
+        self._attach(*_arrays.attached(external_vectors, self._dim, True))
+
+    def _attach(self, rows, kind):
+        kept, self._external = self._external, (rows, self._external)  # searches under way read the old ones
+        try:
+            self._call("graph_attach", _native.at(rows), kind, *rows.shape, _arrays.in_file(rows))
+        except BaseException:
+            self._external = kept
+            raise
+        self._external = rows
+
     def add_items(self, data, ids=None, num_threads=-1, replace_deleted=False):
-        self._add(data, ids, self._threads(num_threads), bool(replace_deleted))
+        if self._external is not None:
+            self._add_external(data, ids, self._threads(num_threads))
+        else:
+            self._add(data, ids, self._threads(num_threads), bool(replace_deleted))
         self._ep_added = True
 
+    def _add_external(self, data, ids, threads):
+        """Adds the external rows that follow; data must be these."""
+        array, kind, count, dim = _arrays.rows(data)
+        labels = self._checked(dim, ids, count)
+        rows, first = self._external, self._stat(_COUNT)
+        if first + count > rows.shape[0] or first + count > self._stat(_CAPACITY):
+            raise RuntimeError(f"The number of elements exceeds the specified limit: {first} and {count} more of {rows.shape[0]} external vectors")
+        given = array.reshape(count, dim)
+        if not np.may_share_memory(given, rows) and not _arrays.same_rows(given, rows[first : first + count], self._space == "cosine"):
+            raise RuntimeError(f"the rows to add aren't the external vectors {first} to {first + count}, which are what an index of links alone is built of")
+        threads = 1 if count <= 4 * threads else min(threads, _MAX_THREADS)
+        self._call_long("graph_add_attached", count, labels if labels is None else _native.at(labels), threads)
+
     def knn_query(self, data, k=1, num_threads=-1, filter=None):
+        if (
+            filter is None and type(data) is np.ndarray and data.dtype is _F32 and data.shape == self._one_row and data.flags.carray
+        ):  # fmt: skip
+            labels, distances = _empty((1, k), _U64), _empty((1, k), _F32)
+            if not _native.lib.search(
+                _query(self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD), None
+            ):
+                return labels, distances
         return self._query(data, k, self._ef, num_threads, filter, False)
 
     def get_items(self, ids=None, return_type="numpy"):
@@ -248,43 +291,41 @@ class Index(_Base):
             vectors = np.empty(0, _F32)
         else:
             vectors = np.empty((labels.size, self._dim), _F32)
-            self._call(_native.lib.vectors, _native.at(labels), labels.size, _native.at(vectors))
+            self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
         return vectors if return_type == "numpy" else vectors.tolist()
 
     def get_ids_list(self):
-        count = c_int64(self._stat(_COUNT))
+        room = self._stat(_COUNT)
         while True:
-            labels = np.empty(count.value, _U64)
-            status = _native.lib.labels(self._handle, _native.at(labels), byref(count))
-            if status == _native.OK:
+            labels, count = np.empty(room, _U64), c_int64(room)
+            self._call("labels", _native.at(labels), byref(count))
+            if count.value <= room:
                 return labels[: count.value].tolist()
-            if status != _native.ROOM:
-                raise self._failure(status)
+            room = count.value  # others were added meanwhile
 
     def mark_deleted(self, label):
-        self._call(_native.lib.graph_mark, _arrays.size(label, "label"), 1)
+        self._call("graph_mark", _arrays.size(label, "label"), 1)
 
     def unmark_deleted(self, label):
-        self._call(_native.lib.graph_mark, _arrays.size(label, "label"), 0)
+        self._call("graph_mark", _arrays.size(label, "label"), 0)
 
     def resize_index(self, new_size):
         new_size = _arrays.size(new_size, "new_size")
         if new_size < self._stat(_COUNT):
             raise RuntimeError(f"Cannot resize, max element is less than the current number of elements: {new_size}")
-        self._call(_native.lib.graph_resize, new_size)
+        self._call("graph_resize", new_size)
 
     def save_index(self, path_to_index):
-        status = _native.in_background(_native.lib.save, self._handle, _native.file_name(path_to_index))
-        if status != _native.OK:
-            raise self._failure(status)
+        self._call_long("save", _native.file_name(path_to_index))
 
     def load_index(self, path_to_index, max_elements=0, allow_replace_deleted=False):
         self._load("load_index", _native.lib.graph_load, path_to_index, _arrays.size(max_elements, "max_elements"), bool(allow_replace_deleted))
+        self._external = None
         self._ef = 10
 
     def index_file_size(self):
         size = c_int64()
-        self._call(_native.lib.graph_file_size, byref(size))
+        self._call("graph_file_size", byref(size))
         return size.value
 
     def __getstate__(self):
@@ -327,14 +368,14 @@ class Index(_Base):
         header = np.empty(_HEADER.size, np.int8)
         level0_size, count, lists_size = c_int64(), c_int64(), c_int64()
         while True:
-            level0, levels, lists = np.empty(level0_size.value, np.int8), np.empty(count.value, np.int32), np.empty(lists_size.value, np.int8)
-            status = _native.lib.graph_export(
-                self._handle, _native.at(header), _native.at(level0), byref(level0_size), _native.at(levels), byref(count), _native.at(lists), byref(lists_size)
-            )
-            if status == _native.OK:
+            room = level0_size.value, count.value, lists_size.value
+            level0, levels, lists = np.empty(room[0], np.int8), np.empty(room[1], np.int32), np.empty(room[2], np.int8)
+            self._call(
+                "graph_export", _native.at(header), _native.at(level0), byref(level0_size), _native.at(levels), byref(count),
+                _native.at(lists), byref(lists_size),
+            )  # fmt: skip
+            if level0_size.value <= room[0] and count.value <= room[1] and lists_size.value <= room[2]:
                 break
-            if status != _native.ROOM:
-                raise self._failure(status)
         level0, levels, lists = level0[: level0_size.value], levels[: count.value], lists[: lists_size.value]
         deleted = bool(count.value) and bool((level0[2 :: level0.size // count.value] & 1).any())
         return header.tobytes(), level0, levels, lists, deleted
@@ -387,18 +428,17 @@ class BFIndex(_Base):
         self._add(data, ids, 1, False)
 
     def delete_vector(self, label):
-        self._call(_native.lib.flat_remove, _arrays.size(label, "label"))
+        self._call("flat_remove", _arrays.size(label, "label"))
 
     def knn_query(self, data, k=1, num_threads=-1, filter=None):
         long = bool(self._handle) and self._stat(_COUNT) * self._dim > 10_000_000
         return self._query(data, k, 0, num_threads, filter, long)
 
     def save_index(self, path_to_index):
-        status = _native.in_background(_native.lib.save, self._handle, _native.file_name(path_to_index))
-        if status != _native.OK:
-            raise self._failure(status)
+        self._call_long("save", _native.file_name(path_to_index))
 
     def load_index(self, path_to_index, max_elements=0):
+        self._external = None
         self._load("load_index", _native.lib.flat_load, path_to_index, _arrays.size(max_elements, "max_elements"))
 
 

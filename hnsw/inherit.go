@@ -1,0 +1,189 @@
+package hnsw
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/vector"
+)
+
+// A process that fork made has its parent's memory, but not the threads of the parent's Go runtime. A runtime that starts
+// afresh in it can take over indexes whose arrays lie outside the Go heap, or inside that of the old runtime, which nobody
+// frees any more: it needs to know where they lie.
+
+// ErrChanging reports a Hold while a change of the index took longer than it waits.
+var ErrChanging = errors.New("the index is being changed")
+
+// Span is a stretch of memory.
+type Span struct {
+	At  uintptr
+	Len int // elements
+}
+
+// Memory tells where the arrays of an index lie and what else it consists of.
+type Memory struct {
+	Config         Config
+	Count, Removed int
+	Capacity       int
+	Entry          uint64
+	Lists          int // above level 0 in use
+
+	Links0, Upper, UpperAt, Levels, Labels, Deleted, Ready Span
+
+	Rows      Span // bytes
+	RowType   vector.Type
+	RowStride int
+	RowCount  int
+	Mapped    bool // reading rows may fault
+
+	Center, Codes Span // no codes: empty
+}
+
+// Hold stops all changes of the index and tells where its memory lies, until release is called. Where a change takes longer
+// than patience it gives ErrChanging.
+func (x *Index) Hold(patience time.Duration) (m *Memory, release func(), err error) {
+	if !lockWithin(&x.structure, patience) {
+		return nil, nil, ErrChanging
+	}
+	g := x.graph.Load()
+	if g == nil {
+		x.structure.Unlock()
+		return nil, nil, ErrClosed
+	}
+	return x.memory(g, x.lists), x.structure.Unlock, nil
+}
+
+// Hold is Index.Hold.
+func (f *Flat) Hold(patience time.Duration) (m *Memory, release func(), err error) {
+	if !lockWithin(&f.change, patience) {
+		return nil, nil, ErrChanging
+	}
+	g := f.graph.Load()
+	if g == nil {
+		f.change.Unlock()
+		return nil, nil, ErrClosed
+	}
+	return f.memory(g, 0), f.change.Unlock, nil
+}
+
+// lockWithin locks mu and reports true, or gives up after patience.
+func lockWithin(mu *sync.RWMutex, patience time.Duration) bool {
+	locked, abandoned := make(chan struct{}), make(chan struct{})
+	go func() {
+		mu.Lock()
+		select {
+		case locked <- struct{}{}:
+		case <-abandoned:
+			mu.Unlock()
+		}
+	}()
+	select {
+	case <-locked:
+		return true
+	case <-time.After(patience):
+		close(abandoned)
+		return false
+	}
+}
+
+func spanOf[T any](s []T) Span {
+	return Span{At: uintptr(unsafe.Pointer(unsafe.SliceData(s))), Len: len(s)}
+}
+
+// stretch is the memory of s.
+func stretch[T any](s Span) []T {
+	if s.Len == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Add(nil, s.At)), s.Len)
+}
+
+func (r *Reader) memory(g *graph, lists int) *Memory {
+	m := &Memory{
+		Config: r.cfg, Count: r.Len(), Removed: r.Deleted(), Capacity: g.capacity, Entry: r.entry.Load(), Lists: lists,
+		Links0: spanOf(g.links0), Upper: spanOf(g.upper), UpperAt: spanOf(g.upperAt), Levels: spanOf(g.levels),
+		Labels: spanOf(g.labels), Deleted: spanOf(g.deleted), Ready: spanOf(g.ready),
+		Rows: spanOf(g.rowBytes), RowType: g.rows.Type(), RowStride: g.rows.Stride(), RowCount: g.rows.Rows(), Mapped: g.mapped,
+	}
+	if r.cfg.external() && g.attached() && g.rows.Rows() > 0 {
+		first := uintptr(unsafe.Pointer(unsafe.SliceData(g.rows.RowBytes(0))))
+		m.Rows = Span{first, (g.rows.Rows()-1)*g.rows.Stride() + g.rows.Type().RowSize(g.rows.Dim())}
+	}
+	if c := g.coder.Load(); c != nil {
+		m.Center, m.Codes = spanOf(c.q.Center()), spanOf(c.codes)
+	}
+	return m
+}
+
+// InheritIndex makes an index of what Hold told of one in the process that this one was forked from, whose memory it shares
+// until either writes to it. It never frees that memory.
+func InheritIndex(m *Memory) (*Index, error) {
+	x := &Index{lists: m.Lists, replacing: m.Config.ReplaceDelete}
+	g, err := x.inherit(m)
+	if err != nil {
+		return nil, err
+	}
+	if g.inbound, err = m.countersOf(g); err != nil {
+		return nil, err
+	}
+	x.nextTend.Store(2 * int64(max(m.Count, trainRows)))
+	x.changes.Store(int64(m.Count))
+	x.graph.Store(g)
+	return x, nil
+}
+
+// countersOf makes room for the counts of inbound links, which are counted when the index changes.
+func (m *Memory) countersOf(g *graph) (counters []uint32, err error) {
+	return alloc[uint32](g, m.Capacity, 1, &err), err
+}
+
+// InheritFlat is InheritIndex.
+func InheritFlat(m *Memory) (*Flat, error) {
+	f := &Flat{ids: make(map[uint64]uint32, m.Count), scratch: make([]float32, m.Config.Dim)}
+	g, err := f.inherit(m)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.adopt(g, f.image(g)); err != nil {
+		return nil, err
+	}
+	f.graph.Store(g)
+	return f, nil
+}
+
+// inherit makes the graph and all of the reader but the pointer to it.
+func (r *Reader) inherit(m *Memory) (*graph, error) {
+	if m.Count < 0 || m.Capacity < m.Count || m.Capacity > maxRows {
+		return nil, fmt.Errorf("hnsw: %d elements in room for %d can't be inherited", m.Count, m.Capacity)
+	}
+	g := &graph{
+		m0: 2 * m.Config.M, m: m.Config.M, capacity: m.Capacity, mapped: m.Mapped,
+		links0: stretch[uint32](m.Links0), upper: stretch[uint32](m.Upper), upperAt: stretch[uint32](m.UpperAt), levels: stretch[uint8](m.Levels),
+		labels: stretch[uint64](m.Labels), deleted: stretch[uint32](m.Deleted), ready: stretch[uint32](m.Ready),
+	}
+	g.refs.Store(1)
+	rows := stretch[byte](m.Rows)
+	var err error
+	if g.rows, err = vector.FromBytes(rows, m.RowType, m.RowCount, m.Config.Dim, m.RowStride); err != nil {
+		return nil, fmt.Errorf("inherited rows: %w", err)
+	}
+	if !m.Config.external() {
+		g.rowBytes = rows
+	}
+	if m.Codes.Len > 0 {
+		q, err := quant.New(m.Config.quantConfig(), stretch[float32](m.Center))
+		if err != nil {
+			return nil, fmt.Errorf("inherited codes: %w", err)
+		}
+		g.coder.Store(&coder{q: q, codes: stretch[byte](m.Codes)})
+	}
+	r.cfg = m.Config
+	r.count.Store(int64(m.Count))
+	r.removed.Store(int64(m.Removed))
+	r.entry.Store(m.Entry)
+	return g, nil
+}
