@@ -102,7 +102,8 @@ func (o *overlap) begin(l *overlapLane) bool {
 		l.lane, err = o.b.x.takeLane()
 	}
 	if err == nil {
-		err = l.lane.begin(o.query, o.b.k, &o.b.o)
+		options := o.b.options(row)
+		err = l.lane.begin(o.query, o.b.out.K, &options)
 	}
 	if err != nil {
 		o.b.fail(row, err)

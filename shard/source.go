@@ -26,6 +26,12 @@ type matrixSource struct {
 	id string
 }
 
+// InMemory gives the rows of a source that MatrixSource made.
+func InMemory(src Source) (rows vector.Matrix, ok bool) {
+	s, ok := src.(matrixSource)
+	return s.Matrix, ok
+}
+
 func (s matrixSource) ID() string { return s.id }
 
 func (s matrixSource) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {

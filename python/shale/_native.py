@@ -11,6 +11,8 @@ import struct
 import threading
 from ctypes import POINTER, addressof, byref, c_char_p, c_int32, c_int64, c_ubyte, c_uint64
 
+from shale import _prototypes as _prototypes_of
+
 OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
 
 SPACES = {"l2": 0, "ip": 1, "cosine": 2}
@@ -52,6 +54,7 @@ _prototypes = {
     "filter_mask": (_bytes, c_int64, _out),
     "filter_roaring": (c_char_p, c_int64, c_int32, _out),
     "filter_callback": (Allow, _out),
+    **_prototypes_of.ROOT,
 }  # fmt: skip
 
 
