@@ -1,7 +1,5 @@
 """Filters: which labels a search may return."""
 
-from ctypes import byref, c_int64
-
 import numpy as np
 
 from shale import _arrays, _native
@@ -31,28 +29,22 @@ class Filters:
     def _make(self, given):
         if given is None:
             return 0
-        handle = c_int64()
-        _native.check(self._create(given, handle))
-        return handle.value
-
-    def _create(self, given, handle):
-        lib = _native.lib
         if type(given).__module__.split(".")[0] == "pyroaring":
             data, bits = given.serialize(), 64 if "64" in type(given).__name__ else 32
-            return lib.filter_roaring(data, len(data), bits, byref(handle))
+            return _native.make("filter_roaring", data, len(data), bits)
         if callable(given):
             self._kept.append(_native.Allow(self._guard(given)))
             self.asks_python = True
-            return lib.filter_callback(self._kept[-1], byref(handle))
+            return _native.make("filter_callback", self._kept[-1])
         array = np.asarray(sorted(given) if isinstance(given, (set, frozenset)) else given)
         if array.ndim != 1:
             raise ValueError(f"a filter of {array.ndim} dimensions")
         if array.dtype == np.bool_:
             mask = np.ascontiguousarray(array)
             self._kept.append(mask)
-            return lib.filter_mask(_native.at(mask), mask.size, byref(handle))
+            return _native.make("filter_mask", _native.at(mask), mask.size)
         allowed = _arrays.labels(array)
-        return lib.filter_labels(_native.at(allowed), allowed.size, byref(handle))
+        return _native.make("filter_labels", _native.at(allowed), allowed.size)
 
     def _guard(self, allow):
         def guarded(label):

@@ -209,6 +209,23 @@ def in_background(function, *arguments):
     return finish(job.value)
 
 
+def make(name, *arguments, long=False):
+    """The handle that a function gives which makes an object; long says that it takes a job after that."""
+    handle = c_int64()
+    while True:
+        function = getattr(lib, name)
+        if long:
+            status = in_background(function, *arguments, byref(handle))
+        else:
+            status = function(*arguments, byref(handle))
+        if status == OK:
+            return handle.value
+        if status != FORKED:
+            raise failure(status)
+        with _estate_lock:
+            _take_over()
+
+
 class Owner:
     """What has an object of the library: calls for it go through here, and find it again after a fork."""
 

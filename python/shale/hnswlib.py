@@ -70,17 +70,13 @@ class _Base(_native.Owner):
         """Makes what the library holds, once."""
         if self._handle:
             raise RuntimeError("The index is already initiated.")
-        handle = c_int64()
-        _native.check(function(_native.SPACES[self._space], self._dim, *arguments, byref(handle)))
-        self._handle = handle.value
+        self._handle = _native.make(function, _native.SPACES[self._space], self._dim, *arguments)
 
     def _load(self, what, function, path, *arguments):
         """Reads a file in the place of what the library holds, which stays if that fails."""
-        handle = c_int64()
-        name = _native.file_name(path)
-        space = _native.SPACES[self._space]
-        _native.check(_native.in_background(function, name, space, self._dim, *arguments, byref(handle)))
-        old, self._handle = self._handle, handle.value
+        name, space = _native.file_name(path), _native.SPACES[self._space]
+        handle = _native.make(function, name, space, self._dim, *arguments, long=True)
+        old, self._handle = self._handle, handle
         if old:
             print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
             _native.lib.close(old)
@@ -218,7 +214,7 @@ class Index(_Base):
         capacity, M = _arrays.size(max_elements, "max_elements"), _links(M)
         ef_construction = max(_arrays.size(ef_construction, "ef_construction"), M)
         seed = _arrays.size(random_seed, "random_seed")
-        self._new(_native.lib.graph_new, capacity, M, ef_construction, seed or 2**63, bool(allow_replace_deleted), external)
+        self._new("graph_new", capacity, M, ef_construction, seed or 2**63, bool(allow_replace_deleted), external)
         self._seed, self._ep_added, self._ef = seed, False, self._default_ef
 
     def init_index_graph_only(self, max_elements, external_vectors, M=16, ef_construction=200, random_seed=100):
@@ -319,7 +315,7 @@ class Index(_Base):
         self._call_long("save", _native.file_name(path_to_index))
 
     def load_index(self, path_to_index, max_elements=0, allow_replace_deleted=False):
-        self._load("load_index", _native.lib.graph_load, path_to_index, _arrays.size(max_elements, "max_elements"), bool(allow_replace_deleted))
+        self._load("load_index", "graph_load", path_to_index, _arrays.size(max_elements, "max_elements"), bool(allow_replace_deleted))
         self._external = None
         self._ef = 10
 
@@ -406,14 +402,10 @@ class Index(_Base):
         levels = np.require(params["element_levels"], np.int32, ["C", "A"])
         if levels.size < params["cur_element_count"]:
             raise RuntimeError(f"Unpickle Error: {levels.size} levels for {params['cur_element_count']} elements")
-        handle = c_int64()
-        _native.check(
-            _native.lib.graph_import(
-                _native.SPACES[self._space], self._dim, self._seed, bool(params.get("allow_replace_deleted", False)), _native.at(header),
-                _native.at(level0), level0.size, _native.at(levels), _native.at(lists), lists.size, byref(handle),
-            )
+        self._handle = _native.make(
+            "graph_import", _native.SPACES[self._space], self._dim, self._seed, bool(params.get("allow_replace_deleted", False)),
+            _native.at(header), _native.at(level0), level0.size, _native.at(levels), _native.at(lists), lists.size,
         )  # fmt: skip
-        self._handle = handle.value
 
 
 class BFIndex(_Base):
@@ -422,7 +414,7 @@ class BFIndex(_Base):
     _name = "BFIndex"
 
     def init_index(self, max_elements):
-        self._new(_native.lib.flat_new, _arrays.size(max_elements, "max_elements"))
+        self._new("flat_new", _arrays.size(max_elements, "max_elements"))
 
     def add_items(self, data, ids=None):
         self._add(data, ids, 1, False)
@@ -439,7 +431,7 @@ class BFIndex(_Base):
 
     def load_index(self, path_to_index, max_elements=0):
         self._external = None
-        self._load("load_index", _native.lib.flat_load, path_to_index, _arrays.size(max_elements, "max_elements"))
+        self._load("load_index", "flat_load", path_to_index, _arrays.size(max_elements, "max_elements"))
 
 
 def _links(M):
