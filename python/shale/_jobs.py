@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from ctypes import byref, c_int64, create_string_buffer
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Optional, Union
 
@@ -19,12 +20,12 @@ _STEP_BYTES = 64
 def run(begin: Callable[[Any], int], watch: Callable[[], None] | None = None) -> int:
     """Begins a job and waits for it. ``watch`` is called about 20 times a second; what it raises ends the job."""
     job = c_int64()
-    status = begin(byref(job))
+    status = int(begin(byref(job)))
     if status != _native.OK:
         return status
     try:
         while True:
-            status = _native.lib.wait(job.value, _native.POLL_MS)
+            status = int(_native.lib.wait(job.value, _native.POLL_MS))
             if status != _native.RUNNING:
                 return status
             if watch is not None:
@@ -56,8 +57,9 @@ class Watch:
         self._bar: Optional[_Bar] = None
         if progress is True:
             self._bar = _Bar.if_installed()
-            self._tell = self._bar and self._bar.show
-        elif progress:
+            if self._bar is not None:
+                self._tell = self._bar.show
+        elif progress is not False:
             self._tell = progress
         self._last: tuple[str, int, int] = ("", 0, 0)
 
@@ -99,7 +101,7 @@ class _Bar:
     @classmethod
     def if_installed(cls) -> Optional[_Bar]:
         try:
-            from tqdm.auto import tqdm
+            tqdm = import_module("tqdm.auto").tqdm
         except ImportError:
             return None
         return cls(tqdm)

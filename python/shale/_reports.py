@@ -27,7 +27,7 @@ class SearchResult(NamedTuple):
     @property
     def found(self) -> npt.NDArray[np.bool_]:
         """Which of the places hold results."""
-        return self.labels != np.uint64(NO_LABEL)
+        return np.not_equal(self.labels, np.uint64(NO_LABEL), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
