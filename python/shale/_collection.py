@@ -43,7 +43,7 @@ class Collection:
 
     def __init__(self, metric: str, settings: dict[str, Any]) -> None:
         self.metric = metric
-        self._settings = settings
+        self.settings = settings
         self._index: Optional[Index] = None
         self._by_id: dict[str, Record] = {}
         self._by_label: dict[int, Record] = {}
@@ -69,7 +69,7 @@ class Collection:
         places = list(last.values())
         with self._lock:
             if self._index is None:
-                self._index = Index(rows.shape[1], self.metric, **self._settings)  # type: ignore[arg-type]
+                self._index = Index(rows.shape[1], self.metric, **self.settings)  # type: ignore[arg-type]
             fresh = self._next
             records = []
             for place in places:
@@ -164,7 +164,7 @@ class Collection:
             number = 1 if before is None else before["generation"] + 1
             lines = "".join(json.dumps(vars(record), ensure_ascii=False) + "\n" for record in self._by_id.values()).encode()
             head: dict[str, Any] = {
-                "version": _VERSION, "generation": number, "metric": self.metric, "settings": self._settings, "next": self._next,
+                "version": _VERSION, "generation": number, "metric": self.metric, "settings": self.settings, "next": self._next,
                 "count": len(self._by_id), "records": f"records-{number}.jsonl", "bytes": len(lines), "crc32": zlib.crc32(lines),
                 "index": None if self._index is None else f"index-{number}",
             }  # fmt: skip
