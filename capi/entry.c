@@ -140,6 +140,18 @@ EXPORT int32_t shale_graph_mark(int64_t index, uint64_t label, int32_t deleted)
 	return goGraphMark(index, label, deleted);
 }
 
+EXPORT int32_t shale_graph_write(int64_t index, const char *path, int64_t *job)
+{
+	ENTER;
+	return goGraphWrite(index, (void *)path, job);
+}
+
+EXPORT int32_t shale_graph_read(const char *path, int32_t space, int64_t dim, int64_t *index, int64_t *job)
+{
+	ENTER;
+	return goGraphRead((void *)path, space, dim, index, job);
+}
+
 EXPORT int32_t shale_graph_resize(int64_t index, int64_t capacity)
 {
 	ENTER;
@@ -162,6 +174,36 @@ EXPORT int32_t shale_flat_remove(int64_t index, uint64_t label)
 {
 	ENTER;
 	return goFlatRemove(index, label);
+}
+
+EXPORT int32_t shale_shard_build(const void *rows, int32_t type, int64_t count, int64_t dim, int32_t space, const char *dir, int64_t number, int64_t start, int64_t m, int64_t ef_construction, int32_t threads, int64_t *job)
+{
+	ENTER;
+	return goShardBuild((void *)rows, type, count, dim, space, (void *)dir, number, start, m, ef_construction, threads, job);
+}
+
+EXPORT int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim, int64_t shards, int64_t total, int64_t m, int64_t ef_construction)
+{
+	ENTER;
+	return goShardsDescribe((void *)dir, space, dim, shards, total, m, ef_construction);
+}
+
+EXPORT int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped, int64_t in_memory, int64_t *index, int64_t *job)
+{
+	ENTER;
+	return goShardsOpen((void *)dir, space, dim, shards, global, mapped, in_memory, index, job);
+}
+
+EXPORT int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
+{
+	ENTER;
+	return goShardsAttach(index, (void *)rows, type, count, dim, mapped);
+}
+
+EXPORT int32_t shale_shards_set_global(int64_t index, int32_t global)
+{
+	ENTER;
+	return goShardsSetGlobal(index, global);
 }
 
 EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels, int32_t threads, int32_t replace_deleted, int64_t *job)

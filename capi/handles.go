@@ -46,7 +46,7 @@ func object[T any](h C.int64_t) (T, error) {
 	}
 	t, ok := o.(T)
 	if !ok {
-		return t, valueError("handle %d is that of a %T", int64(h), o)
+		return t, errOtherKind
 	}
 	return t, nil
 }

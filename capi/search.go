@@ -50,6 +50,10 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 //export goSearch
 func goSearch(p unsafe.Pointer, job *C.int64_t) status {
 	c := (*C.struct_shale_query)(p)
+	if x, err := object[*shards](c.index); err == nil {
+		call := *c // which lasts as long as the job
+		return perform(job, func(ctx context.Context) error { return x.search(ctx, &call) })
+	}
 	if c.count == 1 && c.filter_count == 0 && job == nil {
 		return answer(searchOne(c))
 	}
@@ -60,20 +64,16 @@ func goSearch(p unsafe.Pointer, job *C.int64_t) status {
 	return perform(job, q.all)
 }
 
-// rowsFor checks a call and gives the index and the queries.
-func rowsFor(c *C.struct_shale_query) (*index, vector.Matrix, error) {
-	x, err := object[*index](c.index)
-	if err != nil {
-		return nil, vector.Matrix{}, err
-	}
+// rowsFor checks a call and gives the queries, of as many values as the index has.
+func rowsFor(c *C.struct_shale_query, dim int) (vector.Matrix, error) {
 	if c.k < 1 || c.k > math.MaxInt32 || c.count > math.MaxInt32 {
-		return nil, vector.Matrix{}, valueError("%d queries for k = %d", int64(c.count), int64(c.k))
+		return vector.Matrix{}, valueError("%d queries for k = %d", int64(c.count), int64(c.k))
 	}
 	rows, err := matrix(c.rows, C.int32_t(c._type), c.count, c.dim)
-	if err == nil && rows.Dim() != x.Dim() {
-		err = fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, rows.Dim(), x.Dim())
+	if err == nil && rows.Dim() != dim {
+		err = fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, rows.Dim(), dim)
 	}
-	return x, rows, err
+	return rows, err
 }
 
 // room is where a call wants its results.
@@ -87,7 +87,11 @@ func room(c *C.struct_shale_query, counts []int) hnsw.Results {
 // searchOne answers a call for a single query. It allocates nothing.
 func searchOne(c *C.struct_shale_query) (err error) {
 	defer catch(&err)
-	x, rows, err := rowsFor(c)
+	x, err := object[*index](c.index)
+	if err != nil {
+		return err
+	}
+	rows, err := rowsFor(c, x.Dim())
 	if err != nil {
 		return err
 	}
@@ -115,7 +119,10 @@ func searchOne(c *C.struct_shale_query) (err error) {
 }
 
 func (q *query) prepare(c *C.struct_shale_query) (err error) {
-	if q.x, q.rows, err = rowsFor(c); err != nil {
+	if q.x, err = object[*index](c.index); err != nil {
+		return err
+	}
+	if q.rows, err = rowsFor(c, q.x.Dim()); err != nil {
 		return err
 	}
 	q.out, q.partial = room(c, nil), c.partial != 0

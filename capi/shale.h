@@ -82,6 +82,10 @@ int32_t shale_graph_export(int64_t index, char *header, char *level0, int64_t *l
 int32_t shale_graph_file_size(int64_t index, int64_t *size);
 /* Marks label deleted, or takes the mark back. */
 int32_t shale_graph_mark(int64_t index, uint64_t label, int32_t deleted);
+/* hnswlib-mmap's .graph of the index, which appears whole or not at all. */
+int32_t shale_graph_write(int64_t index, const char *path, int64_t *job);
+/* hnswlib-mmap's .graph, an index of links alone. */
+int32_t shale_graph_read(const char *path, int32_t space, int64_t dim, int64_t *index, int64_t *job);
 /* Another capacity, no less than the count. */
 int32_t shale_graph_resize(int64_t index, int64_t capacity);
 
@@ -91,6 +95,19 @@ int32_t shale_flat_new(int32_t space, int64_t dim, int64_t capacity, int64_t *in
 int32_t shale_flat_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t *index, int64_t *job);
 /* Removes label for good; an unknown one gives SHALE_OK. */
 int32_t shale_flat_remove(int64_t index, uint64_t label);
+
+/* Directories of shards of hnswlib-mmap: builds one shard of rows, whose first has the number start in the whole. */
+int32_t shale_shard_build(const void *rows, int32_t type, int64_t count, int64_t dim, int32_t space, const char *dir,
+	int64_t number, int64_t start, int64_t m, int64_t ef_construction, int32_t threads, int64_t *job);
+/* Writes index.meta. */
+int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim, int64_t shards, int64_t total, int64_t m,
+	int64_t ef_construction);
+/* Opens shards as one index, whose rows are to be attached. global: labels in the graphs are those of the whole. The first
+ * in_memory graphs are held in memory and others mapped, or all of them as mapped says where it is 0. */
+int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped,
+	int64_t in_memory, int64_t *index, int64_t *job);
+int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped);
+int32_t shale_shards_set_global(int64_t index, int32_t global);
 
 /* Adds rows under labels or, where they are NULL, under those that follow the number of rows added so far. */
 int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels,
@@ -103,12 +120,15 @@ struct shale_query {
 	int64_t k, ef, threads;
 	const int64_t *filters; /* none, one for all queries, or one for each; a filter 0 allows all */
 	int64_t filter_count;
-	int64_t partial; /* rows with fewer results are filled up with label 2^64 - 1 and +inf, in place of SHALE_FEW */
+	int64_t partial; /* rows with fewer results are filled up with label 2^64 - 1 and +inf, in place of SHALE_FEW; of shards
+	                  * they always are */
 	uint64_t *labels; /* k a query, nearest first */
 	float *distances; /* likewise */
 	/* 0; or the three arrays are given as NumPy's PyArrayObject, in which the address of the elements lies so many bytes
 	 * from the start. Finding it in Python takes longer than the search of a small index. */
 	int64_t head;
+	const uint32_t *parts; /* shards to search */
+	int64_t part_count; /* less than 0: all */
 };
 int32_t shale_search(const struct shale_query *query, int64_t *job);
 /* The stored vectors of labels, dim values each. */

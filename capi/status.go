@@ -35,8 +35,9 @@ func valueError(text string, args ...any) error {
 }
 
 var (
-	errNoObject = &statusError{C.SHALE_CLOSED, "the index is closed"}
-	errStopped  = &statusError{C.SHALE_CANCELLED, "stopped by the filter"}
+	errNoObject  = &statusError{C.SHALE_CLOSED, "the index is closed"}
+	errOtherKind = &statusError{C.SHALE_VALUE, "the handle is that of another kind of object"}
+	errStopped   = &statusError{C.SHALE_CANCELLED, "stopped by the filter"}
 )
 
 // meanings are the errors that callers of hnswlib tell apart by how their text starts.

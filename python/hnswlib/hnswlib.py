@@ -1,5 +1,5 @@
 """`import hnswlib` means shale.hnswlib."""
 
-from shale.hnswlib import BFIndex, Index
+from shale.hnswlib import BFIndex, Index, ShardedIndex
 
-__all__ = ["BFIndex", "Index"]
+__all__ = ["BFIndex", "Index", "ShardedIndex"]

@@ -1,16 +1,21 @@
 """What callers give, as arrays that the library can read."""
 
+from __future__ import annotations
+
 import mmap
 import operator
+import sys
+from typing import Any, Tuple
 
 import numpy as np
+import numpy.typing as npt
 
 from shale import _native
 
 F32, F16, U64 = np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint64)
 
 
-def size(value, name):
+def size(value: Any, name: str) -> int:
     """A count: TypeError for what isn't an integer of at least 0."""
     number = operator.index(value)
     if number < 0:
@@ -18,12 +23,25 @@ def size(value, name):
     return number
 
 
-def plain(array):
+_MAX_M = 10_000
+
+
+def links(M: int) -> int:
+    """M as hnswlib takes it: capped, with a warning."""
+    count = size(M, "M")
+    if count < 2:
+        raise RuntimeError(f"M must be at least 2, it is {count}")
+    if count > _MAX_M:
+        print(f"Warning: M is {count}, and is capped at {_MAX_M}", file=sys.stderr)
+    return min(count, _MAX_M)
+
+
+def plain(array: npt.NDArray[Any]) -> bool:
     """Whether the library can read an array where it lies."""
     return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
 
 
-def rows(data):
+def rows(data: npt.ArrayLike) -> Tuple[npt.NDArray[Any], int, int, int]:
     """(array, type, rows, values a row) of one vector or rows of them, any numbers; fp32 and fp16 aren't copied."""
     array = np.asarray(data)
     if array.dtype == F16 and plain(array):
@@ -39,7 +57,7 @@ def rows(data):
     )
 
 
-def labels(ids):
+def labels(ids: npt.ArrayLike) -> npt.NDArray[np.uint64]:
     """Labels as uint64, of the shape given."""
     array = np.asarray(ids)
     if array.dtype != U64:
@@ -47,7 +65,7 @@ def labels(ids):
     return np.require(array, U64, ["C", "A"])
 
 
-def _as_labels(array):
+def _as_labels(array: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     kind = array.dtype.kind
     if array.size == 0:
         return array.astype(U64)
@@ -66,7 +84,7 @@ def _as_labels(array):
     return array.astype(U64)
 
 
-def labels_of_rows(ids, count):
+def labels_of_rows(ids: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:
     """Labels of so many rows; one row's may be a scalar."""
     array = labels(ids)
     if not (array.ndim == 1 and array.shape[0] == count or array.ndim == 0 and count == 1):
@@ -76,7 +94,7 @@ def labels_of_rows(ids, count):
     return array
 
 
-def attached(array, dim, halves):
+def attached(array: Any, dim: int, halves: bool) -> Tuple[npt.NDArray[Any], int]:
     """(array, type) of rows that an index is to read where they lie: float32 or, where halves are meant, float16."""
     if halves:
         array = np.asarray(array)
@@ -92,7 +110,7 @@ def attached(array, dim, halves):
     return array, kind
 
 
-def in_file(array):
+def in_file(array: Any) -> bool:
     """Whether an array's memory may be that of a file."""
     while array is not None:
         if isinstance(array, (np.memmap, mmap.mmap)):
@@ -104,8 +122,10 @@ def in_file(array):
     return False
 
 
-def same_rows(data, rows, normalised):
+def same_rows(data: npt.NDArray[Any], rows: npt.NDArray[Any], normalised: bool) -> bool:
     """Whether two arrays hold the same rows, as nearly as half precision tells; of one length, where they are normalised."""
+    if data.__array_interface__["data"] == rows.__array_interface__["data"] and data.dtype == rows.dtype:
+        return True
     step = max(1, 1 << 20 // max(data.shape[1], 1))
     for start in range(0, data.shape[0], step):
         one = data[start : start + step].astype(F32)
@@ -115,3 +135,21 @@ def same_rows(data, rows, normalised):
         if not np.allclose(one, other, rtol=2e-3, atol=2e-3):
             return False
     return True
+
+
+#: How far a row may be from length 1, squared: that of one rounded to half precision is off by less.
+_SLACK = 4e-3
+
+
+def check_lengths(array: npt.NDArray[Any], space: str) -> None:
+    """Refuses external vectors in a file that aren't normalised where the space asks for it, as far as three of them tell.
+
+    The library tests more of those in memory. Each row read from a mapped file may bring megabytes of it into memory.
+    """
+    if space != "cosine" or array.shape[0] == 0 or not in_file(array):
+        return
+    sample = array[[0, array.shape[0] // 2, -1]]
+    sample = sample.view(F16) if sample.dtype == np.uint16 else sample
+    lengths = (sample.astype(np.float64) ** 2).sum(axis=1)
+    if (~(np.abs(lengths - 1) <= _SLACK) & (lengths != 0)).any():
+        raise RuntimeError("External vectors must be normalised where the space is cosine")

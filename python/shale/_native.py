@@ -15,6 +15,10 @@ from shale import _prototypes as _prototypes_of
 
 OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
 
+(
+    STAT_CAPACITY, STAT_COUNT, STAT_DELETED, STAT_M, STAT_EF_CONSTRUCTION, STAT_REPLACING, STAT_DIM, STAT_EXTERNAL, STAT_FIELDS,
+) = range(9)  # fmt: skip
+
 SPACES = {"l2": 0, "ip": 1, "cosine": 2}
 FLOAT32, FLOAT16 = 0, 1
 
@@ -41,6 +45,15 @@ _prototypes = {
     "graph_file_size": (c_int64, _out),
     "graph_mark": (c_int64, c_uint64, c_int32),
     "graph_resize": (c_int64, c_int64),
+    "graph_write": (c_int64, c_char_p, _out),
+    "graph_read": (c_char_p, c_int32, c_int64, _out, _out),
+    "shard_build": (
+        _bytes, c_int32, c_int64, c_int64, c_int32, c_char_p, c_int64, c_int64, c_int64, c_int64, c_int32, _out,
+    ),
+    "shards_describe": (c_char_p, c_int32, c_int64, c_int64, c_int64, c_int64, c_int64),
+    "shards_open": (c_char_p, c_int32, c_int64, c_int64, c_int32, c_int32, c_int64, _out, _out),
+    "shards_attach": (c_int64, _bytes, c_int32, c_int64, c_int64, c_int32),
+    "shards_set_global": (c_int64, c_int32),
     "flat_new": (c_int32, c_int64, c_int64, _out),
     "flat_load": (c_char_p, c_int32, c_int64, c_int64, _out, _out),
     "flat_remove": (c_int64, c_uint64),
@@ -87,6 +100,7 @@ lib = Library(_path())
 # Go's runtime doesn't survive fork: the library answers FORKED in a child. At the first use there it is loaded afresh, from
 # a copy, since the loader gives the same library for the same file; that one makes indexes of the memory inherited.
 _estate = {}
+_last_before_fork = 0
 _estate_lock = threading.Lock()
 
 
@@ -96,6 +110,13 @@ def _new_lock():
 
 
 os.register_at_fork(after_in_child=_new_lock)
+
+
+def forked_since(handle):
+    """Whether this handle is one of before a fork."""
+    with _estate_lock:
+        _take_over()
+        return 0 < handle <= _last_before_fork
 
 
 def heir(handle):
@@ -115,7 +136,7 @@ def heir(handle):
 
 def _take_over():
     """Loads the library afresh if this process was forked from the one that loaded it."""
-    global lib
+    global lib, _last_before_fork
     text = lib.inheritance()
     if text is None:
         return
@@ -124,7 +145,7 @@ def _take_over():
         _estate[int(handle)] = json.dumps(description).encode()
     fresh = Library(_copy(_path()))
     check(fresh.handles_after(left["Last"]))
-    lib = fresh
+    lib, _last_before_fork = fresh, left["Last"]
 
 
 def _copy(path):
@@ -140,7 +161,7 @@ _from_buffer = c_ubyte.from_buffer
 #: struct shale_query as bytes, which ctypes passes on fastest; arrays by their :func:`address`, or by their
 #: ``id`` and the length of what CPython puts before NumPy's own fields in them.
 HEAD = object.__basicsize__
-query = struct.Struct("14q").pack
+query = struct.Struct("16q").pack
 
 
 def address(array):
@@ -209,21 +230,24 @@ def in_background(function, *arguments):
     return finish(job.value)
 
 
-def make(name, *arguments, long=False):
-    """The handle that a function gives which makes an object; long says that it takes a job after that."""
-    handle = c_int64()
+def call(name, *arguments, long=False):
+    """Calls a function that is about no object; long says that it takes a job last."""
     while True:
         function = getattr(lib, name)
-        if long:
-            status = in_background(function, *arguments, byref(handle))
-        else:
-            status = function(*arguments, byref(handle))
+        status = in_background(function, *arguments) if long else function(*arguments)
         if status == OK:
-            return handle.value
+            return
         if status != FORKED:
             raise failure(status)
         with _estate_lock:
             _take_over()
+
+
+def make(name, *arguments, long=False):
+    """The handle that a function gives which makes an object; long says that it takes a job after that."""
+    handle = c_int64()
+    call(name, *arguments, byref(handle), long=long)
+    return handle.value
 
 
 class Owner:
@@ -264,10 +288,14 @@ class Owner:
             return False
         if self._handle != handle:  # another thread has put another in its place
             return True
-        new = heir(handle)
+        new = self._heir(handle)
         if new is not None:
             self._handle = new
         return new is not None or status == FORKED
+
+    def _heir(self, handle):
+        """The present handle of what had this one before a fork; None if there was no fork, or no such object."""
+        return heir(handle)
 
     def _failure(self, status):
         return failure(status)

@@ -1,242 +1,167 @@
-"""A stand-in for the package hnswlib: the same classes, methods, results and files."""
+"""A stand-in for hnswlib 0.8.0 and hnswlib-mmap: the same classes, methods, results, errors and files.
 
-import os
-import struct
-import sys
+Labels are uint64, distances float32: squared Euclidean for ``"l2"``, 1 - inner product for ``"ip"``, 1 - cosine for
+``"cosine"``, smaller being nearer. Errors are RuntimeErrors unless it is said otherwise; arguments of types that don't fit
+are TypeErrors. All methods may be called from many threads, release the GIL, and answer Ctrl-C.
+"""
+
+from __future__ import annotations
+
 from ctypes import byref, c_int64
+from typing import Any, Dict, List, Optional, Tuple, Union, overload
 
 import numpy as np
+import numpy.typing as npt
 
-from shale import _arrays, _native
-from shale._filters import Filters
+from shale import _arrays, _native, _state
+from shale._arrays import F32, U64
+from shale._base import MAX_THREADS, Base, Path, Results
+from shale._exact import BFIndex
+from shale._filters import Filter
+from shale._sharded import ShardedIndex
 
-_empty, _address, _query, _HEAD = np.empty, _native.address, _native.query, _native.HEAD
-_F32 = np.dtype(np.float32)
-_U64 = np.dtype(np.uint64)
-_MAX_M = 10_000
-_HEADER = struct.Struct("<6QiI3QdQ")
-#: Batches of about this many candidates at most are searched at once; longer ones let Python answer signals.
-_SHORT = 20_000
-#: Fewer rows than these are added at once.
-_FEW = 8
-_MAX_THREADS = 1 << 16
+__all__ = ["BFIndex", "Index", "ShardedIndex"]
 
-_CAPACITY, _COUNT, _DELETED, _M, _EF_CONSTRUCTION, _REPLACING, _DIM, _EXTERNAL = range(8)
+BFIndex.__module__ = ShardedIndex.__module__ = __name__
 
+# what a query of one row needs, found without a look into other modules
+_empty, _ndarray, _query, _HEAD = np.empty, np.ndarray, _native.query, _native.HEAD
 
-def _cores():
-    return os.cpu_count() or 1
+_DEFAULT_EF = 10
 
 
-class _Base(_native.Owner):
-    """What both kinds of index have: a handle to what the library holds, and the queries."""
+class Index(Base):
+    """A graph of vectors (HNSW).
 
-    _name = ""
-
-    def __init__(self, space, dim):
-        if not isinstance(space, str):
-            raise TypeError(f"space must be a str, not {type(space).__name__}")
-        if space not in _native.SPACES:
-            raise RuntimeError("Space name must be one of l2, ip, or cosine.")
-        self._space = space
-        self._dim = _arrays.size(dim, "dim")
-        if self._dim < 1:
-            raise RuntimeError("dim must be at least 1")
-        self.num_threads = _cores()
-
-    def __repr__(self):
-        return f"<hnswlib.{self._name}(space='{self._space}', dim={self._dim})>"
-
-    def set_num_threads(self, num_threads):
-        self.num_threads = num_threads
-
-    def get_max_elements(self):
-        return self._stat(_CAPACITY)
-
-    def get_current_count(self):
-        return self._stat(_COUNT)
-
-    def _failure(self, status):
-        if status == _native.CLOSED and not self._handle:
-            return RuntimeError("The index is not initiated, or closed: call init_index or load_index first")
-        return _native.failure(status)
-
-    def _stat(self, field):
-        fields = (c_int64 * 8)()
-        self._call("stat", fields)
-        return fields[field]
-
-    def _new(self, function, *arguments):
-        """Makes what the library holds, once."""
-        if self._handle:
-            raise RuntimeError("The index is already initiated.")
-        self._handle = _native.make(function, _native.SPACES[self._space], self._dim, *arguments)
-
-    def _load(self, what, function, path, *arguments):
-        """Reads a file in the place of what the library holds, which stays if that fails."""
-        name, space = _native.file_name(path), _native.SPACES[self._space]
-        handle = _native.make(function, name, space, self._dim, *arguments, long=True)
-        old, self._handle = self._handle, handle
-        if old:
-            print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
-            _native.lib.close(old)
-
-    def _threads(self, num_threads):
-        if num_threads > 0:
-            return num_threads
-        return self.num_threads if self.num_threads > 0 else _cores()
-
-    def _checked(self, dim, ids, count):
-        """Labels of rows whose width is right."""
-        if dim != self._dim:
-            raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
-        return None if ids is None else _arrays.labels_of_rows(ids, count)
-
-    def _add(self, data, ids, threads, replace_deleted):
-        array, kind, count, dim = _arrays.rows(data)
-        labels = self._checked(dim, ids, count)
-        if count <= 4 * threads:
-            threads = 1
-        call = self._call if count < _FEW else self._call_long
-        arguments = [_native.at(array), kind, count, dim, labels if labels is None else _native.at(labels), min(threads, _MAX_THREADS), replace_deleted]
-        if call == self._call:
-            arguments.append(None)
-        call("add", *arguments)
-
-    def _query(self, data, k, ef, num_threads, given, long):
-        """(labels, distances) of the k nearest to each row."""
-        data, kind, count, dim = _arrays.rows(data)
-        if dim != self._dim:
-            raise RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {self._dim}")
-        labels, distances = np.empty((count, k), _U64), np.empty((count, k), _F32)
-        if k == 0 or count == 0:
-            _arrays.size(k, "k")
-            return labels, distances
-        self._search(data, kind, k, ef, self._threads(num_threads), given, long, labels, distances)
-        return labels, distances
-
-    def _search(self, data, kind, k, ef, threads, given, long, labels, distances):
-        count = labels.shape[0]
-        filters = None if given is None else Filters(given, count)
-        try:
-            asks_python = filters is not None and filters.asks_python
-            query = (
-                _address(data), kind, count, self._dim, k, ef, 1 if asks_python else min(threads, count),
-                0 if filters is None else _address(filters.array), 0 if filters is None else filters.array.size, 0,
-                _address(labels), _address(distances), 0,
-            )  # fmt: skip
-            search = self._short_search if asks_python or not long and count * max(ef, k) <= _SHORT else self._long_search
-            search(query)
-        except RuntimeError:
-            if filters is not None and filters.raised is not None:
-                raise filters.raised from None
-            raise
-        finally:
-            if filters is not None:
-                filters.close()
-
-
-    def _short_search(self, query):
-        self._attempt(lambda handle: _native.lib.search(_query(handle, *query), None))
-
-    def _long_search(self, query):
-        self._attempt(lambda handle: _native.in_background(_native.lib.search, _query(handle, *query)))
-
-
-class Index(_Base):
-    """A graph of vectors (HNSW). ``Index(space, dim)``, ``Index(params=dict)`` or ``Index(index=other)``."""
+    ``Index(space, dim)`` with ``space`` one of ``"l2"``, ``"ip"``, ``"cosine"`` and ``dim`` the number of values a vector;
+    ``Index(params=state)`` with the dict of a pickled index; ``Index(index=other)`` for a copy.
+    """
 
     _name = "Index"
 
-    def __init__(self, space=None, dim=None, *, params=None, index=None):
+    @overload
+    def __init__(self, space: str, dim: int) -> None: ...
+
+    @overload
+    def __init__(self, *, params: Dict[str, Any]) -> None: ...
+
+    @overload
+    def __init__(self, *, index: Index) -> None: ...
+
+    @overload
+    def __init__(self, space: Union[Dict[str, Any], Index]) -> None: ...
+
+    def __init__(self, space: Any = None, dim: Any = None, *, params: Any = None, index: Any = None) -> None:
         if isinstance(space, dict) and dim is None:
             space, params = None, space
         elif isinstance(space, Index) and dim is None:
             space, index = None, space
         if sum(given is not None for given in (space, params, index)) != 1 or (dim is None) != (space is None):
             raise TypeError("Index takes (space, dim), (params) or (index)")
-        if index is not None:
-            if not isinstance(index, Index):
-                raise TypeError(f"index must be an Index, not {type(index).__name__}")
-            params = index._params()
-        if params is not None:
-            self._adopt(params)
-            return
-        super().__init__(space, dim)
-        self._begin()
+        if index is not None and not isinstance(index, Index):
+            raise TypeError(f"index must be an Index, not {type(index).__name__}")
+        if space is None:
+            self._adopt(params if index is None else index._params())
+        else:
+            super().__init__(space, dim)
+            self._begin()
 
-    def _begin(self):
+    def _begin(self) -> None:
         self._one_row = (1, self._dim)
-        self._external = None  # rows that the library reads
-        self._default_ef = self._ef = 10
+        self._external: Any = None  # rows that the library reads
+        self._default_ef = self._ef = _DEFAULT_EF
         self._seed = 100
         self._ep_added = True
 
     @property
-    def space(self):
+    def space(self) -> str:
         return self._space
 
     @property
-    def dim(self):
+    def dim(self) -> int:
         return self._dim
 
     @property
-    def ef(self):
+    def ef(self) -> int:
+        """Candidates that a search keeps: more find more of the true neighbours and take longer. Default 10."""
         return self._ef
 
     @ef.setter
-    def ef(self, ef):
+    def ef(self, ef: int) -> None:
         self.set_ef(ef)
 
-    def set_ef(self, ef):
+    @property
+    def max_elements(self) -> int:
+        """Elements that there is room for; 0 before initialisation."""
+        return self._stat(_native.STAT_CAPACITY) if self._handle else 0
+
+    @property
+    def element_count(self) -> int:
+        """Elements, those marked deleted included; 0 before initialisation."""
+        return self._stat(_native.STAT_COUNT) if self._handle else 0
+
+    @property
+    def ef_construction(self) -> int:
+        """Candidates kept while building; 0 before initialisation."""
+        return self._stat(_native.STAT_EF_CONSTRUCTION) if self._handle else 0
+
+    @property
+    def M(self) -> int:
+        """Links of an element on each level above the lowest, which has up to twice as many; 0 before initialisation."""
+        return self._stat(_native.STAT_M) if self._handle else 0
+
+    def set_ef(self, ef: int) -> None:
+        """Sets the number of candidates that a search keeps; also before initialisation."""
         self._default_ef = self._ef = _arrays.size(ef, "ef")
 
-    @property
-    def max_elements(self):
-        return self._stat(_CAPACITY) if self._handle else 0
+    def init_index(
+        self, max_elements: int, M: int = 16, ef_construction: int = 200, random_seed: int = 100,
+        allow_replace_deleted: bool = False,
+    ) -> None:  # fmt: skip
+        """Makes an empty index with room for ``max_elements``.
 
-    @property
-    def element_count(self):
-        return self._stat(_COUNT) if self._handle else 0
-
-    @property
-    def ef_construction(self):
-        return self._stat(_EF_CONSTRUCTION) if self._handle else 0
-
-    @property
-    def M(self):
-        return self._stat(_M) if self._handle else 0
-
-    def init_index(self, max_elements, M=16, ef_construction=200, random_seed=100, allow_replace_deleted=False):
+        ``ef_construction`` is raised to ``M``, which is at least 2 and capped at 10,000. ``allow_replace_deleted`` allows
+        :meth:`add_items` to take over the places of deleted elements.
+        """
         self._init(max_elements, M, ef_construction, random_seed, allow_replace_deleted, False)
 
-    def _init(self, max_elements, M, ef_construction, random_seed, allow_replace_deleted, external):
-        capacity, M = _arrays.size(max_elements, "max_elements"), _links(M)
-        ef_construction = max(_arrays.size(ef_construction, "ef_construction"), M)
-        seed = _arrays.size(random_seed, "random_seed")
-        self._new("graph_new", capacity, M, ef_construction, seed or 2**63, bool(allow_replace_deleted), external)
-        self._seed, self._ep_added, self._ef = seed, False, self._default_ef
+    def init_index_graph_only(
+        self, max_elements: int, external_vectors: npt.ArrayLike, M: int = 16, ef_construction: int = 200,
+        random_seed: int = 100,
+    ) -> None:  # fmt: skip
+        """Makes an empty index that holds links alone, over float32 ``external_vectors`` (max_elements, dim).
 
-    def init_index_graph_only(self, max_elements, external_vectors, M=16, ef_construction=200, random_seed=100):
+        These are read where they lie, also in a mapped file, and never changed; the index keeps the array alive. Then
+        ``add_items(external_vectors)`` builds the graph. For cosine they must be normalised.
+        """
         rows, kind = _arrays.attached(external_vectors, self._dim, False)
-        if rows.shape[0] < max_elements:
+        if rows.shape[0] < _arrays.size(max_elements, "max_elements"):
             raise RuntimeError(f"External vectors are {rows.shape[0]} rows, for {max_elements} elements")
         self._init(max_elements, M, ef_construction, random_seed, False, True)
         try:
             self._attach(rows, kind)
-        except Exception:
-            handle, self._handle = self._handle, 0
-            _native.lib.close(handle)
+        except BaseException:
+            self.close()
             raise
 
-    def set_external_vectors(self, external_vectors):
+    def _init(self, max_elements: int, M: int, ef_construction: int, random_seed: int, replace: bool, external: bool) -> None:
+        capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
+        construct = max(_arrays.size(ef_construction, "ef_construction"), links)
+        seed = _arrays.size(random_seed, "random_seed")
+        self._new("graph_new", capacity, links, construct, _engine_seed(seed), bool(replace), external)
+        self._seed, self._ep_added, self._ef, self._external = seed, False, self._default_ef, None
+
+    def set_external_vectors(self, external_vectors: npt.ArrayLike) -> None:
+        """Gives an index of links alone its float32 vectors (n, dim), which are read where they lie."""
         self._attach(*_arrays.attached(external_vectors, self._dim, False))
 
-    def set_external_vectors_fp16(self, external_vectors):
+    def set_external_vectors_fp16(self, external_vectors: npt.ArrayLike) -> None:
+        """Gives an index of links alone its float16 vectors (n, dim), or their view as uint16. TypeError for others."""
         self._attach(*_arrays.attached(external_vectors, self._dim, True))
 
-    def _attach(self, rows, kind):
-        kept, self._external = self._external, (rows, self._external)  # searches under way read the old ones
+    def _attach(self, rows: npt.NDArray[Any], kind: int) -> None:
+        _arrays.check_lengths(rows, self._space)
+        kept, self._external = self._external, (rows, self._external)  # the library may read either
         try:
             self._call("graph_attach", _native.at(rows), kind, *rows.shape, _arrays.in_file(rows))
         except BaseException:
@@ -244,201 +169,166 @@ class Index(_Base):
             raise
         self._external = rows
 
-    def add_items(self, data, ids=None, num_threads=-1, replace_deleted=False):
+    def add_items(
+        self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None, num_threads: int = -1, replace_deleted: bool = False
+    ) -> None:
+        """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 1.
+
+        Without ``ids`` labels count on from the number of rows ever added. A label that is there gets the new vector, and
+        comes back if it was marked deleted. ``replace_deleted``: new labels take over the places of deleted elements, whose
+        labels vanish. float32 and float16 aren't copied. RuntimeError where widths or numbers of labels differ or the index
+        is full; ValueError for NaN and infinity, of which call then nothing is added.
+        """
         if self._external is not None:
             self._add_external(data, ids, self._threads(num_threads))
         else:
             self._add(data, ids, self._threads(num_threads), bool(replace_deleted))
         self._ep_added = True
 
-    def _add_external(self, data, ids, threads):
+    def _add_external(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike], threads: int) -> None:
         """Adds the external rows that follow; data must be these."""
-        array, kind, count, dim = _arrays.rows(data)
-        labels = self._checked(dim, ids, count)
-        rows, first = self._external, self._stat(_COUNT)
-        if first + count > rows.shape[0] or first + count > self._stat(_CAPACITY):
-            raise RuntimeError(f"The number of elements exceeds the specified limit: {first} and {count} more of {rows.shape[0]} external vectors")
+        array, _, count, dim = _arrays.rows(data)
+        labels = self._labels(ids, count, dim)
+        rows, first = self._external, self._stat(_native.STAT_COUNT)
+        if first + count > min(rows.shape[0], self._stat(_native.STAT_CAPACITY)):
+            raise RuntimeError(
+                f"The number of elements exceeds the specified limit: {count} more than {first}, of {rows.shape[0]} rows"
+            )
         given = array.reshape(count, dim)
-        if not np.may_share_memory(given, rows) and not _arrays.same_rows(given, rows[first : first + count], self._space == "cosine"):
-            raise RuntimeError(f"the rows to add aren't the external vectors {first} to {first + count}, which are what an index of links alone is built of")
-        threads = 1 if count <= 4 * threads else min(threads, _MAX_THREADS)
+        if not _arrays.same_rows(given, rows[first : first + count], self._space == "cosine"):
+            raise RuntimeError(
+                f"the rows to add aren't the external vectors {first} to {first + count}, of which the graph is to be built"
+            )
+        threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
         self._call_long("graph_add_attached", count, labels if labels is None else _native.at(labels), threads)
 
-    def knn_query(self, data, k=1, num_threads=-1, filter=None):
-        if (
-            filter is None and type(data) is np.ndarray and data.dtype is _F32 and data.shape == self._one_row and data.flags.carray
-        ):  # fmt: skip
-            labels, distances = _empty((1, k), _U64), _empty((1, k), _F32)
-            if not _native.lib.search(
-                _query(self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD), None
-            ):
-                return labels, distances
-        return self._query(data, k, self._ef, num_threads, filter, False)
+    def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
+        """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
 
-    def get_items(self, ids=None, return_type="numpy"):
+        ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap; or a
+        list with one for each query. RuntimeError where fewer than ``k`` are found; ValueError for NaN and infinity.
+        """
+        kept = self._external  # while the library reads it, another may be put in its place
+        if filter is None and type(data) is _ndarray and data.dtype is F32 and data.shape == self._one_row and data.flags.carray:
+            labels, distances = _empty((1, k), U64), _empty((1, k), F32)
+            query = _query(
+                self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
+            )
+            if not _native.lib.search(query, None):
+                return labels, distances
+        results = self._query(data, k, self._ef, num_threads, filter, False)
+        del kept
+        return results
+
+    def get_items(
+        self, ids: Optional[npt.ArrayLike] = None, return_type: str = "numpy"
+    ) -> Union[npt.NDArray[np.float32], List[List[float]]]:
+        """The stored vectors of labels ``ids``, (n,) or (n, 1): float32 (n, dim), or a list of lists for ``"list"``.
+
+        For cosine they are normalised. RuntimeError for a label that is unknown or deleted; ValueError for a scalar, for
+        several labels a row, and for another ``return_type``.
+        """
         if return_type not in ("numpy", "list"):
             raise ValueError('return_type should be "numpy" or "list"')
-        labels = np.empty(0, _U64) if ids is None else _arrays.labels(ids)
+        labels = np.empty(0, U64) if ids is None else _arrays.labels(ids)
         if labels.ndim == 0:
             raise ValueError("get_items accepts a list of indices and returns a list of vectors")
         if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
             raise ValueError(f"get_items accepts labels of shape (n,) or (n, 1), not {labels.shape}")
         if labels.size == 0:
-            vectors = np.empty(0, _F32)
+            vectors = np.empty(0, F32)
         else:
-            vectors = np.empty((labels.size, self._dim), _F32)
+            vectors = np.empty((labels.size, self._dim), F32)
             self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
         return vectors if return_type == "numpy" else vectors.tolist()
 
-    def get_ids_list(self):
-        room = self._stat(_COUNT)
+    def get_ids_list(self) -> List[int]:
+        """All labels, those of deleted elements included, in no order."""
+        room = self._stat(_native.STAT_COUNT)
         while True:
-            labels, count = np.empty(room, _U64), c_int64(room)
+            labels, count = np.empty(room, U64), c_int64(room)
             self._call("labels", _native.at(labels), byref(count))
             if count.value <= room:
-                return labels[: count.value].tolist()
+                ids: List[int] = labels[: count.value].tolist()
+                return ids
             room = count.value  # others were added meanwhile
 
-    def mark_deleted(self, label):
+    def mark_deleted(self, label: int) -> None:
+        """Hides a label from searches. RuntimeError where it is unknown or deleted already."""
         self._call("graph_mark", _arrays.size(label, "label"), 1)
 
-    def unmark_deleted(self, label):
+    def unmark_deleted(self, label: int) -> None:
+        """Brings a deleted label back. RuntimeError where it is unknown or not deleted."""
         self._call("graph_mark", _arrays.size(label, "label"), 0)
 
-    def resize_index(self, new_size):
+    def resize_index(self, new_size: int) -> None:
+        """Makes room for ``new_size`` elements. RuntimeError below the number of those there are."""
         new_size = _arrays.size(new_size, "new_size")
-        if new_size < self._stat(_COUNT):
+        if new_size < self._stat(_native.STAT_COUNT):
             raise RuntimeError(f"Cannot resize, max element is less than the current number of elements: {new_size}")
         self._call("graph_resize", new_size)
 
-    def save_index(self, path_to_index):
-        self._call_long("save", _native.file_name(path_to_index))
+    def load_index(self, path_to_index: Path, max_elements: int = 0, allow_replace_deleted: bool = False) -> None:
+        """Reads an ``index.bin``, in the place of what there is, and sets ef to 10.
 
-    def load_index(self, path_to_index, max_elements=0, allow_replace_deleted=False):
-        self._load("load_index", "graph_load", path_to_index, _arrays.size(max_elements, "max_elements"), bool(allow_replace_deleted))
-        self._external = None
-        self._ef = 10
+        Room is as in the file where ``max_elements`` is less than its count. RuntimeError where it can't be read or is
+        damaged; the index is then what it was. The space isn't in the file.
+        """
+        capacity = _arrays.size(max_elements, "max_elements")
+        self._load("load_index", "graph_load", path_to_index, capacity, bool(allow_replace_deleted))
+        self._ef, self._external = _DEFAULT_EF, None
 
-    def index_file_size(self):
+    def index_file_size(self) -> int:
+        """The bytes that :meth:`save_index` would write."""
         size = c_int64()
         self._call("graph_file_size", byref(size))
         return size.value
 
-    def __getstate__(self):
+    def save_graph(self, path_to_graph: Path) -> None:
+        """Writes the links alone. The file appears whole or not at all."""
+        self._call_long("graph_write", _native.file_name(path_to_graph))
+
+    def load_graph(self, path_to_graph: Path) -> None:
+        """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their vectors."""
+        self._load("load_graph", "graph_read", path_to_graph)
+        self._ef, self._external = _DEFAULT_EF, None
+
+    def __getstate__(self) -> Tuple[Dict[str, Any]]:
         return (self._params(),)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Tuple[Dict[str, Any]]) -> None:
         if not isinstance(state, tuple) or len(state) != 1:
             raise RuntimeError("Invalid state!")
         self._adopt(state[0])
 
-    def _params(self):
+    def _params(self) -> Dict[str, Any]:
         """The state as a dict, as hnswlib pickles it."""
         params = {
             "ser_version": 1, "space": self._space, "dim": self._dim, "index_inited": bool(self._handle),
-            "ep_added": self._ep_added, "normalize": self._space == "cosine", "num_threads": self.num_threads, "seed": self._seed,
+            "ep_added": self._ep_added, "normalize": self._space == "cosine", "num_threads": self.num_threads,
+            "seed": self._seed, "ef": self._ef,
         }  # fmt: skip
-        if not self._handle:
-            return {**params, "ef": self._default_ef}
-        return {**params, **self._content()}
+        if self._handle:
+            params["allow_replace_deleted"] = bool(self._stat(_native.STAT_REPLACING))
+            params.update(_state.content_of(self))
+        return params
 
-    def _content(self):
-        header, level0, levels, lists, deleted = self._parts()
-        offset0, capacity, count, stride, at_label, at_data, top, entry, max_m, max_m0, m, mult, ef_construction = _HEADER.unpack(header)
-        element_levels = np.zeros(max(capacity, count), np.int32)
-        element_levels[:count] = levels
-        elements = level0.reshape(count, stride) if count else level0.reshape(0, 1)
-        return {
-            "offset_level0": offset0, "max_elements": capacity, "cur_element_count": count, "size_data_per_element": stride,
-            "label_offset": at_label, "offset_data": at_data, "max_level": top, "enterpoint_node": entry, "max_M": max_m,
-            "max_M0": max_m0, "M": m, "mult": mult, "ef_construction": ef_construction, "ef": self._ef,
-            "has_deletions": deleted, "size_links_per_element": 4 + 4 * max_m,
-            "allow_replace_deleted": bool(self._stat(_REPLACING)),
-            "label_lookup_external": elements[:, at_label : at_label + 8].copy().view(_U64).reshape(-1) if count else np.empty(0, _U64),
-            "label_lookup_internal": np.arange(count, dtype=np.uint32),
-            "element_levels": element_levels, "data_level0": level0, "link_lists": lists,
-        }  # fmt: skip
-
-    def _parts(self):
-        """The parts of the file of this index, all of one moment."""
-        header = np.empty(_HEADER.size, np.int8)
-        level0_size, count, lists_size = c_int64(), c_int64(), c_int64()
-        while True:
-            room = level0_size.value, count.value, lists_size.value
-            level0, levels, lists = np.empty(room[0], np.int8), np.empty(room[1], np.int32), np.empty(room[2], np.int8)
-            self._call(
-                "graph_export", _native.at(header), _native.at(level0), byref(level0_size), _native.at(levels), byref(count),
-                _native.at(lists), byref(lists_size),
-            )  # fmt: skip
-            if level0_size.value <= room[0] and count.value <= room[1] and lists_size.value <= room[2]:
-                break
-        level0, levels, lists = level0[: level0_size.value], levels[: count.value], lists[: lists_size.value]
-        deleted = bool(count.value) and bool((level0[2 :: level0.size // count.value] & 1).any())
-        return header.tobytes(), level0, levels, lists, deleted
-
-    def _adopt(self, params):
-        """Takes over the state in a dict."""
+    def _adopt(self, params: Dict[str, Any]) -> None:
+        """Takes over the state in a dict, in the place of what there is."""
         if not isinstance(params, dict):
             raise TypeError(f"params must be a dict, not {type(params).__name__}")
-        if params["ser_version"] > 1:
-            raise RuntimeError("Unpickle Error: Invalid serialization version!")
-        _Base.__init__(self, params["space"], params["dim"])
-        self._begin()
-        self._seed, self._ep_added, self.num_threads = params["seed"], params["ep_added"], params["num_threads"]
-        self._default_ef = self._ef = params["ef"]
+        _state.check_version(params)
+        new = Index(params["space"], params["dim"])
+        new._seed, new._ep_added, new.num_threads = params["seed"], params["ep_added"], params["num_threads"]
+        new._default_ef = new._ef = params["ef"]
         if params["index_inited"]:
-            self._adopt_content(params)
-
-    def _adopt_content(self, params):
-        names = (
-            "offset_level0", "max_elements", "cur_element_count", "size_data_per_element", "label_offset", "offset_data",
-            "max_level", "enterpoint_node", "max_M", "max_M0", "M", "mult", "ef_construction",
-        )  # fmt: skip
-        try:
-            header = np.frombuffer(bytearray(_HEADER.pack(*(params[name] for name in names))), np.int8)
-        except struct.error as error:
-            raise RuntimeError(f"Unpickle Error: {error}") from error
-        level0, lists = np.ascontiguousarray(params["data_level0"]).view(np.int8), np.ascontiguousarray(params["link_lists"]).view(np.int8)
-        levels = np.require(params["element_levels"], np.int32, ["C", "A"])
-        if levels.size < params["cur_element_count"]:
-            raise RuntimeError(f"Unpickle Error: {levels.size} levels for {params['cur_element_count']} elements")
-        self._handle = _native.make(
-            "graph_import", _native.SPACES[self._space], self._dim, self._seed, bool(params.get("allow_replace_deleted", False)),
-            _native.at(header), _native.at(level0), level0.size, _native.at(levels), _native.at(lists), lists.size,
-        )  # fmt: skip
+            new._handle = _state.restored(params, new._space, new._dim, _engine_seed(new._seed))
+        old, handle, new._handle = self._handle, new._handle, 0
+        self.__dict__.update(new.__dict__, _handle=handle)
+        if old:
+            _native.lib.close(old)
 
 
-class BFIndex(_Base):
-    """Exact search: every vector is compared."""
-
-    _name = "BFIndex"
-
-    def init_index(self, max_elements):
-        self._new("flat_new", _arrays.size(max_elements, "max_elements"))
-
-    def add_items(self, data, ids=None):
-        self._add(data, ids, 1, False)
-
-    def delete_vector(self, label):
-        self._call("flat_remove", _arrays.size(label, "label"))
-
-    def knn_query(self, data, k=1, num_threads=-1, filter=None):
-        long = bool(self._handle) and self._stat(_COUNT) * self._dim > 10_000_000
-        return self._query(data, k, 0, num_threads, filter, long)
-
-    def save_index(self, path_to_index):
-        self._call_long("save", _native.file_name(path_to_index))
-
-    def load_index(self, path_to_index, max_elements=0):
-        self._external = None
-        self._load("load_index", "flat_load", path_to_index, _arrays.size(max_elements, "max_elements"))
-
-
-def _links(M):
-    """M as hnswlib takes it: capped, with a warning."""
-    M = _arrays.size(M, "M")
-    if M < 2:
-        raise RuntimeError(f"M must be at least 2, it is {M}")
-    if M > _MAX_M:
-        print(f"Warning: M is {M}, and is capped at {_MAX_M}", file=sys.stderr)
-    return min(M, _MAX_M)
+def _engine_seed(seed: int) -> int:
+    """A seed for the engine, whose 0 means its default."""
+    return seed % 2**64 or 2**63

@@ -34,7 +34,7 @@ def test_adding_takes_the_size_of_the_index():
         index.init_index(len(rows))
         index.add_items(rows[:100])
         before = resident()
-        index.add_items(rows)
+        index.add_items(rows, np.arange(len(rows)))
         print(resident() - before)
     """)
     assert grown < 20_000 * (4 * 256 + 8) / 2**20 + 8

@@ -1,6 +1,7 @@
 """Many threads, signals, and what a process forked off finds."""
 
 import multiprocessing
+import signal
 import subprocess
 import sys
 import textwrap
@@ -122,12 +123,12 @@ def test_interrupts(call):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_crashes_elsewhere_stay_crashes(when):
     """The handlers of Python and of faulthandler go on working beside Go's."""
-    enable = "import faulthandler; faulthandler.enable()"
     code = f"""
-        import signal, sys
-        {enable if when == "before" else ""}
+        import faulthandler, signal, sys
+        if {when == "before"}:
+            faulthandler.enable()
         from shale import hnswlib
-        {enable if when == "after" else ""}
+        faulthandler.enable()
         caught = []
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGPIPE):
             signal.signal(number, lambda number, frame: caught.append(number))
@@ -136,7 +137,7 @@ def test_crashes_elsewhere_stay_crashes(when):
         import ctypes
         ctypes.string_at(0)
     """
-    done = run(textwrap.dedent(code))
+    done = run(code)
     assert done.stdout == "4\n"
     assert done.returncode == -signal.SIGSEGV
     assert "Segmentation fault" in done.stderr

@@ -1,0 +1,152 @@
+"""What the indexes of shale.hnswlib have in common."""
+
+from __future__ import annotations
+
+import os
+import sys
+from ctypes import c_int64
+from typing import Any, Optional, Tuple, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from shale import _arrays, _native
+from shale._arrays import F32, U64
+from shale._filters import Filter, Filters
+
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+Results = Tuple["npt.NDArray[np.uint64]", "npt.NDArray[np.float32]"]
+
+#: Batches of about this many candidates at most are searched at once; longer ones let Python answer signals.
+SHORT_SEARCH = 20_000
+#: Fewer rows than these are added at once.
+SHORT_ADD = 8
+MAX_THREADS = 1 << 16
+
+
+def cores() -> int:
+    return os.cpu_count() or 1
+
+
+def space_and_dim(space: str, dim: int) -> Tuple[str, int]:
+    """Checks what a constructor was given."""
+    if not isinstance(space, str):
+        raise TypeError(f"space must be a str, not {type(space).__name__}")
+    if space not in _native.SPACES:
+        raise RuntimeError("Space name must be one of l2, ip, or cosine.")
+    dim = _arrays.size(dim, "dim")
+    if dim < 1:
+        raise RuntimeError("dim must be at least 1")
+    return space, dim
+
+
+def wrong_width(dim: int, expected: int) -> RuntimeError:
+    return RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {expected}")
+
+
+class Base(_native.Owner):
+    """A handle to what the library holds, its rows and its queries."""
+
+    _name = ""
+    #: Number of threads of calls that don't say how many; at first that of the cores.
+    num_threads: int
+
+    def __init__(self, space: str, dim: int) -> None:
+        self._space, self._dim = space_and_dim(space, dim)
+        self.num_threads = cores()
+
+    def __repr__(self) -> str:
+        return f"<hnswlib.{self._name}(space='{self._space}', dim={self._dim})>"
+
+    def set_num_threads(self, num_threads: int) -> None:
+        """Sets the number of threads of calls that don't say how many."""
+        self.num_threads = num_threads
+
+    def get_max_elements(self) -> int:
+        """The number of elements that there is room for."""
+        return self._stat(_native.STAT_CAPACITY)
+
+    def get_current_count(self) -> int:
+        """The number of elements, those marked deleted included."""
+        return self._stat(_native.STAT_COUNT)
+
+    def save_index(self, path_to_index: Path) -> None:
+        """Writes a file that hnswlib reads. It appears whole or not at all. RuntimeError where that can't be done."""
+        self._call_long("save", _native.file_name(path_to_index))
+
+    def _failure(self, status: int) -> Exception:
+        if status == _native.CLOSED and not self._handle:
+            return RuntimeError("The index is not initiated, or closed: call init_index or load_index first")
+        return _native.failure(status)
+
+    def _stat(self, field: int) -> int:
+        fields = (c_int64 * _native.STAT_FIELDS)()
+        self._call("stat", fields)
+        return fields[field]
+
+    def _new(self, function: str, *arguments: Any) -> None:
+        """Makes what the library holds, once."""
+        if self._handle:
+            raise RuntimeError("The index is already initiated.")
+        self._handle = _native.make(function, _native.SPACES[self._space], self._dim, *arguments)
+
+    def _load(self, what: str, function: str, path: Path, *arguments: Any) -> None:
+        """Reads a file in the place of what the library holds, which stays if that fails."""
+        name, space = _native.file_name(path), _native.SPACES[self._space]
+        handle = _native.make(function, name, space, self._dim, *arguments, long=True)
+        old, self._handle = self._handle, handle
+        if old:
+            print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
+            _native.lib.close(old)
+
+    def _threads(self, num_threads: int) -> int:
+        if num_threads > 0:
+            return num_threads
+        return self.num_threads if self.num_threads > 0 else cores()
+
+    def _labels(self, ids: Optional[npt.ArrayLike], count: int, dim: int) -> Optional[npt.NDArray[np.uint64]]:
+        """Labels of so many rows, whose width is checked."""
+        if dim != self._dim:
+            raise wrong_width(dim, self._dim)
+        return None if ids is None else _arrays.labels_of_rows(ids, count)
+
+    def _add(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike], threads: int, replace_deleted: bool) -> None:
+        array, kind, count, dim = _arrays.rows(data)
+        labels = self._labels(ids, count, dim)
+        at = labels if labels is None else _native.at(labels)
+        threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
+        arguments = (_native.at(array), kind, count, dim, at, threads, replace_deleted)
+        if count < SHORT_ADD:
+            self._call("add", *arguments, None)
+        else:
+            self._call_long("add", *arguments)
+
+    def _query(
+        self, data: npt.ArrayLike, k: int, ef: int, num_threads: int, given: Optional[Filter], long: bool
+    ) -> Results:
+        """(labels, distances) of the k nearest to each row; long says that one query may take long."""
+        array, kind, count, dim = _arrays.rows(data)
+        if dim != self._dim:
+            raise wrong_width(dim, self._dim)
+        labels, distances = np.empty((count, k), U64), np.empty((count, k), F32)
+        if k == 0 or count == 0:
+            _arrays.size(k, "k")
+            return labels, distances
+        threads = min(self._threads(num_threads), count)
+        long = long or count * max(ef, k) > SHORT_SEARCH
+        into = (_native.address(labels), _native.address(distances), 0, 0, -1)
+        start = (_native.address(array), kind, count, dim, k, ef)
+        if given is None:
+            self._search(long, *start, threads, 0, 0, 0, *into)
+            return labels, distances
+        with Filters(given, count) as filters:
+            if filters.asks_python:  # from this thread, which may hold what Python asks for
+                threads, long = 1, False
+            self._search(long, *start, threads, _native.address(filters.array), filters.array.size, 0, *into)
+        return labels, distances
+
+    def _search(self, long: bool, *query: int) -> None:
+        if long:
+            self._attempt(lambda handle: _native.in_background(_native.lib.search, _native.query(handle, *query)))
+        else:
+            self._attempt(lambda handle: _native.lib.search(_native.query(handle, *query), None))

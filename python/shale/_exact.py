@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Optional
+
+import numpy.typing as npt
+
+from shale import _arrays, _native
+from shale._base import Base, Path, Results
+from shale._filters import Filter
+
+#: Values that are compared without a look at signals, a query.
+_SHORT = 10_000_000
+
+
+class BFIndex(Base):
+    """Exact search: each query is compared with all vectors.
+
+    ``space`` is ``"l2"`` (squared Euclidean distance), ``"ip"`` (1 - inner product) or ``"cosine"`` (1 - cosine); ``dim``
+    the number of values a vector. RuntimeError for another space.
+    """
+
+    _name = "BFIndex"
+
+    def init_index(self, max_elements: int) -> None:
+        """Makes the index, with room for ``max_elements`` vectors. RuntimeError where it is made already."""
+        self._new("flat_new", _arrays.size(max_elements, "max_elements"))
+
+    def add_items(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None) -> None:
+        """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 1.
+
+        Without ``ids`` labels count on from the number of rows ever added. A label that is there gets the new vector.
+        RuntimeError where widths or numbers of labels differ or the index is full; ValueError for NaN and infinity.
+        """
+        self._add(data, ids, 1, False)
+
+    def delete_vector(self, label: int) -> None:
+        """Removes a label; one that isn't there is passed over."""
+        self._call("flat_remove", _arrays.size(label, "label"))
+
+    def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
+        """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
+
+        ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap; or a
+        list with one for each query. RuntimeError where fewer than ``k`` are found.
+        """
+        long = bool(self._handle) and self._stat(_native.STAT_COUNT) * self._dim > _SHORT
+        return self._query(data, k, 0, num_threads, filter, long)
+
+    def load_index(self, path_to_index: Path, max_elements: int = 0) -> None:
+        """Reads a brute-force file, in the place of what there is. Room as in the file where ``max_elements`` is less than
+        its count. RuntimeError where it can't be read or is damaged; the index is then what it was."""
+        self._load("load_index", "flat_load", path_to_index, _arrays.size(max_elements, "max_elements"))

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from typing import Any, Optional, Tuple
+
+import numpy as np
+import numpy.typing as npt
+
+from shale import _arrays, _native
+from shale._arrays import F32, U64
+from shale._base import MAX_THREADS, Path, Results, cores, space_and_dim
+
+
+class ShardedIndex(_native.Owner):
+    """A directory of graphs of hnswlib-mmap, one a shard, over vectors that the caller holds, in memory or in a mapped file.
+
+    ``space`` is ``"l2"``, ``"ip"`` or ``"cosine"``, ``dim`` the number of values a vector.
+    """
+
+    num_threads: int
+
+    def __init__(self, space: str, dim: int) -> None:
+        self._space, self._dim = space_and_dim(space, dim)
+        self.num_threads = cores()
+        self._ef = 50
+        self._global = False
+        self._shards = self._total = 0
+        self._kept: Any = None  # arrays that the library reads
+        self._opened: Optional[Tuple[Any, ...]] = None  # how, for a child of fork to do it again
+
+    def __repr__(self) -> str:
+        return (
+            f"<hnswlib.ShardedIndex(space='{self._space}', dim={self._dim}, shards={self._shards}, elements={self._total})>"
+        )
+
+    @property
+    def space(self) -> str:
+        return self._space
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    @property
+    def ef(self) -> int:
+        """Candidates that a search keeps in each shard."""
+        return self._ef
+
+    @ef.setter
+    def ef(self, ef: int) -> None:
+        self.set_ef(ef)
+
+    def set_ef(self, ef: int) -> None:
+        """Sets the number of candidates that a search keeps in each shard."""
+        self._ef = _arrays.size(ef, "ef")
+
+    def set_num_threads(self, num_threads: int) -> None:
+        """Sets the number of threads of calls that don't say how many."""
+        self.num_threads = num_threads
+
+    def get_total_elements(self) -> int:
+        """The number of vectors."""
+        return self._total
+
+    def get_num_shards(self) -> int:
+        """The number of shards."""
+        return self._shards
+
+    def build_shard(
+        self, vectors: npt.ArrayLike, output_dir: Path, shard_idx: int, start_idx: int, M: int = 8, ef_construction: int = 200,
+        num_threads: int = -1,
+    ) -> None:  # fmt: skip
+        """Builds the graph of ``vectors`` (n, dim), which are rows ``start_idx`` and on of the whole, and writes it.
+
+        ``output_dir`` is made where its parent exists. The vectors aren't changed. RuntimeError for shapes that don't fit
+        and for what can't be written; ValueError for NaN and infinity.
+        """
+        rows = np.require(vectors, F32, ["C", "A"])
+        if rows.ndim != 2:
+            raise RuntimeError(f"Vectors must be a 2D array, not one of {rows.ndim} dimensions")
+        if rows.shape[1] != self._dim:
+            raise RuntimeError(f"Vector dimension mismatch (got {rows.shape[1]}, expected {self._dim})")
+        _native.call(
+            "shard_build", _native.at(rows), _native.FLOAT32, *rows.shape, _native.SPACES[self._space],
+            _native.file_name(output_dir), _arrays.size(shard_idx, "shard_idx"), _arrays.size(start_idx, "start_idx"),
+            _arrays.links(M), max(_arrays.size(ef_construction, "ef_construction"), M), self._threads(num_threads), long=True,
+        )  # fmt: skip
+
+    def save_metadata(self, output_dir: Path, n_shards: int, total_elements: int, M: int, ef_construction: int) -> None:
+        """Writes ``index.meta``, once all shards are built."""
+        shards, total = _arrays.size(n_shards, "n_shards"), _arrays.size(total_elements, "total_elements")
+        _native.call(
+            "shards_describe", _native.file_name(output_dir), _native.SPACES[self._space], self._dim, shards, total,
+            _arrays.size(M, "M"), _arrays.size(ef_construction, "ef_construction"),
+        )  # fmt: skip
+        self._shards, self._total = shards, total
+
+    def load_shards(self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int) -> None:
+        """Opens shards over float32 ``external_vectors`` (n, dim), all rows in global order, which are read where they lie."""
+        self._load(output_dir, _arrays.attached(external_vectors, self._dim, False), n_shards, False)
+
+    def load_shards_fp16(
+        self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int, use_mmap_graphs: bool = False
+    ) -> None:
+        """Opens shards over float16 ``external_vectors`` (n, dim), or their view as uint16.
+
+        ``use_mmap_graphs``: the graphs too are in memory only as far as searches need them.
+        """
+        self._load(output_dir, _arrays.attached(external_vectors, self._dim, True), n_shards, bool(use_mmap_graphs))
+
+    def _load(self, output_dir: Path, given: Any, n_shards: int, mapped: bool) -> None:
+        rows, kind = given
+        _arrays.check_lengths(rows, self._space)
+        shards, name = _arrays.size(n_shards, "n_shards"), _native.file_name(output_dir)
+        self._opened = (name, shards, mapped, rows, kind)
+        new = self._open()
+        old, self._handle, kept = self._handle, new, self._kept
+        self._kept, self._shards, self._total = rows, shards, rows.shape[0]
+        if old:
+            _native.lib.close(old)
+        del kept  # until here: searches under way may read it
+
+    def _open(self) -> int:
+        """What the library holds of the shards."""
+        assert self._opened is not None
+        name, shards, mapped, rows, kind = self._opened
+        space = _native.SPACES[self._space]
+        handle = _native.make("shards_open", name, space, self._dim, shards, self._global, mapped, 0, long=True)
+        try:
+            _native.check(
+                _native.lib.shards_attach(handle, _native.at(rows), kind, *rows.shape, _arrays.in_file(rows))
+            )
+        except BaseException:
+            _native.lib.close(handle)
+            raise
+        return handle
+
+    def _heir(self, handle: int) -> Optional[int]:
+        """Opens the shards anew in a child of fork."""
+        return self._open() if _native.forked_since(handle) else None
+
+    def set_labels_are_global(self, value: bool) -> None:
+        """Says that labels in the graphs are those of the whole, so that the number of a shard's first row isn't added."""
+        if self._handle:
+            self._call("shards_set_global", bool(value))
+        self._global = bool(value)
+
+    def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1) -> Results:
+        """The ``k`` nearest of each row of ``data``, of all shards: labels uint64 (n, k) and distances float32 (n, k).
+
+        Where fewer are found label 2**64 - 1 and distance inf follow.
+        """
+        return self._query(data, None, k, num_threads)
+
+    def knn_query_selective(self, data: npt.ArrayLike, shard_ids: npt.ArrayLike, k: int = 1, num_threads: int = -1) -> Results:
+        """Like :meth:`knn_query`, in shards ``shard_ids`` (s,) alone; those past the end are passed over."""
+        parts = np.asarray(shard_ids)
+        if parts.ndim != 1:
+            raise RuntimeError(f"shard_ids must be a 1D array, not one of {parts.ndim} dimensions")
+        if parts.size and parts.dtype.kind not in "iub":
+            parts = parts.astype(np.int64, casting="unsafe")
+        inside = parts[(parts >= 0) & (parts < 2**32 - 1)] if parts.size else parts
+        return self._query(data, np.ascontiguousarray(inside, np.uint32), k, num_threads)
+
+    def _query(self, data: npt.ArrayLike, parts: Optional[npt.NDArray[np.uint32]], k: int, num_threads: int) -> Results:
+        array, kind, count, dim = _arrays.rows(data)
+        if dim != self._dim:
+            raise RuntimeError(f"Query dimension mismatch (got {dim}, expected {self._dim})")
+        labels, distances = np.empty((count, k), U64), np.empty((count, k), F32)
+        if k == 0 or count == 0:
+            _arrays.size(k, "k")
+            return labels, distances
+        kept = self._kept
+        query = (
+            _native.address(array), kind, count, dim, k, self._ef, min(self._threads(num_threads), count), 0, 0, 1,
+            _native.address(labels), _native.address(distances), 0, 0 if parts is None else _native.address(parts),
+            -1 if parts is None else parts.size,
+        )  # fmt: skip
+        self._attempt(lambda handle: _native.in_background(_native.lib.search, _native.query(handle, *query)))
+        del kept
+        return labels, distances
+
+    def _threads(self, num_threads: int) -> int:
+        if num_threads <= 0:
+            num_threads = self.num_threads if self.num_threads > 0 else cores()
+        return min(num_threads, MAX_THREADS)
+
+    def _failure(self, status: int) -> Exception:
+        if status == _native.CLOSED and not self._handle:
+            return RuntimeError("The index is not loaded: call load_shards first")
+        return _native.failure(status)
