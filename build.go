@@ -50,6 +50,9 @@ func New(dim int, o Options) (*Index, error) {
 	return &Index{graph: graph}, nil
 }
 
+// FromGraph makes an index of a graph, which it takes over.
+func FromGraph(graph *hnsw.Index) *Index { return &Index{graph: graph} }
+
 // Build makes an index of rows, which are copied. It refuses NaN and infinity. AutoStorage takes what Suggest does.
 //
 // With GraphOnly rows are attached in the place of being copied: see Index.Attach. AutoStorage makes no codes then.

@@ -72,6 +72,9 @@ func goIndexBuild(from unsafe.Pointer, output, options *C.char, progress C.int64
 		if err != nil {
 			return err
 		}
+		if labels != nil && len(labels) != src.Rows() {
+			return valueError("%d labels for %d vectors", len(labels), src.Rows())
+		}
 		o.Labels = labels
 		if out != nil {
 			x, err := shale.BuildFrom(ctx, src, o)

@@ -22,6 +22,8 @@ import (
 // rootIndex is an index of the root package and the label that follows.
 type rootIndex struct {
 	*shale.Index
+	path    string // that it was opened from, and how
+	options shale.OpenOptions
 
 	mu      sync.Mutex
 	counted bool   // next is known
@@ -64,7 +66,7 @@ func goIndexOpen(path, options *C.char, out, job *C.int64_t) status {
 		if err != nil {
 			return err
 		}
-		*out = table.add(&rootIndex{Index: x})
+		*out = table.add(&rootIndex{Index: x, path: name, options: o})
 		return nil
 	})
 }

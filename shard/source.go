@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -60,7 +61,7 @@ func (s spread) pick(ctx context.Context, src Source, fn func(i int, row []float
 		for next < s.n && s.at(next) < first+rows.Rows() {
 			rows.Decode(s.at(next)-first, row)
 			if !vector.Finite(row) {
-				return fmt.Errorf("row %d holds NaN or infinity", s.at(next))
+				return fmt.Errorf("row %d: %w", s.at(next), hnsw.ErrNotFinite)
 			}
 			if err := fn(next, row); err != nil {
 				return err

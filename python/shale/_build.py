@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from ctypes import Structure, byref, c_char_p, c_int64
-from typing import Any, Union
+from typing import Any, Callable, Union
 
 import numpy.typing as npt
 
-from shale import _errors, _jobs, _native, _reports, _vectors
+from shale import _jobs, _native, _reports, _vectors
 from shale._index import Index, Keep, Metric, Storage, encode, layout
 from shale._jobs import Progress
 from shale._reports import BuildPlan, Verified
@@ -104,13 +104,12 @@ def build(
     handle = c_int64()
     name = None if output is None else c_char_p(_native.file_name(output))
     with _jobs.Watch(progress) as watch:
-        status = _jobs.run(
+        _attempt(
             lambda job: _native.lib.index_build(
                 byref(source), name, c_char_p(text), c_int64(watch.handle), byref(handle) if output is None else None, job
             ),
             watch.look,
         )  # fmt: skip
-        _errors.check(status)
     del kept
     if output is None:
         return Index._of(handle.value, "")
@@ -138,13 +137,18 @@ def plan(
     text = encode(_options(metric, memory, shards, copies, blocks, storage, keep, m, ef_construction, 100, None))
     source, kept = _source(vectors, None)
     report = c_int64()
-    _errors.check(_native.lib.index_plan(byref(source), c_char_p(text), byref(report)))
+    _jobs.attempt(lambda: int(_native.lib.index_plan(byref(source), c_char_p(text), byref(report))))
     del kept
     told = _jobs.text(report.value)
     return BuildPlan(
         shards=told["Shards"], shard_rows=told["ShardRows"], sample_rows=told["SampleRows"], memory_bytes=told["MemoryBytes"],
         disk_bytes=told["DiskBytes"], index_bytes=told["IndexBytes"], copies=told["Copies"],
     )  # fmt: skip
+
+
+def _attempt(begin: Callable[[Any], int], watch: Callable[[], None] | None = None) -> None:
+    """Begins a job that is about no object, and waits for it."""
+    _jobs.attempt(lambda: _jobs.run(begin, watch))
 
 
 def _options(
@@ -200,7 +204,7 @@ def open_index(
         "memory": _vectors.memory(memory), "mapped": bool(mmap), "metric": metric or "", "dim": _vectors.count(dim, "dim"),
     })  # fmt: skip
     handle = c_int64()
-    _errors.check(_jobs.run(lambda job: _native.lib.index_open(name, options, byref(handle), job)))
+    _attempt(lambda job: _native.lib.index_open(name, options, byref(handle), job))
     return Index._of(handle.value, os.fspath(path))
 
 
@@ -212,5 +216,5 @@ def verify(path: Path) -> Verified:
     """
     name = _native.file_name(path)
     report = c_int64()
-    _errors.check(_jobs.run(lambda job: _native.lib.verify(name, byref(report), job)))
+    _attempt(lambda job: _native.lib.verify(name, byref(report), job))
     return _reports.of(Verified, _jobs.text(report.value))

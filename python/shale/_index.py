@@ -10,13 +10,13 @@ import tempfile
 import threading
 from ctypes import byref, c_int64
 from types import TracebackType
-from typing import Any, Callable, Literal, Sequence, Union
+from typing import Any, Callable, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from shale import _errors, _jobs, _native, _reports, _vectors
-from shale._filters import Filters
+from shale._filters import Filter, Filters
 from shale._jobs import Progress
 from shale._reports import IndexInfo, SearchResult, Tuned
 from shale._vectors import Path
@@ -25,10 +25,6 @@ Metric = Literal["l2", "ip", "cosine"]
 Storage = Literal["auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8"]
 Keep = Literal["auto", "fp32", "fp16", "sq8", "none"]
 Format = Literal["auto", "directory", "file", "hnswlib"]
-
-#: One filter: a callable (label) -> bool, a boolean array indexed by label, labels, or a pyroaring bitmap.
-#: A list of filters is one for each query.
-Filter = Union[Callable[[int], bool], npt.NDArray[Any], Sequence[int], "set[int]", "frozenset[int]", range, Any]
 
 _pack_query = struct.Struct("10q2d4q").pack
 _pack_tuning = struct.Struct("10qd").pack
@@ -72,7 +68,8 @@ class Index(_native.Owner):
         options = layout(metric, storage, keep, m, ef_construction, seed)
         options["capacity"] = _vectors.count(capacity, "capacity")
         handle = c_int64()
-        _errors.check(_native.lib.index_new(_vectors.count(dim, "dim", 1), encode(options), byref(handle)))
+        length, text = _vectors.count(dim, "dim", 1), encode(options)
+        _jobs.attempt(lambda: int(_native.lib.index_new(length, text, byref(handle))))
         self._adopt(handle.value, "")
 
     @classmethod
@@ -379,15 +376,8 @@ class _Search:
     def _fill(self, labels: npt.NDArray[np.uint64], distances: npt.NDArray[np.float32]) -> None:
         if self._filter is None:
             return self._call(None, labels, distances)
-        filters = Filters(self._filter, self._rows.count)
-        try:
+        with Filters(self._filter, self._rows.count) as filters:
             self._call(filters, labels, distances)
-        except RuntimeError:
-            if filters.raised is not None:
-                raise filters.raised from None
-            raise
-        finally:
-            filters.close()
 
     def _call(self, filters: Filters | None, labels: npt.NDArray[np.uint64], distances: npt.NDArray[np.float32]) -> None:
         asks_python = filters is not None and filters.asks_python

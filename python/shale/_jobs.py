@@ -36,6 +36,17 @@ def run(begin: Callable[[Any], int], watch: Callable[[], None] | None = None) ->
         raise
 
 
+def attempt(call: Callable[[], int]) -> None:
+    """Makes a call that is about no object; in a child of fork the library is loaded afresh for it."""
+    while True:
+        status = call()
+        if status == _native.OK:
+            return
+        if status != _native.FORKED:
+            raise _errors.failure(status)
+        _native.take_over()
+
+
 def text(handle: int) -> Any:
     """The report that a handle names, which is freed."""
     try:
@@ -66,7 +77,7 @@ class Watch:
     def __enter__(self) -> Watch:
         if self._tell is not None:
             handle = c_int64()
-            _errors.check(_native.lib.progress_new(byref(handle)))
+            attempt(lambda: _native.lib.progress_new(byref(handle)))
             self.handle = handle.value
         return self
 

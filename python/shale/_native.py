@@ -134,6 +134,12 @@ def heir(handle):
         return new.value
 
 
+def take_over():
+    """In a child of fork: loads the library afresh, unless that was done."""
+    with _estate_lock:
+        _take_over()
+
+
 def _take_over():
     """Loads the library afresh if this process was forked from the one that loaded it."""
     global lib, _last_before_fork
@@ -239,8 +245,7 @@ def call(name, *arguments, long=False):
             return
         if status != FORKED:
             raise failure(status)
-        with _estate_lock:
-            _take_over()
+        take_over()
 
 
 def make(name, *arguments, long=False):

@@ -59,6 +59,8 @@ def _identity(array: npt.NDArray[Any]) -> str:
 def labels(given: npt.ArrayLike, count: int | None = None) -> npt.NDArray[np.uint64]:
     """Labels as a C-contiguous array of uint64; ``count`` is how many there must be."""
     array = np.atleast_1d(np.asarray(given))
+    if array.dtype.kind == "f" and not isinstance(given, (np.ndarray, np.generic)):
+        array = np.atleast_1d(np.asarray(given, dtype=object))  # integers beyond int64 beside others
     if array.ndim != 1:
         raise ValueError(f"labels have {array.ndim} dimensions, not one")
     if count is not None and array.size != count:
@@ -76,7 +78,10 @@ def labels(given: npt.ArrayLike, count: int | None = None) -> npt.NDArray[np.uin
 
 def _of_objects(array: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     """Python's integers, some of which are too large for int64."""
-    numbers = [operator.index(one) for one in array]
+    try:
+        numbers = [operator.index(one) for one in array]
+    except TypeError as error:
+        raise TypeError(f"labels must be integers: {error}") from error
     if min(numbers) < 0 or max(numbers) >= 2**64:
         raise ValueError("labels must be 0 to 2**64 - 1")
     return np.array(numbers, np.uint64)
