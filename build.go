@@ -10,19 +10,21 @@ import (
 
 // Options says what an index is like and how to build it. The zero value of a field means its default.
 type Options struct {
-	Metric         Metric   // default L2
-	Storage        Storage  // what searches walk over; default AutoStorage: codes of a cache line or two, or short rows
-	Keep           Keep     // rows that distances come from; default AutoKeep: half floats beside codes where that is safe
-	M              int      // links a new row gets a level: more find more and take more memory; default 16
-	BaseLinks      int      // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
-	EfConstruction int      // rows looked at for a new row's links: more build a better graph, more slowly; default 200
-	Seed           uint64   // of the random levels; same seed, rows and one thread give the same index; default 100
-	Labels         []uint64 // of the rows built from, one each; default 0, 1, …
-	Threads        int      // that build; default GOMAXPROCS
-	GraphOnly      bool     // keep links and labels alone; vectors are attached, and stay where they are: see Index.Attach
-	Capacity       int      // rows to make room for at once, of an index that starts empty
+	Metric         Metric    // default L2
+	Storage        Storage   // what searches walk over; default AutoStorage: codes of a cache line or two, or short rows
+	Keep           Keep      // rows that distances come from; default AutoKeep: half floats beside codes where that is safe
+	M              int       // links a new row gets a level: more find more and take more memory; default 16
+	BaseLinks      int       // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
+	EfConstruction int       // rows looked at for a new row's links: more build a better graph, more slowly; default 200
+	Seed           uint64    // of the random levels; same seed, rows and one thread give the same index; default 100
+	Labels         []uint64  // of the rows built from, one each; default 0, 1, …
+	Threads        int       // that build; default GOMAXPROCS
+	PQ             PQOptions // of a Storage that is PQ
+	GraphOnly      bool      // keep links and labels alone; vectors are attached, and stay where they are: see Index.Attach
+	Capacity       int       // rows to make room for at once, of an index that starts empty
 
-	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
+	Progress func(done int)        // told the number of rows added now and then, from one goroutine at a time
+	Training func(done, total int) // told of the steps of training PQ's codes, before
 }
 
 func (o Options) config(dim, rows int, halfIsSafe bool) (hnsw.Config, error) {
@@ -33,6 +35,7 @@ func (o Options) config(dim, rows int, halfIsSafe bool) (hnsw.Config, error) {
 	return hnsw.Config{
 		Dim: dim, Metric: o.Metric, Storage: storage, Codes: codes,
 		M: o.M, BaseLinks: o.BaseLinks, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: rows,
+		Quantizer: o.PQ.Quantizer,
 	}, err
 }
 
@@ -85,7 +88,7 @@ func Build(ctx context.Context, rows Matrix, o Options) (*Index, error) {
 }
 
 func fill(ctx context.Context, graph *hnsw.Index, rows Matrix, o Options) error {
-	err := graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+	err := graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, Training: o.Training})
 	if err != nil {
 		return err
 	}
@@ -97,7 +100,7 @@ func fillGraph(ctx context.Context, graph *hnsw.Index, rows Matrix, o Options) e
 	if err := graph.Attach(rows, hnsw.AttachOptions{Mapped: true}); err != nil {
 		return err
 	}
-	return graph.AddAttached(ctx, rows.Rows(), o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+	return graph.AddAttached(ctx, rows.Rows(), o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, Training: o.Training})
 }
 
 // Attach gives an index of links alone its vectors, float32 or float16, element i's in row i, as they were when it was built.

@@ -48,6 +48,9 @@ type SearchOptions struct {
 	// to find that share of its true neighbours, 0 to 1. Default: the share of Index.Effort where Ef is left to it too, or 0.98.
 	Probes int
 	Share  float64
+	// Threads is the most goroutines that look into the shards of one query at the same time; fewer where there is too little
+	// to do for them. Default 1; in a batch of fewer queries than threads, as many as are left for each.
+	Threads int
 }
 
 // ErrReadOnly reports a change of an index that has several shards, or rows on disk or elsewhere.
@@ -73,7 +76,7 @@ func (x *Index) shardOptions(o SearchOptions) shard.SearchOptions {
 	if o.Ef <= 0 && o.Probes <= 0 && o.Share == 0 {
 		o.Share = x.Effort().Share
 	}
-	return shard.SearchOptions{SearchOptions: x.options(o), Probes: o.Probes, Share: o.Share, Stats: o.Stats}
+	return shard.SearchOptions{SearchOptions: x.options(o), Probes: o.Probes, Share: o.Share, Threads: o.Threads, Stats: o.Stats}
 }
 
 // Search gives the k vectors nearest to query, nearest first, ties by smaller label; fewer where there are fewer.

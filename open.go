@@ -22,13 +22,18 @@ type OpenOptions struct {
 	// were given them, and not those of rows within the shard.
 	LabelsAreGlobal bool
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
-	// codes, searches of an index directory read rows from disk, and the index can't be changed.
+	// codes, searches of an index directory read rows from disk; where it doesn't hold links and codes either, or there are no
+	// codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index can't be
+	// changed then.
 	Memory int64
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
 	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written once
 	// to files without a name, since they can't be searched as they lie.
 	Mapped bool
+	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set; default: as
+	// many as Memory holds, none if it is 0.
+	Resident int
 }
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
@@ -40,6 +45,9 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	path = filepath.Clean(path)
 	if (format == File || format == Hnswlib) && o.Mapped {
 		return nil, fmt.Errorf("open index: only an index directory or a graph can be mapped, and %s is a %s: convert it", path, format)
+	}
+	if o.Resident != 0 && !o.Mapped {
+		return nil, fmt.Errorf("open index: %d shards are asked to be in memory, but the others aren't mapped", o.Resident)
 	}
 	if err := fits(path, format, o); err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
@@ -111,7 +119,7 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 			return err
 		}
 		if m.Build != nil {
-			return fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", dir, ErrNotIndex)
+			return unfinished(dir, ": build it again, and it goes on")
 		}
 		shards, graph, err := openFiles(ctx, dir, m, o)
 		if err == nil {
@@ -127,10 +135,15 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 	}
 }
 
+// unfinished says that the index in dir isn't one yet, and what to do about it.
+func unfinished(dir, advice string) error {
+	return fmt.Errorf("%s: %w: its build isn't finished%s", filepath.Join(dir, manifest.Name), ErrNotIndex, advice)
+}
+
 // openFiles opens what m names: shards, where there are several or where a graph is mapped, or has its rows elsewhere or on
 // disk; or else a graph.
 func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) (*shard.Index, *hnsw.Index, error) {
-	if err := m.Check(dir); err != nil {
+	if err := checkDirectory(dir, m); err != nil {
 		return nil, nil, err
 	}
 	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == vector.External.String()
@@ -139,12 +152,35 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 		if err != nil {
 			return nil, nil, err
 		}
-		readOnly = plan.RowsOnDisk
+		readOnly = plan.RowsOnDisk || plan.MappedShards > 0
 	}
 	if readOnly {
-		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped})
+		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})
 	return nil, x, err
+}
+
+// checkDirectory tests that the files in dir are those that m is of, and as it says.
+func checkDirectory(dir string, m *manifest.Manifest) error {
+	if err := m.Check(dir); err != nil {
+		return err
+	}
+	if err := m.CheckContent(dir); err != nil {
+		return err
+	}
+	for _, s := range m.Shards {
+		info, err := store.Inspect(filepath.Join(dir, s.File))
+		if err != nil {
+			return err
+		}
+		if storage, keep := storageOf(info.Config); storage != m.Storage || keep != m.Keep {
+			return &store.FormatError{
+				File: filepath.Join(dir, manifest.Name), Offset: -1, Field: "storage and keep",
+				Reason: fmt.Sprintf("%q and %q, those of %s are %q and %q", m.Storage, m.Keep, s.File, storage, keep),
+			}
+		}
+	}
+	return nil
 }

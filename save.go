@@ -54,7 +54,7 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	if format == ForkShards {
 		shards := x.forkShards()
 		if shards == nil {
-			return fmt.Errorf("the rows of its shards, of which there are %d, don't follow each other, as those of hnswlib-mmap must: build an index of one shard",
+			return fmt.Errorf("the rows of its shards, of which there are %d, don't follow each other, as those of hnswlib-mmap must: build it anew as an index of one shard",
 				x.shards.Shards())
 		}
 		return shard.WriteFork(ctx, path, shards)
@@ -64,7 +64,7 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	case graph == nil && format == Directory && x.shards.GraphOnly():
 		return x.saveGraphs(ctx, path, o)
 	case graph == nil && x.shards.Shards() > 1:
-		return fmt.Errorf("%d shards can't become one graph: build an index of one shard", x.shards.Shards())
+		return fmt.Errorf("%d shards can't become one graph: build it anew as an index of one shard", x.shards.Shards())
 	case graph == nil:
 		return ErrReadOnly
 	}
@@ -215,7 +215,7 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	storage, keep := storageOf(c)
 	return &manifest.Manifest{
 		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
-		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep,
+		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep, Product: productOf(c),
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
 		Tuned: x.tuned.Load(), Vectors: x.vectors, Shards: []manifest.Shard{shard},
 	}, nil

@@ -37,7 +37,7 @@ func (o ShardOptions) lower(dim int) (shard.BuildOptions, error) {
 	b := shard.BuildOptions{
 		Config: c, Labels: o.Labels, Shards: o.Shards, Copies: o.Copies, Centroids: o.Centroids, Memory: o.Memory, Blocks: o.Blocks,
 		Threads: o.Threads, Replace: o.Replace,
-		Complete: func(m *manifest.Manifest) { m.Storage, m.Keep = storageOf(c) },
+		Complete: func(m *manifest.Manifest) { m.Storage, m.Keep = storageOf(c); m.Product = productOf(c) },
 	}
 	if o.Step != nil {
 		b.Progress = func(p shard.Progress) { o.Step(p.Step, p.Done, p.Total) }

@@ -14,7 +14,7 @@ import (
 type Storage uint8
 
 // The storages. RaBitQ's codes are of rotated rows, which suits any data; the scalar ones (SQ) save the rotation of a
-// query and suit data whose dimensions are alike.
+// query and suit data whose dimensions are alike; those of product quantization (PQ) are trained on the rows.
 const (
 	AutoStorage Storage = iota // what suits the rows' length and, to Build, the rows: see Suggest
 	Float32                    // four bytes a value
@@ -26,6 +26,7 @@ const (
 	RaBitQ8
 	SQ4
 	SQ8
+	PQ // product quantization: see Options.PQ
 )
 
 // storages holds each storage's name and codes.
@@ -43,6 +44,7 @@ var storages = [...]struct {
 	RaBitQ8:     {"rabitq8", hnsw.Codes{Kind: quant.RaBitQ, Bits: 8}},
 	SQ4:         {"sq4", hnsw.Codes{Kind: quant.Scalar, Bits: 4}},
 	SQ8:         {"sq8", hnsw.Codes{Kind: quant.Scalar, Bits: 8}},
+	PQ:          {"pq", hnsw.Codes{Kind: quant.Product, Bits: 8}},
 }
 
 // Storages lists the names that ParseStorage reads.
@@ -61,14 +63,14 @@ func (s Storage) String() string {
 	return fmt.Sprintf("Storage(%d)", uint8(s))
 }
 
-// ParseStorage reads a storage's name: auto, fp32, fp16, rabitq1 to rabitq4, rabitq8, sq4 or sq8.
+// ParseStorage reads a storage's name: auto, fp32, fp16, rabitq1 to rabitq4, rabitq8, sq4, sq8 or pq.
 func ParseStorage(name string) (Storage, error) {
 	for i, s := range storages {
 		if strings.EqualFold(name, s.name) {
 			return Storage(i), nil
 		}
 	}
-	return 0, unknown("storage", name, Storages(), "pq", "rabitq5", "rabitq6", "rabitq7")
+	return 0, unknown("storage", name, Storages(), "rabitq5", "rabitq6", "rabitq7")
 }
 
 // unknown is the error for a name that is none of the choices; some are planned.
@@ -184,6 +186,11 @@ func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, err
 		storage = autoStorage(dim, rows)
 	}
 	codes := storages[storage].codes
+	if storage == PQ {
+		codes = o.PQ.codes()
+	} else if o.PQ != (PQOptions{}) {
+		return codes, 0, fmt.Errorf("searches that walk over %v read no codes of product quantization", storage)
+	}
 	switch {
 	case codes.Bits == 0 && o.Keep != AutoKeep && o.Keep.String() != storage.String():
 		return codes, 0, fmt.Errorf("searches that walk over %v rows keep just these: keep %v goes with codes", storage, o.Keep)
@@ -205,6 +212,9 @@ func storageOf(c hnsw.Config) (storage, keep string) {
 	keep = c.Storage.String()
 	if c.Codes.Bits == 0 {
 		return keep, keep
+	}
+	if c.Codes.Kind == quant.Product {
+		return PQ.String(), keep
 	}
 	return fmt.Sprintf("%v%d", c.Codes.Kind, c.Codes.Bits), keep
 }

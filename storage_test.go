@@ -131,7 +131,7 @@ func TestNamesComeBack(t *testing.T) {
 			t.Errorf("%s was read as %v, %v", name, k, err)
 		}
 	}
-	for _, name := range []string{"", "pq", "rabitq5", "fp64"} {
+	for _, name := range []string{"", "rabitq5", "fp64"} {
 		if _, err := shale.ParseStorage(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16, rabitq1") {
 			t.Errorf("storage %q: %v", name, err)
 		}
@@ -149,6 +149,8 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 		"rabitq2 with sq8": {Storage: shale.RaBitQ2, Keep: shale.KeepSQ8},
 		"rabitq8 alone":    {Storage: shale.RaBitQ8, Keep: shale.KeepNone},
 		"sq4 alone":        {Storage: shale.SQ4, Keep: shale.KeepNone},
+		"pq alone":         {Storage: shale.PQ, Keep: shale.KeepNone, PQ: shale.PQOptions{Bits: 4}},
+		"pq with sq8":      {Storage: shale.PQ, Keep: shale.KeepSQ8, PQ: shale.PQOptions{Subvectors: 15, Rotate: true}},
 	}
 	for _, name := range shale.Storages() {
 		storage, err := shale.ParseStorage(name)

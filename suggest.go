@@ -172,7 +172,7 @@ func (b *blur) of(codes hnsw.Codes) (float64, error) {
 	for i, near := range b.near {
 		if gap := near[1].distance - near[0].distance; gap > 0 {
 			s.Bind(b.queries[i])
-			shares = append(shares, float64(s.Bound(near[0].id))/quant.Sigmas/float64(gap))
+			shares = append(shares, float64(s.Bound(near[0].id, near[0].distance))/quant.Sigmas/float64(gap))
 		}
 	}
 	if len(shares) == 0 {

@@ -56,19 +56,21 @@ func verifyDirectory(ctx context.Context, dir string) (Report, error) {
 		return r, ctx.Err()
 	}
 	if m.Build != nil {
-		return Report{Problems: []error{fmt.Errorf("%s: %w: its build isn't finished", dir, ErrNotIndex)}}, nil
+		return Report{Problems: []error{unfinished(dir, "")}}, nil
 	}
 	if m.Routing != nil || len(m.Shards) > 1 || m.Shards[0].Blocks != nil {
 		return verifyShards(ctx, dir, m)
 	}
 	r, err := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File))
-	if err == nil && len(r.Problems) == 0 && r.Rows != m.Rows {
-		r.Problems = append(r.Problems, &store.FormatError{
-			File: filepath.Join(dir, manifest.Name), Offset: -1, Field: "rows",
-			Reason: fmt.Sprintf("%d, the shard holds %d", m.Rows, r.Rows),
-		})
+	if err != nil || len(r.Problems) > 0 {
+		return r, err
 	}
-	return r, err
+	if err := checkDirectory(dir, m); err != nil {
+		found, err := problem(err)
+		r.Problems = found.Problems
+		return r, err
+	}
+	return r, nil
 }
 
 // verifyShards checks each shard, the routing, and that they are of one index.
@@ -100,7 +102,11 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 	if len(all.Problems) > 0 {
 		return all, nil
 	}
-	x, err := shard.Open(ctx, dir, m, shard.OpenOptions{})
+	err := checkDirectory(dir, m)
+	var x *shard.Index
+	if err == nil {
+		x, err = shard.Open(ctx, dir, m, shard.OpenOptions{})
+	}
 	if err != nil {
 		r, err := problem(err)
 		all.Problems = r.Problems

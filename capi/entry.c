@@ -200,6 +200,12 @@ EXPORT int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type
 	return goShardsAttach(index, (void *)rows, type, count, dim, mapped);
 }
 
+EXPORT int32_t shale_shards_attach_pq(int64_t index, const uint8_t *codes, int64_t count, int64_t subvectors, const float *books, int64_t centroids, const int64_t *order, int64_t order_count, int32_t mapped)
+{
+	ENTER;
+	return goShardsAttachPq(index, (void *)codes, count, subvectors, (void *)books, centroids, (void *)order, order_count, mapped);
+}
+
 EXPORT int32_t shale_shards_set_global(int64_t index, int32_t global)
 {
 	ENTER;

@@ -107,6 +107,10 @@ int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim, int64
 int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped,
 	int64_t in_memory, int64_t *index, int64_t *job);
 int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped);
+/* Codes of product quantization in the place of rows: count x subvectors bytes, kept by address; books of subvectors x
+ * centroids x (dim / subvectors) values, copied. order: the code of row i is order[i]; NULL: i. Distances are squared L2. */
+int32_t shale_shards_attach_pq(int64_t index, const uint8_t *codes, int64_t count, int64_t subvectors, const float *books,
+	int64_t centroids, const int64_t *order, int64_t order_count, int32_t mapped);
 int32_t shale_shards_set_global(int64_t index, int32_t global);
 
 /* Adds rows under labels or, where they are NULL, under those that follow the number of rows added so far. */

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/vector"
@@ -100,6 +101,30 @@ func goShardsAttach(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim 
 			return err
 		}
 		return x.Attach(m, attachOptions(mapped))
+	})
+}
+
+//export goShardsAttachPq
+func goShardsAttachPq(h C.int64_t, codes *C.uint8_t, count, subvectors C.int64_t, books *C.float, centroids C.int64_t, order *C.int64_t, orderCount C.int64_t, mapped C.int32_t) status {
+	return do(func() error {
+		x, err := object[*shards](h)
+		if err != nil {
+			return err
+		}
+		c := pq.Config{Dim: x.Dim(), Metric: x.Metric(), Subvectors: int(subvectors), Centroids: int(centroids), Bits: 8}
+		if err := c.Check(); err != nil {
+			return valueError("%v", err)
+		}
+		q, err := pq.New(c, view[float32](ptr(books), centroids*C.int64_t(x.Dim())))
+		if err != nil {
+			return err
+		}
+		if count < 0 || count > math.MaxInt64/subvectors {
+			return valueError("%d codes", int64(count))
+		}
+		return x.AttachPQ(q, view[byte](ptr(codes), count*subvectors), hnsw.AttachPQOptions{
+			Mapped: mapped != 0, SquaredL2: true, Order: view[int64](ptr(order), orderCount),
+		})
 	})
 }
 

@@ -140,7 +140,7 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 }
 
 func (b *bench) options(ef int) shale.SearchOptions {
-	return shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Rerank: b.o.Rerank, Slack: b.o.Slack, Probes: b.o.Probes, Share: b.o.Share}
+	return shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Rerank: b.o.Rerank, Slack: b.o.Slack, Probes: b.o.Probes, Share: b.o.Share, Threads: 1}
 }
 
 // time measures passes over all queries until MinTime has gone by.

@@ -17,6 +17,8 @@ type BatchOptions struct {
 	AddOptions
 	Threads  int            // goroutines; 0: GOMAXPROCS
 	Progress func(done int) // called now and then with the number of rows added, from one goroutine at a time
+	// Training is called with the steps done of training product quantization, before any row is added; in the same way.
+	Training func(done, total int)
 }
 
 // AddBatch adds rows under labels, or under 0, 1, … counted on from the number of elements if labels is nil. Slots are
@@ -35,7 +37,7 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	if o.ReplaceDeleted && !x.replacing {
 		return ErrReplaceDisabled
 	}
-	if err := x.trainFor(rows); err != nil {
+	if err := x.trainFor(ctx, rows, o.Training); err != nil {
 		return err
 	}
 	b := &batch{x: x, rows: rows, labels: labels, base: uint64(x.Len()), o: o}

@@ -3,6 +3,8 @@ package hnsw
 import (
 	"context"
 	"testing"
+
+	"github.com/shale-search/shale/vector"
 )
 
 func benchmarkSearch(b *testing.B, o SearchOptions) {
@@ -67,3 +69,32 @@ func BenchmarkAdd(b *testing.B) {
 		must(b, x.Add(uint64(i), v, AddOptions{}))
 	}
 }
+
+// benchmarkLinks searches links alone over rows that lie elsewhere.
+func benchmarkLinks(b *testing.B, packed bool) {
+	_, rows := realData(b)
+	unit := make([]float32, 0, rows.Rows()*rows.Dim())
+	for i := range rows.Rows() {
+		row := decoded(rows, i)
+		vector.Normalize(row)
+		unit = append(unit, row...)
+	}
+	x := external(b, Config{M: 8, EfConstruction: 100}, matrix(b, unit, rows.Dim()))
+	r := &x.Reader
+	if packed {
+		f, err := x.Freeze()
+		must(b, err)
+		defer f.Close()
+		r = &f.Reader
+	}
+	dst := make([]Neighbor, 0, 10)
+	for i := 0; b.Loop(); i++ {
+		at := i % rows.Rows() * rows.Dim()
+		if _, err := r.SearchInto(dst, unit[at:at+rows.Dim()], 10, SearchOptions{Ef: 50}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkLinksPlain(b *testing.B)  { benchmarkLinks(b, false) }
+func BenchmarkLinksPacked(b *testing.B) { benchmarkLinks(b, true) }

@@ -1,13 +1,13 @@
 package hnsw
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/mmap"
-	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -22,20 +22,19 @@ const (
 	driftShare = 0.2
 )
 
-// Codes says what small codes walks read. The zero value means none: they read the rows.
-type Codes struct {
-	Kind quant.Kind
-	Bits int // a dimension: 0 (no codes), 1, 2, 3, 4 or 8
-}
-
 // coder is the codes of a graph's elements and the quantizer that made them.
 type coder struct {
-	q     *quant.Quantizer
+	q     quantizer
 	codes []byte // capacity rows
+
+	outside bool     // codes were attached: they are somebody else's, and aren't saved
+	squared bool     // distances told are squared Euclidean ones where there are no rows
+	mapped  bool     // codes lie in a mapped file
+	order   []uint32 // whose code element i's is; nil: the i-th
 }
 
 // newCoder makes room in g for the codes of all its elements.
-func newCoder(g *graph, q *quant.Quantizer) (*coder, error) {
+func newCoder(g *graph, q quantizer) (*coder, error) {
 	codes, err := g.allocCodes(q.Bytes(g.capacity))
 	return &coder{q: q, codes: codes}, err
 }
@@ -52,15 +51,14 @@ func (g *graph) allocCodes(bytes int) ([]byte, error) {
 // roomForCodes gives the image of a graph that is being filled room for codes, if there are to be any, and gives the whole
 // of it.
 func (r *Reader) roomForCodes(g *graph, m *Image) ([]byte, error) {
-	c := r.cfg.Codes
-	if c.Bits == 0 {
+	if r.cfg.Codes.Bits == 0 {
 		return nil, nil
 	}
-	codes, err := g.allocCodes(quant.Bytes(r.cfg.Dim, c.Bits, g.capacity))
+	codes, err := g.allocCodes(r.cfg.codeBytes(g.capacity))
 	if err != nil {
 		return nil, err
 	}
-	m.Center, m.Codes = make([]float32, r.cfg.Dim), codes[:m.Count*quant.Stride(r.cfg.Dim, c.Bits)]
+	m.Quantizer, m.Codes = make([]float32, r.cfg.QuantizerValues()), codes[:m.Count*r.cfg.CodeStride()]
 	return codes, nil
 }
 
@@ -69,9 +67,9 @@ func (r *Reader) adoptCodes(g *graph, m *Image, codes []byte) error {
 	if r.cfg.Codes.Bits == 0 {
 		return nil
 	}
-	q, err := quant.New(r.cfg.quantConfig(), m.Center)
+	q, err := r.cfg.newQuantizer(m.Quantizer)
 	if err != nil {
-		return &ImageError{"Center", 0, err.Error()}
+		return &ImageError{"Quantizer", 0, err.Error()}
 	}
 	g.coder.Store(&coder{q: q, codes: codes})
 	return nil
@@ -83,17 +81,13 @@ func (c *coder) row(id uint32) []byte {
 	return c.codes[at : at+c.q.Stride()]
 }
 
-func (c *Config) quantConfig() quant.Config {
-	return quant.Config{Dim: c.Dim, Metric: c.Metric, Kind: c.Codes.Kind, Bits: c.Codes.Bits, Seed: c.Seed}
-}
-
 // trainFor trains the index that has no codes yet for rows that are about to be added.
-func (x *Index) trainFor(rows vector.Matrix) error {
+func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, told func(done, total int)) error {
 	switch {
 	case x.cfg.Codes.Bits == 0:
 		return nil
 	case !x.cfg.keepsRows():
-		return x.trainOnce(rows)
+		return x.trainOnce(ctx, rows, told)
 	}
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -104,10 +98,11 @@ func (x *Index) trainFor(rows vector.Matrix) error {
 	if g.coder.Load() != nil || x.Len()+rows.Rows() < trainRows {
 		return nil
 	}
-	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
-	s.add(g.rows.Slice(0, x.Len()))
-	s.add(rows)
-	return x.recode(g, s.mean())
+	q, err := x.train(ctx, told, g.rows.Slice(0, x.Len()), rows)
+	if err != nil {
+		return err
+	}
+	return x.recode(g, q)
 }
 
 // trainRestored trains an index whose image held rows without the codes that its Config asks for.
@@ -115,9 +110,11 @@ func (x *Index) trainRestored(g *graph) error {
 	if x.cfg.Codes.Bits == 0 || g.coder.Load() != nil || x.Len() < trainRows {
 		return nil
 	}
-	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
-	s.add(g.rows.Slice(0, x.Len()))
-	return x.recode(g, s.mean())
+	q, err := x.train(context.Background(), nil, g.rows.Slice(0, x.Len()))
+	if err != nil {
+		return err
+	}
+	return x.recode(g, q)
 }
 
 // tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed
@@ -133,22 +130,22 @@ func (x *Index) tend() error {
 		return nil // closed, or another goroutine was faster
 	}
 	x.nextTend.Store(2 * max(x.changes.Load(), trainRows))
-	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
-	s.add(g.rows.Slice(0, x.Len()))
-	mean := s.mean()
-	if c := g.coder.Load(); c != nil && s.drift(c.q.Center(), mean) < driftShare {
-		return nil
+	rows := g.rows.Slice(0, x.Len())
+	if c := g.coder.Load(); c != nil {
+		if stale, err := c.q.stale(x, rows); err != nil || !stale {
+			return err
+		}
 	}
-	return x.recode(g, mean)
-}
-
-// recode encodes all elements by a quantizer with that center. Nothing changes the graph meanwhile; searches that have
-// begun go on with the codes they have.
-func (x *Index) recode(g *graph, center []float32) error {
-	q, err := quant.New(x.cfg.quantConfig(), center)
+	q, err := x.train(context.Background(), nil, rows)
 	if err != nil {
 		return err
 	}
+	return x.recode(g, q)
+}
+
+// recode encodes all elements by another quantizer. Nothing changes the graph meanwhile; searches that have begun go on with
+// the codes they have.
+func (x *Index) recode(g *graph, q quantizer) error {
 	c, err := newCoder(g, q)
 	if err != nil {
 		return err
@@ -166,7 +163,7 @@ func (c *coder) encode(rows vector.Matrix) {
 	var wg sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), rows.Rows()/step+1) {
 		wg.Go(func() {
-			e, row := c.q.NewEncoder(), make([]float32, rows.Dim())
+			e, row := c.q.encoder(), make([]float32, rows.Dim())
 			for {
 				from := int(next.Add(step)) - step
 				if from >= rows.Rows() {

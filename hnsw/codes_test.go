@@ -137,7 +137,7 @@ func TestCodesAreTrainedOnTheWay(t *testing.T) {
 			t.Fatalf("after %d rows: trained is %v", i+1, trained)
 		}
 	}
-	center := x.graph.Load().coder.Load().q.Center()[0]
+	center := x.graph.Load().coder.Load().q.values()[0]
 	if center < 1 {
 		t.Errorf("the center has stayed at %v", center)
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -44,6 +44,9 @@ type Config struct {
 	// where they lie elsewhere and are attached: see Index.Attach.
 	Storage vector.Type
 	Codes   Codes // that walks read instead of rows; not with a Custom metric
+	// Quantizer makes the codes of product quantization, as Codes asks for it. Default: one that is trained on the first rows
+	// added, and, where rows are kept, again when codes lose much more of the rows that there are by then.
+	Quantizer *pq.Quantizer `json:"-"`
 
 	Capacity      int  // rows to make room for at once
 	FixedCapacity bool // refuse more rows than Capacity with ErrFull, instead of growing
@@ -77,13 +80,11 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("hnsw: capacity is %d, not 0 … %d", c.Capacity, maxRows)
 	case c.Metric > vector.Cosine:
 		return c, fmt.Errorf("hnsw: unknown metric %v", c.Metric)
-	case c.Codes.Bits != 0 && c.Custom != nil:
-		return c, errors.New("hnsw: codes can't estimate the distances of a custom metric")
-	case c.Codes.Bits != 0:
-		if _, err := quant.New(c.quantConfig(), make([]float32, c.Dim)); err != nil {
-			return c, err
-		}
 	}
+	if err := c.checkCodes(); err != nil {
+		return c, err
+	}
+	c.Codes = c.Codes.withDefaults(c.Dim)
 	switch c.Storage {
 	case vector.Float32, vector.Float16, vector.ScaledInt8:
 	case vector.NoRows:

@@ -35,9 +35,9 @@ func (g *graph) allLabels(n int) []uint64 {
 // ShiftLabels adds by to the labels of all elements, which are counted modulo 2⁶⁴: labels of a shard become those of a whole,
 // say. Searches under way end with the labels of before.
 func (f *Frozen) ShiftLabels(by uint64) error {
-	return f.replace(func(g *graph) *graph {
-		n := g.with(g.rows, AttachOptions{Mapped: g.mapped})
+	return f.replace(func(g *graph) (*graph, error) {
+		n := g.with(g.rows, g.mapped)
 		n.shift += by
-		return n
+		return n, nil
 	})
 }

@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -30,7 +31,7 @@ const (
 
 // Attach gives the index its rows, Float32 or Float16, in place of those attached before; searches under way end on these.
 // They are neither copied nor changed and must outlive the index. Where the metric is cosine they must be of length 1, of
-// which a sample is tested; and of what links are there some are, by which ErrOtherRows tells other rows.
+// which a sample is tested. Some links are tested to lead to near rows: ErrOtherRows says that they don't.
 func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
 	x.attaching.Lock()
 	defer x.attaching.Unlock()
@@ -46,7 +47,20 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) error {
 	if err := r.CheckRows(rows, o); err != nil {
 		return err
 	}
-	return r.replace(func(g *graph) *graph { return g.with(rows, o) })
+	return r.replace(func(g *graph) (*graph, error) {
+		n := g.with(rows, o.Mapped)
+		c := n.coder.Load()
+		if c == nil || !c.outside {
+			return n, nil
+		}
+		c, err := c.measured(rows.Slice(0, r.Len()))
+		if err != nil {
+			return nil, err
+		}
+		n.coder.Store(c)
+		n.mapped = n.mapped || c.mapped
+		return n, nil
+	})
 }
 
 // CheckRows gives the error that Attach would give for rows.
@@ -79,13 +93,17 @@ func (r *Reader) CheckRows(rows vector.Matrix, o AttachOptions) (err error) {
 }
 
 // replace puts the graph that with makes of the present one in its place.
-func (r *Reader) replace(with func(*graph) *graph) error {
+func (r *Reader) replace(with func(*graph) (*graph, error)) error {
 	for {
 		g := r.graph.Load()
 		if g == nil {
 			return ErrClosed
 		}
-		if r.graph.CompareAndSwap(g, with(g)) {
+		n, err := with(g)
+		if err != nil {
+			return err
+		}
+		if r.graph.CompareAndSwap(g, n) {
 			return nil
 		}
 	}
@@ -111,11 +129,11 @@ func (c *Config) checkUnit(rows vector.Matrix, step int) error {
 }
 
 // with is a graph of the same arrays and other rows. It takes over the reference that the index holds to g.
-func (g *graph) with(rows vector.Matrix, o AttachOptions) *graph {
+func (g *graph) with(rows vector.Matrix, mapped bool) *graph {
 	n := &graph{
 		m0: g.m0, m: g.m, capacity: g.capacity, links0: g.links0, upper: g.upper, upperAt: g.upperAt, levels: g.levels,
 		labels: g.labels, shift: g.shift, inbound: g.inbound, deleted: g.deleted, ready: g.ready, packed: g.packed,
-		rows: rows, mapped: g.checked || o.Mapped, checked: g.checked, base: g,
+		rows: rows, mapped: g.checked || mapped, checked: g.checked, base: g,
 	}
 	n.refs.Store(1)
 	n.coder.Store(g.coder.Load())
@@ -156,6 +174,8 @@ func (x *Index) nextAttached(n int) (vector.Matrix, error) {
 		return vector.Matrix{}, ErrClosed
 	case !g.attached():
 		return vector.Matrix{}, ErrNoRows
+	case g.coder.Load() != nil && g.coder.Load().outside:
+		return vector.Matrix{}, errors.New("hnsw: elements can't be added to an index that codes are attached to")
 	case n < 0 || n > g.rows.Rows()-from:
 		return vector.Matrix{}, fmt.Errorf("hnsw: %d rows after the first %d asked for, %d are attached", n, from, g.rows.Rows())
 	}

@@ -137,7 +137,7 @@ func renumber(to, from *Image, order []uint32) {
 	}
 	m, m0 := from.Config.M, 2*from.Config.M
 	to.Coded = from.Coded
-	copy(to.Center, from.Center)
+	copy(to.Quantizer, from.Quantizer)
 	code := len(from.Codes) / max(from.Count, 1)
 	lists := 0
 	for i, old := range order {

@@ -59,7 +59,11 @@ func (r *Reader) reallocate(capacity, lists int) error {
 			copy(g.rows.RowBytes(i), old.rows.RowBytes(i))
 		}
 	}
-	if from := old.coder.Load(); from != nil {
+	switch from := old.coder.Load(); {
+	case from == nil:
+	case from.outside:
+		g.coder.Store(from)
+	default:
 		c, err := newCoder(g, from.q)
 		if err != nil {
 			g.free()

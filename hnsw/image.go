@@ -21,9 +21,11 @@ type Image struct {
 	Deleted  []uint32      // bitmap of Count bits
 	Rows     vector.Matrix // Count rows, normalised if the metric is cosine; of External, those attached, if any
 
-	Coded  bool      // whether there are codes: false until the index is trained, and where Config asks for none
-	Center []float32 // of the quantizer, Dim values; none if Config asks for no codes
-	Codes  []byte    // Count rows of quant.Stride bytes, as far as they mean something; none if Config asks for no codes
+	Coded bool // whether there are codes: false until the index is trained, and where Config asks for none
+	// Quantizer is Config.QuantizerValues of what codes are made by: the center or, of product quantization, two measures of
+	// its error, the codebooks and the rotation, if any. None if Config asks for no codes.
+	Quantizer []float32
+	Codes     []byte // Count rows of Config.CodeStride bytes, as far as they mean something; none if Config asks for no codes
 }
 
 // UpperLists is the number of lists that Upper holds.
@@ -62,8 +64,8 @@ func (r *Reader) image(g *graph, lists int) *Image {
 	if e := r.entry.Load(); e != none {
 		m.TopLevel, m.Entry = int(e>>32), uint32(e)
 	}
-	if c := g.coder.Load(); c != nil {
-		m.Coded, m.Center, m.Codes = true, c.q.Center(), c.codes[:n*c.q.Stride()]
+	if c := g.coder.Load(); c != nil && !c.outside {
+		m.Coded, m.Quantizer, m.Codes = true, c.q.values(), c.codes[:n*c.q.Stride()]
 	}
 	return m
 }

@@ -29,7 +29,7 @@ func copyLinks(to, from *Image) {
 	copy(to.Labels, from.Labels)
 	copy(to.Deleted, from.Deleted)
 	to.Coded = from.Coded
-	copy(to.Center, from.Center)
+	copy(to.Quantizer, from.Quantizer)
 	copy(to.Codes, from.Codes)
 }
 
@@ -58,7 +58,7 @@ func contentOf(t *testing.T, withImage func(func(*Image) error) error) []byte {
 	var b []byte
 	must(t, withImage(func(m *Image) error {
 		b = append(b, byte(m.Count), byte(m.TopLevel), byte(m.Entry))
-		for _, part := range [][]byte{bytesOf(m.Links0), m.Levels, bytesOf(m.UpperAt), bytesOf(m.Upper), bytesOf(m.Labels), bytesOf(m.Deleted), bytesOf(m.Center), m.Codes} {
+		for _, part := range [][]byte{bytesOf(m.Links0), m.Levels, bytesOf(m.UpperAt), bytesOf(m.Upper), bytesOf(m.Labels), bytesOf(m.Deleted), bytesOf(m.Quantizer), m.Codes} {
 			b = append(b, part...)
 		}
 		for i := range m.Count {

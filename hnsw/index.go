@@ -134,7 +134,7 @@ func (x *Index) Vector(label uint64, dst []float32) error {
 		return nil
 	}
 	c := g.coder.Load()
-	c.q.NewEncoder().Decode(dst, c.row(id))
+	c.q.encoder().Decode(dst, c.row(id))
 	return nil
 }
 

@@ -3,11 +3,11 @@ package hnsw
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 	"unsafe"
 
-	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -40,7 +40,9 @@ type Memory struct {
 	RowCount  int
 	Mapped    bool // reading rows may fault
 
-	Center, Codes Span // no codes: empty
+	Quantizer, Codes Span // of an index with codes of its own; else empty
+
+	values []float32 // that Quantizer is, for as long as the index is held
 }
 
 // Hold stops all changes of the index and tells where its memory lies, until release is called. Where a change takes longer
@@ -54,7 +56,8 @@ func (x *Index) Hold(patience time.Duration) (m *Memory, release func(), err err
 		x.structure.Unlock()
 		return nil, nil, ErrClosed
 	}
-	return x.memory(g, x.lists), x.structure.Unlock, nil
+	m = x.memory(g, x.lists)
+	return m, func() { runtime.KeepAlive(m.values); x.structure.Unlock() }, nil
 }
 
 // Hold is Index.Hold.
@@ -113,8 +116,9 @@ func (r *Reader) memory(g *graph, lists int) *Memory {
 		first := uintptr(unsafe.Pointer(unsafe.SliceData(g.rows.RowBytes(0))))
 		m.Rows = Span{first, (g.rows.Rows()-1)*g.rows.Stride() + g.rows.Type().RowSize(g.rows.Dim())}
 	}
-	if c := g.coder.Load(); c != nil {
-		m.Center, m.Codes = spanOf(c.q.Center()), spanOf(c.codes)
+	if c := g.coder.Load(); c != nil && !c.outside {
+		m.values = c.q.values()
+		m.Quantizer, m.Codes = spanOf(m.values), spanOf(c.codes)
 	}
 	return m
 }
@@ -175,7 +179,7 @@ func (r *Reader) inherit(m *Memory) (*graph, error) {
 		g.rowBytes = rows
 	}
 	if m.Codes.Len > 0 {
-		q, err := quant.New(m.Config.quantConfig(), stretch[float32](m.Center))
+		q, err := m.Config.newQuantizer(stretch[float32](m.Quantizer))
 		if err != nil {
 			return nil, fmt.Errorf("inherited codes: %w", err)
 		}

@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"github.com/shale-search/shale/internal/mmap"
-	"github.com/shale-search/shale/quant"
 )
 
 // MapFrozen makes a read-only graph of the arrays of m, which lie in mapped files and stay where they are, so that it costs
@@ -42,7 +41,7 @@ func MapFrozen(m *Image, deleted int, owner io.Closer) (*Frozen, error) {
 		f.entry.Store(uint64(m.TopLevel)<<32 | uint64(m.Entry))
 	}
 	if m.Coded {
-		q, err := quant.New(c.quantConfig(), m.Center)
+		q, err := c.newQuantizer(m.Quantizer)
 		if err != nil {
 			return nil, errors.Join(err, ready.Close())
 		}

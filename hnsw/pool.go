@@ -33,8 +33,9 @@ type pool struct {
 	places []uint64 // bitmap of where they go
 	ef     int
 	first  int     // all keys before it have been expanded
-	k      int     // results wanted; of use with slack only
+	k      int     // results wanted; of use with slack and bound only
 	slack  float32 // the walk ends at an open candidate farther than so many times the k-th; 0: never for that reason
+	bound  *Bound  // of walks of other graphs; nil: there are none
 	worst  float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
 }
 
@@ -43,7 +44,7 @@ func (p *pool) reset(ef int) {
 		p.keys, p.places = make([]key, 0, room), make([]uint64, (ef+63)/64)
 	}
 	p.keys = p.keys[:0]
-	p.ef, p.first, p.slack = ef, 0, 0
+	p.ef, p.first, p.slack, p.bound = ef, 0, 0, nil
 	p.worst = float32(math.NaN())
 }
 
@@ -57,9 +58,19 @@ func (p *pool) next() (uint32, bool) {
 	if p.slack > 0 && i >= p.k && p.keys[i].distance() > p.slack*p.keys[p.k-1].distance() {
 		return 0, false
 	}
+	if p.bound != nil && i >= p.k && p.beyond(i) {
+		return 0, false
+	}
 	p.keys[i] |= expanded
 	p.first++
 	return p.keys[i].id(), true
+}
+
+// beyond reports whether the candidate at i, nearest of those open, is too far away for others to be near enough, by what
+// other walks have found. The k nearest have been expanded: the walk has come as near to the query as it does.
+func (p *pool) beyond(i int) bool {
+	kth := key(p.bound.lower(p.keys[p.k-1])) << 32
+	return p.keys[i].distance() > boundMargin*kth.distance()
 }
 
 // peek appends the first n candidates that are still open.

@@ -19,8 +19,8 @@ type Probe struct {
 }
 
 // Probe begins a search for the k nearest to query that keeps max(Ef, k) candidates, which WalkProbes finds. A Stop is
-// refused.
-func (r *Reader) Probe(query []float32, k int, o SearchOptions) (Probe, error) {
+// refused. A plain walk with distances of at least 0 ends early by what those that share b have found; b may be nil.
+func (r *Reader) Probe(query []float32, k int, o SearchOptions, b *Bound) (Probe, error) {
 	if o.Stop != nil {
 		return Probe{}, errors.New("hnsw: a stop condition can't serve a probe")
 	}
@@ -28,20 +28,24 @@ func (r *Reader) Probe(query []float32, k int, o SearchOptions) (Probe, error) {
 	if err != nil {
 		return Probe{}, err
 	}
+	if b != nil && s.task.collector == &s.pool && s.task.k == k && r.cfg.scalable() { // with fewer than k elements there is no k-th
+		s.pool.bound, s.pool.k = b, k
+	}
 	return Probe{r, s}, nil
 }
 
-// WalkProbes finds the candidates of probes, which may be of different graphs. It walks two in turn, as a batch does.
-func WalkProbes(probes []Probe) {
+// WalkProbes finds the candidates of the probes that next gives until it reports false, which may be of different graphs. It
+// walks two in turn, as a batch does.
+func WalkProbes(next func() (Probe, bool)) {
 	var under [lanes]*searcher
-	for busy := true; busy; {
+	for more, busy := true, true; busy; {
 		busy = false
 		for i, s := range under {
-			for s == nil && len(probes) > 0 {
-				if s = probes[0].s; s.task.collector == nil {
-					s = nil // its candidates are known
+			for s == nil && more {
+				var p Probe
+				if p, more = next(); more && p.s.task.collector != nil { // else its candidates are known
+					s = p.s
 				}
-				probes = probes[1:]
 			}
 			if under[i] = s; s == nil {
 				continue
@@ -55,18 +59,22 @@ func WalkProbes(probes []Probe) {
 	}
 }
 
-// Each gives the first n candidates, nearest first by their estimates.
-func (p Probe) Each(n int, f func(Candidate)) {
+// At gives the i-th candidate, nearest first by their estimates. It reports false where there are no more.
+func (p Probe) At(i int) (c Candidate, ok bool) {
 	s := p.s
-	estimated := s.coder != nil && (s.scorer != s.rows || !s.keepsRows())
-	for _, k := range s.task.keys[:min(n, len(s.task.keys))] {
-		c := Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: !estimated}
-		if estimated {
-			c.Off = s.codes.Bound(k.id())
-		}
-		f(c)
+	if i >= len(s.task.keys) {
+		return c, false
 	}
+	k := s.task.keys[i]
+	c = Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: s.coder == nil || s.scorer == s.rows && s.keepsRows()}
+	if !c.Exact {
+		c.Off = s.codes.Bound(k.id(), k.distance())
+	}
+	return c, true
 }
+
+// Final reports whether the distances of candidates are those that are told: there are no rows to rank them by.
+func (p Probe) Final() bool { return !p.s.keepsRows() }
 
 // Score writes the distances of elements to out, by their rows where the index keeps them.
 func (p Probe) Score(ids []uint32, out []float32) {

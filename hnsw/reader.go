@@ -5,7 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -68,7 +68,8 @@ func (r *Reader) Labels() ([]uint64, error) {
 	return labels, nil
 }
 
-// rowScorer scores elements against a query, which is its own or an element. vector.RowScorer and quant.Scorer are.
+// rowScorer scores elements against a query, which is its own or an element. vector.RowScorer, quant.Scorer and pq.Scorer
+// are.
 type rowScorer interface {
 	vector.Scorer
 	Query() []float32 // dim values, to be filled in before BindOwn
@@ -82,8 +83,8 @@ type searcher struct {
 	rows     rowScorer        // what distances told come from: kept, or the codes where no rows are
 	kept     vector.RowScorer // of the rows kept
 	coder    *coder           // whose codes walks read; nil: they read rows
-	codes    quant.Scorer
-	encoder  *quant.Encoder
+	codes    codeScorer
+	encoder  codeEncoder
 	pool     pool
 	best     pool // exact distances of candidates found by codes
 	reranked int
@@ -100,23 +101,29 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 		s = &searcher{}
 		s.epoch = &r.epoch
 	}
-	s.rows = &s.kept
-	if !r.cfg.keepsRows() {
-		s.rows = &s.codes
-	}
-	s.scorer, s.beam = s.rows, rowBeam
-	s.scored, s.reranked = 0, 0
 	if c := g.coder.Load(); c != s.coder {
 		s.setCoder(c)
 	}
-	if r.cfg.external() && !g.attached() {
+	kept := r.cfg.keepsRows() && (!r.cfg.external() || g.attached())
+	switch {
+	case kept:
+		s.rows = &s.kept
+	case s.coder == nil:
 		return s, ErrNoRows
+	default:
+		s.rows = s.codes
 	}
+	s.scorer, s.beam = s.rows, rowBeam
+	s.scored, s.reranked = 0, 0
 	if s.g == g {
 		return s, nil
 	}
 	s.g = g
-	if !r.cfg.keepsRows() {
+	if s.coder != nil && s.coder.outside {
+		s.codes.(*pq.Scorer).SquaredL2(s.coder.squared && !kept)
+		s.codes.(*pq.Scorer).Order(s.coder.order)
+	}
+	if !kept {
 		return s, nil
 	}
 	return s, s.kept.Reset(g.rows, r.cfg.Metric, r.cfg.Custom)
@@ -125,8 +132,8 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 func (s *searcher) setCoder(c *coder) {
 	s.coder = c
 	if c != nil {
-		s.codes.Reset(c.q, c.codes)
-		s.encoder = c.q.NewEncoder()
+		s.codes = c.q.scorer(s.codes, c.codes)
+		s.encoder = c.q.encoder()
 	}
 }
 
@@ -139,7 +146,7 @@ func (s *searcher) steerByCodes(query []float32) {
 	if s.keepsRows() {
 		s.codes.Bind(query)
 	}
-	s.scorer, s.beam = &s.codes, codeBeam
+	s.scorer, s.beam = s.codes, codeBeam
 }
 
 // keepsRows reports whether there are rows beside the codes, if any.

@@ -25,7 +25,7 @@ func (s *searcher) rerank(keys []key, k, depth int) []key {
 			next := keys[0]
 			keys = keys[1:]
 			if depth <= 0 && len(best.keys) > k {
-				off := s.codes.Bound(next.id())
+				off := s.codes.Bound(next.id(), next.distance())
 				widest = max(widest, off)
 				kth := best.keys[k-1].distance()
 				if next.distance()-widest > kth {

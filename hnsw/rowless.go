@@ -1,21 +1,33 @@
 package hnsw
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
 
 // An index that keeps no rows has codes from its first element on, and the quantizer of that moment for ever: there is
 // nothing to make other codes of. Distances, the choice of links and what Vector gives all come from codes.
 
-// prepareCodes gives a new index that keeps no rows a quantizer, until trainOnce knows better.
+// untrained is a quantizer for an index that has no rows yet: the one that was trained beforehand, or one to be replaced.
+func (c *Config) untrained() (quantizer, error) {
+	if c.Quantizer != nil {
+		return products{c.Quantizer}, nil
+	}
+	return c.newQuantizer(make([]float32, c.QuantizerValues()))
+}
+
+// prepareCodes gives a new index that keeps no rows a quantizer, until trainOnce knows better. One that was trained beforehand
+// makes the codes of all elements.
 func (r *Reader) prepareCodes(g *graph) error {
-	if r.cfg.keepsRows() {
+	if r.cfg.keepsRows() && r.cfg.Quantizer == nil {
 		return nil
 	}
-	q, err := quant.New(r.cfg.quantConfig(), make([]float32, r.cfg.Dim))
+	q, err := r.cfg.untrained()
 	if err != nil {
 		return err
 	}
@@ -37,11 +49,11 @@ func (x *Index) trainOn(vec []float32) error {
 	if err != nil {
 		return err
 	}
-	return x.trainOnce(rows)
+	return x.trainOnce(context.Background(), rows, nil)
 }
 
 // trainOnce trains the index that keeps no rows on the first ones that are about to be added.
-func (x *Index) trainOnce(rows vector.Matrix) error {
+func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, told func(done, total int)) error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
 	g := x.graph.Load()
@@ -51,9 +63,7 @@ func (x *Index) trainOnce(rows vector.Matrix) error {
 	if x.Len() > 0 {
 		return nil
 	}
-	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
-	s.add(rows)
-	q, err := quant.New(x.cfg.quantConfig(), s.mean())
+	q, err := x.train(ctx, told, rows)
 	if err != nil {
 		return err
 	}
@@ -64,6 +74,11 @@ func (x *Index) trainOnce(rows vector.Matrix) error {
 // checkVectors is the part of Check that is about what distances come from: the scales of rows, as far as the image has
 // its rows, or the codes.
 func (m *Image) checkVectors() error {
+	if m.Coded && m.Config.Codes.Kind == quant.Product {
+		if err := m.checkProducts(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case m.Config.Storage == vector.ScaledInt8 && m.Rows.Type() == vector.ScaledInt8:
 		for id := range m.Rows.Rows() {
@@ -81,12 +96,36 @@ func (m *Image) checkVectors() error {
 }
 
 func (m *Image) checkCodes() error {
+	if m.Config.Codes.Kind == quant.Product {
+		return nil // the other checks have seen to it
+	}
 	dim, bits := m.Config.Dim, m.Config.Codes.Bits
 	stride := quant.Stride(dim, bits)
 	for id := range m.Count {
 		if !quant.SoundFactors(dim, bits, m.Codes[id*stride:(id+1)*stride]) {
 			return &ImageError{"Codes", id * stride, fmt.Sprintf("the code of element %d holds NaN or infinity", id)}
 		}
+	}
+	return nil
+}
+
+func (m *Image) checkProducts() error {
+	var bad *pq.CodeError
+	switch err := m.Config.ProductConfig().CheckCodes(m.Codes); {
+	case errors.As(err, &bad):
+		return &ImageError{"Codes", bad.Byte, bad.Reason}
+	default:
+		return err
+	}
+}
+
+// CheckQuantizer tests what codes are made by, if there are any. It gives an *ImageError.
+func (m *Image) CheckQuantizer() error {
+	if !m.Coded {
+		return nil
+	}
+	if _, err := m.Config.newQuantizer(m.Quantizer); err != nil {
+		return &ImageError{"Quantizer", 0, err.Error()}
 	}
 	return nil
 }
@@ -103,11 +142,11 @@ func (m *Image) Vectors() (func(id int, dst []float32), error) {
 	if !m.Coded {
 		return nil, m.checkVectors()
 	}
-	q, err := quant.New(m.Config.quantConfig(), m.Center)
+	q, err := m.Config.newQuantizer(m.Quantizer)
 	if err != nil {
 		return nil, fmt.Errorf("decode codes: %w", err)
 	}
-	e := q.NewEncoder()
+	e := q.encoder()
 	return func(id int, dst []float32) {
 		e.Decode(dst, m.Codes[id*q.Stride():(id+1)*q.Stride()])
 	}, nil

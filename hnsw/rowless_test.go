@@ -99,7 +99,7 @@ func TestCodesAloneTellTheirEstimates(t *testing.T) {
 func estimates(t *testing.T, x *Index, query []float32) []Neighbor {
 	t.Helper()
 	c := x.graph.Load().coder.Load()
-	s, q := quant.NewScorer(c.q, c.codes), slices.Clone(query)
+	s, q := quant.NewScorer(c.q.(grids).Quantizer, c.codes), slices.Clone(query)
 	if x.Metric() == vector.Cosine {
 		vector.Normalize(q)
 	}
@@ -204,7 +204,7 @@ func TestCodesAloneGrow(t *testing.T) {
 		for i := range n {
 			must(t, x.Add(uint64(i), decoded(rows, i), AddOptions{}))
 		}
-		center := x.graph.Load().coder.Load().q.Center()
+		center := x.graph.Load().coder.Load().q.values()
 		if !slices.Equal(center, decoded(rows, 0)) {
 			t.Errorf("the center is %v, not the first row", center)
 		}
@@ -260,7 +260,7 @@ func TestFirstBatchTrainsCodesAlone(t *testing.T) {
 			mean[j] += float64(v) / n
 		}
 	}
-	center := slices.Clone(x.graph.Load().coder.Load().q.Center())
+	center := slices.Clone(x.graph.Load().coder.Load().q.values())
 	for j, v := range mean {
 		if math.Abs(float64(center[j])-v) > 1e-5 {
 			t.Fatalf("the center is %v, the mean %v", center, mean)
@@ -273,7 +273,7 @@ func TestFirstBatchTrainsCodesAlone(t *testing.T) {
 	for range 10 {
 		must(t, x.AddBatch(context.Background(), matrix(t, far, dim), nil, BatchOptions{}))
 	}
-	if !slices.Equal(center, x.graph.Load().coder.Load().q.Center()) {
+	if !slices.Equal(center, x.graph.Load().coder.Load().q.values()) {
 		t.Error("the center has moved")
 	}
 }

@@ -36,11 +36,11 @@ func (p Probe) Expand(links []uint32) {
 	s.finish(s.task.collector)
 }
 
-// Bounded reports whether the walk keeps the nearest candidates alone, so that At tells of them.
+// Bounded reports whether the walk keeps the nearest candidates alone, so that EstimateAt tells of them.
 func (p Probe) Bounded() bool { return p.s.task.collector == collector(&p.s.pool) }
 
-// At is the estimated distance of the i-th nearest candidate that the walk holds, +Inf past the last.
-func (p Probe) At(i int) float32 {
+// EstimateAt is the estimated distance of the i-th nearest candidate that the walk holds, +Inf past the last.
+func (p Probe) EstimateAt(i int) float32 {
 	if keys := p.s.pool.keys; i < len(keys) {
 		return keys[i].distance()
 	}

@@ -62,7 +62,7 @@ func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader, f
 func (r *Reader) vectorReader(g *graph) (VectorReader, error) {
 	if !r.cfg.keepsRows() {
 		c := g.coder.Load()
-		e := c.q.NewEncoder()
+		e := c.q.encoder()
 		return func(id uint32, dst []float32) error {
 			e.Decode(dst, c.row(id))
 			return nil

@@ -17,13 +17,17 @@ type Kind uint8
 
 // The kinds.
 const (
-	RaBitQ Kind = iota // rotated by random: unbiased on any data
-	Scalar             // not rotated: a little faster, for data whose dimensions are alike
+	RaBitQ  Kind = iota // rotated by random: unbiased on any data
+	Scalar              // not rotated: a little faster, for data whose dimensions are alike
+	Product             // product quantization, which package pq makes and this one doesn't
 )
 
 func (k Kind) String() string {
-	if k == Scalar {
+	switch k {
+	case Scalar:
 		return "sq"
+	case Product:
+		return "pq"
 	}
 	return "rabitq"
 }

@@ -182,7 +182,7 @@ func measure(t *testing.T, make1 func(*rand.Rand, int) []float32, c Config, rota
 		s.Bind(query)
 		s.Score(idsUpTo(count), out)
 		for i, row := range rows {
-			want, bound := exactDistance(c.Metric, query, row), float64(s.Bound(uint32(i)))
+			want, bound := exactDistance(c.Metric, query, row), float64(s.Bound(uint32(i), 0))
 			off := float64(out[i]) - want
 			rounding := 1e-5 * (math.Abs(want) + norm(query)*norm(row) + dot(query, query) + dot(row, row) + dot(center, center))
 			if math.Abs(off) > bound+rounding {

@@ -190,8 +190,8 @@ func (s *Scorer) Prefetch(ids []uint32) {
 	simd.PrefetchRows(s.base, uintptr(s.q.layout.stride), s.q.layout.factors+8, ids)
 }
 
-// Bound is how far the estimate for row id may be off, Sigmas standard errors.
-func (s *Scorer) Bound(id uint32) float32 {
+// Bound is how far the estimate for row id may be off, Sigmas standard errors. It is the same whatever the estimate.
+func (s *Scorer) Bound(id uint32, _ float32) float32 {
 	at := int(id)*s.q.layout.stride + s.q.layout.factors + 8
 	e := *(*float32)(unsafe.Pointer(&s.codes[at]))
 	return Sigmas * s.q.cfg.scale() * s.length * e

@@ -14,13 +14,20 @@ func TestSearchesOfShardsDoNotAllocate(t *testing.T) {
 	rows := clustered(3000, 16, 6)
 	x := opened(t, built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 5, Copies: 2}), OpenOptions{})
 	query, dst := vector.Row[float32](rows, 7), make([]hnsw.Neighbor, 0, 10)
-	search := func() {
-		if _, err := x.SearchInto(dst, query, 10, SearchOptions{Probes: 3}); err != nil {
-			t.Fatal(err)
+	for _, o := range []SearchOptions{
+		{Probes: 3},
+		{Probes: 5, Threads: 2, SearchOptions: hnsw.SearchOptions{Ef: walkWork}},
+	} {
+		search := func() {
+			if _, err := x.SearchInto(dst, query, 10, o); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	search()
-	if n := testing.AllocsPerRun(100, search); n != 0 {
-		t.Errorf("%v allocations a search", n)
+		for range 20 {
+			search()
+		}
+		if n := testing.AllocsPerRun(100, search); n != 0 {
+			t.Errorf("%d threads: %v allocations a search", o.Threads, n)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -31,11 +32,7 @@ func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 	if !x.GraphOnly() {
 		return errors.New("shard: the index has rows of its own")
 	}
-	end := 0
-	for _, p := range x.parts {
-		end = max(end, p.rowsEnd)
-	}
-	if rows.Rows() < end {
+	if end := x.rowsEnd(); rows.Rows() < end {
 		return fmt.Errorf("shard: %d rows for an index of %d elements", rows.Rows(), end)
 	}
 	for i, p := range x.parts {
@@ -52,6 +49,52 @@ func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 		}
 	}
 	return nil
+}
+
+// AttachPQ gives an index of links alone codes of product quantization, those of all shards in global order or, where o.Order
+// is given, that of row i at the place Order[i]. See hnsw.Frozen.AttachPQ.
+func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {
+	x.attaching.Lock()
+	defer x.attaching.Unlock()
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return hnsw.ErrClosed
+	}
+	if !x.GraphOnly() {
+		return errors.New("shard: the index has rows of its own")
+	}
+	end := x.rowsEnd()
+	switch {
+	case o.Order != nil && len(o.Order) < end:
+		return fmt.Errorf("shard: an order of %d codes for an index of %d elements", len(o.Order), end)
+	case o.Order == nil && len(codes) < q.Bytes(end):
+		return fmt.Errorf("shard: %d bytes of codes for an index of %d elements of %d", len(codes), end, q.Stride())
+	}
+	if o.Mapped {
+		x.faults.Store(true)
+	}
+	for i, p := range x.parts {
+		own, po := codes, o
+		if o.Order != nil {
+			po.Order = o.Order[p.rowsAt:p.rowsEnd]
+		} else {
+			own = codes[q.Bytes(p.rowsAt):q.Bytes(p.rowsEnd)]
+		}
+		if err := p.frozen.AttachPQ(q, own, po); err != nil {
+			return x.ofPart(i, err)
+		}
+	}
+	return nil
+}
+
+// rowsEnd is the number of rows that an index of links alone needs.
+func (x *Index) rowsEnd() int {
+	end := 0
+	for _, p := range x.parts {
+		end = max(end, p.rowsEnd)
+	}
+	return end
 }
 
 // ofPart tells which shard an error is about, where there are several.

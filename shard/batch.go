@@ -49,11 +49,15 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	var wg sync.WaitGroup
-	for range max(min(threads, rows), 1) {
-		wg.Go(b.work)
+	if b.o.Threads <= 0 {
+		b.o.Threads = threads / max(rows, 1)
 	}
-	wg.Wait()
+	threads = max(min(threads, rows), 1)
+	if x.shardByShard(rows, &o) {
+		newRounds(b, threads).run()
+	} else {
+		together(threads, func(int) { b.work() })
+	}
 	switch {
 	case b.err != nil:
 		return fmt.Errorf("query %d: %w", b.failedRow, b.err)
@@ -64,6 +68,15 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 		*o.Stats = b.sum
 	}
 	return nil
+}
+
+// together runs work on so many goroutines, each with its number, and waits for all.
+func together(threads int, work func(number int)) {
+	var wg sync.WaitGroup
+	for i := range threads {
+		wg.Go(func() { work(i) })
+	}
+	wg.Wait()
 }
 
 // batch is one SearchBatch under way.
@@ -136,10 +149,15 @@ func (b *batch) take(query []float32) (row int, ok bool) {
 // put makes what a lane has found the results of a row.
 func (b *batch) put(row int, l *lane) {
 	b.out.Set(row, l.found)
+	b.count(&l.stats, 1)
+}
+
+// count adds what a lane did and the rows that are answered by it.
+func (b *batch) count(s *Stats, rows int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sum.add(&l.stats)
-	b.done++
+	b.sum.add(s)
+	b.done += rows
 }
 
 func (b *batch) fail(row int, err error) {

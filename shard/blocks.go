@@ -111,7 +111,7 @@ func (b *blockFile) close() error {
 
 // led reports whether the lane leads the walk of probe i.
 func (l *lane) led(i int) bool {
-	return l.walks != nil && l.x.parts[l.parts[i]].blocks != nil && l.probes[i].Walking()
+	return l.disk != nil && l.x.parts[l.parts[i]].blocks != nil && l.probes[i].Walking()
 }
 
 // beamNodes are expanded together: their blocks are read at once. More make fewer rounds of waiting and more reads.
@@ -187,7 +187,7 @@ func (w *blockWalk) bound(l *lane) float32 {
 		best := 0
 		bound = float32(math.Inf(1))
 		for i, p := range probes {
-			if d := p.At(int(w.nodes[i])); d < bound {
+			if d := p.EstimateAt(int(w.nodes[i])); d < bound {
 				best, bound = i, d
 			}
 		}

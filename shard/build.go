@@ -200,6 +200,11 @@ func (b *builder) steps(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(b.m.Shards) < len(b.m.Build.Parts) {
+		if err := b.train(ctx); err != nil {
+			return err
+		}
+	}
 	for i := len(b.m.Shards); i < len(b.m.Build.Parts); i++ {
 		if err := b.shard(ctx, i); err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)

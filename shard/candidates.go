@@ -1,9 +1,6 @@
 package shard
 
 import (
-	"cmp"
-	"slices"
-
 	"github.com/shale-search/shale/hnsw"
 )
 
@@ -19,10 +16,14 @@ type candidate struct {
 	probe uint32 // number of the probe
 }
 
+// before orders candidates by estimate, ties by label.
+func (c *candidate) before(o *candidate) bool {
+	return c.Distance < o.Distance || c.Distance == o.Distance && c.Label < o.Label
+}
+
 // candidates are what several shards' walks have found, and the k nearest of those whose rows were scored.
 type candidates struct {
-	open   []candidate // not looked at yet, nearest first by estimate
-	all    []candidate
+	heads  []head          // of the probes that have candidates left: a heap, the nearest first by estimate
 	found  []hnsw.Neighbor // exact, nearest first, ties by smaller label
 	k      int
 	left   int     // rows that may still be scored; below 0: as many as the bounds of estimates ask for
@@ -34,22 +35,60 @@ type candidates struct {
 
 // reset forgets all. rerank is SearchOptions.Rerank.
 func (c *candidates) reset(k, rerank int, copies bool) {
-	*c = candidates{all: c.all[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows}
+	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows}
 	if rerank > 0 {
 		c.left = max(rerank, k)
 	}
 }
 
-// add takes the first n candidates of a probe.
-func (c *candidates) add(p hnsw.Probe, number uint32, n int) {
-	p.Each(n, func(found hnsw.Candidate) { c.all = append(c.all, candidate{found, number}) })
+// head is the nearest candidate of a probe that wasn't looked at yet. Of the hundreds that each probe has only few are ever
+// needed, and what tells more of one than its distance lies far away in memory.
+type head struct {
+	candidate
+	from  hnsw.Probe
+	at    int  // number among the probe's candidates
+	most  int  // candidates of the probe to look at
+	final bool // their distances are those that are told
 }
 
-func (c *candidates) sort() {
-	slices.SortFunc(c.all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
-	})
-	c.open = c.all
+// add takes the first n candidates of a probe. final says that their distances are those that are told.
+func (c *candidates) add(p hnsw.Probe, number uint32, n int, final bool) {
+	first, ok := p.At(0)
+	if !ok || n < 1 {
+		return
+	}
+	first.Exact = first.Exact || final
+	c.heads = append(c.heads, head{candidate{first, number}, p, 0, n, final})
+	for i := len(c.heads) - 1; i > 0 && c.heads[i].before(&c.heads[(i-1)/2].candidate); i = (i - 1) / 2 {
+		c.heads[i], c.heads[(i-1)/2] = c.heads[(i-1)/2], c.heads[i]
+	}
+}
+
+// pass goes on to the next candidate.
+func (c *candidates) pass() {
+	top, ok := &c.heads[0], false
+	if top.at++; top.at < top.most {
+		top.Candidate, ok = top.from.At(top.at)
+		top.Exact = top.Exact || top.final
+	}
+	if last := len(c.heads) - 1; !ok {
+		c.heads[0] = c.heads[last]
+		c.heads = c.heads[:last]
+	}
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= len(c.heads) {
+			return
+		}
+		if child+1 < len(c.heads) && c.heads[child+1].before(&c.heads[child].candidate) {
+			child++
+		}
+		if !c.heads[child].before(&c.heads[i].candidate) {
+			return
+		}
+		c.heads[i], c.heads[child] = c.heads[child], c.heads[i]
+		i = child
+	}
 }
 
 // next appends to dst the candidates whose rows are to be scored next, none at the end: nearest estimate first, until none
@@ -63,21 +102,21 @@ func (c *candidates) next(dst []candidate) []candidate {
 		most = max(firstRows, min(c.k, batchRows))
 	}
 	c.begun = true
-	for len(c.open) > 0 && len(dst) < most && c.left != 0 {
-		now := c.open[0]
+	for len(c.heads) > 0 && len(dst) < most && c.left != 0 {
+		now := c.heads[0].candidate
 		if c.left < 0 && len(c.found) == c.k {
 			kth := c.found[c.k-1].Distance
 			c.widest = max(c.widest, now.Off)
 			if now.Distance-c.widest > kth {
-				c.open = nil
+				c.heads = c.heads[:0]
 				break
 			}
 			if now.Distance-now.Off > kth {
-				c.open = c.open[1:]
+				c.pass()
 				continue
 			}
 		}
-		c.open = c.open[1:]
+		c.pass()
 		switch {
 		case c.copies && c.known(now.Label, dst):
 		case now.Exact:

@@ -43,7 +43,7 @@ func (d *division) close() {
 
 // sampleConfig is that of the graph of the sample, which is made quickly and thrown away.
 func sampleConfig(c hnsw.Config, rows int) hnsw.Config {
-	s := hnsw.Config{Dim: c.Dim, Metric: c.Metric, Storage: vector.Float16, Codes: c.Codes, M: 12, EfConstruction: 60, Capacity: rows}
+	s := hnsw.Config{Dim: c.Dim, Metric: c.Metric, Storage: vector.Float16, Codes: quickCodes(c.Codes), M: 12, EfConstruction: 60, Capacity: rows}
 	if c.Metric != vector.Cosine && c.Storage != vector.Float16 {
 		s.Storage = vector.Float32
 	}

@@ -180,7 +180,10 @@ func (f *forkOpener) openGraph(path string, first uint64) error {
 	}
 	f.x.parts = append(f.x.parts, &part{Reader: &g.Reader, close: g.Close, frozen: g})
 	f.o.Dim = g.Dim()
-	f.x.plan.Mapped = f.x.plan.Mapped || mapped
+	f.x.plan.Shards++
+	if mapped {
+		f.x.plan.MappedShards++
+	}
 	s, err := os.Stat(path)
 	if err != nil {
 		return err

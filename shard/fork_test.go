@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/vector"
@@ -410,6 +411,78 @@ func TestWriteFork(t *testing.T) {
 		}
 		if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {
 			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+}
+
+// TestForkCodes attaches codes to all shards, in the order of rows and in another one.
+func TestForkCodes(t *testing.T) {
+	ctx, dir := context.Background(), filepath.Join(t.TempDir(), "fork")
+	rows := clustered(900, 16, 1)
+	for i := range 3 {
+		if err := BuildForkShard(ctx, dir, rows.Slice(i*300, (i+1)*300), ForkShardOptions{Shard: i, Start: i * 300}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := must(pq.Train(ctx, rows, pq.Config{Dim: 16, Subvectors: 8, Bits: 8}, pq.TrainOptions{}))
+	codes, encoder, row := make([]byte, q.Bytes(900)), q.NewEncoder(), make([]float32, 16)
+	shuffled, order := make([]byte, len(codes)), make([]int64, 900)
+	for i := range 900 {
+		rows.Decode(i, row)
+		encoder.Encode(codes[i*8:i*8+8], row)
+		order[i] = int64((i*7 + 13) % 900) // 7 and 900 have no common divisor
+		copy(shuffled[order[i]*8:], codes[i*8:i*8+8])
+	}
+	alone := pq.NewScorer(q, codes)
+	far := func(label uint64, query []float32) float32 {
+		alone.Bind(query)
+		var d [1]float32
+		alone.Score([]uint32{uint32(label)}, d[:])
+		return d[0]
+	}
+	for _, o := range []ForkOptions{{Shards: 3}, {Shards: 3, Mapped: true}} {
+		x := openFork(t, dir, o)
+		if err := x.AttachPQ(q, codes[:899*8], hnsw.AttachPQOptions{}); err == nil {
+			t.Fatal("too few codes were taken")
+		}
+		if err := x.AttachPQ(q, codes, hnsw.AttachPQOptions{Order: order[:899]}); err == nil {
+			t.Fatal("too short an order was taken")
+		}
+		wrong := slices.Clone(order)
+		wrong[500] = 900
+		if err := x.AttachPQ(q, codes, hnsw.AttachPQOptions{Order: wrong}); err == nil {
+			t.Fatal("an order that leads past the codes was taken")
+		}
+		var found [2][]hnsw.Neighbor
+		for i, a := range []struct {
+			codes []byte
+			order []int64
+		}{{codes, nil}, {shuffled, order}} {
+			if err := x.AttachPQ(q, a.codes, hnsw.AttachPQOptions{Order: a.order}); err != nil {
+				t.Fatal(err)
+			}
+			for at := 0; at < 900; at += 90 {
+				rows.Decode(at, row)
+				got := must(x.SearchInto(nil, row, 5, SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: 100}}))
+				for _, n := range got {
+					if want := far(n.Label, row); n.Distance != want {
+						t.Errorf("row %d is said to be at %v, its code is at %v", n.Label, n.Distance, want)
+					}
+				}
+				found[i] = append(found[i], got...)
+			}
+		}
+		if !slices.Equal(found[0], found[1]) {
+			t.Error("codes in another order find others")
+		}
+		if err := x.Attach(rows, hnsw.AttachOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < 900; at += 90 {
+			rows.Decode(at, row)
+			if got := must(x.SearchInto(nil, row, 1, SearchOptions{})); got[0].Label != uint64(at) || got[0].Distance != 0 {
+				t.Errorf("row %d is found as %v", at, got)
+			}
 		}
 	}
 }

@@ -3,8 +3,6 @@ package shard
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math"
 	"path/filepath"
 
 	"github.com/shale-search/shale/store"
@@ -14,19 +12,20 @@ import (
 
 // OpenOptions says how to open. The zero value holds all in memory.
 type OpenOptions struct {
-	Memory int64 // bytes that the index may keep resident; 0: no bound
-	Mapped bool  // map the shards and read what searches need, unchecked; Memory has no meaning then
+	Memory   int64 // bytes that the index may keep resident; 0: no bound
+	Mapped   bool  // map the shards and read what searches need, unchecked, but for the first of them
+	Resident int   // shards that are read into memory where Mapped is set; 0: as many as Memory holds, none if it is 0
 }
 
 // ErrMemory reports an index that can't be searched in the memory allowed.
 var ErrMemory = errors.New("not enough memory")
 
-// searchMemory is what searches need beside the index: the program, its heap and buffers.
-const searchMemory = 24 << 20
-
 // Open opens the index in dir, whose manifest is m and complete. Damage comes as a *store.FormatError.
 func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) (*Index, error) {
 	if err := m.Check(dir); err != nil {
+		return nil, err
+	}
+	if err := m.CheckContent(dir); err != nil {
 		return nil, err
 	}
 	x := &Index{dir: dir, m: m}
@@ -42,8 +41,12 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 
 func (x *Index) open(ctx context.Context, dir string) error {
 	rows := 0
-	for _, s := range x.m.Shards {
-		p, err := x.openPart(ctx, dir, s)
+	for i, s := range x.m.Shards {
+		if x.m.Routing != nil && s.File != shardFile(i) { // routing tells shards by their numbers
+			return corrupt(filepath.Join(dir, manifest.Name), "shards", "shard %d is in %s, not in %s", i, s.File, shardFile(i))
+		}
+		mapped := i >= len(x.m.Shards)-x.plan.MappedShards
+		p, err := x.openPart(ctx, dir, s, mapped)
 		if err != nil {
 			return err
 		}
@@ -55,9 +58,6 @@ func (x *Index) open(ctx context.Context, dir string) error {
 		rows += s.Rows
 	}
 	x.metric = x.parts[0].Metric()
-	if rows < x.m.Rows {
-		return corrupt(filepath.Join(dir, manifest.Name), "rows", "%d, the shards hold %d", x.m.Rows, rows)
-	}
 	if x.m.Routing == nil {
 		return nil
 	}
@@ -86,14 +86,14 @@ func (x *Index) checkPart(p *part, path string, s manifest.Shard) error {
 }
 
 // openPart opens a shard, with its rows or without. A shard of few rows has no codes, and needs its rows.
-func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard) (*part, error) {
+func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapped bool) (*part, error) {
 	path := filepath.Join(dir, s.File)
 	info, err := store.Inspect(path)
 	if err != nil {
 		return nil, err
 	}
-	if x.plan.Mapped || info.Config.Storage == vector.External {
-		return openFrozen(ctx, path, x.plan.Mapped)
+	if mapped || info.Config.Storage == vector.External {
+		return openFrozen(ctx, path, mapped)
 	}
 	if x.plan.LinksOnDisk && coded(info) {
 		return x.openSteered(ctx, dir, s)
@@ -144,72 +144,4 @@ func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
 		return nil, err
 	}
 	return &part{Reader: &f.Reader, close: f.Close, frozen: f}, nil
-}
-
-func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
-	if !o.Mapped {
-		return PlanSearch(dir, m, o.Memory)
-	}
-	p := Plan{Mapped: true}
-	for _, s := range m.Shards {
-		p.DiskBytes += s.Bytes
-	}
-	if m.Routing != nil {
-		p.MemoryBytes = m.Routing.Bytes
-	}
-	return p, nil
-}
-
-// PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound. It reads no more than the beginning of each
-// shard.
-func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
-	if memory <= 0 {
-		memory = math.MaxInt64
-	}
-	rest := int64(searchMemory)
-	onDisk, hold := int64(0), int64(0)
-	links, inBlocks := int64(0), int64(0) // of shards that can be searched by codes
-	blocks := true                        // they all have files of blocks
-	for _, s := range m.Shards {
-		info, err := store.Inspect(filepath.Join(dir, s.File))
-		if err != nil {
-			return Plan{}, err
-		}
-		vectors := int64(info.Count) * int64(info.RowStride)
-		rest += s.Bytes - vectors
-		if coded(info) {
-			onDisk += vectors
-			links += info.Section(store.Links0).Length
-			if blocks = blocks && s.Blocks != nil; blocks {
-				inBlocks += s.Blocks.Bytes
-			}
-		} else {
-			hold += vectors
-		}
-	}
-	if m.Routing != nil {
-		rest += m.Routing.Bytes
-	}
-	switch all := rest + hold + onDisk; {
-	case all <= memory:
-		return Plan{MemoryBytes: all}, nil
-	case onDisk > 0 && rest+hold <= memory:
-		return Plan{RowsOnDisk: true, MemoryBytes: rest + hold, DiskBytes: onDisk}, nil
-	case onDisk > 0 && blocks && rest+hold-links <= memory:
-		cache := min(memory-(rest+hold-links), inBlocks)
-		return Plan{RowsOnDisk: true, LinksOnDisk: true, MemoryBytes: rest + hold - links + cache, CacheBytes: cache, DiskBytes: inBlocks}, nil
-	case onDisk > 0 && blocks:
-		return Plan{}, fmt.Errorf("%w: codes alone need %d MiB, %d MiB are allowed: allow more, or build with codes of fewer bits",
-			ErrMemory, (rest+hold-links)>>20, memory>>20)
-	case onDisk > 0:
-		return Plan{}, fmt.Errorf("%w: links and codes alone need %d MiB, %d MiB are allowed: allow more, or build with blocks, a smaller M or codes of fewer bits",
-			ErrMemory, (rest+hold)>>20, memory>>20)
-	}
-	return Plan{}, fmt.Errorf("%w: the index needs %d MiB, %d MiB are allowed: allow more, or build it with codes, whose rows can stay on disk",
-		ErrMemory, (rest+hold)>>20, memory>>20)
-}
-
-// coded reports whether a shard can be searched by its codes while its rows stay on disk.
-func coded(info store.Info) bool {
-	return info.Config.Storage != vector.NoRows && info.Section(store.Codes).Length > 0
 }

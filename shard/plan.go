@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/store/blocks"
 )
 
@@ -44,10 +43,7 @@ func rowBytes(c hnsw.Config) int64 {
 	}
 	size := int64(2*m*4+m*4/max(m-1, 1)) + 8 + 4 + 1 + 4 + 26 + 1
 	size += int64(c.Storage.RowSize(c.Dim)+63) &^ 63
-	if c.Codes.Bits > 0 {
-		size += int64(quant.Stride(c.Dim, c.Codes.Bits))
-	}
-	return size
+	return size + int64(c.CodeStride())
 }
 
 // sampleRowBytes is what a row of the sample takes, with the lists of its neighbours.

@@ -115,7 +115,7 @@ func (r *router) massFor(share float64) float32 {
 
 // routerConfig is that of the graph of centroids.
 func routerConfig(of hnsw.Config, rows int) hnsw.Config {
-	c := hnsw.Config{Dim: of.Dim, Metric: routingMetric(of.Metric), Codes: of.Codes, Storage: vector.Float32, Capacity: rows}
+	c := hnsw.Config{Dim: of.Dim, Metric: routingMetric(of.Metric), Codes: quickCodes(of.Codes), Storage: vector.Float32, Capacity: rows}
 	if of.Metric == vector.Cosine {
 		c.Storage = vector.Float16
 	}

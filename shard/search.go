@@ -21,7 +21,11 @@ type SearchOptions struct {
 	// Share is the share of the true neighbours that should lie in the shards probed, 0 to 1, from which each query's own
 	// number of probes follows; default 0.98. Probes and Parts come before it.
 	Share float64
-	Stats *Stats // filled in, if not nil
+	// Threads is the most goroutines that search the shards of one query; fewer where there is too little to do for them.
+	// Default 1; in a batch of fewer queries than threads, as many as are left for each. Walks end by what others have found
+	// by then, so that with more than one it may depend on the clock whether a far neighbour is found.
+	Threads int
+	Stats   *Stats // filled in, if not nil
 }
 
 // Stats says what searches did.
@@ -39,6 +43,13 @@ func (s *Stats) add(o *Stats) {
 	s.Probes += o.Probes
 	s.Reads += o.Reads
 	s.Bytes += o.Bytes
+}
+
+// count adds what a probe's walk did.
+func (s *Stats) count(p hnsw.Probe) {
+	walk := p.Stats()
+	s.Distances += walk.Distances
+	s.Hops += walk.Hops
 }
 
 // SearchInto appends the k rows nearest to query (Dim values) to dst, nearest first, ties by smaller label; fewer where
@@ -63,6 +74,7 @@ func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o Search
 // answer finds all that a search does.
 func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 	if l.x.faulty() {
+		defer l.x.nameFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
 	if err := l.begin(query, k, o); err != nil {
@@ -77,7 +89,14 @@ func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 }
 
 // faulty reports whether searches read files that are mapped.
-func (x *Index) faulty() bool { return x.plan.Mapped || x.faults.Load() }
+func (x *Index) faulty() bool { return x.plan.MappedShards > 0 || x.faults.Load() }
+
+// nameFault makes the error of a mapping that failed tell whose it is.
+func (x *Index) nameFault(err *error) {
+	if fault := (*mmap.FaultError)(nil); errors.As(*err, &fault) {
+		*err = fmt.Errorf("%s: %w: verify the index", x.dir, *err)
+	}
+}
 
 // copies reports whether a row may lie in several shards, under one label.
 func (x *Index) copies() bool { return x.m.Routing != nil && x.m.Routing.Copies > 1 || x.global.Load() }
@@ -101,29 +120,30 @@ func (x *Index) putLane(l *lane) {
 // lane is one search under way: its candidates are found by begin; then more says which rows are to be scored next, until
 // there are none.
 type lane struct {
-	x        *Index
-	k        int
-	finder   finder
-	query    []float32 // normalised where the metric asks for it
-	probes   []hnsw.Probe
-	inMemory []hnsw.Probe // those of probes whose walks read no disk
-	parts    []uint32     // of each probe
+	x      *Index
+	k      int
+	finder finder
+	query  []float32    // normalised where the metric asks for it
+	parts  []uint32     // to look into, most likely first
+	probes []hnsw.Probe // of each part
+	walks  walks
 	candidates
 	batch []candidate // whose rows are to be scored
 	ids   []uint32
 	dist  []float32
 	rows  fetcher    // of what lies on disk; nil: all is in memory
-	walks *blockWalk // rows, where links lie on disk as well; else nil
+	disk  *blockWalk // rows, where links lie on disk as well; else nil
 	stats Stats
 }
 
 func newLane(x *Index) (*lane, error) {
 	l := &lane{x: x, query: make([]float32, x.Dim()), ids: make([]uint32, 0, batchRows), dist: make([]float32, batchRows)}
+	l.walks.next, l.walks.help, l.walks.helpers.last = l.nextProbe, l.helpWalking, make(chan struct{}, 1)
 	var err error
 	switch {
 	case x.plan.LinksOnDisk:
-		l.walks, err = newBlockWalk(x)
-		l.rows = l.walks
+		l.disk, err = newBlockWalk(x)
+		l.rows = l.disk
 	case x.plan.RowsOnDisk:
 		l.rows, err = newFetched(x.rowType(), x.metric, x.Dim())
 	}
@@ -145,6 +165,23 @@ func (x *Index) rowType() vector.Type {
 
 // begin walks the shards that the query needs and collects their candidates.
 func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
+	if err := l.bind(query, k, o); err != nil {
+		return err
+	}
+	if err := l.choose(o); err != nil {
+		return err
+	}
+	if err := l.walk(o); err != nil {
+		return err
+	}
+	if l.rows != nil {
+		l.rows.bind(l.query)
+	}
+	return nil
+}
+
+// bind makes query the lane's.
+func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
 	x := l.x
 	l.end()
 	l.stats = Stats{}
@@ -165,15 +202,6 @@ func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
 		vector.Normalize(l.query)
 	}
 	l.k = k
-	if err := l.choose(o); err != nil {
-		return err
-	}
-	if err := l.walk(o); err != nil {
-		return err
-	}
-	if l.rows != nil {
-		l.rows.bind(l.query)
-	}
 	return nil
 }
 
@@ -213,63 +241,24 @@ func (l *lane) choose(o *SearchOptions) error {
 	return nil
 }
 
-// walk finds candidates in the shards chosen.
-func (l *lane) walk(o *SearchOptions) error {
-	so := o.SearchOptions
-	so.Stats = nil
-	for _, part := range l.parts {
-		p, err := l.x.parts[part].Probe(l.query, l.k, so)
-		if err != nil {
-			return err
-		}
-		l.probes = append(l.probes, p)
-	}
-	depth := max(so.Ef, l.k)
-	if so.Ef <= 0 {
-		depth = max(hnsw.DefaultEf, l.k)
-	}
-	l.candidates.reset(l.k, so.Rerank, l.x.copies())
-	if l.rows != nil {
-		l.candidates.step = firstRows // fewer reads, since each step rules others out
-	}
-	l.stats.Probes = len(l.probes)
-	l.inMemory = l.inMemory[:0]
-	for i, p := range l.probes {
-		if !l.led(i) {
-			l.inMemory = append(l.inMemory, p)
-		}
-	}
-	hnsw.WalkProbes(l.inMemory)
-	for i, p := range l.probes {
-		if !l.led(i) {
-			l.candidates.add(p, uint32(i), depth)
-		}
-	}
-	if l.walks != nil {
-		l.walks.ef = depth
-	}
-	l.candidates.sort()
-	return nil
-}
-
 // more fills batch with the candidates whose rows are to be scored next. It reports false where the search has ended.
 func (l *lane) more() bool {
-	if l.walks != nil && l.walks.frontier(l) {
+	if l.disk != nil && l.disk.frontier(l) {
 		l.stats.Reranked += len(l.batch)
 		return true
 	}
-	if l.walks != nil {
-		l.walks.ranks = true
+	if l.disk != nil {
+		l.disk.ranks = true
 	}
 	l.batch = l.candidates.next(l.batch[:0])
 	l.stats.Reranked += len(l.batch)
 	if len(l.batch) > 0 {
 		return true
 	}
-	for _, p := range l.probes {
-		st := p.Stats()
-		l.stats.Distances += st.Distances
-		l.stats.Hops += st.Hops
+	for i, p := range l.probes {
+		if l.led(i) {
+			l.stats.count(p)
+		}
 	}
 	if l.x.metric == vector.Cosine {
 		for i := range l.found {
@@ -309,8 +298,9 @@ func (l *lane) scoreNow() error {
 // end closes the probes.
 func (l *lane) end() {
 	for _, p := range l.probes {
-		p.Close()
+		if p != (hnsw.Probe{}) { // else it wasn't begun
+			p.Close()
+		}
 	}
 	l.probes = l.probes[:0]
-	clear(l.inMemory)
 }

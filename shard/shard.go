@@ -48,30 +48,6 @@ type part struct {
 	rowsAt, rowsEnd int
 }
 
-// Plan is what a search reads from where.
-type Plan struct {
-	RowsOnDisk  bool  // rows are read as a search needs them
-	LinksOnDisk bool  // as are links, which lie beside them
-	Mapped      bool  // all is; else all lies in memory
-	MemoryBytes int64 // that the shards and the routing keep resident, about
-	CacheBytes  int64 // of these, rows and links of elements near the entry points
-	DiskBytes   int64 // that searches read from
-}
-
-func (p Plan) String() string {
-	if p.LinksOnDisk {
-		return fmt.Sprintf("codes in memory, %d MiB, of which %d MiB are rows and links near the entry points; the others in blocks on disk, %d MiB",
-			p.MemoryBytes>>20, p.CacheBytes>>20, p.DiskBytes>>20)
-	}
-	if p.RowsOnDisk {
-		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
-	}
-	if p.Mapped {
-		return fmt.Sprintf("mapped from disk, %d MiB", p.DiskBytes>>20)
-	}
-	return fmt.Sprintf("all in memory, %d MiB", p.MemoryBytes>>20)
-}
-
 // Plan is the one that Open picked.
 func (x *Index) Plan() Plan { return x.plan }
 

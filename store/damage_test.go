@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -189,6 +190,9 @@ func TestVerifyFindsNotFinite(t *testing.T) {
 func TestSpoiltVectorsAreFound(t *testing.T) {
 	scaled := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: vector.ScaledInt8}, rows: 7}
 	bare := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 4}}, rows: 7}
+	product := shape{rows: 7, config: hnsw.Config{
+		Dim: 6, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Kind: quant.Product, Bits: 4, Subvectors: 3, Rotated: true},
+	}}
 	nan := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.NaN())))
 	for _, c := range []struct {
 		name   string
@@ -201,7 +205,19 @@ func TestSpoiltVectorsAreFound(t *testing.T) {
 		{"scale is NaN", scaled, Vectors, 2*12 + 8, nan, "vectors"},
 		{"scale is negative", scaled, Vectors, 3*12 + 11, []byte{0xbf}, "vectors"},
 		{"factor is NaN", bare, Codes, 16 + 4, nan, "codes"},
-		{"center is NaN", bare, Center, 4, nan, "center"},
+		{"center is NaN", bare, Quantizer, 4, nan, "quantizer"},
+		{"an error is negative", product, Quantizer, 3, []byte{0xbf}, "quantizer"},
+		{"a codebook holds NaN", product, Quantizer, 8 + 4*5, nan, "quantizer"},
+		{"the rotation holds NaN", product, Quantizer, 8 + 4*(6*16+35), nan, "quantizer"},
+		{"bits past the last sub-vector", product, Codes, 1, []byte{0x10}, "codes"},
+		{"sub-vectors that don't fit", product, Meta, 88, []byte{4}, "meta"},
+		{"no sub-vectors", product, Meta, 88, []byte{0}, "meta"},
+		{"no rotation", product, Meta, 87, []byte{0}, "quantizer"},
+		{"rotated by something else", product, Meta, 87, []byte{2}, "meta"},
+		{"bits that there are not", product, Meta, 84, []byte{3}, "meta"},
+		{"another kind", product, Meta, 85, []byte{0}, "meta"},
+		{"sub-vectors of no product", bare, Meta, 88, []byte{1}, "meta"},
+		{"reserved", bare, Meta, 92, []byte{1}, "meta"},
 		{"rows of another type", scaled, Meta, 8, []byte{6}, "meta"},
 		{"rows of plain bytes", scaled, Meta, 8, []byte{2}, "meta"},
 		{"rows that there are not", bare, Meta, 8, []byte{0}, "meta"},

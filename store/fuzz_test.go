@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -60,30 +61,35 @@ func FuzzSections(f *testing.F) {
 func FuzzCodes(f *testing.F) {
 	for _, bits := range []int{1, 3, 8} {
 		sections := codedSections(f, bits)
-		f.Add(sections[0], sections[kinds-2], sections[kinds-1])
+		f.Add(sections[0], sections[Quantizer-1], sections[Codes-1])
 	}
 	rest := codedSections(f, 3)
 	f.Fuzz(func(t *testing.T, meta, center, codes []byte) {
 		s := slices.Clone(rest)
-		s[0], s[kinds-2], s[kinds-1] = meta, center, codes
+		s[0], s[Quantizer-1], s[Codes-1] = meta, center, codes
 		openBytes(t, assemble(t, s...))
 	})
 }
 
 // FuzzRowless does the same with whatever a small index that keeps no rows may say about itself and its codes.
 func FuzzRowless(f *testing.F) {
-	sections := func(bits, rows int) [][]byte {
-		c := hnsw.Config{Dim: 5, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: bits}}
+	sections := func(codes hnsw.Codes, rows int) [][]byte {
+		c := hnsw.Config{Dim: 5, M: 2, Storage: vector.NoRows, Codes: codes}
 		return savedSections(f, shape{config: c, rows: rows}.make(f).source)
 	}
 	for _, bits := range []int{1, 3, 8} {
-		s := sections(bits, 6)
-		f.Add(s[0], s[kinds-4], s[kinds-2], s[kinds-1])
+		s := sections(hnsw.Codes{Bits: bits}, 6)
+		f.Add(s[0], s[Vectors-1], s[Quantizer-1], s[Codes-1])
 	}
-	rest := sections(3, 6)
+	for _, product := range []hnsw.Codes{{Bits: 4}, {Bits: 8}, {Bits: 4, Subvectors: 1, Rotated: true}} {
+		product.Kind = quant.Product
+		s := sections(product, 6)
+		f.Add(s[0], s[Vectors-1], s[Quantizer-1], s[Codes-1])
+	}
+	rest := sections(hnsw.Codes{Bits: 3}, 6)
 	f.Fuzz(func(t *testing.T, meta, vectors, center, codes []byte) {
 		s := slices.Clone(rest)
-		s[0], s[kinds-4], s[kinds-2], s[kinds-1] = meta, vectors, center, codes
+		s[0], s[Vectors-1], s[Quantizer-1], s[Codes-1] = meta, vectors, center, codes
 		openBytes(t, assemble(t, s...))
 	})
 }

@@ -14,7 +14,8 @@ const (
 	// Version of the format. Readers accept their own version only.
 	//   1: the first.
 	//   2: sums of the rows, block by block.
-	Version = 2
+	//   3: codes of product quantization.
+	Version = 3
 
 	byteOrder  = 0x01020304
 	headerSize = 4096

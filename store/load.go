@@ -82,7 +82,7 @@ func (l *loader) begun(m *hnsw.Image) {
 		m.TopLevel, m.Entry = int(l.meta.TopLevel), l.meta.Entry
 	}
 	if m.Coded = l.meta.Coded != 0; !m.Coded {
-		m.Center, m.Codes = nil, nil
+		m.Quantizer, m.Codes = nil, nil
 	}
 }
 
@@ -114,8 +114,8 @@ func array(m *hnsw.Image, k Kind) []byte {
 		return bytesOf(m.Labels)
 	case Deleted:
 		return bytesOf(m.Deleted)
-	case Center:
-		return bytesOf(m.Center)
+	case Quantizer:
+		return bytesOf(m.Quantizer)
 	case Codes:
 		return m.Codes
 	}
@@ -255,8 +255,8 @@ func (l *loader) locate(err error) error {
 		k, size = Deleted, 4
 	case "Rows":
 		k, size = Vectors, int64(l.meta.RowStride)
-	case "Center":
-		k, size = Center, 4
+	case "Quantizer":
+		k, size = Quantizer, 4
 	case "Codes":
 		k, size = Codes, 1
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// OpenMapped maps an index file for searching. It reads and checks the header and the meta section and nothing else, however
-// large the file is; Verify checks the rest. Searches read what they need from the mapping, and give an error where the file
+// OpenMapped maps an index file for searching. It reads and checks the header, the meta section and what codes are made by,
+// and nothing else, however large the file is; Verify checks the rest. Searches read what they need from the mapping, and give an error where the file
 // was cut off or its disk fails; what is damaged otherwise gives wrong answers, but never leads out of the arrays. Links
 // aren't packed.
 func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
@@ -52,7 +52,10 @@ func (l *loader) mapped(r *mmap.Region, c hnsw.Config) (m *hnsw.Image, err error
 	m.Labels = sectionOf[uint64](l, r, Labels)
 	m.Deleted = sectionOf[uint32](l, r, Deleted)
 	if m.Coded {
-		m.Center = append([]float32(nil), sectionOf[float32](l, r, Center)...) // read for every query
+		m.Quantizer = append([]float32(nil), sectionOf[float32](l, r, Quantizer)...) // read for every query
+		if s := l.h.section(Quantizer); checksum(bytesOf(m.Quantizer)) != s.CRC {
+			return nil, l.r.Bad(s.Offset, Quantizer.String(), "its checksum should be %08x: the section is damaged", s.CRC)
+		}
 		m.Codes = sectionOf[uint8](l, r, Codes)
 	}
 	m.Rows, err = vector.FromBytes(sectionOf[uint8](l, r, Vectors), c.Storage, m.Count, c.Dim, int(l.meta.RowStride))

@@ -9,6 +9,7 @@ import (
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -23,7 +24,7 @@ const (
 )
 
 const (
-	metaSize = 88
+	metaSize = 96
 	maxDim   = 1 << 20
 	maxRows  = math.MaxUint32 - 1
 	maxLevel = 255
@@ -48,8 +49,10 @@ type meta struct {
 	BaseLinks      uint32
 	CodeBits       uint8 // a dimension; 0: no codes
 	CodeKind       uint8
-	Coded          uint8 // whether the codes are there; an index that was never trained has none
-	Reserved       uint8
+	Coded          uint8  // whether the codes are there; an index that was never trained has none
+	Rotated        uint8  // of product quantization: whether rows are rotated
+	Subvectors     uint32 // of product quantization: a row
+	Reserved       uint32
 }
 
 func metaOf(m *hnsw.Image, frozen bool) meta {
@@ -63,6 +66,7 @@ func metaOf(m *hnsw.Image, frozen bool) meta {
 		RowStride: rowStride(m), Deleted: uint64(countBits(m.Deleted)),
 		TopLevel: int32(m.TopLevel), Entry: m.Entry, BaseLinks: uint32(c.BaseLinks),
 		CodeBits: uint8(c.Codes.Bits), CodeKind: uint8(c.Codes.Kind), Coded: uint8(flag(1, m.Coded)),
+		Rotated: uint8(flag(1, c.Codes.Rotated)), Subvectors: uint32(c.Codes.Subvectors),
 	}
 }
 
@@ -92,7 +96,7 @@ func (m *meta) config() hnsw.Config {
 	return hnsw.Config{
 		Dim: int(m.Dim), Metric: vector.Metric(m.Metric), M: int(m.M), BaseLinks: int(m.BaseLinks),
 		EfConstruction: int(m.EfConstruction), Seed: m.Seed, Storage: vector.Type(m.Storage), Capacity: int(m.Capacity),
-		Codes:         hnsw.Codes{Kind: quant.Kind(m.CodeKind), Bits: int(m.CodeBits)},
+		Codes:         m.codes(),
 		FixedCapacity: m.has(flagFixedCapacity), ReplaceDelete: m.has(flagReplaceDelete),
 	}
 }
@@ -129,8 +133,16 @@ func (m *meta) check() error {
 		return fmt.Errorf("%d as M is not 2 … 10,000", m.M)
 	case m.BaseLinks < m.M || m.BaseLinks > 2*m.M:
 		return fmt.Errorf("%d links of a new element on level 0 are not M … 2·M", m.BaseLinks)
-	case m.CodeBits > 4 && m.CodeBits != 8 || m.CodeKind > uint8(quant.Scalar) || m.CodeBits == 0 && m.CodeKind != 0:
+	case m.CodeBits > 4 && m.CodeBits != 8 || m.CodeKind > uint8(quant.Product) || m.CodeBits == 0 && m.CodeKind != 0:
 		return fmt.Errorf("codes of kind %d with %d bits: %w", m.CodeKind, m.CodeBits, errors.ErrUnsupported)
+	case m.CodeKind == uint8(quant.Product):
+		if err := m.checkProduct(); err != nil {
+			return err
+		}
+	case m.Rotated != 0 || m.Subvectors != 0:
+		return fmt.Errorf("%d sub-vectors (rotated: %d) of codes of kind %d", m.Subvectors, m.Rotated, m.CodeKind)
+	}
+	switch {
 	case m.CodeBits != 0 && (m.Dim > quant.MaxDim || m.has(flagCustomMetric)):
 		return fmt.Errorf("codes of %d dimensions with flags %#x", m.Dim, m.Flags)
 	case m.Coded > 1 || m.Coded == 1 && m.CodeBits == 0:
@@ -149,6 +161,19 @@ func (m *meta) check() error {
 		return fmt.Errorf("entry point %d of %d elements", m.Entry, m.Count)
 	}
 	return m.checkRows()
+}
+
+// checkProduct tests the fields about product quantization.
+func (m *meta) checkProduct() error {
+	if m.Rotated > 1 || m.Subvectors == 0 {
+		return fmt.Errorf("%d sub-vectors, rotated: %d", m.Subvectors, m.Rotated)
+	}
+	return pq.Config{Dim: int(m.Dim), Bits: int(m.CodeBits), Subvectors: int(m.Subvectors), Rotated: m.Rotated != 0}.Check()
+}
+
+// codes is the part of config about codes.
+func (m *meta) codes() hnsw.Codes {
+	return hnsw.Codes{Kind: quant.Kind(m.CodeKind), Bits: int(m.CodeBits), Subvectors: int(m.Subvectors), Rotated: m.Rotated != 0}
 }
 
 // storable reports whether a type is one that rows are stored in.
@@ -180,23 +205,33 @@ func (m *meta) codeStride() int {
 	if m.Coded == 0 {
 		return 0
 	}
-	return quant.Stride(int(m.Dim), int(m.CodeBits))
+	c := hnsw.Config{Dim: int(m.Dim), Codes: m.codes()}
+	return c.CodeStride()
+}
+
+// quantizerValues is the number of values that codes are made by.
+func (m *meta) quantizerValues() int {
+	if m.Coded == 0 {
+		return 0
+	}
+	c := hnsw.Config{Dim: int(m.Dim), Codes: m.codes()}
+	return c.QuantizerValues()
 }
 
 // lengths gives the length that each section must have.
 func (m *meta) lengths() map[Kind]int64 {
 	n, links := int64(m.Count), int64(m.M)
 	return map[Kind]int64{
-		Meta:    metaSize,
-		Levels:  n,
-		Links0:  n * 2 * links * 4,
-		UpperAt: n * 4,
-		Upper:   int64(m.UpperLists) * links * 4,
-		Labels:  n * 8,
-		Vectors: n * int64(m.RowStride),
-		Deleted: (n + 31) / 32 * 4,
-		Center:  int64(m.Coded) * int64(m.Dim) * 4,
-		Codes:   int64(m.Coded) * n * int64(m.codeStride()),
-		Sums:    4 * blocks(n*int64(m.RowStride)),
+		Meta:      metaSize,
+		Levels:    n,
+		Links0:    n * 2 * links * 4,
+		UpperAt:   n * 4,
+		Upper:     int64(m.UpperLists) * links * 4,
+		Labels:    n * 8,
+		Vectors:   n * int64(m.RowStride),
+		Deleted:   (n + 31) / 32 * 4,
+		Quantizer: int64(m.quantizerValues()) * 4,
+		Codes:     int64(m.Coded) * n * int64(m.codeStride()),
+		Sums:      4 * blocks(n*int64(m.RowStride)),
 	}
 }

@@ -22,6 +22,7 @@ var keeps = []struct {
 }{
 	{rows: vector.Float32}, {rows: vector.Float16}, {rows: vector.ScaledInt8},
 	{vector.NoRows, hnsw.Codes{Bits: 3}}, {vector.NoRows, hnsw.Codes{Kind: quant.Scalar, Bits: 8}},
+	{vector.NoRows, hnsw.Codes{Kind: quant.Product, Bits: 8}}, {vector.NoRows, hnsw.Codes{Kind: quant.Product, Bits: 4}},
 }
 
 func drawShape(t *rapid.T) shape {

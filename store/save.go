@@ -48,9 +48,9 @@ func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) e
 	if err := w.pad(headerSize); err != nil {
 		return err
 	}
-	center, codes, sums := m.Center, m.Codes, &blockSums{}
+	values, codes, sums := m.Quantizer, m.Codes, &blockSums{}
 	if !m.Coded {
-		center, codes = nil, nil
+		values, codes = nil, nil
 	}
 	for _, s := range []struct {
 		kind Kind
@@ -59,7 +59,7 @@ func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) e
 		{Meta, all(metaBytes)}, {Levels, all(bytesOf(m.Levels))}, {Links0, all(bytesOf(m.Links0))},
 		{UpperAt, all(bytesOf(m.UpperAt))}, {Upper, all(bytesOf(m.Upper))}, {Labels, all(bytesOf(m.Labels))},
 		{Vectors, func(w io.Writer) error { return writeRows(io.MultiWriter(w, sums), m) }},
-		{Deleted, all(bytesOf(m.Deleted))}, {Center, all(bytesOf(center))}, {Codes, all(codes)},
+		{Deleted, all(bytesOf(m.Deleted))}, {Quantizer, all(bytesOf(values))}, {Codes, all(codes)},
 		{Sums, func(w io.Writer) error { return all(bytesOf(sums.all()))(w) }},
 	} {
 		if err := w.section(s.kind, s.body); err != nil {

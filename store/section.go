@@ -11,23 +11,23 @@ type Kind uint32
 
 // The kinds of sections. Their order is that in the file.
 const (
-	Meta    Kind = 1 + iota // what the index is: configuration, counts, entry point
-	Levels                  // uint8 an element: its highest level
-	Links0                  // level 0: 2M links an element, each a uint32 id + 1; a zero ends the list
-	UpperAt                 // uint32 an element: its first list in Upper
-	Upper                   // the other levels: lists of M links
-	Labels                  // uint64 an element
-	Vectors                 // a row an element
-	Deleted                 // bitmap of the elements marked deleted, in uint32 words
-	Center                  // float32 a dimension: what codes are relative to; empty if there are no codes
-	Codes                   // a code an element; empty if there are none
-	Sums                    // CRC-32C of every 4 KiB of Vectors, for those who read parts of it
+	Meta      Kind = 1 + iota // what the index is: configuration, counts, entry point
+	Levels                    // uint8 an element: its highest level
+	Links0                    // level 0: 2M links an element, each a uint32 id + 1; a zero ends the list
+	UpperAt                   // uint32 an element: its first list in Upper
+	Upper                     // the other levels: lists of M links
+	Labels                    // uint64 an element
+	Vectors                   // a row an element
+	Deleted                   // bitmap of the elements marked deleted, in uint32 words
+	Quantizer                 // float32s: what codes are made by; empty if there are no codes
+	Codes                     // a code an element; empty if there are none
+	Sums                      // CRC-32C of every 4 KiB of Vectors, for those who read parts of it
 
 	kinds = iota
 )
 
 func (k Kind) String() string {
-	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted", "center", "codes", "sums"}
+	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted", "quantizer", "codes", "sums"}
 	if k >= 1 && int(k) <= len(names) {
 		return names[k-1]
 	}

@@ -75,7 +75,7 @@ func sameContent(t fataler, a, b Source) {
 		return b.WithImage(func(y *hnsw.Image) error {
 			same := x.Count == y.Count && x.TopLevel == y.TopLevel && x.Entry == y.Entry &&
 				slices.Equal(x.Levels, y.Levels) && slices.Equal(x.Links0, y.Links0) && slices.Equal(x.UpperAt, y.UpperAt) &&
-				slices.Equal(x.Center, y.Center) && slices.Equal(x.Codes, y.Codes) &&
+				slices.Equal(x.Quantizer, y.Quantizer) && slices.Equal(x.Codes, y.Codes) &&
 				slices.Equal(x.Upper, y.Upper) && slices.Equal(x.Labels, y.Labels) && slices.Equal(x.Deleted, y.Deleted)
 			if !same {
 				t.Fatalf("arrays differ")

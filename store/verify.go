@@ -73,9 +73,7 @@ func (v *verifier) run(ctx context.Context) error {
 	}
 	v.note(v.checkDeleted(m))
 	v.note(v.locate(m.Check()))
-	if !vector.Finite(m.Center) {
-		v.note(v.r.Caused(hnsw.ErrNotFinite, v.h.section(Center).Offset, Center.String(), "codes can't be relative to it"))
-	}
+	v.note(v.locate(m.CheckQuantizer()))
 	v.note(v.checkLabels())
 	if len(v.report.Problems) > 0 {
 		return nil
@@ -102,7 +100,7 @@ func (v *verifier) allocate() error {
 	m.Upper = allocate[uint32](v, int(v.meta.UpperLists)*m.Config.M, &err)
 	m.Labels = allocate[uint64](v, n, &err)
 	m.Deleted = allocate[uint32](v, (n+31)/32, &err)
-	m.Center = make([]float32, v.h.section(Center).Length/4)
+	m.Quantizer = make([]float32, v.h.section(Quantizer).Length/4)
 	m.Codes = allocate[uint8](v, int(v.h.section(Codes).Length), &err)
 	return err
 }

@@ -9,23 +9,8 @@ set -euo pipefail
 rows=$(realpath "$1") queries=$(realpath "$2") folder=${3:-$(mktemp -d)}
 cd "$(dirname "$0")/../.."
 mkdir -p "$folder"
+. bench/larger/limited.sh
 go build -o "$folder/shale" ./cmd/shale
-
-limited() { # limited MIB COMMAND...: runs it in a cgroup of that size
-  local group=shale-bench-$1 limit=$(($1 << 20))
-  shift
-  if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
-    group=/sys/fs/cgroup/$group
-    mkdir -p "$group"
-    echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-    echo "$limit" >"$group/memory.max"
-  else
-    group=/sys/fs/cgroup/memory/$group
-    mkdir -p "$group"
-    echo "$limit" >"$group/memory.limit_in_bytes"
-  fi
-  (echo "$BASHPID" >"$group/cgroup.procs" && exec "$@")
-}
 
 build() {
   limited "${BUILD_LIMIT:-600}" "$folder/shale" build --input "$rows" --output "$folder/index" --metric cosine --m 8 \
@@ -46,8 +31,7 @@ done
   "$folder/shale" groundtruth --input "$rows" --queries "$queries" --metric cosine -k 10 --output "$folder/truth.ivecs"
 for probes in ${PROBES:-3 4}; do
   echo "probes: $probes"
-  sync
-  echo 3 >/proc/sys/vm/drop_caches
+  drop_caches
   limited "${SEARCH_LIMIT:-256}" "$folder/shale" eval "$folder/index" --queries "$queries" --groundtruth "$folder/truth.ivecs" \
     --ef "${EF:-60,80,100,140,200,300}" --batch --probes "$probes" --memory "${SEARCH_LIMIT:-256}MiB" \
     --rerank "${RERANK:-30}"

@@ -16,6 +16,7 @@ type buildFlags struct {
 	input, output, labels      string
 	metric, storage, keep      string
 	divide                     shardFlags
+	product                    productFlags
 	m, efConstruction, threads int
 	seed                       uint64
 	graphOnly, json            bool
@@ -63,6 +64,10 @@ such codes can't tell neighbours apart it takes longer ones, and in the end rows
 tells what was chosen, and "shale tune --input" chooses with care, by a recall and the memory
 allowed. An index of fewer than 1,024 vectors has no codes yet.
 
+--storage pq takes codes of product quantization, which are trained on the vectors: --pq-bits 8 a
+sub-vector, or 4, which searches read several times as fast; --pq-subvectors as many a vector, by
+default as make codes of 4 bits a dimension; --opq rotates vectors first so that less is lost.
+
 --keep sq8 halves the rows once more: a byte a value, each off by at most 1/254 of its vector's
 largest. --keep none keeps codes alone, in the least memory: distances are then estimates, and
 --rerank has no meaning. Such codes are trained on the first vectors read, so these should be
@@ -85,6 +90,7 @@ have to be looked into.`,
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq4 --keep fp32
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq2 --keep sq8
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq8 --keep none
+  shale build --input vectors.npy --output my.index --metric cosine --storage pq --pq-subvectors 96 --opq
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
   shale build --input unit.npy --output links.index --metric cosine --m 8 --graph-only
@@ -99,8 +105,9 @@ have to be looked into.`,
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "look at `N` vectors for a new one's links")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
-	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4 or sq8")
+	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4, sq8 or pq")
 	s.StringVar(&f.keep, "keep", "auto", "rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
+	f.product.add(c)
 	f.divide.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
@@ -156,6 +163,9 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	}
 	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
 		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
+	}
+	if o.PQ, err = f.product.options(c, o.Storage); err != nil {
+		return o, err
 	}
 	if f.m < 2 || f.m > 10000 {
 		return o, usagef(c, "--m is %d, not 2 to 10000", f.m)
@@ -226,6 +236,10 @@ func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Option
 	began := time.Now()
 	labels := o.Labels
 	o.Labels, o.Capacity = nil, rows.Rows()
+	if err := trainCodes(ctx, rows, &o, messages); err != nil {
+		return err
+	}
+	training := time.Since(began).Seconds()
 	index, err := shale.New(rows.Dim(), o)
 	if err != nil {
 		return err
@@ -241,7 +255,7 @@ func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Option
 	if err != nil {
 		return err
 	}
-	r.BuildSeconds += reordering
+	r.BuildSeconds += reordering + training
 	r.RSSBytes = residentBytes()
 	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true}); err != nil {
 		return err
@@ -259,6 +273,7 @@ func (f *buildFlags) buildGraph(ctx context.Context, o shale.Options, r *buildRe
 	began := time.Now()
 	bar := newProgress(messages, "building", rows.Rows())
 	o.GraphOnly, o.Progress = true, bar.set
+	o.Training = trainingBar(messages)
 	var index *shale.Index
 	r.BuildSeconds, err = timed(func() error {
 		index, err = shale.Build(ctx, rows.Matrix, o)

@@ -7,11 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"unsafe"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/quant/pq"
+	"github.com/shale-search/shale/vector"
 )
 
 // indexFlags say what an index of hnswlib doesn't.
@@ -24,13 +27,19 @@ type indexFlags struct {
 	global  bool
 
 	withoutVectors bool // an index of links alone doesn't need them
+
+	resident         int
+	codes, codebooks string
 }
 
 // addMemory is for commands that only search.
 func (f *indexFlags) addMemory(c *cobra.Command) {
-	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: rows that don't fit are read from disk (default: all in memory)")
+	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: what doesn't fit is read from disk, as told (default: all in memory)")
 	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	c.Flags().IntVar(&f.resident, "resident", 0, "with --mmap: read the first `N` shards into memory (default: as many as --memory holds)")
 	f.addVectors(c)
+	c.Flags().StringVar(&f.codes, "pq-codes", "", "let searches of an index of links alone read product quantization's codes, mapped from `FILE`, one byte a sub-vector")
+	c.Flags().StringVar(&f.codebooks, "pq-codebooks", "", "read the codebooks of --pq-codes from `FILE`, an .npy of sub-vectors × centroids × values")
 }
 
 // addVectors is for commands that read the vectors of an index.
@@ -49,7 +58,16 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if err := atLeast(c, "dim", f.dim, 0); err != nil {
 		return nil, err
 	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, LabelsAreGlobal: f.global}
+	if err := atLeast(c, "resident", f.resident, 0); err != nil {
+		return nil, err
+	}
+	if f.resident > 0 && !f.mapped {
+		return nil, usagef(c, "--resident %d goes with --mmap", f.resident)
+	}
+	if (f.codes == "") != (f.codebooks == "") {
+		return nil, usagef(c, "--pq-codes and --pq-codebooks go together")
+	}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, LabelsAreGlobal: f.global, Resident: f.resident}
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err
@@ -69,6 +87,9 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		index.Close()
 		return nil, fmt.Errorf("%s was built with --metric %s, not %s", path, index.Metric(), o.Metric)
 	}
+	if x := index.Shards(); x != nil && (o.Memory > 0 || o.Mapped) {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, x.Plan())
+	}
 	if err := f.attach(index, path); err != nil {
 		index.Close()
 		return nil, err
@@ -76,16 +97,49 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	return index, nil
 }
 
-// attach maps the vectors of an index of links alone. They stay mapped until the command ends.
+// attachCodes maps codes for an index of links alone. They stay mapped until the command ends.
+func (f *indexFlags) attachCodes(index *shale.Index) error {
+	books, shape, err := dataset.ReadCodebooks(f.codebooks)
+	if err != nil {
+		return err
+	}
+	codes, err := dataset.Map(f.codes)
+	if err != nil {
+		return err
+	}
+	if codes.Type() != vector.Uint8 || codes.Dim() != shape[0] {
+		codes.Close()
+		return fmt.Errorf("%s: codes of %d %v, the codebooks are of %d sub-vectors, a byte each", f.codes, codes.Dim(), codes.Type(), shape[0])
+	}
+	q, err := pq.New(pq.Config{Dim: shape[0] * shape[2], Metric: index.Metric(), Subvectors: shape[0], Centroids: shape[1]}, books)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.codebooks, err)
+	}
+	var all []byte
+	if codes.Rows() > 0 {
+		all = unsafe.Slice(unsafe.SliceData(codes.RowBytes(0)), codes.Rows()*codes.Dim())
+	}
+	return index.AttachPQ(q, all, true)
+}
+
+// attach maps the vectors of an index of links alone, or its codes. They stay mapped until the command ends.
 func (f *indexFlags) attach(index *shale.Index, path string) error {
 	if !index.GraphOnly() {
 		if f.vectors != "" {
 			return fmt.Errorf("%s has vectors of its own: leave out --vectors", path)
 		}
+		if f.codes != "" {
+			return fmt.Errorf("%s has vectors of its own: leave out --pq-codes", path)
+		}
 		return nil
 	}
 	if f.withoutVectors {
 		return nil
+	}
+	if f.codes != "" {
+		if err := f.attachCodes(index); err != nil || f.vectors == "" {
+			return err
+		}
 	}
 	file := cmp.Or(f.vectors, index.Vectors())
 	if file == "" {

@@ -1,21 +1,22 @@
 package format
 
-import (
-	"fmt"
-	"os"
-)
+import "os"
 
-// OpenFile opens a regular file and gives its length.
+// OpenFile opens a regular file and gives its length. Opening a pipe would wait for its other end, so that anything else is
+// refused before.
 func OpenFile(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, &Error{File: path, Offset: -1, Field: "file", Reason: "it is not a regular file"}
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", path)
-	}
-	if err != nil {
+	if info, err = f.Stat(); err != nil {
 		f.Close()
 		return nil, 0, err
 	}

@@ -31,3 +31,20 @@ type CodeQuery struct {
 // to out[i]. The sum is exact as long as it fits int32. It prefetches ahead within the list, unless Asked. len(out) must be at least
 // len(ids).
 type CodeBatch func(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
+
+// LookUp is a query prepared for codes of product quantization: a table of bytes, which is the distance of the query to every
+// centroid in steps of a size. A row of codes is Bytes long.
+//
+// With 8 bits a code, byte j stands for Table[256·j + byte]. With 4 bits there are two tables of 16 entries a byte, whose
+// places LookUpAt tells: bytes count in blocks of 64, and the last block's tables are there for all of it, zeros for
+// the bytes that there are not.
+type LookUp struct {
+	Table      *uint8
+	Bytes      int
+	Base, Step float32 // what is told is Base + Step · the sum of entries
+	Asked      int     // not 0: the rows have been prefetched
+}
+
+// LookUpBatch writes the distance of the row of each id, at base + ids[i]*stride, to out[i]. It reads Bytes of a row and no
+// more. Sums of entries are exact as long as they fit an int32. len(out) must be at least len(ids).
+type LookUpBatch func(q *LookUp, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)

@@ -16,6 +16,8 @@ package simd
 //go:generate go run -C gen . -elem keys
 //go:generate go run -C gen . -elem round
 //go:generate go run -C gen . -elem tables
+//go:generate go run -C gen . -elem lookup
+//go:generate go run -C gen . -elem nearest
 
 import (
 	"os"
@@ -76,6 +78,19 @@ type Kernels struct {
 	// Tables writes the look-up tables of product quantization: out[m][c] = init[m][c] + Σ v[m][j]·books[m][j][c], each row
 	// of 256 values c. There are subvectors of width values, one at least of each.
 	Tables func(out, init, books, v *float32, subvectors, width int)
+
+	// Ranges writes the smallest and the largest value of each row of such a table.
+	Ranges func(low, high, table *float32, rows int)
+
+	// TableBytes writes (table[m][c] − low[m])·inv, rounded, which must lie within 0 … 255.
+	TableBytes func(dst *uint8, table, low *float32, rows int, inv float32)
+
+	// LookUps sum up the look-ups of codes of product quantization by their bits: 4 and 8.
+	LookUps [9]LookUpBatch
+
+	// Nearest writes the number of the smallest of norms[c] − 2·Σ v[i][j]·columns[j][c] for each of n rows of v, of width
+	// values each, and of equal ones the first. The number of centroids is 256 or 16.
+	Nearest func(out *uint8, v, norms, columns *float32, n, width, centroids int)
 
 	// NearKeys writes the keys (see Key) of those of n ids whose distance is not at least worst, in the order of the ids,
 	// and gives their number. Lists of keys have KeyCapacity, here and below.

@@ -9,7 +9,19 @@ package simd
 //go:noescape
 func tablesAVX2(out *float32, init *float32, books *float32, v *float32, subvectors int, width int)
 
+//go:noescape
+func rangesAVX2(low *float32, high *float32, table *float32, rows int)
+
+//go:noescape
+func tableBytesAVX2(dst *uint8, table *float32, low *float32, rows int, inv float32)
+
 // tablesAVX512 takes at least one sub-vector and one value of each.
 //
 //go:noescape
 func tablesAVX512(out *float32, init *float32, books *float32, v *float32, subvectors int, width int)
+
+//go:noescape
+func rangesAVX512(low *float32, high *float32, table *float32, rows int)
+
+//go:noescape
+func tableBytesAVX512(dst *uint8, table *float32, low *float32, rows int, inv float32)

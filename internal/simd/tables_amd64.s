@@ -65,6 +65,305 @@ value:
 	VZEROUPPER
 	RET
 
+// func rangesAVX2(low *float32, high *float32, table *float32, rows int)
+// Requires: AVX
+TEXT ·rangesAVX2(SB), NOSPLIT, $0-32
+	MOVQ low+0(FP), AX
+	MOVQ high+8(FP), CX
+	MOVQ table+16(FP), DX
+	MOVQ rows+24(FP), BX
+
+row:
+	VMOVUPS      (DX), Y0
+	VMOVAPS      Y0, Y4
+	VMOVUPS      32(DX), Y1
+	VMOVAPS      Y1, Y5
+	VMOVUPS      64(DX), Y2
+	VMOVAPS      Y2, Y6
+	VMOVUPS      96(DX), Y3
+	VMOVAPS      Y3, Y7
+	VMINPS       128(DX), Y0, Y0
+	VMAXPS       128(DX), Y4, Y4
+	VMINPS       160(DX), Y1, Y1
+	VMAXPS       160(DX), Y5, Y5
+	VMINPS       192(DX), Y2, Y2
+	VMAXPS       192(DX), Y6, Y6
+	VMINPS       224(DX), Y3, Y3
+	VMAXPS       224(DX), Y7, Y7
+	VMINPS       256(DX), Y0, Y0
+	VMAXPS       256(DX), Y4, Y4
+	VMINPS       288(DX), Y1, Y1
+	VMAXPS       288(DX), Y5, Y5
+	VMINPS       320(DX), Y2, Y2
+	VMAXPS       320(DX), Y6, Y6
+	VMINPS       352(DX), Y3, Y3
+	VMAXPS       352(DX), Y7, Y7
+	VMINPS       384(DX), Y0, Y0
+	VMAXPS       384(DX), Y4, Y4
+	VMINPS       416(DX), Y1, Y1
+	VMAXPS       416(DX), Y5, Y5
+	VMINPS       448(DX), Y2, Y2
+	VMAXPS       448(DX), Y6, Y6
+	VMINPS       480(DX), Y3, Y3
+	VMAXPS       480(DX), Y7, Y7
+	VMINPS       512(DX), Y0, Y0
+	VMAXPS       512(DX), Y4, Y4
+	VMINPS       544(DX), Y1, Y1
+	VMAXPS       544(DX), Y5, Y5
+	VMINPS       576(DX), Y2, Y2
+	VMAXPS       576(DX), Y6, Y6
+	VMINPS       608(DX), Y3, Y3
+	VMAXPS       608(DX), Y7, Y7
+	VMINPS       640(DX), Y0, Y0
+	VMAXPS       640(DX), Y4, Y4
+	VMINPS       672(DX), Y1, Y1
+	VMAXPS       672(DX), Y5, Y5
+	VMINPS       704(DX), Y2, Y2
+	VMAXPS       704(DX), Y6, Y6
+	VMINPS       736(DX), Y3, Y3
+	VMAXPS       736(DX), Y7, Y7
+	VMINPS       768(DX), Y0, Y0
+	VMAXPS       768(DX), Y4, Y4
+	VMINPS       800(DX), Y1, Y1
+	VMAXPS       800(DX), Y5, Y5
+	VMINPS       832(DX), Y2, Y2
+	VMAXPS       832(DX), Y6, Y6
+	VMINPS       864(DX), Y3, Y3
+	VMAXPS       864(DX), Y7, Y7
+	VMINPS       896(DX), Y0, Y0
+	VMAXPS       896(DX), Y4, Y4
+	VMINPS       928(DX), Y1, Y1
+	VMAXPS       928(DX), Y5, Y5
+	VMINPS       960(DX), Y2, Y2
+	VMAXPS       960(DX), Y6, Y6
+	VMINPS       992(DX), Y3, Y3
+	VMAXPS       992(DX), Y7, Y7
+	VMINPS       Y2, Y0, Y0
+	VMAXPS       Y6, Y4, Y4
+	VMINPS       Y3, Y1, Y1
+	VMAXPS       Y7, Y5, Y5
+	VMINPS       Y1, Y0, Y0
+	VMAXPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y0, X1
+	VMINPS       X0, X1, X1
+	VPSHUFD      $0x4e, X1, X0
+	VMINPS       X0, X1, X1
+	VPSHUFD      $0xb1, X1, X0
+	VMINPS       X0, X1, X1
+	VMOVSS       X1, (AX)
+	ADDQ         $0x04, AX
+	VEXTRACTF128 $0x01, Y4, X0
+	VMAXPS       X4, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VMAXPS       X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSS       X0, (CX)
+	ADDQ         $0x04, CX
+	ADDQ         $0x00000400, DX
+	DECQ         BX
+	JNE          row
+	VZEROUPPER
+	RET
+
+// func tableBytesAVX2(dst *uint8, table *float32, low *float32, rows int, inv float32)
+// Requires: AVX, AVX2
+TEXT ·tableBytesAVX2(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         table+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	VBROADCASTSS inv+32(FP), Y0
+	VMOVDQU      packOrder<>+0(SB), Y2
+
+row:
+	VBROADCASTSS (DX), Y1
+	VMOVUPS      (CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      32(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      64(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      96(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, (AX)
+	VMOVUPS      128(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      160(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      192(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      224(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, 32(AX)
+	VMOVUPS      256(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      288(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      320(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      352(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, 64(AX)
+	VMOVUPS      384(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      416(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      448(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      480(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, 96(AX)
+	VMOVUPS      512(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      544(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      576(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      608(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, 128(AX)
+	VMOVUPS      640(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      672(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      704(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      736(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, 160(AX)
+	VMOVUPS      768(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      800(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      832(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      864(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, 192(AX)
+	VMOVUPS      896(CX), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMOVUPS      928(CX), Y4
+	VSUBPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMOVUPS      960(CX), Y5
+	VSUBPS       Y1, Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMOVUPS      992(CX), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKUSDW    Y4, Y3, Y3
+	VPACKUSDW    Y6, Y5, Y5
+	VPACKUSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y2, Y3
+	VMOVDQU      Y3, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x04, DX
+	DECQ         BX
+	JNE          row
+	VZEROUPPER
+	RET
+
+DATA packOrder<>+0(SB)/4, $0x00000000
+DATA packOrder<>+4(SB)/4, $0x00000004
+DATA packOrder<>+8(SB)/4, $0x00000001
+DATA packOrder<>+12(SB)/4, $0x00000005
+DATA packOrder<>+16(SB)/4, $0x00000002
+DATA packOrder<>+20(SB)/4, $0x00000006
+DATA packOrder<>+24(SB)/4, $0x00000003
+DATA packOrder<>+28(SB)/4, $0x00000007
+GLOBL packOrder<>(SB), RODATA|NOPTR, $32
+
 // func tablesAVX512(out *float32, init *float32, books *float32, v *float32, subvectors int, width int)
 // Requires: AVX, AVX512F
 TEXT ·tablesAVX512(SB), NOSPLIT, $0-48
@@ -123,5 +422,177 @@ value:
 	ADDQ         R8, DX
 	DECQ         SI
 	JNE          subvector
+	VZEROUPPER
+	RET
+
+// func rangesAVX512(low *float32, high *float32, table *float32, rows int)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·rangesAVX512(SB), NOSPLIT, $0-32
+	MOVQ low+0(FP), AX
+	MOVQ high+8(FP), CX
+	MOVQ table+16(FP), DX
+	MOVQ rows+24(FP), BX
+
+row:
+	VMOVUPS       (DX), Z0
+	VMOVAPS       Z0, Z4
+	VMOVUPS       64(DX), Z1
+	VMOVAPS       Z1, Z5
+	VMOVUPS       128(DX), Z2
+	VMOVAPS       Z2, Z6
+	VMOVUPS       192(DX), Z3
+	VMOVAPS       Z3, Z7
+	VMINPS        256(DX), Z0, Z0
+	VMAXPS        256(DX), Z4, Z4
+	VMINPS        320(DX), Z1, Z1
+	VMAXPS        320(DX), Z5, Z5
+	VMINPS        384(DX), Z2, Z2
+	VMAXPS        384(DX), Z6, Z6
+	VMINPS        448(DX), Z3, Z3
+	VMAXPS        448(DX), Z7, Z7
+	VMINPS        512(DX), Z0, Z0
+	VMAXPS        512(DX), Z4, Z4
+	VMINPS        576(DX), Z1, Z1
+	VMAXPS        576(DX), Z5, Z5
+	VMINPS        640(DX), Z2, Z2
+	VMAXPS        640(DX), Z6, Z6
+	VMINPS        704(DX), Z3, Z3
+	VMAXPS        704(DX), Z7, Z7
+	VMINPS        768(DX), Z0, Z0
+	VMAXPS        768(DX), Z4, Z4
+	VMINPS        832(DX), Z1, Z1
+	VMAXPS        832(DX), Z5, Z5
+	VMINPS        896(DX), Z2, Z2
+	VMAXPS        896(DX), Z6, Z6
+	VMINPS        960(DX), Z3, Z3
+	VMAXPS        960(DX), Z7, Z7
+	VMINPS        Z2, Z0, Z0
+	VMAXPS        Z6, Z4, Z4
+	VMINPS        Z3, Z1, Z1
+	VMAXPS        Z7, Z5, Z5
+	VMINPS        Z1, Z0, Z0
+	VMAXPS        Z5, Z4, Z4
+	VEXTRACTF32X8 $0x01, Z0, Y1
+	VMINPS        Y1, Y0, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VMINPS        X1, X0, X0
+	VPSHUFD       $0x4e, X0, X1
+	VMINPS        X1, X0, X0
+	VPSHUFD       $0xb1, X0, X1
+	VMINPS        X1, X0, X0
+	VMOVSS        X0, (AX)
+	ADDQ          $0x04, AX
+	VEXTRACTF32X8 $0x01, Z4, Y0
+	VMAXPS        Y0, Y4, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X0, X1, X1
+	VPSHUFD       $0x4e, X1, X0
+	VMAXPS        X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VMAXPS        X0, X1, X1
+	VMOVSS        X1, (CX)
+	ADDQ          $0x04, CX
+	ADDQ          $0x00000400, DX
+	DECQ          BX
+	JNE           row
+	VZEROUPPER
+	RET
+
+// func tableBytesAVX512(dst *uint8, table *float32, low *float32, rows int, inv float32)
+// Requires: AVX, AVX512F
+TEXT ·tableBytesAVX512(SB), NOSPLIT, $0-36
+	MOVQ         dst+0(FP), AX
+	MOVQ         table+8(FP), CX
+	MOVQ         low+16(FP), DX
+	MOVQ         rows+24(FP), BX
+	VBROADCASTSS inv+32(FP), Z0
+
+row:
+	VBROADCASTSS (DX), Z1
+	VMOVUPS      (CX), Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VMOVUPS      64(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VMULPS       Z0, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VMOVUPS      128(CX), Z4
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z0, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VMOVUPS      192(CX), Z5
+	VSUBPS       Z1, Z5, Z5
+	VMULPS       Z0, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPMOVUSDB    Z2, (AX)
+	VPMOVUSDB    Z3, 16(AX)
+	VPMOVUSDB    Z4, 32(AX)
+	VPMOVUSDB    Z5, 48(AX)
+	VMOVUPS      256(CX), Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VMOVUPS      320(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VMULPS       Z0, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VMOVUPS      384(CX), Z4
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z0, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VMOVUPS      448(CX), Z5
+	VSUBPS       Z1, Z5, Z5
+	VMULPS       Z0, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPMOVUSDB    Z2, 64(AX)
+	VPMOVUSDB    Z3, 80(AX)
+	VPMOVUSDB    Z4, 96(AX)
+	VPMOVUSDB    Z5, 112(AX)
+	VMOVUPS      512(CX), Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VMOVUPS      576(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VMULPS       Z0, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VMOVUPS      640(CX), Z4
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z0, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VMOVUPS      704(CX), Z5
+	VSUBPS       Z1, Z5, Z5
+	VMULPS       Z0, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPMOVUSDB    Z2, 128(AX)
+	VPMOVUSDB    Z3, 144(AX)
+	VPMOVUSDB    Z4, 160(AX)
+	VPMOVUSDB    Z5, 176(AX)
+	VMOVUPS      768(CX), Z2
+	VSUBPS       Z1, Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VMOVUPS      832(CX), Z3
+	VSUBPS       Z1, Z3, Z3
+	VMULPS       Z0, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VMOVUPS      896(CX), Z4
+	VSUBPS       Z1, Z4, Z4
+	VMULPS       Z0, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VMOVUPS      960(CX), Z5
+	VSUBPS       Z1, Z5, Z5
+	VMULPS       Z0, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPMOVUSDB    Z2, 192(AX)
+	VPMOVUSDB    Z3, 208(AX)
+	VPMOVUSDB    Z4, 224(AX)
+	VPMOVUSDB    Z5, 240(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000400, CX
+	ADDQ         $0x04, DX
+	DECQ         BX
+	JNE          row
 	VZEROUPPER
 	RET

@@ -53,6 +53,7 @@ _prototypes = {
     "shards_describe": (c_char_p, c_int32, c_int64, c_int64, c_int64, c_int64, c_int64),
     "shards_open": (c_char_p, c_int32, c_int64, c_int64, c_int32, c_int32, c_int64, _out, _out),
     "shards_attach": (c_int64, _bytes, c_int32, c_int64, c_int64, c_int32),
+    "shards_attach_pq": (c_int64, _bytes, c_int64, c_int64, _bytes, c_int64, _bytes, c_int64, c_int32),
     "shards_set_global": (c_int64, c_int32),
     "flat_new": (c_int32, c_int64, c_int64, _out),
     "flat_load": (c_char_p, c_int32, c_int64, c_int64, _out, _out),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,62 @@ import numpy.typing as npt
 from shale import _arrays, _native
 from shale._arrays import F32, U64
 from shale._base import MAX_THREADS, Path, Results, cores, space_and_dim
+
+
+class _Rows(NamedTuple):
+    """Vectors of shards."""
+
+    array: npt.NDArray[Any]
+    kind: int
+
+    def attach(self, handle: int) -> int:
+        mapped = _arrays.in_file(self.array)
+        return int(_native.lib.shards_attach(handle, _native.at(self.array), self.kind, *self.array.shape, mapped))
+
+
+class _Codes(NamedTuple):
+    """Codes of product quantization in the place of vectors."""
+
+    array: npt.NDArray[np.uint8]
+    books: npt.NDArray[np.float32]
+    order: Optional[npt.NDArray[np.int64]]
+
+    def attach(self, handle: int) -> int:
+        order = None if self.order is None else _native.at(self.order)
+        return int(
+            _native.lib.shards_attach_pq(
+                handle, _native.at(self.array), *self.array.shape, _native.at(self.books), self.books.shape[1], order,
+                0 if self.order is None else self.order.size, _arrays.in_file(self.array),
+            )
+        )  # fmt: skip
+
+
+def _codes(pq_codes: Any, codebooks: Any, subvectors: int, centroids: int, width: int, sort_order: Any, dim: int) -> _Codes:
+    """Checks the arrays of load_shards_pq against each other."""
+    codes = np.asarray(pq_codes)
+    if codes.dtype != np.uint8:
+        raise TypeError(f"PQ codes must be uint8, not {codes.dtype}")
+    if codes.ndim != 2:
+        raise RuntimeError(f"PQ codes must be a 2D array (n_vectors, n_subvectors), not one of {codes.ndim} dimensions")
+    if codes.shape[1] != subvectors:
+        raise RuntimeError(f"PQ codes dimension mismatch (got {codes.shape[1]}, expected {subvectors})")
+    books = np.require(codebooks, F32, ["C", "A"])
+    if books.ndim != 3:
+        raise RuntimeError("Codebooks must be a 3D array (n_subvectors, n_centroids, subvector_dim)")
+    if books.shape != (subvectors, centroids, width):
+        raise RuntimeError(f"Codebooks shape mismatch (got {books.shape}, expected {(subvectors, centroids, width)})")
+    if subvectors * width != dim:
+        raise RuntimeError(f"PQ dimension mismatch: n_subvectors * subvector_dim ({subvectors * width}) != dim ({dim})")
+    order = None if sort_order is None else np.asarray(sort_order)
+    if order is not None:
+        if order.dtype.kind not in "iu":
+            raise TypeError(f"sort_order must be int64, not {order.dtype}")
+        if order.ndim != 1:
+            raise RuntimeError(f"sort_order must be a 1D array, not one of {order.ndim} dimensions")
+        if order.shape[0] != codes.shape[0]:
+            raise RuntimeError("sort_order length must match number of vectors")
+        order = np.require(order, np.int64, ["C", "A"])
+    return _Codes(np.ascontiguousarray(codes), books, order)
 
 
 class ShardedIndex(_native.Owner):
@@ -24,8 +80,8 @@ class ShardedIndex(_native.Owner):
         self._ef = 50
         self._global = False
         self._shards = self._total = 0
-        self._kept: Any = None  # arrays that the library reads
-        self._opened: Optional[Tuple[Any, ...]] = None  # how, for a child of fork to do it again
+        # what _open was given: a child of fork opens it again; its arrays are read by the library
+        self._opened: Optional[Tuple[bytes, int, bool, int, Union[_Rows, _Codes]]] = None
 
     def __repr__(self) -> str:
         return (
@@ -96,7 +152,7 @@ class ShardedIndex(_native.Owner):
 
     def load_shards(self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int) -> None:
         """Opens shards over float32 ``external_vectors`` (n, dim), all rows in global order, which are read where they lie."""
-        self._load(output_dir, _arrays.attached(external_vectors, self._dim, False), n_shards, False)
+        self._load(output_dir, n_shards, False, 0, _Rows(*_arrays.attached(external_vectors, self._dim, False)))
 
     def load_shards_fp16(
         self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int, use_mmap_graphs: bool = False
@@ -105,30 +161,42 @@ class ShardedIndex(_native.Owner):
 
         ``use_mmap_graphs``: the graphs too are in memory only as far as searches need them.
         """
-        self._load(output_dir, _arrays.attached(external_vectors, self._dim, True), n_shards, bool(use_mmap_graphs))
+        rows = _Rows(*_arrays.attached(external_vectors, self._dim, True))
+        self._load(output_dir, n_shards, bool(use_mmap_graphs), 0, rows)
 
-    def _load(self, output_dir: Path, given: Any, n_shards: int, mapped: bool) -> None:
-        rows, kind = given
-        _arrays.check_lengths(rows, self._space)
-        shards, name = _arrays.size(n_shards, "n_shards"), _native.file_name(output_dir)
-        self._opened = (name, shards, mapped, rows, kind)
-        new = self._open()
-        old, self._handle, kept = self._handle, new, self._kept
-        self._kept, self._shards, self._total = rows, shards, rows.shape[0]
+    def load_shards_pq(
+        self, output_dir: Path, pq_codes: npt.ArrayLike, codebooks: npt.ArrayLike, n_shards: int, n_subvectors: int,
+        n_centroids: int, subvector_dim: int, use_mmap_graphs: bool = False, n_ram_shards: int = 0,
+        sort_order: Optional[npt.ArrayLike] = None,
+    ) -> None:  # fmt: skip
+        """Opens shards over codes of product quantization in the place of vectors.
+
+        ``pq_codes`` uint8 (n, n_subvectors), which are read where they lie; ``codebooks`` float32 (n_subvectors, n_centroids,
+        subvector_dim). The first ``n_ram_shards`` graphs are in memory and the others mapped. ``sort_order`` int64 (n,): the
+        code of row i is ``pq_codes[sort_order[i]]``. Distances are squared Euclidean ones in every space.
+        """
+        codes = _codes(pq_codes, codebooks, n_subvectors, n_centroids, subvector_dim, sort_order, self._dim)
+        self._load(output_dir, n_shards, bool(use_mmap_graphs), _arrays.size(n_ram_shards, "n_ram_shards"), codes)
+
+    def _load(self, output_dir: Path, n_shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> None:
+        _arrays.check_lengths(attached.array, self._space if isinstance(attached, _Rows) else "")
+        opened = (_native.file_name(output_dir), _arrays.size(n_shards, "n_shards"), mapped, in_memory, attached)
+        new = self._open(*opened)
+        kept = self._opened
+        old, self._handle, self._opened = self._handle, new, opened
+        self._shards, self._total = opened[1], attached.array.shape[0]
         if old:
             _native.lib.close(old)
-        del kept  # until here: searches under way may read it
+        del kept  # until here: searches under way may read its arrays
 
-    def _open(self) -> int:
+    def _open(self, name: bytes, shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> int:
         """What the library holds of the shards."""
-        assert self._opened is not None
-        name, shards, mapped, rows, kind = self._opened
         space = _native.SPACES[self._space]
-        handle = _native.make("shards_open", name, space, self._dim, shards, self._global, mapped, 0, long=True)
+        handle = _native.make(
+            "shards_open", name, space, self._dim, shards, self._global, mapped, min(in_memory, shards), long=True
+        )
         try:
-            _native.check(
-                _native.lib.shards_attach(handle, _native.at(rows), kind, *rows.shape, _arrays.in_file(rows))
-            )
+            _native.check(attached.attach(handle))
         except BaseException:
             _native.lib.close(handle)
             raise
@@ -136,7 +204,9 @@ class ShardedIndex(_native.Owner):
 
     def _heir(self, handle: int) -> Optional[int]:
         """Opens the shards anew in a child of fork."""
-        return self._open() if _native.forked_since(handle) else None
+        if self._opened is None or not _native.forked_since(handle):
+            return None
+        return self._open(*self._opened)
 
     def set_labels_are_global(self, value: bool) -> None:
         """Says that labels in the graphs are those of the whole, so that the number of a shard's first row isn't added."""
@@ -169,7 +239,7 @@ class ShardedIndex(_native.Owner):
         if k == 0 or count == 0:
             _arrays.size(k, "k")
             return labels, distances
-        kept = self._kept
+        kept = self._opened
         query = (
             _native.address(array), kind, count, dim, k, self._ef, min(self._threads(num_threads), count), 0, 0, 1,
             _native.address(labels), _native.address(distances), 0, 0 if parts is None else _native.address(parts),

@@ -179,6 +179,7 @@ def test_graph_round_trip(space, unit, tmp_path):
     own.save_graph(tmp_path / "b.graph")
     other.load_graph(tmp_path / "b.graph")
     other.set_external_vectors_fp16(unit[:100].astype(np.float16))
+    other.set_ef(50)
     np.testing.assert_array_equal(other.knn_query(unit[:100], k=1)[0][:, 0], np.arange(100))
     for name, content in {"cut": (tmp_path / "a.graph").read_bytes()[:-3], "empty": b""}.items():
         (tmp_path / name).write_bytes(content)

@@ -11,33 +11,38 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
+// encodeRows is how many rows are encoded together, a sub-vector of all of them after the other: a book is then read from
+// the first-level cache.
+const encodeRows = 128
+
 // Encode writes the codes of rows to dst, which has room for them all, on so many threads, 0 meaning GOMAXPROCS. Of centroids
 // equally near it takes the first.
 func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int, dst []byte) error {
 	if rows.Rows() > 0 && rows.Dim() != q.cfg.Dim {
 		return fmt.Errorf("%w: rows of %d values, codes of %d", vector.ErrDim, rows.Dim(), q.cfg.Dim)
 	}
-	if len(dst) < rows.Rows()*q.Stride() {
+	if len(dst) < q.Bytes(rows.Rows()) {
 		return fmt.Errorf("pq: %d bytes for %d codes of %d", len(dst), rows.Rows(), q.Stride())
 	}
-	const step = 128
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(threads, rows.Rows()/step+1) {
+	for range min(threads, rows.Rows()/encodeRows+1) {
 		wg.Go(func() {
-			row, table := make([]float32, q.cfg.Dim), make([]float32, q.cfg.Subvectors*maxCentroids)
+			e := q.encoder(encodeRows)
 			for ctx.Err() == nil {
-				from := int(next.Add(step)) - step
+				from := int(next.Add(encodeRows)) - encodeRows
 				if from >= rows.Rows() {
 					return
 				}
-				for i := from; i < min(from+step, rows.Rows()); i++ {
-					rows.Decode(i, row)
-					q.encode(row, table, dst[i*q.Stride():(i+1)*q.Stride()])
+				to := min(from+encodeRows, rows.Rows())
+				for i := from; i < to; i++ {
+					rows.Decode(i, e.row)
+					e.take(i - from)
 				}
+				e.encode(dst[q.Bytes(from):q.Bytes(to)], to-from)
 			}
 		})
 	}
@@ -45,33 +50,81 @@ func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int,
 	return ctx.Err()
 }
 
-// encode writes the code of row, which it changes; table is room for one.
-func (q *Quantizer) encode(row, table []float32, code []byte) {
+// Encoder encodes and decodes single rows, reusing its memory. It is not safe for concurrent use.
+type Encoder struct {
+	q       *Quantizer
+	room    int
+	row     []float32 // as it came
+	rotated []float32
+	cut     []float32 // the sub-vectors of a place, those of all rows; then the next place
+	nearest []uint8
+	code    []byte
+}
+
+// NewEncoder makes an encoder.
+func (q *Quantizer) NewEncoder() *Encoder { return q.encoder(1) }
+
+// encoder makes an encoder of so many rows at a time.
+func (q *Quantizer) encoder(rows int) *Encoder {
+	e := &Encoder{q: q, room: rows, row: make([]float32, q.cfg.Dim), cut: make([]float32, rows*q.cfg.Dim)}
+	e.nearest, e.code = make([]uint8, rows), make([]byte, rows*q.Stride())
+	e.rotated = e.row
+	if q.rotation != nil {
+		e.rotated = make([]float32, q.cfg.Dim)
+	}
+	return e
+}
+
+// take puts the row in e.row, which it changes, among those to be encoded, at place i.
+func (e *Encoder) take(i int) {
+	q := e.q
 	if q.cfg.Metric == vector.Cosine {
-		vector.Normalize(row)
+		vector.Normalize(e.row)
 	}
-	distances(table, q.norms, q.columns, row, q.cfg.Subvectors)
-	for m := range code {
-		code[m] = uint8(smallest(table[m*maxCentroids:][:maxCentroids]))
+	if q.rotation != nil {
+		rotate(e.rotated, q.rotation, e.row)
+	}
+	for m := range q.cfg.Subvectors {
+		copy(e.cut[(m*e.room+i)*q.width:], e.rotated[m*q.width:(m+1)*q.width])
 	}
 }
 
-// distances fills table with ‖c‖² − 2⟨v, c⟩ for each centroid c of each part of v, which ranks them as distances do. It
-// changes v.
-func distances(table, norms, columns, v []float32, subvectors int) {
-	for i, x := range v {
-		v[i] = -2 * x
-	}
-	simd.Active.Tables(&table[0], &norms[0], &columns[0], &v[0], subvectors, len(v)/subvectors)
-}
-
-// smallest is the place of the first of the smallest values.
-func smallest(values []float32) int {
-	best, least := 0, values[0]
-	for i, d := range values {
-		if d < least {
-			best, least = i, d
+// encode writes the codes of the first n rows taken.
+func (e *Encoder) encode(dst []byte, n int) {
+	q, stride := e.q, e.q.Stride()
+	clear(dst)
+	for m := range q.cfg.Subvectors {
+		simd.Active.Nearest(&e.nearest[0], &e.cut[m*e.room*q.width], &q.norms[m*q.row], &q.columns[m*q.width*q.row], n, q.width, q.row)
+		at, shift := m, 0
+		if q.cfg.Bits == 4 {
+			at, shift = m/2, 4*(m%2)
+		}
+		for i, c := range e.nearest[:n] {
+			dst[i*stride+at] |= c << shift
 		}
 	}
-	return best
+}
+
+// Encode writes the code of vec to code, Stride bytes long. Where vec is not finite the code is of no use.
+func (e *Encoder) Encode(code []byte, vec []float32) {
+	copy(e.row, vec)
+	e.take(0)
+	e.encode(e.code, 1)
+	store(code, e.code)
+}
+
+// store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes such
+// readers look again. The race detector, which sees the plain Go kernels only, is told so by the directive.
+//
+//go:norace
+func store(to, code []byte) { copy(to, code) }
+
+// Decode writes what a code stands for to vec, Dim values.
+func (e *Encoder) Decode(vec []float32, code []byte) {
+	if e.q.rotation == nil {
+		e.q.decodeRotated(code, vec)
+		return
+	}
+	e.q.decodeRotated(code, e.rotated)
+	rotateBack(vec, e.q.rotation, e.rotated)
 }

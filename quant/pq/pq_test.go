@@ -49,8 +49,11 @@ func distance(metric vector.Metric, squared bool, query, row []float32) float64 
 		dot += float64(v) * float64(row[i])
 		l2 += float64(v-row[i]) * float64(v-row[i])
 	}
-	if metric == vector.L2 || squared {
+	switch {
+	case metric == vector.L2 || squared:
 		return l2
+	case metric == vector.Cosine:
+		return l2 / 2
 	}
 	return 1 - dot
 }
@@ -59,8 +62,9 @@ func TestTableSumsAreDistancesToDecodedCodes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Config{
 			Metric:     rapid.SampledFrom([]vector.Metric{vector.L2, vector.IP, vector.Cosine}).Draw(t, "metric"),
-			Subvectors: rapid.IntRange(1, 9).Draw(t, "m"), Centroids: rapid.IntRange(1, 256).Draw(t, "centroids"),
+			Subvectors: rapid.IntRange(1, 70).Draw(t, "m"), Bits: rapid.SampledFrom([]int{4, 8}).Draw(t, "bits"),
 		}
+		c.Centroids = rapid.IntRange(1, 1<<c.Bits).Draw(t, "centroids")
 		c.Dim = c.Subvectors * rapid.IntRange(1, 5).Draw(t, "width")
 		books := vector.Row[float32](gaussian(1, c.Centroids*c.Dim, 1), 0)
 		q, err := New(c, books)
@@ -71,6 +75,9 @@ func TestTableSumsAreDistancesToDecodedCodes(t *testing.T) {
 		codes := make([]byte, 20*q.Stride())
 		for i := range codes {
 			codes[i] = byte(rnd.IntN(c.Centroids))
+			if c.Bits == 4 && (c.Subvectors%2 == 0 || i%q.Stride() < q.Stride()-1) {
+				codes[i] |= byte(rnd.IntN(c.Centroids)) << 4
+			}
 		}
 		if err := q.CheckCodes(codes); err != nil {
 			t.Fatal(err)
@@ -79,16 +86,17 @@ func TestTableSumsAreDistancesToDecodedCodes(t *testing.T) {
 		squared := rapid.Bool().Draw(t, "squared")
 		s.SquaredL2(squared)
 		query := slices.Clone(vector.Row[float32](gaussian(1, c.Dim, 3), 0))
-		copy(s.Query(), query)
-		s.BindOwn()
 		if c.Metric == vector.Cosine {
 			vector.Normalize(query)
 		}
+		copy(s.Query(), query)
+		s.BindOwn()
 		ids, out, row := []uint32{19, 0, 7, 7}, make([]float32, 4), make([]float32, c.Dim)
 		s.Score(ids, out)
+		rounding := float64(s.query.Step) / 2 * float64(c.Subvectors) // of the table's entries
 		for i, id := range ids {
 			q.Decode(codes[int(id)*q.Stride():], row)
-			if want := distance(c.Metric, squared, query, row); math.Abs(want-float64(out[i])) > 1e-4*(1+math.Abs(want)) {
+			if want := distance(c.Metric, squared, query, row); math.Abs(want-float64(out[i])) > 1e-4*(1+math.Abs(want))+rounding {
 				t.Fatalf("code %d: %v, should be %v", id, out[i], want)
 			}
 		}
@@ -199,6 +207,10 @@ func TestScoringDoesNotAllocate(t *testing.T) {
 }
 
 var realRows = flag.String("pq.rows", "", "a file of rows for BenchmarkReal")
+var realBits = flag.Int("pq.bits", 8, "")
+var realSample = flag.Int("pq.sample", 0, "")
+var realRounds = flag.Int("pq.rounds", 0, "")
+var realRotated = flag.Bool("pq.rotated", false, "")
 var realQueries = flag.String("pq.queries", "", "a file of queries for BenchmarkReal")
 
 // BenchmarkReal tells the recall of exhaustive search by codes on real rows, and what each step takes.
@@ -215,7 +227,7 @@ func BenchmarkReal(b *testing.B) {
 		b.Fatal(err)
 	}
 	began := time.Now()
-	q, err := Train(context.Background(), rows, Config{Dim: rows.Dim(), Metric: vector.Cosine, Subvectors: rows.Dim() / 2}, TrainOptions{})
+	q, err := Train(context.Background(), rows, Config{Dim: rows.Dim(), Metric: vector.Cosine, Subvectors: rows.Dim() * 4 / *realBits, Bits: *realBits, Rotated: *realRotated}, TrainOptions{Sample: *realSample, Rounds: *realRounds})
 	if err != nil {
 		b.Fatal(err)
 	}

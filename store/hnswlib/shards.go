@@ -115,7 +115,7 @@ func ReadIndexMeta(path string) (IndexMeta, error) {
 	case f.NameLength != uint64(len(name)):
 		return m, r.Bad(44, "length of the space's name", "%d, but %d bytes follow", f.NameLength, len(name))
 	}
-	if m.Metric, err = vector.ParseMetric(string(name)); err != nil {
+	if m.Metric, err = vector.ParseMetric(string(name)); err != nil || m.Metric.String() != string(name) {
 		return m, r.Caused(err, indexMetaSize, "space", "%q is not l2, ip or cosine", name)
 	}
 	return m, nil

@@ -9,13 +9,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/store"
 )
 
@@ -23,28 +22,29 @@ import (
 const Name = "manifest.json"
 
 const (
-	format = "shale index"
+	kind = "shale index"
 	// Version goes up with every change that older readers would misread.
 	Version = 1
 )
 
 // Manifest is the content of manifest.json.
 type Manifest struct {
-	Format         string  `json:"format"`
-	Version        int     `json:"version"`
-	Generation     int     `json:"generation"` // goes up with every save
-	Rows           int     `json:"rows"`       // those deleted included
-	Deleted        int     `json:"deleted"`
-	Dim            int     `json:"dim"`
-	Metric         string  `json:"metric"`
-	Storage        string  `json:"storage"` // what the walk reads
-	Keep           string  `json:"keep"`    // the rows that distances told come from, or none
-	M              int     `json:"m"`
-	BaseLinks      int     `json:"base_links"` // of a new row on level 0
-	EfConstruction int     `json:"ef_construction"`
-	Seed           uint64  `json:"seed"`
-	Tuned          *Tuned  `json:"tuned,omitempty"`
-	Shards         []Shard `json:"shards"`
+	Format         string   `json:"format"`
+	Version        int      `json:"version"`
+	Generation     int      `json:"generation"` // goes up with every save
+	Rows           int      `json:"rows"`       // those deleted included
+	Deleted        int      `json:"deleted"`
+	Dim            int      `json:"dim"`
+	Metric         string   `json:"metric"`
+	Storage        string   `json:"storage"`      // what the walk reads
+	Keep           string   `json:"keep"`         // the rows that distances told come from, or none
+	Product        *Product `json:"pq,omitempty"` // of a storage that is product quantization
+	M              int      `json:"m"`
+	BaseLinks      int      `json:"base_links"` // of a new row on level 0
+	EfConstruction int      `json:"ef_construction"`
+	Seed           uint64   `json:"seed"`
+	Tuned          *Tuned   `json:"tuned,omitempty"`
+	Shards         []Shard  `json:"shards"`
 
 	// Vectors is the file whose rows an index of links alone is searched with, from the directory on; empty if unknown.
 	Vectors string `json:"vectors,omitempty"`
@@ -53,6 +53,13 @@ type Manifest struct {
 	Build   *Build   `json:"build,omitempty"`   // of an index that isn't complete
 
 	CRC32C string `json:"manifest_crc32c"` // of this file, with zeros in place of it; the last field
+}
+
+// Product says what codes of product quantization are like.
+type Product struct {
+	Subvectors int  `json:"subvectors"`
+	Bits       int  `json:"bits"`
+	Rotated    bool `json:"rotated"`
 }
 
 // Routing tells which shards a query's neighbours are likely in.
@@ -107,7 +114,7 @@ const headBytes = 4096 - 4
 // Read reads and checks the manifest of the index in dir. What is wrong comes as a *store.FormatError.
 func Read(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, Name)
-	b, err := os.ReadFile(path)
+	b, err := read(path)
 	if err != nil {
 		return nil, fmt.Errorf("read manifest: %w", err)
 	}
@@ -129,6 +136,22 @@ func Read(dir string) (*Manifest, error) {
 	return m, nil
 }
 
+// maxBytes is more than the manifest of maxShards shards takes.
+const maxBytes = 64 << 20
+
+// read gives the bytes of a file that may be something else altogether.
+func read(path string) ([]byte, error) {
+	f, size, err := format.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > maxBytes {
+		return nil, &store.FormatError{File: path, Offset: -1, Field: "file", Reason: fmt.Sprintf("%d bytes are too many for a manifest", size)}
+	}
+	return io.ReadAll(io.LimitReader(f, maxBytes))
+}
+
 // files are the shards' and that of the routing.
 func (m *Manifest) files() []Shard {
 	all := slices.Clone(m.Shards)
@@ -143,42 +166,9 @@ func (m *Manifest) files() []Shard {
 	return all
 }
 
-// checkKind names the field by which this is something else than a manifest of this version.
-func (m *Manifest) checkKind() (field string, err error) {
-	switch {
-	case m.Format != format:
-		return "format", fmt.Errorf("%q is not %q", m.Format, format)
-	case m.Version != Version:
-		return "version", fmt.Errorf("%d, this program reads %d: %w", m.Version, Version, errors.ErrUnsupported)
-	}
-	return "", nil
-}
-
-// check names the field that is wrong.
-func (m *Manifest) check() (field string, err error) {
-	switch {
-	case len(m.Shards) == 0 && m.Build == nil:
-		return "shards", errors.New("there are none")
-	case len(m.Shards) > 1<<16:
-		return "shards", fmt.Errorf("%d shards, at most %d are possible", len(m.Shards), 1<<16)
-	case m.Tuned != nil && (m.Tuned.Ef < 1 || m.Tuned.Ef > 1<<31-1):
-		return "tuned", fmt.Errorf("ef %d is not at least 1", m.Tuned.Ef)
-	case m.Tuned != nil && m.Tuned.Slack < 0:
-		return "tuned", fmt.Errorf("slack %v is not at least 0", m.Tuned.Slack)
-	case m.Tuned != nil && !(m.Tuned.Share >= 0 && m.Tuned.Share <= 1):
-		return "tuned", fmt.Errorf("share %v is not 0 to 1", m.Tuned.Share)
-	}
-	for _, s := range m.files() {
-		if s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." {
-			return "shards", fmt.Errorf("%q is not the name of a file in the directory", s.File)
-		}
-	}
-	return "", nil
-}
-
 // Write makes m the manifest of the index in dir, atomically.
 func (m *Manifest) Write(dir string) error {
-	m.Format, m.Version, m.CRC32C = format, Version, noSum
+	m.Format, m.Version, m.CRC32C = kind, Version, noSum
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write manifest: %w", err)
@@ -232,39 +222,14 @@ func checkSum(b []byte) error {
 
 // Describe gives a shard's entry for the file name in dir.
 func Describe(dir, name string) (Shard, error) {
-	f, err := os.Open(filepath.Join(dir, name))
+	f, size, err := format.OpenFile(filepath.Join(dir, name))
 	if err != nil {
 		return Shard{}, fmt.Errorf("describe shard: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Shard{}, fmt.Errorf("describe shard: %w", err)
-	}
 	head, err := io.ReadAll(io.NewSectionReader(f, 0, headBytes))
 	if err != nil {
 		return Shard{}, fmt.Errorf("describe shard: %w", err)
 	}
-	return Shard{File: name, Bytes: info.Size(), CRC32C: sum(head)}, nil
-}
-
-// Check tests that the shards' files in dir are those that the manifest was written for.
-func (m *Manifest) Check(dir string) error {
-	for _, s := range m.files() {
-		have, err := Describe(dir, s.File)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("a file that the manifest names is missing: %w", err)
-		}
-		if err != nil {
-			return err
-		}
-		if have.Bytes != s.Bytes || have.CRC32C != s.CRC32C {
-			return &store.FormatError{
-				File: filepath.Join(dir, s.File), Offset: -1, Field: "file",
-				Reason: fmt.Sprintf("%d bytes with header checksum %s, the manifest says %d with %s: copy the whole index again",
-					have.Bytes, have.CRC32C, s.Bytes, s.CRC32C),
-			}
-		}
-	}
-	return nil
+	return Shard{File: name, Bytes: size, CRC32C: sum(head)}, nil
 }

@@ -22,6 +22,8 @@ var routines = map[string]func(){
 	"decode":   decodeKernels,
 	"hadamard": hadamardKernels,
 	"keys":     keyKernels,
+	"lookup":   lookUpKernels,
+	"nearest":  nearestKernels,
 	"prefetch": prefetchFunc,
 	"round":    roundKernel,
 	"tables":   tableKernels,
@@ -30,7 +32,7 @@ var routines = map[string]func(){
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
-	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys, round, tables")
+	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys, lookup, nearest, round, tables")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
 	switch list := kernels(*elem); {

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+)
+
+// productFlags say what codes of product quantization are like.
+type productFlags struct {
+	subvectors, bits int
+	rotate           bool
+}
+
+func (f *productFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.IntVar(&f.bits, "pq-bits", 8, "with --storage pq: give a sub-vector `N` bits, 8 or 4")
+	s.IntVar(&f.subvectors, "pq-subvectors", 0, "with --storage pq: cut vectors into `N` parts, a divisor of their dimensions (default: for 4 bits a dimension)")
+	s.BoolVar(&f.rotate, "opq", false, "with --storage pq: find a rotation of which codes lose less; takes longer to train")
+}
+
+// options checks the flags.
+func (f *productFlags) options(c *cobra.Command, storage shale.Storage) (shale.PQOptions, error) {
+	if storage != shale.PQ {
+		for _, name := range []string{"pq-bits", "pq-subvectors", "opq"} {
+			if c.Flags().Changed(name) {
+				return shale.PQOptions{}, usagef(c, "--%s goes with --storage pq", name)
+			}
+		}
+		return shale.PQOptions{}, nil
+	}
+	if f.bits != 4 && f.bits != 8 {
+		return shale.PQOptions{}, usagef(c, "--pq-bits is %d, not 4 or 8", f.bits)
+	}
+	return shale.PQOptions{Bits: f.bits, Subvectors: f.subvectors, Rotate: f.rotate}, atLeast(c, "pq-subvectors", f.subvectors, 0)
+}
+
+// trainCodes trains codes of product quantization on a sample of the file: the vectors that are read first may be unlike the
+// rest.
+func trainCodes(ctx context.Context, rows *rowFile, o *shale.Options, messages io.Writer) error {
+	if o.Storage != shale.PQ {
+		return nil
+	}
+	f, err := openRows(rows.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sample, err := f.sample(ctx, shale.PQTraining)
+	if err != nil {
+		return err
+	}
+	return shale.TrainPQ(ctx, sample, o, trainingBar(messages))
+}
+
+// trainingBar shows the steps of training codes.
+func trainingBar(messages io.Writer) func(done, total int) {
+	var bar *progress
+	return func(done, total int) {
+		if bar == nil {
+			bar = newProgress(messages, "training codes", total)
+		}
+		if bar.set(done); done == total {
+			bar.end()
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package shale
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/quant/pq"
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// PQOptions says what codes of product quantization are like. The zero value of a field means its default.
+type PQOptions struct {
+	Bits       int  // a sub-vector: 8, which is the default, or 4, which searches read several times as fast
+	Subvectors int  // a row, a divisor of its dimensions; default: as many as make codes of 4 bits a dimension
+	Rotate     bool // whether to find a rotation of the rows, too, of which codes lose less (OPQ); it takes longer to train
+	// Quantizer is one that was trained before, by TrainPQ or elsewhere; the rest must be as it was made with.
+	Quantizer *pq.Quantizer
+}
+
+func (o *PQOptions) codes() hnsw.Codes {
+	c := hnsw.Codes{Kind: quant.Product, Bits: o.Bits, Subvectors: o.Subvectors, Rotated: o.Rotate}
+	if c.Bits == 0 {
+		c.Bits = 8
+	}
+	return c
+}
+
+// PQTraining is how many rows TrainPQ looks at: it makes no use of more.
+const PQTraining = pq.DefaultSample
+
+// TrainPQ trains the codes of an index whose Storage is PQ on a sample of its rows, for one that gets its rows bit by bit:
+// without it, codes are trained on those that it gets first. progress, if not nil, is told of the steps done.
+func TrainPQ(ctx context.Context, sample Matrix, o *Options, progress func(done, total int)) error {
+	c, err := o.config(sample.Dim(), 0, false)
+	if err != nil {
+		return fmt.Errorf("train codes: %w", err)
+	}
+	if c.Codes.Kind != quant.Product || c.Quantizer != nil {
+		return nil
+	}
+	seed := c.Seed
+	if seed == 0 {
+		seed = defaultSeed
+	}
+	q, err := pq.Train(ctx, sample, c.ProductConfig(), pq.TrainOptions{Seed: seed, Threads: o.Threads, Progress: progress})
+	if err != nil {
+		return fmt.Errorf("train codes: %w", err)
+	}
+	o.PQ.Quantizer = q
+	return nil
+}
+
+// defaultSeed is that of hnsw.Config.
+const defaultSeed = 100
+
+// productOf is what a manifest says about codes of product quantization.
+func productOf(c hnsw.Config) *manifest.Product {
+	if c.Codes.Kind != quant.Product {
+		return nil
+	}
+	p := c.ProductConfig()
+	return &manifest.Product{Subvectors: p.Subvectors, Bits: p.Bits, Rotated: p.Rotated}
+}
+
+// AttachPQ gives an index of links alone codes of product quantization, element i's at i times q.Stride(), which searches walk
+// over. They are neither copied nor changed, must outlive the index and aren't saved. Vectors that are attached as well, best
+// before, rank what is found again; without them the distances told are those of codes. mapped says that the codes lie in a
+// mapped file.
+func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, mapped bool) error {
+	o := hnsw.AttachPQOptions{Mapped: mapped}
+	var err error
+	if x.shards != nil {
+		err = x.shards.AttachPQ(q, codes, o)
+	} else {
+		err = x.graph.AttachPQ(q, codes, o)
+	}
+	if err != nil {
+		return fmt.Errorf("attach codes: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package shard
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+
+	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/vector"
+)
+
+// Plan is what a search reads from where.
+type Plan struct {
+	Shards       int
+	RowsOnDisk   bool  // rows are read as a search needs them
+	LinksOnDisk  bool  // as are links, which lie beside them
+	MappedShards int   // the last so many are mapped; else all lies in memory
+	MemoryBytes  int64 // that the shards and the routing keep resident, about
+	CacheBytes   int64 // of these, rows and links of elements near the entry points
+	DiskBytes    int64 // that searches read from
+}
+
+func (p Plan) String() string {
+	switch {
+	case p.LinksOnDisk:
+		return fmt.Sprintf("codes in memory, %d MiB, of which %d MiB are rows and links near the entry points; the others in blocks on disk, %d MiB",
+			p.MemoryBytes>>20, p.CacheBytes>>20, p.DiskBytes>>20)
+	case p.RowsOnDisk:
+		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
+	case p.MappedShards == 0:
+		return fmt.Sprintf("all in memory, %d MiB", p.MemoryBytes>>20)
+	case p.MappedShards == p.Shards:
+		return fmt.Sprintf("mapped from disk, %d MiB", p.DiskBytes>>20)
+	}
+	return fmt.Sprintf("the first %d of %d shards in memory, %d MiB; the others mapped from disk, %d MiB",
+		p.Shards-p.MappedShards, p.Shards, p.MemoryBytes>>20, p.DiskBytes>>20)
+}
+
+// searchMemory is what searches need beside the index: the program, its heap and buffers.
+const searchMemory = 24 << 20
+
+func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
+	switch {
+	case o.Resident < 0:
+		return Plan{}, fmt.Errorf("shard: %d shards in memory are not at least 0", o.Resident)
+	case !o.Mapped && o.Resident > 0:
+		return Plan{}, fmt.Errorf("shard: %d shards in memory are asked for, but the others aren't mapped", o.Resident)
+	case !o.Mapped:
+		return PlanSearch(dir, m, o.Memory)
+	case o.Resident > 0:
+		return planMapped(m, min(o.Resident, len(m.Shards))), nil
+	}
+	return planMapped(m, fitting(m, o.Memory)), nil
+}
+
+// planMapped maps all shards but the first ones.
+func planMapped(m *manifest.Manifest, resident int) Plan {
+	p := Plan{Shards: len(m.Shards), MappedShards: len(m.Shards) - resident, MemoryBytes: besideShards(m)}
+	for i, s := range m.Shards {
+		if i < resident {
+			p.MemoryBytes += s.Bytes
+		} else {
+			p.DiskBytes += s.Bytes
+		}
+	}
+	return p
+}
+
+// besideShards is what lies in memory whatever the plan.
+func besideShards(m *manifest.Manifest) int64 {
+	if m.Routing == nil {
+		return searchMemory
+	}
+	return searchMemory + m.Routing.Bytes
+}
+
+// fitting is how many of the first shards memory holds beside all else.
+func fitting(m *manifest.Manifest, memory int64) int {
+	room := memory - besideShards(m)
+	for i, s := range m.Shards {
+		if room -= s.Bytes; room < 0 {
+			return i
+		}
+	}
+	return len(m.Shards)
+}
+
+// PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound: everything; or links and codes, if rows are
+// then few reads a query; or codes alone, where links lie in blocks beside rows; or else the first shards, the others being mapped. It reads no more than the beginning of each
+// shard.
+func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
+	if memory <= 0 {
+		memory = math.MaxInt64
+	}
+	rest := besideShards(m)
+	onDisk, hold := int64(0), int64(0)
+	links, inBlocks, blocks := int64(0), int64(0), true // of shards that can be searched by codes: do all have blocks?
+	for _, s := range m.Shards {
+		info, err := store.Inspect(filepath.Join(dir, s.File))
+		if err != nil {
+			return Plan{}, err
+		}
+		vectors := int64(info.Count) * int64(info.RowStride)
+		rest += s.Bytes - vectors
+		if coded(info) {
+			onDisk += vectors
+			links += info.Section(store.Links0).Length
+			if blocks = blocks && s.Blocks != nil; blocks {
+				inBlocks += s.Blocks.Bytes
+			}
+		} else {
+			hold += vectors
+		}
+	}
+	switch all := rest + hold + onDisk; {
+	case all <= memory:
+		return Plan{Shards: len(m.Shards), MemoryBytes: all}, nil
+	case onDisk > 0 && rest+hold <= memory:
+		return Plan{Shards: len(m.Shards), RowsOnDisk: true, MemoryBytes: rest + hold, DiskBytes: onDisk}, nil
+	case onDisk > 0 && blocks && rest+hold-links <= memory:
+		cache := min(memory-(rest+hold-links), inBlocks)
+		return Plan{
+			Shards: len(m.Shards), RowsOnDisk: true, LinksOnDisk: true, MemoryBytes: rest + hold - links + cache, CacheBytes: cache, DiskBytes: inBlocks,
+		}, nil
+	case besideShards(m) > memory:
+		return Plan{}, fmt.Errorf("%w: searches need %d MiB beside what they read from disk, %d MiB are allowed",
+			ErrMemory, besideShards(m)>>20, memory>>20)
+	}
+	return planMapped(m, fitting(m, memory)), nil
+}
+
+// coded reports whether a shard can be searched by its codes while its rows stay on disk.
+func coded(info store.Info) bool {
+	return info.Config.Storage != vector.NoRows && info.Section(store.Codes).Length > 0
+}
