@@ -16,7 +16,8 @@ type BatchOptions struct {
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
 func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *Results, o BatchOptions) error {
 	if x.shards != nil {
-		return x.shards.SearchBatchInto(ctx, queries, out, o.Threads, o.Filters, x.shardOptions(o.SearchOptions))
+		filtered := o.Filter != nil || o.Filters != nil
+		return x.shards.SearchBatchInto(ctx, queries, out, o.Threads, o.Filters, x.shardOptions(o.SearchOptions, filtered))
 	}
 	return x.graph.SearchBatchInto(ctx, queries, out, hnsw.BatchSearchOptions{
 		SearchOptions: x.options(o.SearchOptions), Filters: o.Filters, Threads: o.Threads,

@@ -45,7 +45,7 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 	case filters != nil && len(filters) != rows:
 		return fmt.Errorf("shard: %d filters for %d queries", len(filters), rows)
 	}
-	b := &batch{x: x, ctx: ctx, queries: queries, o: o, filters: filters, failedRow: rows, out: out}
+	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: filters, failedRow: rows, out: out}
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
@@ -84,6 +84,7 @@ type batch struct {
 	x       *Index
 	ctx     context.Context
 	queries vector.Matrix
+	k       int
 	o       SearchOptions
 	filters []*hnsw.Filter // one for each query, or nil
 	out     *hnsw.Results
@@ -115,8 +116,7 @@ func (b *batch) work() {
 		if !ok {
 			return
 		}
-		o := b.options(row)
-		if err := l.answer(query, b.out.K, &o); err != nil {
+		if err := l.answer(query, b.k, b.options(row)); err != nil {
 			b.fail(row, err)
 			return
 		}
@@ -125,12 +125,13 @@ func (b *batch) work() {
 }
 
 // options are those of a row's search.
-func (b *batch) options(row int) SearchOptions {
-	o := b.o
-	if b.filters != nil {
-		o.Filter = b.filters[row]
+func (b *batch) options(row int) *SearchOptions {
+	if b.filters == nil {
+		return &b.o
 	}
-	return o
+	o := b.o
+	o.Filter = b.filters[row]
+	return &o
 }
 
 // take gives the next row and its query.

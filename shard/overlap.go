@@ -102,8 +102,7 @@ func (o *overlap) begin(l *overlapLane) bool {
 		l.lane, err = o.b.x.takeLane()
 	}
 	if err == nil {
-		options := o.b.options(row)
-		err = l.lane.begin(o.query, o.b.out.K, &options)
+		err = l.lane.begin(o.query, o.b.k, o.b.options(row))
 	}
 	if err != nil {
 		o.b.fail(row, err)

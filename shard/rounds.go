@@ -93,9 +93,10 @@ func (w *roundWorker) choose() {
 		if !ok {
 			return
 		}
-		err := l.bind(w.query, b.k, &b.o)
+		o := b.options(row)
+		err := l.bind(w.query, b.k, o)
 		if err == nil {
-			err = l.choose(&b.o)
+			err = l.choose(o)
 		}
 		if err != nil {
 			b.fail(row, err)
@@ -140,11 +141,12 @@ func (w *roundWorker) search() (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	for i, l := range w.lanes[:w.taken] {
 		b.queries.Decode(w.rows[i], w.query)
-		if err := l.bind(w.query, b.k, &b.o); err != nil {
+		o := b.options(w.rows[i])
+		if err := l.bind(w.query, b.k, o); err != nil {
 			return err
 		}
 		l.parts = append(l.parts[:0], uint32(w.part))
-		l.readyToWalk(&b.o)
+		l.readyToWalk(o)
 		if n := b.out.Counts[w.rows[i]]; n == b.k {
 			l.walks.bound.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])
 		}
