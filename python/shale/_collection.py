@@ -69,7 +69,7 @@ class Collection:
         places = list(last.values())
         with self._lock:
             if self._index is None:
-                self._index = Index(rows.shape[1], self.metric, **self.settings)  # type: ignore[arg-type]
+                self._index = Index(rows.shape[1], **{"metric": self.metric, **self.settings})
             fresh = self._next
             records = []
             for place in places:
@@ -198,7 +198,8 @@ class Collection:
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     length = np.linalg.norm(rows, axis=-1, keepdims=True)
-    return np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    unit: npt.NDArray[np.float32] = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
+    return unit
 
 
 def _write(path: str, content: bytes) -> None:

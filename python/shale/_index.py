@@ -22,7 +22,7 @@ from shale._reports import IndexInfo, SearchResult, Tuned
 from shale._vectors import Path
 
 Metric = Literal["l2", "ip", "cosine"]
-Storage = Literal["auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8"]
+Storage = Literal["auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8", "pq"]
 Keep = Literal["auto", "fp32", "fp16", "sq8", "none"]
 Format = Literal["auto", "directory", "file", "hnswlib"]
 

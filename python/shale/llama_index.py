@@ -53,7 +53,8 @@ class ShaleVectorStore(BasePydanticVectorStore):
     _collection: Collection = PrivateAttr()
 
     def __init__(self, *, metric: str = "cosine", settings: Optional[dict[str, Any]] = None, **kwargs: Any) -> None:
-        super().__init__(metric=metric, settings=settings or {}, **kwargs)
+        kwargs.update(metric=metric, settings=settings or {})
+        super().__init__(**kwargs)
         self._collection = Collection(metric, self.settings)
 
     @classmethod

@@ -83,10 +83,10 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             raise ValueError(f"n_neighbors is {self.n_neighbors}, not at least 1")
         samples = self._samples(X, reset=True)
         space, self._root = _METRICS[self.metric]
+        settings: dict[str, Any] = {"metric": space, "storage": self.storage, "keep": self.keep}
         self.index_ = build(
-            samples, metric=space, storage=self.storage, keep=self.keep, m=self.m, ef_construction=self.ef_construction,
-            seed=self.random_state, threads=self._threads(),
-        )  # fmt: skip
+            samples, m=self.m, ef_construction=self.ef_construction, seed=self.random_state, threads=self._threads(), **settings
+        )
         self.effective_metric_ = self.metric
         self.n_samples_fit_ = samples.shape[0]
         return self

@@ -190,7 +190,7 @@ def test_does_not_replace_what_is_there_unless_told(rows, tmp_path):
         ({"memory": "much"}, ValueError, "much"),
         ({"memory": 0}, ValueError, "memory"),
         ({"memory": -5}, ValueError, "memory"),
-        ({"storage": "pq"}, ValueError, "pq"),
+        ({"storage": "fp8"}, ValueError, "fp8"),
         ({"keep": "fp8"}, ValueError, "fp8"),
         ({"labels": [1]}, ValueError, "labels"),
         ({"labels": ["a"]}, TypeError, "labels"),
