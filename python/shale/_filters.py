@@ -51,7 +51,7 @@ class Filters:
                 _native.lib.close(handle)
         self._handles = []
 
-    def _make(self, given: Filter) -> int:
+    def _make(self, given: Any) -> int:
         if type(given).__module__.split(".")[0] == "pyroaring":
             data, bits = given.serialize(), 64 if "64" in type(given).__name__ else 32
             return _native.make("filter_roaring", data, len(data), bits)
@@ -69,7 +69,7 @@ class Filters:
         allowed = _arrays.labels(array)
         return _native.make("filter_labels", _native.at(allowed), allowed.size)
 
-    def _guard(self, allow: Callable[[int], bool]) -> Callable[[int], int]:
+    def _guard(self, allow: Callable[[int], Any]) -> Callable[[int], int]:
         def guarded(label: int) -> int:
             try:
                 return 1 if allow(label) else 0

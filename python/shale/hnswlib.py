@@ -8,7 +8,7 @@ are TypeErrors. All methods may be called from many threads, release the GIL, an
 from __future__ import annotations
 
 from ctypes import byref, c_int64
-from typing import Any, Dict, List, Optional, Tuple, Union, overload
+from typing import Any, Dict, List, Optional, Tuple, Union, overload, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,7 @@ class Index(Base):
         if space is None:
             self._adopt(params if index is None else index._params())
         else:
-            super().__init__(space, dim)
+            super().__init__(cast(str, space), cast(int, dim))
             self._begin()
 
     def _begin(self) -> None:
@@ -210,7 +210,8 @@ class Index(Base):
         """
         kept = self._external  # while the library reads it, another may be put in its place
         if filter is None and type(data) is _ndarray and data.dtype is F32 and data.shape == self._one_row and data.flags.carray:
-            labels, distances = _empty((1, k), U64), _empty((1, k), F32)
+            labels: Any = _empty((1, k), U64)
+            distances: Any = _empty((1, k), F32)
             query = _query(
                 self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
             )
@@ -230,17 +231,16 @@ class Index(Base):
         """
         if return_type not in ("numpy", "list"):
             raise ValueError('return_type should be "numpy" or "list"')
-        labels = np.empty(0, U64) if ids is None else _arrays.labels(ids)
+        labels: npt.NDArray[np.uint64] = np.empty(0, np.uint64) if ids is None else _arrays.labels(ids)
         if labels.ndim == 0:
             raise ValueError("get_items accepts a list of indices and returns a list of vectors")
         if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
             raise ValueError(f"get_items accepts labels of shape (n,) or (n, 1), not {labels.shape}")
-        if labels.size == 0:
-            vectors = np.empty(0, F32)
-        else:
+        vectors: npt.NDArray[np.float32] = np.empty(0, np.float32)
+        if labels.size:
             vectors = np.empty((labels.size, self._dim), F32)
             self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
-        return vectors if return_type == "numpy" else vectors.tolist()
+        return vectors if return_type == "numpy" else cast(List[List[float]], vectors.tolist())
 
     def get_ids_list(self) -> List[int]:
         """All labels, those of deleted elements included, in no order."""

@@ -62,7 +62,7 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         n_jobs: Optional[int] = None,
         random_state: int = 100,
     ) -> None:
-        self.mode = mode
+        self.mode: Mode = mode
         self.n_neighbors = n_neighbors
         self.metric = metric
         self.storage = storage
@@ -139,7 +139,8 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return csr_matrix((data, numbers.ravel(), starts), shape=(rows, self.n_samples_fit_))
 
     def _samples(self, X: npt.ArrayLike, reset: bool) -> npt.NDArray[Any]:
-        return np.ascontiguousarray(validate_data(self, X, dtype=[np.float32, np.float16, np.float64], order="C", reset=reset))
+        given: Any = X  # its stated type is that of a default
+        return np.ascontiguousarray(validate_data(self, given, dtype=[np.float32, np.float16, np.float64], order="C", reset=reset))
 
     def _search(self, samples: npt.NDArray[Any], k: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         ef = self.ef or max(100, 2 * k)
