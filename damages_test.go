@@ -337,13 +337,21 @@ func edit(t *testing.T, v *victim, rnd *rand.Rand) []string {
 	if err := d.Decode(&m); err != nil {
 		t.Fatal(err)
 	}
+	delete(m, "manifest_crc32c")
+	encode := func() []byte {
+		b, err := json.MarshalIndent(m, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	before := encode()
 	if !edits[rnd.IntN(len(edits))](m, rnd) {
 		return nil
 	}
-	delete(m, "manifest_crc32c")
-	b, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		t.Fatal(err)
+	b := encode()
+	if bytes.Equal(b, before) {
+		return nil
 	}
 	b = append(bytes.TrimSuffix(b, []byte("\n}")), ",\n  \"manifest_crc32c\": \"00000000\"\n}\n"...)
 	at := bytes.LastIndex(b, []byte("00000000"))

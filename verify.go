@@ -113,7 +113,7 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 		return all, err
 	}
 	defer x.Close()
-	all.Problems = append(all.Problems, x.CheckLabels()...)
+	all.Problems = append(append(all.Problems, x.CheckLabels()...), x.CheckRouting()...)
 	return all, nil
 }
 

@@ -145,7 +145,7 @@ func (x *shards) search(ctx context.Context, c *C.struct_shale_query) error {
 	if err != nil {
 		return err
 	}
-	o := shard.SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: max(int(c.ef), int(c.k))}}
+	o := shard.SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: max(int(c.ef), int(c.k))}, Threads: int(c.threads), EachAlone: true}
 	if c.part_count < 0 {
 		o.Probes = math.MaxInt32
 	} else if o.Parts = view[uint32](ptr(c.parts), c.part_count); o.Parts == nil {

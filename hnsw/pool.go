@@ -36,6 +36,7 @@ type pool struct {
 	k      int     // results wanted; of use with slack and bound only
 	slack  float32 // the walk ends at an open candidate farther than so many times the k-th; 0: never for that reason
 	bound  *Bound  // of walks of other graphs; nil: there are none
+	margin margin  // of use with bound only
 	worst  float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
 }
 
@@ -58,7 +59,7 @@ func (p *pool) next() (uint32, bool) {
 	if p.slack > 0 && i >= p.k && p.keys[i].distance() > p.slack*p.keys[p.k-1].distance() {
 		return 0, false
 	}
-	if p.bound != nil && i >= p.k && p.beyond(i) {
+	if p.bound != nil && i >= p.margin.settled && p.beyond(i) {
 		return 0, false
 	}
 	p.keys[i] |= expanded
@@ -67,10 +68,10 @@ func (p *pool) next() (uint32, bool) {
 }
 
 // beyond reports whether the candidate at i, nearest of those open, is too far away for others to be near enough, by what
-// other walks have found. The k nearest have been expanded: the walk has come as near to the query as it does.
+// other walks have found.
 func (p *pool) beyond(i int) bool {
 	kth := key(p.bound.lower(p.keys[p.k-1])) << 32
-	return p.keys[i].distance() > boundMargin*kth.distance()
+	return p.keys[i].distance() > p.margin.times*kth.distance()+p.margin.plus
 }
 
 // peek appends the first n candidates that are still open.

@@ -29,7 +29,11 @@ func (r *Reader) Probe(query []float32, k int, o SearchOptions, b *Bound) (Probe
 		return Probe{}, err
 	}
 	if b != nil && s.task.collector == &s.pool && s.task.k == k && r.cfg.scalable() { // with fewer than k elements there is no k-th
-		s.pool.bound, s.pool.k = b, k
+		off := float32(0)
+		if s.estimates() {
+			off = s.codes.Bound(s.pool.keys[0].id(), s.pool.keys[0].distance())
+		}
+		s.pool.bound, s.pool.k, s.pool.margin = b, k, marginFor(o.Ef, k, off)
 	}
 	return Probe{r, s}, nil
 }
@@ -59,6 +63,9 @@ func WalkProbes(next func() (Probe, bool)) {
 	}
 }
 
+// estimates reports whether the distances that the walk meets are estimates.
+func (s *searcher) estimates() bool { return s.coder != nil && (s.scorer != s.rows || !s.keepsRows()) }
+
 // At gives the i-th candidate, nearest first by their estimates. It reports false where there are no more.
 func (p Probe) At(i int) (c Candidate, ok bool) {
 	s := p.s
@@ -66,7 +73,7 @@ func (p Probe) At(i int) (c Candidate, ok bool) {
 		return c, false
 	}
 	k := s.task.keys[i]
-	c = Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: s.coder == nil || s.scorer == s.rows && s.keepsRows()}
+	c = Candidate{Label: s.g.label(k.id()), Distance: k.distance(), ID: k.id(), Exact: !s.estimates()}
 	if !c.Exact {
 		c.Off = s.codes.Bound(k.id(), k.distance())
 	}

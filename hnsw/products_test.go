@@ -65,7 +65,9 @@ func productEstimates(t *testing.T, r *Reader, query []float32, squared bool) []
 	s.Bind(q)
 	all, dist := make([]Neighbor, r.Len()), make([]float32, 1)
 	for i := range all {
-		s.Score([]uint32{uint32(i)}, dist)
+		if s.Score([]uint32{uint32(i)}, dist); squared {
+			dist[0] = s.Exact(uint32(i)) // what is told isn't rounded
+		}
 		if r.Metric() != vector.IP || squared {
 			dist[0] = max(dist[0], 0)
 		}

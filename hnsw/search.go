@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -202,12 +203,25 @@ func (s *searcher) settle() []key {
 	return s.rerank(keys, s.task.k, s.task.o.Rerank)
 }
 
-// walked gives what the walk has found, nearest first by what it read.
+// walked gives what the walk has found, nearest first by what it read; by the distances that are told where no rows are.
 func (s *searcher) walked() []key {
+	keys := s.pool.keys
 	if s.task.collector == &s.filtered {
-		return s.filtered.sorted()
+		keys = s.filtered.sorted()
 	}
-	return s.pool.keys
+	if s.coder != nil && s.coder.squared && !s.keepsRows() {
+		s.tellSquared(keys)
+	}
+	return keys
+}
+
+// tellSquared puts squared distances of codes in the place of those by which a walk found them, which are rounded.
+func (s *searcher) tellSquared(keys []key) {
+	codes := s.codes.(*pq.Scorer)
+	for i, k := range keys {
+		keys[i] = keyOf(codes.Exact(k.id()), k.id())
+	}
+	slices.Sort(keys)
 }
 
 // stats says what the search did so far.

@@ -41,7 +41,7 @@ func (b *builder) distribute(ctx context.Context) error {
 		return err
 	}
 	path := filepath.Join(b.dir, routingFile)
-	if err := store.Save(ctx, path, d.router.index); err != nil {
+	if err := store.Save(ctx, path, d.router.built); err != nil {
 		return err
 	}
 	file, err := manifest.Describe(b.dir, routingFile)

@@ -367,7 +367,7 @@ func TestBuildForkShard(t *testing.T) {
 	query := make([]float32, 16)
 	for i := range 3000 {
 		unit.Decode(i, query)
-		found, err := x.SearchInto(nil, query, 1, SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: 200}})
+		found, err := x.SearchInto(nil, query, 1, SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: 1000}})
 		if err != nil || len(found) != 1 || found[0].Label != uint64(i) {
 			t.Fatalf("row %d is found as %v, %v", i, found, err)
 		}

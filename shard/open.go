@@ -62,7 +62,7 @@ func (x *Index) open(ctx context.Context, dir string) error {
 		return nil
 	}
 	var err error
-	x.router, err = openRouter(ctx, dir, x.m)
+	x.router, err = openRouter(ctx, dir, x.m, x.plan.MappedShards == len(x.m.Shards))
 	return err
 }
 

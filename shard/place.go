@@ -54,7 +54,7 @@ func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
 	return planMapped(m, fitting(m, o.Memory)), nil
 }
 
-// planMapped maps all shards but the first ones.
+// planMapped maps all shards but the first ones, and the routing where none is left.
 func planMapped(m *manifest.Manifest, resident int) Plan {
 	p := Plan{Shards: len(m.Shards), MappedShards: len(m.Shards) - resident, MemoryBytes: besideShards(m)}
 	for i, s := range m.Shards {
@@ -63,6 +63,10 @@ func planMapped(m *manifest.Manifest, resident int) Plan {
 		} else {
 			p.DiskBytes += s.Bytes
 		}
+	}
+	if resident == 0 && m.Routing != nil {
+		p.MemoryBytes -= m.Routing.Bytes
+		p.DiskBytes += m.Routing.Bytes
 	}
 	return p
 }

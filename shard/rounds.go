@@ -93,12 +93,7 @@ func (w *roundWorker) choose() {
 		if !ok {
 			return
 		}
-		o := b.options(row)
-		err := l.bind(w.query, b.k, o)
-		if err == nil {
-			err = l.choose(o)
-		}
-		if err != nil {
+		if err := w.chooseFor(l, row); err != nil {
 			b.fail(row, err)
 			return
 		}
@@ -107,6 +102,17 @@ func (w *roundWorker) choose() {
 			w.wanted[p] = append(w.wanted[p], uint32(row))
 		}
 	}
+}
+
+// chooseFor finds the shards of the present query, that of a row.
+func (w *roundWorker) chooseFor(l *lane, row int) (err error) {
+	defer w.b.x.nameFault(&err)
+	defer mmap.Catch(mmap.Guard(), &err)
+	o := w.b.options(row)
+	if err := l.bind(w.query, w.b.k, o); err != nil {
+		return err
+	}
+	return l.choose(o)
 }
 
 // round searches the present shard for queries until there are no more.
@@ -148,7 +154,8 @@ func (w *roundWorker) search() (err error) {
 		l.parts = append(l.parts[:0], uint32(w.part))
 		l.readyToWalk(o)
 		if n := b.out.Counts[w.rows[i]]; n == b.k {
-			l.walks.bound.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])
+			l.walks.shared = &l.walks.bound
+			l.walks.shared.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])
 		}
 	}
 	hnsw.WalkProbes(w.nextOf)

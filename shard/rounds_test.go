@@ -122,6 +122,12 @@ func TestMappedBatchTellsOfErrors(t *testing.T) {
 	if _, err := x.SearchBatch(context.Background(), queries, 5, 2, SearchOptions{Probes: 4}); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("cut off: %v", err)
 	}
+	for range 20 { // whichever goroutine meets it
+		o := SearchOptions{Probes: 4, Threads: 4, SearchOptions: hnsw.SearchOptions{Ef: 4 * walkWork}}
+		if _, err := x.SearchInto(nil, vector.Row[float32](queries, 0), 5, o); err == nil || !strings.Contains(err.Error(), dir) {
+			t.Fatalf("cut off, by several goroutines: %v", err)
+		}
+	}
 	if _, err := x.SearchBatch(context.Background(), queries, 5, 2, SearchOptions{Parts: []uint32{0, 1, 3}}); err != nil {
 		t.Errorf("after an error: %v", err)
 	}
@@ -165,5 +171,26 @@ func TestPlansByMemory(t *testing.T) {
 		if _, err := Open(context.Background(), dir, m, o); err == nil {
 			t.Errorf("%+v: no error", o)
 		}
+	}
+}
+
+func TestShardsWithoutCentroidsAreFound(t *testing.T) {
+	rows := clustered(2000, 8, 34)
+	x := opened(t, built(t, rows, BuildOptions{Config: hnsw.Config{M: 4}, Shards: 3}), OpenOptions{})
+	if errs := x.CheckRouting(); len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	few := must(hnsw.New(routerConfig(x.parts[0].Config(), 2)))
+	for i, part := range []uint64{0, 2} {
+		if err := few.Add(part<<32|uint64(i), vector.Row[float32](rows, i), hnsw.AddOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := x.router.close(); err != nil {
+		t.Fatal(err)
+	}
+	x.router.index, x.router.close = &few.Reader, few.Close
+	if errs := x.CheckRouting(); len(errs) != 1 || !strings.Contains(errs[0].Error(), "none is of shard 1") {
+		t.Errorf("no centroid of shard 1: %v", errs)
 	}
 }

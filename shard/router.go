@@ -3,6 +3,7 @@ package shard
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale/cluster"
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -18,7 +20,9 @@ import (
 // router finds the shards nearest to a query by a graph of all shards' centroids: comparing thousands of centroids one by
 // one would take longer than searching the shards.
 type router struct {
-	index *hnsw.Index
+	index *hnsw.Reader
+	close func() error
+	built *hnsw.Index // what was made here, to be saved; nil: it was opened
 	parts int
 	reach []manifest.Reach
 }
@@ -150,25 +154,36 @@ func newRouter(ctx context.Context, c *cluster.Router, of hnsw.Config, threads i
 		x.Close()
 		return nil, err
 	}
-	return &router{index: x, parts: c.Parts()}, nil
+	return &router{index: &x.Reader, close: x.Close, built: x, parts: c.Parts()}, nil
 }
 
-// openRouter reads the routing of an index.
-func openRouter(ctx context.Context, dir string, m *manifest.Manifest) (*router, error) {
+// openRouter reads the routing of an index, or maps it.
+func openRouter(ctx context.Context, dir string, m *manifest.Manifest, mapped bool) (*router, error) {
 	path := filepath.Join(dir, m.Routing.File)
-	x, err := store.OpenIndex(ctx, path, store.Options{})
-	if err != nil {
-		return nil, err
+	r := &router{parts: len(m.Shards), reach: m.Routing.Reach}
+	if mapped {
+		x, err := store.OpenMapped(ctx, path, store.Options{})
+		if err != nil {
+			return nil, err
+		}
+		r.index, r.close = &x.Reader, x.Close
+	} else {
+		x, err := store.OpenIndex(ctx, path, store.Options{})
+		if err != nil {
+			return nil, err
+		}
+		r.index, r.close = &x.Reader, x.Close
 	}
-	r := &router{index: x, parts: len(m.Shards), reach: m.Routing.Reach}
 	if err := r.check(path, m.Dim); err != nil {
-		x.Close()
-		return nil, err
+		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
 
-func (r *router) check(path string, dim int) error {
+func (r *router) check(path string, dim int) (err error) {
+	if r.index.Faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	labels, err := r.index.Labels()
 	if err != nil {
 		return err
@@ -183,5 +198,3 @@ func (r *router) check(path string, dim int) error {
 	}
 	return nil
 }
-
-func (r *router) close() error { return r.index.Close() }

@@ -25,7 +25,10 @@ type SearchOptions struct {
 	// Default 1; in a batch of fewer queries than threads, as many as are left for each. Walks end by what others have found
 	// by then, so that with more than one it may depend on the clock whether a far neighbour is found.
 	Threads int
-	Stats   *Stats // filled in, if not nil
+	// EachAlone lets the walk through a shard go on as long as ef says, however near what others have found is. It takes longer,
+	// finds a little more, and the same in whatever order shards are searched.
+	EachAlone bool
+	Stats     *Stats // filled in, if not nil
 }
 
 // Stats says what searches did.

@@ -81,7 +81,7 @@ func TestEachVectorPassesOverDeletedRowsOnDisk(t *testing.T) {
 	if err := store.Save(ctx, filepath.Join(dir, "s.shale"), index); err != nil {
 		t.Fatal(err)
 	}
-	m := &manifest.Manifest{Rows: n, Deleted: len(deleted), Dim: dim, Metric: "l2", Shards: []manifest.Shard{must(manifest.Describe(dir, "s.shale"))}}
+	m := &manifest.Manifest{Rows: n, Deleted: len(deleted), Dim: dim, Metric: "l2", M: c.M, BaseLinks: index.Config().BaseLinks, EfConstruction: c.EfConstruction, Seed: index.Config().Seed, Shards: []manifest.Shard{must(manifest.Describe(dir, "s.shale"))}}
 	m.Shards[0].Rows = n
 	if err := m.Write(dir); err != nil {
 		t.Fatal(err)

@@ -37,3 +37,25 @@ func (x *Index) CheckLabels() []error {
 	}
 	return nil
 }
+
+// CheckRouting looks for shards that no centroid leads to, whose rows searches would hardly ever find.
+func (x *Index) CheckRouting() []error {
+	if x.router == nil {
+		return nil
+	}
+	labels, err := x.router.index.Labels()
+	if err != nil {
+		return []error{fmt.Errorf("routing: %w", err)}
+	}
+	led := make([]bool, len(x.parts))
+	for _, l := range labels {
+		led[l>>32] = true
+	}
+	var errs []error
+	for i, p := range x.parts {
+		if !led[i] && p.Len() > 0 {
+			errs = append(errs, corrupt(filepath.Join(x.dir, x.m.Routing.File), "centroids", "none is of shard %d, of %d rows", i, p.Len()))
+		}
+	}
+	return errs
+}

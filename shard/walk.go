@@ -12,6 +12,7 @@ import (
 // walks are those of a query through its shards.
 type walks struct {
 	bound   hnsw.Bound
+	shared  *hnsw.Bound // bound, or nil where a walk is alone
 	options hnsw.SearchOptions
 	depth   int          // candidates of a shard
 	begun   atomic.Int64 // probes
@@ -52,6 +53,9 @@ func (l *lane) readyToWalk(o *SearchOptions) {
 	w.options, w.err = o.SearchOptions, nil
 	w.options.Stats = nil
 	w.bound.Reset()
+	if w.shared = &w.bound; o.EachAlone || len(l.parts) == 1 {
+		w.shared = nil
+	}
 	w.begun.Store(0)
 	l.probes = slices.Grow(l.probes[:0], len(l.parts))[:len(l.parts)]
 	clear(l.probes)
@@ -101,7 +105,7 @@ func (l *lane) fail(err error) {
 // nextProbe begins the next probe, and those before it whose walks the lane leads.
 func (l *lane) nextProbe() (hnsw.Probe, bool) {
 	for i := int(l.walks.begun.Add(1)) - 1; i < len(l.parts); i = int(l.walks.begun.Add(1)) - 1 {
-		p, err := l.x.parts[l.parts[i]].Probe(l.query, l.k, l.walks.options, &l.walks.bound)
+		p, err := l.x.parts[l.parts[i]].Probe(l.query, l.k, l.walks.options, l.walks.shared)
 		if err != nil {
 			l.fail(err)
 			return hnsw.Probe{}, false

@@ -28,7 +28,7 @@ func (i *Info) Section(k Kind) Section { return i.Sections[k-1] }
 // Inspect reads the header and the meta section of an index file, and nothing else. Both are checked.
 func Inspect(path string) (Info, error) {
 	var info Info
-	err := withLoader(context.Background(), path, func(l *loader) error {
+	err := withHead(context.Background(), path, func(l *loader) error {
 		info = l.info()
 		return nil
 	})

@@ -29,10 +29,15 @@ type loader struct {
 
 // newLoader reads the header and the meta section of a file of size bytes; name stands for it in errors.
 func newLoader(ctx context.Context, r io.Reader, name string, size int64) (*loader, error) {
+	return loaderOf(format.NewReader(ctx, r, name, size))
+}
+
+// loaderOf is newLoader for a file that is being read from its beginning.
+func loaderOf(r *format.Reader) (*loader, error) {
 	if err := format.CheckMachine(); err != nil {
 		return nil, err
 	}
-	l := &loader{r: format.NewReader(ctx, r, name, size)}
+	l := &loader{r: r}
 	return l, l.begin()
 }
 

@@ -16,7 +16,7 @@ import (
 // aren't packed.
 func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
 	var x *hnsw.Frozen
-	err := withLoader(ctx, path, func(l *loader) error {
+	err := withHead(ctx, path, func(l *loader) error {
 		c, err := l.config(o)
 		if err != nil {
 			return err

@@ -86,6 +86,20 @@ func withLoader(ctx context.Context, path string, fn func(*loader) error) error 
 	return fn(l)
 }
 
+// withHead is withLoader for those who read no more than these two.
+func withHead(ctx context.Context, path string, fn func(*loader) error) error {
+	f, size, err := format.OpenHead(path)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	defer f.Close()
+	l, err := loaderOf(format.NewHeadReader(ctx, f, path, size))
+	if err != nil {
+		return err
+	}
+	return fn(l)
+}
+
 func (l *loader) open(o Options) (Opened, error) {
 	if !l.meta.has(flagFrozen) {
 		x, err := l.openIndex(o)

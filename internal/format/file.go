@@ -22,3 +22,12 @@ func OpenFile(path string) (*os.File, int64, error) {
 	}
 	return f, info.Size(), nil
 }
+
+// OpenHead is OpenFile for a file of which only the beginning is read.
+func OpenHead(path string) (*os.File, int64, error) {
+	f, size, err := OpenFile(path)
+	if err == nil {
+		adviseRandom(f)
+	}
+	return f, size, err
+}

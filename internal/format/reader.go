@@ -23,8 +23,20 @@ type Reader struct {
 
 // NewReader reads size bytes from r; file is the name for errors. Reading ends with ctx.
 func NewReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
+	return newReader(ctx, r, file, size, chunk)
+}
+
+// NewHeadReader is NewReader for the beginning of a file: it reads little more than is asked for.
+func NewHeadReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
+	return newReader(ctx, r, file, size, headChunk)
+}
+
+// headChunk is what is read of the beginning of a file at a time.
+const headChunk = 8 << 10
+
+func newReader(ctx context.Context, r io.Reader, file string, size, buffer int64) *Reader {
 	from := &contextReader{ctx, r}
-	return &Reader{file: file, r: bufio.NewReaderSize(from, int(min(size, chunk))), from: from, size: size}
+	return &Reader{file: file, r: bufio.NewReaderSize(from, int(min(size, buffer))), from: from, size: size}
 }
 
 // Offset is the place of the next byte.

@@ -241,7 +241,7 @@ class ShardedIndex(_native.Owner):
             return labels, distances
         kept = self._opened
         query = (
-            _native.address(array), kind, count, dim, k, self._ef, min(self._threads(num_threads), count), 0, 0, 1,
+            _native.address(array), kind, count, dim, k, self._ef, self._threads(num_threads), 0, 0, 1,
             _native.address(labels), _native.address(distances), 0, 0 if parts is None else _native.address(parts),
             -1 if parts is None else parts.size,
         )  # fmt: skip

@@ -201,3 +201,70 @@ def test_in_a_fork(space, folder, unit):
     child.join(30)
     assert child.exitcode == 0
     np.testing.assert_array_equal(answers.get(), want)
+
+
+WIDTH, CENTROIDS = 4, 50
+
+
+@pytest.fixture(scope="module")
+def codes(rows):
+    """(codes, codebooks): each sub-vector by the nearest of some of the rows' own."""
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    parts = unit.reshape(len(unit), -1, WIDTH)
+    books = parts[:CENTROIDS].transpose(1, 0, 2).copy()
+    far = ((parts[:, :, None, :] - books[None]) ** 2).sum(axis=-1)
+    return far.argmin(axis=-1).astype(np.uint8), books
+
+
+def decoded(codes, books):
+    return books[np.arange(books.shape[0]), codes].reshape(len(codes), -1)
+
+
+@pytest.mark.parametrize("residency", [{}, {"use_mmap_graphs": True}, {"n_ram_shards": 2}, {"n_ram_shards": 9, "use_mmap_graphs": True}])
+def test_product_quantization(space, folder, unit, codes, residency):
+    codes, books = codes
+    index = hnswlib.ShardedIndex(space, DIM)
+    index.load_shards_pq(folder, codes, books, 4, DIM // WIDTH, CENTROIDS, WIDTH, **residency)
+    index.set_ef(200)
+    assert index.get_total_elements() == len(unit)
+    labels, found = index.knn_query(unit[:40], k=10)
+    rows = decoded(codes, books)
+    for i in range(40):  # squared L2 of the codes, in every space
+        np.testing.assert_allclose(found[i], ((unit[i] - rows[labels[i].astype(int)]) ** 2).sum(axis=1), rtol=1e-4, atol=1e-5)
+    assert (np.diff(found, axis=1) >= 0).all()
+    if space != "ip":
+        assert recall(labels, nearest("l2", rows, unit[:40], 10)) > 0.8
+    one = [index.knn_query(unit[i], k=10)[0][0] for i in range(40)]  # a table for each query
+    np.testing.assert_array_equal(np.array(one), labels)
+    assert (index.knn_query_selective(unit[:5], [1], k=3)[0] // 100 == 10).all()
+
+
+def test_codes_in_another_order(folder, unit, codes, space):
+    codes, books = codes
+    order = np.random.default_rng(2).permutation(len(codes))
+    shuffled = np.empty_like(codes)
+    shuffled[order] = codes
+    plain, ordered = hnswlib.ShardedIndex(space, DIM), hnswlib.ShardedIndex(space, DIM)
+    plain.load_shards_pq(folder, codes, books, 4, DIM // WIDTH, CENTROIDS, WIDTH)
+    ordered.load_shards_pq(folder, shuffled, books, 4, DIM // WIDTH, CENTROIDS, WIDTH, sort_order=order)
+    for one, two in zip(plain.knn_query(unit[:20], k=5), ordered.knn_query(unit[:20], k=5)):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_codes_that_are_refused(folder, unit, codes, space):
+    codes, books = codes
+    index = hnswlib.ShardedIndex(space, DIM)
+    fits = (DIM // WIDTH, CENTROIDS, WIDTH)
+    for wrong in (
+        (codes[0], books, 4, *fits), (codes[:, :3], books, 4, *fits), (codes, books[0], 4, *fits), (codes, books[:, :7], 4, *fits),
+        (codes, books, 4, DIM // WIDTH, CENTROIDS, 2), (codes[:-1], books, 4, *fits), (np.full_like(codes, 200), books, 4, *fits),
+    ):  # fmt: skip
+        with pytest.raises((RuntimeError, ValueError)):
+            index.load_shards_pq(folder, *wrong)
+    with pytest.raises(TypeError):
+        index.load_shards_pq(folder, codes.astype(np.int32), books, 4, *fits)
+    for order in (np.arange(5), np.arange(len(codes)) + 1, np.arange(len(codes))[None], -np.arange(len(codes))):
+        with pytest.raises(RuntimeError):
+            index.load_shards_pq(folder, codes, books, 4, *fits, sort_order=order)
+    with pytest.raises(RuntimeError, match="not loaded"):
+        index.knn_query(unit[0])

@@ -262,14 +262,15 @@ func (q *Quantizer) Decode(code []byte, dst []float32) {
 
 // decodeRotated writes the centroids that a code names.
 func (q *Quantizer) decodeRotated(code []byte, dst []float32) {
-	if q.cfg.Bits == 8 {
-		for m, c := range code[:q.cfg.Subvectors] {
-			copy(dst[m*q.width:(m+1)*q.width], q.book(m)[int(c)*q.width:])
-		}
-		return
-	}
 	for m := range q.cfg.Subvectors {
-		c := code[m/2] >> (4 * (m % 2)) & 15
-		copy(dst[m*q.width:(m+1)*q.width], q.book(m)[int(c)*q.width:])
+		copy(dst[m*q.width:(m+1)*q.width], q.book(m)[q.centroid(code, m)*q.width:])
 	}
+}
+
+// centroid is the one that a code names for sub-vector m.
+func (q *Quantizer) centroid(code []byte, m int) int {
+	if q.cfg.Bits == 8 {
+		return int(code[m])
+	}
+	return int(code[m/2] >> (4 * (m % 2)) & 15)
 }

@@ -99,6 +99,9 @@ func TestTableSumsAreDistancesToDecodedCodes(t *testing.T) {
 			if want := distance(c.Metric, squared, query, row); math.Abs(want-float64(out[i])) > 1e-4*(1+math.Abs(want))+rounding {
 				t.Fatalf("code %d: %v, should be %v", id, out[i], want)
 			}
+			if want, got := distance(c.Metric, squared, query, row), float64(s.Exact(id)); math.Abs(want-got) > 1e-4*(1+math.Abs(want)) {
+				t.Fatalf("code %d: %v before the table is rounded, should be %v", id, got, want)
+			}
 		}
 	})
 }

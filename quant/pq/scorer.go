@@ -29,6 +29,7 @@ type Scorer struct {
 	rotated   []float32 // own as codes see it
 	scaled    []float32 // rotated, times what the table asks for
 	length    float32   // of the query
+	start     float32   // that sums of exact begin with
 	squared   bool
 	order     []uint32 // places of codes; nil: their ids
 	places    []uint32 // of the codes asked for, where there is an order
@@ -138,6 +139,7 @@ func (s *Scorer) prepare() {
 	} else {
 		s.bytes(init)
 	}
+	s.start = base
 	for _, l := range s.low {
 		base += l
 	}
@@ -205,6 +207,23 @@ func (s *Scorer) Score(ids []uint32, out []float32) {
 	}
 	s.kernel(&s.query, s.base, uintptr(s.query.Bytes), s.at(ids), out)
 	s.query.Asked = 0
+}
+
+// Exact is the distance that Score would give of an id if the table weren't rounded; at least 0 where it is a squared
+// Euclidean one.
+func (s *Scorer) Exact(id uint32) float32 {
+	if s.order != nil {
+		id = s.order[id]
+	}
+	n, sum := s.q.Stride(), s.start
+	code := s.codes[int(id)*n:][:n]
+	for m := range s.q.cfg.Subvectors {
+		sum += s.exact[m*s.q.row+s.q.centroid(code, m)]
+	}
+	if s.euclidean() {
+		return max(sum, 0)
+	}
+	return sum
 }
 
 // Bound is how far an estimate may be off, by what training found and by the rounding of the table. A quantizer whose

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/store"
@@ -68,7 +69,8 @@ func (m *Manifest) checkNames() error {
 	seen := map[string]bool{Name: true}
 	for _, s := range m.files() {
 		switch {
-		case s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == ".":
+		case s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." ||
+			strings.ContainsRune(s.File, 0):
 			return fmt.Errorf("%q is not the name of a file in the directory", s.File)
 		case seen[s.File]:
 			return fmt.Errorf("%q is there twice", s.File)

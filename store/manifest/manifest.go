@@ -222,13 +222,13 @@ func checkSum(b []byte) error {
 
 // Describe gives a shard's entry for the file name in dir.
 func Describe(dir, name string) (Shard, error) {
-	f, size, err := format.OpenFile(filepath.Join(dir, name))
+	f, size, err := format.OpenHead(filepath.Join(dir, name))
 	if err != nil {
 		return Shard{}, fmt.Errorf("describe shard: %w", err)
 	}
 	defer f.Close()
-	head, err := io.ReadAll(io.NewSectionReader(f, 0, headBytes))
-	if err != nil {
+	head := make([]byte, min(size, headBytes))
+	if _, err := f.ReadAt(head, 0); err != nil {
 		return Shard{}, fmt.Errorf("describe shard: %w", err)
 	}
 	return Shard{File: name, Bytes: size, CRC32C: sum(head)}, nil

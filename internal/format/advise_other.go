@@ -1,0 +1,7 @@
+//go:build !linux
+
+package format
+
+import "os"
+
+func adviseRandom(*os.File) {}
