@@ -3,8 +3,10 @@ package shale
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -55,6 +57,22 @@ func New(dim int, o Options) (*Index, error) {
 
 // FromGraph makes an index of a graph, which it takes over.
 func FromGraph(graph *hnsw.Index) *Index { return &Index{graph: graph} }
+
+// Create makes an empty index of vectors of dim values in a live file at path, where nothing may lie yet, for
+// Options.Capacity vectors. The file is the index's memory: it is mapped, opens at once however large it is, and what was
+// added is in it after the process was killed; Sync and Close write it to the disk. All of its room is taken now.
+func Create(path string, dim int, o Options) (*Index, error) {
+	c, err := o.config(dim, o.Capacity, o.Metric == Cosine)
+	if err != nil {
+		return nil, fmt.Errorf("create index: %w", err)
+	}
+	path = filepath.Clean(path)
+	graph, err := store.CreateLive(path, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Index{graph: graph, live: path}, nil
+}
 
 // Build makes an index of rows, which are copied. It refuses NaN and infinity. AutoStorage takes what Suggest does.
 //

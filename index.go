@@ -21,6 +21,7 @@ type Index struct {
 	graph   *hnsw.Index
 	shards  *shard.Index // in the place of graph: several shards, or one whose rows stay on disk; it can't be changed
 	vectors string       // where the manifest says that the rows of an index of links alone lie, seen from home
+	live    string       // the live file that it is, if any
 	tuned   atomic.Pointer[manifest.Tuned]
 
 	saving     sync.Mutex // guards what follows
@@ -241,8 +242,17 @@ func (x *Index) Vectors() string {
 // nil.
 func (x *Index) Shards() *shard.Index { return x.shards }
 
-// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed.
+// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file is
+// written to the disk first.
 func (x *Index) Close() error { return x.engine().Close() }
+
+// Sync writes a live file to the disk, so that it outlives a power cut; changes wait meanwhile. Other indexes have Save.
+func (x *Index) Sync() error {
+	if x.live == "" {
+		return fmt.Errorf("sync: the index lies in memory: %w", errors.ErrUnsupported)
+	}
+	return x.graph.Sync()
+}
 
 // Reorder renumbers the rows within the index for searches to be faster, as Build does. It is meant for an index that has
 // just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives hnsw.ErrBusy.

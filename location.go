@@ -24,11 +24,13 @@ const (
 	Hnswlib           // hnswlib's index.bin
 	Graph             // hnswlib-mmap's .graph: links alone; it holds no metric
 	ForkShards        // hnswlib-mmap's directory of shards: an index.meta, and a .graph and a .meta for each
+	Live              // one file that is the memory of an index and changes in place: see Create
 )
 
 func (f Format) String() string {
 	return [...]string{
 		"unknown", "shale directory", "shale file", "hnswlib index.bin", "hnswlib-mmap graph", "hnswlib-mmap directory of shards",
+		"shale live file",
 	}[f]
 }
 
@@ -53,6 +55,8 @@ func Detect(path string) (Format, error) {
 		return Auto, err
 	case kind == store.Native:
 		return File, nil
+	case kind == store.Live:
+		return Live, nil
 	case kind == store.HnswlibIndex:
 		return Hnswlib, nil
 	case kind == store.HnswlibGraph:

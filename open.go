@@ -30,10 +30,15 @@ type OpenOptions struct {
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
 	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written once
 	// to files without a name, since they can't be searched as they lie.
+	//
+	// A live file is mapped in any case; Mapped then means that it isn't changed, and others may map it meanwhile.
 	Mapped bool
 	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set; default: as
 	// many as Memory holds, none if it is 0.
 	Resident int
+	// PinUpper copies the links of the upper levels of a mapped index directory into memory, where searches begin: 5 bytes a
+	// row and a few for links, which are read when it is opened.
+	PinUpper bool
 }
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
@@ -44,7 +49,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	}
 	path = filepath.Clean(path)
 	if (format == File || format == Hnswlib) && o.Mapped {
-		return nil, fmt.Errorf("open index: only an index directory or a graph can be mapped, and %s is a %s: convert it", path, format)
+		return nil, fmt.Errorf("open index: only an index directory, a graph or a live file can be mapped, and %s is a %s: convert it", path, format)
 	}
 	if o.Resident != 0 && !o.Mapped {
 		return nil, fmt.Errorf("open index: %d shards are asked to be in memory, but the others aren't mapped", o.Resident)
@@ -56,6 +61,9 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	switch format {
 	case Directory:
 		err = x.openDirectory(ctx, path, o)
+	case Live:
+		x.graph, err = openLive(path, o)
+		x.live = path
 	case File:
 		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
 	case Graph:
@@ -75,9 +83,17 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	return x, nil
 }
 
+func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
+	if o.Mapped {
+		return store.MapLive(path, store.Options{})
+	}
+	x, _, err := store.OpenLive(path, store.Options{})
+	return x, err
+}
+
 // fits refuses an index of another format than the directory's that needs more memory than is allowed.
 func fits(path string, format Format, o OpenOptions) error {
-	if format == Directory || o.Memory <= 0 || o.Mapped {
+	if format == Directory || format == Live || o.Memory <= 0 || o.Mapped {
 		return nil
 	}
 	size, err := sizeOf(path)
@@ -155,7 +171,7 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 		readOnly = plan.RowsOnDisk || plan.MappedShards > 0
 	}
 	if readOnly {
-		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident})
+		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})

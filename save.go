@@ -48,6 +48,9 @@ func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 }
 
 func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
+	if format == Live {
+		return x.saveLive(path)
+	}
 	if x.shards != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
@@ -96,6 +99,14 @@ func (x *Index) forkShards() []shard.ForkShard {
 		return []shard.ForkShard{{Graph: x.graph}}
 	}
 	return x.shards.ForkShards()
+}
+
+// saveLive lets a live file be as it is now. It isn't replaced by another index.
+func (x *Index) saveLive(path string) error {
+	if x.live != path {
+		return fmt.Errorf("a live file is made by Create, and not replaced: give another path than %s", path)
+	}
+	return x.Sync()
 }
 
 func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) error {

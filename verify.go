@@ -38,6 +38,8 @@ func Verify(ctx context.Context, path string) (Report, error) {
 		return verifyGraphs(shard.OpenGraph(ctx, path, shard.ForkOptions{}))
 	case ForkShards:
 		return verifyGraphs(shard.OpenFork(ctx, path, shard.ForkOptions{}))
+	case Live:
+		return verifyLive(path)
 	}
 	return verifyHnswlib(ctx, path)
 }
@@ -136,6 +138,22 @@ func verifyFile(ctx context.Context, path string) (Report, error) {
 		return problem(err)
 	}
 	return r, ctx.Err()
+}
+
+// verifyLive maps the index and checks its links and labels. There are no sums of rows that change all the time.
+func verifyLive(path string) (Report, error) {
+	graph, err := store.MapLive(path, store.Options{})
+	if err != nil {
+		return problem(err)
+	}
+	defer graph.Close()
+	r := Report{Rows: graph.Len()}
+	if err := store.CheckLive(path, graph); err != nil {
+		r.Problems = append(r.Problems, err)
+		return r, nil
+	}
+	r.Reachable, err = graph.Reachable()
+	return r, err
 }
 
 // verifyHnswlib opens the index, which checks all that the format lets one check.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
@@ -99,13 +100,20 @@ func (x *Index) reserve(label uint64, o AddOptions) (slot, error) {
 	return s, err
 }
 
-func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
+func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
+	if x.backing != nil {
+		defer x.noteFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	g := x.graph.Load()
 	if g == nil {
 		return slot{}, ErrClosed
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if err := x.beginChange(); err != nil {
+		return slot{}, err
+	}
 	x.openBooks(g)
 	if id, ok := x.ids[label]; ok {
 		if x.cfg.external() {
@@ -139,7 +147,11 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (slot, error) {
 }
 
 // put stores vec in its slot and links it.
-func (x *Index) put(at slot, vec []float32) error {
+func (x *Index) put(at slot, vec []float32) (err error) {
+	if x.backing != nil {
+		defer x.noteFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	s, err := x.takeSearcher(at.g)
 	if err != nil {
 		return err
@@ -152,6 +164,7 @@ func (x *Index) put(at slot, vec []float32) error {
 	}
 	x.changes.Add(1)
 	if at.fresh {
+		at.g.clearLists(at.id)
 		s.encode(at, own)
 		x.link(s, at.g, at.id)
 		at.g.ready.set(at.id)

@@ -19,8 +19,13 @@ func (x *Index) openBooks(g *graph) {
 			x.free.add(uint32(id))
 		}
 	}
-	g.countInbound(n)
+	if x.backing == nil {
+		g.countInbound(n) // a backing keeps the counts
+	}
 }
+
+// CheckLabels tells of a label that two elements carry.
+func (m *Image) CheckLabels() error { return checkLabels(m.Labels) }
 
 // checkLabels tells of a label that two elements carry.
 func checkLabels(labels []uint64) error {

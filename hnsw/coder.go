@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -82,7 +83,11 @@ func (c *coder) row(id uint32) []byte {
 }
 
 // trainFor trains the index that has no codes yet for rows that are about to be added.
-func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, told func(done, total int)) error {
+func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, told func(done, total int)) (err error) {
+	if x.backing != nil {
+		defer x.noteFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	switch {
 	case x.cfg.Codes.Bits == 0:
 		return nil
@@ -119,7 +124,11 @@ func (x *Index) trainRestored(g *graph) error {
 
 // tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed
 // as much as it had before.
-func (x *Index) tend() error {
+func (x *Index) tend() (err error) {
+	if x.backing != nil {
+		defer x.noteFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	if x.cfg.Codes.Bits == 0 || !x.cfg.keepsRows() || x.changes.Load() < x.nextTend.Load() {
 		return nil
 	}
@@ -130,6 +139,9 @@ func (x *Index) tend() error {
 		return nil // closed, or another goroutine was faster
 	}
 	x.nextTend.Store(2 * max(x.changes.Load(), trainRows))
+	if x.backing != nil && g.coder.Load() != nil {
+		return nil // searches read the one array of codes that there is
+	}
 	rows := g.rows.Slice(0, x.Len())
 	if c := g.coder.Load(); c != nil {
 		if stale, err := c.q.stale(x, rows); err != nil || !stale {
@@ -146,37 +158,50 @@ func (x *Index) tend() error {
 // recode encodes all elements by another quantizer. Nothing changes the graph meanwhile; searches that have begun go on with
 // the codes they have.
 func (x *Index) recode(g *graph, q quantizer) error {
-	c, err := newCoder(g, q)
+	c, err := x.roomForCoder(g, q)
 	if err != nil {
 		return err
 	}
-	c.encode(g.rows.Slice(0, x.Len()))
+	if err := c.encode(g.rows.Slice(0, x.Len())); err != nil {
+		return err
+	}
+	if err := x.keepCenter(q.values()); err != nil {
+		return err
+	}
 	g.coder.Store(c)
 	x.nextTend.Store(2 * max(x.changes.Load(), trainRows))
 	return nil
 }
 
 // encode makes the codes of the first rows.
-func (c *coder) encode(rows vector.Matrix) {
+func (c *coder) encode(rows vector.Matrix) error {
 	const step = 256
 	var next atomic.Int64
+	errs := make([]error, min(runtime.GOMAXPROCS(0), rows.Rows()/step+1))
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), rows.Rows()/step+1) {
+	for i := range errs {
 		wg.Go(func() {
-			e, row := c.q.encoder(), make([]float32, rows.Dim())
-			for {
-				from := int(next.Add(step)) - step
-				if from >= rows.Rows() {
-					return
-				}
-				for i := from; i < min(from+step, rows.Rows()); i++ {
-					rows.Decode(i, row)
-					e.Encode(c.row(uint32(i)), row)
-				}
-			}
+			errs[i] = c.encodeSteps(rows, &next, step)
 		})
 	}
 	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// encodeSteps encodes so many rows at a time, from next on, until there are none left. Rows and codes may be mapped.
+func (c *coder) encodeSteps(rows vector.Matrix, next *atomic.Int64, step int) (err error) {
+	defer mmap.Catch(mmap.Guard(), &err)
+	e, row := c.q.encoder(), make([]float32, rows.Dim())
+	for {
+		from := int(next.Add(int64(step))) - step
+		if from >= rows.Rows() {
+			return nil
+		}
+		for i := from; i < min(from+step, rows.Rows()); i++ {
+			rows.Decode(i, row)
+			e.Encode(c.row(uint32(i)), row)
+		}
+	}
 }
 
 // sampler finds the mean of rows as the index stores them, from a part of them spread evenly.

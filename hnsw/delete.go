@@ -1,6 +1,10 @@
 package hnsw
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/shale-search/shale/internal/mmap"
+)
 
 // Delete marks label deleted: searches no longer return it, but still pass through it.
 func (x *Index) Delete(label uint64) error {
@@ -31,7 +35,11 @@ func (x *Index) Undelete(label uint64) error {
 }
 
 // mark runs change on label's element while nothing else changes that label.
-func (x *Index) mark(label uint64, change func(*graph, uint32) error) error {
+func (x *Index) mark(label uint64, change func(*graph, uint32) error) (err error) {
+	if x.backing != nil {
+		defer x.noteFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	lock := x.lockLabel(label)
 	defer lock.Unlock()
 	x.structure.RLock()
@@ -42,10 +50,16 @@ func (x *Index) mark(label uint64, change func(*graph, uint32) error) error {
 	}
 	x.mu.Lock() // so that nobody takes over the slot meanwhile
 	defer x.mu.Unlock()
+	if x.faulted.Load() {
+		return ErrFaulted
+	}
 	x.openBooks(g)
 	id, ok := x.ids[label]
 	if !ok || !g.ready.get(id) {
 		return fmt.Errorf("%w: %d", ErrLabel, label)
+	}
+	if err := x.beginChange(); err != nil {
+		return err
 	}
 	return change(g, id)
 }

@@ -21,7 +21,7 @@ func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Con
 
 // allowed reports whether a search may return element id.
 func (g *graph) allowed(id uint32, f *Filter) bool {
-	if !g.ready.get(id) || g.deleted.get(id) {
+	if !g.complete(id) || g.deleted.get(id) {
 		return false
 	}
 	if f == nil {

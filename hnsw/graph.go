@@ -29,11 +29,13 @@ type graph struct {
 	shift    uint64                // that is added to each label
 	inbound  []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
 	deleted  bitmap                // marked deleted
-	ready    bitmap                // inserted completely
+	ready    bitmap                // inserted completely; nil: all are
 	packed   packed                // what links0 would hold, of a graph that doesn't change and has none
 	rows     vector.Matrix         // capacity rows, or those attached
 	rowBytes []byte                // what rows views; nil: they lie elsewhere
 	coder    atomic.Pointer[coder] // codes of the rows; nil: none, or not trained yet
+	updating bitmap                // elements whose update has begun and not ended; of an index with a Backing
+	journal  journal               // likewise
 
 	mapped  bool // arrays or rows lie in files that may change or fail: reading them may fault
 	checked bool // links lie in such a file: none is known to lead to an element
@@ -150,6 +152,19 @@ func (g *graph) label(id uint32) uint64 {
 }
 
 func (g *graph) setLabel(id uint32, label uint64) { atomic.StoreUint64(&g.labels[id], label) }
+
+// complete reports whether element id is inserted completely.
+func (g *graph) complete(id uint32) bool { return g.ready == nil || g.ready.get(id) }
+
+// neighbours appends the links of a list to dst, where they may be wrong those that lead to elements.
+func (g *graph) neighbours(list []uint32, dst []uint32) []uint32 {
+	from := len(dst)
+	dst = neighbours(list, dst)
+	if g.checked {
+		return dst[:from+len(g.sound(dst[from:]))]
+	}
+	return dst
+}
 
 // neighbours appends the links of a list to dst.
 func neighbours(list []uint32, dst []uint32) []uint32 {

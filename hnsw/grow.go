@@ -39,6 +39,9 @@ func (r *Reader) reallocate(capacity, lists int) error {
 	if old == nil {
 		return ErrClosed
 	}
+	if old.journal != nil {
+		return fmt.Errorf("hnsw: room for %d elements: %w", capacity, ErrBacked)
+	}
 	n := r.Len()
 	g, err := newGraph(&r.cfg, capacity, lists+upperRoom(&r.cfg, n, capacity))
 	if err != nil {

@@ -3,6 +3,7 @@ package hnsw
 import (
 	"fmt"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -42,7 +43,10 @@ func (e *ImageError) Error() string { return fmt.Sprintf("%s[%d]: %s", e.Field, 
 
 // WithImage calls fn with the index's present content. Changes of the index wait until fn returns; searches go on. The
 // image must not be changed, nor kept.
-func (x *Index) WithImage(fn func(*Image) error) error {
+func (x *Index) WithImage(fn func(*Image) error) (err error) {
+	if x.backing != nil {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	x.structure.Lock()
 	defer x.structure.Unlock()
 	g := x.graph.Load()

@@ -32,7 +32,7 @@ func (g *graph) countInbound(n int) {
 // Such a link stays where there is room for it.
 func (s *searcher) setLinks(g *graph, list []uint32, level int, ids []uint32) {
 	in := &s.insert
-	in.before = neighbours(list, in.before[:0])
+	in.before = g.neighbours(list, in.before[:0])
 	in.after = append(in.after[:0], ids...)
 	for _, id := range in.after {
 		if !slices.Contains(in.before, id) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -34,6 +35,10 @@ type Index struct {
 	free      freeList
 	lists     int // lists above level 0 in use
 	replacing bool
+
+	backing Backing     // of the arrays; nil: memory
+	changed bool        // whether the backing knows of changes; guarded by mu or structure held for writing
+	faulted atomic.Bool // a change has met a fault
 }
 
 // New makes an empty index.
@@ -58,14 +63,18 @@ func New(c Config) (*Index, error) {
 	return x, nil
 }
 
-// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed.
+// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. One that lies in
+// a file is written out first; where that fails, opening it again repairs it.
 func (x *Index) Close() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
-	if g := x.graph.Swap(nil); g != nil {
-		g.release()
+	g := x.graph.Swap(nil)
+	if g == nil {
+		return nil
 	}
-	return nil
+	err := x.settle(g)
+	g.release()
+	return err
 }
 
 // Capacity is the number of elements that there is room for now.
@@ -110,7 +119,10 @@ func (x *Index) id(g *graph, label uint64) (uint32, bool) {
 
 // Vector writes the stored vector of label, normalised if the metric is cosine, to dst (dim values); where no rows are
 // kept, what its code stands for. Labels that are unknown or deleted give ErrLabel.
-func (x *Index) Vector(label uint64, dst []float32) error {
+func (x *Index) Vector(label uint64, dst []float32) (err error) {
+	if x.backing != nil {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	if len(dst) != x.cfg.Dim {
 		return fmt.Errorf("%w: room for %d values, the index has %d", vector.ErrDim, len(dst), x.cfg.Dim)
 	}

@@ -182,15 +182,20 @@ func (s *searcher) diverse(d float32) bool {
 
 // connect writes id's own lists and then the links back to it, from level 0 up.
 func (x *Index) connect(s *searcher, g *graph, id uint32, chosen [][]uint32) {
-	lock := x.lockNode(id)
-	for l := range chosen {
-		s.setLinks(g, g.list(id, l), l, chosen[l])
-	}
-	lock.Unlock()
+	x.setOwn(s, g, id, chosen)
 	for l := range chosen {
 		for _, n := range chosen[l] {
 			x.linkBack(s, g, n, id, l)
 		}
+	}
+}
+
+// setOwn writes id's own lists.
+func (x *Index) setOwn(s *searcher, g *graph, id uint32, chosen [][]uint32) {
+	lock := x.lockNode(id)
+	defer lock.Unlock()
+	for l := range chosen {
+		s.setLinks(g, g.list(id, l), l, chosen[l])
 	}
 }
 
@@ -211,7 +216,7 @@ func (x *Index) linkBack(s *searcher, g *graph, from, id uint32, level int) {
 		}
 	}
 	in := &s.insert
-	in.list = append(neighbours(list, in.list[:0]), id)
+	in.list = append(g.neighbours(list, in.list[:0]), id)
 	in.near = s.sorted(from, in.list, in.near[:0])
 	picked := s.selectDiverse(in.near, len(list))
 	if level == 0 && len(picked) < len(list) && atomic.LoadUint32(&g.inbound[id]) == 0 && !slices.Contains(picked, id) {

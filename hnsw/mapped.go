@@ -1,12 +1,7 @@
 package hnsw
 
 import (
-	"errors"
-	"fmt"
 	"io"
-	"math"
-
-	"github.com/shale-search/shale/internal/mmap"
 )
 
 // MapFrozen makes a read-only graph of the arrays of m, which lie in mapped files and stay where they are, so that it costs
@@ -24,14 +19,6 @@ func MapFrozen(m *Image, deleted int, owner io.Closer) (*Frozen, error) {
 		labels: m.Labels, deleted: m.Deleted, rows: m.Rows, mapped: true, checked: true, owner: owner,
 	}
 	g.refs.Store(1)
-	ready, err := mmap.Anonymous((m.Count + 31) / 32 * 4)
-	if err != nil {
-		return nil, fmt.Errorf("hnsw: map %d elements: %w", m.Count, err)
-	}
-	g.ready = mmap.Slice[uint32](ready, 0, (m.Count+31)/32)
-	for i := range g.ready {
-		g.ready[i] = math.MaxUint32
-	}
 	f := &Frozen{}
 	f.cfg = c
 	f.count.Store(int64(m.Count))
@@ -43,11 +30,10 @@ func MapFrozen(m *Image, deleted int, owner io.Closer) (*Frozen, error) {
 	if m.Coded {
 		q, err := c.newQuantizer(m.Quantizer)
 		if err != nil {
-			return nil, errors.Join(err, ready.Close())
+			return nil, err
 		}
 		g.coder.Store(&coder{q: q, codes: m.Codes})
 	}
-	g.regions = append(g.regions, ready)
 	f.graph.Store(g)
 	return f, nil
 }

@@ -24,9 +24,12 @@ var (
 // TestProductsKeepRecall: a walk over codes of product quantization finds about what a walk over rows finds, and the distances
 // that it gives are those of the rows.
 func TestProductsKeepRecall(t *testing.T) {
-	exact, rows := realData(t)
+	rows, err := wordnet()
+	must(t, err)
+	rows = rows.Slice(0, someRows)
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
-	truth := flatTruth(t, queries, 10, nil)
+	truth := flatTruth(t, queries, 10, func(label uint64) bool { return label < someRows })
+	exact := build(t, Config{Metric: vector.Cosine}, rows)
 	want := recall(t, exact.Search, queries, 10, SearchOptions{Ef: 100}, truth)
 	for _, codes := range []Codes{products8, products4} {
 		x := build(t, Config{Metric: vector.Cosine, Codes: codes}, rows)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
@@ -54,14 +55,17 @@ func (r *Reader) Deleted() int { return int(r.removed.Load()) }
 
 // Labels gives the labels of all elements, deleted ones included, in the order of their slots: that in which they were
 // first used, until Reorder.
-func (r *Reader) Labels() ([]uint64, error) {
+func (r *Reader) Labels() (labels []uint64, err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	n := r.Len()
 	g, err := r.view()
 	if err != nil {
 		return nil, err
 	}
 	defer g.release()
-	labels := make([]uint64, min(n, g.capacity))
+	labels = make([]uint64, min(n, g.capacity))
 	for i := range labels {
 		labels[i] = g.label(uint32(i))
 	}

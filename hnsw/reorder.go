@@ -23,6 +23,9 @@ func (x *Index) Reorder() error {
 	if x.cfg.external() {
 		return fmt.Errorf("hnsw: elements can't be renumbered: %w", ErrExternal)
 	}
+	if x.backing != nil {
+		return fmt.Errorf("hnsw: elements can't be renumbered: %w", ErrBacked)
+	}
 	if n == 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/quant/pq"
 	"github.com/shale-search/shale/vector"
@@ -53,7 +54,11 @@ func (x *Index) trainOn(vec []float32) error {
 }
 
 // trainOnce trains the index that keeps no rows on the first ones that are about to be added.
-func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, told func(done, total int)) error {
+func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, told func(done, total int)) (err error) {
+	if x.backing != nil {
+		defer x.noteFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	x.structure.Lock()
 	defer x.structure.Unlock()
 	g := x.graph.Load()
@@ -65,6 +70,9 @@ func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, told func(don
 	}
 	q, err := x.train(ctx, told, rows)
 	if err != nil {
+		return err
+	}
+	if err := x.keepCenter(q.values()); err != nil {
 		return err
 	}
 	g.coder.Store(&coder{q: q, codes: g.coder.Load().codes})

@@ -75,9 +75,17 @@ func (r *Reader) prepared(query []float32, k int, o *SearchOptions, probe bool) 
 		return nil, err
 	}
 	s.task = task{o: *o, probe: probe}
-	if entry != none {
-		r.prepare(s, k, entry, n)
+	if entry == none {
+		return s, nil
 	}
+	ready := false
+	defer func() {
+		if !ready { // a mapping has faulted
+			r.end(s)
+		}
+	}()
+	r.prepare(s, k, entry, n)
+	ready = true
 	return s, nil
 }
 

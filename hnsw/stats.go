@@ -81,7 +81,7 @@ func (r *Reader) Stats() (stats Stats, err error) {
 	s := Stats{Elements: n, Deleted: r.Deleted(), Capacity: g.capacity}
 	links, lists, counted := 0, 0, 0
 	for id := range uint32(n) {
-		if !g.ready.get(id) {
+		if !g.complete(id) {
 			continue // being inserted
 		}
 		level, degree := int(g.levels[id]), g.degree(id)
@@ -145,7 +145,10 @@ func length(list []uint32) int {
 }
 
 // Reachable is the number of elements that links lead to from the entry point, it included. Searches may miss the others.
-func (r *Reader) Reachable() (int, error) {
+func (r *Reader) Reachable() (n int, err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	entry := r.entry.Load()
 	g, err := r.view()
 	if err != nil {
@@ -155,24 +158,27 @@ func (r *Reader) Reachable() (int, error) {
 	if entry == none {
 		return 0, nil
 	}
-	var met visited
+	return len(g.reached(uint32(entry)).met), nil
+}
+
+// reached is the set of elements that links lead to from one, it included.
+func (g *graph) reached(from uint32) *visited {
+	met := &visited{}
 	met.reset(g.capacity)
-	met.add(uint32(entry))
+	met.add(from)
 	var near []uint32
-	open, count := []uint32{uint32(entry)}, 0
-	for ; len(open) > 0; count++ {
-		id := open[len(open)-1]
-		open = open[:len(open)-1]
-		near = near[:0]
-		near = g.links(id, near)
+	for next := 0; next < len(met.met); next++ {
+		id := met.met[next]
+		near = g.links(id, near[:0])
 		for level := 1; level <= int(g.levels[id]); level++ {
 			near = neighbours(g.list(id, level), near)
 		}
+		if g.checked {
+			near = g.sound(near)
+		}
 		for _, n := range near {
-			if met.add(n) {
-				open = append(open, n)
-			}
+			met.add(n)
 		}
 	}
-	return count, nil
+	return met
 }

@@ -9,7 +9,16 @@ import (
 // was deleted, and repairs the links around it on each of its levels, as hnswlib's updatePoint does. The caller holds
 // the label's lock; own is the searcher's query.
 func (x *Index) update(s *searcher, at slot, own []float32) {
+	if at.g.updating != nil {
+		at.g.updating.set(at.id)
+		defer at.g.updating.clear(at.id)
+	}
 	x.rewrite(s, at, own)
+	x.moveLinks(s, at)
+}
+
+// moveLinks repairs the links around an element whose row has changed.
+func (x *Index) moveLinks(s *searcher, at slot) {
 	level, entry := int(at.g.levels[at.id]), x.entry.Load()
 	for l := 0; l <= level; l++ {
 		x.repairAround(s, at.g, at.id, l)
@@ -17,7 +26,7 @@ func (x *Index) update(s *searcher, at slot, own []float32) {
 	x.choose(s, at.g, at.id, min(level, int(entry>>32)), entry)
 	for l, ids := range s.insert.chosen {
 		if len(ids) == 0 { // nothing else was met: the links that are there stay
-			s.insert.chosen[l] = neighbours(at.g.list(at.id, l), ids)
+			s.insert.chosen[l] = at.g.neighbours(at.g.list(at.id, l), ids)
 		}
 	}
 	x.connect(s, at.g, at.id, s.insert.chosen)
@@ -29,12 +38,14 @@ func (x *Index) rewrite(s *searcher, at slot, own []float32) {
 	defer x.rowLock.Unlock()
 	x.epoch.Add(1)
 	defer x.epoch.Add(1)
+	at.g.journal.begin(at.id, at.label, own)
 	s.encode(at, own)
 	at.g.setLabel(at.id, at.label)
 	if at.g.deleted.get(at.id) {
 		at.g.deleted.clear(at.id)
 		x.removed.Add(-1)
 	}
+	at.g.journal.end()
 }
 
 // repairAround mends the links of the elements around id on level, now that id is to move elsewhere: each that links to id
@@ -43,13 +54,13 @@ func (x *Index) rewrite(s *searcher, at slot, own []float32) {
 // hnswlib chooses the whole list of each anew; the heuristic then drops links that were no worse than before, and a graph
 // that sees many updates thins out.
 func (x *Index) repairAround(s *searcher, g *graph, id uint32, level int) {
-	near := neighbours(g.list(id, level), nil)
+	near := g.neighbours(g.list(id, level), nil)
 	if len(near) == 0 {
 		return
 	}
 	around := slices.Clone(near)
 	for _, n := range near {
-		around = neighbours(g.list(n, level), around)
+		around = g.neighbours(g.list(n, level), around)
 	}
 	slices.Sort(around)
 	around = slices.Compact(around)
@@ -79,7 +90,7 @@ func (x *Index) relink(s *searcher, g *graph, n, gone uint32, level int, around 
 	in, list := &s.insert, g.list(n, level)
 	lock := x.lockNode(n)
 	defer lock.Unlock()
-	kept := neighbours(list, in.kept[:0])
+	kept := g.neighbours(list, in.kept[:0])
 	in.kept = kept
 	degree := len(kept)
 	i := slices.Index(kept, gone)

@@ -15,6 +15,7 @@ type OpenOptions struct {
 	Memory   int64 // bytes that the index may keep resident; 0: no bound
 	Mapped   bool  // map the shards and read what searches need, unchecked, but for the first of them
 	Resident int   // shards that are read into memory where Mapped is set; 0: as many as Memory holds, none if it is 0
+	PinUpper bool  // copy the levels above 0 of shards that are mapped into memory
 }
 
 // ErrMemory reports an index that can't be searched in the memory allowed.
@@ -28,7 +29,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if err := m.CheckContent(dir); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, m: m}
+	x := &Index{dir: dir, m: m, pinUpper: o.PinUpper}
 	var err error
 	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err
@@ -93,7 +94,7 @@ func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapp
 		return nil, err
 	}
 	if mapped || info.Config.Storage == vector.External {
-		return openFrozen(ctx, path, mapped)
+		return openFrozen(ctx, path, mapped, store.Options{PinUpper: x.pinUpper})
 	}
 	if x.plan.LinksOnDisk && coded(info) {
 		return x.openSteered(ctx, dir, s)
@@ -134,12 +135,12 @@ func (x *Index) openSteered(ctx context.Context, dir string, s manifest.Shard) (
 }
 
 // openFrozen opens a shard that is mapped, or whose rows are to be attached.
-func openFrozen(ctx context.Context, path string, mapped bool) (*part, error) {
+func openFrozen(ctx context.Context, path string, mapped bool, o store.Options) (*part, error) {
 	open := store.OpenFrozen
 	if mapped {
 		open = store.OpenMapped
 	}
-	f, err := open(ctx, path, store.Options{})
+	f, err := open(ctx, path, o)
 	if err != nil {
 		return nil, err
 	}

@@ -153,7 +153,7 @@ func (w *roundWorker) search() (err error) {
 		}
 		l.parts = append(l.parts[:0], uint32(w.part))
 		l.readyToWalk(o)
-		if n := b.out.Counts[w.rows[i]]; n == b.k {
+		if n := b.out.Counts[w.rows[i]]; n == b.k && !b.o.EachAlone {
 			l.walks.shared = &l.walks.bound
 			l.walks.shared.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])
 		}

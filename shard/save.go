@@ -18,8 +18,9 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 	if !x.GraphOnly() {
 		return errors.New("shard: the index has rows of its own")
 	}
-	m := *x.m
+	m, c := *x.m, x.parts[0].Config()
 	m.Shards, m.Generation = nil, 1
+	m.M, m.BaseLinks, m.EfConstruction, m.Seed = c.M, c.BaseLinks, c.EfConstruction, c.Seed
 	at := 0
 	for i, p := range x.parts {
 		if p.rowsAt != at {

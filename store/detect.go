@@ -20,6 +20,7 @@ const (
 	HnswlibIndex        // hnswlib's index.bin
 	HnswlibFlat         // hnswlib's brute-force index
 	HnswlibGraph        // hnswlib-mmap's .graph, which has links alone
+	Live                // an index in its file: see CreateLive
 )
 
 func (f Format) String() string {
@@ -32,6 +33,8 @@ func (f Format) String() string {
 		return "hnswlib brute-force index"
 	case HnswlibGraph:
 		return "hnswlib-mmap graph"
+	case Live:
+		return "shale live file"
 	default:
 		return "unknown"
 	}
@@ -55,6 +58,8 @@ func Detect(path string) (Format, error) {
 		return Native, nil
 	case hnswlib.IsGraph(head):
 		return HnswlibGraph, nil
+	case isLive(head):
+		return Live, nil
 	case hnswlib.IsIndex(head):
 		return HnswlibIndex, nil
 	case hnswlib.IsFlat(head, size):

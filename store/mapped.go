@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
@@ -25,12 +27,16 @@ func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, erro
 		if err != nil {
 			return err
 		}
+		owner := closers{r}
 		m, err := l.mapped(r, c)
+		if err == nil && o.PinUpper {
+			owner, err = l.pinUpper(path, m, owner)
+		}
 		if err == nil {
-			x, err = hnsw.MapFrozen(m, int(l.meta.Deleted), r)
+			x, err = hnsw.MapFrozen(m, int(l.meta.Deleted), owner)
 		}
 		if err != nil {
-			return errors.Join(err, r.Close())
+			return errors.Join(err, owner.Close())
 		}
 		return nil
 	})
@@ -67,4 +73,45 @@ func sectionOf[T uint8 | uint32 | uint64 | float32](l *loader, r *mmap.Region, k
 	s := l.h.section(k)
 	var zero T
 	return mmap.Slice[T](r, int(s.Offset), int(s.Length)/sizeOf(zero))
+}
+
+// closers are closed together.
+type closers []io.Closer
+
+// Close closes all of them.
+func (c closers) Close() error {
+	var errs []error
+	for _, one := range c {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// pinUpper copies what m has of the levels above 0 from the file into memory, which it appends to owner.
+func (l *loader) pinUpper(path string, m *hnsw.Image, owner closers) (closers, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return owner, err
+	}
+	defer f.Close()
+	for _, k := range []Kind{Levels, UpperAt, Upper} {
+		s := l.h.section(k)
+		r, err := mmap.Anonymous(int(s.Length))
+		if err != nil {
+			return owner, err
+		}
+		owner = append(owner, r)
+		if _, err := f.ReadAt(r.Bytes(), s.Offset); err != nil {
+			return owner, fmt.Errorf("read %s of %s: %w", k, path, err)
+		}
+		switch k {
+		case Levels:
+			m.Levels = r.Bytes()
+		case UpperAt:
+			m.UpperAt = mmap.Slice[uint32](r, 0, len(m.UpperAt))
+		default:
+			m.Upper = mmap.Slice[uint32](r, 0, len(m.Upper))
+		}
+	}
+	return owner, nil
 }

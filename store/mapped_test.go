@@ -65,7 +65,12 @@ var mappedConfigs = map[string]hnsw.Config{
 
 func mapped(t *testing.T, path string, rows vector.Matrix) *hnsw.Frozen {
 	t.Helper()
-	x, err := OpenMapped(context.Background(), path, Options{})
+	return mappedSo(t, path, rows, Options{})
+}
+
+func mappedSo(t *testing.T, path string, rows vector.Matrix, o Options) *hnsw.Frozen {
+	t.Helper()
+	x, err := OpenMapped(context.Background(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +94,7 @@ func TestMappedAnswersAsOpenedDoes(t *testing.T) {
 	for name, c := range mappedConfigs {
 		t.Run(name, func(t *testing.T) {
 			path, rows := mappable(t, c)
-			m := mapped(t, path, rows)
+			m, pinned := mapped(t, path, rows), mappedSo(t, path, rows, Options{PinUpper: true})
 			o, err := OpenFrozen(context.Background(), path, Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -112,6 +117,9 @@ func TestMappedAnswersAsOpenedDoes(t *testing.T) {
 				want, err2 := o.Search(vector.Row[float32](rows, i), 7, hnsw.SearchOptions{})
 				if err != nil || err2 != nil || !slices.Equal(got, want) {
 					t.Fatalf("%v, %v; %v, %v", got, err, want, err2)
+				}
+				if got, err := pinned.Search(vector.Row[float32](rows, i), 7, hnsw.SearchOptions{}); err != nil || !slices.Equal(got, want) {
+					t.Fatalf("pinned: %v, %v", got, err)
 				}
 				for j, f := range got {
 					if batch.Labels[i*7+j] != f.Label {

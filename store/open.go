@@ -18,6 +18,9 @@ type Options struct {
 	ReplaceDelete bool
 	// Custom is the metric of an index that was saved with one of its own, which a file can't hold.
 	Custom vector.DistanceFunc
+	// PinUpper copies the levels above 0 into memory when OpenMapped opens: the links of these levels, and 5 bytes an element.
+	// The page cache may drop what it holds; what is copied stays.
+	PinUpper bool
 }
 
 // Opened is an index as it was saved: one of the two.

@@ -18,6 +18,7 @@ type buildFlags struct {
 	divide                     shardFlags
 	product                    productFlags
 	m, efConstruction, threads int
+	capacity                   int
 	seed                       uint64
 	graphOnly, json            bool
 }
@@ -78,6 +79,10 @@ input, an .npy or .fbin of float32 or float16, by the build and by searches, and
 as far as the page cache has some to spare. With cosine they must be normalised. Codes are made
 only where --storage asks for them. The index notes where the input lies; --vectors names it anew.
 
+--live makes a live file in the place of a directory: the file is the index's memory, mapped and
+changed in place by "shale add" and "shale delete", which then read and write no more than they
+need. It takes its room on the disk at once, for the number of vectors given.
+
 With --memory the build keeps within that size, page cache included: where the index doesn't fit,
 vectors are divided into --shards graphs such that neighbours come together, and each is built on
 its own. --plan tells the steps and what they take. A build that was killed goes on where it
@@ -94,6 +99,7 @@ have to be looked into.`,
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
   shale build --input unit.npy --output links.index --metric cosine --m 8 --graph-only
+  shale build --input vectors.npy --output my.live --metric cosine --live 1000000
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
@@ -108,6 +114,7 @@ have to be looked into.`,
 	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4, sq8 or pq")
 	s.StringVar(&f.keep, "keep", "auto", "rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
 	f.product.add(c)
+	s.IntVar(&f.capacity, "live", 0, "build in a live file with room for `N` vectors, which changes in place (default: none)")
 	f.divide.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
@@ -167,6 +174,12 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	if o.PQ, err = f.product.options(c, o.Storage); err != nil {
 		return o, err
 	}
+	if err := atLeast(c, "live", f.capacity, 0); err != nil {
+		return o, err
+	}
+	if f.capacity > 0 && (f.graphOnly || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan || f.divide.blocks) {
+		return o, usagef(c, "--live makes one graph with its rows: leave out --graph-only, --shards, --memory, --blocks and --plan")
+	}
 	if f.m < 2 || f.m > 10000 {
 		return o, usagef(c, "--m is %d, not 2 to 10000", f.m)
 	}
@@ -214,6 +227,9 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	so.Options = o
 	if f.graphOnly {
 		return r, f.buildGraph(ctx, o, r, c.ErrOrStderr())
+	}
+	if f.capacity > 0 {
+		return r, f.buildLive(ctx, rows, o, r, c.ErrOrStderr())
 	}
 	src, err := newFileSource(rows)
 	if err != nil {

@@ -24,6 +24,7 @@ type indexFlags struct {
 	memory  string
 	vectors string
 	mapped  bool
+	pin     bool
 	global  bool
 
 	withoutVectors bool // an index of links alone doesn't need them
@@ -36,6 +37,7 @@ type indexFlags struct {
 func (f *indexFlags) addMemory(c *cobra.Command) {
 	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: what doesn't fit is read from disk, as told (default: all in memory)")
 	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	c.Flags().BoolVar(&f.pin, "pin-upper", false, "with --mmap, read the links of the upper levels into memory")
 	c.Flags().IntVar(&f.resident, "resident", 0, "with --mmap: read the first `N` shards into memory (default: as many as --memory holds)")
 	f.addVectors(c)
 	c.Flags().StringVar(&f.codes, "pq-codes", "", "let searches of an index of links alone read product quantization's codes, mapped from `FILE`, one byte a sub-vector")
@@ -67,7 +69,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if (f.codes == "") != (f.codebooks == "") {
 		return nil, usagef(c, "--pq-codes and --pq-codebooks go together")
 	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, LabelsAreGlobal: f.global, Resident: f.resident}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident}
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err

@@ -25,3 +25,20 @@ func Try(path string) (*os.File, error) {
 	}
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 }
+
+// TryFile locks an open file, for its one user or for one of several, as Try does. It reports false where another process, or
+// another opening of the file, holds a lock that excludes this one. Closing the file unlocks.
+func TryFile(f *os.File, shared bool) (bool, error) {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return false, nil
+	}
+	return false, fmt.Errorf("lock %s: %w", f.Name(), err)
+}

@@ -25,7 +25,8 @@ __all__ = ["BFIndex", "Index", "ShardedIndex"]
 BFIndex.__module__ = ShardedIndex.__module__ = __name__
 
 # what a query of one row needs, found without a look into other modules
-_empty, _ndarray, _query, _HEAD = np.empty, np.ndarray, _native.query, _native.HEAD
+_empty: Any = np.empty
+_ndarray, _query, _HEAD = np.ndarray, _native.query, _native.HEAD
 
 _DEFAULT_EF = 10
 
@@ -210,8 +211,7 @@ class Index(Base):
         """
         kept = self._external  # while the library reads it, another may be put in its place
         if filter is None and type(data) is _ndarray and data.dtype is F32 and data.shape == self._one_row and data.flags.carray:
-            labels: Any = _empty((1, k), U64)
-            distances: Any = _empty((1, k), F32)
+            labels, distances = _empty((1, k), U64), _empty((1, k), F32)
             query = _query(
                 self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
             )
@@ -236,11 +236,13 @@ class Index(Base):
             raise ValueError("get_items accepts a list of indices and returns a list of vectors")
         if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
             raise ValueError(f"get_items accepts labels of shape (n,) or (n, 1), not {labels.shape}")
-        vectors: npt.NDArray[np.float32] = np.empty(0, np.float32)
+        vectors: npt.NDArray[np.float32] = np.empty((labels.size, self._dim) if labels.size else 0, F32)
         if labels.size:
-            vectors = np.empty((labels.size, self._dim), F32)
             self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
-        return vectors if return_type == "numpy" else cast(List[List[float]], vectors.tolist())
+        if return_type == "numpy":
+            return vectors
+        rows: List[List[float]] = vectors.tolist()
+        return rows
 
     def get_ids_list(self) -> List[int]:
         """All labels, those of deleted elements included, in no order."""

@@ -20,9 +20,9 @@ func TestEstimatesKeepWithinBounds(t *testing.T) {
 		} {
 			c.Dim, c.Metric = 32, metric
 			all := gaussian(3000, 32, 8)
-			q, codes := trained(t, all.Slice(0, 1500), c, TrainOptions{})
+			q, _ := trained(t, all.Slice(0, 1500), c, TrainOptions{})
 			rest := all.Slice(1500, 3000)
-			codes = make([]byte, q.Bytes(1500))
+			codes := make([]byte, q.Bytes(1500))
 			if err := q.Encode(context.Background(), rest, 0, codes); err != nil {
 				t.Fatal(err)
 			}

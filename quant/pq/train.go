@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/simd"
 	"github.com/shale-search/shale/vector"
 )
@@ -60,6 +61,12 @@ func Train(ctx context.Context, rows vector.Matrix, c Config, o TrainOptions) (*
 		return nil, fmt.Errorf("%w: %d rows of %d values to train codes of %d by", vector.ErrDim, rows.Rows(), rows.Dim(), c.Dim)
 	}
 	t := &trainer{c: c, o: o.withDefaults(), width: c.Dim / c.Subvectors, row: 1 << c.Bits, books: make([]float32, c.Centroids*c.Dim)}
+	memory, err := mmap.Anonymous(t.room(rows.Rows()) * c.Dim * 4)
+	if err != nil {
+		return nil, fmt.Errorf("pq: room for a sample: %w", err)
+	}
+	defer memory.Close()
+	t.rows = mmap.Slice[float32](memory, 0, t.room(rows.Rows())*c.Dim)
 	held, err := t.take(rows)
 	if err != nil {
 		return nil, err
@@ -108,12 +115,16 @@ func (t *trainer) tell() {
 // heldShare is the part of the rows that errors are measured on: codes lose less of those that they are trained on.
 const heldShare = 8
 
+// heldOut is how many of so many rows are.
+func heldOut(rows int) int { return min(errorRows, rows/heldShare) }
+
+// room is how many of so many rows are trained on.
+func (t *trainer) room(rows int) int { return min(t.o.Sample, rows-heldOut(rows)) }
+
 // take copies rows spread over all, and gives others to measure errors on; where there are few, the same ones.
 func (t *trainer) take(rows vector.Matrix) (held vector.Matrix, err error) {
-	n := rows.Rows()
-	out := min(errorRows, n/heldShare)
-	t.n = min(t.o.Sample, n-out)
-	t.rows = make([]float32, t.n*t.c.Dim)
+	n, out := rows.Rows(), heldOut(rows.Rows())
+	t.n = t.room(n)
 	others := make([]float32, out*t.c.Dim)
 	s := spread{n: n, held: out}
 	for i := range t.n {
