@@ -8,7 +8,7 @@ are TypeErrors. All methods may be called from many threads, release the GIL, an
 from __future__ import annotations
 
 from ctypes import byref, c_int64
-from typing import Any, Dict, List, Optional, Tuple, Union, overload, cast
+from typing import Any, Dict, List, Optional, Tuple, Union, cast, overload
 
 import numpy as np
 import numpy.typing as npt
