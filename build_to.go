@@ -58,28 +58,35 @@ func BuildFrom(ctx context.Context, src Source, o ShardOptions) (*Index, error) 
 	return x, nil
 }
 
-// settle decides by the rows what the options leave open.
+// settle checks the labels and decides by the rows what the options leave open.
 func (o *ShardOptions) settle(ctx context.Context, src Source) error {
 	if o.Labels != nil && len(o.Labels) != src.Rows() {
 		return fmt.Errorf("%d labels for %d rows", len(o.Labels), src.Rows())
 	}
+	_, err := Settle(ctx, src, &o.Options)
+	return err
+}
+
+// Settle decides what o leaves to AutoStorage and AutoKeep by the source's rows, as Build does, and gives the storage's reason.
+// All rows are read for it where the metric isn't cosine.
+func Settle(ctx context.Context, src Source, o *Options) (Suggestion, error) {
 	sample := Matrix{} // none where there is nothing to choose
 	var err error
 	if o.Storage == AutoStorage {
 		if sample, err = sampleOf(ctx, src, max(1, min(sampleRows, sampleBytes/(4*src.Dim())))); err != nil {
-			return err
+			return Suggestion{}, err
 		}
 	}
-	s, err := Suggest(sample, o.Options)
+	s, err := Suggest(sample, *o)
 	if err != nil {
-		return err
+		return s, err
 	}
 	o.Storage = s.Storage
-	return o.settleKeep(ctx, src)
+	return s, settleKeep(ctx, src, o)
 }
 
-// settleKeep decides what AutoKeep leaves open, for which all rows are read where the metric doesn't tell.
-func (o *ShardOptions) settleKeep(ctx context.Context, src Source) error {
+// settleKeep decides what AutoKeep leaves open.
+func settleKeep(ctx context.Context, src Source, o *Options) error {
 	codes, err := HasCodes(o.Storage, src.Dim())
 	if err != nil || !codes || o.Keep != AutoKeep || o.Metric == Cosine {
 		return err
@@ -133,6 +140,15 @@ func buildOne(ctx context.Context, src Source, o ShardOptions) (x *Index, err er
 	if rows, ok := shard.InMemory(src); ok {
 		o.Progress = tell
 		return Build(ctx, rows, o.Options)
+	}
+	if o.Storage == PQ { // the rows that are read first may be unlike the rest
+		sample, err := sampleOf(ctx, src, PQTraining)
+		if err == nil {
+			err = TrainPQ(ctx, sample, &o.Options, o.Training)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	labels := o.Labels
 	o.Labels, o.Capacity = nil, src.Rows()
