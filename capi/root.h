@@ -26,7 +26,9 @@ struct shale_source {
 	const void *rows;
 	int64_t type, count, dim;
 	const char *path;
-	const char *id; /* of rows: tells them from others, for a build that goes on; NULL: a sum of what they hold */
+	/* NULL, or what tells the file from others that rows are mapped from, for reading only: a build that goes on knows it
+	 * again, and gives pages back that it has read. Rows in memory are known by a sum of what they hold. */
+	const char *id;
 	const uint64_t *labels; /* one a row; NULL: 0, 1, … */
 	int64_t label_count;
 };

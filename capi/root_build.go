@@ -14,11 +14,12 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
 // source gives the rows to build of, and their labels.
-func source(p unsafe.Pointer, resumable bool) (shale.Source, []uint64, error) {
+func source(p unsafe.Pointer, bounded, resumable bool) (shale.Source, []uint64, error) {
 	s := (*C.struct_shale_source)(p)
 	labels := view[uint64](ptr(s.labels), s.label_count)
 	if s.rows == nil {
@@ -30,10 +31,31 @@ func source(p unsafe.Pointer, resumable bool) (shale.Source, []uint64, error) {
 		return nil, nil, err
 	}
 	id := C.GoString(s.id)
-	if id == "" && resumable {
+	switch {
+	case id != "" && bounded:
+		return mappedRows{shale.MatrixSource(rows, id), rows}, labels, nil
+	case id == "" && resumable:
 		id = sum(rows)
 	}
 	return shale.MatrixSource(rows, id), labels, nil
+}
+
+// mappedRows are rows in a file mapped for reading only. Each block is given back once it was read, so that it isn't part of
+// the build's memory.
+type mappedRows struct {
+	shale.Source
+	rows vector.Matrix
+}
+
+// Blocks implements shale.Source.
+func (m mappedRows) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
+	return m.Source.Blocks(ctx, func(first int, rows vector.Matrix) error {
+		err := fn(first, rows)
+		if n := rows.Rows(); n > 0 {
+			mmap.GiveBack(unsafe.Slice(unsafe.SliceData(rows.RowBytes(0)), n*rows.Stride()))
+		}
+		return err
+	})
 }
 
 // sum tells rows from others by all that they hold.
@@ -68,7 +90,7 @@ func goIndexBuild(from unsafe.Pointer, output, options *C.char, progress C.int64
 		if out != nil && (o.Memory > 0 || o.Shards > 1 || o.Blocks) {
 			return valueError("memory, shards and blocks are those of an index on disk")
 		}
-		src, labels, err := source(from, o.Memory > 0 || o.Shards > 1 || o.Blocks)
+		src, labels, err := source(from, o.Memory > 0, o.Memory > 0 || o.Shards > 1 || o.Blocks)
 		if err != nil {
 			return err
 		}
@@ -106,7 +128,7 @@ func goIndexPlan(from unsafe.Pointer, options *C.char, out *C.int64_t) status {
 		if err != nil {
 			return err
 		}
-		src, labels, err := source(from, false)
+		src, labels, err := source(from, false, false)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import threading
 
@@ -252,3 +253,18 @@ def test_sizes_of_memory(text, size):
     from shale._vectors import memory
 
     assert memory(text) == size
+
+
+def resident(path):
+    """Kilobytes of a mapped file that lie in this process's memory."""
+    with open("/proc/self/smaps") as f:
+        maps = re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", f.read(), flags=re.M)
+    return sum(int(re.search(r"^Rss:\s+(\d+)", one, re.M).group(1)) for one in maps if str(path) in one)
+
+
+def test_a_mapping_is_given_back_as_it_is_read(long, tmp_path):
+    np.save(tmp_path / "long.npy", long)
+    vectors = np.load(tmp_path / "long.npy", mmap_mode="r")
+    shale.build(vectors, tmp_path / "a", metric="cosine", shards=2, memory="1GiB", ef_construction=20).close()
+    assert resident(tmp_path / "long.npy") < 2000
+    assert (vectors[:100] == long[:100]).all() and (vectors[-1] == long[-1]).all()
