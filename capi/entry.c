@@ -5,6 +5,7 @@
 
 #include "_cgo_export.h"
 #include "entry.h"
+#include "faults.h"
 #include "shale.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -76,8 +77,12 @@ EXPORT int32_t shale_inherit(const char *description, int64_t *index)
 
 EXPORT int32_t shale_handles_after(int64_t last)
 {
+	int32_t status;
+
 	ENTER;
-	return goHandlesAfter(last);
+	status = goHandlesAfter(last); /* which waits until Go has begun */
+	shale_faults_begin();
+	return status;
 }
 
 EXPORT int32_t shale_wait(int64_t job, int64_t milliseconds)
@@ -101,6 +106,8 @@ EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int
 EXPORT int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
 {
 	ENTER;
+	if (mapped)
+		shale_faults_expected();
 	return goGraphAttach(index, (void *)rows, type, count, dim, mapped);
 }
 
@@ -114,6 +121,20 @@ EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, in
 {
 	ENTER;
 	return goGraphLoad((void *)path, space, dim, capacity, replace_deleted, index, job);
+}
+
+EXPORT int32_t shale_graph_create(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index)
+{
+	ENTER;
+	shale_faults_expected();
+	return goGraphCreate((void *)path, space, dim, capacity, m, ef_construction, seed, replace_deleted, index);
+}
+
+EXPORT int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, int64_t *job)
+{
+	ENTER;
+	shale_faults_expected();
+	return goGraphMap((void *)path, space, dim, read_only, index, job);
 }
 
 EXPORT int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header, const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index)
@@ -191,18 +212,23 @@ EXPORT int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim
 EXPORT int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped, int64_t in_memory, int64_t *index, int64_t *job)
 {
 	ENTER;
+	shale_faults_expected();
 	return goShardsOpen((void *)dir, space, dim, shards, global, mapped, in_memory, index, job);
 }
 
 EXPORT int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
 {
 	ENTER;
+	if (mapped)
+		shale_faults_expected();
 	return goShardsAttach(index, (void *)rows, type, count, dim, mapped);
 }
 
 EXPORT int32_t shale_shards_attach_pq(int64_t index, const uint8_t *codes, int64_t count, int64_t subvectors, const float *books, int64_t centroids, const int64_t *order, int64_t order_count, int32_t mapped)
 {
 	ENTER;
+	if (mapped)
+		shale_faults_expected();
 	return goShardsAttachPq(index, (void *)codes, count, subvectors, (void *)books, centroids, (void *)order, order_count, mapped);
 }
 

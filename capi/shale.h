@@ -45,7 +45,8 @@ enum shale_stat_field {
 
 /* In a child of fork(): what it inherits, as JSON; else NULL. {"Last": handle, "Indexes": {handle: description}}. A copy of
  * the library that the child loads (from another file: the loader gives the same copy for the same file) makes indexes of
- * the descriptions; its own handles are to begin after the last one. */
+ * the descriptions; its own handles are to begin after the last one: 0 in a library that is loaded first, which is to be
+ * called before others set handlers of SIGSEGV and SIGBUS. */
 const char *shale_inheritance(void);
 int32_t shale_inherit(const char *description, int64_t *index);
 int32_t shale_handles_after(int64_t last);
@@ -71,6 +72,12 @@ int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *l
 /* hnswlib's index.bin. A capacity below the file's count means the file's own. */
 int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted,
 	int64_t *index, int64_t *job);
+/* An empty index in a file, made or overwritten, whose arrays are changed in place. */
+int32_t shale_graph_create(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t m,
+	int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index);
+/* An index.bin whose vectors stay in the file, and can't be added to; or what shale_graph_create made, to be changed unless
+ * read_only. */
+int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, int64_t *job);
 /* The parts of an index.bin, as shale_graph_export gives them. */
 int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header,
 	const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index);

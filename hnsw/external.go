@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/shale-search/shale/internal/mmap"
@@ -19,6 +20,8 @@ type AttachOptions struct {
 	Mapped bool
 	// Trusted leaves out the tests of a sample of the rows. Each row read from a mapping may bring megabytes into memory.
 	Trusted bool
+	// Owner, if there is one, is closed once nothing reads the rows any more; if Attach fails the caller still has to.
+	Owner io.Closer
 }
 
 const (
@@ -49,6 +52,7 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) error {
 	}
 	return r.replace(func(g *graph) (*graph, error) {
 		n := g.with(rows, o.Mapped)
+		n.owner = o.Owner
 		c := n.coder.Load()
 		if c == nil || !c.outside {
 			return n, nil

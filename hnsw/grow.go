@@ -42,6 +42,9 @@ func (r *Reader) reallocate(capacity, lists int) error {
 	if old.journal != nil {
 		return fmt.Errorf("hnsw: room for %d elements: %w", capacity, ErrBacked)
 	}
+	if r.cfg.external() && old.owner != nil {
+		return fmt.Errorf("hnsw: room for %d elements: %w", capacity, ErrExternal)
+	}
 	n := r.Len()
 	g, err := newGraph(&r.cfg, capacity, lists+upperRoom(&r.cfg, n, capacity))
 	if err != nil {

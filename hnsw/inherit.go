@@ -39,6 +39,8 @@ type Memory struct {
 	RowStride int
 	RowCount  int
 	Mapped    bool // reading rows may fault
+	Checked   bool // links lie in a file too
+	Backed    bool // so does all else, and the other process may change it
 
 	Quantizer, Codes Span // of an index with codes of its own; else empty
 
@@ -57,6 +59,7 @@ func (x *Index) Hold(patience time.Duration) (m *Memory, release func(), err err
 		return nil, nil, ErrClosed
 	}
 	m = x.memory(g, x.lists)
+	m.Backed = x.backing != nil
 	return m, func() { runtime.KeepAlive(m.values); x.structure.Unlock() }, nil
 }
 
@@ -110,7 +113,7 @@ func (r *Reader) memory(g *graph, lists int) *Memory {
 		Config: r.cfg, Count: r.Len(), Removed: r.Deleted(), Capacity: g.capacity, Entry: r.entry.Load(), Lists: lists,
 		Links0: spanOf(g.links0), Upper: spanOf(g.upper), UpperAt: spanOf(g.upperAt), Levels: spanOf(g.levels),
 		Labels: spanOf(g.labels), Deleted: spanOf(g.deleted), Ready: spanOf(g.ready),
-		Rows: spanOf(g.rowBytes), RowType: g.rows.Type(), RowStride: g.rows.Stride(), RowCount: g.rows.Rows(), Mapped: g.mapped,
+		Rows: spanOf(g.rowBytes), RowType: g.rows.Type(), RowStride: g.rows.Stride(), RowCount: g.rows.Rows(), Mapped: g.mapped, Checked: g.checked,
 	}
 	if r.cfg.external() && g.attached() && g.rows.Rows() > 0 {
 		first := uintptr(unsafe.Pointer(unsafe.SliceData(g.rows.RowBytes(0))))
@@ -124,7 +127,7 @@ func (r *Reader) memory(g *graph, lists int) *Memory {
 }
 
 // InheritIndex makes an index of what Hold told of one in the process that this one was forked from, whose memory it shares
-// until either writes to it. It never frees that memory.
+// until either writes to it. It never frees that memory. One in a file is the other process's to change: here it is read-only.
 func InheritIndex(m *Memory) (*Index, error) {
 	x := &Index{lists: m.Lists, replacing: m.Config.ReplaceDelete}
 	g, err := x.inherit(m)
@@ -136,9 +139,23 @@ func InheritIndex(m *Memory) (*Index, error) {
 	}
 	x.nextTend.Store(2 * int64(max(m.Count, trainRows)))
 	x.changes.Store(int64(m.Count))
+	if m.Backed {
+		x.backing = elsewhere{}
+	}
 	x.graph.Store(g)
 	return x, nil
 }
+
+// elsewhere is the file of an index that another process changes.
+type elsewhere struct{}
+
+func (elsewhere) Part(Part) []byte { return nil }
+func (elsewhere) Changing() error {
+	return fmt.Errorf("the file of the index is that of the process that this one was forked from: %w", ErrFrozen)
+}
+func (elsewhere) Trained([]float32) error { return ErrFrozen }
+func (elsewhere) Settle(State) error      { return nil }
+func (elsewhere) Close() error            { return nil }
 
 // countersOf makes room for the counts of inbound links, which are counted when the index changes.
 func (m *Memory) countersOf(g *graph) (counters []uint32, err error) {
@@ -165,7 +182,7 @@ func (r *Reader) inherit(m *Memory) (*graph, error) {
 		return nil, fmt.Errorf("hnsw: %d elements in room for %d can't be inherited", m.Count, m.Capacity)
 	}
 	g := &graph{
-		m0: 2 * m.Config.M, m: m.Config.M, capacity: m.Capacity, mapped: m.Mapped,
+		m0: 2 * m.Config.M, m: m.Config.M, capacity: m.Capacity, mapped: m.Mapped, checked: m.Checked,
 		links0: stretch[uint32](m.Links0), upper: stretch[uint32](m.Upper), upperAt: stretch[uint32](m.UpperAt), levels: stretch[uint8](m.Levels),
 		labels: stretch[uint64](m.Labels), deleted: stretch[uint32](m.Deleted), ready: stretch[uint32](m.Ready),
 	}

@@ -47,6 +47,8 @@ _prototypes: Dict[str, Any] = {
     "graph_attach": (c_int64, _bytes, c_int32, c_int64, c_int64, c_int32),
     "graph_add_attached": (c_int64, c_int64, _bytes, c_int32, _out),
     "graph_load": (c_char_p, c_int32, c_int64, c_int64, c_int32, _out, _out),
+    "graph_create": (c_char_p, c_int32, c_int64, c_int64, c_int64, c_int64, c_uint64, c_int32, _out),
+    "graph_map": (c_char_p, c_int32, c_int64, c_int32, _out, _out),
     "graph_import": (c_int32, c_int64, c_uint64, c_int32, _bytes, _bytes, c_int64, _bytes, _bytes, c_int64, _out),
     "graph_export": (c_int64, _bytes, _bytes, _out, _bytes, _out, _bytes, _out),
     "graph_file_size": (c_int64, _out),
@@ -105,6 +107,7 @@ def _path() -> str:
 
 #: The copy in use; a child of fork puts another in its place, so it is looked up for every call.
 lib: Any = Library(_path())
+lib.handles_after(0)  # which notes Go's handlers of signals, before others may set their own
 
 # Go's runtime doesn't survive fork: the library answers FORKED in a child. At the first use there it is loaded afresh, from
 # a copy, since the loader gives the same library for the same file; that one makes indexes of the memory inherited.

@@ -280,6 +280,35 @@ class Index(Base):
         self._load("load_index", "graph_load", path_to_index, capacity, bool(allow_replace_deleted))
         self._ef, self._external = _DEFAULT_EF, None
 
+    def init_index_mmap(
+        self, max_elements: int, mmap_path: Path, M: int = 16, ef_construction: int = 200, random_seed: int = 100,
+        allow_replace_deleted: bool = False,
+    ) -> None:  # fmt: skip
+        """Makes an empty index whose arrays lie in the file ``mmap_path``, which is made or overwritten.
+
+        It is changed in place and outlives a process that is killed; :meth:`load_index_mmap` opens it again. The room on disk
+        is taken at once, and can't be changed.
+        """
+        if self._handle:
+            raise RuntimeError("The index is already initiated.")
+        capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
+        construct = max(_arrays.size(ef_construction, "ef_construction"), links)
+        seed, space = _arrays.size(random_seed, "random_seed"), _native.SPACES[self._space]
+        self._handle = _native.make(
+            "graph_create", _native.file_name(mmap_path), space, self._dim, capacity, links, construct, _engine_seed(seed),
+            bool(allow_replace_deleted),
+        )  # fmt: skip
+        self._seed, self._ep_added, self._ef, self._external = seed, False, self._default_ef, None
+
+    def load_index_mmap(self, path_to_index: Path, read_only: bool = True) -> None:
+        """Maps an index, in the place of what there is, and sets ef to 10.
+
+        Of an ``index.bin`` the vectors stay in the file; its links are read and kept in memory, and nothing can be added. A
+        file of :meth:`init_index_mmap` is opened at once, to be changed in place unless ``read_only``.
+        """
+        self._load("load_index_mmap", "graph_map", path_to_index, bool(read_only))
+        self._ef, self._external = _DEFAULT_EF, None
+
     def index_file_size(self) -> int:
         """The bytes that :meth:`save_index` would write."""
         size = c_int64()

@@ -1,5 +1,6 @@
 """Indexes of links alone, over rows that the caller holds."""
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -67,11 +68,17 @@ def test_mapped_rows(unit, tmp_path):
     np.testing.assert_array_equal(index.knn_query(unit[:50], k=1)[0][:, 0], np.arange(50))
 
 
-def test_a_file_cut_off_under_the_index(tmp_path):
-    """Reading past the end of a mapped file raises a signal; it must become an exception."""
+@pytest.mark.parametrize("faulthandler", ["", "before", "after"])
+def test_a_file_cut_off_under_the_index(tmp_path, faulthandler):
+    """Reading past the end of a mapped file raises a signal; it must become an exception, whoever handles signals besides."""
     code = f"""
+        import faulthandler
         import numpy as np
+        if {faulthandler == "before"}:
+            faulthandler.enable()
         from shale import hnswlib
+        if {faulthandler == "after"}:
+            faulthandler.enable()
         rows = np.random.default_rng(1).standard_normal((3000, 64)).astype(np.float32)
         rows.tofile({str(tmp_path / "rows")!r})
         mapped = np.memmap({str(tmp_path / "rows")!r}, np.float32, "r", shape=rows.shape)
@@ -85,10 +92,13 @@ def test_a_file_cut_off_under_the_index(tmp_path):
                 index.knn_query(queries)
             except RuntimeError as error:
                 print("mapped file" in str(error))
+        import ctypes
+        ctypes.string_at(0)
     """
-    # in a process of its own: pytest turns faulthandler on, whose handler of the signal takes the place of Go's
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["True", "True"], done.stderr
+    assert done.returncode == -signal.SIGSEGV
+    assert ("Segmentation fault" in done.stderr) == bool(faulthandler)
 
 
 def test_what_is_refused(unit):
@@ -108,6 +118,7 @@ def test_what_is_refused(unit):
     with pytest.raises(RuntimeError, match="^Wrong dimensionality"):
         index.add_items(unit[:10, :5])
     index.add_items(unit[:100])
+    index.set_ef(50)
     with pytest.raises(RuntimeError):
         index.set_external_vectors(unit[:99])
     with pytest.raises(TypeError):

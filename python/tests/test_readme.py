@@ -11,9 +11,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def snippets(path, heading):
-    """The Python in a section of a README."""
+    """The Python in a section of a README, that of the stand-in left out."""
     (section,) = [part for part in re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.M) if part.startswith(heading)]
-    found = re.findall(r"```python\n(.*?)```", section, flags=re.S)
+    found = [code for code in re.findall(r"```python\n(.*?)```", section, flags=re.S) if "hnswlib.Index" not in code]
     assert found
     return found
 
@@ -24,7 +24,7 @@ def run(code, names):
         asyncio.run(done)
 
 
-@pytest.mark.parametrize("path, heading", [("python/README.md", "The package itself"), ("README.md", "From Python")])
+@pytest.mark.parametrize("path, heading", [("python/README.md", "The package itself"), ("README.md", "Python in five minutes")])
 def test_what_the_readme_shows_works(path, heading, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     vectors = np.load(ROOT / "data/wordnet/wordnet-10k-minilm384.fp16.npy")[:4000]

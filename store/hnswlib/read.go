@@ -40,10 +40,13 @@ func Read(ctx context.Context, path string, o Options) (*hnsw.Index, error) {
 
 // Decode reads an index.bin of size bytes from r; name stands for it in errors.
 func Decode(ctx context.Context, r io.Reader, size int64, name string, o Options) (*hnsw.Index, error) {
+	return (&decoder{r: format.NewReader(ctx, r, name, size)}).index(&o)
+}
+
+func (d *decoder) index(o *Options) (*hnsw.Index, error) {
 	if err := format.CheckMachine(); err != nil {
 		return nil, err
 	}
-	d := &decoder{r: format.NewReader(ctx, r, name, size)}
 	var err error
 	if d.h, err = readHeader(d.r); err != nil {
 		return nil, err
@@ -51,11 +54,11 @@ func Decode(ctx context.Context, r io.Reader, size int64, name string, o Options
 	if o.Dim != 0 && o.Dim != d.h.dim {
 		return nil, wrongDim(d.r, atLabelOffset, "label_offset", d.h.dim, o.Dim)
 	}
-	c, err := d.config(&o)
+	c, err := d.config(o)
 	if err != nil {
 		return nil, err
 	}
-	lists, _ := d.h.upperLists(size)
+	lists, _ := d.h.upperLists(d.r.Size())
 	x, err := hnsw.Restore(c, int(d.h.Count), int(lists), d.fill)
 	if err != nil {
 		return nil, d.locate(err)
@@ -73,7 +76,7 @@ type decoder struct {
 	h      *header
 	levels []uint8 // kept for locate
 
-	storage vector.Type // External where the file is a .graph
+	storage vector.Type // External where the file is a .graph, or its rows are read where they lie
 }
 
 func (d *decoder) config(o *Options) (hnsw.Config, error) {
@@ -136,6 +139,9 @@ func (d *decoder) element(m *hnsw.Image, id int) error {
 	m.Labels[id] = binary.LittleEndian.Uint64(b[d.h.LabelOffset:])
 	if d.h.DataOffset == d.h.LabelOffset {
 		return nil
+	}
+	if d.storage == vector.External {
+		return d.checkFinite(b[d.h.DataOffset:d.h.LabelOffset], at, id)
 	}
 	copy(m.Rows.RowBytes(id), b[d.h.DataOffset:d.h.LabelOffset])
 	if !vector.Finite(vector.Row[float32](m.Rows, id)) {
