@@ -9,8 +9,9 @@ from typing import Any, Callable, Union
 import numpy.typing as npt
 
 from shale import _jobs, _native, _reports, _vectors
-from shale._index import Index, Keep, Metric, Storage, encode, layout
+from shale._index import Index
 from shale._jobs import Progress
+from shale._options import Keep, Metric, Storage, encode, layout
 from shale._reports import BuildPlan, Verified
 from shale._vectors import Path
 

@@ -57,14 +57,18 @@ class Collection:
     def index(self) -> Optional[Index]:
         return self._index
 
-    def add(self, ids: Sequence[str], texts: Sequence[str], metadata: Sequence[dict[str, Any]], vectors: npt.ArrayLike) -> None:
+    def add(
+        self, ids: Sequence[str], texts: Sequence[str], metadata: Sequence[dict[str, Any]], vectors: npt.ArrayLike
+    ) -> None:
         """Adds records with their vectors; those with an id that is there already take the place of what it had. Of several
         with one id the last counts."""
         if not ids:
             return
         rows = np.asarray(vectors, np.float32)
         if not len(ids) == len(texts) == len(metadata) == len(rows):
-            raise ValueError(f"{len(ids)} ids, {len(texts)} texts, {len(metadata)} metadata and {len(rows)} vectors don't go together")
+            raise ValueError(
+                f"{len(ids)} ids, {len(texts)} texts, {len(metadata)} metadata and {len(rows)} vectors don't go together"
+            )
         last = {one: place for place, one in enumerate(ids)}
         places = list(last.values())
         with self._lock:
@@ -162,7 +166,9 @@ class Collection:
         with self._lock:
             before = _read_head(folder) if os.path.exists(os.path.join(folder, _HEAD)) else None
             number = 1 if before is None else before["generation"] + 1
-            lines = "".join(json.dumps(vars(record), ensure_ascii=False) + "\n" for record in self._by_id.values()).encode()
+            lines = "".join(
+                json.dumps(vars(record), ensure_ascii=False) + "\n" for record in self._by_id.values()
+            ).encode()
             head: dict[str, Any] = {
                 "version": _VERSION, "generation": number, "metric": self.metric, "settings": self.settings, "next": self._next,
                 "count": len(self._by_id), "records": f"records-{number}.jsonl", "bytes": len(lines), "crc32": zlib.crc32(lines),
@@ -192,7 +198,9 @@ class Collection:
             found._index = open_index(os.path.join(folder, head["index"]))
         there = 0 if found._index is None else len(found._index)
         if not len(found._by_id) == len(found._by_label) == head["count"] == there:
-            raise FormatError(f"{folder}: {_HEAD} tells of {head['count']} records, there are {len(found._by_id)}, and {there} vectors")
+            raise FormatError(
+                f"{folder}: {_HEAD} tells of {head['count']} records, there are {len(found._by_id)}, and {there} vectors"
+            )
         return found
 
 
@@ -252,7 +260,9 @@ def _read_records(path: str, head: dict[str, Any]) -> list[Record]:
     with open(path, "rb") as f:
         content = f.read()
     if len(content) != head["bytes"] or zlib.crc32(content) != head["crc32"]:
-        raise FormatError(f"{path}: not what {_HEAD} tells of: {len(content)} bytes in the place of {head['bytes']}, or another sum")
+        raise FormatError(
+            f"{path}: not what {_HEAD} tells of: {len(content)} bytes in the place of {head['bytes']}, or another sum"
+        )
     records = []
     for number, line in enumerate(content.splitlines(), 1):
         try:

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import struct
 import tempfile
-import threading
 from ctypes import byref, c_int64
 from types import TracebackType
-from typing import Any, Callable, Literal
+from typing import Any, Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from shale import _errors, _jobs, _native, _reports, _vectors
-from shale._filters import Filter, Filters
+from shale._filters import Filter
 from shale._jobs import Progress
+from shale._options import Format, Keep, Metric, Storage, encode, layout
 from shale._reports import IndexInfo, SearchResult, Tuned
+from shale._search import Search
 from shale._vectors import Path
 
-Metric = Literal["l2", "ip", "cosine"]
-Storage = Literal["auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8", "pq"]
-Keep = Literal["auto", "fp32", "fp16", "sq8", "none"]
-Format = Literal["auto", "directory", "file", "hnswlib"]
-
-_pack_query = struct.Struct("10q2d4q").pack
 _pack_tuning = struct.Struct("10qd").pack
-#: Searches of about this many candidates are answered at once; longer ones let Python answer signals.
-_SHORT = 10_000
-_DEFAULT_EF = 100
 
 
 class Index(_native.Owner):
@@ -120,7 +111,9 @@ class Index(_native.Owner):
     def __enter__(self) -> Index:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -162,13 +155,14 @@ class Index(_native.Owner):
         rows = _vectors.Rows(vectors, self._dim)
         given = np.empty(rows.count, np.uint64) if labels is None else _vectors.labels(labels, rows.count)
         assign, many = labels is None, _vectors.count(threads, "threads")
+        at_rows, at_labels = _native.at(rows.array), _native.at(given)
         with _jobs.Watch(progress) as watch:
             self._run(
                 lambda handle, job: _native.lib.index_add(
-                    handle, _native.at(rows.array), rows.kind, rows.count, rows.dim, _native.at(given), assign, many, watch.handle, job
+                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, watch.handle, job
                 ),
                 watch.look,
-            )  # fmt: skip
+            )
         return given
 
     def delete(self, labels: npt.ArrayLike) -> None:
@@ -206,13 +200,12 @@ class Index(_native.Owner):
     def labels(self) -> npt.NDArray[np.uint64]:
         """The labels that a search may find, in no order. An index that can't be changed reads all its rows for it."""
         size = c_int64(0)
-        out = np.empty(0, np.uint64)
         while True:
-            self._attempt(lambda handle: _native.lib.index_labels(handle, _native.at(out), byref(size)))
+            out = np.empty(size.value, np.uint64)
+            place = _native.at(out)
+            self._call("index_labels", place, byref(size))
             if size.value <= out.size:
                 return out[: size.value]
-            out = np.empty(size.value, np.uint64)
-            size.value = out.size
 
     def search(
         self,
@@ -247,7 +240,7 @@ class Index(_native.Owner):
         Raises:
             ValueError: wrong shapes, NaN or infinity, or a setting out of range.
         """
-        return _Search(self, queries, k, ef, slack, probes, share, rerank, filter, threads).run()
+        return Search(self, queries, k, ef, slack, probes, share, rerank, filter, threads).run()
 
     async def asearch(
         self,
@@ -263,7 +256,7 @@ class Index(_native.Owner):
         threads: int | None = None,
     ) -> SearchResult:
         """:meth:`search` in a thread, so that an event loop goes on. Cancelling the task ends the search."""
-        search = _Search(self, queries, k, ef, slack, probes, share, rerank, filter, threads)
+        search = Search(self, queries, k, ef, slack, probes, share, rerank, filter, threads)
         try:
             return await asyncio.to_thread(search.run)
         except asyncio.CancelledError:
@@ -334,85 +327,6 @@ class Index(_native.Owner):
         report = c_int64()
         self._attempt(lambda handle: _native.lib.index_info(handle, byref(report)))
         return _reports.of(IndexInfo, _jobs.text(report.value))
-
-
-class _Search:
-    """One call of :meth:`Index.search`."""
-
-    def __init__(
-        self,
-        index: Index,
-        queries: npt.ArrayLike,
-        k: int,
-        ef: int | None,
-        slack: float | None,
-        probes: int | None,
-        share: float | None,
-        rerank: int | None,
-        filter: Filter | None,
-        threads: int | None,
-    ) -> None:
-        self.cancelled = threading.Event()
-        self._index = index
-        self._rows = _vectors.Rows(queries, index.dim)
-        self._k = _vectors.count(k, "k", 1)
-        self._filter = filter
-        self._threads = _vectors.count(threads, "threads")
-        self._ef = _vectors.count(ef, "ef", 1)
-        self._settings = (self._ef, _vectors.count(rerank, "rerank"), _vectors.count(probes, "probes"))
-        if share is not None and not 0 <= share <= 1:
-            raise ValueError(f"share is {share}, not 0 to 1")
-        self._floats = (slack or 0.0, share or 0.0)
-
-    def run(self) -> SearchResult:
-        shape = (self._rows.count, self._k)
-        labels, distances = np.empty(shape, np.uint64), np.empty(shape, np.float32)
-        if self._rows.count:
-            self._fill(labels, distances)
-        if self._rows.single:
-            return SearchResult(labels[0], distances[0])
-        return SearchResult(labels, distances)
-
-    def _fill(self, labels: npt.NDArray[np.uint64], distances: npt.NDArray[np.float32]) -> None:
-        if self._filter is None:
-            return self._call(None, labels, distances)
-        with Filters(self._filter, self._rows.count) as filters:
-            self._call(filters, labels, distances)
-
-    def _call(self, filters: Filters | None, labels: npt.NDArray[np.uint64], distances: npt.NDArray[np.float32]) -> None:
-        asks_python = filters is not None and filters.asks_python
-        rows = self._rows
-        rest = (
-            rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings, 1 if asks_python else self._threads,
-            *self._floats, 0 if filters is None else _native.address(filters.array), 0 if filters is None else filters.array.size,
-            _native.address(labels), _native.address(distances),
-        )  # fmt: skip
-        work = rows.count * max(self._ef or _DEFAULT_EF, self._k)
-        if asks_python or work <= _SHORT and self._index.changeable:
-            self._index._attempt(lambda handle: _native.lib.index_find(_pack_query(handle, *rest), None))
-        else:
-            self._index._run(lambda handle, job: _native.lib.index_find(_pack_query(handle, *rest), job), self._look)
-
-    def _look(self) -> None:
-        if self.cancelled.is_set():
-            raise _errors.CancelledError("the search was cancelled")
-
-
-def layout(metric: str, storage: str, keep: str, m: int, ef_construction: int, seed: int) -> dict[str, Any]:
-    """What an index is like, as the library takes it."""
-    return {
-        "metric": metric,
-        "storage": storage,
-        "keep": keep,
-        "m": _vectors.count(m, "m", 2),
-        "ef_construction": _vectors.count(ef_construction, "ef_construction", 1),
-        "seed": seed,
-    }
-
-
-def encode(options: dict[str, Any]) -> bytes:
-    """Options as the library takes them."""
-    return json.dumps(options).encode()
 
 
 def _truth(given: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:

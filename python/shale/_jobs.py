@@ -81,7 +81,9 @@ class Watch:
             self.handle = handle.value
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.handle:
             if kind is None:
                 self.look()

@@ -61,20 +61,34 @@ class ShaleVectorStore(VectorStore):
         return store
 
     def add_texts(
-        self, texts: Iterable[str], metadatas: Optional[list[dict[str, Any]]] = None, *, ids: Optional[list[str]] = None, **kwargs: Any
+        self,
+        texts: Iterable[str],
+        metadatas: Optional[list[dict[str, Any]]] = None,
+        *,
+        ids: Optional[list[str]] = None,
+        **kwargs: Any,
     ) -> list[str]:
         given = list(texts)
         return self._add(given, metadatas, ids, self._embedding.embed_documents(given))
 
     async def aadd_texts(
-        self, texts: Iterable[str], metadatas: Optional[list[dict[str, Any]]] = None, *, ids: Optional[list[str]] = None, **kwargs: Any
+        self,
+        texts: Iterable[str],
+        metadatas: Optional[list[dict[str, Any]]] = None,
+        *,
+        ids: Optional[list[str]] = None,
+        **kwargs: Any,
     ) -> list[str]:
         given = list(texts)
         vectors = await self._embedding.aembed_documents(given)
         return await run_in_executor(None, self._add, given, metadatas, ids, vectors)
 
     def _add(
-        self, texts: list[str], metadatas: Optional[list[dict[str, Any]]], ids: Optional[Sequence[Optional[str]]], vectors: list[list[float]]
+        self,
+        texts: list[str],
+        metadatas: Optional[list[dict[str, Any]]],
+        ids: Optional[Sequence[Optional[str]]],
+        vectors: list[list[float]],
     ) -> list[str]:
         if ids is not None and len(ids) != len(texts):
             raise ValueError(f"{len(ids)} ids for {len(texts)} texts")
@@ -103,8 +117,12 @@ class ShaleVectorStore(VectorStore):
         """The k nearest documents and their distances: the smaller the nearer."""
         return self.similarity_search_with_score_by_vector(self._embedding.embed_query(query), k, **kwargs)
 
-    async def asimilarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> list[tuple[Document, float]]:
-        return await self.asimilarity_search_with_score_by_vector(await self._embedding.aembed_query(query), k, **kwargs)
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, **kwargs: Any
+    ) -> list[tuple[Document, float]]:
+        return await self.asimilarity_search_with_score_by_vector(
+            await self._embedding.aembed_query(query), k, **kwargs
+        )
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         return _documents(self.similarity_search_with_score_by_vector(embedding, k, **kwargs))
@@ -179,7 +197,9 @@ class ShaleVectorStore(VectorStore):
             return self._collection.allowed(lambda record: bool(allow(_document(record))))
         wanted = filter.items()
         missing = object()
-        return self._collection.allowed(lambda record: all(record.metadata.get(key, missing) == value for key, value in wanted))
+        return self._collection.allowed(
+            lambda record: all(record.metadata.get(key, missing) == value for key, value in wanted)
+        )
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         if self._collection.metric == "l2":

@@ -79,7 +79,9 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Deletes the nodes of a document."""
-        self._collection.delete([record.id for record in self._collection.records() if record.metadata["ref_doc_id"] == ref_doc_id])
+        self._collection.delete(
+            [record.id for record in self._collection.records() if record.metadata["ref_doc_id"] == ref_doc_id]
+        )
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         await asyncio.to_thread(self.delete, ref_doc_id, **delete_kwargs)
@@ -102,7 +104,9 @@ class ShaleVectorStore(BasePydanticVectorStore):
     async def aclear(self) -> None:
         await asyncio.to_thread(self.clear)
 
-    def get_nodes(self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None) -> list[BaseNode]:
+    def get_nodes(
+        self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None
+    ) -> list[BaseNode]:
         """The nodes that have these ids and match the filters."""
         return [_node(record) for record in self._matching(node_ids, filters)]
 
@@ -114,12 +118,16 @@ class ShaleVectorStore(BasePydanticVectorStore):
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Finds the nodes most similar to an embedding; mode ``mmr`` finds ones that also differ from each other."""
         vector, k = self._asked(query)
-        return self._result(query, vector, self._collection.search(vector, k, self._allowed(query), **_settings(kwargs)), kwargs)
+        return self._result(
+            query, vector, self._collection.search(vector, k, self._allowed(query), **_settings(kwargs)), kwargs
+        )
 
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         vector, k = self._asked(query)
         allowed = await asyncio.to_thread(self._allowed, query)
-        return self._result(query, vector, await self._collection.asearch(vector, k, allowed, **_settings(kwargs)), kwargs)
+        return self._result(
+            query, vector, await self._collection.asearch(vector, k, allowed, **_settings(kwargs)), kwargs
+        )
 
     def persist(self, persist_path: str, fs: Optional[fsspec.AbstractFileSystem] = None) -> None:
         """Writes nodes and vectors to a directory; what was there stays until all is written.
@@ -141,7 +149,10 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
     @classmethod
     def from_persist_dir(
-        cls, persist_dir: str = DEFAULT_PERSIST_DIR, namespace: str = _NAMESPACE, fs: Optional[fsspec.AbstractFileSystem] = None
+        cls,
+        persist_dir: str = DEFAULT_PERSIST_DIR,
+        namespace: str = _NAMESPACE,
+        fs: Optional[fsspec.AbstractFileSystem] = None,
     ) -> ShaleVectorStore:
         """Reads what a storage context wrote to its directory."""
         return cls.from_persist_path(os.path.join(persist_dir, f"{namespace}__{_NAME}"), fs)
@@ -160,7 +171,10 @@ class ShaleVectorStore(BasePydanticVectorStore):
         return np.asarray(query.query_embedding, np.float32), k
 
     def _allowed(self, query: VectorStoreQuery) -> Optional[npt.NDArray[np.uint64]]:
-        nodes, documents = set(query.node_ids or ()), set(query.doc_ids or ())  # empty lists, as retrievers give them, ask for all
+        nodes, documents = (
+            set(query.node_ids or ()),
+            set(query.doc_ids or ()),
+        )  # empty lists, as retrievers give them, ask for all
         if query.filters is None and not nodes and not documents:
             return None
         matches = _matcher(query.filters)
@@ -173,11 +187,17 @@ class ShaleVectorStore(BasePydanticVectorStore):
         )
 
     def _result(
-        self, query: VectorStoreQuery, vector: npt.NDArray[np.float32], found: list[tuple[Record, float]], kwargs: dict[str, Any]
+        self,
+        query: VectorStoreQuery,
+        vector: npt.NDArray[np.float32],
+        found: list[tuple[Record, float]],
+        kwargs: dict[str, Any],
     ) -> VectorStoreQueryResult:
         if query.mode == VectorStoreQueryMode.MMR:
             threshold = query.mmr_threshold if query.mmr_threshold is not None else kwargs.get("mmr_threshold", 0.5)
-            found = [found[place] for place in self._collection.diverse(vector, found, query.similarity_top_k, threshold)]
+            found = [
+                found[place] for place in self._collection.diverse(vector, found, query.similarity_top_k, threshold)
+            ]
         return VectorStoreQueryResult(
             nodes=[_node(record) for record, _ in found],
             similarities=[self._similarity(distance) for _, distance in found],

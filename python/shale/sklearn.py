@@ -85,7 +85,12 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         space, self._root = _METRICS[self.metric]
         settings: dict[str, Any] = {"metric": space, "storage": self.storage, "keep": self.keep}
         self.index_ = build(
-            samples, m=self.m, ef_construction=self.ef_construction, seed=self.random_state, threads=self._threads(), **settings
+            samples,
+            m=self.m,
+            ef_construction=self.ef_construction,
+            seed=self.random_state,
+            threads=self._threads(),
+            **settings,
         )
         self.effective_metric_ = self.metric
         self.n_samples_fit_ = samples.shape[0]
@@ -118,7 +123,9 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         wanted = self.n_neighbors if n_neighbors is None else n_neighbors
         room = self.n_samples_fit_ - (X is None)
         if not 1 <= wanted <= room:
-            raise ValueError(f"Expected n_neighbors <= n_samples_fit and at least 1, n_neighbors = {wanted}, n_samples_fit = {room}")
+            raise ValueError(
+                f"Expected n_neighbors <= n_samples_fit and at least 1, n_neighbors = {wanted}, n_samples_fit = {room}"
+            )
         if X is None:
             distances, numbers = self._search(self.index_.vectors(np.arange(self.n_samples_fit_)), wanted + 1)
             distances, numbers = _without_self(distances, numbers)
@@ -140,7 +147,9 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _samples(self, X: npt.ArrayLike, reset: bool) -> npt.NDArray[Any]:
         given: Any = X  # its stated type is that of a default
-        return np.ascontiguousarray(validate_data(self, given, dtype=[np.float32, np.float16, np.float64], order="C", reset=reset))
+        return np.ascontiguousarray(
+            validate_data(self, given, dtype=[np.float32, np.float16, np.float64], order="C", reset=reset)
+        )
 
     def _search(self, samples: npt.NDArray[Any], k: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         ef = self.ef or max(100, 2 * k)

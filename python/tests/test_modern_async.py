@@ -5,7 +5,7 @@ import pytest
 
 import shale
 from conftest import DIM
-from shale._index import _Search
+from shale._search import Search
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_cancelling_ends_the_search(index, rows):
             await task
 
     asyncio.run(run())  # ends when its threads have ended
-    search = _Search(index, queries, 10, 1000, None, None, None, None, None, 1)
+    search = Search(index, queries, 10, 1000, None, None, None, None, None, 1)
     search.cancelled.set()
     with pytest.raises(shale.CancelledError):
         search.run()

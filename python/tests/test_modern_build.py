@@ -60,9 +60,16 @@ def test_builds_of_arrays_mappings_and_files(rows, tmp_path, shards):
 
 def test_an_index_of_shards_answers_and_cannot_be_changed(many, tmp_path):
     steps = []
-    with shale.build(many, tmp_path / "a", metric="cosine", shards=4, copies=1.5, progress=lambda *told: steps.append(told)) as index:
+    with shale.build(
+        many, tmp_path / "a", metric="cosine", shards=4, copies=1.5, progress=lambda *told: steps.append(told)
+    ) as index:
         info = index.info()
-        assert (info.shards, info.rows, info.changeable, index.changeable) == (4, 20_000, False, False) and 1 < info.copies <= 1.5
+        assert (info.shards, info.rows, info.changeable, index.changeable) == (
+            4,
+            20_000,
+            False,
+            False,
+        ) and 1 < info.copies <= 1.5
         true = nearest("cosine", many, many[:40], 10)
         all_, one = (recall(index.search(many[:40], 10, ef=300, probes=n).labels, true) for n in (4, 1))
         assert all_ > 0.97 and one < all_
@@ -73,7 +80,9 @@ def test_an_index_of_shards_answers_and_cannot_be_changed(many, tmp_path):
         assert each.labels[:, 0].tolist() == [5, 1, 9] and each.labels[0, 1] == shale.NO_LABEL
         tuned = index.tune(many[:40], 0.9, save=True)
         assert tuned.recall >= 0.9
-        np.testing.assert_allclose(index.vectors([17, 3]), many[[17, 3]] / np.linalg.norm(many[[17, 3]], axis=1)[:, None], atol=2e-3)
+        np.testing.assert_allclose(
+            index.vectors([17, 3]), many[[17, 3]] / np.linalg.norm(many[[17, 3]], axis=1)[:, None], atol=2e-3
+        )
         assert sorted(index.labels().tolist()) == list(range(20_000))
         with pytest.raises(KeyError, match="99999"):
             index.vectors([3, 99_999])
@@ -248,7 +257,9 @@ def test_damage_is_found(rows, tmp_path):
         shale.open(tmp_path / "a.shale")
 
 
-@pytest.mark.parametrize("text, size", [("500MB", 500_000_000), ("2GiB", 2 << 30), ("1.5 gib", 3 << 29), ("64k", 64_000), ("12", 12)])
+@pytest.mark.parametrize(
+    "text, size", [("500MB", 500_000_000), ("2GiB", 2 << 30), ("1.5 gib", 3 << 29), ("64k", 64_000), ("12", 12)]
+)
 def test_sizes_of_memory(text, size):
     from shale._vectors import memory
 

@@ -34,7 +34,9 @@ def test_finds_the_nearest_with_their_distances(space, rows, queries, storage):
         assert recall(found.labels, nearest(space, rows, queries, 10)) > 0.98
         for labels, got, query in zip(found.labels, found.distances, queries):
             want = distances(space, rows[labels.astype(int)], query)
-            np.testing.assert_allclose(got, want, rtol=1e-2 if storage != "fp32" else 1e-4, atol=1e-2 if storage != "fp32" else 1e-5)
+            np.testing.assert_allclose(
+                got, want, rtol=1e-2 if storage != "fp32" else 1e-4, atol=1e-2 if storage != "fp32" else 1e-5
+            )
             assert (np.diff(got) >= 0).all()
 
 
@@ -166,7 +168,9 @@ def test_tuning_reaches_the_recall(rows, queries):
     with shale.Index(DIM, "l2", storage="fp32", m=6) as index:
         index.add(rows)
         tuned = index.tune(queries, 0.97)
-        assert tuned.recall >= 0.97 and tuned.qps > 0 and (index.info().ef, index.info().slack) == (tuned.ef, tuned.slack)
+        assert (
+            tuned.recall >= 0.97 and tuned.qps > 0 and (index.info().ef, index.info().slack) == (tuned.ef, tuned.slack)
+        )
         true = nearest("l2", rows, queries, 10)
         assert recall(index.search(queries, 10).labels, true) == pytest.approx(tuned.recall, abs=1e-6)
         assert index.tune(queries, 0.97, truth=true).ef == tuned.ef or tuned.slack
@@ -194,7 +198,14 @@ def test_a_closed_index_says_so(rows):
         index.add(rows[:10])
     assert repr(index) == "<shale.Index, closed>"
     index.close()
-    for call in (lambda: index.search(rows[0]), lambda: index.add(rows), lambda: index.delete(1), lambda: len(index), index.labels, index.info):
+    for call in (
+        lambda: index.search(rows[0]),
+        lambda: index.add(rows),
+        lambda: index.delete(1),
+        lambda: len(index),
+        index.labels,
+        index.info,
+    ):
         with pytest.raises(shale.ClosedError):
             call()
 
@@ -236,7 +247,13 @@ def test_misuse_raises(index, rows, call, error, text):
 
 @pytest.mark.parametrize(
     "arguments, error",
-    [((0, "l2"), ValueError), ((4, "L7"), ValueError), ((4.5, "l2"), TypeError), ((2**40, "l2"), ValueError), ((-4, "l2"), ValueError)],
+    [
+        ((0, "l2"), ValueError),
+        ((4, "L7"), ValueError),
+        ((4.5, "l2"), TypeError),
+        ((2**40, "l2"), ValueError),
+        ((-4, "l2"), ValueError),
+    ],
 )
 def test_impossible_indexes_are_refused(arguments, error):
     with pytest.raises(error):
@@ -275,7 +292,14 @@ def test_threads_search_add_and_delete_at_once(rows):
 
 def _in_child(index, divided, rows, pipe):
     index.add(rows[:1])
-    pipe.send((index.search(rows[5], 3).labels.tolist(), divided.search(rows[5], 3).labels.tolist(), len(index), shale.build(rows, metric="l2").path))
+    pipe.send(
+        (
+            index.search(rows[5], 3).labels.tolist(),
+            divided.search(rows[5], 3).labels.tolist(),
+            len(index),
+            shale.build(rows, metric="l2").path,
+        )
+    )
 
 
 def test_goes_on_in_a_child_of_fork(index, rows, tmp_path):

@@ -12,7 +12,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 def snippets(path, heading):
     """The Python in a section of a README, that of the stand-in left out."""
-    (section,) = [part for part in re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.M) if part.startswith(heading)]
+    (section,) = [
+        part for part in re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.M) if part.startswith(heading)
+    ]
     found = [code for code in re.findall(r"```python\n(.*?)```", section, flags=re.S) if "hnswlib.Index" not in code]
     assert found
     return found
@@ -24,7 +26,9 @@ def run(code, names):
         asyncio.run(done)
 
 
-@pytest.mark.parametrize("path, heading", [("python/README.md", "The package itself"), ("README.md", "Python in five minutes")])
+@pytest.mark.parametrize(
+    "path, heading", [("python/README.md", "The package itself"), ("README.md", "Python in five minutes")]
+)
 def test_what_the_readme_shows_works(path, heading, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     vectors = np.load(ROOT / "data/wordnet/wordnet-10k-minilm384.fp16.npy")[:4000]
@@ -33,4 +37,6 @@ def test_what_the_readme_shows_works(path, heading, tmp_path, monkeypatch):
     for code in snippets(ROOT / path, heading):
         run(code, names)
     names["index"].close()
-    assert names["labels"].shape == names["distances"].shape == (50, 10) and names["labels"][:, 0].tolist() == list(range(50))
+    assert names["labels"].shape == names["distances"].shape == (50, 10) and names["labels"][:, 0].tolist() == list(
+        range(50)
+    )

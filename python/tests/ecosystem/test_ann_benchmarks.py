@@ -23,7 +23,12 @@ def module(monkeypatch):
         def __str__(self):
             return self.name
 
-    packages = ("ann_benchmarks", "ann_benchmarks.algorithms", "ann_benchmarks.algorithms.base", "ann_benchmarks.algorithms.base.module")
+    packages = (
+        "ann_benchmarks",
+        "ann_benchmarks.algorithms",
+        "ann_benchmarks.algorithms.base",
+        "ann_benchmarks.algorithms.base.module",
+    )
     for name in (*packages, "ann_benchmarks.algorithms.shale"):
         package = types.ModuleType(name)
         package.__path__ = []
@@ -54,12 +59,17 @@ def test_every_run_of_the_configuration_finds_neighbours(module, metric):
             one = getattr(module, algorithm["constructor"])(metric, chosen)
             one.fit(ROWS.astype(np.float32))
             assert one.get_memory_usage() > 50
-            for arguments in ([values[0] for values in group["query_args"]], [values[-1] for values in group["query_args"]]):
+            for arguments in (
+                [values[0] for values in group["query_args"]],
+                [values[-1] for values in group["query_args"]],
+            ):
                 one.set_query_arguments(*arguments)
                 names.add(str(one))
                 one.batch_query(ROWS[:20], 10)
                 single = np.array([one.query(q, 10) for q in ROWS[:20]])
                 found = np.mean([len(np.intersect1d(a, b)) / 10 for a, b in zip(single, true)])
-                assert np.array_equal(single, one.get_batch_results()) and found > (0.97 if arguments[0] >= 800 and chosen["m"] >= 16 else 0.5)
+                assert np.array_equal(single, one.get_batch_results()) and found > (
+                    0.97 if arguments[0] >= 800 and chosen["m"] >= 16 else 0.5
+                )
             one.done()
     assert len(names) == 2 * 11

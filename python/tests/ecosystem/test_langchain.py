@@ -85,7 +85,11 @@ def test_damage_is_refused(store, tmp_path, name):
     store.save(tmp_path)
     with open(tmp_path / name, "rb") as f:
         whole = f.read()
-    for damaged in (b"", whole[: len(whole) // 2], whole.replace(b"text 1", b"text 2", 1) if "jsonl" in name else b"[]"):
+    for damaged in (
+        b"",
+        whole[: len(whole) // 2],
+        whole.replace(b"text 1", b"text 2", 1) if "jsonl" in name else b"[]",
+    ):
         (tmp_path / name).write_bytes(damaged)
         with pytest.raises(shale.FormatError, match=name.replace(".", r"\.")):
             ShaleVectorStore.load(tmp_path, EMBEDDING)

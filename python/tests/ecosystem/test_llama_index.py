@@ -41,7 +41,9 @@ def ask(i, k=3, **settings):
 
 
 def where(*conditions, condition=FilterCondition.AND):
-    return MetadataFilters(filters=[MetadataFilter(key=k, operator=o, value=v) for k, o, v in conditions], condition=condition)
+    return MetadataFilters(
+        filters=[MetadataFilter(key=k, operator=o, value=v) for k, o, v in conditions], condition=condition
+    )
 
 
 def test_is_a_vector_store_that_keeps_text(store):
@@ -83,11 +85,20 @@ def test_gives_nodes_as_they_were_added(store):
     [
         (where(("n", FilterOperator.EQ, 5)), lambda i: i == 5),
         (where(("n", FilterOperator.LT, 9), ("kind", FilterOperator.EQ, "a")), lambda i: i < 9 and i % 2 == 0),
-        (where(("n", FilterOperator.LT, 3), ("n", FilterOperator.GTE, 57), condition=FilterCondition.OR), lambda i: i < 3 or i > 56),
+        (
+            where(("n", FilterOperator.LT, 3), ("n", FilterOperator.GTE, 57), condition=FilterCondition.OR),
+            lambda i: i < 3 or i > 56,
+        ),
         (where(("n", FilterOperator.IN, [4, 8])), lambda i: i in (4, 8)),
         (where(("kind", FilterOperator.NE, "a")), lambda i: i % 2 == 1),
-        (where(("n", FilterOperator.LT, 50), ("kind", FilterOperator.EQ, "a"), condition=FilterCondition.NOT), lambda i: i > 49 and i % 2),
-        (MetadataFilters(filters=[where(("n", FilterOperator.GT, 50)), where(("kind", FilterOperator.EQ, "b"))]), lambda i: i > 50 and i % 2),
+        (
+            where(("n", FilterOperator.LT, 50), ("kind", FilterOperator.EQ, "a"), condition=FilterCondition.NOT),
+            lambda i: i > 49 and i % 2,
+        ),
+        (
+            MetadataFilters(filters=[where(("n", FilterOperator.GT, 50)), where(("kind", FilterOperator.EQ, "b"))]),
+            lambda i: i > 50 and i % 2,
+        ),
     ],
 )
 def test_filters_by_metadata(store, filters, want):
@@ -172,6 +183,8 @@ def test_serves_an_index_of_llama_index(tmp_path):
     )  # fmt: skip
     assert len(index.as_retriever(similarity_top_k=3).retrieve("text")) == 3
     index.storage_context.persist(str(tmp_path))
-    again = StorageContext.from_defaults(persist_dir=str(tmp_path), vector_store=ShaleVectorStore.from_persist_dir(str(tmp_path)))
+    again = StorageContext.from_defaults(
+        persist_dir=str(tmp_path), vector_store=ShaleVectorStore.from_persist_dir(str(tmp_path))
+    )
     found = load_index_from_storage(again, embed_model=embedding).as_retriever(similarity_top_k=5).retrieve("text")
     assert {one.node.get_content() for one in found} == {f"text {i}" for i in range(5)}

@@ -17,7 +17,11 @@ def tour():
 def output(notebook, source):
     """What the cell with a piece of source shows."""
     (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code" and source in cell.source]
-    return "".join(one.get("text") or one.get("data", {}).get("text/plain", "") for one in cell.outputs if one.get("name") != "stderr")
+    return "".join(
+        one.get("text") or one.get("data", {}).get("text/plain", "")
+        for one in cell.outputs
+        if one.get("name") != "stderr"
+    )
 
 
 def test_the_tour_shows_what_it_says(tour):

@@ -11,7 +11,11 @@ README = pathlib.Path(__file__).parents[2] / "README.md"
 
 def test_what_the_readme_shows_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (section,) = [part for part in re.split(r"^## ", README.read_text(encoding="utf-8"), flags=re.M) if part.startswith("With other")]
+    (section,) = [
+        part
+        for part in re.split(r"^## ", README.read_text(encoding="utf-8"), flags=re.M)
+        if part.startswith("With other")
+    ]
     texts = [f"text {i}" for i in range(20)]
     names = {
         "vectors": np.random.default_rng(1).standard_normal((500, 16)), "texts": texts,

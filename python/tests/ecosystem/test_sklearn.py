@@ -10,7 +10,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from shale.sklearn import ShaleTransformer
 
 
-@parametrize_with_checks([ShaleTransformer(), ShaleTransformer(mode="connectivity"), ShaleTransformer(metric="cosine", n_neighbors=3)])
+@parametrize_with_checks(
+    [ShaleTransformer(), ShaleTransformer(mode="connectivity"), ShaleTransformer(metric="cosine", n_neighbors=3)]
+)
 def test_contract_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -46,7 +48,9 @@ def test_serves_estimators_of_precomputed_graphs(samples):
     assert classify.fit(x[:500], y[:500]).score(x[500:], y[500:]) == 1.0
     clusters = make_pipeline(ShaleTransformer(n_neighbors=40), DBSCAN(eps=4, metric="precomputed")).fit_predict(x)
     assert len(set(clusters) - {-1}) == 8
-    embedded = make_pipeline(ShaleTransformer(n_neighbors=100), Isomap(n_neighbors=100, metric="precomputed")).fit_transform(x)
+    embedded = make_pipeline(
+        ShaleTransformer(n_neighbors=100), Isomap(n_neighbors=100, metric="precomputed")
+    ).fit_transform(x)
     assert embedded.shape == (600, 2)
 
 

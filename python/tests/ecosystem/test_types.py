@@ -9,7 +9,12 @@ PYTHON = pathlib.Path(__file__).parents[2]
 
 @pytest.mark.parametrize(
     "checker",
-    [["mypy"], ["mypy", "--strict", "tests/ecosystem/typed_use.py"], ["pyright"], ["pyright", "tests/ecosystem/typed_use.py"]],
+    [
+        ["mypy"],
+        ["mypy", "--strict", "tests/ecosystem/typed_use.py"],
+        ["pyright"],
+        ["pyright", "tests/ecosystem/typed_use.py"],
+    ],
     ids=["mypy", "mypy of a program", "pyright", "pyright of a program"],
 )
 def test_types_are_in_order(checker):

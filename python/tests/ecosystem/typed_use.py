@@ -25,7 +25,9 @@ async def use(rows: npt.NDArray[np.float32], folder: Path) -> None:
         assert_type(found.found, npt.NDArray[np.bool_])
         index.save(folder / "index.shale", format="file")
         assert_type(len(index), int)
-    with shale.build(folder / "rows.npy", str(folder / "index"), metric="l2", memory="2GiB", shards=4, progress=True) as built:
+    with shale.build(
+        folder / "rows.npy", str(folder / "index"), metric="l2", memory="2GiB", shards=4, progress=True
+    ) as built:
         assert_type(built.tune(rows, 0.95, save=True).ef, int)
         assert_type(built.info().plan, str)
     assert_type(shale.plan(rows, metric="ip").shards, int)
