@@ -45,12 +45,7 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	threads = min(threads, rows.Rows())
-	var wg sync.WaitGroup
-	for range threads {
-		wg.Go(func() { b.work(ctx) })
-	}
-	wg.Wait()
+	b.run(ctx, threads)
 	if b.err == nil && int(b.done.Load()) < rows.Rows() {
 		b.err = ctx.Err()
 	}
@@ -58,6 +53,23 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 		return fmt.Errorf("after %d of %d rows: %w", b.done.Load(), rows.Rows(), b.err)
 	}
 	return nil
+}
+
+// aloneRows is how many elements an index has before several are inserted at once. Those that are don't see each other, and
+// among few elements one that was held up between its search and its links would be found by hardly any later one.
+const aloneRows = 128
+
+// run adds the rows, the first of an empty index in this goroutine.
+func (b *batch) run(ctx context.Context, threads int) {
+	if b.end = min(b.rows.Rows(), max(aloneRows-b.x.Len(), 0)); b.end > 0 {
+		b.work(ctx)
+	}
+	b.end = b.rows.Rows()
+	var wg sync.WaitGroup
+	for range min(threads, b.end-b.next) {
+		wg.Go(func() { b.work(ctx) })
+	}
+	wg.Wait()
 }
 
 // checkBatch refuses what can't be added, before anything is.
@@ -90,6 +102,7 @@ type batch struct {
 
 	mu   sync.Mutex // held while a row is taken and its slot reserved, so that slots come in the order of rows
 	next int
+	end  int // of the rows to be taken for now
 	err  error
 	done atomic.Int64
 
@@ -139,7 +152,7 @@ func (b *batch) take() (row int, at slot, lock *sync.Mutex) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	row = b.next
-	if b.err != nil || row == b.rows.Rows() {
+	if b.err != nil || row == b.end {
 		return row, at, nil
 	}
 	b.next++

@@ -486,3 +486,29 @@ func TestForkCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestEachAloneIsTheSameInAnyOrder: walks that don't end by what others have found give the same results with any number of
+// threads, and find no less.
+func TestEachAloneIsTheSameInAnyOrder(t *testing.T) {
+	a, rows := readAnswers(t)
+	x := openFork(t, forkFixture, ForkOptions{})
+	if err := x.Attach(rows, hnsw.AttachOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range a.Queries {
+		one, err := x.SearchInto(nil, q, 5, SearchOptions{EachAlone: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, threads := range []int{2, 3} {
+			many, err := x.SearchInto(nil, q, 5, SearchOptions{EachAlone: true, Threads: threads})
+			if err != nil || !slices.Equal(one, many) {
+				t.Fatalf("%d threads: %v, %v, not %v", threads, many, err, one)
+			}
+		}
+		shared, err := x.SearchInto(nil, q, 5, SearchOptions{})
+		if err != nil || shared[4].Distance < one[4].Distance {
+			t.Fatalf("together they found %v, %v, alone %v", shared, err, one)
+		}
+	}
+}
