@@ -269,6 +269,11 @@ def _read_records(path: str, head: dict[str, Any]) -> list[Record]:
             record = Record(**json.loads(line))
         except (ValueError, TypeError) as error:
             raise FormatError(f"{path}: line {number}: not a record: {error}") from error
+        for field, kind in (("id", str), ("label", int), ("text", str), ("metadata", dict)):
+            if not isinstance(getattr(record, field), kind):
+                raise FormatError(f"{path}: line {number}: field {field}: of another type")
+        if not 0 <= record.label < head["next"]:
+            raise FormatError(f"{path}: line {number}: field label: {record.label} isn't below next in {_HEAD}")
         records.append(record)
     return records
 

@@ -1,5 +1,7 @@
 import asyncio
+import json
 import os
+import zlib
 
 import numpy as np
 import pytest
@@ -97,6 +99,23 @@ def test_damage_is_refused(store, tmp_path, name):
     assert len(ShaleVectorStore.load(tmp_path, EMBEDDING)) == 60
     with pytest.raises(FileNotFoundError):
         ShaleVectorStore.load(tmp_path / "none", EMBEDDING)
+
+
+@pytest.mark.parametrize(
+    "field, value", [("id", 7), ("label", "7"), ("label", -1), ("label", 10**6), ("text", None), ("metadata", [])]
+)
+def test_records_of_other_fields_are_refused_even_where_sums_are_right(store, tmp_path, field, value):
+    store.save(tmp_path)
+    path = tmp_path / "records-1.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[3] = json.dumps({**json.loads(lines[3]), field: value}).encode()
+    content = b"\n".join(lines) + b"\n"
+    path.write_bytes(content)
+    head = json.loads((tmp_path / "store.json").read_text())
+    head.update(bytes=len(content), crc32=zlib.crc32(content))
+    (tmp_path / "store.json").write_text(json.dumps(head))
+    with pytest.raises(shale.FormatError, match=f"line 4: field {field}"):
+        ShaleVectorStore.load(tmp_path, EMBEDDING)
 
 
 def test_delete_without_ids_empties_the_store(store):
