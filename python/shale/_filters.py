@@ -69,7 +69,7 @@ class Filters:
         allowed = _arrays.labels(array)
         return _native.make("filter_labels", _native.at(allowed), allowed.size)
 
-    def _guard(self, allow: Callable[[int], Any]) -> Callable[[int], int]:
+    def _guard(self, allow: Callable[[int], object]) -> Callable[[int], int]:
         def guarded(label: int) -> int:
             try:
                 return 1 if allow(label) else 0

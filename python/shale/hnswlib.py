@@ -8,7 +8,7 @@ are TypeErrors. All methods may be called from many threads, release the GIL, an
 from __future__ import annotations
 
 from ctypes import byref, c_int64
-from typing import Any, Dict, List, Optional, Tuple, Union, cast, overload
+from typing import Any, Dict, List, Optional, Tuple, Union, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -61,11 +61,13 @@ class Index(Base):
             raise TypeError("Index takes (space, dim), (params) or (index)")
         if index is not None and not isinstance(index, Index):
             raise TypeError(f"index must be an Index, not {type(index).__name__}")
-        if space is None:
-            self._adopt(params if index is None else index._params())
-        else:
-            super().__init__(cast(str, space), cast(int, dim))
+        if isinstance(space, str) and dim is not None:
+            super().__init__(space, dim)
             self._begin()
+        elif space is not None:
+            raise TypeError(f"space must be a str, not {type(space).__name__}")
+        else:
+            self._adopt(params if index is None else index._params())
 
     def _begin(self) -> None:
         self._one_row = (1, self._dim)
@@ -231,7 +233,7 @@ class Index(Base):
         """
         if return_type not in ("numpy", "list"):
             raise ValueError('return_type should be "numpy" or "list"')
-        labels: npt.NDArray[np.uint64] = np.empty(0, np.uint64) if ids is None else _arrays.labels(ids)
+        labels = _arrays.labels([] if ids is None else ids)
         if labels.ndim == 0:
             raise ValueError("get_items accepts a list of indices and returns a list of vectors")
         if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
