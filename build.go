@@ -55,6 +55,9 @@ func New(dim int, o Options) (*Index, error) {
 	return &Index{graph: graph}, nil
 }
 
+// FromGraph makes an index of a graph, which it takes over.
+func FromGraph(graph *hnsw.Index) *Index { return &Index{graph: graph} }
+
 // Create makes an empty index of vectors of dim values in a live file at path, where nothing may lie yet, for
 // Options.Capacity vectors. The file is the index's memory: it is mapped, opens at once however large it is, and what was
 // added is in it after the process was killed; Sync and Close write it to the disk. All of its room is taken now.

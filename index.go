@@ -46,7 +46,8 @@ type SearchOptions struct {
 	// too, else searches go on as long as ef says.
 	Slack float32
 	// Probes is the number of shards to look into, of an index that has several; Share asks for as many as each query needs
-	// to find that share of its true neighbours, 0 to 1. Default: the share of Index.Effort where Ef is left to it too, or 0.98.
+	// to find that share of its true neighbours, 0 to 1. Default: the share of Index.Effort where Ef is left to it too, or 0.98;
+	// all shards for a search with a filter, since what it allows may lie far from the query.
 	Probes int
 	Share  float64
 	// Threads is the most goroutines that look into the shards of one query at the same time; fewer where there is too little
@@ -73,7 +74,10 @@ func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 	return h
 }
 
-func (x *Index) shardOptions(o SearchOptions) shard.SearchOptions {
+func (x *Index) shardOptions(o SearchOptions, filtered bool) shard.SearchOptions {
+	if filtered && o.Probes <= 0 && o.Share == 0 {
+		o.Probes = x.shards.Shards()
+	}
 	if o.Ef <= 0 && o.Probes <= 0 && o.Share == 0 {
 		o.Share = x.Effort().Share
 	}
@@ -91,7 +95,7 @@ func (x *Index) Search(query []float32, k int, o SearchOptions) ([]Neighbor, err
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (x *Index) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
 	if x.shards != nil {
-		return x.shards.SearchInto(dst, query, k, x.shardOptions(o))
+		return x.shards.SearchInto(dst, query, k, x.shardOptions(o, o.Filter != nil))
 	}
 	return x.graph.SearchInto(dst, query, k, x.options(o))
 }
@@ -106,7 +110,7 @@ const NoLabel = hnsw.NoLabel
 // SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS.
 func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k, threads int, o SearchOptions) (*Results, error) {
 	if x.shards != nil {
-		return x.shards.SearchBatch(ctx, queries, k, threads, x.shardOptions(o))
+		return x.shards.SearchBatch(ctx, queries, k, threads, x.shardOptions(o, o.Filter != nil))
 	}
 	return x.graph.SearchBatch(ctx, queries, k, hnsw.BatchSearchOptions{SearchOptions: x.options(o), Threads: threads})
 }

@@ -45,6 +45,9 @@ func (o ShardOptions) lower(dim int) (shard.BuildOptions, error) {
 	return b, err
 }
 
+// MatrixSource makes a source of rows in memory, or in a mapping; id tells them from others.
+func MatrixSource(rows Matrix, id string) Source { return shard.MatrixSource(rows, id) }
+
 // PlanShards works out what BuildShards will do. It reads no rows.
 func PlanShards(src Source, o ShardOptions) (BuildPlan, error) {
 	b, err := o.lower(src.Dim())

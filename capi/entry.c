@@ -60,6 +60,8 @@ static int32_t refuse(void)
 	return SHALE_FORKED;
 }
 
+int32_t shale_refuse_if_forked(void) { return forked ? refuse() : SHALE_OK; }
+
 /* The address of a NumPy array's elements: the first field of PyArrayObject after Python's own head. */
 static void *data_of(const void *array, int64_t head) { return *(void *const *)((const char *)array + head); }
 

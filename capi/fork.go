@@ -31,8 +31,23 @@ type estate struct {
 type bequest struct {
 	Memory *hnsw.Memory `json:",omitempty"`
 	Graph  bool
-	Next   uint64 // label
-	Error  string `json:",omitempty"` // why there is none
+	Next   uint64       // label
+	Root   *rootBequest `json:",omitempty"` // of an index of the root package
+	Error  string       `json:",omitempty"` // why there is none
+}
+
+// heritable is what a child of fork can inherit.
+type heritable interface {
+	// leave holds changes back until release is called, and says what the child needs.
+	leave(patience time.Duration) (b bequest, release func(), err error)
+}
+
+func (x *index) leave(patience time.Duration) (bequest, func(), error) {
+	m, release, err := x.Hold(patience)
+	if err != nil {
+		return bequest{}, nil, err
+	}
+	return bequest{Memory: m, Graph: x.graph != nil, Next: x.upcoming()}, release, nil
 }
 
 // held ends what goBeforeFork began; one thread forks at a time.
@@ -65,17 +80,17 @@ func writeDown() estate {
 	e := estate{Last: table.last, Indexes: make(map[int64]bequest)}
 	deadline := time.Now().Add(patience)
 	for h, o := range table.objects {
-		x, ok := o.(*index)
+		x, ok := o.(heritable)
 		if !ok {
 			continue
 		}
-		m, release, err := x.Hold(max(time.Until(deadline), time.Millisecond))
+		b, release, err := x.leave(max(time.Until(deadline), time.Millisecond))
 		if err != nil {
 			e.Indexes[h] = bequest{Error: explainFork(err)}
 			continue
 		}
 		held = append(held, release)
-		e.Indexes[h] = bequest{Memory: m, Graph: x.graph != nil, Next: x.upcoming()}
+		e.Indexes[h] = b
 	}
 	return e
 }
@@ -93,6 +108,13 @@ func goInherit(text *C.char, out *C.int64_t) status {
 		var b bequest
 		if err := json.Unmarshal([]byte(C.GoString(text)), &b); err != nil {
 			return valueError("what an index left: %v", err)
+		}
+		if b.Root != nil {
+			x, err := b.rootIndex()
+			if err == nil {
+				*out = table.add(x)
+			}
+			return err
 		}
 		x, err := b.index()
 		if err != nil {

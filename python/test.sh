@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the wheel, installs it into fresh virtual environments of the oldest and the newest Python there is, and tests it
-# there: with NumPy 1 on the oldest where there is one for it, and beside hnswlib itself on the newest. PYTHONS, a list of
-# commands, says which Pythons to take instead.
+# there: with NumPy 1 on the oldest where there is one for it, and on the newest beside hnswlib itself and with the packages
+# that it has parts for. PYTHONS, a list of commands, says which Pythons to take instead.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -41,8 +41,10 @@ wheels=("$work"/*.whl)
 older_numpy=()
 "$oldest" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' && older_numpy=('numpy<2')
 environment oldest "$oldest" -r tests/requirements.txt "${wheels[@]}" "${older_numpy[@]}"
-run oldest . --ignore=cross --ignore=test_memory.py
+run oldest . --ignore=ecosystem --ignore=cross --ignore=test_memory.py
 
-environment newest "$newest" -r tests/requirements.txt "$work"/shale_search-*.whl hnswlib==0.8.0 mypy
-"$work/newest/bin/python" -m mypy --strict shale
-run newest . --ignore=standin
+environment newest "$newest" -r tests/requirements.txt "$work"/shale_search-*.whl hnswlib==0.8.0
+run newest . --ignore=ecosystem --ignore=standin
+
+environment ecosystem "$newest" -r tests/requirements.txt -r tests/ecosystem/requirements.txt "$work"/shale_search-*.whl
+run ecosystem ecosystem

@@ -15,16 +15,37 @@ import (
 // SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS. An error names the first row that
 // failed.
 func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threads int, o SearchOptions) (*hnsw.Results, error) {
+	if k < 1 || k > math.MaxInt32 || k > math.MaxInt/8/max(queries.Rows(), 1) {
+		return nil, badK(k)
+	}
+	out := hnsw.NewResults(queries.Rows(), k)
+	if err := x.SearchBatchInto(ctx, queries, out, threads, nil, o); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func badK(k int) error {
+	return fmt.Errorf("shard: k is %d, not at least 1 and at most %d", k, math.MaxInt32)
+}
+
+// SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query. With filters, one for each
+// query, these take the place of o's.
+func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *hnsw.Results, threads int, filters []*hnsw.Filter, o SearchOptions) error {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	rows := queries.Rows()
 	switch {
-	case k < 1 || k > math.MaxInt32 || k > math.MaxInt/8/max(rows, 1):
-		return nil, fmt.Errorf("shard: k is %d, not at least 1 and at most %d", k, math.MaxInt32)
+	case out.K < 1 || out.K > math.MaxInt32:
+		return badK(out.K)
 	case rows > 0 && queries.Dim() != x.Dim():
-		return nil, fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
+		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
+	case min(len(out.Labels), len(out.Distances)) < rows*out.K || len(out.Counts) < rows:
+		return fmt.Errorf("shard: no room for %d results of each of %d queries", out.K, rows)
+	case filters != nil && len(filters) != rows:
+		return fmt.Errorf("shard: %d filters for %d queries", len(filters), rows)
 	}
-	b := &batch{x: x, ctx: ctx, queries: queries, k: k, o: o, failedRow: rows, out: hnsw.NewResults(rows, k)}
+	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: filters, failedRow: rows, out: out}
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
@@ -39,14 +60,14 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threa
 	}
 	switch {
 	case b.err != nil:
-		return nil, fmt.Errorf("query %d: %w", b.failedRow, b.err)
+		return fmt.Errorf("query %d: %w", b.failedRow, b.err)
 	case b.done < rows:
-		return nil, fmt.Errorf("after %d of %d queries: %w", b.done, rows, ctx.Err())
+		return fmt.Errorf("after %d of %d queries: %w", b.done, rows, ctx.Err())
 	}
 	if o.Stats != nil {
 		*o.Stats = b.sum
 	}
-	return b.out, nil
+	return nil
 }
 
 // together runs work on so many goroutines, each with its number, and waits for all.
@@ -65,6 +86,7 @@ type batch struct {
 	queries vector.Matrix
 	k       int
 	o       SearchOptions
+	filters []*hnsw.Filter // one for each query, or nil
 	out     *hnsw.Results
 	next    atomic.Int64
 	failed  atomic.Bool
@@ -94,12 +116,22 @@ func (b *batch) work() {
 		if !ok {
 			return
 		}
-		if err := l.answer(query, b.k, &b.o); err != nil {
+		if err := l.answer(query, b.k, b.options(row)); err != nil {
 			b.fail(row, err)
 			return
 		}
 		b.put(row, l)
 	}
+}
+
+// options are those of a row's search.
+func (b *batch) options(row int) *SearchOptions {
+	if b.filters == nil {
+		return &b.o
+	}
+	o := b.o
+	o.Filter = b.filters[row]
+	return &o
 }
 
 // take gives the next row and its query.

@@ -102,7 +102,7 @@ func (o *overlap) begin(l *overlapLane) bool {
 		l.lane, err = o.b.x.takeLane()
 	}
 	if err == nil {
-		err = l.lane.begin(o.query, o.b.k, &o.b.o)
+		err = l.lane.begin(o.query, o.b.k, o.b.options(row))
 	}
 	if err != nil {
 		o.b.fail(row, err)

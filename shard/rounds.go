@@ -93,7 +93,7 @@ func (w *roundWorker) choose() {
 		if !ok {
 			return
 		}
-		if err := w.chooseFor(l); err != nil {
+		if err := w.chooseFor(l, row); err != nil {
 			b.fail(row, err)
 			return
 		}
@@ -104,14 +104,15 @@ func (w *roundWorker) choose() {
 	}
 }
 
-// chooseFor finds the shards of the present query.
-func (w *roundWorker) chooseFor(l *lane) (err error) {
+// chooseFor finds the shards of the present query, that of a row.
+func (w *roundWorker) chooseFor(l *lane, row int) (err error) {
 	defer w.b.x.nameFault(&err)
 	defer mmap.Catch(mmap.Guard(), &err)
-	if err := l.bind(w.query, w.b.k, &w.b.o); err != nil {
+	o := w.b.options(row)
+	if err := l.bind(w.query, w.b.k, o); err != nil {
 		return err
 	}
-	return l.choose(&w.b.o)
+	return l.choose(o)
 }
 
 // round searches the present shard for queries until there are no more.
@@ -146,11 +147,12 @@ func (w *roundWorker) search() (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	for i, l := range w.lanes[:w.taken] {
 		b.queries.Decode(w.rows[i], w.query)
-		if err := l.bind(w.query, b.k, &b.o); err != nil {
+		o := b.options(w.rows[i])
+		if err := l.bind(w.query, b.k, o); err != nil {
 			return err
 		}
 		l.parts = append(l.parts[:0], uint32(w.part))
-		l.readyToWalk(&b.o)
+		l.readyToWalk(o)
 		if n := b.out.Counts[w.rows[i]]; n == b.k && !b.o.EachAlone {
 			l.walks.shared = &l.walks.bound
 			l.walks.shared.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])

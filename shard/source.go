@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -24,6 +25,12 @@ func MatrixSource(rows vector.Matrix, id string) Source { return matrixSource{ro
 type matrixSource struct {
 	vector.Matrix
 	id string
+}
+
+// InMemory gives the rows of a source that MatrixSource made.
+func InMemory(src Source) (rows vector.Matrix, ok bool) {
+	s, ok := src.(matrixSource)
+	return s.Matrix, ok
 }
 
 func (s matrixSource) ID() string { return s.id }
@@ -54,7 +61,7 @@ func (s spread) pick(ctx context.Context, src Source, fn func(i int, row []float
 		for next < s.n && s.at(next) < first+rows.Rows() {
 			rows.Decode(s.at(next)-first, row)
 			if !vector.Finite(row) {
-				return fmt.Errorf("row %d holds NaN or infinity", s.at(next))
+				return fmt.Errorf("row %d: %w", s.at(next), hnsw.ErrNotFinite)
 			}
 			if err := fn(next, row); err != nil {
 				return err

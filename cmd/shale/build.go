@@ -206,7 +206,6 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	labels, err := readLabels(f.labels, rows.Rows())
 	if err != nil {
 		return nil, err
@@ -216,12 +215,11 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	}
 	r := &buildReport{Output: f.output, Threads: o.Threads}
 	if !f.graphOnly {
-		if r.Why, err = settleStorage(ctx, &o, f.input); err != nil {
+		s, err := shale.Settle(ctx, rows, &o)
+		if err != nil {
 			return nil, err
 		}
-		if err := settleKeep(ctx, &o, f.input); err != nil {
-			return nil, err
-		}
+		r.Why = s.Why
 	}
 	o.Labels = labels
 	so.Options = o
@@ -231,18 +229,14 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	if f.capacity > 0 {
 		return r, f.buildLive(ctx, rows, o, r, c.ErrOrStderr())
 	}
-	src, err := newFileSource(rows)
-	if err != nil {
-		return nil, err
-	}
-	plan, err := shale.PlanShards(src, so)
+	plan, err := shale.PlanShards(rows, so)
 	switch {
 	case err != nil:
 		return nil, err
 	case f.divide.plan:
-		return nil, f.tellPlan(c, src, plan, so)
+		return nil, f.tellPlan(c, rows, plan, so)
 	case divided(plan, &so):
-		return r, f.buildShards(ctx, src, so, r, c.ErrOrStderr())
+		return r, f.buildShards(ctx, rows, so, r, c.ErrOrStderr())
 	}
 	return r, f.buildOne(ctx, rows, o, r, c.ErrOrStderr())
 }

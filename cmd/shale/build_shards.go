@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"time"
@@ -66,37 +64,6 @@ func (f *shardFlags) options(c *cobra.Command, o shale.Options) (shale.ShardOpti
 	return so, atLeast(c, "centroids", f.centroids, 1)
 }
 
-// fileSource is a file of vectors as the source of a build.
-type fileSource struct {
-	*rowFile // for what it says of itself
-	id       string
-}
-
-func newFileSource(f *rowFile) (*fileSource, error) {
-	path, err := filepath.Abs(f.path)
-	if err != nil {
-		return nil, err
-	}
-	s := &fileSource{rowFile: f, id: path}
-	if info, err := os.Stat(path); err == nil { // a member of an archive has none of its own
-		s.id = fmt.Sprintf("%s %d %d", path, info.Size(), info.ModTime().UnixNano())
-	}
-	return s, nil
-}
-
-// ID implements shale.Source.
-func (s *fileSource) ID() string { return s.id }
-
-// Blocks implements shale.Source.
-func (s *fileSource) Blocks(ctx context.Context, fn func(first int, rows shale.Matrix) error) error {
-	f, err := openRows(s.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.blocks(ctx, fn)
-}
-
 // divided reports whether the flags ask for what a build in steps makes: several shards, blocks, or one shard that needs more
 // memory than there may be.
 func divided(plan shale.BuildPlan, o *shale.ShardOptions) bool {
@@ -108,7 +75,7 @@ func divided(plan shale.BuildPlan, o *shale.ShardOptions) bool {
 const heapShare = 4
 
 // buildShards builds an index of several shards.
-func (f *buildFlags) buildShards(ctx context.Context, src *fileSource, o shale.ShardOptions, r *buildReport, messages io.Writer) error {
+func (f *buildFlags) buildShards(ctx context.Context, src *rowFile, o shale.ShardOptions, r *buildReport, messages io.Writer) error {
 	if o.Memory > 0 {
 		debug.SetMemoryLimit(max(48<<20, o.Memory/heapShare))
 	}
@@ -166,7 +133,7 @@ type planReport struct {
 const planSample = 4096
 
 // tellPlan prints what a build would do.
-func (f *buildFlags) tellPlan(c *cobra.Command, src *fileSource, plan shale.BuildPlan, o shale.ShardOptions) error {
+func (f *buildFlags) tellPlan(c *cobra.Command, src *rowFile, plan shale.BuildPlan, o shale.ShardOptions) error {
 	r := planReport{BuildPlan: plan}
 	var err error
 	if r.Seconds, err = estimate(c.Context(), src, plan, o.Options); err != nil {
@@ -190,13 +157,8 @@ func (f *buildFlags) tellPlan(c *cobra.Command, src *fileSource, plan shale.Buil
 }
 
 // estimate times a build of a few rows. A graph ten times as large takes about a third longer a row.
-func estimate(ctx context.Context, src *fileSource, plan shale.BuildPlan, o shale.Options) (float64, error) {
-	f, err := openRows(src.path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	rows, err := f.sample(ctx, min(planSample, src.Rows()))
+func estimate(ctx context.Context, src *rowFile, plan shale.BuildPlan, o shale.Options) (float64, error) {
+	rows, err := src.sample(ctx, min(planSample, src.Rows()))
 	if err != nil {
 		return 0, err
 	}

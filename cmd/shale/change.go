@@ -84,7 +84,6 @@ func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFil
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
 	if rows.Dim() != index.Dim() {
 		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, input, rows.Dim(), index.Dim())
 	}

@@ -92,7 +92,6 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
 	if rows.Rows() < fewestRows {
 		return fmt.Errorf("%s: %s are too few to choose by: any storage is fast with fewer than %s", rows.path,
 			many(rows.Rows(), "vector"), count(fewestRows))

@@ -94,7 +94,6 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
 	queries, err := readQueries(f.queries, rows.Dim())
 	if err != nil {
 		return nil, err
@@ -118,7 +117,7 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	bar := newProgress(messages, "comparing", rows.Rows())
 	defer bar.end()
 	r.Seconds, err = timed(func() error {
-		return rows.blocks(ctx, func(first int, block shale.Matrix) error {
+		return rows.Blocks(ctx, func(first int, block shale.Matrix) error {
 			bar.set(first)
 			return exact.Add(ctx, block, labelsFrom(first, labels))
 		})

@@ -44,12 +44,7 @@ func trainCodes(ctx context.Context, rows *rowFile, o *shale.Options, messages i
 	if o.Storage != shale.PQ {
 		return nil
 	}
-	f, err := openRows(rows.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	sample, err := f.sample(ctx, shale.PQTraining)
+	sample, err := rows.sample(ctx, shale.PQTraining)
 	if err != nil {
 		return err
 	}

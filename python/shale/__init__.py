@@ -1,5 +1,34 @@
-"""Shale: vector search. ``shale.hnswlib`` is a stand-in for the package hnswlib."""
+"""Shale: vector search.
 
+``shale.build``, ``shale.open`` and ``shale.Index`` build, open and search indexes, larger than memory too;
+``shale.hnswlib`` is a stand-in for the package hnswlib.
+"""
+
+from shale._build import build, plan, verify
+from shale._build import open_index as open
+from shale._errors import CancelledError, ClosedError, Error, FormatError, MemoryLimitError, ReadOnlyError, RecallError
+from shale._index import Index
+from shale._reports import NO_LABEL, BuildPlan, IndexInfo, SearchResult, Tuned, Verified
 from shale._version import __version__
 
-__all__ = ["__version__"]
+__all__ = [
+    "NO_LABEL",
+    "BuildPlan",
+    "CancelledError",
+    "ClosedError",
+    "Error",
+    "FormatError",
+    "Index",
+    "IndexInfo",
+    "MemoryLimitError",
+    "ReadOnlyError",
+    "RecallError",
+    "SearchResult",
+    "Tuned",
+    "Verified",
+    "__version__",
+    "build",
+    "open",
+    "plan",
+    "verify",
+]

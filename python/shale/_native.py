@@ -17,6 +17,8 @@ from typing import Any, Callable, Dict, Optional
 
 import numpy.typing as npt
 
+from shale import _prototypes as _prototypes_of
+
 OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
 
 (
@@ -75,6 +77,7 @@ _prototypes: Dict[str, Any] = {
     "filter_mask": (_bytes, c_int64, _out),
     "filter_roaring": (c_char_p, c_int64, c_int32, _out),
     "filter_callback": (Allow, _out),
+    **_prototypes_of.ROOT,
 }  # fmt: skip
 
 
@@ -141,6 +144,12 @@ def heir(handle: int) -> Optional[int]:
             _estate[handle] = description
             raise failure(status)
         return new.value
+
+
+def take_over() -> None:
+    """In a child of fork: loads the library afresh, unless that was done."""
+    with _estate_lock:
+        _take_over()
 
 
 def _take_over() -> None:
@@ -252,8 +261,7 @@ def call(name: str, *arguments: Any, long: bool = False) -> None:
             return
         if status != FORKED:
             raise failure(status)
-        with _estate_lock:
-            _take_over()
+        take_over()
 
 
 def make(name: str, *arguments: Any, long: bool = False) -> int:

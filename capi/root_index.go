@@ -1,0 +1,287 @@
+package main
+
+/*
+#include "root.h"
+*/
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/vector"
+)
+
+// rootIndex is an index of the root package and the label that follows.
+type rootIndex struct {
+	*shale.Index
+	path    string // that it was opened from, and how
+	options shale.OpenOptions
+
+	mu      sync.Mutex
+	counted bool   // next is known
+	next    uint64 // label
+}
+
+//export goIndexNew
+func goIndexNew(dim C.int64_t, options *C.char, out *C.int64_t) status {
+	return rootDo(func() error {
+		l, err := decode[layoutOptions](C.GoString(options))
+		if err != nil {
+			return err
+		}
+		o, err := l.options()
+		if err != nil {
+			return err
+		}
+		x, err := shale.New(int(dim), o)
+		if err != nil {
+			return err
+		}
+		*out = table.add(&rootIndex{Index: x})
+		return nil
+	})
+}
+
+//export goIndexOpen
+func goIndexOpen(path, options *C.char, out, job *C.int64_t) status {
+	name, text := C.GoString(path), C.GoString(options)
+	return rootPerform(job, func(ctx context.Context) error {
+		p, err := decode[openOptions](text)
+		if err != nil {
+			return err
+		}
+		o, err := p.options()
+		if err != nil {
+			return err
+		}
+		x, err := shale.Open(ctx, name, o)
+		if err != nil {
+			return err
+		}
+		*out = table.add(&rootIndex{Index: x, path: name, options: o})
+		return nil
+	})
+}
+
+// reserve takes n labels that follow the largest one.
+func (x *rootIndex) reserve(n int) (first uint64, err error) {
+	if x.Graph() == nil {
+		return 0, shale.ErrReadOnly
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.counted {
+		there, err := x.Graph().Labels()
+		if err != nil {
+			return 0, err
+		}
+		if len(there) > 0 {
+			x.next = slices.Max(there) + 1 // 0 after the largest number, which isn't counted as known
+		}
+		x.counted = len(there) == 0 || x.next != 0
+	}
+	if !x.counted || x.next > math.MaxUint64-1-uint64(n) {
+		return 0, fmt.Errorf("no %d labels follow the largest: give labels", n)
+	}
+	x.next += uint64(n)
+	return x.next - uint64(n), nil
+}
+
+// met notes labels that a caller gave.
+func (x *rootIndex) met(labels []uint64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if last := slices.Max(labels); x.counted && last >= x.next {
+		x.next, x.counted = last+1, last != math.MaxUint64
+	}
+}
+
+//export goIndexAdd
+func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, labels *C.uint64_t, assign C.int32_t, threads, progress C.int64_t, job *C.int64_t) status {
+	return rootPerform(job, func(ctx context.Context) error {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		m, err := matrix(rows, typ, count, dim)
+		if err != nil {
+			return err
+		}
+		p, err := progressOf(progress)
+		if err != nil {
+			return err
+		}
+		under := view[uint64](ptr(labels), count)
+		switch {
+		case x.Graph() == nil:
+			return shale.ErrReadOnly
+		case len(under) == 0:
+			return nil
+		case m.Dim() != x.Dim():
+			return fmt.Errorf("%w: the vectors have %d values, the index has %d", vector.ErrDim, m.Dim(), x.Dim())
+		case assign == 0:
+			x.met(under)
+		default:
+			first, err := x.reserve(len(under))
+			if err != nil {
+				return err
+			}
+			for i := range under {
+				under[i] = first + uint64(i)
+			}
+		}
+		return x.AddBatch(ctx, m, shale.AddOptions{
+			Labels: under, Threads: int(threads), Progress: func(done int) { p.set("adding", done, len(under)) },
+		})
+	})
+}
+
+//export goIndexDelete
+func goIndexDelete(h C.int64_t, labels *C.uint64_t, count C.int64_t) status {
+	return rootDo(func() error {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		return x.Delete(view[uint64](ptr(labels), count)...)
+	})
+}
+
+//export goIndexLabels
+func goIndexLabels(h C.int64_t, out *C.uint64_t, count *C.int64_t) status {
+	return rootDo(func() error {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		labels, err := x.labels()
+		if err != nil {
+			return err
+		}
+		copy(view[uint64](ptr(out), *count), labels)
+		*count = C.int64_t(len(labels))
+		return nil
+	})
+}
+
+// labels are those that a search may find.
+func (x *rootIndex) labels() (labels []uint64, err error) {
+	if x.Graph() == nil {
+		err := x.Shards().EachVector(context.Background(), func(some []uint64, _ vector.Matrix) error {
+			labels = append(labels, some...)
+			return nil
+		})
+		return labels, err
+	}
+	err = x.Graph().WithImage(func(m *hnsw.Image) error {
+		labels = make([]uint64, 0, m.Count)
+		for id, label := range m.Labels {
+			if m.Deleted[id/32]>>(id%32)&1 == 0 {
+				labels = append(labels, label)
+			}
+		}
+		return nil
+	})
+	return labels, err
+}
+
+//export goIndexVectors
+func goIndexVectors(h C.int64_t, labels *C.uint64_t, count C.int64_t, out *C.float) status {
+	return rootDo(func() error {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		dim := x.Dim()
+		wanted, vectors := view[uint64](ptr(labels), count), view[float32](ptr(out), count*C.int64_t(dim))
+		if x.Graph() == nil {
+			return x.readVectors(wanted, vectors)
+		}
+		for i, label := range wanted {
+			if err := x.Graph().Vector(label, vectors[i*dim:(i+1)*dim]); err != nil {
+				return fmt.Errorf("label %d: %w", label, err)
+			}
+		}
+		return nil
+	})
+}
+
+// readVectors reads all rows of an index that can't be changed for the vectors of some labels.
+func (x *rootIndex) readVectors(wanted []uint64, vectors []float32) error {
+	places := make(map[uint64][]int, len(wanted))
+	for i, label := range wanted {
+		places[label] = append(places[label], i)
+	}
+	dim, enough := x.Dim(), errors.New("enough")
+	err := x.Shards().EachVector(context.Background(), func(labels []uint64, rows vector.Matrix) error {
+		for row, label := range labels {
+			for _, i := range places[label] {
+				rows.Decode(row, vectors[i*dim:(i+1)*dim])
+			}
+			delete(places, label)
+		}
+		if len(places) == 0 {
+			return enough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, enough) {
+		return err
+	}
+	for label := range places {
+		return fmt.Errorf("label %d: %w", label, hnsw.ErrLabel)
+	}
+	return nil
+}
+
+//export goIndexSave
+func goIndexSave(h C.int64_t, path, options *C.char, job *C.int64_t) status {
+	name, text := C.GoString(path), C.GoString(options)
+	return rootPerform(job, func(ctx context.Context) error {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		s, err := decode[saveOptions](text)
+		if err != nil {
+			return err
+		}
+		if s.Tuned {
+			return x.SaveTuned(name)
+		}
+		o, err := s.options()
+		if err != nil {
+			return err
+		}
+		return x.Save(ctx, name, o)
+	})
+}
+
+// rootInfo is shale.Info and whether the index can be changed.
+type rootInfo struct {
+	shale.Info
+	Changeable bool `json:"changeable"`
+}
+
+//export goIndexInfo
+func goIndexInfo(h C.int64_t, out *C.int64_t) status {
+	return rootDo(func() error {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		info, err := x.Info()
+		if err != nil {
+			return err
+		}
+		return report(rootInfo{info, x.Graph() != nil}, out)
+	})
+}

@@ -1,0 +1,349 @@
+"""An index of vectors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import struct
+import tempfile
+from ctypes import byref, c_int64
+from types import TracebackType
+from typing import Any, Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from shale import _errors, _jobs, _native, _reports, _vectors
+from shale._filters import Filter
+from shale._jobs import Progress
+from shale._options import Format, Keep, Metric, Storage, encode, layout
+from shale._reports import IndexInfo, SearchResult, Tuned
+from shale._search import Search
+from shale._vectors import Path
+
+_pack_tuning = struct.Struct("10qd").pack
+
+
+class Index(_native.Owner):
+    """An index of vectors that grows, shrinks and is searched from any number of threads at once.
+
+    Searches release the GIL. Vectors are copied into the index; ``storage`` says what searches walk over (codes of a few bits
+    a value, or rows) and ``keep`` which rows distances are computed from.
+
+    Args:
+        dim: values a vector.
+        metric: ``"l2"`` (squared Euclidean distance), ``"ip"`` (1 - inner product) or ``"cosine"`` (1 - cosine).
+        storage: by default codes that fill one or two cache lines, or short rows.
+        keep: by default half floats beside codes if the metric is cosine; ``"none"`` keeps codes alone.
+        m: links that a new vector gets a level; more find more and take more memory.
+        ef_construction: vectors looked at for a new one's links.
+        seed: of the random levels.
+        capacity: vectors to make room for at once.
+
+    Raises:
+        ValueError: a setting isn't one of those above.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        metric: Metric,
+        *,
+        storage: Storage = "auto",
+        keep: Keep = "auto",
+        m: int = 16,
+        ef_construction: int = 200,
+        seed: int = 100,
+        capacity: int = 0,
+    ) -> None:
+        options = layout(metric, storage, keep, m, ef_construction, seed)
+        options["capacity"] = _vectors.count(capacity, "capacity")
+        handle = c_int64()
+        length, text = _vectors.count(dim, "dim", 1), encode(options)
+        _jobs.attempt(lambda: int(_native.lib.index_new(length, text, byref(handle))))
+        self._adopt(handle.value, "")
+
+    @classmethod
+    def _of(cls, handle: int, path: str) -> Index:
+        index = cls.__new__(cls)
+        index._adopt(handle, path)
+        return index
+
+    def _adopt(self, handle: int, path: str) -> None:
+        self._handle = handle
+        self._path = path
+        info = self.info()
+        self._dim, self._metric, self._changeable = info.dim, info.metric, info.changeable
+
+    def _failure(self, status: int) -> Exception:
+        return _errors.failure(status)
+
+    @property
+    def dim(self) -> int:
+        """Values a vector."""
+        return self._dim
+
+    @property
+    def metric(self) -> str:
+        """``"l2"``, ``"ip"`` or ``"cosine"``."""
+        return self._metric
+
+    @property
+    def path(self) -> str:
+        """Where the index was opened from or last saved to; empty if neither."""
+        return self._path
+
+    @property
+    def changeable(self) -> bool:
+        """Whether vectors can be added and deleted: not in an index of several shards, mapped, or with rows on disk."""
+        return self._changeable
+
+    def __len__(self) -> int:
+        """The number of vectors that a search may find."""
+        info = self.info()
+        return info.rows - info.deleted
+
+    def __repr__(self) -> str:
+        if not self._handle:
+            return "<shale.Index, closed>"
+        return f"<shale.Index of {len(self)} vectors, dim={self._dim}, metric={self._metric!r}>"
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self._changeable:
+            raise TypeError("an index that can't be changed lies on disk: pass its path on, and open it there")
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "index.shale")
+            self._save(file, {"format": "file"})
+            with open(file, "rb") as f:
+                return _restore, (f.read(),)
+
+    def _run(self, begin: Callable[[int, Any], int], watch: Callable[[], None] | None = None) -> None:
+        """Begins a job for this index and waits for it."""
+        self._attempt(lambda handle: _jobs.run(lambda job: begin(handle, job), watch))
+
+    def add(
+        self,
+        vectors: npt.ArrayLike,
+        labels: npt.ArrayLike | None = None,
+        *,
+        threads: int | None = None,
+        progress: Progress = False,
+    ) -> npt.NDArray[np.uint64]:
+        """Adds vectors. A label that is there already gets the new vector.
+
+        Args:
+            vectors: shape (n, dim), or (dim,) for one; float32 and float16 in C order are read where they lie.
+            labels: n integers from 0 to 2**64 - 2; by default those that follow the largest one there is.
+            threads: default: all processors.
+            progress: ``True`` for a bar of tqdm, or a callable (step, done, total).
+
+        Returns:
+            The labels, shape (n,), uint64.
+
+        Raises:
+            ValueError: wrong shapes, NaN or infinity. Nothing has been added.
+            ReadOnlyError: the index can't be changed.
+        """
+        rows = _vectors.Rows(vectors, self._dim)
+        given = np.empty(rows.count, np.uint64) if labels is None else _vectors.labels(labels, rows.count)
+        assign, many = labels is None, _vectors.count(threads, "threads")
+        at_rows, at_labels = _native.at(rows.array), _native.at(given)
+        with _jobs.Watch(progress) as watch:
+            self._run(
+                lambda handle, job: _native.lib.index_add(
+                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, watch.handle, job
+                ),
+                watch.look,
+            )
+        return given
+
+    def delete(self, labels: npt.ArrayLike) -> None:
+        """Deletes vectors: searches pass over them, and their room is kept.
+
+        Args:
+            labels: one, or many.
+
+        Raises:
+            KeyError: some aren't there; those that are, are deleted all the same.
+            ReadOnlyError: the index can't be changed.
+        """
+        array = _vectors.labels(labels)
+        self._attempt(lambda handle: _native.lib.index_delete(handle, _native.at(array), array.size))
+
+    def vectors(self, labels: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """The vectors of labels, as the index keeps them: of length 1 if the metric is cosine.
+
+        An index that can't be changed reads all its rows for it.
+
+        Args:
+            labels: n labels, or one.
+
+        Returns:
+            float32 of shape (n, dim), or (dim,) for one.
+
+        Raises:
+            KeyError: one isn't there.
+        """
+        array = _vectors.labels(labels)
+        out = np.empty((array.size, self._dim), np.float32)
+        self._attempt(lambda handle: _native.lib.index_vectors(handle, _native.at(array), array.size, _native.at(out)))
+        return out[0] if np.ndim(labels) == 0 else out
+
+    def labels(self) -> npt.NDArray[np.uint64]:
+        """The labels that a search may find, in no order. An index that can't be changed reads all its rows for it."""
+        size = c_int64(0)
+        while True:
+            out = np.empty(size.value, np.uint64)
+            place = _native.at(out)
+            self._call("index_labels", place, byref(size))
+            if size.value <= out.size:
+                return out[: size.value]
+
+    def search(
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        slack: float | None = None,
+        probes: int | None = None,
+        share: float | None = None,
+        rerank: int | None = None,
+        filter: Filter | None = None,
+        threads: int | None = None,
+    ) -> SearchResult:
+        """Finds the k nearest vectors to each query.
+
+        Args:
+            queries: shape (n, dim), or (dim,) for one; float32 and float16 in C order are read where they lie.
+            k: results a query.
+            ef: vectors looked at more closely: more find more and take longer; default: what :meth:`tune` found, or 100.
+            slack: ends a search at the first candidate farther than 1 + slack times the k-th; 0.05 to 0.25, not for ip.
+            probes: shards to look into, of an index that has several.
+            share: in place of probes: as many as each query needs to find this share of its neighbours, 0 to 1.
+            rerank: candidates found by codes that are ranked by their rows; default: as many as the codes' error asks for.
+            filter: which labels may be returned: a callable, a boolean array indexed by label, labels, a pyroaring bitmap,
+                or a list of these, one for each query.
+            threads: default: all processors.
+
+        Returns:
+            labels (uint64) and distances (float32) of shape (n, k), or (k,) for one query: see :class:`SearchResult`.
+
+        Raises:
+            ValueError: wrong shapes, NaN or infinity, or a setting out of range.
+        """
+        return Search(self, queries, k, ef, slack, probes, share, rerank, filter, threads).run()
+
+    async def asearch(
+        self,
+        queries: npt.ArrayLike,
+        k: int = 10,
+        *,
+        ef: int | None = None,
+        slack: float | None = None,
+        probes: int | None = None,
+        share: float | None = None,
+        rerank: int | None = None,
+        filter: Filter | None = None,
+        threads: int | None = None,
+    ) -> SearchResult:
+        """:meth:`search` in a thread, so that an event loop goes on. Cancelling the task ends the search."""
+        search = Search(self, queries, k, ef, slack, probes, share, rerank, filter, threads)
+        try:
+            return await asyncio.to_thread(search.run)
+        except asyncio.CancelledError:
+            search.cancelled.set()
+            raise
+
+    def tune(
+        self,
+        queries: npt.ArrayLike,
+        recall: float,
+        *,
+        k: int = 10,
+        truth: npt.ArrayLike | None = None,
+        max_ef: int | None = None,
+        threads: int | None = None,
+        save: bool = False,
+    ) -> Tuned:
+        """Finds the fastest settings that reach a recall, which searches use from then on unless they name an ef.
+
+        Args:
+            queries: like those that will come, a few hundred at least; shape (n, dim).
+            recall: the share of the k true neighbours to find, above 0 and up to 1.
+            truth: labels of the true neighbours, nearest first, shape (n, at least k); default: found by comparing all vectors.
+            max_ef: try none larger; default: the number of vectors.
+            save: note the settings in the directory that the index was opened from.
+
+        Raises:
+            RecallError: no setting reaches it.
+        """
+        rows = _vectors.Rows(queries, self._dim)
+        true = None if truth is None else _truth(truth, rows.count)
+        numbers = (_vectors.count(k, "k", 1), _vectors.count(max_ef, "max_ef"), _vectors.count(threads, "threads"))
+        report = c_int64()
+        self._run(
+            lambda handle, job: _native.lib.index_tune(
+                _pack_tuning(
+                    handle, rows.address, rows.kind, rows.count, rows.dim, numbers[0],
+                    0 if true is None else _native.address(true), 0 if true is None else true.shape[1], *numbers[1:], recall,
+                ),
+                byref(report), job,
+            )
+        )  # fmt: skip
+        found = _reports.of(Tuned, _jobs.text(report.value))
+        if save:
+            self._save(self._path, {"tuned": True})
+        return found
+
+    def save(self, path: Path, *, format: Format = "auto", replace: bool = False) -> None:
+        """Writes the index. What was there stays until all is written; searches go on meanwhile, changes wait.
+
+        Args:
+            path: a name that ends in ``.shale`` becomes one file, others a directory.
+            format: ``"hnswlib"`` writes hnswlib's index.bin.
+            replace: allows to save over an index directory that this one wasn't opened from.
+
+        Raises:
+            FileExistsError: an index lies there, or it was changed by another process.
+        """
+        self._save(path, {"format": format, "replace": replace})
+        self._path = os.fspath(path)
+
+    def _save(self, path: Path, options: dict[str, Any]) -> None:
+        name, text = _native.file_name(path), encode(options)
+        self._run(lambda handle, job: _native.lib.index_save(handle, name, text, job))
+
+    def info(self) -> IndexInfo:
+        """Describes the index as it is now."""
+        report = c_int64()
+        self._attempt(lambda handle: _native.lib.index_info(handle, byref(report)))
+        return _reports.of(IndexInfo, _jobs.text(report.value))
+
+
+def _truth(given: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:
+    array = np.asarray(given)
+    if array.ndim != 2 or array.shape[0] != count or array.dtype.kind not in "iu" or array.shape[1] < 1:
+        raise ValueError(f"truth is {array.dtype} of shape {array.shape}, not labels for {count} queries")
+    return np.require(array, np.uint64, ["C", "A"])
+
+
+def _restore(data: bytes) -> Index:
+    """The index of which a pickle holds the file."""
+    from shale._build import open_index
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "index.shale")
+        with open(file, "wb") as f:
+            f.write(data)
+        index = open_index(file)
+    index._path = ""
+    return index

@@ -1,0 +1,131 @@
+"""Waiting for what takes long: signals are answered, progress is shown, and an exception ends the job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from ctypes import byref, c_int64, create_string_buffer
+from importlib import import_module
+from types import TracebackType
+from typing import Any, Optional, Union
+
+from shale import _errors, _native
+
+#: ``True`` shows a bar where tqdm is installed; a callable is told (step, done, total), total being 0 where it isn't known.
+Progress = Union[bool, Callable[[str, int, int], None]]
+
+_STEP_BYTES = 64
+
+
+def run(begin: Callable[[Any], int], watch: Callable[[], None] | None = None) -> int:
+    """Begins a job and waits for it. ``watch`` is called about 20 times a second; what it raises ends the job."""
+    job = c_int64()
+    status = int(begin(byref(job)))
+    if status != _native.OK:
+        return status
+    try:
+        while True:
+            status = int(_native.lib.wait(job.value, _native.POLL_MS))
+            if status != _native.RUNNING:
+                return status
+            if watch is not None:
+                watch()
+    except BaseException:
+        _native.lib.cancel(job.value)
+        _native._outlast(job.value)
+        raise
+
+
+def attempt(call: Callable[[], int]) -> None:
+    """Makes a call that is about no object; in a child of fork the library is loaded afresh for it."""
+    while True:
+        status = call()
+        if status == _native.OK:
+            return
+        if status != _native.FORKED:
+            raise _errors.failure(status)
+        _native.take_over()
+
+
+def text(handle: int) -> Any:
+    """The report that a handle names, which is freed."""
+    try:
+        size = c_int64(0)
+        _errors.check(_native.lib.text(handle, None, byref(size)))
+        room = create_string_buffer(size.value)
+        _errors.check(_native.lib.text(handle, room, byref(size)))
+        return json.loads(room.raw)
+    finally:
+        _native.lib.close(handle)
+
+
+class Watch:
+    """Shows how far a job is, for as long as it is entered; ``handle`` is what the job tells it through."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.handle = 0
+        self._tell: Optional[Callable[[str, int, int], None]] = None
+        self._bar: Optional[_Bar] = None
+        if progress is True:
+            self._bar = _Bar.if_installed()
+            if self._bar is not None:
+                self._tell = self._bar.show
+        elif progress is not False:
+            self._tell = progress
+        self._last: tuple[str, int, int] = ("", 0, 0)
+
+    def __enter__(self) -> Watch:
+        if self._tell is not None:
+            handle = c_int64()
+            attempt(lambda: _native.lib.progress_new(byref(handle)))
+            self.handle = handle.value
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.handle:
+            if kind is None:
+                self.look()
+            _native.lib.close(self.handle)
+        if self._bar is not None:
+            self._bar.end()
+
+    def look(self) -> None:
+        """Tells what is new."""
+        if self._tell is None:
+            return
+        step, done, total = create_string_buffer(_STEP_BYTES), c_int64(), c_int64()
+        _errors.check(_native.lib.progress(self.handle, step, _STEP_BYTES, byref(done), byref(total)))
+        now = (step.value.decode("utf-8", "replace"), done.value, total.value)
+        if now[0] and now != self._last:
+            self._last = now
+            self._tell(*now)
+
+
+class _Bar:
+    """A bar of tqdm for each step."""
+
+    def __init__(self, tqdm: Any) -> None:
+        self._tqdm = tqdm
+        self._bar: Any = None
+        self._step = ""
+
+    @classmethod
+    def if_installed(cls) -> Optional[_Bar]:
+        try:
+            tqdm = import_module("tqdm.auto").tqdm
+        except ImportError:
+            return None
+        return cls(tqdm)
+
+    def show(self, step: str, done: int, total: int) -> None:
+        if step != self._step:
+            self.end()
+            self._bar, self._step = self._tqdm(total=total or None, desc=step), step
+        self._bar.update(done - self._bar.n)
+
+    def end(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

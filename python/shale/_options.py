@@ -1,0 +1,30 @@
+"""What an index is like and how to build it, as the library takes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Literal
+
+from shale import _vectors
+
+Metric = Literal["l2", "ip", "cosine"]
+Storage = Literal["auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8", "pq"]
+Keep = Literal["auto", "fp32", "fp16", "sq8", "none"]
+Format = Literal["auto", "directory", "file", "hnswlib"]
+
+
+def layout(metric: str, storage: str, keep: str, m: int, ef_construction: int, seed: int) -> dict[str, Any]:
+    """What an index is like, as the library takes it."""
+    return {
+        "metric": metric,
+        "storage": storage,
+        "keep": keep,
+        "m": _vectors.count(m, "m", 2),
+        "ef_construction": _vectors.count(ef_construction, "ef_construction", 1),
+        "seed": seed,
+    }
+
+
+def encode(options: dict[str, Any]) -> bytes:
+    """Options as the library takes them."""
+    return json.dumps(options).encode()

@@ -1,0 +1,87 @@
+"""One search of an index."""
+
+from __future__ import annotations
+
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from shale import _errors, _native, _vectors
+from shale._filters import Filter, Filters
+from shale._reports import SearchResult
+
+if TYPE_CHECKING:
+    from shale._index import Index
+
+_pack_query = struct.Struct("10q2d4q").pack
+#: Searches of about this many candidates are answered at once; longer ones let Python answer signals.
+_SHORT = 10_000
+_DEFAULT_EF = 100
+
+
+class Search:
+    """One call of :meth:`Index.search`."""
+
+    def __init__(
+        self,
+        index: Index,
+        queries: npt.ArrayLike,
+        k: int,
+        ef: int | None,
+        slack: float | None,
+        probes: int | None,
+        share: float | None,
+        rerank: int | None,
+        filter: Filter | None,
+        threads: int | None,
+    ) -> None:
+        self.cancelled = threading.Event()
+        self._index = index
+        self._rows = _vectors.Rows(queries, index.dim)
+        self._k = _vectors.count(k, "k", 1)
+        self._filter = filter
+        self._threads = _vectors.count(threads, "threads")
+        self._ef = _vectors.count(ef, "ef", 1)
+        self._settings = (self._ef, _vectors.count(rerank, "rerank"), _vectors.count(probes, "probes"))
+        if share is not None and not 0 <= share <= 1:
+            raise ValueError(f"share is {share}, not 0 to 1")
+        self._floats = (slack or 0.0, share or 0.0)
+
+    def run(self) -> SearchResult:
+        shape = (self._rows.count, self._k)
+        labels, distances = np.empty(shape, np.uint64), np.empty(shape, np.float32)
+        if self._rows.count:
+            self._fill(labels, distances)
+        if self._rows.single:
+            return SearchResult(labels[0], distances[0])
+        return SearchResult(labels, distances)
+
+    def _fill(self, labels: npt.NDArray[np.uint64], distances: npt.NDArray[np.float32]) -> None:
+        if self._filter is None:
+            self._call(None, labels, distances)
+            return
+        with Filters(self._filter, self._rows.count) as filters:
+            self._call(filters, labels, distances)
+
+    def _call(
+        self, filters: Filters | None, labels: npt.NDArray[np.uint64], distances: npt.NDArray[np.float32]
+    ) -> None:
+        asks_python = filters is not None and filters.asks_python
+        rows = self._rows
+        rest = (
+            rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings, 1 if asks_python else self._threads,
+            *self._floats, 0 if filters is None else _native.address(filters.array), 0 if filters is None else filters.array.size,
+            _native.address(labels), _native.address(distances),
+        )  # fmt: skip
+        work = rows.count * max(self._ef or _DEFAULT_EF, self._k)
+        if asks_python or work <= _SHORT and self._index.changeable:
+            self._index._attempt(lambda handle: _native.lib.index_find(_pack_query(handle, *rest), None))
+        else:
+            self._index._run(lambda handle, job: _native.lib.index_find(_pack_query(handle, *rest), job), self._look)
+
+    def _look(self) -> None:
+        if self.cancelled.is_set():
+            raise _errors.CancelledError("the search was cancelled")

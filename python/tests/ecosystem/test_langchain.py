@@ -1,0 +1,133 @@
+import asyncio
+import json
+import os
+import zlib
+
+import numpy as np
+import pytest
+from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_tests.integration_tests.vectorstores import VectorStoreIntegrationTests
+
+import shale
+from shale.langchain import ShaleVectorStore
+
+EMBEDDING = DeterministicFakeEmbedding(size=32)
+TEXTS = [f"text {i}" for i in range(60)]
+
+
+class TestContractOfLangChain(VectorStoreIntegrationTests):
+    @pytest.fixture(params=["cosine", "l2"])
+    def vectorstore(self, request):
+        return ShaleVectorStore(self.get_embeddings(), metric=request.param)
+
+
+@pytest.fixture
+def store():
+    return ShaleVectorStore.from_texts(TEXTS, EMBEDDING, [{"n": i, "even": i % 2 == 0} for i in range(60)], ids=TEXTS)
+
+
+def test_scores_are_distances_of_the_nearest_by_comparing_all(store):
+    found = store.similarity_search_with_score("text 5", k=6)
+    vectors = np.array(EMBEDDING.embed_documents(TEXTS))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    distances = 1 - vectors @ vectors[5]
+    order = np.argsort(distances)[:6]
+    assert [document.id for document, _ in found] == [TEXTS[i] for i in order]
+    np.testing.assert_allclose([score for _, score in found], distances[order], atol=2e-3)
+    assert found[0][0] == Document(id="text 5", page_content="text 5", metadata={"n": 5, "even": False})
+    relevance = store.similarity_search_with_relevance_scores("text 5", k=6)
+    assert [score for _, score in relevance] == sorted((score for _, score in relevance), reverse=True)
+    assert all(0 <= score <= 1 for _, score in relevance)
+
+
+@pytest.mark.parametrize("filter", [{"even": True}, lambda document: document.metadata["even"]])
+def test_filters_by_metadata(store, filter):
+    found = store.similarity_search("text 5", k=30, filter=filter)
+    assert len(found) == 30 and all(document.metadata["even"] for document in found)
+    assert [d.id for d in store.similarity_search("text 5", k=3, filter={"n": 7})] == ["text 7"]
+    assert store.similarity_search("text 5", k=3, filter={"none": 7}) == []
+    assert asyncio.run(store.asimilarity_search("text 5", k=30, filter=filter)) == found
+
+
+def test_marginal_relevance_finds_what_is_near_and_apart(store):
+    store.add_texts(["text 5"] * 3, ids=["a", "b", "c"])
+    assert {d.id for d in store.similarity_search("text 5", k=4)} == {"text 5", "a", "b", "c"}
+    apart = store.max_marginal_relevance_search("text 5", k=4, fetch_k=30)
+    assert sum(d.page_content == "text 5" for d in apart) == 1 and len(apart) == 4
+    assert asyncio.run(store.amax_marginal_relevance_search("text 5", k=4, fetch_k=30)) == apart
+    near = store.max_marginal_relevance_search("text 5", k=4, fetch_k=30, lambda_mult=1)
+    assert {d.page_content for d in near} == {"text 5"}
+
+
+def test_survives_being_saved(store, tmp_path):
+    store.delete(["text 3"])
+    store.add_texts(["text 4"], [{"n": -1}], ids=["text 4"])
+    for _ in range(2):  # the second takes the place of the first
+        store.save(tmp_path / "store")
+    loaded = ShaleVectorStore.load(tmp_path / "store", EMBEDDING)
+    assert len(loaded) == 59 and loaded.get_by_ids(["text 3"]) == []
+    for text in TEXTS[:10]:
+        assert loaded.similarity_search_with_score(text, k=3) == store.similarity_search_with_score(text, k=3)
+    loaded.add_texts(["new"], ids=["new"])
+    assert loaded.similarity_search("new", k=1)[0].id == "new"
+    assert sorted(os.listdir(tmp_path / "store")) == ["index-2", "records-2.jsonl", "store.json"]
+
+
+def test_an_empty_store_survives_being_saved(tmp_path):
+    ShaleVectorStore(EMBEDDING, storage="fp32").save(tmp_path)
+    loaded = ShaleVectorStore.load(tmp_path, EMBEDDING)
+    assert len(loaded) == 0 and loaded.similarity_search("a", k=1) == []
+    loaded.add_texts(["a"])
+    assert loaded._collection.index.info().storage == "fp32"
+
+
+@pytest.mark.parametrize("name", ["store.json", "records-1.jsonl"])
+def test_damage_is_refused(store, tmp_path, name):
+    store.save(tmp_path)
+    with open(tmp_path / name, "rb") as f:
+        whole = f.read()
+    for damaged in (
+        b"",
+        whole[: len(whole) // 2],
+        whole.replace(b"text 1", b"text 2", 1) if "jsonl" in name else b"[]",
+    ):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(shale.FormatError, match=name.replace(".", r"\.")):
+            ShaleVectorStore.load(tmp_path, EMBEDDING)
+    (tmp_path / name).write_bytes(whole)
+    assert len(ShaleVectorStore.load(tmp_path, EMBEDDING)) == 60
+    with pytest.raises(FileNotFoundError):
+        ShaleVectorStore.load(tmp_path / "none", EMBEDDING)
+
+
+@pytest.mark.parametrize(
+    "field, value", [("id", 7), ("label", "7"), ("label", -1), ("label", 10**6), ("text", None), ("metadata", [])]
+)
+def test_records_of_other_fields_are_refused_even_where_sums_are_right(store, tmp_path, field, value):
+    store.save(tmp_path)
+    path = tmp_path / "records-1.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[3] = json.dumps({**json.loads(lines[3]), field: value}).encode()
+    content = b"\n".join(lines) + b"\n"
+    path.write_bytes(content)
+    head = json.loads((tmp_path / "store.json").read_text())
+    head.update(bytes=len(content), crc32=zlib.crc32(content))
+    (tmp_path / "store.json").write_text(json.dumps(head))
+    with pytest.raises(shale.FormatError, match=f"line 4: field {field}"):
+        ShaleVectorStore.load(tmp_path, EMBEDDING)
+
+
+def test_delete_without_ids_empties_the_store(store):
+    store.delete()
+    assert len(store) == 0 and store.similarity_search("text 5", k=2) == []
+    store.add_texts(["a"])
+    assert len(store) == 1
+
+
+def test_refuses_what_does_not_go_together(store):
+    with pytest.raises(ValueError, match="ids"):
+        store.add_texts(["a", "b"], ids=["a"])
+    with pytest.raises(ValueError, match="metadata"):
+        store.add_texts(["a", "b"], [{}])
+    assert len(store) == 60

@@ -1,0 +1,42 @@
+import ast
+import asyncio
+import inspect
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def snippets(path, heading):
+    """The Python in a section of a README, that of the stand-in left out."""
+    (section,) = [
+        part for part in re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.M) if part.startswith(heading)
+    ]
+    found = [code for code in re.findall(r"```python\n(.*?)```", section, flags=re.S) if "hnswlib.Index" not in code]
+    assert found
+    return found
+
+
+def run(code, names):
+    done = eval(compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+    if inspect.iscoroutine(done):
+        asyncio.run(done)
+
+
+@pytest.mark.parametrize(
+    "path, heading", [("python/README.md", "The package itself"), ("README.md", "Python in five minutes")]
+)
+def test_what_the_readme_shows_works(path, heading, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    vectors = np.load(ROOT / "data/wordnet/wordnet-10k-minilm384.fp16.npy")[:4000]
+    np.save("vectors.npy", vectors)
+    names = {"vectors": vectors, "queries": vectors[:50].astype(np.float32), "mask": np.arange(4000) < 2000}
+    for code in snippets(ROOT / path, heading):
+        run(code, names)
+    names["index"].close()
+    assert names["labels"].shape == names["distances"].shape == (50, 10) and names["labels"][:, 0].tolist() == list(
+        range(50)
+    )
