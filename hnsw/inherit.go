@@ -100,7 +100,10 @@ func spanOf[T any](s []T) Span {
 	return Span{At: uintptr(unsafe.Pointer(unsafe.SliceData(s))), Len: len(s)}
 }
 
-// stretch is the memory of s.
+// stretch is the memory of s. The race detector's check of pointers takes it for arithmetic gone wrong: that memory is another
+// runtime's.
+//
+//go:nocheckptr
 func stretch[T any](s Span) []T {
 	if s.Len == 0 {
 		return nil

@@ -25,6 +25,7 @@ func handedOver(t *testing.T, hold func(time.Duration) (*Memory, func(), error))
 
 // TestInherit: an index made of another's memory answers as that does, and can be changed.
 func TestInherit(t *testing.T) {
+	const first, all, room = 1100, 1500, 1200
 	rows, err := wordnet()
 	must(t, err)
 	queries := rows.Slice(0, 20)
@@ -35,15 +36,15 @@ func TestInherit(t *testing.T) {
 		"external": {Metric: vector.L2, Storage: vector.External},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.Dim, c.Capacity = rows.Dim(), 3000
+			c.Dim, c.Capacity = rows.Dim(), room
 			x, err := New(c)
 			must(t, err)
 			defer x.Close()
 			if c.Storage == vector.External {
 				must(t, x.Attach(rows, AttachOptions{}))
-				must(t, x.AddAttached(context.Background(), 2000, nil, BatchOptions{}))
+				must(t, x.AddAttached(context.Background(), first, nil, BatchOptions{}))
 			} else {
-				must(t, x.AddBatch(context.Background(), rows.Slice(0, 2000), nil, BatchOptions{}))
+				must(t, x.AddBatch(context.Background(), rows.Slice(0, first), nil, BatchOptions{}))
 			}
 			must(t, x.Delete(7))
 			heir, err := InheritIndex(handedOver(t, x.Hold))
@@ -57,15 +58,15 @@ func TestInherit(t *testing.T) {
 					t.Fatalf("result %d is %d at %v, not %d at %v", i, got.Labels[i], got.Distances[i], want.Labels[i], want.Distances[i])
 				}
 			}
-			if heir.Len() != 2000 || heir.Deleted() != 1 || heir.Capacity() != 3000 {
+			if heir.Len() != first || heir.Deleted() != 1 || heir.Capacity() != room {
 				t.Errorf("%d elements, %d deleted, room for %d", heir.Len(), heir.Deleted(), heir.Capacity())
 			}
 			must(t, heir.Undelete(7))
 			if c.Storage == vector.External {
 				return
 			}
-			must(t, heir.AddBatch(context.Background(), rows.Slice(2000, 4000), nil, BatchOptions{}))
-			if found, err := heir.Search(decoded(rows, 3500), 1, SearchOptions{}); err != nil || len(found) != 1 || found[0].Label != 3500 {
+			must(t, heir.AddBatch(context.Background(), rows.Slice(first, all), nil, BatchOptions{}))
+			if found, err := heir.Search(decoded(rows, 1300), 1, SearchOptions{}); err != nil || len(found) != 1 || found[0].Label != 1300 {
 				t.Errorf("found %v, %v", found, err)
 			}
 			must(t, heir.Close())

@@ -10,6 +10,7 @@ import (
 // lookUpCase is codes that end where memory ends, and a table for them.
 type lookUpCase struct {
 	q     LookUp
+	table []uint8
 	codes []byte
 	rows  int
 }
@@ -36,7 +37,7 @@ func newLookUpCase(t testing.TB, rng *rand.Rand, bits, bytes, rows int) lookUpCa
 	for i := range codes {
 		codes[i] = uint8(rng.IntN(256))
 	}
-	return lookUpCase{LookUp{Table: &table[0], Bytes: bytes, Base: -3, Step: 0.25}, codes, rows}
+	return lookUpCase{LookUp{Table: &table[0], Bytes: bytes, Base: -3, Step: 0.25}, table, codes, rows}
 }
 
 // Every level's sums are those of the plain one, to the last bit: they are of integers.
@@ -78,15 +79,14 @@ func TestLookUpsAreSums(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	for _, bits := range []int{4, 8} {
 		c := newLookUpCase(t, rng, bits, 150, 3)
-		table := unsafe.Slice(c.q.Table, 256*c.q.Bytes)
 		out := make([]float32, 1)
 		lookUpsGeneric[bits](&c.q, unsafe.Pointer(&c.codes[0]), 150, []uint32{2}, out)
 		sum := 0
 		for j, code := range c.codes[300:450] {
 			if bits == 8 {
-				sum += int(table[256*j+int(code)])
+				sum += int(c.table[256*j+int(code)])
 			} else {
-				sum += int(table[LookUpAt(j)+int(code&15)]) + int(table[LookUpAt(j)+64+int(code>>4)])
+				sum += int(c.table[LookUpAt(j)+int(code&15)]) + int(c.table[LookUpAt(j)+64+int(code>>4)])
 			}
 		}
 		if want := -3 + 0.25*float32(sum); out[0] != want {
