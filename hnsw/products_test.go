@@ -26,9 +26,9 @@ var (
 func TestProductsKeepRecall(t *testing.T) {
 	rows, err := wordnet()
 	must(t, err)
-	rows = rows.Slice(0, someRows)
+	rows = rows.Slice(0, min(someRows, rows.Rows()))
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
-	truth := flatTruth(t, queries, 10, func(label uint64) bool { return label < someRows })
+	truth := flatTruth(t, queries, 10, func(label uint64) bool { return label < uint64(rows.Rows()) })
 	exact := build(t, Config{Metric: vector.Cosine}, rows)
 	want := recall(t, exact.Search, queries, 10, SearchOptions{Ef: 100}, truth)
 	for _, codes := range []Codes{products8, products4} {
