@@ -96,7 +96,7 @@ func fits(path string, format Format, o OpenOptions) error {
 	if format == Directory || format == Live || o.Memory <= 0 || o.Mapped {
 		return nil
 	}
-	size, err := sizeOf(path)
+	size, err := SizeOnDisk(path)
 	if err != nil {
 		return err
 	}
@@ -110,8 +110,8 @@ func fits(path string, format Format, o OpenOptions) error {
 	return fmt.Errorf("%w: %s needs %d MiB, %d MiB are allowed: %s", shard.ErrMemory, path, size>>20, o.Memory>>20, remedy)
 }
 
-// sizeOf is the bytes of a file, or of the files in a directory.
-func sizeOf(path string) (int64, error) {
+// SizeOnDisk is the bytes of an index's file, or of all files in its directory.
+func SizeOnDisk(path string) (int64, error) {
 	size := int64(0)
 	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -123,7 +123,10 @@ func sizeOf(path string) (int64, error) {
 		}
 		return err
 	})
-	return size, err
+	if err != nil {
+		return 0, fmt.Errorf("size of %s: %w", path, err)
+	}
+	return size, nil
 }
 
 // openDirectory reads the manifest and then the shard. Where another process has saved in between, the shard is gone

@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/shale-search/shale/hnsw"
@@ -22,16 +21,11 @@ func (x *Index) GraphOnly() bool {
 // Attach gives an index of links alone its rows, those of all shards in global order. Each shard reads its own where they lie:
 // see hnsw.Frozen.Attach. After an error the rows are those of before.
 func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
-	x.attaching.Lock()
-	defer x.attaching.Unlock()
-	x.using.RLock()
-	defer x.using.RUnlock()
-	if x.closed.Load() {
-		return hnsw.ErrClosed
+	release, err := x.changeGraphs("rows")
+	if err != nil {
+		return err
 	}
-	if !x.GraphOnly() {
-		return errors.New("shard: the index has rows of its own")
-	}
+	defer release()
 	if end := x.rowsEnd(); rows.Rows() < end {
 		return fmt.Errorf("shard: %d rows for an index of %d elements", rows.Rows(), end)
 	}
@@ -54,16 +48,11 @@ func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 // AttachPQ gives an index of links alone codes of product quantization, those of all shards in global order or, where o.Order
 // is given, that of row i at the place Order[i]. See hnsw.Frozen.AttachPQ.
 func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {
-	x.attaching.Lock()
-	defer x.attaching.Unlock()
-	x.using.RLock()
-	defer x.using.RUnlock()
-	if x.closed.Load() {
-		return hnsw.ErrClosed
+	release, err := x.changeGraphs("rows")
+	if err != nil {
+		return err
 	}
-	if !x.GraphOnly() {
-		return errors.New("shard: the index has rows of its own")
-	}
+	defer release()
 	end := x.rowsEnd()
 	switch {
 	case o.Order != nil && len(o.Order) < end:
@@ -86,6 +75,27 @@ func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) 
 		}
 	}
 	return nil
+}
+
+// changeGraphs begins a change of what an index of links alone is searched with, and gives what ends it. Others have that of
+// their own.
+func (x *Index) changeGraphs(what string) (release func(), err error) {
+	x.attaching.Lock()
+	x.using.RLock()
+	release = func() {
+		x.using.RUnlock()
+		x.attaching.Unlock()
+	}
+	switch {
+	case x.closed.Load():
+		err = hnsw.ErrClosed
+	case !x.GraphOnly():
+		err = fmt.Errorf("shard: the index has %s of its own", what)
+	}
+	if err != nil {
+		release()
+	}
+	return release, err
 }
 
 // rowsEnd is the number of rows that an index of links alone needs.

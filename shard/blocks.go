@@ -1,7 +1,6 @@
 package shard
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/store/blocks"
 	"github.com/shale-search/shale/store/manifest"
-	"github.com/shale-search/shale/vector"
 )
 
 // blockFile is where rows and links of a shard lie side by side on disk, with the first blocks, which hold the elements near
@@ -117,41 +115,19 @@ func (l *lane) led(i int) bool {
 // beamNodes are expanded together: their blocks are read at once. More make fewer rounds of waiting and more reads.
 const beamNodes = 8
 
-// blockWalk leads the walks of a lane's probes over blocks on disk and ranks what it meets by the rows that come with the
-// links.
+// blockWalk leads the walks of a lane's probes over blocks on disk, a layout in which links come with the rows.
 type blockWalk struct {
-	stash
-	scorer *vector.RowScorer
-	links  []uint32 // of each row of the batch
-	m0     int
-	nodes  []uint32
-	spans  []blockSpan
-	begun  int
-	ended  int
-	err    error
-	ef     int
-	ranks  bool // the batch is of candidates that no walk is to go on from
+	links []uint32 // of each candidate of the batch
+	m0    int
+	nodes []uint32
+	near  []int // candidates of each probe that are nearer than the bound
+	ef    int
+	ranks bool // the batch is of candidates that no walk is to go on from
 }
 
-// blockSpan is elements of a batch whose records lie in one block.
-type blockSpan struct {
-	span
-	block int
-}
-
-func newBlockWalk(x *Index) (*blockWalk, error) {
-	w := &blockWalk{m0: 2 * x.m.M}
-	var err error
-	if w.stash, w.scorer, err = newStash(x.rowType(), x.metric, x.Dim()); err != nil {
-		return nil, err
-	}
-	w.links = make([]uint32, batchRows*w.m0)
-	return w, nil
-}
-
-func (w *blockWalk) bind(query []float32) {
-	copy(w.scorer.Query(), query)
-	w.scorer.BindOwn()
+func newBlockWalk(x *Index) *blockWalk {
+	m0 := 2 * x.m.M
+	return &blockWalk{m0: m0, links: make([]uint32, batchRows*m0)}
 }
 
 // frontier fills the lane's batch with the candidates to expand next: the nearest open ones of all probes, as long as they are
@@ -181,102 +157,73 @@ func (w *blockWalk) bound(l *lane) float32 {
 	if len(probes) == 1 || slices.ContainsFunc(probes, func(p hnsw.Probe) bool { return !p.Bounded() }) {
 		return float32(math.Inf(1))
 	}
-	w.nodes = append(w.nodes[:0], make([]uint32, len(probes))...) // how many of each are nearer
+	w.near = append(w.near[:0], make([]int, len(probes))...)
 	bound := float32(math.Inf(1))
 	for range w.ef {
 		best := 0
 		bound = float32(math.Inf(1))
 		for i, p := range probes {
-			if d := p.EstimateAt(int(w.nodes[i])); d < bound {
+			if d := p.EstimateAt(w.near[i]); d < bound {
 				best, bound = i, d
 			}
 		}
-		w.nodes[best]++
+		w.near[best]++
 	}
 	return bound
 }
 
-// plan puts elements whose records lie in one block together, and takes at once what is in memory.
-func (w *blockWalk) plan(l *lane) {
-	file := func(c *candidate) *blockFile { return l.x.parts[l.parts[c.probe]].blocks }
-	slices.SortFunc(l.batch, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.probe, b.probe), cmp.Compare(a.ID, b.ID)) })
-	w.spans, w.begun, w.ended, w.err = w.spans[:0], 0, 0, nil
-	for i := range l.batch {
-		c := &l.batch[i]
-		b := file(c)
-		block := b.BlockOf(c.ID)
-		if end := (block + 1) * b.Block; end <= len(b.cached) {
-			w.take(l, b, b.cached[end-b.Block:end], i)
-			continue
-		}
-		if n := len(w.spans); n > 0 && w.spans[n-1].block == block && l.batch[w.spans[n-1].from].probe == c.probe {
-			w.spans[n-1].to = i + 1
-			continue
-		}
-		w.spans = append(w.spans, blockSpan{span{i, i + 1}, block})
+// blocksOf is where the record of a candidate lies.
+func (l *lane) blocksOf(c *candidate) *blockFile { return l.x.parts[l.parts[c.probe]].blocks }
+
+// held implements layout: the first blocks are in memory.
+func (w *blockWalk) held(l *lane, f *fetched, i int) bool {
+	b := l.blocksOf(&l.batch[i])
+	end := (b.BlockOf(l.batch[i].ID) + 1) * b.Block
+	if end > len(b.cached) {
+		return false
 	}
+	w.takeOne(l, f, b, b.cached[end-b.Block:end], i)
+	return true
 }
 
-// take copies the row and the links of element i of the batch.
-func (w *blockWalk) take(l *lane, b *blockFile, block []byte, i int) {
+func (w *blockWalk) joins(l *lane, first, now *candidate) bool {
+	b := l.blocksOf(first)
+	return b.BlockOf(first.ID) == b.BlockOf(now.ID)
+}
+
+func (w *blockWalk) piece(l *lane, s span) (*diskread.File, int64, int) {
+	first := &l.batch[s.from]
+	b := l.blocksOf(first)
+	return b.File, b.Offset(b.BlockOf(first.ID)), b.Block
+}
+
+func (w *blockWalk) take(l *lane, f *fetched, s span, piece []byte) error {
+	first := &l.batch[s.from]
+	b := l.blocksOf(first)
+	if err := b.Check(b.path, b.BlockOf(first.ID), piece); err != nil {
+		return err
+	}
+	for i := s.from; i < s.to; i++ {
+		w.takeOne(l, f, b, piece, i)
+	}
+	return nil
+}
+
+// takeOne copies the row and the links of candidate i of the batch.
+func (w *blockWalk) takeOne(l *lane, f *fetched, b *blockFile, block []byte, i int) {
 	id := l.batch[i].ID
-	copy(w.row(i), b.Row(block, id))
+	copy(f.row(i), b.Row(block, id))
 	b.Links(block, id, w.links[i*w.m0:(i+1)*w.m0])
 }
 
-// start implements fetcher.
-func (w *blockWalk) start(l *lane, r *diskread.Reader, number int) error {
-	for w.begun < len(w.spans) && r.Free() > 0 {
-		s := w.spans[w.begun]
-		b := l.x.parts[l.parts[l.batch[s.from].probe]].blocks
-		if err := r.Start(b.File, b.Offset(s.block), b.Block, uint64(number)<<32|uint64(w.begun)); err != nil {
-			return err
-		}
-		l.stats.Reads++
-		l.stats.Bytes += int64(b.Block)
-		w.begun++
+// offer implements layout, and lets the walk go on by the candidate's links.
+func (w *blockWalk) offer(l *lane, i int, distance float32) {
+	c := &l.batch[i]
+	p := l.probes[c.probe]
+	if p.Returns(c.ID) && !(l.copies && l.known(c.Label, nil)) {
+		l.offer(c.Label, distance)
 	}
-	return nil
-}
-
-func (w *blockWalk) started() int { return w.begun }
-
-// arrived implements fetcher.
-func (w *blockWalk) arrived(l *lane, number uint32, piece []byte, err error) {
-	w.ended++
-	if err != nil {
-		w.err = fmt.Errorf("blocks: %w", err)
-		return
+	if !w.ranks {
+		p.Expand(w.links[i*w.m0 : (i+1)*w.m0])
 	}
-	s := w.spans[number]
-	b := l.x.parts[l.parts[l.batch[s.from].probe]].blocks
-	if err := b.Check(b.path, s.block, piece); err != nil {
-		w.err = err
-		return
-	}
-	for i := s.from; i < s.to; i++ {
-		w.take(l, b, piece, i)
-	}
-}
-
-func (w *blockWalk) complete() bool { return w.ended == len(w.spans) }
-
-// offer ranks the batch by its rows and lets the walks go on by its links.
-func (w *blockWalk) offer(l *lane) error {
-	if w.err != nil {
-		return w.err
-	}
-	n := len(l.batch)
-	w.scorer.Score(w.ids[:n], l.dist)
-	for i := range l.batch {
-		c := &l.batch[i]
-		p := l.probes[c.probe]
-		if p.Returns(c.ID) && !(l.copies && l.known(c.Label, nil)) {
-			l.offer(c.Label, l.dist[i])
-		}
-		if !w.ranks {
-			p.Expand(w.links[i*w.m0 : (i+1)*w.m0])
-		}
-	}
-	return nil
 }

@@ -73,68 +73,52 @@ func (x *Index) putReader(r *diskread.Reader) {
 	x.readers = append(x.readers, r)
 }
 
-// fetcher brings what a lane's batch needs from disk.
-type fetcher interface {
-	bind(query []float32)
-	// plan decides what to read for the lane's batch.
-	plan(l *lane)
-	// start begins as many of the reads as the reader has room for; number tells the lane from others.
-	start(l *lane, r *diskread.Reader, number int) error
-	// started is the number of the batch's reads that were begun.
-	started() int
-	// arrived takes what a read brought.
-	arrived(l *lane, number uint32, piece []byte, err error)
-	// complete reports whether all has come.
-	complete() bool
-	// offer ranks what was read for the lane's batch.
-	offer(l *lane) error
+// layout says where on disk a candidate's row lies, and what comes with it.
+type layout interface {
+	// held takes the row of candidate i of the lane's batch from memory. It reports false if it isn't there.
+	held(l *lane, f *fetched, i int) bool
+	// joins reports whether the read that brings candidate first is to bring candidate now as well, which follows it.
+	joins(l *lane, first, now *candidate) bool
+	// piece is what to read for a span: n bytes at offset of the file.
+	piece(l *lane, s span) (file *diskread.File, offset int64, n int)
+	// take checks a piece that was read, and takes the rows of its span.
+	take(l *lane, f *fetched, s span, piece []byte) error
+	// offer ranks candidate i of the lane's batch, whose row is at a distance.
+	offer(l *lane, i int, distance float32)
 }
-
-// stash is room for the rows of a batch.
-type stash struct {
-	bytes  []byte
-	size   int // of a row
-	stride int
-	ids    []uint32 // 0, 1, …
-}
-
-func newStash(t vector.Type, metric vector.Metric, dim int) (stash, *vector.RowScorer, error) {
-	s := stash{size: t.RowSize(dim), ids: make([]uint32, batchRows)}
-	s.stride = (s.size + 63) &^ 63
-	s.bytes = make([]byte, batchRows*s.stride)
-	for i := range s.ids {
-		s.ids[i] = uint32(i)
-	}
-	rows, err := vector.FromBytes(s.bytes, t, batchRows, dim, s.stride)
-	if err != nil {
-		return s, nil, err
-	}
-	scorer, err := vector.NewRowScorer(rows, metric, nil)
-	return s, scorer, err
-}
-
-// row is the room for row i of a batch.
-func (s *stash) row(i int) []byte { return s.bytes[i*s.stride : i*s.stride+s.size] }
 
 // fetched holds the rows of a lane's batch while they are read.
 type fetched struct {
-	stash
+	layout
+	bytes  []byte
+	size   int // of a row
+	stride int
 	scorer *vector.RowScorer
+	ids    []uint32 // 0, 1, …
 	spans  []span
 	begun  int // spans that are being read, or have been
 	ended  int
 	err    error
 }
 
-// span is rows of a batch that one read brings.
+// span is candidates of a batch that one read brings.
 type span struct {
 	from, to int // in the batch
 }
 
-func newFetched(t vector.Type, metric vector.Metric, dim int) (*fetched, error) {
-	f := &fetched{}
-	var err error
-	f.stash, f.scorer, err = newStash(t, metric, dim)
+func newFetched(x *Index, o layout) (*fetched, error) {
+	t, dim := x.rowType(), x.Dim()
+	f := &fetched{layout: o, size: t.RowSize(dim), ids: make([]uint32, batchRows)}
+	f.stride = (f.size + 63) &^ 63
+	f.bytes = make([]byte, batchRows*f.stride)
+	for i := range f.ids {
+		f.ids[i] = uint32(i)
+	}
+	rows, err := vector.FromBytes(f.bytes, t, batchRows, dim, f.stride)
+	if err != nil {
+		return nil, err
+	}
+	f.scorer, err = vector.NewRowScorer(rows, x.metric, nil)
 	return f, err
 }
 
@@ -143,18 +127,21 @@ func (f *fetched) bind(query []float32) {
 	f.scorer.BindOwn()
 }
 
-// file is where the row of a candidate lies.
-func (l *lane) file(c *candidate) *rowFile { return l.x.parts[l.parts[c.probe]].rows }
+// row is the room for the row of candidate i.
+func (f *fetched) row(i int) []byte { return f.bytes[i*f.stride : i*f.stride+f.size] }
 
 // plan divides the lane's batch into spans.
 func (f *fetched) plan(l *lane) {
 	slices.SortFunc(l.batch, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.probe, b.probe), cmp.Compare(a.ID, b.ID)) })
 	f.spans, f.begun, f.ended, f.err = f.spans[:0], 0, 0, nil
 	for i := range l.batch {
+		if f.held(l, f, i) {
+			continue
+		}
 		if n := len(f.spans); n > 0 {
 			s := &f.spans[n-1]
 			first, now := &l.batch[s.from], &l.batch[i]
-			if first.probe == now.probe && int64(now.ID-first.ID)*int64(l.file(now).place.Stride)+int64(f.size) <= spanBytes {
+			if first.probe == now.probe && f.joins(l, first, now) {
 				s.to = i + 1
 				continue
 			}
@@ -163,12 +150,11 @@ func (f *fetched) plan(l *lane) {
 	}
 }
 
-// start implements fetcher.
+// start begins as many of the reads as the reader has room for; number tells the lane from others.
 func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
 	for f.begun < len(f.spans) && r.Free() > 0 {
-		s := f.spans[f.begun]
-		file, at, n := f.blocks(l, s)
-		if err := r.Start(file.File, file.place.Offset+at, n, uint64(number)<<32|uint64(f.begun)); err != nil {
+		file, offset, n := f.piece(l, f.spans[f.begun])
+		if err := r.Start(file, offset, n, uint64(number)<<32|uint64(f.begun)); err != nil {
 			return err
 		}
 		l.stats.Reads++
@@ -178,50 +164,29 @@ func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
 	return nil
 }
 
-func (f *fetched) started() int { return f.begun }
-
-// arrived implements fetcher.
+// arrived takes what a read brought.
 func (f *fetched) arrived(l *lane, number uint32, piece []byte, err error) {
 	f.ended++
 	if err != nil {
 		f.err = fmt.Errorf("rows: %w", err)
 		return
 	}
-	s := f.spans[number]
-	file, at, _ := f.blocks(l, s)
-	if err := file.check(at, piece); err != nil {
+	if err := f.take(l, f, f.spans[number], piece); err != nil {
 		f.err = err
-		return
 	}
-	for i := s.from; i < s.to; i++ {
-		row := file.place.Stride*int(l.batch[i].ID) - int(at)
-		copy(f.row(i), piece[row:])
-	}
-}
-
-// blocks are those that hold the rows of a span: n bytes from byte at of the file's rows on. They have sums.
-func (f *fetched) blocks(l *lane, s span) (file *rowFile, at int64, n int) {
-	first, last := &l.batch[s.from], &l.batch[s.to-1]
-	file = l.file(first)
-	stride := int64(file.place.Stride)
-	at = int64(first.ID) * stride / store.SumBlock * store.SumBlock
-	end := int64(last.ID)*stride + int64(f.size)
-	end = min((end+store.SumBlock-1)/store.SumBlock*store.SumBlock, file.place.Bytes())
-	return file, at, int(end - at)
 }
 
 // complete reports whether all rows have come.
 func (f *fetched) complete() bool { return f.ended == len(f.spans) }
 
-// offer scores the rows that were read for the lane's batch.
-func (f *fetched) offer(l *lane) error {
+// rank scores the rows that were read for the lane's batch.
+func (f *fetched) rank(l *lane) error {
 	if f.err != nil {
 		return f.err
 	}
-	n := len(l.batch)
-	f.scorer.Score(f.ids[:n], l.dist)
+	f.scorer.Score(f.ids[:len(l.batch)], l.dist)
 	for i := range l.batch {
-		l.offer(l.batch[i].Label, l.dist[i])
+		f.offer(l, i, l.dist[i])
 	}
 	return nil
 }
@@ -243,5 +208,47 @@ func (l *lane) read() error {
 		return errors.Join(err, r.Close()) // it may have reads under way, which nobody waits for
 	}
 	l.x.putReader(r)
-	return f.offer(l)
+	return f.rank(l)
 }
+
+// rowLayout is rows as an index file has them, one after another.
+type rowLayout struct{}
+
+// file is where the row of a candidate lies.
+func (l *lane) file(c *candidate) *rowFile { return l.x.parts[l.parts[c.probe]].rows }
+
+func (rowLayout) held(*lane, *fetched, int) bool { return false }
+
+func (rowLayout) joins(l *lane, first, now *candidate) bool {
+	return int64(now.ID-first.ID)*int64(l.file(now).place.Stride)+int64(l.rows.size) <= spanBytes
+}
+
+// blocks are those that hold the rows of a span: n bytes from byte at of the file's rows on. They have sums.
+func (rowLayout) blocks(l *lane, s span) (file *rowFile, at int64, n int) {
+	first, last := &l.batch[s.from], &l.batch[s.to-1]
+	file = l.file(first)
+	stride := int64(file.place.Stride)
+	at = int64(first.ID) * stride / store.SumBlock * store.SumBlock
+	end := int64(last.ID)*stride + int64(l.rows.size)
+	end = min((end+store.SumBlock-1)/store.SumBlock*store.SumBlock, file.place.Bytes())
+	return file, at, int(end - at)
+}
+
+func (o rowLayout) piece(l *lane, s span) (*diskread.File, int64, int) {
+	file, at, n := o.blocks(l, s)
+	return file.File, file.place.Offset + at, n
+}
+
+func (o rowLayout) take(l *lane, f *fetched, s span, piece []byte) error {
+	file, at, _ := o.blocks(l, s)
+	if err := file.check(at, piece); err != nil {
+		return err
+	}
+	for i := s.from; i < s.to; i++ {
+		row := file.place.Stride*int(l.batch[i].ID) - int(at)
+		copy(f.row(i), piece[row:])
+	}
+	return nil
+}
+
+func (rowLayout) offer(l *lane, i int, distance float32) { l.offer(l.batch[i].Label, distance) }

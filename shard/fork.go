@@ -247,16 +247,11 @@ func (f *forkOpener) finish() {
 
 // SetLabelsAreGlobal changes ForkOptions.LabelsAreGlobal. Searches under way end with the labels of before.
 func (x *Index) SetLabelsAreGlobal(global bool) error {
-	x.attaching.Lock()
-	defer x.attaching.Unlock()
-	x.using.RLock()
-	defer x.using.RUnlock()
-	if x.closed.Load() {
-		return hnsw.ErrClosed
+	release, err := x.changeGraphs("labels")
+	if err != nil {
+		return err
 	}
-	if !x.GraphOnly() {
-		return errors.New("shard: the index has labels of its own")
-	}
+	defer release()
 	if x.global.Swap(global) == global {
 		return nil
 	}

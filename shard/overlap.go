@@ -68,7 +68,7 @@ func (o *overlap) run() error {
 // advance does what can be done for a lane without waiting. The error is one of the reader; a query's own ends the batch.
 func (o *overlap) advance(l *overlapLane, number int) error {
 	if l.busy && l.rows.complete() {
-		if err := l.rows.offer(l.lane); err != nil {
+		if err := l.rows.rank(l.lane); err != nil {
 			o.b.fail(l.row, err)
 			l.busy = false
 			return nil
@@ -81,11 +81,11 @@ func (o *overlap) advance(l *overlapLane, number int) error {
 		}
 		o.next(l)
 	}
-	before := l.rows.started()
+	before := l.rows.begun
 	if err := l.rows.start(l.lane, o.r, number); err != nil {
 		return err
 	}
-	if l.rows.started() > before {
+	if l.rows.begun > before {
 		return o.r.Submit()
 	}
 	return nil

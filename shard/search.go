@@ -134,8 +134,8 @@ type lane struct {
 	batch []candidate // whose rows are to be scored
 	ids   []uint32
 	dist  []float32
-	rows  fetcher    // of what lies on disk; nil: all is in memory
-	disk  *blockWalk // rows, where links lie on disk as well; else nil
+	rows  *fetched   // of what lies on disk; nil: all is in memory
+	disk  *blockWalk // the layout of rows, where links lie on disk as well; else nil
 	stats Stats
 }
 
@@ -145,10 +145,10 @@ func newLane(x *Index) (*lane, error) {
 	var err error
 	switch {
 	case x.plan.LinksOnDisk:
-		l.disk, err = newBlockWalk(x)
-		l.rows = l.disk
+		l.disk = newBlockWalk(x)
+		l.rows, err = newFetched(x, l.disk)
 	case x.plan.RowsOnDisk:
-		l.rows, err = newFetched(x.rowType(), x.metric, x.Dim())
+		l.rows, err = newFetched(x, rowLayout{})
 	}
 	return l, err
 }

@@ -29,7 +29,7 @@ func (r *changeReport) save(c *cobra.Command, index *shale.Index) error {
 	}
 	r.Rows, r.Gone = index.Graph().Len(), index.Graph().Deleted()
 	var err error
-	r.FileBytes, err = sizeOnDisk(r.Index)
+	r.FileBytes, err = shale.SizeOnDisk(r.Index)
 	return err
 }
 

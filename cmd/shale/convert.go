@@ -106,7 +106,7 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.
 		return nil, err
 	}
 	r := &convertReport{Source: from, Destination: to, Format: format.String(), Rows: info.Rows}
-	r.FileBytes, err = sizeOnDisk(to)
+	r.FileBytes, err = shale.SizeOnDisk(to)
 	return r, err
 }
 

@@ -118,7 +118,7 @@ func (r *demoReport) measureSize(ctx context.Context, index *shale.Index) error 
 		return err
 	}
 	r.Storage, r.Keep, r.MemoryBytes = info.Storage, info.Keep, info.MemoryBytes
-	r.FileBytes, err = sizeOnDisk(path)
+	r.FileBytes, err = shale.SizeOnDisk(path)
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"unsafe"
 
 	"github.com/spf13/cobra"
@@ -173,23 +172,4 @@ func explain(err error, path string) error {
 		}
 	}
 	return err
-}
-
-// sizeOnDisk is the bytes of an index file, or of all files of an index directory.
-func sizeOnDisk(path string) (int64, error) {
-	total := int64(0)
-	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		info, err := e.Info()
-		if err == nil {
-			total += info.Size()
-		}
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("size of %s: %w", path, err)
-	}
-	return total, nil
 }

@@ -58,7 +58,7 @@ func inspect(c *cobra.Command, path string) (*inspectReport, error) {
 	if format == shale.Hnswlib || format == shale.Graph {
 		r.Metric = "unknown" // the file doesn't tell
 	}
-	r.FileBytes, err = sizeOnDisk(path)
+	r.FileBytes, err = shale.SizeOnDisk(path)
 	return r, err
 }
 

@@ -1,6 +1,10 @@
 package format
 
-import "os"
+import (
+	"os"
+
+	"github.com/shale-search/shale/internal/mmap"
+)
 
 // OpenFile opens a regular file and gives its length. Opening a pipe would wait for its other end, so that anything else is
 // refused before.
@@ -27,7 +31,7 @@ func OpenFile(path string) (*os.File, int64, error) {
 func OpenHead(path string) (*os.File, int64, error) {
 	f, size, err := OpenFile(path)
 	if err == nil {
-		adviseRandom(f)
+		mmap.NoReadAhead(f) // which may be megabytes
 	}
 	return f, size, err
 }

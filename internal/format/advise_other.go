@@ -1,7 +1,0 @@
-//go:build !linux
-
-package format
-
-import "os"
-
-func adviseRandom(*os.File) {}
