@@ -168,23 +168,10 @@ func (x *Index) noteVectors(dir, path string) error {
 }
 
 // saveNew makes the directory under another name first, so that it appears whole.
-func (x *Index) saveNew(ctx context.Context, dir string) (err error) {
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+func (x *Index) saveNew(ctx context.Context, dir string) error {
+	err := atomicfile.Dir(dir, func(temp string) error { return x.writeGeneration(ctx, temp, 1) },
+		func(temp string) error { return os.Rename(temp, dir) })
 	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(temp))
-		}
-	}()
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := x.writeGeneration(ctx, temp, 1); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, dir); err != nil {
 		return err
 	}
 	x.home, x.generation = dir, 1

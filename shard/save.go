@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 )
@@ -49,7 +50,7 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 
 // writeDir makes a directory of what fill writes to another, which then takes its place. It refuses to replace one that holds
 // files which aren't own.
-func writeDir(dir string, own func(name string) bool, fill func(temp string) error) (err error) {
+func writeDir(dir string, own func(name string) bool, fill func(temp string) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -59,20 +60,5 @@ func writeDir(dir string, own func(name string) bool, fill func(temp string) err
 			return fmt.Errorf("%s holds %s as well, which would be lost: give another path", dir, e.Name())
 		}
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(temp))
-		}
-	}()
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
-	if err := fill(temp); err != nil {
-		return err
-	}
-	return moveInto(temp, dir)
+	return atomicfile.Dir(dir, fill, func(temp string) error { return moveInto(temp, dir) })
 }

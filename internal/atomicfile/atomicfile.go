@@ -84,6 +84,27 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return f.Commit()
 }
 
+// Dir lets fill write the content of a directory under a temporary name beside dir, and then place move it to where it belongs.
+// After an error nothing is left of it.
+func Dir(dir string, fill, place func(temp string) error) (err error) {
+	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(temp))
+		}
+	}()
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return err
+	}
+	if err := fill(temp); err != nil {
+		return err
+	}
+	return place(temp)
+}
+
 // SyncDir makes the names in a directory durable.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -110,3 +110,23 @@ func TestCommitOntoADirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestDirAppearsWholeOrNotAtAll(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	fill := func(temp string) error { return os.WriteFile(filepath.Join(temp, "f"), []byte("x"), 0o600) }
+	place := func(temp string) error { return os.Rename(temp, dir) }
+	broken := errors.New("broken")
+	fails := func(string) error { return broken }
+	for name, err := range map[string]error{"fill": Dir(dir, fails, place), "place": Dir(dir, fill, fails)} {
+		left, readErr := os.ReadDir(filepath.Dir(dir))
+		if !errors.Is(err, broken) || readErr != nil || len(left) != 0 {
+			t.Errorf("%s: %v, leaves %v, %v", name, err, left, readErr)
+		}
+	}
+	if err := Dir(dir, fill, place); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(b) != "x" {
+		t.Errorf("%q, %v", b, err)
+	}
+}
