@@ -173,24 +173,11 @@ func goIndexLabels(h C.int64_t, out *C.uint64_t, count *C.int64_t) status {
 }
 
 // labels are those that a search may find.
-func (x *rootIndex) labels() (labels []uint64, err error) {
+func (x *rootIndex) labels() ([]uint64, error) {
 	if x.Graph() == nil {
-		err := x.Shards().EachVector(context.Background(), func(some []uint64, _ vector.Matrix) error {
-			labels = append(labels, some...)
-			return nil
-		})
-		return labels, err
+		return x.Shards().Findable()
 	}
-	err = x.Graph().WithImage(func(m *hnsw.Image) error {
-		labels = make([]uint64, 0, m.Count)
-		for id, label := range m.Labels {
-			if m.Deleted[id/32]>>(id%32)&1 == 0 {
-				labels = append(labels, label)
-			}
-		}
-		return nil
-	})
-	return labels, err
+	return x.Graph().Findable()
 }
 
 //export goIndexVectors

@@ -16,54 +16,22 @@ func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, th
 	if err != nil {
 		return nil, err
 	}
-	if x.Graph() == nil {
-		err := x.Shards().EachVector(ctx, func(labels []uint64, rows shale.Matrix) error {
-			return e.Add(ctx, rows, func(i int) (uint64, bool) { return labels[i], true })
-		})
-		if err != nil {
-			return nil, fmt.Errorf("ground truth: %w", err)
-		}
-		return e.Truth(), nil
+	add := func(labels []uint64, rows shale.Matrix) error {
+		return e.Add(ctx, rows, func(i int) (uint64, bool) { return labels[i], true })
 	}
-	err = x.Graph().WithImage(func(m *hnsw.Image) error {
-		const block = 1 << 15 // rows are copied as float32 while they are compared
-		for first := 0; first < m.Count; first += block {
-			label := func(i int) (uint64, bool) {
-				id := first + i
-				return m.Labels[id], m.Deleted[id/32]>>(id%32)&1 == 0
-			}
-			rows, err := vectors(m, first, min(first+block, m.Count))
-			if err != nil {
-				return err
-			}
-			if err := e.Add(ctx, rows, label); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	if x.Graph() == nil {
+		err = x.Shards().EachVector(ctx, add)
+	} else {
+		err = x.Graph().WithImage(func(*hnsw.Image) error { return x.Graph().EachVector(ctx, truthBlock, nil, add) })
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ground truth: %w", err)
 	}
 	return e.Truth(), nil
 }
 
-// vectors gives the vectors of elements lo to hi (exclusive).
-func vectors(m *hnsw.Image, lo, hi int) (shale.Matrix, error) {
-	if m.Rows.Type() != vector.NoRows {
-		return m.Rows.Slice(lo, hi), nil
-	}
-	read, err := m.Vectors()
-	if err != nil {
-		return shale.Matrix{}, err
-	}
-	dim := m.Config.Dim
-	data := make([]float32, (hi-lo)*dim)
-	for i := range hi - lo {
-		read(lo+i, data[i*dim:(i+1)*dim])
-	}
-	return vector.Of(data, dim)
-}
+// truthBlock is how many vectors are decoded at a time.
+const truthBlock = 1 << 14
 
 // Measure fills in the distances of the first k neighbours of each query as the index computes them, so that ties at the
 // k-th are known. Neighbours from one that the index doesn't hold on keep none, nor do those of an index that keeps no

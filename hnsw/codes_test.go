@@ -216,25 +216,30 @@ func replaceRow(t *testing.T, x *Index, label uint64, row []float32, way int) {
 func TestCodedImagesComeBack(t *testing.T) {
 	for _, bits := range []int{1, 2, 3, 4, 8} {
 		t.Run(fmt.Sprint(bits), func(t *testing.T) {
-			rows := matrix(t, randomRows(2000, 20, 3), 20)
-			x := build(t, Config{Codes: Codes{Kind: quant.Scalar, Bits: bits}}, rows)
-			y, err := restored(x, func(*Image) {})
-			must(t, err)
-			defer y.Close()
-			for _, i := range []int{0, 5, 1999} {
-				want, err := x.Search(decoded(rows, i), 10, SearchOptions{})
-				must(t, err)
-				got, err := y.Search(decoded(rows, i), 10, SearchOptions{})
-				must(t, err)
-				sameResults(t, got, want)
-			}
-			extra := randomRows(1, 20, 77)
-			must(t, x.Add(5000, extra, AddOptions{}))
-			must(t, y.Add(5000, extra, AddOptions{}))
-			if !bytes.Equal(contentOf(t, x.WithImage), contentOf(t, y.WithImage)) {
-				t.Error("the restored index went on in another way")
-			}
+			comesBack(t, Config{Codes: Codes{Kind: quant.Scalar, Bits: bits}}, matrix(t, randomRows(2000, 20, 3), 20))
 		})
+	}
+}
+
+// comesBack tests that an index of rows, restored from its image, answers alike and goes on alike.
+func comesBack(t *testing.T, c Config, rows vector.Matrix) {
+	t.Helper()
+	x := build(t, c, rows)
+	y, err := restored(x, func(*Image) {})
+	must(t, err)
+	defer y.Close()
+	for _, i := range []int{0, 5, rows.Rows() - 1} {
+		want, err := x.Search(decoded(rows, i), 10, SearchOptions{})
+		must(t, err)
+		got, err := y.Search(decoded(rows, i), 10, SearchOptions{})
+		must(t, err)
+		sameResults(t, got, want)
+	}
+	extra := randomRows(1, rows.Dim(), 77)
+	must(t, x.Add(5000, extra, AddOptions{}))
+	must(t, y.Add(5000, extra, AddOptions{}))
+	if !bytes.Equal(contentOf(t, x.WithImage), contentOf(t, y.WithImage)) {
+		t.Error("the restored index went on in another way")
 	}
 }
 

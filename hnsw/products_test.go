@@ -116,23 +116,7 @@ func TestProductImagesComeBack(t *testing.T) {
 	rows := matrix(t, randomRows(1500, 20, 3), 20)
 	for _, codes := range []Codes{products8, products4, {Kind: quant.Product, Bits: 8, Subvectors: 5, Rotated: true}} {
 		for _, storage := range []vector.Type{vector.Float32, vector.ScaledInt8, vector.NoRows} {
-			x := build(t, Config{Storage: storage, Codes: codes}, rows)
-			y, err := restored(x, func(*Image) {})
-			must(t, err)
-			defer y.Close()
-			for _, i := range []int{0, 5, 1499} {
-				want, err := x.Search(decoded(rows, i), 10, SearchOptions{})
-				must(t, err)
-				got, err := y.Search(decoded(rows, i), 10, SearchOptions{})
-				must(t, err)
-				sameResults(t, got, want)
-			}
-			extra := randomRows(1, 20, 77)
-			must(t, x.Add(5000, extra, AddOptions{}))
-			must(t, y.Add(5000, extra, AddOptions{}))
-			if !bytes.Equal(contentOf(t, x.WithImage), contentOf(t, y.WithImage)) {
-				t.Error("the restored index went on in another way")
-			}
+			comesBack(t, Config{Storage: storage, Codes: codes}, rows)
 		}
 	}
 }

@@ -58,6 +58,26 @@ func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader, f
 	return flush()
 }
 
+// Findable gives the labels that a search may find, in no order.
+func (r *Reader) Findable() (labels []uint64, err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	n := r.Len()
+	g, err := r.view()
+	if err != nil {
+		return nil, err
+	}
+	defer g.release()
+	labels = make([]uint64, 0, min(n, g.capacity))
+	for id := range uint32(min(n, g.capacity)) {
+		if g.allowed(id, nil) {
+			labels = append(labels, g.label(id))
+		}
+	}
+	return labels, nil
+}
+
 // vectorReader reads what the graph holds, for one goroutine.
 func (r *Reader) vectorReader(g *graph) (VectorReader, error) {
 	if !r.cfg.keepsRows() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/store"
@@ -34,6 +35,28 @@ func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows ve
 		}
 	}
 	return nil
+}
+
+// Findable gives the labels that a search may find, each once, in no order.
+func (x *Index) Findable() ([]uint64, error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return nil, hnsw.ErrClosed
+	}
+	var all []uint64
+	for _, p := range x.parts {
+		labels, err := p.Findable()
+		if err != nil {
+			return nil, fmt.Errorf("read labels: %w", err)
+		}
+		all = append(all, labels...)
+	}
+	if x.copies() {
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
+	return all, nil
 }
 
 func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) error) error {

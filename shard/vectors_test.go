@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
@@ -56,6 +57,13 @@ func TestEachVectorGivesEveryRowOnce(t *testing.T) {
 			if err != nil || len(met) != n {
 				t.Errorf("%d of %d rows, %v", len(met), n, err)
 			}
+			labels, err := x.Findable()
+			for _, l := range labels {
+				delete(met, l)
+			}
+			if err != nil || len(labels) != n || len(met) != 0 {
+				t.Errorf("%d labels, %d of them missing, %v", len(labels), len(met), err)
+			}
 		})
 	}
 }
@@ -100,6 +108,10 @@ func TestEachVectorPassesOverDeletedRowsOnDisk(t *testing.T) {
 	})
 	if err != nil || met != n-len(deleted) {
 		t.Errorf("%d rows, %d are not deleted, %v", met, n-len(deleted), err)
+	}
+	labels, err := x.Findable()
+	if err != nil || len(labels) != n-len(deleted) || slices.ContainsFunc(labels, func(l uint64) bool { return deleted[l] }) {
+		t.Errorf("%d labels, %d are not deleted, %v", len(labels), n-len(deleted), err)
 	}
 }
 

@@ -44,10 +44,11 @@ def wrong_width(dim: int, expected: int) -> RuntimeError:
     return RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {expected}")
 
 
-class Base(_native.Owner):
-    """A handle to what the library holds, its rows and its queries."""
+class Common(_native.Owner):
+    """A handle to what the library holds, for vectors of one space and width."""
 
-    _name = ""
+    _space: str
+    _dim: int
     #: Number of threads of calls that don't say how many; at first that of the cores.
     num_threads: int
 
@@ -55,12 +56,50 @@ class Base(_native.Owner):
         self._space, self._dim = space_and_dim(space, dim)
         self.num_threads = cores()
 
-    def __repr__(self) -> str:
-        return f"<hnswlib.{self._name}(space='{self._space}', dim={self._dim})>"
-
     def set_num_threads(self, num_threads: int) -> None:
         """Sets the number of threads of calls that don't say how many."""
         self.num_threads = num_threads
+
+    def _threads(self, num_threads: int) -> int:
+        if num_threads > 0:
+            return num_threads
+        return self.num_threads if self.num_threads > 0 else cores()
+
+
+class Tunable(Common):
+    """Common to what searches with an ef."""
+
+    _ef: int
+
+    @property
+    def space(self) -> str:
+        return self._space
+
+    @property
+    def dim(self) -> int:
+        return self._dim
+
+    @property
+    def ef(self) -> int:
+        """Candidates that a search keeps, in each shard: more find more of the true neighbours and take longer."""
+        return self._ef
+
+    @ef.setter
+    def ef(self, ef: int) -> None:
+        self.set_ef(ef)
+
+    def set_ef(self, ef: int) -> None:
+        """Sets the number of candidates that a search keeps, in each shard."""
+        self._ef = _arrays.size(ef, "ef")
+
+
+class Base(Common):
+    """Common to what is one piece: its files, rows and queries."""
+
+    _name = ""
+
+    def __repr__(self) -> str:
+        return f"<hnswlib.{self._name}(space='{self._space}', dim={self._dim})>"
 
     def get_max_elements(self) -> int:
         """The number of elements that there is room for."""
@@ -98,11 +137,6 @@ class Base(_native.Owner):
         if old:
             print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
             _native.lib.close(old)
-
-    def _threads(self, num_threads: int) -> int:
-        if num_threads > 0:
-            return num_threads
-        return self.num_threads if self.num_threads > 0 else cores()
 
     def _labels(self, ids: Optional[npt.ArrayLike], count: int, dim: int) -> Optional[npt.NDArray[np.uint64]]:
         """Labels of so many rows, whose width is checked."""

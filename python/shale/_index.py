@@ -198,7 +198,7 @@ class Index(_native.Owner):
         return out[0] if np.ndim(labels) == 0 else out
 
     def labels(self) -> npt.NDArray[np.uint64]:
-        """The labels that a search may find, in no order. An index that can't be changed reads all its rows for it."""
+        """The labels that a search may find, in no order."""
         size = c_int64(0)
         while True:
             out = np.empty(size.value, np.uint64)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from shale import _arrays, _native
 from shale._arrays import F32, U64
-from shale._base import MAX_THREADS, Path, Results, cores, space_and_dim
+from shale._base import MAX_THREADS, Path, Results, Tunable
 
 
 class _Rows(NamedTuple):
@@ -66,17 +66,14 @@ def _codes(pq_codes: Any, codebooks: Any, subvectors: int, centroids: int, width
     return _Codes(np.ascontiguousarray(codes), books, order)
 
 
-class ShardedIndex(_native.Owner):
+class ShardedIndex(Tunable):
     """A directory of graphs of hnswlib-mmap, one a shard, over vectors that the caller holds, in memory or in a mapped file.
 
     ``space`` is ``"l2"``, ``"ip"`` or ``"cosine"``, ``dim`` the number of values a vector.
     """
 
-    num_threads: int
-
     def __init__(self, space: str, dim: int) -> None:
-        self._space, self._dim = space_and_dim(space, dim)
-        self.num_threads = cores()
+        super().__init__(space, dim)
         self._ef = 50
         self._global = False
         self._shards = self._total = 0
@@ -87,31 +84,6 @@ class ShardedIndex(_native.Owner):
         return (
             f"<hnswlib.ShardedIndex(space='{self._space}', dim={self._dim}, shards={self._shards}, elements={self._total})>"
         )
-
-    @property
-    def space(self) -> str:
-        return self._space
-
-    @property
-    def dim(self) -> int:
-        return self._dim
-
-    @property
-    def ef(self) -> int:
-        """Candidates that a search keeps in each shard."""
-        return self._ef
-
-    @ef.setter
-    def ef(self, ef: int) -> None:
-        self.set_ef(ef)
-
-    def set_ef(self, ef: int) -> None:
-        """Sets the number of candidates that a search keeps in each shard."""
-        self._ef = _arrays.size(ef, "ef")
-
-    def set_num_threads(self, num_threads: int) -> None:
-        """Sets the number of threads of calls that don't say how many."""
-        self.num_threads = num_threads
 
     def get_total_elements(self) -> int:
         """The number of vectors."""
@@ -250,9 +222,7 @@ class ShardedIndex(_native.Owner):
         return labels, distances
 
     def _threads(self, num_threads: int) -> int:
-        if num_threads <= 0:
-            num_threads = self.num_threads if self.num_threads > 0 else cores()
-        return min(num_threads, MAX_THREADS)
+        return min(super()._threads(num_threads), MAX_THREADS)
 
     def _failure(self, status: int) -> Exception:
         if status == _native.CLOSED and not self._handle:

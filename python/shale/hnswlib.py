@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from shale import _arrays, _native, _state
 from shale._arrays import F32, U64
-from shale._base import MAX_THREADS, Base, Path, Results
+from shale._base import MAX_THREADS, Base, Path, Results, Tunable
 from shale._exact import BFIndex
 from shale._filters import Filter
 from shale._sharded import ShardedIndex
@@ -31,7 +31,7 @@ _ndarray, _query, _HEAD = np.ndarray, _native.query, _native.HEAD
 _DEFAULT_EF = 10
 
 
-class Index(Base):
+class Index(Base, Tunable):
     """A graph of vectors (HNSW).
 
     ``Index(space, dim)`` with ``space`` one of ``"l2"``, ``"ip"``, ``"cosine"`` and ``dim`` the number of values a vector;
@@ -75,23 +75,6 @@ class Index(Base):
         self._default_ef = self._ef = _DEFAULT_EF
         self._seed = 100
         self._ep_added = True
-
-    @property
-    def space(self) -> str:
-        return self._space
-
-    @property
-    def dim(self) -> int:
-        return self._dim
-
-    @property
-    def ef(self) -> int:
-        """Candidates that a search keeps: more find more of the true neighbours and take longer. Default 10."""
-        return self._ef
-
-    @ef.setter
-    def ef(self, ef: int) -> None:
-        self.set_ef(ef)
 
     @property
     def max_elements(self) -> int:
