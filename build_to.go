@@ -34,7 +34,7 @@ func BuildTo(ctx context.Context, src Source, path string, o ShardOptions) error
 	switch {
 	case err != nil:
 		return err
-	case plan.Shards > 1 || o.Blocks || o.Memory > 0 && plan.MemoryBytes > o.Memory:
+	case o.InSteps(plan):
 		return BuildShards(ctx, src, path, o)
 	}
 	x, err := buildOne(ctx, src, o)
@@ -43,6 +43,12 @@ func BuildTo(ctx context.Context, src Source, path string, o ShardOptions) error
 	}
 	defer x.Close()
 	return x.Save(ctx, path, SaveOptions{Replace: o.Replace})
+}
+
+// InSteps reports whether the options ask for what BuildShards makes in steps, given their plan: several shards, blocks, or one
+// shard that needs more memory than there may be.
+func (o *ShardOptions) InSteps(plan BuildPlan) bool {
+	return plan.Shards > 1 || o.Blocks || o.Memory > 0 && plan.MemoryBytes > o.Memory
 }
 
 // BuildFrom builds an index of the source's rows in memory; what the options leave open is decided by the rows. Of o it takes
@@ -73,7 +79,7 @@ func Settle(ctx context.Context, src Source, o *Options) (Suggestion, error) {
 	sample := Matrix{} // none where there is nothing to choose
 	var err error
 	if o.Storage == AutoStorage {
-		if sample, err = sampleOf(ctx, src, max(1, min(sampleRows, sampleBytes/(4*src.Dim())))); err != nil {
+		if sample, err = Sample(ctx, src, max(1, min(sampleRows, sampleBytes/(4*src.Dim())))); err != nil {
 			return Suggestion{}, err
 		}
 	}
@@ -108,12 +114,13 @@ func settleKeep(ctx context.Context, src Source, o *Options) error {
 	return nil
 }
 
-// sampleOf takes about n rows from places spread over the source, as float32.
-func sampleOf(ctx context.Context, src Source, n int) (Matrix, error) {
+// Sample takes n rows, or all if there are fewer, from places spread over the source, as float32. Of a source that lies in memory
+// it gives all, as they are.
+func Sample(ctx context.Context, src Source, n int) (Matrix, error) {
 	n = min(n, src.Rows())
 	dim := src.Dim()
 	if rows, ok := shard.InMemory(src); ok {
-		return rows, nil // Suggest takes few of them
+		return rows, nil
 	}
 	data := make([]float32, n*dim)
 	at := func(i int) int { return int(int64(i) * int64(src.Rows()) / int64(n)) }
@@ -142,7 +149,7 @@ func buildOne(ctx context.Context, src Source, o ShardOptions) (x *Index, err er
 		return Build(ctx, rows, o.Options)
 	}
 	if o.Storage == PQ { // the rows that are read first may be unlike the rest
-		sample, err := sampleOf(ctx, src, PQTraining)
+		sample, err := Sample(ctx, src, PQTraining)
 		if err == nil {
 			err = TrainPQ(ctx, sample, &o.Options, o.Training)
 		}

@@ -91,8 +91,8 @@ func fitting(m *manifest.Manifest, memory int64) int {
 }
 
 // PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound: everything; or links and codes, if rows are
-// then few reads a query; or codes alone, where links lie in blocks beside rows; or else the first shards, the others being mapped. It reads no more than the beginning of each
-// shard.
+// then few reads a query; or codes alone, where links lie in blocks beside rows; or else the first shards, the others being
+// mapped. It reads no more than the beginning of each shard.
 func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 	if memory <= 0 {
 		memory = math.MaxInt64

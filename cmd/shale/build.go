@@ -235,7 +235,7 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 		return nil, err
 	case f.divide.plan:
 		return nil, f.tellPlan(c, rows, plan, so)
-	case divided(plan, &so):
+	case so.InSteps(plan):
 		return r, f.buildShards(ctx, rows, so, r, c.ErrOrStderr())
 	}
 	return r, f.buildOne(ctx, rows, o, r, c.ErrOrStderr())

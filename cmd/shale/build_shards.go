@@ -64,12 +64,6 @@ func (f *shardFlags) options(c *cobra.Command, o shale.Options) (shale.ShardOpti
 	return so, atLeast(c, "centroids", f.centroids, 1)
 }
 
-// divided reports whether the flags ask for what a build in steps makes: several shards, blocks, or one shard that needs more
-// memory than there may be.
-func divided(plan shale.BuildPlan, o *shale.ShardOptions) bool {
-	return plan.Shards > 1 || o.Blocks || o.Memory > 0 && plan.MemoryBytes > o.Memory
-}
-
 // heapShare is the part of a build's memory that the Go heap should keep within: blocks of the input and garbage. The
 // index lies outside.
 const heapShare = 4
@@ -158,7 +152,7 @@ func (f *buildFlags) tellPlan(c *cobra.Command, src *rowFile, plan shale.BuildPl
 
 // estimate times a build of a few rows. A graph ten times as large takes about a third longer a row.
 func estimate(ctx context.Context, src *rowFile, plan shale.BuildPlan, o shale.Options) (float64, error) {
-	rows, err := src.sample(ctx, min(planSample, src.Rows()))
+	rows, err := shale.Sample(ctx, src, min(planSample, src.Rows()))
 	if err != nil {
 		return 0, err
 	}

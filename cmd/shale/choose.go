@@ -133,12 +133,12 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 func (f *tuneFlags) parts(c *cobra.Command, rows *rowFile) (sample, queries shale.Matrix, err error) {
 	if f.queries != "" {
 		if queries, err = readQueries(f.queries, rows.Dim()); err == nil {
-			sample, err = rows.sample(c.Context(), f.choose.sample)
+			sample, err = shale.Sample(c.Context(), rows, f.choose.sample)
 		}
 		return sample, queries, err
 	}
 	held := min(chooseQueries, rows.Rows()/10)
-	all, err := rows.sample(c.Context(), f.choose.sample+held)
+	all, err := shale.Sample(c.Context(), rows, f.choose.sample+held)
 	if err != nil {
 		return sample, queries, err
 	}

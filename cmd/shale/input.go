@@ -6,7 +6,6 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
-	"github.com/shale-search/shale/vector"
 )
 
 // rowFile is a file of vectors that is read block by block, more than once.
@@ -22,27 +21,6 @@ func openRows(path string) (*rowFile, error) {
 		return nil, err
 	}
 	return &rowFile{f, path}, nil
-}
-
-// sample reads about n rows from places spread over the file, as float32.
-func (f *rowFile) sample(ctx context.Context, n int) (shale.Matrix, error) {
-	n = min(n, f.Rows())
-	data := make([]float32, n*f.Dim())
-	taken := 0
-	err := f.Blocks(ctx, func(first int, rows shale.Matrix) error {
-		for ; taken < n; taken++ {
-			at := int(int64(taken)*int64(f.Rows())/int64(n)) - first
-			if at >= rows.Rows() {
-				break
-			}
-			rows.Decode(at, data[taken*f.Dim():(taken+1)*f.Dim()])
-		}
-		return nil
-	})
-	if err != nil {
-		return shale.Matrix{}, err
-	}
-	return vector.Of(data[:taken*f.Dim()], f.Dim())
 }
 
 // readQueries reads a file of vectors that must have dim values each.

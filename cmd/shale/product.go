@@ -44,7 +44,7 @@ func trainCodes(ctx context.Context, rows *rowFile, o *shale.Options, messages i
 	if o.Storage != shale.PQ {
 		return nil
 	}
-	sample, err := rows.sample(ctx, shale.PQTraining)
+	sample, err := shale.Sample(ctx, rows, shale.PQTraining)
 	if err != nil {
 		return err
 	}
