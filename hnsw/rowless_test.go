@@ -152,7 +152,9 @@ func TestCodesAloneWithFilters(t *testing.T) {
 	}
 	got, err = x.Search(q, 10, SearchOptions{Ef: 400})
 	must(t, err)
-	sameResults(t, got, want[5:15])
+	if found := hits(got, want[5:15]); found < 9 || hits(got, want[:5]) > 0 {
+		t.Errorf("%d of the 10 nearest that are left are found, and %d that are deleted", found, hits(got, want[:5]))
+	}
 }
 
 // TestVectorsOfCodesAlone: Vector gives about what was added, and so does an image.

@@ -169,6 +169,17 @@ func sameResults(t testing.TB, got, want []Neighbor) {
 	}
 }
 
+// sameNeighbors demands equal labels and distances equal up to rounding.
+func sameNeighbors(t testing.TB, got, want []Neighbor, tolerance float64) {
+	t.Helper()
+	sameDistances(t, got, want, tolerance)
+	for i := range got {
+		if got[i].Label != want[i].Label {
+			t.Fatalf("result %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
 // sameDistances demands distances equal up to rounding, place by place.
 func sameDistances(t testing.TB, got, want []Neighbor, tolerance float64) {
 	t.Helper()
