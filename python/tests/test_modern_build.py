@@ -55,7 +55,7 @@ def test_builds_of_arrays_mappings_and_files(rows, tmp_path, shards):
     for number, (name, vectors) in enumerate(inputs(rows, tmp_path)):
         with shale.build(vectors, tmp_path / f"index {number}", metric="l2", labels=labels, shards=shards) as index:
             assert index.info().shards == (shards or 1) and len(index) == 3000, name
-            assert recall(index.search(rows[:30], 5, ef=200).labels, want) > 0.97, name
+            assert recall(index.search(rows[:30], 5, ef=200, probes=shards).labels, want) > 0.97, name
 
 
 def test_an_index_of_shards_answers_and_cannot_be_changed(many, tmp_path):
