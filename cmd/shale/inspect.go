@@ -20,16 +20,23 @@ type inspectReport struct {
 
 func inspectCommand() *cobra.Command {
 	var asJSON bool
+	var memory string
+	var o shale.OpenOptions
 	c := &cobra.Command{
 		Use:     "inspect INDEX",
 		Short:   "Tell what an index holds",
 		Long:    `Inspect opens an index and tells its size, its parameters and the shape of its graph.`,
-		Example: "  shale inspect my.index\n  shale inspect index.bin --json",
+		Example: "  shale inspect my.index\n  shale inspect index.bin --json\n  shale inspect large.index --mmap",
 		Args:    indexArg,
 	}
+	c.Flags().StringVar(&memory, "memory", "", "keep within `SIZE`, as in 256MiB (default: all in memory)")
+	c.Flags().BoolVar(&o.Mapped, "mmap", false, "map the index and read its links only, unchecked")
 	jsonFlag(c, &asJSON)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		r, err := inspect(c, args[0])
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if o.Memory, err = parseSize(c, "memory", memory); err != nil {
+			return err
+		}
+		r, err := inspect(c, args[0], o)
 		if err != nil {
 			return err
 		}
@@ -41,8 +48,8 @@ func inspectCommand() *cobra.Command {
 	return c
 }
 
-func inspect(c *cobra.Command, path string) (*inspectReport, error) {
-	index, err := shale.Open(c.Context(), path, shale.OpenOptions{})
+func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport, error) {
+	index, err := shale.Open(c.Context(), path, o)
 	if err != nil {
 		return nil, explain(err, path)
 	}

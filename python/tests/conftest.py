@@ -1,7 +1,12 @@
+import signal
+
 import numpy as np
 import pytest
 
 from shale import hnswlib
+
+# What starts the tests in the background may have Ctrl-C ignored, and what they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DIM = 24
 
