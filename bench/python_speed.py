@@ -46,6 +46,8 @@ def main():
     parser.add_argument("--rows", type=int)
     parser.add_argument("-k", type=int, default=10)
     o = parser.parse_args()
+    if hnswlib.Index is shale.Index:
+        parser.error("hnswlib is Shale's stand-in here: pip uninstall shale-hnswlib, then pip install hnswlib==0.8.0")
     rows, queries = load(o.files)
     rows = rows[: o.rows]
     exact = shale.BFIndex(o.space, rows.shape[1])

@@ -5,6 +5,10 @@ package hnsw
 // nothing more.
 const lanes = 2
 
+// longEf is the ef from which a query takes several times as long as another goroutine takes to come, so that one should
+// rather be left to it than answered in turn.
+const longEf = 400
+
 // lane is a query under way.
 type lane struct {
 	s     *searcher // nil: no query is under way
@@ -16,7 +20,7 @@ type lane struct {
 func (b *batchSearch) inTurn(w *batchScratch, sum *batchSum) {
 	for busy := true; busy; {
 		busy = false
-		for i := range w.lanes {
+		for i := range w.lanes[:b.lanes] {
 			l := &w.lanes[i]
 			if l.s == nil && !b.start(l, w, sum) {
 				continue

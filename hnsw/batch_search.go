@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -96,7 +97,11 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 	if err := b.resolve(); err != nil {
 		return err
 	}
-	b.run(min(o.threads(), rows))
+	threads := min(o.threads(), rows)
+	if b.lanes = lanes; rows == threads && o.Ef >= longEf {
+		b.lanes = 1
+	}
+	crew.Run(threads, &b, (*batchSearch).work)
 	switch {
 	case b.err != nil:
 		return fmt.Errorf("query %d: %w", b.failedRow, b.err)
@@ -140,6 +145,7 @@ type batchSearch struct {
 	k       int
 	o       BatchSearchOptions
 	out     *Results
+	lanes   int // queries that a goroutine answers in turn
 	next    atomic.Int64
 	failed  atomic.Bool
 
@@ -183,18 +189,6 @@ func (b *batchSearch) resolve() (err error) {
 		b.o.Filter, err = b.r.resolved(b.o.Filter)
 	}
 	return err
-}
-
-func (b *batchSearch) run(threads int) {
-	if threads <= 1 {
-		b.work()
-		return
-	}
-	var wg sync.WaitGroup
-	for range threads {
-		wg.Go(b.work)
-	}
-	wg.Wait()
 }
 
 // work answers rows until there are none left. They are handed out in order and those begun are always answered, so those

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -56,7 +57,7 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 	if x.shardByShard(rows, &o) {
 		newRounds(b, threads).run()
 	} else {
-		together(threads, func(int) { b.work() })
+		crew.Run(threads, b, (*batch).work)
 	}
 	switch {
 	case b.err != nil:
