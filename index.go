@@ -166,19 +166,25 @@ func (x *Index) nextLabels(n int) ([]uint64, error) {
 	return labels, nil
 }
 
+// Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
+// are deleted all the same.
+func (x *Index) Delete(labels ...uint64) error { return x.mark(labels, (*hnsw.Index).Delete) }
+
+// Undelete lets searches find labels again that Delete has made them pass over, until others have taken their places.
+// Those that are unknown or not deleted are told in the error; the others come back all the same.
+func (x *Index) Undelete(labels ...uint64) error { return x.mark(labels, (*hnsw.Index).Undelete) }
+
 // maxTold is the number of labels that an error of Delete names.
 const maxTold = 10
 
-// Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
-// are deleted all the same.
-func (x *Index) Delete(labels ...uint64) error {
+func (x *Index) mark(labels []uint64, one func(*hnsw.Index, uint64) error) error {
 	if x.graph == nil {
 		return ErrReadOnly
 	}
 	var errs []error
 	failed := 0
 	for _, l := range labels {
-		if err := x.graph.Delete(l); err != nil {
+		if err := one(x.graph, l); err != nil {
 			if failed++; failed <= maxTold {
 				errs = append(errs, err)
 			}

@@ -50,9 +50,10 @@ func FilterLabels(labels ...uint64) *Filter { return FilterBitmap(roaring64.Bitm
 
 // Errors that a caller can act on. They come wrapped: test with errors.Is.
 var (
-	ErrClosed    = hnsw.ErrClosed
-	ErrDim       = vector.ErrDim
-	ErrLabel     = hnsw.ErrLabel
-	ErrDeleted   = hnsw.ErrDeleted
-	ErrNotFinite = hnsw.ErrNotFinite
+	ErrClosed     = hnsw.ErrClosed
+	ErrDim        = vector.ErrDim
+	ErrLabel      = hnsw.ErrLabel
+	ErrDeleted    = hnsw.ErrDeleted
+	ErrNotDeleted = hnsw.ErrNotDeleted
+	ErrNotFinite  = hnsw.ErrNotFinite
 )

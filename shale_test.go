@@ -230,6 +230,9 @@ func TestDeleteTellsOfAFewLabels(t *testing.T) {
 	if x.Len() != 4 {
 		t.Fatalf("%d rows", x.Len())
 	}
+	if err := x.Undelete(0, 3); !errors.Is(err, shale.ErrNotDeleted) || x.Len() != 5 {
+		t.Fatalf("%d rows after %v", x.Len(), err)
+	}
 }
 
 func TestDamagedManifest(t *testing.T) {

@@ -45,6 +45,12 @@ EXPORT int32_t shale_index_delete(int64_t index, const uint64_t *labels, int64_t
 	return goIndexDelete(index, (void *)labels, count);
 }
 
+EXPORT int32_t shale_index_undelete(int64_t index, const uint64_t *labels, int64_t count)
+{
+	ENTER;
+	return goIndexUndelete(index, (void *)labels, count);
+}
+
 EXPORT int32_t shale_index_find(const struct shale_index_query *query, int64_t *job)
 {
 	ENTER;

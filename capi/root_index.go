@@ -155,6 +155,17 @@ func goIndexDelete(h C.int64_t, labels *C.uint64_t, count C.int64_t) status {
 	})
 }
 
+//export goIndexUndelete
+func goIndexUndelete(h C.int64_t, labels *C.uint64_t, count C.int64_t) status {
+	return rootDo(func() error {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		return x.Undelete(view[uint64](ptr(labels), count)...)
+	})
+}
+
 //export goIndexLabels
 func goIndexLabels(h C.int64_t, out *C.uint64_t, count *C.int64_t) status {
 	return rootDo(func() error {

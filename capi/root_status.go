@@ -27,6 +27,7 @@ var rootMeanings = []struct {
 	{hnsw.ErrClosed, C.SHALE_CLOSED},
 	{hnsw.ErrLabel, C.SHALE_NO_LABEL},
 	{hnsw.ErrDeleted, C.SHALE_NO_LABEL},
+	{hnsw.ErrNotDeleted, C.SHALE_NO_LABEL},
 	{hnsw.ErrNotFinite, C.SHALE_VALUE},
 	{vector.ErrDim, C.SHALE_VALUE},
 	{shale.ErrReadOnly, C.SHALE_READ_ONLY},

@@ -6,16 +6,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
 )
 
-// changeReport tells what add and delete did.
+// changeReport tells what add, delete and undelete did.
 type changeReport struct {
 	Index     string  `json:"index"`
 	Added     int     `json:"added"`   // new labels
 	Updated   int     `json:"updated"` // labels that were there and got new vectors
 	Deleted   int     `json:"deleted"` // labels marked deleted
-	Missing   int     `json:"missing"` // labels to delete that weren't there
+	Restored  int     `json:"undeleted"`
+	Missing   int     `json:"missing"` // labels to delete or undelete that weren't there, or were so already
 	Rows      int     `json:"rows"`    // now, those deleted included
 	Gone      int     `json:"rows_deleted"`
 	Seconds   float64 `json:"seconds"` // without reading and writing files
@@ -100,60 +100,5 @@ func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFil
 	}
 	r.Added = index.Graph().Len() - before
 	r.Updated = rows.Rows() - r.Added
-	return r.save(c, index)
-}
-
-func deleteCommand() *cobra.Command {
-	var where indexFlags
-	var labelFile string
-	var ignoreMissing, asJSON bool
-	c := &cobra.Command{
-		Use:   "delete INDEX --labels FILE",
-		Short: "Delete vectors by label",
-		Long: `Delete marks labels deleted: searches no longer return them. Their vectors stay in the graph, since
-searches pass through them, until a new build. Where a label isn't in the index, or is deleted
-already, nothing is changed, unless --ignore-missing is given.`,
-		Example: `  shale delete my.index --labels outdated.txt
-  shale delete my.index --labels outdated.npy --ignore-missing`,
-		Args: indexArg,
-	}
-	c.Flags().StringVar(&labelFile, "labels", "", "read the labels from `FILE`: .npy or text, one label a line")
-	c.Flags().BoolVar(&ignoreMissing, "ignore-missing", false, "pass over labels that aren't there")
-	where.add(c)
-	jsonFlag(c, &asJSON)
-	required(c, "labels")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		index, err := where.openToChange(c, args[0])
-		if err != nil {
-			return err
-		}
-		defer index.Close()
-		r := &changeReport{Index: args[0]}
-		if err := r.delete(c, index, labelFile, ignoreMissing); err != nil {
-			return err
-		}
-		if asJSON {
-			return printJSON(c.OutOrStdout(), r)
-		}
-		p := &printer{w: c.OutOrStdout()}
-		p.printf("%s: %s labels deleted, %s were not there; it holds %s vectors, %s of them deleted\n",
-			r.Index, count(r.Deleted), count(r.Missing), count(r.Rows), count(r.Gone))
-		return p.err
-	}
-	return c
-}
-
-func (r *changeReport) delete(c *cobra.Command, index *shale.Index, labelFile string, ignoreMissing bool) error {
-	labels, err := dataset.ReadLabels(labelFile)
-	if err != nil {
-		return err
-	}
-	before := index.Len()
-	r.Seconds, err = timed(func() error { return index.Delete(labels...) })
-	if err != nil && !ignoreMissing {
-		return fmt.Errorf("nothing was deleted (--ignore-missing passes over such labels):\n%w", err)
-	}
-	r.Deleted = before - index.Len()
-	r.Missing = len(labels) - r.Deleted
 	return r.save(c, index)
 }

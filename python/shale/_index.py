@@ -178,6 +178,19 @@ class Index(_native.Owner):
         array = _vectors.labels(labels)
         self._attempt(lambda handle: _native.lib.index_delete(handle, _native.at(array), array.size))
 
+    def undelete(self, labels: npt.ArrayLike) -> None:
+        """Lets searches find deleted vectors again.
+
+        Args:
+            labels: one, or many.
+
+        Raises:
+            KeyError: some aren't there, or aren't deleted; those that are, come back all the same.
+            ReadOnlyError: the index can't be changed.
+        """
+        array = _vectors.labels(labels)
+        self._attempt(lambda handle: _native.lib.index_undelete(handle, _native.at(array), array.size))
+
     def vectors(self, labels: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """The vectors of labels, as the index keeps them: of length 1 if the metric is cosine.
 

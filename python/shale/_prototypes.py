@@ -13,6 +13,7 @@ ROOT = {
     "index_plan": None,
     "index_add": (c_int64, _bytes, c_int32, c_int64, c_int64, _bytes, c_int32, c_int64, c_int64, _out),
     "index_delete": (c_int64, _bytes, c_int64),
+    "index_undelete": (c_int64, _bytes, c_int64),
     "index_find": None,
     "index_labels": (c_int64, _bytes, _out),
     "index_vectors": (c_int64, _bytes, c_int64, _bytes),

@@ -95,6 +95,13 @@ def test_deleted_vectors_are_not_found(index, rows):
     with pytest.raises(KeyError):
         index.delete(1)
     assert 1 not in index.labels()
+    index.undelete([1, 4])
+    assert len(index) == 1501 and index.search(rows[4], 1).labels.tolist() == [4]
+    with pytest.raises(KeyError, match="not deleted"):
+        index.undelete([1, 6])
+    with pytest.raises(KeyError, match="5000"):
+        index.undelete(5000)
+    assert {1, 4, 6} <= set(index.labels().tolist()) and len(index) == 1502
 
 
 def filters():
@@ -202,6 +209,7 @@ def test_a_closed_index_says_so(rows):
         lambda: index.search(rows[0]),
         lambda: index.add(rows),
         lambda: index.delete(1),
+        lambda: index.undelete(1),
         lambda: len(index),
         index.labels,
         index.info,
