@@ -67,10 +67,8 @@ int32_t shale_index_plan(const struct shale_source *source, const char *options,
  * which are written to labels. */
 int32_t shale_index_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, uint64_t *labels,
 	int32_t assign, int64_t threads, int64_t progress, int64_t *job);
-/* Deletes labels; with SHALE_NO_LABEL those that are there are deleted all the same. */
-int32_t shale_index_delete(int64_t index, const uint64_t *labels, int64_t count);
-/* Brings deleted labels back; with SHALE_NO_LABEL those that are deleted come back all the same. */
-int32_t shale_index_undelete(int64_t index, const uint64_t *labels, int64_t count);
+/* Deletes labels, or brings deleted ones back; with SHALE_NO_LABEL those for which it can be done are changed all the same. */
+int32_t shale_index_mark(int64_t index, const uint64_t *labels, int64_t count, int32_t deleted);
 int32_t shale_index_find(const struct shale_index_query *query, int64_t *job);
 /* All labels that a search may find. count: in, the room there is; out, the number of labels, which may be more. */
 int32_t shale_index_labels(int64_t index, uint64_t *labels, int64_t *count);

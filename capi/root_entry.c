@@ -39,16 +39,10 @@ EXPORT int32_t shale_index_add(int64_t index, const void *rows, int32_t type, in
 	return goIndexAdd(index, (void *)rows, type, count, dim, labels, assign, threads, progress, job);
 }
 
-EXPORT int32_t shale_index_delete(int64_t index, const uint64_t *labels, int64_t count)
+EXPORT int32_t shale_index_mark(int64_t index, const uint64_t *labels, int64_t count, int32_t deleted)
 {
 	ENTER;
-	return goIndexDelete(index, (void *)labels, count);
-}
-
-EXPORT int32_t shale_index_undelete(int64_t index, const uint64_t *labels, int64_t count)
-{
-	ENTER;
-	return goIndexUndelete(index, (void *)labels, count);
+	return goIndexMark(index, (void *)labels, count, deleted);
 }
 
 EXPORT int32_t shale_index_find(const struct shale_index_query *query, int64_t *job)

@@ -144,23 +144,15 @@ func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.in
 	})
 }
 
-//export goIndexDelete
-func goIndexDelete(h C.int64_t, labels *C.uint64_t, count C.int64_t) status {
+//export goIndexMark
+func goIndexMark(h C.int64_t, labels *C.uint64_t, count C.int64_t, deleted C.int32_t) status {
 	return rootDo(func() error {
 		x, err := object[*rootIndex](h)
 		if err != nil {
 			return err
 		}
-		return x.Delete(view[uint64](ptr(labels), count)...)
-	})
-}
-
-//export goIndexUndelete
-func goIndexUndelete(h C.int64_t, labels *C.uint64_t, count C.int64_t) status {
-	return rootDo(func() error {
-		x, err := object[*rootIndex](h)
-		if err != nil {
-			return err
+		if deleted != 0 {
+			return x.Delete(view[uint64](ptr(labels), count)...)
 		}
 		return x.Undelete(view[uint64](ptr(labels), count)...)
 	})

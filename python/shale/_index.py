@@ -175,8 +175,7 @@ class Index(_native.Owner):
             KeyError: some aren't there; those that are, are deleted all the same.
             ReadOnlyError: the index can't be changed.
         """
-        array = _vectors.labels(labels)
-        self._attempt(lambda handle: _native.lib.index_delete(handle, _native.at(array), array.size))
+        self._mark(labels, deleted=True)
 
     def undelete(self, labels: npt.ArrayLike) -> None:
         """Lets searches find deleted vectors again.
@@ -188,8 +187,11 @@ class Index(_native.Owner):
             KeyError: some aren't there, or aren't deleted; those that are, come back all the same.
             ReadOnlyError: the index can't be changed.
         """
+        self._mark(labels, deleted=False)
+
+    def _mark(self, labels: npt.ArrayLike, *, deleted: bool) -> None:
         array = _vectors.labels(labels)
-        self._attempt(lambda handle: _native.lib.index_undelete(handle, _native.at(array), array.size))
+        self._attempt(lambda handle: _native.lib.index_mark(handle, _native.at(array), array.size, deleted))
 
     def vectors(self, labels: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """The vectors of labels, as the index keeps them: of length 1 if the metric is cosine.
