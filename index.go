@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/fewerrors"
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -174,26 +175,15 @@ func (x *Index) Delete(labels ...uint64) error { return x.mark(labels, (*hnsw.In
 // Those that are unknown or not deleted are told in the error; the others come back all the same.
 func (x *Index) Undelete(labels ...uint64) error { return x.mark(labels, (*hnsw.Index).Undelete) }
 
-// maxTold is the number of labels that an error of Delete names.
-const maxTold = 10
-
 func (x *Index) mark(labels []uint64, one func(*hnsw.Index, uint64) error) error {
 	if x.graph == nil {
 		return ErrReadOnly
 	}
-	var errs []error
-	failed := 0
+	var failed fewerrors.List
 	for _, l := range labels {
-		if err := one(x.graph, l); err != nil {
-			if failed++; failed <= maxTold {
-				errs = append(errs, err)
-			}
-		}
+		failed.Add(one(x.graph, l))
 	}
-	if failed > maxTold {
-		errs = append(errs, fmt.Errorf("and %d more", failed-maxTold))
-	}
-	return errors.Join(errs...)
+	return failed.Err()
 }
 
 // engine is what both kinds of index have.

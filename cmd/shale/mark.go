@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/fewerrors"
 )
 
 // marking is what delete and undelete share.
@@ -100,21 +101,18 @@ func (m *marking) change(c *cobra.Command, index *shale.Index, r *changeReport) 
 
 // markAll marks labels and gives those that were marked. Where some can't be and aren't to be passed over none is: a live
 // file has changed by then.
-func (m *marking) markAll(index *shale.Index, labels []uint64) (marked []uint64, first error) {
-	failed := 0
+func (m *marking) markAll(index *shale.Index, labels []uint64) (marked []uint64, err error) {
+	var failed fewerrors.List
 	for _, l := range labels {
 		err := m.mark(index, l)
 		if err == nil {
 			marked = append(marked, l)
-			continue
 		}
-		if failed++; failed == 1 {
-			first = err
-		}
+		failed.Add(err)
 	}
-	if first == nil || m.ignoreMissing {
+	if failed.Len() == 0 || m.ignoreMissing {
 		return marked, nil
 	}
-	first = fmt.Errorf("nothing was %s (--ignore-missing passes over such labels, %d here): %w", m.done, failed, first)
-	return nil, errors.Join(first, m.unmark(index, marked...))
+	err = fmt.Errorf("nothing was %s (--ignore-missing passes over such labels, %d here): %w", m.done, failed.Len(), failed.Err())
+	return nil, errors.Join(err, m.unmark(index, marked...))
 }

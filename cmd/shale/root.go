@@ -41,8 +41,8 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), searchCommand(), groundtruthCommand(), evalCommand(), tuneCommand(),
-		inspectCommand(), verifyCommand(), convertCommand(), demoCommand(),
+		buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), searchCommand(), groundtruthCommand(), evalCommand(),
+		tuneCommand(), inspectCommand(), verifyCommand(), convertCommand(), demoCommand(),
 	)
 	cobra.EnableCommandSorting = false
 	for _, c := range root.Commands() {
