@@ -182,6 +182,7 @@ narrow_end:
 	JMP       done
 
 one:
+	VPXOR     Y1, Y1, Y1
 	MOVBLSX   (CX)(BX*1), SI
 	VMOVD     SI, X1
 	VCVTDQ2PS X1, X1

@@ -78,12 +78,13 @@ pair_narrow_end:
 	JMP         pair_sum
 
 pair_scalar:
-	VMOVSS      (AX)(BX*4), X7
+	VPXOR       Y0, Y0, Y0
+	VMOVSS      (AX)(BX*4), X0
 	MOVWLZX     (CX)(BX*2), SI
-	VMOVD       SI, X0
-	VCVTPH2PS   X0, Y0
-	VSUBPS      Y0, Y7, Y0
-	VFMADD231PS Y0, Y0, Y1
+	VMOVD       SI, X2
+	VCVTPH2PS   X2, Y2
+	VSUBPS      Y2, Y0, Y2
+	VFMADD231PS Y2, Y2, Y1
 	INCQ        BX
 	CMPQ        BX, DX
 	JLT         pair_scalar
@@ -297,27 +298,28 @@ group_narrow_end:
 	JMP         group_sum
 
 group_scalar:
-	VMOVSS      (AX)(R13*4), X11
+	VPXOR       Y5, Y5, Y5
+	VMOVSS      (AX)(R13*4), X5
 	MOVWLZX     (R9)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VSUBPS      Y5, Y11, Y5
-	VFMADD231PS Y5, Y5, Y1
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VSUBPS      Y6, Y5, Y6
+	VFMADD231PS Y6, Y6, Y1
 	MOVWLZX     (R10)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VSUBPS      Y5, Y11, Y5
-	VFMADD231PS Y5, Y5, Y2
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VSUBPS      Y6, Y5, Y6
+	VFMADD231PS Y6, Y6, Y2
 	MOVWLZX     (R11)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VSUBPS      Y5, Y11, Y5
-	VFMADD231PS Y5, Y5, Y3
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VSUBPS      Y6, Y5, Y6
+	VFMADD231PS Y6, Y6, Y3
 	MOVWLZX     (R12)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VSUBPS      Y5, Y11, Y5
-	VFMADD231PS Y5, Y5, Y4
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VSUBPS      Y6, Y5, Y6
+	VFMADD231PS Y6, Y6, Y4
 	INCQ        R13
 	CMPQ        R13, CX
 	JLT         group_scalar
@@ -411,12 +413,13 @@ one_narrow_end:
 	JMP         one_sum
 
 one_scalar:
-	VMOVSS      (AX)(R8*4), X11
+	VPXOR       Y2, Y2, Y2
+	VMOVSS      (AX)(R8*4), X2
 	MOVWLZX     (DI)(R8*2), R9
-	VMOVD       R9, X2
-	VCVTPH2PS   X2, Y2
-	VSUBPS      Y2, Y11, Y2
-	VFMADD231PS Y2, Y2, Y1
+	VMOVD       R9, X3
+	VCVTPH2PS   X3, Y3
+	VSUBPS      Y3, Y2, Y3
+	VFMADD231PS Y3, Y3, Y1
 	INCQ        R8
 	CMPQ        R8, CX
 	JLT         one_scalar
@@ -506,11 +509,12 @@ pair_narrow_end:
 	JMP         pair_sum
 
 pair_scalar:
-	VMOVSS      (AX)(BX*4), X7
+	VPXOR       Y0, Y0, Y0
+	VMOVSS      (AX)(BX*4), X0
 	MOVWLZX     (CX)(BX*2), SI
-	VMOVD       SI, X0
-	VCVTPH2PS   X0, Y0
-	VFMADD231PS Y0, Y7, Y1
+	VMOVD       SI, X2
+	VCVTPH2PS   X2, Y2
+	VFMADD231PS Y2, Y0, Y1
 	INCQ        BX
 	CMPQ        BX, DX
 	JLT         pair_scalar
@@ -694,23 +698,24 @@ group_narrow_end:
 	JMP         group_sum
 
 group_scalar:
-	VMOVSS      (AX)(R13*4), X11
+	VPXOR       Y5, Y5, Y5
+	VMOVSS      (AX)(R13*4), X5
 	MOVWLZX     (R9)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y5, Y11, Y1
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VFMADD231PS Y6, Y5, Y1
 	MOVWLZX     (R10)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y5, Y11, Y2
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VFMADD231PS Y6, Y5, Y2
 	MOVWLZX     (R11)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y5, Y11, Y3
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VFMADD231PS Y6, Y5, Y3
 	MOVWLZX     (R12)(R13*2), R14
-	VMOVD       R14, X5
-	VCVTPH2PS   X5, Y5
-	VFMADD231PS Y5, Y11, Y4
+	VMOVD       R14, X6
+	VCVTPH2PS   X6, Y6
+	VFMADD231PS Y6, Y5, Y4
 	INCQ        R13
 	CMPQ        R13, CX
 	JLT         group_scalar
@@ -802,11 +807,12 @@ one_narrow_end:
 	JMP         one_sum
 
 one_scalar:
-	VMOVSS      (AX)(R8*4), X11
+	VPXOR       Y2, Y2, Y2
+	VMOVSS      (AX)(R8*4), X2
 	MOVWLZX     (DI)(R8*2), R9
-	VMOVD       R9, X2
-	VCVTPH2PS   X2, Y2
-	VFMADD231PS Y2, Y11, Y1
+	VMOVD       R9, X3
+	VCVTPH2PS   X3, Y3
+	VFMADD231PS Y3, Y2, Y1
 	INCQ        R8
 	CMPQ        R8, CX
 	JLT         one_scalar

@@ -93,13 +93,15 @@ pair_narrow_end:
 	JMP         pair_sum
 
 pair_scalar:
-	VMOVSS      (AX)(BX*4), X8
+	VPXOR       Y0, Y0, Y0
+	VMOVSS      (AX)(BX*4), X0
+	VPXOR       Y3, Y3, Y3
 	MOVBLSX     (CX)(BX*1), SI
-	VMOVD       SI, X9
-	VCVTDQ2PS   X9, X9
-	VMULSS      X1, X9, X9
-	VSUBPS      Y9, Y8, Y9
-	VFMADD231PS Y9, Y9, Y2
+	VMOVD       SI, X3
+	VCVTDQ2PS   X3, X3
+	VMULSS      X1, X3, X3
+	VSUBPS      Y3, Y0, Y3
+	VFMADD231PS Y3, Y3, Y2
 	INCQ        BX
 	CMPQ        BX, DX
 	JLT         pair_scalar
@@ -351,31 +353,36 @@ group_narrow_end:
 	JMP         group_sum
 
 group_scalar:
-	VMOVSS      (AX)(R13*4), X15
+	VPXOR       Y9, Y9, Y9
+	VMOVSS      (AX)(R13*4), X9
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R9)(R13*1), R14
-	VMOVD       R14, X16
-	VCVTDQ2PS   X16, X16
-	VMULSS      X1, X16, X16
-	VSUBPS      Y16, Y15, Y16
-	VFMADD231PS Y16, Y16, Y5
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X1, X10, X10
+	VSUBPS      Y10, Y9, Y10
+	VFMADD231PS Y10, Y10, Y5
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R10)(R13*1), R14
-	VMOVD       R14, X17
-	VCVTDQ2PS   X17, X17
-	VMULSS      X2, X17, X17
-	VSUBPS      Y17, Y15, Y17
-	VFMADD231PS Y17, Y17, Y6
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X2, X10, X10
+	VSUBPS      Y10, Y9, Y10
+	VFMADD231PS Y10, Y10, Y6
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R11)(R13*1), R14
-	VMOVD       R14, X18
-	VCVTDQ2PS   X18, X18
-	VMULSS      X3, X18, X18
-	VSUBPS      Y18, Y15, Y18
-	VFMADD231PS Y18, Y18, Y7
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X3, X10, X10
+	VSUBPS      Y10, Y9, Y10
+	VFMADD231PS Y10, Y10, Y7
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R12)(R13*1), R14
-	VMOVD       R14, X19
-	VCVTDQ2PS   X19, X19
-	VMULSS      X4, X19, X19
-	VSUBPS      Y19, Y15, Y19
-	VFMADD231PS Y19, Y19, Y8
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X4, X10, X10
+	VSUBPS      Y10, Y9, Y10
+	VFMADD231PS Y10, Y10, Y8
 	INCQ        R13
 	CMPQ        R13, CX
 	JLT         group_scalar
@@ -484,13 +491,15 @@ one_narrow_end:
 	JMP         one_sum
 
 one_scalar:
-	VMOVSS      (AX)(R8*4), X15
+	VPXOR       Y3, Y3, Y3
+	VMOVSS      (AX)(R8*4), X3
+	VPXOR       Y4, Y4, Y4
 	MOVBLSX     (DI)(R8*1), R9
-	VMOVD       R9, X20
-	VCVTDQ2PS   X20, X20
-	VMULSS      X1, X20, X20
-	VSUBPS      Y20, Y15, Y20
-	VFMADD231PS Y20, Y20, Y2
+	VMOVD       R9, X4
+	VCVTDQ2PS   X4, X4
+	VMULSS      X1, X4, X4
+	VSUBPS      Y4, Y3, Y4
+	VFMADD231PS Y4, Y4, Y2
 	INCQ        R8
 	CMPQ        R8, CX
 	JLT         one_scalar
@@ -595,12 +604,14 @@ pair_narrow_end:
 	JMP         pair_sum
 
 pair_scalar:
-	VMOVSS      (AX)(BX*4), X8
+	VPXOR       Y0, Y0, Y0
+	VMOVSS      (AX)(BX*4), X0
+	VPXOR       Y3, Y3, Y3
 	MOVBLSX     (CX)(BX*1), SI
-	VMOVD       SI, X9
-	VCVTDQ2PS   X9, X9
-	VMULSS      X1, X9, X9
-	VFMADD231PS Y9, Y8, Y2
+	VMOVD       SI, X3
+	VCVTDQ2PS   X3, X3
+	VMULSS      X1, X3, X3
+	VFMADD231PS Y3, Y0, Y2
 	INCQ        BX
 	CMPQ        BX, DX
 	JLT         pair_scalar
@@ -822,27 +833,32 @@ group_narrow_end:
 	JMP         group_sum
 
 group_scalar:
-	VMOVSS      (AX)(R13*4), X15
+	VPXOR       Y9, Y9, Y9
+	VMOVSS      (AX)(R13*4), X9
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R9)(R13*1), R14
-	VMOVD       R14, X16
-	VCVTDQ2PS   X16, X16
-	VMULSS      X1, X16, X16
-	VFMADD231PS Y16, Y15, Y5
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X1, X10, X10
+	VFMADD231PS Y10, Y9, Y5
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R10)(R13*1), R14
-	VMOVD       R14, X16
-	VCVTDQ2PS   X16, X16
-	VMULSS      X2, X16, X16
-	VFMADD231PS Y16, Y15, Y6
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X2, X10, X10
+	VFMADD231PS Y10, Y9, Y6
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R11)(R13*1), R14
-	VMOVD       R14, X16
-	VCVTDQ2PS   X16, X16
-	VMULSS      X3, X16, X16
-	VFMADD231PS Y16, Y15, Y7
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X3, X10, X10
+	VFMADD231PS Y10, Y9, Y7
+	VPXOR       Y10, Y10, Y10
 	MOVBLSX     (R12)(R13*1), R14
-	VMOVD       R14, X16
-	VCVTDQ2PS   X16, X16
-	VMULSS      X4, X16, X16
-	VFMADD231PS Y16, Y15, Y8
+	VMOVD       R14, X10
+	VCVTDQ2PS   X10, X10
+	VMULSS      X4, X10, X10
+	VFMADD231PS Y10, Y9, Y8
 	INCQ        R13
 	CMPQ        R13, CX
 	JLT         group_scalar
@@ -949,12 +965,14 @@ one_narrow_end:
 	JMP         one_sum
 
 one_scalar:
-	VMOVSS      (AX)(R8*4), X15
+	VPXOR       Y3, Y3, Y3
+	VMOVSS      (AX)(R8*4), X3
+	VPXOR       Y4, Y4, Y4
 	MOVBLSX     (DI)(R8*1), R9
-	VMOVD       R9, X16
-	VCVTDQ2PS   X16, X16
-	VMULSS      X1, X16, X16
-	VFMADD231PS Y16, Y15, Y2
+	VMOVD       R9, X4
+	VCVTDQ2PS   X4, X4
+	VMULSS      X1, X4, X4
+	VFMADD231PS Y4, Y3, Y2
 	INCQ        R8
 	CMPQ        R8, CX
 	JLT         one_scalar

@@ -54,7 +54,7 @@ func (f float16s) tail(m metric, label string, c chunk, dim reg.Register, k cons
 			accumulate(m, q, row, sum)
 		}
 	}, func(c chunk) {
-		q := asm.YMM()
+		q := f.level.cleared()
 		asm.VMOVSS(c.q(4), q.AsX())
 		for i, sum := range sums {
 			bits, row := asm.GP32(), asm.YMM()

@@ -40,3 +40,11 @@ func (s isa) zero(v reg.VecVirtual) {
 		asm.VPXOR(v, v, v)
 	}
 }
+
+// cleared allocates a vector of zeros, for a value that fills only its first lanes. avo treats lanes that were never
+// written as live from the start of the function, and would keep a register for each such vector all through it.
+func (s isa) cleared() reg.VecVirtual {
+	v := s.vec()
+	s.zero(v)
+	return v
+}

@@ -60,6 +60,9 @@ func write(name string) error {
 	if err := pass.Compile.Execute(file); err != nil {
 		return err
 	}
+	if err := checkRegisters(file); err != nil {
+		return err
+	}
 	cfg := printer.Config{Name: "internal/simd/gen", Pkg: "simd"}
 	code, err := printer.NewGoAsm(cfg).Print(file)
 	if err != nil {

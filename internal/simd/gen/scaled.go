@@ -58,7 +58,7 @@ func (s scaledBytes) widenFirst(from operand.Mem, mask reg.Register, scale reg.V
 
 // widenOne is widen of a single byte, zeros in the other lanes.
 func (s scaledBytes) widenOne(from operand.Mem, scale reg.VecVirtual) reg.VecVirtual {
-	bits, v := asm.GP32(), asm.YMM()
+	bits, v := asm.GP32(), s.level.cleared()
 	asm.MOVBLSX(from, bits)
 	asm.VMOVD(bits, v.AsX())
 	asm.VCVTDQ2PS(v.AsX(), v.AsX())
@@ -99,7 +99,7 @@ func (s scaledBytes) tail(m metric, label string, c chunk, dim reg.Register, k c
 			accumulate(m, q, row, sum)
 		}
 	}, func(c chunk) {
-		q := asm.YMM()
+		q := s.level.cleared()
 		asm.VMOVSS(c.q(4), q.AsX())
 		for i, sum := range sums {
 			accumulate(m, q, s.widenOne(c.r(i, 1), k.scales[i]), sum)

@@ -107,7 +107,7 @@ func (w words) tail(m metric, label string, c chunk, dim reg.Register, k constan
 
 // one loads a single element into the first lane of 32 bits.
 func (w words) one(from operand.Mem) reg.VecVirtual {
-	bits, v := asm.GP32(), asm.YMM()
+	bits, v := asm.GP32(), w.level.cleared()
 	if w.signed {
 		asm.MOVBLSX(from, bits)
 	} else {
