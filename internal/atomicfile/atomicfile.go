@@ -22,8 +22,13 @@ type File struct {
 	path    string
 }
 
-// Create starts a file that will replace path on Commit. One of Commit and Abort must be called.
+// Create starts a file that will replace path on Commit; where path is a symbolic link, what it leads to, and the link stays.
+// Pipes and devices are refused, since a File is written out of order. One of Commit and Abort must be called.
 func Create(path string) (*File, error) {
+	path, err := fileTarget(path)
+	if err != nil {
+		return nil, fmt.Errorf("create %w", err)
+	}
 	// The temporary file lies beside the target: a rename across file systems isn't atomic.
 	p, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644))
 	if err != nil {
@@ -61,8 +66,16 @@ func (f *File) Abort() error {
 	return nil
 }
 
-// Write makes path hold what fill writes, buffered; where fill fails or panics, path stays as it was.
+// Write makes path hold what fill writes, buffered; where fill fails or panics, path stays as it was. A pipe or device is
+// written to.
 func Write(path string, fill func(io.Writer) error) (err error) {
+	stream, err := IsStream(path)
+	if err != nil {
+		return fmt.Errorf("write %w", err)
+	}
+	if stream {
+		return writeStream(path, fill)
+	}
 	f, err := Create(path)
 	if err != nil {
 		return err
