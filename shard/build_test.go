@@ -1,9 +1,12 @@
 package shard
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"math/rand/v2"
@@ -11,9 +14,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/filelock"
@@ -184,55 +187,85 @@ func TestReplacingAnIndexIsOneStep(t *testing.T) {
 	}
 }
 
-// TestBuildGoesOn is a build in a process of its own, which TestKilledBuildGoesOn kills.
+// TestBuildGoesOn is a build in a process of its own, which prints its progress and which TestKilledBuildGoesOn kills.
 func TestBuildGoesOn(t *testing.T) {
 	dir := os.Getenv("SHALE_TEST_BUILD")
 	if dir == "" {
 		t.Skip("part of TestKilledBuildGoesOn")
 	}
-	if err := Build(context.Background(), MatrixSource(clustered(12000, 24, 6), "rows"), dir, killedOptions); err != nil {
+	o := killedOptions
+	o.Progress = func(p Progress) { fmt.Printf("%s:%d\n", p.Step, p.Done) }
+	if err := Build(context.Background(), MatrixSource(clustered(12000, 24, 6), "rows"), dir, o); err != nil {
 		t.Fatal(err)
 	}
 }
 
 var killedOptions = BuildOptions{Config: codes2(vector.L2), Shards: 10, Copies: 2, Threads: 1}
 
+// buildUntil starts a build of dir in a process of its own and kills it once it reports at least done rows of a step. It
+// reports whether the build was killed; a build that ends before must have succeeded.
+func buildUntil(t *testing.T, dir, step string, done int) bool {
+	t.Helper()
+	c := exec.Command(os.Args[0], "-test.run=^TestBuildGoesOn$")
+	c.Env = append(os.Environ(), "SHALE_TEST_BUILD="+dir)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var printed bytes.Buffer
+	for lines := bufio.NewScanner(io.TeeReader(out, &printed)); lines.Scan(); {
+		name, n, _ := strings.Cut(lines.Text(), ":")
+		if rows, err := strconv.Atoi(n); err == nil && name == step && rows >= done {
+			_ = c.Process.Kill()
+			break
+		}
+	}
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil && c.ProcessState.ExitCode() >= 0 {
+		t.Fatalf("%v\n%s", err, printed.String())
+	}
+	return !c.ProcessState.Success()
+}
+
 func TestKilledBuildGoesOn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills processes for some seconds")
 	}
 	dir := filepath.Join(t.TempDir(), "index")
-	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
 	kills, most := 0, 0
-	for done := false; !done; {
-		c := exec.Command(os.Args[0], "-test.run=^TestBuildGoesOn$")
-		c.Env = append(os.Environ(), "SHALE_TEST_BUILD="+dir)
-		var out bytes.Buffer
-		c.Stdout, c.Stderr = &out, &out
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		timer := time.AfterFunc(time.Duration(100+rnd.IntN(900)+100*kills)*time.Millisecond, func() { _ = c.Process.Kill() })
-		err := c.Wait()
-		if done = timer.Stop(); done && err != nil {
-			t.Fatalf("%v\n%s", err, out.String())
-		}
-		if done = err == nil; done {
-			break
-		}
-		kills++
-		if m, err := manifest.Read(BuildDir(dir)); err == nil {
-			if n := len(m.Shards); n < most {
-				t.Errorf("%d shards are recorded, there were %d", n, most)
-			} else {
-				most = n
-			}
+	for _, at := range []struct {
+		step string
+		done int
+	}{
+		{"sampling", 1}, {"dividing", 0}, {"routing", 0}, {"reordering", 1}, {"reordering", 11000},
+		{"building shards", 1}, {"building shards", 3000}, {"building shards", 9000}, {"building shards", 14000},
+		{"building shards", 18000}, {"no more", 0},
+	} {
+		if buildUntil(t, dir, at.step, at.done) {
+			kills++
 		}
 		if _, err := os.Stat(dir); err == nil {
-			break // killed after the last step
+			break
+		}
+		m, err := manifest.Read(BuildDir(dir))
+		switch {
+		case err != nil && most > 0:
+			t.Fatalf("killed at %v: %v", at, err)
+		case err == nil && len(m.Shards) < most:
+			t.Errorf("killed at %v: %d shards are recorded, there were %d", at, len(m.Shards), most)
+		case err == nil:
+			most = len(m.Shards)
 		}
 	}
 	t.Logf("killed %d times", kills)
+	if kills < 6 || most < 5 {
+		t.Errorf("only %d builds were killed, the last with %d shards done", kills, most)
+	}
 	x := opened(t, dir, OpenOptions{})
 	if errs := x.CheckLabels(); x.Len() != 12000 || len(errs) > 0 {
 		t.Errorf("%d rows, %v", x.Len(), errs)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -152,7 +153,8 @@ func only(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// interrupt SIGNAL COMMAND… starts a command that must end with code 130 soon after the signal.
+// interrupt SIGNAL COMMAND… starts a command, sends it a signal once it is well at work, and checks that it ends with code
+// 130.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	path := ""
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
@@ -165,15 +167,29 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var messages bytes.Buffer
 	c.Stderr = &messages
 	ts.Check(c.Start())
-	time.Sleep(700 * time.Millisecond)
+	for cpuTime(ts, c.Process.Pid) < 300*time.Millisecond {
+		time.Sleep(5 * time.Millisecond)
+	}
 	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
 	ts.Check(c.Process.Signal(signals[args[0]]))
-	late := time.AfterFunc(20*time.Second, func() { _ = c.Process.Kill() })
+	late := time.AfterFunc(2*time.Minute, func() { _ = c.Process.Kill() })
 	defer late.Stop()
 	_ = c.Wait()
 	if code := c.ProcessState.ExitCode(); code != 130 {
 		ts.Fatalf("ended with %d, not 130: %s", code, messages.String())
 	}
+}
+
+// cpuTime returns the processor time that a process has used so far, as proc(5) counts it in hundredths of a second. It
+// tells how far the process is whatever else the machine does.
+func cpuTime(ts *testscript.TestScript, pid int) time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	ts.Check(err)
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if fields[0] == "Z" {
+		ts.Fatalf("the command ended before it was interrupted")
+	}
+	return time.Duration(number(ts, fields[11])+number(ts, fields[12])) * 10 * time.Millisecond
 }
 
 // damage FILE OFFSET flips the bits of one byte; an OFFSET from −1 down counts from the end.
