@@ -186,10 +186,14 @@ func (x *Index) mark(labels []uint64, one func(*hnsw.Index, uint64) error) error
 	return failed.Err()
 }
 
+// LargestLabel returns the largest label, those of deleted vectors included; ok is false where the index is empty.
+func (x *Index) LargestLabel() (label uint64, ok bool, err error) { return x.engine().LargestLabel() }
+
 // engine is what both kinds of index have.
 type engine interface {
 	Dim() int
 	Metric() Metric
+	LargestLabel() (label uint64, ok bool, err error)
 	Close() error
 }
 

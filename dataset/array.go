@@ -18,7 +18,7 @@ type array struct {
 }
 
 // openArray opens the array that a file holds. Of an npz it takes the member named, else the only one that wanted
-// accepts, else the first such.
+// accepts.
 func openArray(in *input, format, member string, wanted func(npyHeader) bool) (*array, error) {
 	if format == ".npz" {
 		return openMember(in, member, wanted)
@@ -53,22 +53,33 @@ func openMember(in *input, name string, wanted func(npyHeader) bool) (*array, er
 		return nil, in.caused(err, -1, "archive", "is no zip file that can be read")
 	}
 	var firstErr error
+	var found *array
+	var names []string // of all that would do
 	for _, f := range z.File {
 		key := strings.TrimSuffix(f.Name, ".npy")
 		if (name != "" && name != key && name != f.Name) || (name == "" && key == f.Name) {
 			continue
 		}
 		a, err := openZipped(in, f, key)
-		if err == nil && (name != "" || wanted(a.npyHeader)) {
-			return a, nil
-		}
-		if err == nil {
-			a.data.closer.(*memberCloser).member.Close()
-		} else if firstErr == nil {
+		switch {
+		case err != nil && firstErr == nil:
 			firstErr = err
+		case err != nil:
+		case found == nil && (name != "" || wanted(a.npyHeader)):
+			found, names = a, append(names, key)
+		default:
+			if name != "" || wanted(a.npyHeader) {
+				names = append(names, key)
+			}
+			a.closeMember()
 		}
 	}
 	switch {
+	case len(names) == 1:
+		return found, nil
+	case len(names) > 1:
+		found.closeMember()
+		return nil, in.ambiguous(name, names)
 	case firstErr != nil:
 		return nil, firstErr
 	case name != "":
@@ -77,15 +88,34 @@ func openMember(in *input, name string, wanted func(npyHeader) bool) (*array, er
 	return nil, in.bad(-1, "member", "no array is of the kind wanted: name one as %s:NAME, of %s", in.file, memberNames(z))
 }
 
+// ambiguous is the error of an archive in which several arrays would do.
+func (in *input) ambiguous(name string, names []string) error {
+	if name != "" {
+		return in.bad(-1, "member", "%d arrays are named %q: write the file again with a name for each", len(names), name)
+	}
+	return in.bad(-1, "member", "several arrays would do: name one as %s:NAME, of %s", in.file, listed(names))
+}
+
+// closeMember closes a member of an archive, and leaves the archive open.
+func (a *array) closeMember() {
+	if m, ok := a.data.closer.(*memberCloser); ok {
+		m.member.Close()
+	}
+}
+
 func memberNames(z *zip.Reader) string {
-	const shown = 8
 	var names []string
 	for _, f := range z.File {
-		if len(names) == shown {
-			names = append(names, "…")
-			break
-		}
 		names = append(names, strings.TrimSuffix(f.Name, ".npy"))
+	}
+	return listed(names)
+}
+
+// listed lists names, the first few where there are many.
+func listed(names []string) string {
+	const shown = 8
+	if len(names) > shown {
+		names = append(names[:shown:shown], "…")
 	}
 	return strings.Join(names, ", ")
 }
@@ -141,8 +171,8 @@ func openArrayRows(in *input, format, member string) (*stream, error) {
 		return nil, err
 	}
 	s, err := a.stream()
-	if err != nil && a.in == nil {
-		a.data.closer.(*memberCloser).member.Close()
+	if err != nil {
+		a.closeMember()
 	}
 	return s, err
 }

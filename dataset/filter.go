@@ -12,12 +12,20 @@ import (
 // ReadFilter reads a set of labels: an npy or npz of integers, one of booleans indexed by label, a Roaring bitmap
 // (.roaring, the portable format of 64 or of 32 bits), or text as ReadLabels takes it.
 func ReadFilter(path string) (*roaring64.Bitmap, error) {
-	set := roaring64.New()
+	set, _, err := ReadFilterOrMask(path)
+	return set, err
+}
+
+// ReadFilterOrMask is ReadFilter that also returns the length of an array of booleans, a mask, or −1 where the file lists
+// labels. A mask that is shorter or longer than the largest label asks for was made for other labels.
+func ReadFilterOrMask(path string) (set *roaring64.Bitmap, mask int64, err error) {
+	set, mask = roaring64.New(), -1
 	add := func(v uint64) { set.Add(v) }
-	err := withInput(path, func(in *input, format, member string) (err error) {
+	err = withInput(path, func(in *input, format, member string) (err error) {
 		switch {
 		case format == ".npy" || format == ".npz":
-			return in.arrayFilter(format, member, set)
+			mask, err = in.arrayFilter(format, member, set)
+			return err
 		case format == ".roaring":
 			set, err = in.roaring()
 			return err
@@ -27,29 +35,31 @@ func ReadFilter(path string) (*roaring64.Bitmap, error) {
 		return textLabels(in, add)
 	})
 	if err != nil {
-		return nil, err
+		return nil, -1, err
 	}
-	return set, nil
+	return set, mask, nil
 }
 
-// arrayFilter adds what an array holds: the labels, or the places of what is true.
-func (in *input) arrayFilter(format, member string, set *roaring64.Bitmap) error {
+// arrayFilter adds what an array holds: the labels, or the places of what is true. It returns the length of a mask, or −1.
+func (in *input) arrayFilter(format, member string, set *roaring64.Bitmap) (mask int64, err error) {
 	a, err := openArray(in, format, member, func(h npyHeader) bool {
 		return len(h.shape) == 1 && (h.dt.integer() || h.dt.kind == 'b')
 	})
 	if err != nil {
-		return err
+		return -1, err
 	}
 	if err := a.flat(); err != nil {
-		return err
+		return -1, err
 	}
 	switch {
 	case a.dt.kind == 'b':
-		return addTrue(a.ints(), set)
+		src := a.ints()
+		mask = src.left
+		return mask, addTrue(src, set)
 	case a.dt.integer():
-		return a.ints().labels(a.origin, func(v uint64) { set.Add(v) })
+		return -1, a.ints().labels(a.origin, func(v uint64) { set.Add(v) })
 	}
-	return a.bad(0, "descr", "elements are %s: want integers (labels) or booleans (one a label)", a.dt)
+	return -1, a.bad(0, "descr", "elements are %s: want integers (labels) or booleans (one a label)", a.dt)
 }
 
 // addTrue adds the places of what isn't zero, run by run.

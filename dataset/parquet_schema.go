@@ -118,7 +118,7 @@ func chooseLeaf(o origin, all []leaf, name string) (leaf, error) {
 		}
 		return l, nil
 	}
-	have := strings.Join(names[:min(len(names), 8)], ", ")
+	have := listed(names)
 	switch {
 	case name != "":
 		return leaf{}, o.bad(-1, "column", "there is no %q: columns of vectors are: %s", name, have)

@@ -72,6 +72,24 @@ func (r *Reader) Labels() (labels []uint64, err error) {
 	return labels, nil
 }
 
+// LargestLabel returns the largest label, those of deleted elements included; ok is false where there is none.
+func (r *Reader) LargestLabel() (label uint64, ok bool, err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	n := r.Len()
+	g, err := r.view()
+	if err != nil {
+		return 0, false, err
+	}
+	defer g.release()
+	n = min(n, g.capacity)
+	for i := range n {
+		label = max(label, g.label(uint32(i)))
+	}
+	return label, n > 0, nil
+}
+
 // rowScorer scores elements against a query, which is its own or an element. vector.RowScorer, quant.Scorer and pq.Scorer
 // are.
 type rowScorer interface {

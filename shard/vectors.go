@@ -59,6 +59,23 @@ func (x *Index) Findable() ([]uint64, error) {
 	return all, nil
 }
 
+// LargestLabel returns the largest label, those of deleted rows included; ok is false where there is none.
+func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return 0, false, hnsw.ErrClosed
+	}
+	for _, p := range x.parts {
+		l, any, err := p.LargestLabel()
+		if err != nil {
+			return 0, false, fmt.Errorf("read labels: %w", err)
+		}
+		label, ok = max(label, l), ok || any
+	}
+	return label, ok, nil
+}
+
 func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) error) error {
 	if p.blocks != nil {
 		s, err := newBlockStream(p.blocks)

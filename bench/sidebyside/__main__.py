@@ -67,7 +67,7 @@ def _measure(options: Namespace, folder: Path) -> dict[str, Any]:
         ef_construction=options.ef_construction,
         build_threads=options.build_threads,
         efs=options.ef,
-        slacks=options.shale_slack,
+        slacks=[s for s in options.shale_slack if s == 0 or prepared.metric != "ip"],
         min_seconds=options.min_seconds,
         timeout=options.timeout,
         pin=options.pin,

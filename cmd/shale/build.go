@@ -13,7 +13,8 @@ import (
 )
 
 type buildFlags struct {
-	input, output, labels      string
+	input, labels              []string
+	output                     string
 	metric, storage, keep      string
 	divide                     shardFlags
 	product                    productFlags
@@ -51,6 +52,8 @@ func buildCommand() *cobra.Command {
 		Short: "Build an index from a file of vectors",
 		Long: `Build reads a file of vectors and writes an index: a directory, or one file if the name ends
 in .shale. An index that is there already is replaced once the new one is complete.
+
+Several --input are read one after another, as if they were one file, and so are several --labels.
 
 A larger --m finds more and takes more memory (8·m bytes a vector); a larger --ef-construction
 builds a better graph, more slowly. With cosine, vectors are normalised; they need not be before.
@@ -103,10 +106,10 @@ have to be looked into.`,
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
 	s := c.Flags()
-	s.StringVar(&f.input, "input", "", "read the vectors from `FILE`")
+	filesFlag(c, &f.input, "input", "read the vectors from `FILE`")
 	s.StringVar(&f.output, "output", "", "write the index to `INDEX`")
 	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
-	s.StringVar(&f.labels, "labels", "", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
+	filesFlag(c, &f.labels, "labels", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
 	s.IntVar(&f.m, "m", 16, "give a new vector up to `N` links on a level, 2 to 10000")
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "look at `N` vectors for a new one's links")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
@@ -168,6 +171,9 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	if f.graphOnly && (o.Keep != shale.AutoKeep || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan || f.divide.blocks) {
 		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards, --memory, --blocks and --plan")
 	}
+	if f.graphOnly && len(f.input) > 1 {
+		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first", len(f.input))
+	}
 	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
 		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
 	}
@@ -176,6 +182,9 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	}
 	if err := atLeast(c, "live", f.capacity, 0); err != nil {
 		return o, err
+	}
+	if (f.graphOnly || f.capacity > 0) && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")) {
+		return o, usagef(c, "--copies and --centroids go with several shards, and --graph-only and --live make one graph")
 	}
 	if f.capacity > 0 && (f.graphOnly || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan || f.divide.blocks) {
 		return o, usagef(c, "--live makes one graph with its rows: leave out --graph-only, --shards, --memory, --blocks and --plan")
@@ -206,12 +215,12 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	if err != nil {
 		return nil, err
 	}
-	labels, err := readLabels(f.labels, rows.Rows())
+	labels, err := readRowLabels(f.labels, rows.Rows())
 	if err != nil {
 		return nil, err
 	}
 	if so.Shards > rows.Rows() {
-		return nil, usagef(c, "--shards is %d, and %s holds %d vectors", so.Shards, f.input, rows.Rows())
+		return nil, usagef(c, "--shards is %d, and %s holds %d vectors", so.Shards, rows, rows.Rows())
 	}
 	r := &buildReport{Output: f.output, Threads: o.Threads}
 	if !f.graphOnly {
@@ -233,6 +242,8 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	switch {
 	case err != nil:
 		return nil, err
+	case plan.Shards == 1 && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")):
+		return nil, usagef(c, "--copies and --centroids go with several shards, and this build makes one graph: give --shards, or leave them out")
 	case f.divide.plan:
 		return nil, f.tellPlan(c, rows, plan, so)
 	case so.InSteps(plan):
@@ -275,7 +286,7 @@ func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Option
 
 // buildGraph builds links alone over the input, which is mapped.
 func (f *buildFlags) buildGraph(ctx context.Context, o shale.Options, r *buildReport, messages io.Writer) error {
-	rows, err := dataset.Map(f.input)
+	rows, err := dataset.Map(f.input[0])
 	if err != nil {
 		return err
 	}
@@ -295,7 +306,7 @@ func (f *buildFlags) buildGraph(ctx context.Context, o shale.Options, r *buildRe
 	}
 	defer index.Close()
 	r.RSSBytes = residentBytes()
-	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true, Vectors: f.input}); err != nil {
+	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true, Vectors: f.input[0]}); err != nil {
 		return err
 	}
 	return r.complete(index, began)

@@ -35,7 +35,7 @@ func (r *changeReport) save(c *cobra.Command, index *shale.Index) error {
 
 func addCommand() *cobra.Command {
 	var where indexFlags
-	var input, labelFile string
+	var input, labelFiles []string
 	var threads int
 	var asJSON bool
 	c := &cobra.Command{
@@ -49,8 +49,8 @@ deleted, it comes back. The index is replaced once the new one is complete.`,
   shale add index.bin --metric l2 --input more.fvecs`,
 		Args: indexArg,
 	}
-	c.Flags().StringVar(&input, "input", "", "read the vectors from `FILE`")
-	c.Flags().StringVar(&labelFile, "labels", "", "read their labels from `FILE`: .npy or text, one label a line")
+	filesFlag(c, &input, "input", "read the vectors from `FILE`")
+	filesFlag(c, &labelFiles, "labels", "read their labels from `FILE`: .npy or text, one label a line")
 	c.Flags().IntVar(&threads, "threads", 0, "use `N` threads (default: all processors)")
 	where.add(c)
 	jsonFlag(c, &asJSON)
@@ -65,7 +65,7 @@ deleted, it comes back. The index is replaced once the new one is complete.`,
 		}
 		defer index.Close()
 		r := &changeReport{Index: args[0]}
-		if err := r.add(c, index, input, labelFile, threads); err != nil {
+		if err := r.add(c, index, input, labelFiles, threads); err != nil {
 			return err
 		}
 		if asJSON {
@@ -79,15 +79,15 @@ deleted, it comes back. The index is replaced once the new one is complete.`,
 	return c
 }
 
-func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFile string, threads int) error {
+func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFiles []string, threads int) error {
 	rows, err := openRows(input)
 	if err != nil {
 		return err
 	}
 	if rows.Dim() != index.Dim() {
-		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, input, rows.Dim(), index.Dim())
+		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, rows, rows.Dim(), index.Dim())
 	}
-	labels, err := readLabels(labelFile, rows.Rows())
+	labels, err := readRowLabels(labelFiles, rows.Rows())
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +24,9 @@ var chooseOnly = []string{"sample", "storage", "keep", "m", "ef-construction"}
 
 // chooseFlags say what tune chooses a storage for.
 type chooseFlags struct {
-	input, memory, storage, keep string
-	sample, m, efConstruction    int
+	input                     []string
+	memory, storage, keep     string
+	sample, m, efConstruction int
 }
 
 type chooseReport struct {
@@ -49,7 +51,7 @@ type chosenReport struct {
 
 func (f *chooseFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.StringVar(&f.input, "input", "", "choose how to store the vectors of `FILE`")
+	filesFlag(c, &f.input, "input", "choose how to store the vectors of `FILE`")
 	s.StringVar(&f.memory, "memory", "", "keep an INDEX within `SIZE`, as in 2GiB, or choose one of at most that size (default: any)")
 	s.IntVar(&f.sample, "sample", chooseRows, "build indexes of `N` vectors")
 	s.StringVar(&f.storage, "storage", "auto", "try only storage `TYPE`")
@@ -64,7 +66,7 @@ func (f *tuneFlags) chooseOptions(c *cobra.Command) (shale.Options, int64, error
 		metric: f.where.metric, storage: f.choose.storage, keep: f.choose.keep,
 		m: f.choose.m, efConstruction: f.choose.efConstruction, threads: f.threads,
 	}
-	for _, name := range []string{"save", "groundtruth", "dim"} {
+	for _, name := range []string{"save", "groundtruth", "dim", "max-ef", "global-labels"} {
 		if c.Flags().Changed(name) {
 			return shale.Options{}, 0, usagef(c, "--%s goes with an INDEX, not with --input", name)
 		}
@@ -93,7 +95,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 		return err
 	}
 	if rows.Rows() < fewestRows {
-		return fmt.Errorf("%s: %s are too few to choose by: any storage is fast with fewer than %s", rows.path,
+		return fmt.Errorf("%s: %s are too few to choose by: any storage is fast with fewer than %s", rows,
 			many(rows.Rows(), "vector"), count(fewestRows))
 	}
 	sample, queries, err := f.parts(c, rows)
@@ -110,7 +112,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 		return err
 	}
 	r := &chooseReport{
-		Input: f.choose.input, Rows: rows.Rows(), Dim: rows.Dim(), Sample: sample.Rows(), Queries: queries.Rows(),
+		Input: rows.String(), Rows: rows.Rows(), Dim: rows.Dim(), Sample: sample.Rows(), Queries: queries.Rows(),
 		Wanted: f.recall, K: f.k, Memory: memory,
 	}
 	for _, x := range list {
@@ -119,7 +121,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 	if at >= 0 {
 		r.Chosen = &r.Tried[at]
 		r.Command = fmt.Sprintf("shale build --input %s --output NEW --metric %v --storage %s --keep %s",
-			f.choose.input, o.Metric, r.Chosen.Storage, r.Chosen.Keep)
+			strings.Join(f.choose.input, " --input "), o.Metric, r.Chosen.Storage, r.Chosen.Keep)
 		for _, n := range []string{"m", "ef-construction"} {
 			if c.Flags().Changed(n) {
 				r.Command += fmt.Sprintf(" --%s %s", n, c.Flags().Lookup(n).Value)

@@ -56,6 +56,9 @@ row n being that of label n, or, where labels aren't the numbers of rows, the n-
 		if err != nil {
 			return err
 		}
+		if where.vectors != "" && format != shale.Hnswlib && format != shale.Directory {
+			return usagef(c, "--vectors goes with --to hnswlib, and with --to shale of a directory: a %s names no file of vectors", format)
+		}
 		r, err := convert(c, &where, args[0], args[1], format)
 		if err != nil {
 			return err

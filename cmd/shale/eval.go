@@ -130,6 +130,9 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 		f.efs = append(f.efs, tuned)
 		slices.Sort(f.efs)
 	}
+	if err := f.rank.suit(c, index, path); err != nil {
+		return nil, 0, err
+	}
 	queries, err := readQueries(f.queries, index.Dim())
 	if err != nil {
 		return nil, 0, err

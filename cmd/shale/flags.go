@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/vector"
@@ -15,7 +18,7 @@ func required(c *cobra.Command, names ...string) {
 	c.PreRunE = func(c *cobra.Command, args []string) error {
 		var missing []string
 		for _, n := range names {
-			if !c.Flags().Changed(n) || c.Flags().Lookup(n).Value.String() == "" {
+			if isEmpty(c.Flags().Lookup(n)) {
 				missing = append(missing, "--"+n)
 			}
 		}
@@ -27,6 +30,43 @@ func required(c *cobra.Command, names ...string) {
 		}
 		return nil
 	}
+}
+
+// isEmpty reports whether a flag wasn't given, or was given nothing.
+func isEmpty(f *pflag.Flag) bool {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		return len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+	}
+	return !f.Changed || f.Value.String() == ""
+}
+
+// filesFlag declares a flag that may be given several times: the files are read one after another.
+func filesFlag(c *cobra.Command, into *[]string, name, usage string) {
+	c.Flags().StringArrayVar(into, name, nil, usage+"; several are read one after another")
+}
+
+// onceValue is a flag's value that may be set once: a second one would make the first count for nothing.
+type onceValue struct {
+	pflag.Value
+	given bool
+}
+
+// Set implements pflag.Value.
+func (v *onceValue) Set(s string) error {
+	if v.given {
+		return errors.New("it is given twice, and takes one value")
+	}
+	v.given = true
+	return v.Value.Set(s)
+}
+
+// takeOnce makes it an error to give a command's flag twice, unless it is one that collects values or switches something on.
+func takeOnce(c *cobra.Command) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, list := f.Value.(pflag.SliceValue); !list && f.Value.Type() != "bool" {
+			f.Value = &onceValue{Value: f.Value}
+		}
+	})
 }
 
 // atLeast refuses smaller values of a flag.
@@ -75,6 +115,34 @@ func (f *rankFlags) add(c *cobra.Command) {
 	s.IntVar(&f.probes, "probes", 0, "look into the `N` shards that a query seems to need most (default: as --share says)")
 	s.Float64Var(&f.share, "share", 0, "look into as many shards as a query needs to find the share `X` of its neighbours (default 0.98)")
 	s.Float32Var(&f.slack, "slack", 0, "end a search at the first candidate farther than 1 + `S` times the k-th, e.g. 0.15 (default: go on as --ef says)")
+}
+
+// suit refuses what has no meaning for the index at path.
+func (f *rankFlags) suit(c *cobra.Command, index *shale.Index, path string) error {
+	if f.slack > 0 && index.Metric() == shale.IP {
+		return usagef(c, "--slack goes with l2 and cosine, and %s is of ip: the distance of the k-th may be below 0", path)
+	}
+	shards := 1
+	if s := index.Shards(); s != nil {
+		shards = s.Shards()
+	}
+	if shards == 1 && (f.probes > 1 || f.share > 0) {
+		return usagef(c, "--probes and --share go with several shards, and %s has one", path)
+	}
+	if f.rerank == 0 {
+		return nil
+	}
+	info, err := index.Info()
+	if err != nil {
+		return err
+	}
+	switch {
+	case info.Keep == shale.KeepNone.String():
+		return usagef(c, "--rerank %d ranks candidates by their rows, and %s keeps none", f.rerank, path)
+	case info.CodeBytes == 0:
+		return usagef(c, "--rerank %d ranks candidates that codes found, and searches of %s read rows", f.rerank, path)
+	}
+	return nil
 }
 
 func (f *rankFlags) check(c *cobra.Command) error {

@@ -16,9 +16,10 @@ import (
 )
 
 type truthFlags struct {
-	input, queries, labels, output, metric string
-	k, threads                             int
-	json                                   bool
+	input, labels           []string
+	queries, output, metric string
+	k, threads              int
+	json                    bool
 }
 
 type truthReport struct {
@@ -44,10 +45,10 @@ stream through memory, so they may be more than fit.`,
   shale groundtruth --input base.fvecs --queries query.fvecs --metric l2 -k 10 --output truth.npy`,
 	}
 	s := c.Flags()
-	s.StringVar(&f.input, "input", "", "read the vectors from `FILE`")
+	filesFlag(c, &f.input, "input", "read the vectors from `FILE`")
 	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
 	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
-	s.StringVar(&f.labels, "labels", "", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
+	filesFlag(c, &f.labels, "labels", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
 	s.IntVarP(&f.k, "k", "k", 100, "find `N` neighbours a query")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.StringVar(&f.output, "output", "", "write the labels to `FILE`: .ivecs, .ibin or .npy")
@@ -98,7 +99,7 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	if err != nil {
 		return nil, err
 	}
-	labels, err := readLabels(f.labels, rows.Rows())
+	labels, err := readRowLabels(f.labels, rows.Rows())
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.input, err)
+		return nil, fmt.Errorf("%s: %w", rows, err)
 	}
 	return r, dataset.WriteNeighbors(f.output, neighborsOf(exact.Truth(), f.k))
 }

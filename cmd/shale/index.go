@@ -65,6 +65,9 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if f.resident > 0 && !f.mapped {
 		return nil, usagef(c, "--resident %d goes with --mmap", f.resident)
 	}
+	if f.pin && !f.mapped {
+		return nil, usagef(c, "--pin-upper goes with --mmap")
+	}
 	if (f.codes == "") != (f.codebooks == "") {
 		return nil, usagef(c, "--pq-codes and --pq-codebooks go together")
 	}
@@ -73,11 +76,15 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err
 	}
+	kind, kindErr := shale.Detect(path)
+	if f.global && kindErr == nil && kind != shale.ForkShards {
+		return nil, usagef(c, "--global-labels goes with shards of hnswlib-mmap, and %s is a %s", path, kind)
+	}
 	if f.metric != "" {
 		if o.Metric, err = parseMetric(c, f.metric); err != nil {
 			return nil, err
 		}
-	} else if kind, err := shale.Detect(path); err == nil && (kind == shale.Hnswlib || kind == shale.Graph) {
+	} else if kindErr == nil && (kind == shale.Hnswlib || kind == shale.Graph) {
 		return nil, usagef(c, "%s is a file of hnswlib, which doesn't hold its metric: give --metric l2, ip or cosine", path)
 	}
 	index, err := shale.Open(c.Context(), path, o)

@@ -3,25 +3,29 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 )
 
-// rowFile is a file of vectors that is read block by block, more than once.
+// rowFile is files of vectors that follow each other and are read block by block, more than once.
 type rowFile struct {
 	*dataset.File
-	path string
+	paths []string
 }
 
-// openRows looks at a file of at least one vector. It keeps nothing open.
-func openRows(path string) (*rowFile, error) {
-	f, err := dataset.OpenFile(path)
+// openRows looks at files of at least one vector each. It keeps nothing open.
+func openRows(paths []string) (*rowFile, error) {
+	f, err := dataset.OpenFiles(paths...)
 	if err != nil {
 		return nil, err
 	}
-	return &rowFile{f, path}, nil
+	return &rowFile{f, paths}, nil
 }
+
+// String names the files.
+func (f *rowFile) String() string { return strings.Join(f.paths, ", ") }
 
 // readQueries reads a file of vectors that must have dim values each.
 func readQueries(path string, dim int) (shale.Matrix, error) {
@@ -38,29 +42,52 @@ func readQueries(path string, dim int) (shale.Matrix, error) {
 	return m, nil
 }
 
-// readLabels reads one label for each of rows; without a path there are none.
-func readLabels(path string, rows int) ([]uint64, error) {
-	if path == "" {
+// readRowLabels reads one label for each of rows; without a path there are none.
+func readRowLabels(paths []string, rows int) ([]uint64, error) {
+	if len(paths) == 0 {
 		return nil, nil
 	}
-	labels, err := dataset.ReadLabels(path)
+	labels, err := readLabels(paths)
 	if err != nil {
 		return nil, err
 	}
 	if len(labels) != rows {
-		return nil, fmt.Errorf("%s holds %d labels for %d vectors", path, len(labels), rows)
+		return nil, fmt.Errorf("%s: %d labels for %d vectors", strings.Join(paths, ", "), len(labels), rows)
 	}
 	return labels, nil
 }
 
-// readFilter reads the labels that may be returned; without a path all may.
-func readFilter(path string) (*shale.Filter, error) {
+// readLabels reads the labels of several files, one file after another.
+func readLabels(paths []string) (labels []uint64, err error) {
+	for _, path := range paths {
+		more, err := dataset.ReadLabels(path)
+		if err != nil {
+			return nil, err
+		}
+		labels = append(labels, more...)
+	}
+	return labels, nil
+}
+
+// readFilter reads the labels that may be returned by searches of index; without a path all may. A mask of booleans must have
+// one for each label up to the largest: another was made for another index, or before rows were added.
+func readFilter(path string, index *shale.Index) (*shale.Filter, error) {
 	if path == "" {
 		return nil, nil
 	}
-	set, err := dataset.ReadFilter(path)
+	set, mask, err := dataset.ReadFilterOrMask(path)
 	if err != nil {
 		return nil, err
+	}
+	if mask >= 0 {
+		last, ok, err := index.LargestLabel()
+		if err != nil {
+			return nil, err
+		}
+		if (!ok && mask > 0) || (ok && uint64(mask)-1 != last) {
+			return nil, fmt.Errorf("%s: a mask of %s, and the index's largest label is %d: it must have one for each label from 0 to that one",
+				path, many(int(mask), "boolean"), last)
+		}
 	}
 	return shale.FilterBitmap(set), nil
 }
@@ -77,7 +104,8 @@ func addRows(ctx context.Context, index *shale.Index, f *rowFile, labels []uint6
 		took, err := timed(func() error { return index.AddBatch(ctx, rows, o) })
 		seconds += took
 		if err != nil {
-			return fmt.Errorf("%s, from row %d on: %w", f.path, first, err)
+			path, row := f.At(first)
+			return fmt.Errorf("%s, from row %d on: %w", path, row, err)
 		}
 		return nil
 	})

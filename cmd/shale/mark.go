@@ -7,14 +7,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/fewerrors"
 )
 
 // marking is what delete and undelete share.
 type marking struct {
 	where         indexFlags
-	labelFile     string
+	labelFiles    []string
 	ignoreMissing bool
 	asJSON        bool
 
@@ -25,7 +24,7 @@ type marking struct {
 
 func (m *marking) add(c *cobra.Command) *cobra.Command {
 	c.Args = indexArg
-	c.Flags().StringVar(&m.labelFile, "labels", "", "read the labels from `FILE`: .npy or text, one label a line")
+	filesFlag(c, &m.labelFiles, "labels", "read the labels from `FILE`: .npy or text, one label a line")
 	c.Flags().BoolVar(&m.ignoreMissing, "ignore-missing", false, "pass over labels that aren't there, or are "+m.done+" already")
 	m.where.add(c)
 	jsonFlag(c, &m.asJSON)
@@ -86,7 +85,7 @@ func (m *marking) run(c *cobra.Command, args []string) error {
 
 // change marks the labels, saves the index and gives the number of labels that were changed.
 func (m *marking) change(c *cobra.Command, index *shale.Index, r *changeReport) (int, error) {
-	labels, err := dataset.ReadLabels(m.labelFile)
+	labels, err := readLabels(m.labelFiles)
 	if err != nil {
 		return 0, err
 	}

@@ -47,6 +47,7 @@ func newRoot() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
+		takeOnce(c)
 		c.Flags().SortFlags = false // they are listed as they are declared: what must be given first
 	}
 	return root

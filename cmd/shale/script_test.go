@@ -36,6 +36,8 @@ func TestScripts(t *testing.T) {
 			"interrupt": interrupt,
 			"damage":    damage,
 			"coded":     coded,
+			"mask":      mask,
+			"archive":   archive,
 
 			"same-queries": sameQueries,
 		},

@@ -86,11 +86,14 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	defer index.Close()
+	if err := f.rank.suit(c, index, args[0]); err != nil {
+		return err
+	}
 	queries, err := readQueries(f.queries, index.Dim())
 	if err != nil {
 		return err
 	}
-	filter, err := readFilter(f.filter)
+	filter, err := readFilter(f.filter, index)
 	if err != nil {
 		return err
 	}

@@ -62,8 +62,11 @@ Without --queries, some vectors of the sample are kept out of it to search for.`
   shale tune --input vectors.npy --metric l2 --recall 0.98 --memory 2GiB --queries queries.npy`,
 	}
 	c.Args = func(c *cobra.Command, args []string) error {
-		if f.choose.input == "" || len(args) > 0 {
+		if len(f.choose.input) == 0 {
 			return indexArg(c, args)
+		}
+		if len(args) > 0 {
+			return fmt.Errorf("give an INDEX to tune or --input to choose a storage for, not both")
 		}
 		return nil
 	}
