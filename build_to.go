@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/vector"
 )
@@ -24,7 +24,7 @@ func BuildTo(ctx context.Context, src Source, path string, o ShardOptions) error
 	if err := CanSave(path, Auto); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
-	if _, err := os.Stat(path); err == nil && !o.Replace && !isEmptyDir(path) {
+	if _, err := vfs.Stat(path); err == nil && !o.Replace && !isEmptyDir(path) {
 		return fmt.Errorf("build: %s: %w: set Replace to build over it", path, fs.ErrExist)
 	}
 	if err := o.settle(ctx, src); err != nil {

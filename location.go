@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
@@ -42,7 +43,7 @@ var ErrNotIndex = errors.New("not an index")
 // Detect tells what lies at path: an error with fs.ErrNotExist says that nothing does, one with ErrNotIndex that it is
 // something else.
 func Detect(path string) (Format, error) {
-	info, err := os.Stat(path)
+	info, err := vfs.Stat(path)
 	if err != nil {
 		return Auto, err
 	}
@@ -68,10 +69,10 @@ func Detect(path string) (Format, error) {
 }
 
 func detectDirectory(path string) (Format, error) {
-	if _, err := os.Stat(filepath.Join(path, manifest.Name)); err == nil {
+	if _, err := vfs.Stat(filepath.Join(path, manifest.Name)); err == nil {
 		return Directory, nil
 	}
-	if _, err := os.Stat(filepath.Join(path, hnswlib.IndexMetaName)); err == nil {
+	if _, err := vfs.Stat(filepath.Join(path, hnswlib.IndexMetaName)); err == nil {
 		return ForkShards, nil
 	}
 	return Auto, fmt.Errorf("%s: %w: the directory has no %s, nor hnswlib-mmap's %s", path, ErrNotIndex, manifest.Name, hnswlib.IndexMetaName)
@@ -116,20 +117,20 @@ func CanSave(path string, f Format) error {
 		return err
 	}
 	dir := filepath.Dir(path)
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := vfs.Stat(path); err == nil && info.IsDir() {
 		dir = path
 	}
-	trial, err := os.CreateTemp(dir, ".shale-trial-")
+	trial, err := atomicfile.NewTemp(filepath.Join(dir, "trial"))
 	if err != nil {
 		return fmt.Errorf("%s can't be written: %w", path, err)
 	}
-	if err := errors.Join(trial.Close(), os.Remove(trial.Name())); err != nil {
+	if err := trial.Drop(); err != nil {
 		return fmt.Errorf("%s can't be written: %w", path, err)
 	}
 	return nil
 }
 
 func isEmptyDir(path string) bool {
-	entries, err := os.ReadDir(path)
+	entries, err := vfs.ReadDir(path)
 	return err == nil && len(entries) == 0
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
@@ -114,7 +114,7 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 		return err
 	}
 	replace := o.Replace
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if _, err := vfs.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return x.saveNew(ctx, dir)
 	}
 	generation := 0
@@ -139,7 +139,7 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 
 // saveGraphs writes several graphs of links alone as a directory.
 func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
-	if _, err := os.Stat(dir); err == nil && !o.Replace && !isEmptyDir(dir) {
+	if _, err := vfs.Stat(dir); err == nil && !o.Replace && !isEmptyDir(dir) {
 		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
 	}
 	if err := x.noteVectors(dir, o.Vectors); err != nil {
@@ -169,13 +169,11 @@ func (x *Index) noteVectors(dir, path string) error {
 
 // saveNew makes the directory under another name first, so that it appears whole.
 func (x *Index) saveNew(ctx context.Context, dir string) error {
-	err := atomicfile.Dir(dir, func(temp string) error { return x.writeGeneration(ctx, temp, 1) },
-		func(temp string) error { return os.Rename(temp, dir) })
-	if err != nil {
-		return err
+	err := atomicfile.Dir(dir, func(temp string) error { return x.writeGeneration(ctx, temp, 1) })
+	if err == nil || errors.Is(err, atomicfile.ErrUnsynced) {
+		x.home, x.generation = dir, 1
 	}
-	x.home, x.generation = dir, 1
-	return atomicfile.SyncDir(filepath.Dir(dir))
+	return err
 }
 
 // writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index.
@@ -193,7 +191,7 @@ func (x *Index) writeGeneration(ctx context.Context, dir string, generation int)
 		err = m.Write(dir)
 	}
 	if err != nil {
-		return errors.Join(err, os.Remove(path))
+		return errors.Join(err, vfs.Remove(path))
 	}
 	return nil
 }
@@ -226,7 +224,7 @@ func shardName(generation int) string { return fmt.Sprintf("%s0.%06d.shale", sha
 
 // removeOthers removes the files of earlier generations. Only files that are named as those of shards are touched.
 func removeOthers(dir, keep string) error {
-	entries, err := os.ReadDir(dir)
+	entries, err := vfs.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("saved, but old files stay: %w", err)
 	}
@@ -236,7 +234,7 @@ func removeOthers(dir, keep string) error {
 		if name == keep || !strings.HasPrefix(name, shardPrefix) || !ours {
 			continue
 		}
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		if err := vfs.Remove(filepath.Join(dir, name)); err != nil {
 			return fmt.Errorf("saved, but an old file stays: %w", err)
 		}
 	}

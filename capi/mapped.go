@@ -13,6 +13,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 )
@@ -38,7 +39,7 @@ func goGraphCreate(path *C.char, space C.int32_t, dim, capacity, m, efConstructi
 
 // createOver makes a live file at path in the place of a file that is there, which stays until the new one is complete.
 func createOver(path string, c hnsw.Config) (*hnsw.Index, error) {
-	info, err := os.Lstat(path)
+	info, err := vfs.Lstat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return store.CreateLive(path, c)
@@ -52,8 +53,8 @@ func createOver(path string, c hnsw.Config) (*hnsw.Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return nil, errors.Join(err, x.Close(), os.Remove(temp))
+	if err := vfs.Rename(temp, path); err != nil {
+		return nil, errors.Join(err, x.Close(), vfs.Remove(temp))
 	}
 	return x, nil
 }

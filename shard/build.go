@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -63,10 +62,10 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) && !o.Replace {
+	if _, err := vfs.Lstat(dir); !errors.Is(err, fs.ErrNotExist) && !o.Replace {
 		return errors.Join(err, fs.ErrExist)
 	}
-	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+	if err := vfs.MkdirAll(b.dir, 0o777); err != nil {
 		return err
 	}
 	lock, err := filelock.Try(b.dir)
@@ -83,21 +82,7 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err := b.steps(ctx); err != nil {
 		return err
 	}
-	return moveInto(b.dir, dir)
-}
-
-// moveInto makes the directory from lie at to. An index that is there gives way in one step.
-func moveInto(from, to string) error {
-	err := os.Rename(from, to)
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR) {
-		if err = exchange(from, to); err == nil {
-			err = os.RemoveAll(from)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	return atomicfile.SyncDir(filepath.Dir(to))
+	return atomicfile.Place(b.dir, dir)
 }
 
 // builder is a build under way.
@@ -178,7 +163,7 @@ func (b *builder) resume() error {
 
 // clear removes what an earlier build left, unless there are other files as well.
 func (b *builder) clear() error {
-	entries, err := os.ReadDir(b.dir)
+	entries, err := vfs.ReadDir(b.dir)
 	if err != nil {
 		return err
 	}

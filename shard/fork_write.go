@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/vector"
 )
@@ -44,7 +44,7 @@ func BuildForkShard(ctx context.Context, dir string, rows vector.Matrix, o ForkS
 		return fmt.Errorf("build shard %d: %w", o.Shard, err)
 	}
 	defer x.Close()
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := vfs.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("build shard %d: %w", o.Shard, err)
 	}
 	return writeForkShard(ctx, dir, o.Shard, ForkShard{x, o.Start})

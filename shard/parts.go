@@ -6,12 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -101,12 +101,12 @@ func (b *builder) shard(ctx context.Context, i int) error {
 	if err := b.m.Write(b.dir); err != nil {
 		return err
 	}
-	return os.Remove(b.partPath(i))
+	return vfs.Remove(b.partPath(i))
 }
 
 // fill adds the rows of part file i to x.
 func (b *builder) fill(ctx context.Context, x *hnsw.Index, i int) error {
-	f, err := os.Open(b.partPath(i))
+	f, err := vfs.Open(b.partPath(i))
 	if err != nil {
 		return err
 	}
@@ -168,13 +168,13 @@ func readRecords(r io.Reader, labels []uint64, rows []byte, size int) error {
 
 // removeIf removes the build's files whose names it is true for.
 func (b *builder) removeIf(name func(string) bool) error {
-	entries, err := os.ReadDir(b.dir)
+	entries, err := vfs.ReadDir(b.dir)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		if isBuildFile(e.Name()) && name(e.Name()) {
-			if err := os.Remove(filepath.Join(b.dir, e.Name())); err != nil {
+			if err := vfs.Remove(filepath.Join(b.dir, e.Name())); err != nil {
 				return err
 			}
 		}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 )
@@ -51,7 +51,7 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 // writeDir makes a directory of what fill writes to another, which then takes its place. It refuses to replace one that holds
 // files which aren't own.
 func writeDir(dir string, own func(name string) bool, fill func(temp string) error) error {
-	entries, err := os.ReadDir(dir)
+	entries, err := vfs.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -60,5 +60,5 @@ func writeDir(dir string, own func(name string) bool, fill func(temp string) err
 			return fmt.Errorf("%s holds %s as well, which would be lost: give another path", dir, e.Name())
 		}
 	}
-	return atomicfile.Dir(dir, fill, func(temp string) error { return moveInto(temp, dir) })
+	return atomicfile.Dir(dir, fill)
 }

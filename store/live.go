@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"unsafe"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/vfs"
 )
 
 // A live file is the memory of a growing index: its arrays for a fixed number of elements, mapped and changed in place. What
@@ -49,31 +49,27 @@ func createLive(path string, c hnsw.Config) (x *hnsw.Index, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(path); err == nil {
+	if _, err := vfs.Lstat(path); err == nil {
 		return nil, os.ErrExist
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := atomicfile.NewTemp(path)
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(f.Name())
 	if err := l.fill(f); err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, f.Drop())
 	}
 	if x, err = mapLive(f, path, &livePages{liveLayout: l, state: hnsw.State{TopLevel: -1}}, true); err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Drop())
 	}
-	if err := publish(f.Name(), path); err != nil {
-		return nil, errors.Join(err, x.Close())
+	if err := f.Publish(); err != nil {
+		return nil, errors.Join(err, x.Close(), f.Drop())
 	}
 	return x, nil
 }
 
 // fill takes the file's room and writes its first pages.
-func (l *liveLayout) fill(f *os.File) error {
-	if err := f.Chmod(0o644); err != nil {
-		return err
-	}
+func (l *liveLayout) fill(f vfs.File) error {
 	if err := mmap.Allocate(f, l.length); err != nil {
 		return err
 	}
@@ -90,15 +86,7 @@ func (l *liveLayout) fill(f *os.File) error {
 	return f.Sync()
 }
 
-// publish gives a file its name, unless something has it.
-func publish(from, to string) error {
-	if err := os.Link(from, to); err != nil {
-		return err
-	}
-	return atomicfile.SyncDir(filepath.Dir(to))
-}
-
-func lock(f *os.File, shared bool) error {
+func lock(f vfs.File, shared bool) error {
 	ok, err := filelock.TryFile(f, shared)
 	if err == nil && !ok {
 		err = ErrLocked
@@ -121,14 +109,14 @@ func OpenLive(path string, o Options) (x *hnsw.Index, r hnsw.Recovery, err error
 	return x, r, nil
 }
 
-func openLive(path string, mode int, o Options) (*livePages, *os.File, error) {
+func openLive(path string, mode int, o Options) (*livePages, vfs.File, error) {
 	if err := format.CheckMachine(); err != nil {
 		return nil, nil, err
 	}
 	if o.Capacity != 0 {
 		return nil, nil, fmt.Errorf("%s has the capacity that it was made with: ResizeLive changes it", path)
 	}
-	f, err := os.OpenFile(path, mode, 0)
+	f, err := vfs.OpenFile(path, mode, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,7 +132,7 @@ func openLive(path string, mode int, o Options) (*livePages, *os.File, error) {
 }
 
 // mapLive makes an index of a file that is in order, and takes f over.
-func mapLive(f *os.File, path string, p *livePages, writable bool) (*hnsw.Index, error) {
+func mapLive(f vfs.File, path string, p *livePages, writable bool) (*hnsw.Index, error) {
 	b, err := newLiveFile(f, path, p.liveLayout, writable)
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -156,7 +144,7 @@ func mapLive(f *os.File, path string, p *livePages, writable bool) (*hnsw.Index,
 	return x, nil
 }
 
-func recoverLive(f *os.File, path string, p *livePages) (*hnsw.Index, hnsw.Recovery, error) {
+func recoverLive(f vfs.File, path string, p *livePages) (*hnsw.Index, hnsw.Recovery, error) {
 	b, err := newLiveFile(f, path, p.liveLayout, true)
 	if err != nil {
 		return nil, hnsw.Recovery{}, errors.Join(err, f.Close())
@@ -198,7 +186,7 @@ func MapLive(path string, o Options) (*hnsw.Index, error) {
 type liveFile struct {
 	liveLayout
 	path string
-	f    *os.File // holds the lock
+	f    vfs.File // holds the lock
 	r    *mmap.Region
 
 	writable bool
@@ -206,7 +194,7 @@ type liveFile struct {
 
 var _ hnsw.Backing = (*liveFile)(nil)
 
-func newLiveFile(f *os.File, path string, l liveLayout, writable bool) (*liveFile, error) {
+func newLiveFile(f vfs.File, path string, l liveLayout, writable bool) (*liveFile, error) {
 	r, err := mmap.Shared(f, l.length, writable)
 	return &liveFile{liveLayout: l, path: path, f: f, r: r, writable: writable}, err
 }

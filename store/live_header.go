@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/quant"
 	"github.com/shale-search/shale/vector"
 )
@@ -150,7 +150,7 @@ type livePages struct {
 }
 
 // readLive reads and checks the first pages of f, and the center of the codes.
-func readLive(f *os.File, path string, o Options) (*livePages, error) {
+func readLive(f vfs.File, path string, o Options) (*livePages, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err

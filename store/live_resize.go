@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
@@ -61,25 +60,24 @@ func (b *liveFile) copyTo(path string, c hnsw.Config, s hnsw.State) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := atomicfile.NewTemp(path)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
 	if err := l.fill(f); err != nil {
-		return errors.Join(err, f.Close())
+		return errors.Join(err, f.Drop())
 	}
-	to, err := newLiveFile(f, f.Name(), l, true)
+	to, err := newLiveFile(f, path, l, true)
 	if err != nil {
-		return errors.Join(err, f.Close())
+		return errors.Join(err, f.Drop())
 	}
-	if err := errors.Join(b.copyParts(to, s), to.Close()); err != nil {
-		return err
+	if err := b.copyParts(to, s); err != nil {
+		return errors.Join(err, to.r.Close(), f.Drop())
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
+	if err := f.Replace(); err != nil {
+		return errors.Join(err, to.r.Close(), f.Drop())
 	}
-	return atomicfile.SyncDir(filepath.Dir(path))
+	return to.Close()
 }
 
 // copyParts copies what both files have room for: levels and places of lists follow from the elements' numbers, and don't

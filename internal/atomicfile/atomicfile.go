@@ -1,5 +1,6 @@
-// Package atomicfile writes files that appear whole or not at all: to a temporary name beside the target, synced, renamed
-// over it, and the directory synced so that the new name survives a power cut.
+// Package atomicfile writes files and directories that appear whole or not at all: files without a name, or with a temporary
+// one beside the target, which are synced, take the target's place in one step, and whose directory is synced then, so that
+// the new name survives a power cut.
 package atomicfile
 
 import (
@@ -7,19 +8,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 
-	"github.com/google/renameio/v2"
+	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/vfs"
 )
 
 const bufferSize = 256 << 10
 
+// ErrUnsynced reports that the new file or directory has taken its place, but that its directory couldn't be synced: after a
+// power cut either the new one or what was there before may lie there.
+var ErrUnsynced = errors.New("it is in place, but a power cut may undo that")
+
 // File is a file being written. It isn't safe for concurrent use.
 type File struct {
-	pending *renameio.PendingFile
-	path    string
+	temp *Temp // nil after Commit and Abort
+	path string
 }
 
 // Create starts a file that will replace path on Commit; where path is a symbolic link, what it leads to, and the link stays.
@@ -29,38 +36,63 @@ func Create(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create %w", err)
 	}
-	// The temporary file lies beside the target: a rename across file systems isn't atomic.
-	p, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithPermissions(0o644))
+	t, err := NewTemp(path)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", path, err)
 	}
-	return &File{pending: p, path: path}, nil
+	return &File{temp: t, path: path}, nil
 }
 
 // Path is the name the file will have.
 func (f *File) Path() string { return f.path }
 
 // Write appends b.
-func (f *File) Write(b []byte) (int, error) { return f.pending.Write(b) }
+func (f *File) Write(b []byte) (int, error) {
+	if f.temp == nil {
+		return 0, f.closed()
+	}
+	return f.temp.Write(b)
+}
 
 // WriteAt writes b at offset off; headers that hold counts are filled in this way at the end.
-func (f *File) WriteAt(b []byte, off int64) (int, error) { return f.pending.WriteAt(b, off) }
+func (f *File) WriteAt(b []byte, off int64) (int, error) {
+	if f.temp == nil {
+		return 0, f.closed()
+	}
+	return f.temp.WriteAt(b, off)
+}
 
-// Commit makes the file durable under its name. After an error the target is as it was and nothing is left behind,
-// unless only the directory's sync failed.
+func (f *File) closed() error { return fmt.Errorf("write %s: %w", f.path, fs.ErrClosed) }
+
+// Commit makes the file durable under its name. After an error the target is as it was and nothing is left behind, unless
+// the error is ErrUnsynced.
 func (f *File) Commit() error {
-	if err := f.pending.CloseAtomicallyReplace(); err != nil {
+	if f.temp == nil {
+		return f.closed()
+	}
+	err := f.temp.Sync()
+	if err == nil {
+		err = f.temp.Replace()
+	}
+	if err != nil && !errors.Is(err, ErrUnsynced) {
 		return errors.Join(fmt.Errorf("write %s: %w", f.path, err), f.Abort())
 	}
-	if err := SyncDir(filepath.Dir(f.path)); err != nil {
-		return fmt.Errorf("write %s: sync its directory: %w", f.path, err)
+	_ = f.temp.Close() // its content is on the disk
+	f.temp = nil
+	if err != nil {
+		return fmt.Errorf("write %s: %w", f.path, err)
 	}
 	return nil
 }
 
 // Abort drops what was written; the target stays as it was. After Commit it does nothing.
 func (f *File) Abort() error {
-	if err := f.pending.Cleanup(); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if f.temp == nil {
+		return nil
+	}
+	err := f.temp.Drop()
+	f.temp = nil
+	if err != nil {
 		return fmt.Errorf("drop the temporary file of %s: %w", f.path, err)
 	}
 	return nil
@@ -97,37 +129,87 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return f.Commit()
 }
 
-// Dir lets fill write the content of a directory under a temporary name beside dir, and then place move it to where it belongs.
-// After an error nothing is left of it.
-func Dir(dir string, fill, place func(temp string) error) (err error) {
-	temp, err := os.MkdirTemp(filepath.Dir(dir), "."+filepath.Base(dir)+"-")
+// Dir lets fill write the content of a directory under a temporary name beside dir, and then takes it to dir as Place does.
+// After an error nothing is left of it, unless the error is ErrUnsynced.
+func Dir(dir string, fill func(temp string) error) (err error) {
+	temp, lock, err := tempDir(dir)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(temp))
+		if err != nil && !errors.Is(err, ErrUnsynced) { // then it may be what was there before that has the temporary name
+			err = errors.Join(err, vfs.RemoveAll(temp))
 		}
+		_ = lock.Close() // opened for reading
 	}()
-	if err := os.Chmod(temp, 0o755); err != nil {
-		return err
-	}
 	if err := fill(temp); err != nil {
 		return err
 	}
-	return place(temp)
+	return Place(temp, dir)
 }
 
-// SyncDir makes the names in a directory durable.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
+// tempDir makes a directory with a temporary name for dir, locked as Clear wants it.
+func tempDir(dir string) (temp string, lock vfs.File, err error) {
+	Clear(filepath.Dir(dir))
+	for {
+		temp = tempName(dir)
+		if err := vfs.Mkdir(temp, 0o777); err != nil {
+			return "", nil, err
+		}
+		if lock, err = vfs.OpenFile(temp, os.O_RDONLY, 0); err == nil {
+			if hold(lock, temp) {
+				return temp, lock, nil
+			}
+			_, _ = vfs.Remove(temp), lock.Close() // another process took it for left over
+			continue
+		}
+		return "", nil, errors.Join(err, vfs.Remove(temp))
+	}
+}
+
+// Place makes the directory from lie at to, durably, with the mode and owner of a directory that is there. What is there gives
+// way in one step and is removed.
+func Place(from, to string) error {
+	// Opened now, so that a lack of descriptors can't come between the renaming and the sync.
+	parent, err := vfs.OpenFile(filepath.Dir(to), os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	// Some network file systems have no sync of directories and say so; the rename is then as durable as they make it.
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+	defer parent.Close()
+	if err := keepModes(from, to); err != nil {
 		return err
 	}
+	exchanged := false
+	err = vfs.Rename(from, to)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR) {
+		err = vfs.Exchange(from, to)
+		exchanged = true
+	}
+	if err != nil {
+		return err
+	}
+	if err := vfs.SyncNames(parent); err != nil {
+		return fmt.Errorf("%s: %w: %w", to, ErrUnsynced, err)
+	}
+	if !exchanged {
+		return nil
+	}
+	if err := vfs.RemoveAll(from); err != nil {
+		return fmt.Errorf("%s is in place, but what was there before stays as %s: %w", to, from, err)
+	}
 	return nil
+}
+
+// hold locks a file or directory that was made under a temporary name, and reports whether it still has that name. Where the
+// file system has no locks Clear finds none either, and removes nothing.
+func hold(f vfs.File, name string) bool {
+	if ok, err := filelock.TryFile(f, false); err == nil && !ok {
+		return false
+	}
+	mine, err := f.Stat()
+	if err != nil {
+		return true // the next use of it will tell
+	}
+	there, err := vfs.Lstat(name)
+	return err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && os.SameFile(mine, there)
 }

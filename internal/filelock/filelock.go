@@ -26,9 +26,15 @@ func Try(path string) (*os.File, error) {
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 }
 
+// File is an open file.
+type File interface {
+	Fd() uintptr
+	Name() string
+}
+
 // TryFile locks an open file, for its one user or for one of several, as Try does. It reports false where another process, or
 // another opening of the file, holds a lock that excludes this one. Closing the file unlocks.
-func TryFile(f *os.File, shared bool) (bool, error) {
+func TryFile(f File, shared bool) (bool, error) {
 	how := unix.LOCK_EX
 	if shared {
 		how = unix.LOCK_SH

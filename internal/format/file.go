@@ -4,19 +4,20 @@ import (
 	"os"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/vfs"
 )
 
 // OpenFile opens a regular file and gives its length. Opening a pipe would wait for its other end, so that anything else is
 // refused before.
 func OpenFile(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path)
+	info, err := vfs.Stat(path)
 	if err != nil {
 		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, 0, &Error{File: path, Offset: -1, Field: "file", Reason: "it is not a regular file"}
 	}
-	f, err := os.Open(path)
+	f, err := vfs.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}

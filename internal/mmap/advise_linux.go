@@ -13,7 +13,7 @@ const mapNoReserve = unix.MAP_NORESERVE
 func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 
 // NoReadAhead lets reads of f bring in what they ask for and nothing else. Without the advice they only bring more.
-func NoReadAhead(f *os.File) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM) }
+func NoReadAhead(f descriptor) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM) }
 
 // GiveBack takes the pages that lie wholly in b, of a file mapped for reading only, out of this process's memory; they are
 // read again when they are asked for. Without the advice they only stay longer.

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shale-search/shale/internal/vfs"
 )
 
 // tail is how far past a mapped file's end reads find zeros: kernels may read whole vectors where less is left.
@@ -27,15 +29,26 @@ func File(path string, size int64) (*Region, error) {
 
 // Shared maps the first size bytes of a file, for writing too if asked for: what is written is the file's, and other processes
 // see it. Writing where there is no room on the disk is a fault, and so is writing to a region that isn't for it.
-func Shared(f *os.File, size int64, writable bool) (*Region, error) {
+func Shared(f vfs.File, size int64, writable bool) (*Region, error) {
 	prot := unix.PROT_READ
 	if writable {
 		prot |= unix.PROT_WRITE
 	}
-	return mapFile(f, size, prot)
+	r, err := mapFile(f, size, prot)
+	if err != nil {
+		return nil, err
+	}
+	r.file = f
+	return r, nil
 }
 
-func mapFile(f *os.File, size int64, prot int) (*Region, error) {
+// descriptor is an open file.
+type descriptor interface {
+	Fd() uintptr
+	Name() string
+}
+
+func mapFile(f descriptor, size int64, prot int) (*Region, error) {
 	page := int64(os.Getpagesize())
 	if size < 1 || size > 1<<62 {
 		return nil, fmt.Errorf("mmap: %d bytes asked for", size)
@@ -57,7 +70,7 @@ func mapFile(f *os.File, size int64, prot int) (*Region, error) {
 
 // Sync writes what was changed in the first n bytes of a Shared region to the file, and waits for the disk.
 func (r *Region) Sync(n int) error {
-	if err := unix.Msync(r.bytes[:n], unix.MS_SYNC); err != nil {
+	if err := r.file.Msync(r.bytes[:n]); err != nil {
 		return fmt.Errorf("mmap: write to the file: %w", err)
 	}
 	return nil

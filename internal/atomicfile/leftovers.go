@@ -1,0 +1,124 @@
+package atomicfile
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/vfs"
+)
+
+// Temporary names are those of the target between a dot and a random number with tempSuffix.
+const (
+	tempSuffix = ".shale-tmp"
+	tempRandom = 8   // bytes
+	longestTop = 200 // bytes of the target's name that the temporary one repeats: file systems allow 255
+)
+
+// tempName is a new temporary name beside path.
+func tempName(path string) string {
+	var random [tempRandom]byte
+	_, _ = rand.Read(random[:]) // never fails
+	top := filepath.Base(path)
+	top = top[:min(len(top), longestTop)]
+	return filepath.Join(filepath.Dir(path), "."+top+"."+hex.EncodeToString(random[:])+tempSuffix)
+}
+
+// target gives what a temporary name was made for, cut off at longestTop bytes, or reports that a name isn't one.
+func target(name string) (top string, ok bool) {
+	name, ok = strings.CutSuffix(name, tempSuffix)
+	at := len(name) - 2*tempRandom - 1
+	if !ok || at < 2 || name[0] != '.' || name[at] != '.' {
+		return "", false
+	}
+	random := name[at+1:]
+	if _, err := hex.DecodeString(random); err != nil || strings.ToLower(random) != random {
+		return "", false
+	}
+	return name[1:at], true
+}
+
+// IsTemp reports whether a name is one of those that files and directories have while they are written.
+func IsTemp(name string) bool {
+	_, ok := target(name)
+	return ok
+}
+
+// Leftovers gives the files and directories with temporary names in dir that nobody holds: those of writers that were killed.
+// With a name only those that were to have it are given.
+func Leftovers(dir, name string) []string {
+	entries, err := vfs.ReadDir(dir)
+	if err != nil {
+		return nil // then nothing is known of any
+	}
+	var left []string
+	for _, e := range entries {
+		top, ok := target(e.Name())
+		if !ok || name != "" && top != name[:min(len(name), longestTop)] {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if lock := claim(path); lock != nil {
+			left = append(left, path)
+			_ = lock.Close() // nothing was written
+		}
+	}
+	return left
+}
+
+// Clear removes what Leftovers gives of dir. What can't be removed stays for the next writer.
+func Clear(dir string) {
+	synced := false
+	for _, path := range Leftovers(dir, "") {
+		lock := claim(path)
+		if lock == nil {
+			continue
+		}
+		// What has a temporary name may be what was replaced, so the new one must be sure to stay first.
+		if !synced {
+			synced = vfs.SyncDir(dir) == nil
+		}
+		if synced {
+			_ = vfs.RemoveAll(path)
+		}
+		_ = lock.Close() // nothing was written
+	}
+}
+
+// claim locks what lies at path, a file or directory with a temporary name, or gives nil where someone else holds it or nobody
+// can tell.
+func claim(path string) vfs.File {
+	info, err := vfs.Lstat(path)
+	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {
+		return nil
+	}
+	mode := os.O_RDONLY
+	if !info.IsDir() {
+		mode = os.O_RDWR // without it network file systems give no lock
+	}
+	f, err := vfs.OpenFile(path, mode|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	ok, err := filelock.TryFile(f, false)
+	if err == nil && ok && sameFile(f, path) {
+		return f
+	}
+	_ = f.Close() // nothing was written
+	return nil
+}
+
+func sameFile(f vfs.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	var there fs.FileInfo
+	there, err = vfs.Lstat(path)
+	return err == nil && os.SameFile(open, there)
+}

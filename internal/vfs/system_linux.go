@@ -1,0 +1,68 @@
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Unnamed creates a file without a name.
+func (System) Unnamed(dir string, perm fs.FileMode) (File, error) {
+	if !hasDescriptors() { // Link would fail
+		return nil, fmt.Errorf("a file without a name in %s: %w", dir, errors.ErrUnsupported)
+	}
+	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, perm)
+	// Kernels and file systems without such files answer in one of these ways.
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) {
+		err = fmt.Errorf("a file without a name in %s: %w", dir, errors.ErrUnsupported)
+	}
+	return systemFile(f, err)
+}
+
+// hasDescriptors reports whether open files can be reached by the numbers of their descriptors.
+var hasDescriptors = sync.OnceValue(func() bool {
+	_, err := os.Stat("/proc/self/fd")
+	return err == nil
+})
+
+// DescriptorPath is a path by which this process can open f again, whether it has a name or not.
+func DescriptorPath(f File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
+
+// Link gives a file a name.
+func (System) Link(f File, name string) error {
+	if !hasDescriptors() {
+		return os.Link(f.Name(), name)
+	}
+	from := DescriptorPath(f)
+	if err := unix.Linkat(unix.AT_FDCWD, from, unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW); err != nil {
+		return &os.LinkError{Op: "link", Old: f.Name(), New: name, Err: err}
+	}
+	return nil
+}
+
+// Exchange swaps two names.
+func (System) Exchange(a, b string) error {
+	if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {
+		return &os.LinkError{Op: "exchange", Old: a, New: b, Err: err}
+	}
+	return nil
+}
+
+func (f file) Allocate(size int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, 0, size)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+			continue
+		case errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS):
+			return fmt.Errorf("room for %d bytes in %s: %w", size, f.Name(), errors.ErrUnsupported)
+		}
+		return fmt.Errorf("room for %d bytes in %s: %w", size, f.Name(), err)
+	}
+}
