@@ -257,6 +257,37 @@ func TestSweepRefuses(t *testing.T) {
 	}
 }
 
+// TestShortTruth: recall@k isn't measured by fewer than k true neighbours, unless the index has no more rows.
+func TestShortTruth(t *testing.T) {
+	rows, queries := random(t, 200, 4, 9, 1), random(t, 5, 4, 9, 2)
+	x := index(t, rows, shale.Options{})
+	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var short *eval.ShortTruthError
+	if _, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{K: 11}); !errors.As(err, &short) || short.Known != 10 || short.K != 11 {
+		t.Errorf("recall@11 by 10 neighbours: %v", err)
+	}
+	if _, err := eval.TuneEffort(ctx, x, queries, truth, 0.5, 200, eval.Options{K: 11}); !errors.As(err, &short) {
+		t.Errorf("tuned for recall@11 by 10 neighbours: %v", err)
+	}
+	truth.Labels[3] = truth.Labels[3][:9]
+	if _, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{}); !errors.As(err, &short) || short.Query != 3 {
+		t.Errorf("a query with 9 neighbours: %v", err)
+	}
+
+	few := random(t, 6, 4, 9, 1)
+	x = index(t, few, shale.Options{})
+	if truth, err = eval.GroundTruth(ctx, few, queries, shale.L2, 10, 1); err != nil {
+		t.Fatal(err)
+	}
+	points, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{K: 1 << 30})
+	if err != nil || points[0].Recall != 1 {
+		t.Errorf("all of 6 rows: %+v, %v", points, err)
+	}
+}
+
 func TestTuneFindsTheSmallestEf(t *testing.T) {
 	rows, queries := random(t, 2000, 16, 100, 1), random(t, 80, 16, 100, 2)
 	x := index(t, rows, shale.Options{M: 5, EfConstruction: 30})

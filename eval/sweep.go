@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 )
 
 // Searcher is an index under test.
+// Where it has a method Len, that is the number of its rows: no search is expected to find more.
 type Searcher interface {
 	SearchInto(dst []shale.Neighbor, query []float32, k int, o shale.SearchOptions) ([]shale.Neighbor, error)
 	SearchBatch(ctx context.Context, queries shale.Matrix, k, threads int, o shale.SearchOptions) (*shale.Results, error)
@@ -47,7 +49,7 @@ type Options struct {
 	Share   float64       // as in shale.SearchOptions
 	Shares  []float64     // further ones for TuneEffort to try
 	Batch   bool          // time searches for all queries in one call, not for one after another
-	Filter  *shale.Filter // labels that may be returned; the truth must be that of these
+	Filter  *shale.Filter // labels that may be returned; the truth must be that of these, and may hold fewer than K
 
 	Progress func(done int) // told the number of values of ef measured
 }
@@ -77,12 +79,25 @@ func newBench(x Searcher, queries shale.Matrix, truth *Truth, o Options) (*bench
 	if err := truth.checkFor(queries.Rows()); err != nil {
 		return nil, err
 	}
+	if b.o.Filter == nil { // which may allow fewer than k
+		if err := truth.Covers(b.o.K, b.rows()); err != nil {
+			return nil, fmt.Errorf("eval: %w", err)
+		}
+	}
 	for i := range queries.Rows() {
 		q := make([]float32, queries.Dim())
 		queries.Decode(i, q)
 		b.queries = append(b.queries, q)
 	}
 	return b, nil
+}
+
+// rows is the most results that a search can have.
+func (b *bench) rows() int {
+	if x, ok := b.x.(interface{ Len() int }); ok {
+		return x.Len()
+	}
+	return math.MaxInt
 }
 
 // Sweep measures searches with each ef in turn. Recall, distances and hops come from a pass that warms the caches and
@@ -173,7 +188,7 @@ func (b *bench) time(ctx context.Context, p *Point) error {
 func (b *bench) oneByOne(ctx context.Context, ef int) ([]time.Duration, error) {
 	took := make([]time.Duration, len(b.queries))
 	return took, b.each(ctx, func() func(q int) error {
-		found := make([]shale.Neighbor, 0, b.o.K)
+		found := make([]shale.Neighbor, 0, min(b.o.K, b.rows()))
 		last := time.Now()
 		return func(q int) error {
 			var err error

@@ -42,13 +42,34 @@ func (t *Truth) checkFor(n int) error {
 	return nil
 }
 
+// ShortTruthError reports a query of which fewer true neighbours are known than its recall is to be measured by.
+type ShortTruthError struct {
+	Query, Known, K int
+}
+
+func (e *ShortTruthError) Error() string {
+	return fmt.Sprintf("query %d has %d known true neighbours, and recall@%d needs %d: measure with a k of %d, or find more true neighbours",
+		e.Query, e.Known, e.K, e.K, e.Known)
+}
+
+// Covers returns a *ShortTruthError if t knows fewer than k neighbours of a query, of an index of rows rows: all of them where
+// there are fewer than k.
+func (t *Truth) Covers(k, rows int) error {
+	for q, labels := range t.Labels {
+		if len(labels) < min(k, rows) {
+			return &ShortTruthError{Query: q, Known: len(labels), K: k}
+		}
+	}
+	return nil
+}
+
 // tieTolerance is the relative difference up to which two distances are one: float32 sums of the same numbers in another
 // order differ by about as much.
 const tieTolerance = 1e-6
 
 // Hits is the number of query q's k nearest neighbours that found holds, of so many. A result that isn't among them counts
 // if it is exactly as near as the k-th, which it then might as well have been. Where fewer than k are known, those are
-// asked for.
+// asked for: the caller knows that there are no more, by Covers or by a filter.
 func (t *Truth) Hits(q int, found []shale.Neighbor, k int) (hits, of int) {
 	labels := t.Labels[q]
 	k = min(k, len(labels))

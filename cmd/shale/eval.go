@@ -137,7 +137,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 	if err != nil {
 		return nil, 0, err
 	}
-	truth, err := readTruth(f.truth, queries.Rows())
+	truth, err := readTruth(f.truth, queries.Rows(), f.k, index.Len())
 	if err != nil {
 		return nil, 0, err
 	}

@@ -111,6 +111,10 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 		Output: f.output, Rows: rows.Rows(), Queries: queries.Rows(), Dim: rows.Dim(),
 		Metric: metric.String(), K: f.k, Threads: threads,
 	}
+	if f.k > rows.Rows() {
+		fmt.Fprintf(messages, "%s: %s: all of them are the nearest, not %d\n", rows, many(rows.Rows(), "vector"), f.k)
+		f.k, r.K = rows.Rows(), rows.Rows()
+	}
 	exact, err := eval.NewExact(queries, metric, f.k, threads)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.queries, err)

@@ -7,11 +7,15 @@ import (
 	"github.com/shale-search/shale/eval"
 )
 
-// readTruth reads the true neighbours of a number of queries.
-func readTruth(path string, queries int) (*eval.Truth, error) {
+// readTruth reads the true neighbours of a number of queries, k of each, or as many as the index has rows.
+func readTruth(path string, queries, k, rows int) (*eval.Truth, error) {
 	n, err := dataset.ReadNeighbors(path)
 	if err != nil {
 		return nil, err
+	}
+	if n.K < min(k, rows) {
+		return nil, fmt.Errorf("%s holds %s of each query, and recall@%d needs %d: give -k %d, or make it again with \"shale groundtruth -k %d\"",
+			path, many(n.K, "neighbour"), k, k, n.K, k)
 	}
 	if n.Rows() != queries {
 		return nil, fmt.Errorf("%s holds the neighbours of %d queries, there are %d", path, n.Rows(), queries)
@@ -23,6 +27,9 @@ func readTruth(path string, queries int) (*eval.Truth, error) {
 				t.Labels[q] = append(t.Labels[q], uint64(id))
 			}
 		}
+	}
+	if err := t.Covers(k, rows); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
 }

@@ -165,7 +165,7 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index) (eval.Point, erro
 	}
 	var truth *eval.Truth
 	if f.truth != "" {
-		if truth, err = readTruth(f.truth, queries.Rows()); err == nil {
+		if truth, err = readTruth(f.truth, queries.Rows(), f.k, index.Len()); err == nil {
 			err = truth.Measure(index, queries, f.k)
 		}
 	} else {
