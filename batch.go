@@ -2,6 +2,7 @@ package shale
 
 import (
 	"context"
+	"errors"
 
 	"github.com/shale-search/shale/hnsw"
 )
@@ -15,6 +16,9 @@ type BatchOptions struct {
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
 func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *Results, o BatchOptions) error {
+	if err := errors.Join(checkThreads(o.Threads), o.check()); err != nil {
+		return err
+	}
 	if x.shards != nil {
 		filtered := o.Filter != nil || o.Filters != nil
 		return x.shards.SearchBatchInto(ctx, queries, out, o.Threads, o.Filters, x.shardOptions(o.SearchOptions, filtered))

@@ -30,6 +30,9 @@ type Options struct {
 }
 
 func (o Options) config(dim, rows int, halfIsSafe bool) (hnsw.Config, error) {
+	if err := checkThreads(o.Threads); err != nil {
+		return hnsw.Config{}, err
+	}
 	codes, storage, err := o.layout(dim, halfIsSafe)
 	if o.GraphOnly {
 		storage = vector.External

@@ -35,7 +35,9 @@ const defaultEf = hnsw.DefaultEf
 
 // SearchOptions says how to search. The zero value searches everything with the index's own ef.
 type SearchOptions struct {
-	Ef     int          // rows looked at more closely: more find more and take longer; raised to k; default that of Index.Effort
+	// Ef is the number of rows looked at more closely: more find more and take longer. It is raised to k and cut down to the
+	// number of rows; default that of Index.Effort.
+	Ef     int
 	Filter *Filter      // labels that may be returned; default all
 	Stats  *SearchStats // filled in, if not nil
 	// Rerank is the number of candidates found by codes that are ranked by their rows, at least k; default: as many as may
@@ -58,6 +60,26 @@ type SearchOptions struct {
 
 // ErrReadOnly reports a change of an index that has several shards, or rows on disk or elsewhere.
 var ErrReadOnly = errors.New("an index of several shards, that is mapped, or with rows on disk or elsewhere, can't be changed: build it anew")
+
+// check reports what can't be meant. What lies beneath checks the rest.
+func (o *SearchOptions) check() error {
+	switch {
+	case o.Ef < 0:
+		return fmt.Errorf("search: ef is %d, not at least 0", o.Ef)
+	case o.Probes < 0:
+		return fmt.Errorf("search: probes are %d, not at least 0", o.Probes)
+	case !(o.Share >= 0 && o.Share <= 1):
+		return fmt.Errorf("search: a share of %v is not 0 to 1", o.Share)
+	}
+	return checkThreads(o.Threads)
+}
+
+func checkThreads(n int) error {
+	if n < 0 {
+		return fmt.Errorf("%d threads are not at least 0", n)
+	}
+	return nil
+}
 
 func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
 	if o.Ef <= 0 {
@@ -87,6 +109,9 @@ func (x *Index) shardOptions(o SearchOptions, filtered bool) shard.SearchOptions
 
 // Search gives the k vectors nearest to query, nearest first, ties by smaller label; fewer where there are fewer.
 func (x *Index) Search(query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	if x.shards != nil {
 		return x.SearchInto(nil, query, k, o)
 	}
@@ -95,6 +120,9 @@ func (x *Index) Search(query []float32, k int, o SearchOptions) ([]Neighbor, err
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (x *Index) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+	if err := o.check(); err != nil {
+		return dst, err
+	}
 	if x.shards != nil {
 		return x.shards.SearchInto(dst, query, k, x.shardOptions(o, o.Filter != nil))
 	}
@@ -108,8 +136,12 @@ type Results = hnsw.Results
 // NoLabel stands in Results where nothing was found.
 const NoLabel = hnsw.NoLabel
 
-// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS.
+// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS. Where k is above the number of rows,
+// Results.K is that number, at least 1, in its place.
 func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k, threads int, o SearchOptions) (*Results, error) {
+	if err := errors.Join(checkThreads(threads), o.check()); err != nil {
+		return nil, err
+	}
 	if x.shards != nil {
 		return x.shards.SearchBatch(ctx, queries, k, threads, x.shardOptions(o, o.Filter != nil))
 	}
@@ -136,6 +168,9 @@ type AddOptions struct {
 func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 	if x.graph == nil {
 		return ErrReadOnly
+	}
+	if err := checkThreads(o.Threads); err != nil {
+		return fmt.Errorf("add: %w", err)
 	}
 	if o.Labels == nil && rows.Rows() > 0 {
 		var err error

@@ -32,6 +32,7 @@ const spare = 8
 
 // candidates is how many to keep for what hnswlib would find with ef.
 func (x *index) candidates(ef int) int {
+	ef = min(ef, math.MaxInt32) // which is above any number of elements
 	if x.Config().Codes.Bits != 0 {
 		return ef + spare
 	}

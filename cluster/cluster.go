@@ -6,10 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -105,12 +105,9 @@ func (s *scan) nearest() (uint32, float32) {
 // inBlocks calls what start gives, on each of so many goroutines, with parts of 0 … n until all are done.
 func inBlocks(ctx context.Context, n, threads int, start func() (func(lo, hi int), error)) error {
 	const block = 256
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, min(threads, n/block+1))
+	errs := make([]error, crew.Threads(threads, n/block+1))
 	for t := range errs {
 		wg.Go(func() {
 			work, err := start()

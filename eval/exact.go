@@ -5,12 +5,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -29,12 +29,10 @@ type Exact struct {
 
 // NewExact prepares to find the k nearest rows of each query. threads of 0 means GOMAXPROCS.
 func NewExact(queries shale.Matrix, metric shale.Metric, k, threads int) (*Exact, error) {
-	if k < 1 {
-		return nil, fmt.Errorf("eval: k is %d, not at least 1", k)
+	if k < 1 || k > math.MaxInt32 {
+		return nil, fmt.Errorf("eval: k is %d, not at least 1 and at most %d", k, math.MaxInt32)
 	}
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads = crew.Threads(threads, queries.Rows())
 	own, err := floats(queries, metric)
 	if err != nil {
 		return nil, fmt.Errorf("eval: queries: %w", err)

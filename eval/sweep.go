@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/crew"
 )
 
 // Searcher is an index under test.
@@ -216,8 +217,8 @@ func percentile(took []time.Duration, p int) float64 {
 func (b *bench) each(ctx context.Context, start func() func(q int) error) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, b.o.Threads)
-	for t := range b.o.Threads {
+	errs := make([]error, crew.Threads(b.o.Threads, len(b.queries)))
+	for t := range errs {
 		wg.Go(func() {
 			work := start()
 			for ctx.Err() == nil && errs[t] == nil {

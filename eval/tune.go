@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/shale-search/shale"
@@ -34,7 +35,7 @@ func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, w
 }
 
 func (b *bench) smallest(ctx context.Context, wanted float64, maxEf int) (best Point, err error) {
-	maxEf = max(maxEf, b.o.K)
+	maxEf = min(max(maxEf, b.o.K), math.MaxInt32)
 	low := b.o.K - 1 // too small
 	best.Ef = b.o.K
 	for {

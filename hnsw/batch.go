@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
@@ -41,11 +41,7 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 		return err
 	}
 	b := &batch{x: x, rows: rows, labels: labels, base: uint64(x.Len()), o: o}
-	threads := o.Threads
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
-	b.run(ctx, threads)
+	b.run(ctx, crew.Threads(o.Threads, rows.Rows()))
 	if b.err == nil && int(b.done.Load()) < rows.Rows() {
 		b.err = ctx.Err()
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -38,6 +37,11 @@ func NewResults(queries, k int) *Results {
 	}
 }
 
+// Room reports whether there is room for the results of so many queries.
+func (r *Results) Room(queries int) bool {
+	return len(r.Counts) >= queries && min(len(r.Labels), len(r.Distances))/r.K >= queries
+}
+
 // Set makes found, at most K, the results of a query.
 func (r *Results) Set(query int, found []Neighbor) {
 	labels, distances := r.Labels[query*r.K:(query+1)*r.K], r.Distances[query*r.K:(query+1)*r.K]
@@ -50,7 +54,8 @@ func (r *Results) Set(query int, found []Neighbor) {
 	r.Counts[query] = len(found)
 }
 
-// SearchBatch searches for the rows of queries. An error names the first row that failed.
+// SearchBatch searches for the rows of queries. Of a k above the number of elements it takes that number: Results.K is the
+// smaller of both, at least 1. An error names the first row that failed.
 func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
 	return r.searchBatch(ctx, r.guarded(), queries, k, o)
 }
@@ -78,6 +83,10 @@ func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector
 	if err := r.checkQueries(queries, k, &o); err != nil {
 		return nil, err
 	}
+	k = min(k, max(r.Len(), 1))
+	if err := CheckResults(queries.Rows(), k); err != nil {
+		return nil, err
+	}
 	out := NewResults(queries.Rows(), k)
 	if err := r.searchBatchInto(ctx, x, queries, out, o); err != nil {
 		return nil, err
@@ -90,14 +99,14 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 	if err := r.checkQueries(queries, out.K, &o); err != nil {
 		return err
 	}
-	if min(len(out.Labels), len(out.Distances)) < rows*out.K || len(out.Counts) < rows {
+	if !out.Room(rows) {
 		return fmt.Errorf("hnsw: no room for %d results of each of %d queries", out.K, rows)
 	}
 	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: out.K, o: o, out: out, failedRow: rows}
 	if err := b.resolve(); err != nil {
 		return err
 	}
-	threads := min(o.threads(), rows)
+	threads := crew.Threads(o.Threads, rows)
 	if b.lanes = lanes; rows == threads && o.Ef >= longEf {
 		b.lanes = 1
 	}
@@ -119,21 +128,12 @@ func (r *Reader) checkQueries(queries vector.Matrix, k int, o *BatchSearchOption
 	switch {
 	case o.Stop != nil:
 		return errors.New("hnsw: a stop condition can't serve a batch of queries")
-	case k < 1 || k > maxRows || k > math.MaxInt/8/max(rows, 1):
-		return fmt.Errorf("hnsw: k is %d, not at least 1 and at most %d", k, maxRows)
 	case rows > 0 && queries.Dim() != r.cfg.Dim:
 		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), r.cfg.Dim)
 	case o.Filters != nil && len(o.Filters) != rows:
 		return fmt.Errorf("hnsw: %d filters for %d queries", len(o.Filters), rows)
 	}
-	return nil
-}
-
-func (o *BatchSearchOptions) threads() int {
-	if o.Threads > 0 {
-		return o.Threads
-	}
-	return runtime.GOMAXPROCS(0)
+	return o.Check(k)
 }
 
 // batchSearch is one SearchBatch under way.

@@ -27,9 +27,6 @@ var (
 	ErrExternal        = errors.New("the rows of the index lie elsewhere")
 )
 
-// maxRows is the number of rows that ids of 31 bits allow: a candidate's mark takes the 32nd.
-const maxRows = math.MaxInt32
-
 // Config says what an index is. The zero value of a field means its default.
 type Config struct {
 	Dim    int                 // elements a vector; required
@@ -99,6 +96,12 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("hnsw: rows can't be stored as %s", c.Storage)
 	}
 	return c, nil
+}
+
+// Check reports what is wrong with the configuration, if anything.
+func (c Config) Check() error {
+	_, err := c.withDefaults()
+	return err
 }
 
 // keepsRows reports whether there are rows beside the codes, if any.

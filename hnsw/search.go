@@ -22,7 +22,7 @@ const DefaultEf = 100
 
 // SearchOptions says how to search. The zero value searches all elements with DefaultEf.
 type SearchOptions struct {
-	Ef     int           // candidates kept, raised to k; 0: DefaultEf
+	Ef     int           // candidates kept, raised to k and cut down to the number of rows; 0: DefaultEf
 	Filter *Filter       // elements that may be returned; nil: all
 	Stop   StopCondition // decides when the walk ends, in place of ef and k; used by one search only
 	// Slack ends a plain walk (l2 or cosine; without a filter, deletions or a stop condition) early, at the first candidate
@@ -94,8 +94,8 @@ func (r *Reader) begin(query []float32, k int, o *SearchOptions) (*searcher, err
 	if len(query) != r.cfg.Dim {
 		return nil, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
 	}
-	if k < 0 || k == 0 && o.Stop == nil {
-		return nil, fmt.Errorf("hnsw: k is %d, not at least 1", k)
+	if err := o.Check(k); err != nil {
+		return nil, err
 	}
 	g, err := r.view()
 	if err != nil {

@@ -2,9 +2,9 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -13,11 +13,15 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS. An error names the first row that
-// failed.
+// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS. Of a k above the number of rows it
+// takes that number: Results.K is the smaller of both, at least 1. An error names the first row that failed.
 func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threads int, o SearchOptions) (*hnsw.Results, error) {
-	if k < 1 || k > math.MaxInt32 || k > math.MaxInt/8/max(queries.Rows(), 1) {
-		return nil, badK(k)
+	if err := o.check(k); err != nil {
+		return nil, err
+	}
+	k = min(k, max(x.stored, 1))
+	if err := hnsw.CheckResults(queries.Rows(), k); err != nil {
+		return nil, err
 	}
 	out := hnsw.NewResults(queries.Rows(), k)
 	if err := x.SearchBatchInto(ctx, queries, out, threads, nil, o); err != nil {
@@ -26,8 +30,17 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threa
 	return out, nil
 }
 
-func badK(k int) error {
-	return fmt.Errorf("shard: k is %d, not at least 1 and at most %d", k, math.MaxInt32)
+// check reports what can't be meant.
+func (o *SearchOptions) check(k int) error {
+	switch {
+	case o.Stop != nil:
+		return errors.New("shard: a stop condition can't serve several shards")
+	case o.Probes < 0:
+		return fmt.Errorf("shard: probes are %d, not at least 0", o.Probes)
+	case !(o.Share >= 0 && o.Share <= 1):
+		return fmt.Errorf("shard: a share of %v is not 0 to 1", o.Share)
+	}
+	return o.SearchOptions.Check(k)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query. With filters, one for each
@@ -36,24 +49,23 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 	x.using.RLock()
 	defer x.using.RUnlock()
 	rows := queries.Rows()
+	if err := o.check(out.K); err != nil {
+		return err
+	}
 	switch {
-	case out.K < 1 || out.K > math.MaxInt32:
-		return badK(out.K)
 	case rows > 0 && queries.Dim() != x.Dim():
 		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
-	case min(len(out.Labels), len(out.Distances)) < rows*out.K || len(out.Counts) < rows:
+	case !out.Room(rows):
 		return fmt.Errorf("shard: no room for %d results of each of %d queries", out.K, rows)
 	case filters != nil && len(filters) != rows:
 		return fmt.Errorf("shard: %d filters for %d queries", len(filters), rows)
 	}
 	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: filters, failedRow: rows, out: out}
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads = crew.Threads(threads, math.MaxInt)
 	if b.o.Threads <= 0 {
 		b.o.Threads = threads / max(rows, 1)
 	}
-	threads = max(min(threads, rows), 1)
+	threads = crew.Threads(threads, rows)
 	if x.shardByShard(rows, &o) {
 		newRounds(b, threads).run()
 	} else {

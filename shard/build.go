@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
@@ -97,9 +97,7 @@ type builder struct {
 
 func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
 	o.Config.Dim = src.Dim()
-	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
-	}
+	o.Threads = crew.Threads(o.Threads, src.Rows())
 	if o.Copies == 0 {
 		o.Copies = 1
 	}
@@ -112,7 +110,7 @@ func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
 	switch {
 	case src.Rows() == 0:
 		return nil, errors.New("there are no rows")
-	case o.Copies < 1 || o.Copies > 2:
+	case !(o.Copies >= 1 && o.Copies <= 2):
 		return nil, fmt.Errorf("%v copies of a row are not 1 to 2", o.Copies)
 	case o.Shards < 0 || o.Shards > maxShards || o.Shards > src.Rows():
 		return nil, fmt.Errorf("%d shards of %d rows: 1 to %d are possible", o.Shards, src.Rows(), min(maxShards, src.Rows()))

@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/shale-search/shale/cluster"
 	"github.com/shale-search/shale/hnsw"
@@ -166,6 +167,9 @@ func (d *division) neighbors(ctx context.Context, rows vector.Matrix, threads in
 					near.Of = append(near.Of, uint32(l)) // NoLabel stays no row's number
 					kept++
 				}
+			}
+			for ; kept < divideNeighbors; kept++ { // the sample is as small as that
+				near.Of = append(near.Of, math.MaxUint32)
 			}
 		}
 	}

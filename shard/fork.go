@@ -179,6 +179,7 @@ func (f *forkOpener) openGraph(path string, first uint64) error {
 		return err
 	}
 	f.x.parts = append(f.x.parts, &part{Reader: &g.Reader, close: g.Close, frozen: g})
+	f.x.stored += g.Len()
 	f.o.Dim = g.Dim()
 	f.x.plan.Shards++
 	if mapped {

@@ -52,6 +52,7 @@ func (x *Index) open(ctx context.Context, dir string) error {
 			return err
 		}
 		x.parts = append(x.parts, p)
+		x.stored += p.Len()
 		if err := x.checkPart(p, filepath.Join(dir, s.File), s); err != nil {
 			return err
 		}

@@ -54,6 +54,9 @@ func sampleRowBytes(c hnsw.Config) int64 {
 // PlanBuild works out what Build will do. It reads no rows.
 func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 	o.Config.Dim = src.Dim()
+	if err := o.Config.Check(); err != nil {
+		return BuildPlan{}, err
+	}
 	rows, copies := int64(src.Rows()), max(o.Copies, 1)
 	each, stored := rowBytes(o.Config), int64(float64(rows)*copies)
 	p := BuildPlan{Shards: o.Shards, SampleRows: int(min(rows, mostSample)), Copies: copies}

@@ -3,7 +3,6 @@ package shard
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
@@ -188,15 +187,12 @@ func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
 	x := l.x
 	l.end()
 	l.stats = Stats{}
+	if err := o.check(k); err != nil {
+		return err
+	}
 	switch {
 	case len(query) != x.Dim():
 		return fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), x.Dim())
-	case k < 1 || k > math.MaxInt32:
-		return fmt.Errorf("shard: k is %d, not at least 1 and at most %d", k, math.MaxInt32)
-	case o.Share < 0 || o.Share > 1:
-		return fmt.Errorf("shard: a share of %v is not 0 to 1", o.Share)
-	case o.Stop != nil:
-		return errors.New("shard: a stop condition can't serve several shards")
 	case !vector.Finite(query):
 		return fmt.Errorf("query: %w", hnsw.ErrNotFinite)
 	}
@@ -204,7 +200,7 @@ func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
 	if x.metric == vector.Cosine {
 		vector.Normalize(l.query)
 	}
-	l.k = k
+	l.k = min(k, max(x.stored, 1))
 	return nil
 }
 

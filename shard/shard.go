@@ -21,6 +21,7 @@ type Index struct {
 	m      *manifest.Manifest
 	metric vector.Metric
 	parts  []*part
+	stored int     // rows of all parts, copies and deleted ones included: no search finds more
 	router *router // nil: there is none, every search covers all shards
 	plan   Plan
 

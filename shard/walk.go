@@ -47,9 +47,10 @@ func (l *lane) walk(o *SearchOptions) error {
 func (l *lane) readyToWalk(o *SearchOptions) {
 	w := &l.walks
 	w.depth = max(o.Ef, l.k)
-	if o.Ef <= 0 {
+	if o.Ef == 0 {
 		w.depth = max(hnsw.DefaultEf, l.k)
 	}
+	w.depth = min(w.depth, max(l.x.stored, 1))
 	w.options, w.err = o.SearchOptions, nil
 	w.options.Stats = nil
 	w.bound.Reset()

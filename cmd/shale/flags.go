@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"strings"
 
@@ -69,10 +70,16 @@ func takeOnce(c *cobra.Command) {
 	})
 }
 
-// atLeast refuses smaller values of a flag.
+// mostCount is the largest number of vectors, candidates or threads that a flag may ask for: no index holds more vectors.
+const mostCount = math.MaxInt32
+
+// atLeast refuses smaller values of a flag, and those above mostCount.
 func atLeast(c *cobra.Command, name string, value, least int) error {
 	if value < least {
 		return usagef(c, "--%s is %d, not at least %d", name, value, least)
+	}
+	if value > mostCount {
+		return usagef(c, "--%s is %d, not at most %d", name, value, mostCount)
 	}
 	return nil
 }

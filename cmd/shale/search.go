@@ -41,8 +41,9 @@ func searchCommand() *cobra.Command {
 		Use:   "search INDEX --queries FILE",
 		Short: "Find the nearest vectors to each query",
 		Long: `Search finds the k vectors nearest to each query and prints a table, or with --output writes an
-npz with the arrays labels (uint64) and distances (float32), queries × k. Where fewer than k
-are found, the npz holds the label 2^64-1 with the distance +Inf in the rest.
+npz with the arrays labels (uint64) and distances (float32), queries × k. A -k above the number of
+vectors stands for that number, and the arrays are as narrow. Where fewer than k are found, the
+npz holds the label 2^64-1 with the distance +Inf in the rest.
 
 A larger --ef finds more of the true neighbours and takes longer; "shale tune" finds the one
 for a wanted recall. --filter names the labels that may be returned.
@@ -112,8 +113,9 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	r.K = found.K
 	if f.output != "" {
-		if err := dataset.WriteResults(f.output, found.Labels, found.Distances, queries.Rows(), f.k); err != nil {
+		if err := dataset.WriteResults(f.output, found.Labels, found.Distances, queries.Rows(), found.K); err != nil {
 			return err
 		}
 	}

@@ -3,10 +3,10 @@ package pq
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/simd"
 	"github.com/shale-search/shale/vector"
 )
@@ -24,12 +24,9 @@ func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int,
 	if len(dst) < q.Bytes(rows.Rows()) {
 		return fmt.Errorf("pq: %d bytes for %d codes of %d", len(dst), rows.Rows(), q.Stride())
 	}
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(threads, rows.Rows()/encodeRows+1) {
+	for range crew.Threads(threads, rows.Rows()/encodeRows+1) {
 		wg.Go(func() {
 			e := q.encoder(encodeRows)
 			for ctx.Err() == nil {

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/simd"
 	"github.com/shale-search/shale/vector"
@@ -43,9 +44,7 @@ func (o TrainOptions) withDefaults() TrainOptions {
 	if o.Turns <= 0 {
 		o.Turns = defaultTurns
 	}
-	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
-	}
+	o.Threads = crew.Threads(o.Threads, math.MaxInt)
 	return o
 }
 
