@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/mmap"
@@ -114,27 +117,58 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 		return err
 	}
 	replace := o.Replace
-	if _, err := vfs.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return x.saveNew(ctx, dir)
+	if _, err := vfs.Lstat(dir); errors.Is(err, fs.ErrNotExist) || isEmptyDir(dir) {
+		err := x.saveNew(ctx, dir)
+		if err == nil || !isFixed(err) {
+			return err
+		}
 	}
-	generation := 0
-	if before, err := manifest.Read(dir); err == nil {
-		generation = before.Generation
-	} else if !replace && !isEmptyDir(dir) {
-		return err
+	before, err := manifest.Read(dir)
+	if err != nil {
+		if !replace && !isEmptyDir(dir) {
+			return err
+		}
+		if before, err = nothingBefore(dir, err); err != nil {
+			return err
+		}
 	}
+	generation := before.Generation
 	switch {
-	case replace || generation == 0:
+	case replace || len(before.Shards) == 0:
 	case x.home != dir:
 		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
 	case x.generation != generation:
 		return fmt.Errorf("%s: %w: open it again", dir, ErrChanged)
 	}
-	if err := x.writeGeneration(ctx, dir, generation+1); err != nil {
+	m, err := x.writeGeneration(ctx, dir, before)
+	if m != nil {
+		x.home, x.generation = dir, m.Generation
+	}
+	if err != nil {
 		return err
 	}
-	x.home, x.generation = dir, generation+1
-	return removeOthers(dir, shardName(generation+1))
+	return removeOthers(dir, m, before)
+}
+
+// nothingBefore stands for the manifest of a directory whose manifest can't be read for the given reason. Its generation is
+// that of the newest shard, so that what is written next takes no name that is in use.
+func nothingBefore(dir string, reason error) (*manifest.Manifest, error) {
+	var damage *store.FormatError
+	if !errors.As(reason, &damage) && !errors.Is(reason, fs.ErrNotExist) {
+		return nil, reason // there may be an index
+	}
+	entries, err := vfs.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &manifest.Manifest{}
+	for _, e := range entries {
+		var generation int
+		if n, _ := fmt.Sscanf(e.Name(), shardPrefix+"0.%d.shale", &generation); n == 1 && generation < math.MaxInt32 {
+			m.Generation = max(m.Generation, generation)
+		}
+	}
+	return m, nil
 }
 
 // saveGraphs writes several graphs of links alone as a directory.
@@ -169,31 +203,74 @@ func (x *Index) noteVectors(dir, path string) error {
 
 // saveNew makes the directory under another name first, so that it appears whole.
 func (x *Index) saveNew(ctx context.Context, dir string) error {
-	err := atomicfile.Dir(dir, func(temp string) error { return x.writeGeneration(ctx, temp, 1) })
+	err := atomicfile.Dir(dir, false, func(temp string) error {
+		_, err := x.writeGeneration(ctx, temp, &manifest.Manifest{})
+		return err
+	})
 	if err == nil || errors.Is(err, atomicfile.ErrUnsynced) {
 		x.home, x.generation = dir, 1
 	}
 	return err
 }
 
-// writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index.
-func (x *Index) writeGeneration(ctx context.Context, dir string, generation int) error {
-	name := shardName(generation)
+// isFixed reports whether an error tells of a directory that nothing can take the place of: it is a mount point or the current
+// one, or the one above it can't be changed.
+func isFixed(err error) bool {
+	if errors.Is(err, atomicfile.ErrUnsynced) {
+		return false
+	}
+	for _, fixed := range []error{syscall.EBUSY, syscall.EINVAL, syscall.EXDEV, syscall.EROFS, fs.ErrPermission} {
+		if errors.Is(err, fixed) {
+			return true
+		}
+	}
+	return false
+}
+
+// writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index in the place of the
+// one before. The manifest is returned once it is in place, with an error where a power cut may undo that.
+func (x *Index) writeGeneration(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
+	name := shardName(before.Generation + 1)
 	path := filepath.Join(dir, name)
-	if err := store.Save(ctx, path, x.single()); err != nil {
-		return err
-	}
-	m, err := x.describe(dir, name, generation)
+	m, err := x.writeShard(ctx, dir, before)
 	if err == nil {
-		err = ctx.Err()
+		if err = m.Write(dir); err == nil {
+			return m, nil
+		}
+		if mayName(dir, name) {
+			return m, fmt.Errorf("saved, but a power cut may bring back what was there before: %w", err)
+		}
 	}
-	if err == nil {
-		err = m.Write(dir)
+	if removed := vfs.Remove(path); !errors.Is(removed, fs.ErrNotExist) {
+		err = errors.Join(err, removed)
 	}
+	return nil, err
+}
+
+// writeShard writes the shard that follows those of the index before and gives the manifest that will name it.
+func (x *Index) writeShard(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
+	like := ""
+	if len(before.Shards) > 0 {
+		like = filepath.Join(dir, before.Shards[0].File)
+	}
+	name := shardName(before.Generation + 1)
+	if err := store.SaveLike(ctx, filepath.Join(dir, name), like, x.single()); err != nil {
+		return nil, err
+	}
+	m, err := x.describe(dir, name, before.Generation+1)
 	if err != nil {
-		return errors.Join(err, vfs.Remove(path))
+		return nil, err
 	}
-	return nil
+	return m, ctx.Err()
+}
+
+// mayName reports whether the manifest in dir names a shard's file, or can't be read.
+func mayName(dir, file string) bool {
+	m, err := manifest.Read(dir)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return slices.ContainsFunc(m.Shards, func(s manifest.Shard) bool { return s.File == file })
 }
 
 // describe takes the numbers from the file, since the index may have changed since it was written.
@@ -222,16 +299,20 @@ const shardPrefix = "shard-"
 
 func shardName(generation int) string { return fmt.Sprintf("%s0.%06d.shale", shardPrefix, generation) }
 
-// removeOthers removes the files of earlier generations. Only files that are named as those of shards are touched.
-func removeOthers(dir, keep string) error {
+func isShardFile(name string) bool {
+	return strings.HasPrefix(name, shardPrefix) && (strings.HasSuffix(name, ".shale") || strings.HasSuffix(name, ".blocks"))
+}
+
+// removeOthers removes the files that the index before had and what unfinished saves left, but not those of m. Only files that
+// are named as those of shards are touched, and the routing.
+func removeOthers(dir string, m, before *manifest.Manifest) error {
 	entries, err := vfs.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("saved, but old files stay: %w", err)
 	}
 	for _, e := range entries {
 		name := e.Name()
-		ours := strings.HasSuffix(name, ".shale") || strings.HasSuffix(name, ".blocks")
-		if name == keep || !strings.HasPrefix(name, shardPrefix) || !ours {
+		if name == m.Shards[0].File || !isShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
 			continue
 		}
 		if err := vfs.Remove(filepath.Join(dir, name)); err != nil {

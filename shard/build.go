@@ -82,7 +82,7 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err := b.steps(ctx); err != nil {
 		return err
 	}
-	return atomicfile.Place(b.dir, dir)
+	return atomicfile.Place(b.dir, dir, b.o.Replace)
 }
 
 // builder is a build under way.

@@ -56,9 +56,9 @@ func writeDir(dir string, own func(name string) bool, fill func(temp string) err
 		return err
 	}
 	for _, e := range entries {
-		if !own(e.Name()) {
+		if !own(e.Name()) && !atomicfile.IsTemp(e.Name()) {
 			return fmt.Errorf("%s holds %s as well, which would be lost: give another path", dir, e.Name())
 		}
 	}
-	return atomicfile.Dir(dir, fill)
+	return atomicfile.Dir(dir, true, fill)
 }

@@ -21,11 +21,14 @@ type Source interface {
 
 // Save writes x to path. The file appears whole or, after an error or when ctx ends, not at all. Changes of a growing
 // index wait meanwhile; searches go on.
-func Save(ctx context.Context, path string, x Source) (err error) {
+func Save(ctx context.Context, path string, x Source) error { return SaveLike(ctx, path, "", x) }
+
+// SaveLike is Save where the file at like, if there is one, lends its mode and owner to a new file.
+func SaveLike(ctx context.Context, path, like string, x Source) (err error) {
 	if err := format.CheckMachine(); err != nil {
 		return err
 	}
-	f, err := atomicfile.Create(path)
+	f, err := atomicfile.CreateLike(path, like)
 	if err != nil {
 		return err
 	}

@@ -31,12 +31,15 @@ type File struct {
 
 // Create starts a file that will replace path on Commit; where path is a symbolic link, what it leads to, and the link stays.
 // Pipes and devices are refused, since a File is written out of order. One of Commit and Abort must be called.
-func Create(path string) (*File, error) {
+func Create(path string) (*File, error) { return CreateLike(path, "") }
+
+// CreateLike is Create where the file at like, if there is one, lends its mode and owner to a new file.
+func CreateLike(path, like string) (*File, error) {
 	path, err := fileTarget(path)
 	if err != nil {
 		return nil, fmt.Errorf("create %w", err)
 	}
-	t, err := NewTemp(path)
+	t, err := newTemp(path, like)
 	if err != nil {
 		return nil, fmt.Errorf("create %s: %w", path, err)
 	}
@@ -129,9 +132,10 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return f.Commit()
 }
 
-// Dir lets fill write the content of a directory under a temporary name beside dir, and then takes it to dir as Place does.
+// Dir lets fill write the content of a directory under a temporary name beside dir, and then takes it to dir as Place does. The
+// directory is locked meanwhile, as filelock does.
 // After an error nothing is left of it, unless the error is ErrUnsynced.
-func Dir(dir string, fill func(temp string) error) (err error) {
+func Dir(dir string, replace bool, fill func(temp string) error) (err error) {
 	temp, lock, err := tempDir(dir)
 	if err != nil {
 		return err
@@ -145,7 +149,7 @@ func Dir(dir string, fill func(temp string) error) (err error) {
 	if err := fill(temp); err != nil {
 		return err
 	}
-	return Place(temp, dir)
+	return Place(temp, dir, replace)
 }
 
 // tempDir makes a directory with a temporary name for dir, locked as Clear wants it.
@@ -167,9 +171,9 @@ func tempDir(dir string) (temp string, lock vfs.File, err error) {
 	}
 }
 
-// Place makes the directory from lie at to, durably, with the mode and owner of a directory that is there. What is there gives
-// way in one step and is removed.
-func Place(from, to string) error {
+// Place makes the directory from lie at to, durably, with the mode and owner of a directory that is there. An empty directory
+// gives way; with replace whatever is there does, in one step, and is removed.
+func Place(from, to string, replace bool) error {
 	// Opened now, so that a lack of descriptors can't come between the renaming and the sync.
 	parent, err := vfs.OpenFile(filepath.Dir(to), os.O_RDONLY, 0)
 	if err != nil {
@@ -181,7 +185,7 @@ func Place(from, to string) error {
 	}
 	exchanged := false
 	err = vfs.Rename(from, to)
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR) {
+	if replace && (errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR)) {
 		err = vfs.Exchange(from, to)
 		exchanged = true
 	}

@@ -115,12 +115,12 @@ func TestDirAppearsWholeOrNotAtAll(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	fill := func(temp string) error { return os.WriteFile(filepath.Join(temp, "f"), []byte("x"), 0o600) }
 	broken := errors.New("broken")
-	err := Dir(dir, func(string) error { return broken })
+	err := Dir(dir, false, func(string) error { return broken })
 	left, readErr := os.ReadDir(filepath.Dir(dir))
 	if !errors.Is(err, broken) || readErr != nil || len(left) != 0 {
 		t.Errorf("%v, leaves %v, %v", err, left, readErr)
 	}
-	if err := Dir(dir, fill); err != nil {
+	if err := Dir(dir, false, fill); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(b) != "x" {

@@ -16,19 +16,25 @@ import (
 // that nothing stays when the process is killed, or else a temporary one. It is locked against Clear.
 type Temp struct {
 	vfs.File
-	path string // the name that it is for
-	name string // the one that it has meanwhile
-	old  fs.FileInfo
+	path string      // the name that it is for
+	name string      // the one that it has meanwhile
+	old  fs.FileInfo // of the file whose mode and owner it gets, if any
 }
 
 // NewTemp makes a file to be published as path. It has the mode and, where possible, the owner of the file that lies there, or
 // else those of any new file. One of Publish, Replace and Drop must be called; the first two leave it open.
-func NewTemp(path string) (*Temp, error) {
+func NewTemp(path string) (*Temp, error) { return newTemp(path, "") }
+
+// newTemp is NewTemp where the file at like lends its mode and owner if nothing lies at path.
+func newTemp(path, like string) (*Temp, error) {
 	Clear(filepath.Dir(path))
 	t := &Temp{path: path}
 	perm := fs.FileMode(0o666)
-	if old, err := vfs.Stat(path); err == nil && old.Mode().IsRegular() {
-		t.old, perm = old, 0o600 // until it has the mode of the old one
+	if t.old = regular(path); t.old == nil && like != "" {
+		t.old = regular(like)
+	}
+	if t.old != nil {
+		perm = 0o600 // until it has the mode of the old one
 	}
 	f, err := vfs.Unnamed(filepath.Dir(path), perm)
 	switch {
@@ -51,6 +57,15 @@ func NewTemp(path string) (*Temp, error) {
 		return nil, err
 	}
 	return t, nil
+}
+
+// regular describes the file at path, or gives nil where there is none.
+func regular(path string) fs.FileInfo {
+	info, err := vfs.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	return info
 }
 
 func (t *Temp) createNamed(perm fs.FileMode) error {
