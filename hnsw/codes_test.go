@@ -29,6 +29,7 @@ func codedReal(t *testing.T, bits int) (*Index, vector.Matrix) {
 // TestCodesKeepRecall: a walk over codes finds about what a walk over rows finds, at the same ef, and the distances that it
 // gives are those of the rows.
 func TestCodesKeepRecall(t *testing.T) {
+	t.Parallel()
 	exact, rows := realData(t)
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
 	truth := flatTruth(t, queries, 10, nil)
@@ -159,6 +160,7 @@ func TestCodesAreTrainedOnTheWay(t *testing.T) {
 // TestCodesAfterChurn: after half of the rows have been replaced, updated or deleted and added, recall is that of an index
 // built afresh. Two graphs of the same rows differ by about a hundredth at a small ef, so several are compared.
 func TestCodesAfterChurn(t *testing.T) {
+	t.Parallel()
 	const graphs = 4
 	rows, err := wordnet()
 	must(t, err)
@@ -259,6 +261,7 @@ func TestCodesRefused(t *testing.T) {
 
 // TestSlack: a walk that may end early looks at fewer elements, the fewer the less slack it has, and finds about as much.
 func TestSlack(t *testing.T) {
+	t.Parallel()
 	x, rows := codedReal(t, 4)
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
 	truth := flatTruth(t, queries, 10, nil)

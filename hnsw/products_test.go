@@ -24,6 +24,7 @@ var (
 // TestProductsKeepRecall: a walk over codes of product quantization finds about what a walk over rows finds, and the distances
 // that it gives are those of the rows.
 func TestProductsKeepRecall(t *testing.T) {
+	t.Parallel()
 	rows, err := wordnet()
 	must(t, err)
 	rows = rows.Slice(0, min(someRows, rows.Rows()))
@@ -113,6 +114,7 @@ func TestProductsAloneTellTheirEstimates(t *testing.T) {
 }
 
 func TestProductImagesComeBack(t *testing.T) {
+	t.Parallel()
 	rows := matrix(t, randomRows(1500, 20, 3), 20)
 	for _, codes := range []Codes{products8, products4, {Kind: quant.Product, Bits: 8, Subvectors: 5, Rotated: true}} {
 		for _, storage := range []vector.Type{vector.Float32, vector.ScaledInt8, vector.NoRows} {
@@ -124,6 +126,7 @@ func TestProductImagesComeBack(t *testing.T) {
 // TestProductsAreTrainedAgain: an index that grew from few rows, or whose rows moved elsewhere, gets other codebooks; one that
 // was given its quantizer keeps it.
 func TestProductsAreTrainedAgain(t *testing.T) {
+	t.Parallel()
 	const dim = 8
 	few, far := randomRows(trainRows, dim, 1), randomRows(4*trainRows, dim, 2)
 	for i := range far {

@@ -40,6 +40,7 @@ func realRowless(t *testing.T, kind quant.Kind, bits int) (*Index, vector.Matrix
 
 // TestRecallOfCodesAlone: what codes alone find of the true neighbours, growing, frozen and after a reorder.
 func TestRecallOfCodesAlone(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		kind quant.Kind
 		bits int
@@ -122,6 +123,7 @@ func estimates(t *testing.T, x *Index, query []float32) []Neighbor {
 
 // TestCodesAloneWithFilters: filters, deletions and stop conditions hold where distances are estimates.
 func TestCodesAloneWithFilters(t *testing.T) {
+	t.Parallel()
 	x, rows := realRowless(t, quant.RaBitQ, 8)
 	queries := rows.Slice(rows.Rows()-50, rows.Rows())
 	for _, share := range []uint64{2, 10, 100} {
@@ -186,6 +188,7 @@ func TestVectorsOfCodesAlone(t *testing.T) {
 // TestCodesAloneGrow: rows added one by one are coded from the first on, wherever they lie, and found by their vectors
 // while the index grows, is updated, frozen, reordered and restored.
 func TestCodesAloneGrow(t *testing.T) {
+	t.Parallel()
 	const n, dim = 1500, 16
 	for _, offset := range []float32{0, 500} {
 		c := rowless(vector.L2, quant.RaBitQ, 8)

@@ -10,6 +10,7 @@ import (
 
 // TestScaledRowsSettleAlike: over the same graph and codes, rows of a byte a value settle nearly as halves do.
 func TestScaledRowsSettleAlike(t *testing.T) {
+	t.Parallel()
 	rows, err := wordnet()
 	must(t, err)
 	queries := rows.Slice(rows.Rows()-300, rows.Rows())
@@ -48,6 +49,7 @@ func storedAs(t *testing.T, x *Index, typ vector.Type) *Index {
 
 // TestScaledRowsRankAsWell: rows of a byte a value settle what codes have found nearly as rows in full do.
 func TestScaledRowsRankAsWell(t *testing.T) {
+	t.Parallel()
 	rows, err := wordnet()
 	must(t, err)
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())

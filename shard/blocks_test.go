@@ -30,6 +30,7 @@ func codesOnly(t *testing.T, dir string, cache int64) OpenOptions {
 }
 
 func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
+	t.Parallel()
 	const n, dim, k = 6000, 24, 10
 	rows, queries := clustered(n, dim, 1), clustered(60, dim, 1)
 	even := hnsw.FilterFunc(func(label uint64) bool { return label%2 == 0 })

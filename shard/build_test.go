@@ -26,6 +26,7 @@ import (
 )
 
 func TestShardsAreBalancedAndComplete(t *testing.T) {
+	t.Parallel()
 	rows := clustered(6000, 16, 1)
 	for name, c := range map[string]struct {
 		copies float64
@@ -233,6 +234,7 @@ func buildUntil(t *testing.T, dir, step string, done int) bool {
 }
 
 func TestKilledBuildGoesOn(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("kills processes for some seconds")
 	}
@@ -281,6 +283,7 @@ func TestKilledBuildGoesOn(t *testing.T) {
 }
 
 func TestDamagedIndexIsRefused(t *testing.T) {
+	t.Parallel()
 	rows := clustered(1500, 8, 7)
 	dir := built(t, rows, BuildOptions{Config: hnsw.Config{M: 4, EfConstruction: 20}, Shards: 4})
 	var names []string

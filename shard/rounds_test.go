@@ -16,6 +16,7 @@ import (
 
 // A batch that goes through mapped shards one after another finds the nearest rows, each once, at their distances.
 func TestMappedBatchFindsTheNearest(t *testing.T) {
+	t.Parallel()
 	const k = 10
 	rows, queries := clustered(6000, 24, 30), clustered(51, 24, 30)
 	products := codes2(vector.IP)

@@ -12,6 +12,7 @@ import (
 )
 
 func TestSearchOfAllShardsFindsTheNearest(t *testing.T) {
+	t.Parallel()
 	const n, dim, k = 3000, 24, 10
 	rows, queries := clustered(n, dim, 1), clustered(50, dim, 1)
 	for name, c := range map[string]struct {
@@ -107,6 +108,7 @@ func TestRowsOnDiskGiveTheSameAnswers(t *testing.T) {
 }
 
 func TestProbesFindMoreTheMoreThereAre(t *testing.T) {
+	t.Parallel()
 	const k = 10
 	rows, queries := clustered(8000, 16, 3), clustered(100, 16, 3)
 	x := opened(t, built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 16}), OpenOptions{})

@@ -16,6 +16,7 @@ import (
 // TestShardsShareCodebooks: shards by product quantization have the same codebooks, a build that goes on finds them again,
 // and searches find neighbours at the distances of rows, or at estimates where there are none, in memory and from disk.
 func TestShardsShareCodebooks(t *testing.T) {
+	t.Parallel()
 	rows, queries := clustered(4000, 24, 1), clustered(40, 24, 1)
 	for _, keep := range []vector.Type{vector.Float32, vector.NoRows} {
 		c := hnsw.Config{M: 8, EfConstruction: 60, Storage: keep, Codes: hnsw.Codes{Kind: quant.Product, Bits: 8}}

@@ -23,6 +23,7 @@ func small(t *testing.T, dir string) int64 {
 }
 
 func TestEachVectorGivesEveryRowOnce(t *testing.T) {
+	t.Parallel()
 	const n, dim = 9000, 24
 	rows := clustered(n, dim, 3)
 	dir := built(t, rows, BuildOptions{Config: codes2(vector.Cosine), Shards: 3, Copies: 1.5})

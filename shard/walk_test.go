@@ -14,6 +14,7 @@ import (
 
 // Shards walked by several goroutines find the nearest rows, as comparing all of them does.
 func TestThreadsOfOneQueryFindTheNearest(t *testing.T) {
+	t.Parallel()
 	const k = 10
 	rows, queries := clustered(6000, 24, 20), clustered(30, 24, 20)
 	for name, c := range map[string]hnsw.Config{"codes": codes2(vector.L2), "cosine": codes2(vector.Cosine), "ip, rows": {Metric: vector.IP, M: 8}} {
