@@ -22,6 +22,7 @@ func (x *Index) openBooks(g *graph) {
 	if x.backing == nil {
 		g.countInbound(n) // a backing keeps the counts
 	}
+	g.findCopies(n)
 }
 
 // CheckLabels tells of a label that two elements carry.

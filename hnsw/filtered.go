@@ -21,12 +21,16 @@ type filtered struct {
 	open   heap // nearest first: keys
 	kept   heap // farthest first: complements of keys
 	worst  float32
+
+	holder       *searcher // holds copies back; nil: none are
+	last, before key       // the last two candidates taken
 }
 
 func (f *filtered) reset(g *graph, ef int, filter *Filter, stop StopCondition) {
 	f.g, f.ef, f.filter, f.stop = g, ef, filter, stop
 	f.open, f.kept = f.open[:0], f.kept[:0]
 	f.worst = float32(math.Inf(1))
+	f.holder, f.last, f.before = nil, 0, 0
 }
 
 // forget drops what belongs to the caller.
@@ -44,7 +48,8 @@ func (f *filtered) next() (uint32, bool) {
 	} else if nearest > f.worst && len(f.kept) == f.ef {
 		return 0, false
 	}
-	return f.open.pop().id(), true
+	f.last, f.before = f.open.pop(), f.last
+	return f.last.id(), true
 }
 
 // peek appends the first n of the heap, which are about the nearest.
@@ -57,8 +62,12 @@ func (f *filtered) peek(dst []uint32, n int) []uint32 {
 
 func (f *filtered) offer(ids []uint32, dist []float32) {
 	for i, id := range ids {
-		if f.considers(dist[i]) {
-			f.take(keyOf(dist[i], id))
+		if !f.considers(dist[i]) {
+			continue
+		}
+		k := keyOf(dist[i], id)
+		if h := f.holder; h == nil || !h.holdOne(k, f.last) && !h.holdOne(k, f.before) {
+			f.take(k)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type graph struct {
 	labels   []uint64              // atomic: replacing a deleted element changes its label; nil: they are the elements' numbers
 	shift    uint64                // that is added to each label
 	inbound  []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
+	copies   *copySet              // kept while the graph grows
 	deleted  bitmap                // marked deleted
 	ready    bitmap                // inserted completely; nil: all are
 	packed   packed                // what links0 would hold, of a graph that doesn't change and has none

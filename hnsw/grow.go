@@ -55,6 +55,7 @@ func (r *Reader) reallocate(capacity, lists int) error {
 	copy(g.upperAt, old.upperAt[:n])
 	copy(g.levels, old.levels[:n])
 	copy(g.inbound, old.inbound[:n])
+	g.copies = old.copies.grown(capacity)
 	copy(g.labels, old.labels[:n])
 	copy(g.deleted, old.deleted[:(n+31)/32])
 	copy(g.ready, old.ready[:(n+31)/32])

@@ -26,14 +26,17 @@ func (g *graph) countInbound(n int) {
 	}
 }
 
-// setLinks replaces a list's links by those to ids; the caller holds the element's lock.
+// setLinks replaces the links of element of on a level by those to ids; the caller holds the element's lock.
 //
 // The heuristic that picks links may drop the last one that leads to an element, which no search would find any more.
-// Such a link stays where there is room for it.
-func (s *searcher) setLinks(g *graph, list []uint32, level int, ids []uint32) {
-	in := &s.insert
+// Such a link stays where there is room for it. A link to a copy always stays.
+func (s *searcher) setLinks(g *graph, of uint32, level int, ids []uint32) {
+	in, list := &s.insert, g.list(of, level)
 	in.before = g.neighbours(list, in.before[:0])
 	in.after = append(in.after[:0], ids...)
+	if level == 0 && g.copies.any() {
+		in.after = g.keepCopy(of, in.before, in.after, len(list))
+	}
 	for _, id := range in.after {
 		if !slices.Contains(in.before, id) {
 			g.linked(level, id, 1)
@@ -46,6 +49,20 @@ func (s *searcher) setLinks(g *graph, list []uint32, level int, ids []uint32) {
 		}
 	}
 	storeLinks(list, in.after)
+}
+
+// keepCopy adds the first copy of a leader among its links to after, in place of the last link if there are most.
+func (g *graph) keepCopy(of uint32, before, after []uint32, most int) []uint32 {
+	for _, id := range before {
+		if !g.isCopyOf(id, of) {
+			continue
+		}
+		if !slices.Contains(after, id) {
+			after = append(after[:min(len(after), most-1)], id)
+		}
+		break
+	}
+	return after
 }
 
 // storeLinks writes links to ids into a list.

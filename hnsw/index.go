@@ -30,6 +30,8 @@ type Index struct {
 	changes  atomic.Int64 // rows written
 	nextTend atomic.Int64 // number of changes at which the codes are looked at again
 
+	groups groups // of equal rows
+
 	mu        sync.Mutex        // guards what follows
 	ids       map[uint64]uint32 // element of each label; nil: see openBooks
 	free      freeList
@@ -52,6 +54,7 @@ func New(c Config) (*Index, error) {
 		return nil, err
 	}
 	x := &Index{ids: make(map[uint64]uint32)}
+	g.copies = newCopySet(g.capacity)
 	x.cfg, x.replacing = c, c.ReplaceDelete
 	x.nextTend.Store(trainRows)
 	x.entry.Store(none)

@@ -24,9 +24,18 @@ func (x *Index) link(s *searcher, g *graph, id uint32) {
 	entry := x.entry.Load()
 	if entry == none {
 		if entry = x.firstEntry(id, level); entry == none {
+			x.join(g, id, false)
 			return
 		}
 	}
+	if !x.join(g, id, level <= int(entry>>32)) { // the entry point is no copy: it needs lists on all levels
+		x.linkAlone(s, g, id)
+	}
+}
+
+// linkAlone chooses the links of element id by its distances and links it.
+func (x *Index) linkAlone(s *searcher, g *graph, id uint32) {
+	level, entry := int(g.levels[id]), x.entry.Load()
 	x.choose(s, g, id, min(level, int(entry>>32)), entry)
 	x.connect(s, g, id, s.insert.chosen)
 	if level > int(entry>>32) {
@@ -113,11 +122,11 @@ func (s *searcher) exactly(keys []key) []key {
 }
 
 // candidates are the elements among keys that id may be linked to: live ones, and deleted ones only where there are too
-// few of them.
+// few of them. Copies are linked to their leaders alone.
 func (x *Index) candidates(g *graph, dst, keys []key, id uint32) []key {
 	if x.removed.Load() > 0 {
 		for _, k := range keys {
-			if k.id() != id && !g.deleted.get(k.id()) {
+			if k.id() != id && !g.deleted.get(k.id()) && !g.isCopy(k.id()) {
 				dst = append(dst, k)
 			}
 		}
@@ -127,7 +136,7 @@ func (x *Index) candidates(g *graph, dst, keys []key, id uint32) []key {
 	}
 	dst = dst[:0]
 	for _, k := range keys {
-		if k.id() != id {
+		if k.id() != id && !g.isCopy(k.id()) {
 			dst = append(dst, k)
 		}
 	}
@@ -195,7 +204,7 @@ func (x *Index) setOwn(s *searcher, g *graph, id uint32, chosen [][]uint32) {
 	lock := x.lockNode(id)
 	defer lock.Unlock()
 	for l := range chosen {
-		s.setLinks(g, g.list(id, l), l, chosen[l])
+		s.setLinks(g, id, l, chosen[l])
 	}
 }
 
@@ -203,6 +212,9 @@ func (x *Index) setOwn(s *searcher, g *graph, id uint32, chosen [][]uint32) {
 func (x *Index) linkBack(s *searcher, g *graph, from, id uint32, level int) {
 	lock := x.lockNode(from)
 	defer lock.Unlock()
+	if g.isCopy(from) { // it has become one meanwhile
+		return
+	}
 	list := g.list(from, level)
 	for i := range list {
 		n := atomic.LoadUint32(&list[i])
@@ -222,7 +234,7 @@ func (x *Index) linkBack(s *searcher, g *graph, from, id uint32, level int) {
 	if level == 0 && len(picked) < len(list) && atomic.LoadUint32(&g.inbound[id]) == 0 && !slices.Contains(picked, id) {
 		picked = append(picked, id)
 	}
-	s.setLinks(g, list, level, picked)
+	s.setLinks(g, from, level, picked)
 }
 
 // sorted scores ids against the row of element of and appends them to dst, nearest first.

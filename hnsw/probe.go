@@ -56,7 +56,9 @@ func WalkProbes(next func() (Probe, bool)) {
 			}
 			busy = true
 			if !s.step(s.task.collector) {
-				s.task.keys = s.walked()
+				if s.task.keys = s.walked(); len(s.copies.held) > 0 {
+					s.task.keys = s.spread(s.task.keys)
+				}
 				under[i] = nil
 			}
 		}

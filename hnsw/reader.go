@@ -112,6 +112,7 @@ type searcher struct {
 	reranked int
 	filtered filtered
 	tied     tied
+	copies   copyHolder
 	results  []Neighbor
 	task     task
 	insert   insertState
@@ -219,6 +220,9 @@ func (s *searcher) nearest(g *graph, at key, level int) key {
 // search fills the pool with the ef nearest elements that a walk from the element from meets on level.
 func (s *searcher) search(g *graph, from uint32, level, ef int) {
 	s.pool.reset(ef)
+	if level == 0 {
+		s.pool.holder = s.holdsCopies()
+	}
 	s.reset(g, level)
 	s.enter(from, &s.pool)
 	s.walk(&s.pool)

@@ -69,6 +69,7 @@ func (m *mender) mend(coded bool) error {
 	m.fillHoles()
 	m.cleanLinks()
 	m.countAll()
+	m.g.findCopies(m.n)
 	m.findLost()
 	m.relink(s)
 	return nil

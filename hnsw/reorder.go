@@ -43,6 +43,7 @@ func (x *Index) Reorder() error {
 	g.ready.permute(order)
 	permute(g.rowBytes, g.rows.Stride(), order)
 	x.ids, x.free = nil, freeList{}
+	x.groups.forget()
 	x.epoch.Add(2) // what was resolved to elements is out of date
 	return nil
 }

@@ -134,7 +134,7 @@ func (r *Reader) bind(s *searcher, query []float32) error {
 
 // task is one search under way.
 type task struct {
-	k         int
+	k, ef     int
 	o         SearchOptions
 	filter    *Filter
 	began     uint64    // the epoch
@@ -149,12 +149,14 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 	t := &s.task
 	t.began = r.epoch.Load() &^ 1 // odd: a row is being rewritten now, so look again at the end
 	t.k = min(k, n)
+	s.copies.held = s.copies.held[:0]
 	t.filter = t.o.Filter.at(t.began)
 	ef := t.o.Ef
 	if ef <= 0 {
 		ef = DefaultEf
 	}
 	ef = min(max(ef, t.k), n)
+	t.ef = ef
 	plain := t.o.Stop == nil && t.o.Filter == nil && r.removed.Load() == 0
 	if !plain && t.o.Stop == nil && r.exactIsCheaper(s, s.g, t.filter, ef, n) {
 		wanted := t.k
@@ -173,9 +175,13 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 		if t.o.Slack > 0 && r.cfg.scalable() {
 			s.pool.slack, s.pool.k = 1+t.o.Slack, max(t.k, 1)
 		}
+		s.pool.holder = s.holdsCopies()
 		t.collector = &s.pool
 	} else {
 		s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
+		if t.o.Stop == nil { // it is told of each result
+			s.filtered.holder = s.holdsCopies()
+		}
 		t.collector = &s.filtered
 	}
 	s.reset(s.g, 0)
@@ -188,6 +194,9 @@ func (r *Reader) conclude(s *searcher) []Neighbor {
 	keys := t.keys
 	if t.collector != nil {
 		keys = s.settle()
+		if len(s.copies.held) > 0 {
+			keys = s.withCopies(keys)
+		}
 	}
 	if t.o.Stop == nil && len(keys) > t.k {
 		keys = keys[:lastTie(keys, t.k)]

@@ -1,8 +1,12 @@
 package hnsw
 
 import (
+	"bytes"
 	"slices"
 	"sync/atomic"
+	"unsafe"
+
+	"github.com/shale-search/shale/vector"
 )
 
 // update replaces the vector, and where it changed the label, of an element that is in the graph, brings it back if it
@@ -13,8 +17,81 @@ func (x *Index) update(s *searcher, at slot, own []float32) {
 		at.g.updating.set(at.id)
 		defer at.g.updating.clear(at.id)
 	}
+	if x.leaveGroup(s, at, own) {
+		x.rewrite(s, at, own)
+		x.rejoin(s, at)
+		return
+	}
 	x.rewrite(s, at, own)
+}
+
+// leaveGroup takes an element that is to get another row out of its group. It reports false where the row stays the same and
+// the links therefore may, as those of groups do.
+func (x *Index) leaveGroup(s *searcher, at slot, own []float32) bool {
+	gs := &x.groups
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	g, id := at.g, at.id
+	_, leads := x.firstCopy(g, id)
+	if g.isCopy(id) || leads {
+		if s.encodesTo(g.content(id), own) {
+			return false
+		}
+	}
+	gs.leaders.remove(g.content(id), id)
+	if g.isCopy(id) {
+		x.leave(g, id)
+	}
+	if leads {
+		row := slices.Clone(own) // which linking another element overwrites
+		x.abdicate(s, g, id)
+		copy(own, row)
+	}
+	return true
+}
+
+// rejoin links an element whose row has changed, to the leader of the rows that are equal to it if there is one.
+func (x *Index) rejoin(s *searcher, at slot) {
+	if x.joinMoved(s, at) {
+		return
+	}
 	x.moveLinks(s, at)
+}
+
+// joinMoved is join for an element that has links.
+func (x *Index) joinMoved(s *searcher, at slot) bool {
+	x.groups.mu.Lock()
+	defer x.groups.mu.Unlock()
+	g, id := at.g, at.id
+	leader, ok := x.leader(g, g.content(id))
+	switch {
+	case !ok:
+		x.groups.leaders.add(g.content(id), id)
+		return false
+	case leader == id || !g.ready.get(leader):
+		return false
+	}
+	for l := range int(g.levels[id]) + 1 {
+		x.repairAround(s, g, id, l)
+	}
+	x.chain(g, leader, id)
+	return true
+}
+
+// encodesTo reports whether vec is stored as content is.
+func (s *searcher) encodesTo(content []byte, vec []float32) bool {
+	g, room := s.g, make([]byte, len(content)+64)
+	room = room[-int(uintptr(unsafe.Pointer(&room[0])))&63:][:len(content)] // where any type of row may lie
+	if !s.keepsRows() {
+		s.encoder.Encode(room, vec)
+		return bytes.Equal(room, content)
+	}
+	row, err := vector.FromBytes(room, g.rows.Type(), 1, g.rows.Dim(), len(room))
+	if err != nil {
+		return false
+	}
+	row.Encode(0, vec)
+	return bytes.Equal(room, content)
 }
 
 // moveLinks repairs the links around an element whose row has changed.
@@ -100,11 +177,11 @@ func (x *Index) relink(s *searcher, g *graph, n, gone uint32, level int, around 
 	kept = slices.Delete(kept, i, i+1)
 	in.list = in.list[:0]
 	for _, id := range around {
-		if id != n && id != gone && !slices.Contains(kept, id) {
+		if id != n && id != gone && !g.isCopy(id) && !slices.Contains(kept, id) {
 			in.list = append(in.list, id)
 		}
 	}
 	in.near = s.sorted(n, in.list, in.near[:0])
 	in.picked = append(in.picked[:0], kept...)
-	s.setLinks(g, list, level, s.extendDiverse(in.near, min(degree+1, len(list))))
+	s.setLinks(g, n, level, s.extendDiverse(in.near, min(degree+1, len(list))))
 }

@@ -47,18 +47,17 @@ type head struct {
 	candidate
 	from  hnsw.Probe
 	at    int  // number among the probe's candidates
-	most  int  // candidates of the probe to look at
 	final bool // their distances are those that are told
 }
 
-// add takes the first n candidates of a probe. final says that their distances are those that are told.
-func (c *candidates) add(p hnsw.Probe, number uint32, n int, final bool) {
+// add takes the candidates of a probe. final says that their distances are those that are told.
+func (c *candidates) add(p hnsw.Probe, number uint32, final bool) {
 	first, ok := p.At(0)
-	if !ok || n < 1 {
+	if !ok {
 		return
 	}
 	first.Exact = first.Exact || final
-	c.heads = append(c.heads, head{candidate{first, number}, p, 0, n, final})
+	c.heads = append(c.heads, head{candidate{first, number}, p, 0, final})
 	for i := len(c.heads) - 1; i > 0 && c.heads[i].before(&c.heads[(i-1)/2].candidate); i = (i - 1) / 2 {
 		c.heads[i], c.heads[(i-1)/2] = c.heads[(i-1)/2], c.heads[i]
 	}
@@ -67,10 +66,9 @@ func (c *candidates) add(p hnsw.Probe, number uint32, n int, final bool) {
 // pass goes on to the next candidate.
 func (c *candidates) pass() {
 	top, ok := &c.heads[0], false
-	if top.at++; top.at < top.most {
-		top.Candidate, ok = top.from.At(top.at)
-		top.Exact = top.Exact || top.final
-	}
+	top.at++
+	top.Candidate, ok = top.from.At(top.at)
+	top.Exact = top.Exact || top.final
 	if last := len(c.heads) - 1; !ok {
 		c.heads[0] = c.heads[last]
 		c.heads = c.heads[:last]

@@ -69,7 +69,7 @@ func (l *lane) walked() error {
 	if l.walks.err != nil {
 		return l.walks.err
 	}
-	l.collect(l.walks.depth, rerank)
+	l.collect(rerank)
 	return nil
 }
 
@@ -118,20 +118,20 @@ func (l *lane) nextProbe() (hnsw.Probe, bool) {
 	return hnsw.Probe{}, false
 }
 
-// collect takes the first depth candidates of each probe.
-func (l *lane) collect(depth, rerank int) {
+// collect takes the candidates of each probe.
+func (l *lane) collect(rerank int) {
 	l.candidates.reset(l.k, rerank, l.x.copies())
 	if l.rows != nil {
 		l.candidates.step = firstRows // fewer reads, since each step rules others out
 	}
 	for i, p := range l.probes {
 		if part := l.x.parts[l.parts[i]]; !l.led(i) {
-			l.candidates.add(p, uint32(i), depth, p.Final() && part.rows == nil && part.blocks == nil)
+			l.candidates.add(p, uint32(i), p.Final() && part.rows == nil && part.blocks == nil)
 			l.stats.count(p)
 		}
 	}
 	if l.disk != nil {
-		l.disk.ef = depth
+		l.disk.ef = l.walks.depth
 	}
 	l.stats.Probes = len(l.probes)
 }

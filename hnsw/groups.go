@@ -1,0 +1,260 @@
+package hnsw
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// copySet is the elements of a growing graph that are copies.
+type copySet struct {
+	bits bitmap
+	n    atomic.Int64
+}
+
+func newCopySet(capacity int) *copySet { return &copySet{bits: make(bitmap, (capacity+31)/32)} }
+
+// any reports whether there are copies.
+func (c *copySet) any() bool { return c != nil && c.n.Load() > 0 }
+
+func (c *copySet) add(id uint32) {
+	c.bits.set(id)
+	c.n.Add(1)
+}
+
+func (c *copySet) remove(id uint32) {
+	c.bits.clear(id)
+	c.n.Add(-1)
+}
+
+// grown is the set with room for another number of elements; nil stays nil.
+func (c *copySet) grown(capacity int) *copySet {
+	if c == nil {
+		return nil
+	}
+	to := newCopySet(capacity)
+	copy(to.bits, c.bits)
+	to.n.Store(c.n.Load())
+	return to
+}
+
+// isCopy reports whether element id is a copy, in an index whose books are open.
+func (g *graph) isCopy(id uint32) bool { return g.copies.any() && g.copies.bits.get(id) }
+
+// isCopyOf reports whether element id is a copy whose leader is element of.
+func (g *graph) isCopyOf(id, of uint32) bool {
+	return g.isCopy(id) && g.links0[int(id)*g.m0] == of+1
+}
+
+// findCopies finds the copies among the first n elements. Nothing changes the graph meanwhile.
+func (g *graph) findCopies(n int) {
+	g.copies = newCopySet(g.capacity)
+	var room [mostCopyLinks]uint32
+	for id := range uint32(n) {
+		links := g.copyList(id, &room)
+		if len(links) == 0 || g.copies.bits.get(links[0]) {
+			continue
+		}
+		alike := true
+		for _, n := range links {
+			alike = alike && n != id && bytes.Equal(g.content(id), g.content(n))
+		}
+		if alike {
+			g.copies.add(id)
+		}
+	}
+}
+
+// groups finds the leader of a row.
+type groups struct {
+	mu      sync.Mutex // held by every change of a chain
+	leaders rowTable
+	filled  bool // all elements are in leaders that have been there before
+}
+
+// forget drops what is known of elements, whose numbers have changed.
+func (gs *groups) forget() {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	gs.leaders, gs.filled = rowTable{}, false
+}
+
+// leader gives the leader of the elements whose content is row. The caller holds mu.
+func (x *Index) leader(g *graph, row []byte) (uint32, bool) {
+	gs := &x.groups
+	if !gs.filled {
+		gs.filled = true
+		x.fillLeaders(g)
+	}
+	return gs.leaders.find(row, g)
+}
+
+// fillLeaders finds the leaders among the elements that the index had before it was changed. Those in a file or elsewhere
+// would all have to be read.
+func (x *Index) fillLeaders(g *graph) {
+	if x.backing != nil || g.mapped {
+		return
+	}
+	for id := range uint32(x.Len()) {
+		if !g.ready.get(id) || g.isCopy(id) {
+			continue
+		}
+		if _, ok := x.groups.leaders.find(g.content(id), g); !ok {
+			x.groups.leaders.add(g.content(id), id)
+		}
+	}
+}
+
+// join makes element id, whose row is stored, a copy of the element with an equal row, if there is one and follow says so.
+// It reports false where the element is to be linked by itself; it may become a leader then.
+func (x *Index) join(g *graph, id uint32, follow bool) bool {
+	x.groups.mu.Lock()
+	defer x.groups.mu.Unlock()
+	row := g.content(id)
+	leader, ok := x.leader(g, row)
+	if !ok {
+		x.groups.leaders.add(row, id)
+		return false
+	}
+	if !follow || leader == id || !g.ready.get(leader) {
+		return false
+	}
+	x.chain(g, leader, id)
+	return true
+}
+
+// chain makes element id, which has no links on level 0, the first copy of leader.
+func (x *Index) chain(g *graph, leader, id uint32) {
+	first, ok := x.firstCopy(g, leader)
+	g.copies.add(id)
+	if !ok {
+		x.changeLinks(g, id, func([]uint32) []uint32 { return []uint32{leader} })
+		x.lead(g, leader, id)
+		return
+	}
+	x.changeLinks(g, id, func([]uint32) []uint32 { return []uint32{leader, first} })
+	x.changeLinks(g, first, func(links []uint32) []uint32 { return append(links, id) })
+	x.exchange(g, leader, first, id)
+}
+
+// firstCopy gives the copy that a leader links to.
+func (x *Index) firstCopy(g *graph, leader uint32) (uint32, bool) {
+	if !g.copies.any() {
+		return 0, false
+	}
+	lock := x.lockNode(leader)
+	defer lock.Unlock()
+	for _, id := range g.neighbours(g.list(leader, 0), nil) {
+		if g.isCopyOf(id, leader) {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// lead gives an element a link to its first copy. If there is no room the farthest link goes that isn't the last one to where
+// it leads.
+func (x *Index) lead(g *graph, leader, id uint32) {
+	x.changeLinks(g, leader, func(links []uint32) []uint32 {
+		if len(links) < g.m0 {
+			return append(links, id)
+		}
+		drop := len(links) - 1
+		for drop > 0 && atomic.LoadUint32(&g.inbound[links[drop]]) < 2 {
+			drop--
+		}
+		if drop == 0 {
+			drop = len(links) - 1
+		}
+		return append(slices.Delete(links, drop, drop+1), id)
+	})
+}
+
+// leave takes a copy out of its chain and leaves it without links on level 0.
+func (x *Index) leave(g *graph, id uint32) {
+	var room [mostCopyLinks]uint32
+	links := g.copyList(id, &room)
+	x.changeLinks(g, id, func([]uint32) []uint32 { return nil })
+	g.copies.remove(id)
+	switch len(links) {
+	case 1:
+		x.drop(g, links[0], id)
+	case 2: // an end of the chain, that from which the leader links to it or the other
+		x.exchange(g, links[0], id, links[1])
+		x.drop(g, links[1], id)
+	case mostCopyLinks:
+		x.exchange(g, links[1], id, links[2])
+		x.exchange(g, links[2], id, links[1])
+	}
+}
+
+// abdicate makes the first copy of an element that is to get another row, if it has any, the leader of the others.
+func (x *Index) abdicate(s *searcher, g *graph, id uint32) {
+	heir, ok := x.firstCopy(g, id)
+	if !ok {
+		return
+	}
+	x.drop(g, id, heir)
+	chain := x.chainFrom(g, heir)
+	x.drop(g, heir, id)
+	g.copies.remove(heir)
+	for i, c := range chain[1:] {
+		if i == 0 {
+			x.drop(g, c, heir)
+		}
+		x.exchange(g, c, id, heir)
+	}
+	x.groups.leaders.add(g.content(heir), heir)
+	x.own(s, g, heir)
+	x.linkAlone(s, g, heir)
+}
+
+// chainFrom gives the copies of a chain from one of its ends on.
+func (x *Index) chainFrom(g *graph, end uint32) []uint32 {
+	var room [mostCopyLinks]uint32
+	chain, met := []uint32{end}, map[uint32]bool{end: true}
+	for i := 0; i < len(chain); i++ {
+		links := g.copyList(chain[i], &room)
+		for _, n := range links[min(1, len(links)):] {
+			if g.isCopy(n) && !met[n] {
+				met[n] = true
+				chain = append(chain, n)
+			}
+		}
+	}
+	return chain
+}
+
+// exchange puts the link to another element in the place of one on level 0, if it is there.
+func (x *Index) exchange(g *graph, of, old, to uint32) {
+	x.changeLinks(g, of, func(links []uint32) []uint32 {
+		if i := slices.Index(links, old); i >= 0 {
+			links[i] = to
+		}
+		return links
+	})
+}
+
+// drop takes a link on level 0 away.
+func (x *Index) drop(g *graph, of, old uint32) {
+	x.changeLinks(g, of, func(links []uint32) []uint32 {
+		return slices.DeleteFunc(links, func(id uint32) bool { return id == old })
+	})
+}
+
+// changeLinks replaces the links of an element on level 0 by what change makes of them.
+func (x *Index) changeLinks(g *graph, of uint32, change func([]uint32) []uint32) {
+	lock := x.lockNode(of)
+	defer lock.Unlock()
+	list := g.list(of, 0)
+	before := g.neighbours(list, nil)
+	after := change(slices.Clone(before))
+	for _, id := range after {
+		g.linked(0, id, 1)
+	}
+	for _, id := range before {
+		g.linked(0, id, -1)
+	}
+	storeLinks(list, after)
+}
