@@ -1,10 +1,14 @@
 package shale
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/shard"
@@ -31,8 +35,15 @@ type OpenOptions struct {
 	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written once
 	// to files without a name, since they can't be searched as they lie.
 	//
-	// A live file is mapped in any case; Mapped then means that it isn't changed, and others may map it meanwhile.
+	// A live file is mapped in any case; Mapped then means that it is searched only, which several processes may do at the same
+	// time, needs no right to write, and leaves the file as it is. Without Mapped the index has the file for itself, unless this
+	// process may only read it: then it is opened as with Mapped.
 	Mapped bool
+	// Wait is how long to wait for a live file that another process has open, if one of the two is to change it. After that the
+	// error is store.ErrLocked. Default: store.DefaultWait; less than 0: not at all.
+	Wait time.Duration
+	// Waiting is called when such waiting begins, if not nil.
+	Waiting func() `json:"-"`
 	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set; default: as
 	// many as Memory holds, none if it is 0.
 	Resident int
@@ -84,11 +95,22 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 }
 
 func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
+	so := store.Options{Wait: cmp.Or(o.Wait, store.DefaultWait), Waiting: o.Waiting}
 	if o.Mapped {
-		return store.MapLive(path, store.Options{})
+		return store.MapLive(path, so)
 	}
-	x, _, err := store.OpenLive(path, store.Options{})
+	x, _, err := store.OpenLive(path, so)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return store.MapLive(path, so)
+	}
 	return x, err
+}
+
+// ResizeLive gives the live file at path room for capacity rows, no fewer than it holds. It is copied to a file that takes its
+// place, so that there must be room on the disk for both. No other index may have it open. One that is open grows by itself
+// when it is full, in the same way.
+func ResizeLive(path string, capacity int, o OpenOptions) error {
+	return store.ResizeLive(path, capacity, store.Options{Wait: cmp.Or(o.Wait, store.DefaultWait), Waiting: o.Waiting})
 }
 
 // fits refuses an index of another format than the directory's that needs more memory than is allowed.

@@ -140,9 +140,10 @@ func verifyFile(ctx context.Context, path string) (Report, error) {
 	return r, ctx.Err()
 }
 
-// verifyLive maps the index and checks its links and labels. There are no sums of rows that change all the time.
+// verifyLive maps the index and checks its links and labels: of one that wasn't closed those that it has when it is opened.
+// There are no sums of rows that change all the time.
 func verifyLive(path string) (Report, error) {
-	graph, err := store.MapLive(path, store.Options{})
+	graph, err := store.MapLive(path, store.Options{Wait: store.DefaultWait})
 	if err != nil {
 		return problem(err)
 	}

@@ -9,11 +9,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 )
@@ -25,38 +23,16 @@ func goGraphCreate(path *C.char, space C.int32_t, dim, capacity, m, efConstructi
 		if err != nil {
 			return err
 		}
-		x, err := createOver(C.GoString(path), hnsw.Config{
+		x, err := store.CreateLive(C.GoString(path), hnsw.Config{
 			Dim: int(dim), Metric: metric, M: int(m), EfConstruction: int(efConstruction), Seed: uint64(seed),
 			Capacity: int(capacity), FixedCapacity: true, ReplaceDelete: replace != 0, Codes: shale.AutoCodes(int(dim)),
-		})
+		}, store.CreateOptions{Replace: true})
 		if err != nil {
 			return err
 		}
 		*out = table.add(ofGraph(x))
 		return nil
 	})
-}
-
-// createOver makes a live file at path in the place of a file that is there, which stays until the new one is complete.
-func createOver(path string, c hnsw.Config) (*hnsw.Index, error) {
-	info, err := vfs.Lstat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return store.CreateLive(path, c)
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no file that can be overwritten", path)
-	}
-	temp := path + ".new"
-	x, err := store.CreateLive(temp, c)
-	if err != nil {
-		return nil, err
-	}
-	if err := vfs.Rename(temp, path); err != nil {
-		return nil, errors.Join(err, x.Close(), vfs.Remove(temp))
-	}
-	return x, nil
 }
 
 //export goGraphMap
@@ -85,11 +61,11 @@ func mapIndex(ctx context.Context, path string, o hnswlib.Options, readOnly bool
 		return hnswlib.Map(ctx, path, o)
 	}
 	var x *hnsw.Index
+	live := store.Options{FixedCapacity: true, Wait: store.DefaultWait}
 	if readOnly {
-		x, err = store.MapLive(path, store.Options{})
-	}
-	if !readOnly || errors.Is(err, store.ErrDirty) { // a process that used it was killed: opening for writing repairs it
-		x, _, err = store.OpenLive(path, store.Options{})
+		x, err = store.MapLive(path, live)
+	} else {
+		x, _, err = store.OpenLive(path, live)
 	}
 	if err != nil {
 		return nil, err

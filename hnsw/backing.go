@@ -38,12 +38,21 @@ const (
 type Backing interface {
 	// Part gives the bytes of a part, as many as PartBytes says.
 	Part(Part) []byte
-	// Changing is called before the first change after opening or Settle, and only then.
+	// Changing is called before the first change after opening or Settle, and only then. Where the memory is for reading only
+	// it gives an error that is ErrFrozen, and any other error is as one of Settle.
 	Changing() error
 	// Trained keeps the center of the codes. What PartCodes holds is theirs from now on.
 	Trained(center []float32) error
-	// Settle keeps the state that the parts are in, and the parts. Nothing changes them meanwhile.
+	// Settle keeps the state that the parts are in, and the parts. Nothing changes them meanwhile. After an error nothing is
+	// known of what was kept: the index calls Faulted, and Settle no more.
 	Settle(State) error
+	// Faulted is called when the memory couldn't be read, written or kept. From then on it must count as one that is in the
+	// middle of changes. It gives the cause as an error that names the memory. It may be called at any time, and more than once.
+	Faulted(cause error) error
+	// Enlarge moves what the parts hold to larger ones, those of an index with that configuration and the state, which was
+	// settled. From then on Part gives these. The memory of those before stays until before is closed. After an error the parts
+	// are those before, unless before isn't nil: then they have moved, and the error is as one of Settle.
+	Enlarge(c Config, s State) (before io.Closer, err error)
 	// Close frees the memory.
 	io.Closer
 }
@@ -60,10 +69,11 @@ type State struct {
 }
 
 var (
-	// ErrFaulted reports a change of an index after its memory couldn't be read or written.
-	ErrFaulted = errors.New("an earlier change failed halfway, since the file couldn't be read or written: close the index and open it anew, which repairs it")
+	// ErrFaulted reports a change or a Sync of an index after its file couldn't be read or written. The error tells the first
+	// failure, too. Searches go on.
+	ErrFaulted = errors.New("the index takes no more changes, since what its file holds isn't known: close it and open it anew, which repairs it")
 	// ErrBacked reports what an index in a file can't do.
-	ErrBacked = errors.New("the arrays of the index lie in a file of fixed size")
+	ErrBacked = errors.New("the arrays of the index lie in a file")
 )
 
 // Backable is the configuration of an index of c.Capacity elements that is to lie in a Backing, defaults filled in, and the
@@ -113,7 +123,6 @@ func (c Config) backable() (Config, error) {
 	case c.Capacity < 1:
 		return c, errors.New("hnsw: an index in a file needs a capacity")
 	}
-	c.FixedCapacity = true
 	return c, nil
 }
 
@@ -218,29 +227,52 @@ func viewOf[T uint32 | uint64](b Backing, p Part) []T {
 
 // beginChange tells the backing of a change. The caller holds mu.
 func (x *Index) beginChange() error {
-	if x.backing == nil || x.changed {
-		if x.faulted.Load() {
-			return ErrFaulted
-		}
+	if x.backing == nil {
 		return nil
 	}
-	if err := x.backing.Changing(); err != nil {
+	if err := x.broken(); err != nil || x.changed {
 		return err
+	}
+	err := x.backing.Changing()
+	switch {
+	case errors.Is(err, ErrFrozen):
+		return err
+	case err != nil:
+		return x.fail(err)
 	}
 	x.changed = true
 	return nil
 }
 
+// broken is the error of every change after the backing has failed.
+func (x *Index) broken() error {
+	if cause := x.fault.Load(); cause != nil {
+		return fmt.Errorf("%w: %w", ErrFaulted, *cause)
+	}
+	return nil
+}
+
+// fail makes every change from now on fail with the first error that the backing met. It gives that of this change.
+func (x *Index) fail(err error) error {
+	err = x.backing.Faulted(err)
+	x.fault.CompareAndSwap(nil, &err)
+	return err
+}
+
 // noteFault makes further changes fail where one has met a fault. It is deferred before mmap.Catch, so that it runs after.
 func (x *Index) noteFault(err *error) {
 	var fault *mmap.FaultError
-	if errors.As(*err, &fault) {
-		x.faulted.Store(true)
+	if errors.As(*err, &fault) && !errors.Is(*err, ErrFaulted) {
+		*err = x.fail(*err)
 	}
 }
 
 // Sync writes everything to the file that the index lies in, and waits for the disk: what was there is there after a power
 // cut too. Changes wait meanwhile. For an index in memory it does nothing.
+//
+// After an error nothing is known of what reached the disk, and trying again can't tell: the system forgets what it failed to
+// write. Every later change, Sync and Close then fails with ErrFaulted and the first cause, and searches go on. Opening the
+// file anew repairs it: everything that was there when a Sync succeeded is there, and of the rest what the disk has got.
 func (x *Index) Sync() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -252,13 +284,22 @@ func (x *Index) Sync() error {
 }
 
 // settle lets the backing keep the state. The caller holds structure for writing.
-func (x *Index) settle(g *graph) (err error) {
-	if x.backing == nil || !x.changed {
+func (x *Index) settle(g *graph) error {
+	if x.backing == nil {
 		return nil
 	}
-	if x.faulted.Load() {
-		return ErrFaulted
+	if err := x.broken(); err != nil || !x.changed {
+		return err
 	}
+	if err := x.backing.Settle(x.state(g)); err != nil {
+		return x.fail(err)
+	}
+	x.changed = false
+	return nil
+}
+
+// state is what the backing keeps beside the parts. The caller holds structure for writing.
+func (x *Index) state(g *graph) State {
 	s := State{Count: x.Len(), Lists: x.lists, Deleted: x.Deleted(), TopLevel: -1}
 	if e := x.entry.Load(); e != none {
 		s.TopLevel, s.Entry = int(e>>32), uint32(e)
@@ -266,12 +307,38 @@ func (x *Index) settle(g *graph) (err error) {
 	if c := g.coder.Load(); c != nil {
 		s.Coded, s.Center = true, c.q.values()
 	}
-	defer x.noteFault(&err)
-	if err := x.backing.Settle(s); err != nil {
+	return s
+}
+
+// regrow moves the index to parts for another number of elements. The caller holds structure for writing.
+func (x *Index) regrow(capacity int) error {
+	old := x.graph.Load()
+	if n := x.Len(); capacity < n {
+		return fmt.Errorf("hnsw: cannot resize to %d: there are %d elements", capacity, n)
+	}
+	if err := x.settle(old); err != nil {
 		return err
 	}
-	x.changed = false
-	return nil
+	c := x.cfg
+	c.Capacity = capacity
+	before, err := x.backing.Enlarge(c, x.state(old))
+	if before == nil {
+		return fmt.Errorf("hnsw: room for %d elements: %w", capacity, err)
+	}
+	if err != nil {
+		err = x.fail(err)
+	}
+	g, backErr := backedGraph(&c, x.backing)
+	if backErr != nil {
+		return errors.Join(err, x.fail(backErr), before.Close()) // not possible
+	}
+	if from := old.coder.Load(); from != nil {
+		g.coder.Store(&coder{q: from.q, codes: x.backing.Part(PartCodes)})
+	}
+	old.owner, g.owner = before, x.backing
+	x.graph.Store(g)
+	old.release()
+	return err
 }
 
 // keepCenter lets the backing know the center of codes that are complete. The caller holds structure for writing.

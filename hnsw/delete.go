@@ -50,8 +50,8 @@ func (x *Index) mark(label uint64, change func(*graph, uint32) error) (err error
 	}
 	x.mu.Lock() // so that nobody takes over the slot meanwhile
 	defer x.mu.Unlock()
-	if x.faulted.Load() {
-		return ErrFaulted
+	if err := x.broken(); err != nil {
+		return err
 	}
 	x.openBooks(g)
 	id, ok := x.ids[label]

@@ -18,11 +18,20 @@ func upperRoom(c *Config, from, to int) int {
 // enlarge makes room for half as many elements again. Nothing may change the index meanwhile; lists is the number of
 // lists above level 0 in use.
 func (r *Reader) enlarge(lists int) error {
+	capacity, err := r.largerCapacity()
+	if err != nil {
+		return err
+	}
+	return r.reallocate(capacity, lists)
+}
+
+// largerCapacity is the capacity of an index that is full, and has to grow.
+func (r *Reader) largerCapacity() (int, error) {
 	capacity := r.graph.Load().capacity
 	if r.cfg.FixedCapacity || capacity >= maxRows {
-		return fmt.Errorf("%w (%d)", ErrFull, capacity)
+		return 0, fmt.Errorf("%w (%d)", ErrFull, capacity)
 	}
-	return r.reallocate(min(max(1024, capacity+capacity/2), maxRows), lists)
+	return min(max(1024, capacity+capacity/2), maxRows), nil
 }
 
 // resize makes room for capacity elements, under the same rule.
@@ -38,9 +47,6 @@ func (r *Reader) reallocate(capacity, lists int) error {
 	old := r.graph.Load()
 	if old == nil {
 		return ErrClosed
-	}
-	if old.journal != nil {
-		return fmt.Errorf("hnsw: room for %d elements: %w", capacity, ErrBacked)
 	}
 	if r.cfg.external() && old.owner != nil {
 		return fmt.Errorf("hnsw: room for %d elements: %w", capacity, ErrExternal)

@@ -38,9 +38,9 @@ type Index struct {
 	lists     int // lists above level 0 in use
 	replacing bool
 
-	backing Backing     // of the arrays; nil: memory
-	changed bool        // whether the backing knows of changes; guarded by mu or structure held for writing
-	faulted atomic.Bool // a change has met a fault
+	backing Backing               // of the arrays; nil: memory
+	changed bool                  // whether the backing knows of changes; guarded by mu or structure held for writing
+	fault   atomic.Pointer[error] // what the backing failed with first, after which nothing is known of it
 }
 
 // New makes an empty index.
@@ -67,7 +67,8 @@ func New(c Config) (*Index, error) {
 }
 
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. One that lies in
-// a file is written out first; where that fails, opening it again repairs it.
+// a file is synced first. Where that fails, or a Sync has failed before, the error says so, and the memory is freed all the
+// same: opening the file again repairs it.
 func (x *Index) Close() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -90,10 +91,14 @@ func (x *Index) Capacity() int {
 	return 0
 }
 
-// Resize makes room for capacity elements, no fewer than there are.
+// Resize makes room for capacity elements, no fewer than there are. An index in a file is copied to another that takes its
+// place: there must be room on the disk for both.
 func (x *Index) Resize(capacity int) error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
+	if x.backing != nil && x.graph.Load() != nil {
+		return x.regrow(capacity)
+	}
 	return x.resize(capacity, x.lists)
 }
 
@@ -108,7 +113,17 @@ func (x *Index) grow() error {
 	if x.Len() < g.capacity {
 		return nil // another goroutine was faster
 	}
-	return x.enlarge(x.lists)
+	if x.backing == nil {
+		return x.enlarge(x.lists)
+	}
+	capacity, err := x.largerCapacity()
+	if err != nil {
+		return err
+	}
+	if err := x.regrow(capacity); err != nil {
+		return fmt.Errorf("%w (%d), and it can't grow: %w", ErrFull, g.capacity, err)
+	}
+	return nil
 }
 
 // id is the element that carries label.

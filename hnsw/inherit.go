@@ -3,6 +3,7 @@ package hnsw
 import (
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -158,7 +159,11 @@ func (elsewhere) Changing() error {
 }
 func (elsewhere) Trained([]float32) error { return ErrFrozen }
 func (elsewhere) Settle(State) error      { return nil }
-func (elsewhere) Close() error            { return nil }
+func (elsewhere) Faulted(cause error) error {
+	return fmt.Errorf("the file of the process that this one was forked from: %w", cause)
+}
+func (elsewhere) Enlarge(Config, State) (io.Closer, error) { return nil, ErrFrozen }
+func (elsewhere) Close() error                             { return nil }
 
 // countersOf makes room for the counts of inbound links, which are counted when the index changes.
 func (m *Memory) countersOf(g *graph) (counters []uint32, err error) {

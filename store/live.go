@@ -1,159 +1,159 @@
 package store
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"sync/atomic"
-	"unsafe"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/mmap"
-	"github.com/shale-search/shale/internal/vfs"
 )
 
-// A live file is the memory of a growing index: its arrays for a fixed number of elements, mapped and changed in place. What
-// an index has added is in the file at once, and outlives a process that is killed; Sync and Close make it outlive a power
-// cut. docs/format.md tells the layout.
+// A live file is the memory of a growing index: its arrays for a number of elements, mapped and changed in place. What an
+// index has added is in the file at once, and outlives a process that is killed; Sync and Close make it outlive a power cut.
+// docs/format.md tells the layout.
 
-var (
-	// ErrLocked reports a live file that another index has open: one that writes excludes all others.
-	ErrLocked = errors.New("the index is open elsewhere")
-	// ErrDirty reports a live file that can't be opened for reading only.
-	ErrDirty = errors.New("the index wasn't closed: open it for writing once, which repairs it")
-)
+// ErrLocked reports a live file that another index has open: one that writes excludes all others.
+var ErrLocked = errors.New("the index is open elsewhere")
 
-// CreateLive makes a live file for c.Capacity elements at path, where nothing may lie yet, with an empty index. All the room
-// on disk is taken at once, so that a full disk is an error now. Rows lie in the file in any storage but External.
-func CreateLive(path string, c hnsw.Config) (*hnsw.Index, error) {
-	x, err := createLive(path, c)
+// CreateOptions says how to make a live file. The zero value makes an empty index where nothing lies yet.
+type CreateOptions struct {
+	// Fill puts elements into the index before the file gets its name, so that the name stands for the whole of them or for
+	// nothing. An error of Fill is that of CreateLive, and nothing is left behind then, nor when the process ends meanwhile.
+	Fill func(*hnsw.Index) error
+	// Replace allows for another regular file at the path, or at the end of a symbolic link there, as long as no index has it
+	// open. It stays until the new one is complete.
+	Replace bool
+}
+
+// CreateLive makes a live file at path with an index for c.Capacity elements, which grows when it is full unless
+// c.FixedCapacity is set. All the room on disk is taken at once, so that a full disk is an error now. Rows lie in the file in
+// any storage but External. After an error path names what it named before.
+func CreateLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error) {
+	x, err := createLive(path, c, o)
 	if err != nil {
 		return nil, fmt.Errorf("create live index %s: %w", path, err)
 	}
 	return x, nil
 }
 
-func createLive(path string, c hnsw.Config) (x *hnsw.Index, err error) {
+func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error) {
 	if err := format.CheckMachine(); err != nil {
 		return nil, err
 	}
-	c, lists, err := hnsw.Backable(c)
+	l, err := newLayout(c)
 	if err != nil {
 		return nil, err
 	}
-	l, err := layoutOf(c, lists)
+	if path, err = mayCreate(path, o.Replace); err != nil {
+		return nil, err
+	}
+	t, err := l.newFile(path)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := vfs.Lstat(path); err == nil {
-		return nil, os.ErrExist
-	}
-	f, err := atomicfile.NewTemp(path)
+	b, err := newLiveFile(t.File, path, l, toWrite)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, t.Drop())
 	}
-	if err := l.fill(f); err != nil {
-		return nil, errors.Join(err, f.Drop())
+	b.named = true // publish sees to it
+	x, err := hnsw.Backed(l.config, b, hnsw.State{TopLevel: -1})
+	if err != nil {
+		return nil, errors.Join(err, b.Close(), t.Drop())
 	}
-	if x, err = mapLive(f, path, &livePages{liveLayout: l, state: hnsw.State{TopLevel: -1}}, true); err != nil {
-		return nil, errors.Join(err, f.Drop())
+	if o.Fill != nil {
+		if err = o.Fill(x); err == nil {
+			err = x.Sync()
+		}
 	}
-	if err := f.Publish(); err != nil {
-		return nil, errors.Join(err, x.Close(), f.Drop())
+	if err == nil {
+		err = publish(t, path, o.Replace)
+	}
+	if err != nil {
+		b.abandon()
+		_ = x.Close() // of a file that is to vanish
+		return nil, errors.Join(err, t.Drop())
 	}
 	return x, nil
 }
 
-// fill takes the file's room and writes its first pages.
-func (l *liveLayout) fill(f vfs.File) error {
-	if err := mmap.Allocate(f, l.length); err != nil {
-		return err
-	}
-	b, err := l.header()
-	if err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(b, 0); err != nil {
-		return err
-	}
-	if err := lock(f, false); err != nil {
-		return err
-	}
-	return f.Sync()
-}
-
-func lock(f vfs.File, shared bool) error {
-	ok, err := filelock.TryFile(f, shared)
-	if err == nil && !ok {
-		err = ErrLocked
-	}
-	return err
-}
-
 // OpenLive opens a live file to search and change it. Of one that was closed it reads the first pages only; one that wasn't is
 // repaired, which reads its links and labels: what was added is there, what was about to be isn't. Options.Capacity must be 0.
-func OpenLive(path string, o Options) (x *hnsw.Index, r hnsw.Recovery, err error) {
-	p, f, err := openLive(path, os.O_RDWR, o)
-	if err == nil && !p.dirty {
-		x, err = mapLive(f, path, p, true)
-	} else if err == nil {
-		x, r, err = recoverLive(f, path, p)
-	}
+func OpenLive(path string, o Options) (*hnsw.Index, hnsw.Recovery, error) {
+	return openLive(path, toWrite, o)
+}
+
+// MapLive opens a live file for searching only: changes give hnsw.ErrFrozen. It needs no right to write, and several
+// indexes, of several processes, may have the file open so. While one that writes has it open it is locked: see
+// Options.Wait. A file that wasn't closed is repaired in memory, and stays as it is.
+func MapLive(path string, o Options) (*hnsw.Index, error) {
+	x, _, err := openLive(path, toRead, o)
+	return x, err
+}
+
+func openLive(path string, a access, o Options) (*hnsw.Index, hnsw.Recovery, error) {
+	x, r, err := openLocked(path, a, o)
 	if err != nil {
 		return nil, r, fmt.Errorf("open live index: %w", err)
 	}
 	return x, r, nil
 }
 
-func openLive(path string, mode int, o Options) (*livePages, vfs.File, error) {
+func openLocked(path string, a access, o Options) (*hnsw.Index, hnsw.Recovery, error) {
+	none := hnsw.Recovery{}
 	if err := format.CheckMachine(); err != nil {
-		return nil, nil, err
+		return nil, none, err
 	}
 	if o.Capacity != 0 {
-		return nil, nil, fmt.Errorf("%s has the capacity that it was made with: ResizeLive changes it", path)
+		return nil, none, fmt.Errorf("%s has the capacity that it was made with: ResizeLive changes it", path)
 	}
-	f, err := vfs.OpenFile(path, mode, 0)
+	path, err := atomicfile.Resolve(path) // a link stays one when the index grows into another file
 	if err != nil {
-		return nil, nil, err
+		return nil, none, err
+	}
+	f, err := lockedFile(path, a, o)
+	if err != nil {
+		return nil, none, err
 	}
 	mmap.NoReadAhead(f)
-	if err := lock(f, mode == os.O_RDONLY); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%s: %w", path, err), f.Close())
-	}
 	p, err := readLive(f, path, o)
 	if err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+		return nil, none, errors.Join(err, unlock(f))
 	}
-	return p, f, nil
-}
-
-// mapLive makes an index of a file that is in order, and takes f over.
-func mapLive(f vfs.File, path string, p *livePages, writable bool) (*hnsw.Index, error) {
-	b, err := newLiveFile(f, path, p.liveLayout, writable)
+	if p.dirty && a == toRead {
+		a = toMend
+	}
+	b, err := newLiveFile(f, path, p.liveLayout, a)
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, none, errors.Join(err, unlock(f))
 	}
-	x, err := hnsw.Backed(p.config, b, p.state)
-	if err != nil {
-		return nil, errors.Join(located(path, err), b.Close())
-	}
-	return x, nil
-}
-
-func recoverLive(f vfs.File, path string, p *livePages) (*hnsw.Index, hnsw.Recovery, error) {
-	b, err := newLiveFile(f, path, p.liveLayout, true)
-	if err != nil {
-		return nil, hnsw.Recovery{}, errors.Join(err, f.Close())
-	}
-	x, r, err := hnsw.Recover(p.config, b, p.state)
+	x, r, err := b.index(p)
 	if err != nil {
 		return nil, r, errors.Join(located(path, err), b.Close())
 	}
 	return x, r, nil
+}
+
+// index makes an index of the file, and repairs it where it wasn't closed.
+func (b *liveFile) index(p *livePages) (x *hnsw.Index, r hnsw.Recovery, err error) {
+	if !p.dirty {
+		x, err = hnsw.Backed(p.config, b, p.state)
+		return x, r, err
+	}
+	if p.faulted && b.access == toWrite {
+		if err := b.rewrite(); err != nil {
+			return nil, r, err
+		}
+	}
+	if x, r, err = hnsw.Recover(p.config, b, p.state); err != nil {
+		return nil, r, err
+	}
+	if b.access == toMend {
+		err = x.Sync() // which writes nothing, and ends the changes
+		b.access = toRead
+	}
+	return x, r, err
 }
 
 // located makes an error about an image one about a file.
@@ -164,105 +164,6 @@ func located(path string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", path, err)
 }
-
-// MapLive opens a live file that was closed for searching only, as OpenMapped does other files: changes give hnsw.ErrFrozen.
-// Several may have it open.
-func MapLive(path string, o Options) (*hnsw.Index, error) {
-	p, f, err := openLive(path, os.O_RDONLY, o)
-	if err != nil {
-		return nil, fmt.Errorf("map live index: %w", err)
-	}
-	if p.dirty {
-		return nil, errors.Join(fmt.Errorf("map live index %s: %w", path, ErrDirty), f.Close())
-	}
-	x, err := mapLive(f, path, p, false)
-	if err != nil {
-		return nil, fmt.Errorf("map live index: %w", err)
-	}
-	return x, nil
-}
-
-// liveFile is the memory of one index.
-type liveFile struct {
-	liveLayout
-	path string
-	f    vfs.File // holds the lock
-	r    *mmap.Region
-
-	writable bool
-}
-
-var _ hnsw.Backing = (*liveFile)(nil)
-
-func newLiveFile(f vfs.File, path string, l liveLayout, writable bool) (*liveFile, error) {
-	r, err := mmap.Shared(f, l.length, writable)
-	return &liveFile{liveLayout: l, path: path, f: f, r: r, writable: writable}, err
-}
-
-// Part gives a part's bytes.
-func (b *liveFile) Part(p hnsw.Part) []byte {
-	return b.r.Bytes()[b.at[p] : b.at[p]+b.size[p] : b.at[p]+b.size[p]]
-}
-
-func (b *liveFile) word(at int) *uint32 { return (*uint32)(unsafe.Pointer(&b.r.Bytes()[at])) }
-
-// Changing marks the file as one that has to be repaired unless it is settled, before anything else can reach the disk.
-func (b *liveFile) Changing() (err error) {
-	defer mmap.Catch(mmap.Guard(), &err)
-	if !b.writable {
-		return fmt.Errorf("%s is open for searching: %w", b.path, hnsw.ErrFrozen)
-	}
-	if err := b.whole(); err != nil {
-		return err
-	}
-	atomic.StoreUint32(b.word(dirtyAt), 1)
-	return b.r.Sync(centerAt)
-}
-
-// Trained keeps the center of the codes. Swapping keeps the order of what becomes visible.
-func (b *liveFile) Trained(center []float32) (err error) {
-	defer mmap.Catch(mmap.Guard(), &err)
-	atomic.SwapUint32(b.word(codedAt), 0)
-	at := b.r.Bytes()[centerAt : centerAt+b.center]
-	if _, err := binary.Encode(at, binary.LittleEndian, center); err != nil {
-		return err
-	}
-	binary.LittleEndian.PutUint32(b.r.Bytes()[centerCRCAt:], checksum(at))
-	atomic.SwapUint32(b.word(codedAt), 1)
-	return nil
-}
-
-// Settle writes the parts and then the state to the disk.
-func (b *liveFile) Settle(s hnsw.State) (err error) {
-	defer mmap.Catch(mmap.Guard(), &err)
-	if err := b.whole(); err != nil {
-		return err
-	}
-	if err := b.r.Sync(int(b.length)); err != nil {
-		return err
-	}
-	putState(b.r.Bytes(), s)
-	if err := b.r.Sync(centerAt); err != nil {
-		return err
-	}
-	atomic.SwapUint32(b.word(dirtyAt), 0)
-	return b.r.Sync(centerAt)
-}
-
-// whole tells of a file that was cut off: writing to the rest of its last page wouldn't fault, and be lost.
-func (b *liveFile) whole() error {
-	info, err := b.f.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() != b.length {
-		return &FormatError{File: b.path, Offset: info.Size(), Field: "file length", Reason: fmt.Sprintf("%d bytes, the open index needs %d", info.Size(), b.length)}
-	}
-	return nil
-}
-
-// Close unmaps and unlocks the file.
-func (b *liveFile) Close() error { return errors.Join(b.r.Close(), b.f.Close()) }
 
 // CheckLive reads the links and labels of the index in a live file and tests that they are as they should be.
 func CheckLive(path string, x *hnsw.Index) error {

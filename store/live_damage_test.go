@@ -19,7 +19,7 @@ func smallLive(t testing.TB, c hnsw.Config) []byte {
 	t.Helper()
 	c.Dim, c.Capacity, c.M = 5, 24, 2
 	path := filepath.Join(t.TempDir(), "small")
-	x, err := CreateLive(path, c)
+	x, err := CreateLive(path, c, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

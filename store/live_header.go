@@ -28,6 +28,7 @@ const (
 	countsSize  = 32
 	centerCRCAt = countsAt + countsSize
 	stateCRCAt  = centerCRCAt + 4
+	faultedAt   = stateCRCAt + 4 // whether some pages may be in the page cache alone, without the system's knowing
 )
 
 // liveConfig is what the first page of a live file says about its index, field by field.
@@ -82,7 +83,7 @@ func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 		Dim: int(l.Dim), Metric: vector.Metric(l.Metric), Custom: o.Custom, M: int(l.M), BaseLinks: int(l.BaseLinks),
 		EfConstruction: int(l.EfConstruction), Seed: l.Seed, Storage: vector.Type(l.Storage),
 		Codes:    hnsw.Codes{Kind: quant.Kind(l.CodeKind), Bits: int(l.CodeBits)},
-		Capacity: int(l.Capacity), FixedCapacity: true, ReplaceDelete: l.Flags&flagReplaceDelete != 0 || o.ReplaceDelete,
+		Capacity: int(l.Capacity), FixedCapacity: o.FixedCapacity, ReplaceDelete: l.Flags&flagReplaceDelete != 0 || o.ReplaceDelete,
 	}, nil
 }
 
@@ -94,6 +95,15 @@ type liveLayout struct {
 	at         [hnsw.Parts]int64
 	size       [hnsw.Parts]int64
 	length     int64 // of the file
+}
+
+// newLayout is the layout of a new file for c.Capacity elements.
+func newLayout(c hnsw.Config) (liveLayout, error) {
+	c, lists, err := hnsw.Backable(c)
+	if err != nil {
+		return liveLayout{}, err
+	}
+	return layoutOf(c, lists)
 }
 
 func layoutOf(c hnsw.Config, upperLists int) (l liveLayout, err error) {
@@ -144,9 +154,10 @@ func putState(b []byte, s hnsw.State) {
 // livePages is the first two pages of a live file and what they say.
 type livePages struct {
 	liveLayout
-	b     []byte
-	dirty bool
-	state hnsw.State
+	b       []byte
+	dirty   bool
+	faulted bool
+	state   hnsw.State
 }
 
 // readLive reads and checks the first pages of f, and the center of the codes.
@@ -202,7 +213,7 @@ func (p *livePages) readState(r io.ReaderAt) error {
 	if dirty > 1 || coded > 1 || coded == 1 && p.center == 0 {
 		return fmt.Errorf("marks %d and %d", dirty, coded)
 	}
-	p.dirty = dirty == 1
+	p.dirty, p.faulted = dirty == 1, binary.LittleEndian.Uint32(p.b[faultedAt:]) != 0
 	at := p.b[countsAt:stateCRCAt]
 	if !p.dirty && binary.LittleEndian.Uint32(p.b[stateCRCAt:]) != checksum(at[:countsSize]) {
 		return errors.New("its checksum is wrong")

@@ -111,7 +111,7 @@ func TestOpeningReadsFewPages(t *testing.T) {
 func TestLiveNeedsItsRoom(t *testing.T) {
 	refused := func(t *testing.T, dir string, want error) {
 		t.Helper()
-		x, err := CreateLive(filepath.Join(dir, "large"), hnsw.Config{Dim: liveDim, Capacity: 100_000})
+		x, err := CreateLive(filepath.Join(dir, "large"), hnsw.Config{Dim: liveDim, Capacity: 100_000}, CreateOptions{})
 		if !errors.Is(err, want) {
 			t.Errorf("%v, %v", x, err)
 		}
@@ -150,7 +150,7 @@ func TestLiveOnDiskThatFills(t *testing.T) {
 	}
 	defer unix.Unmount(dir, unix.MNT_DETACH)
 	path := filepath.Join(dir, "live")
-	x, err := CreateLive(path, hnsw.Config{Dim: liveDim, Capacity: 10_000})
+	x, err := CreateLive(path, hnsw.Config{Dim: liveDim, Capacity: 10_000}, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

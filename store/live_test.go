@@ -42,7 +42,7 @@ func create(t testing.TB, c hnsw.Config, capacity int) (string, *hnsw.Index) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "live.shale")
 	c.Dim, c.Capacity = liveDim, capacity
-	x, err := CreateLive(path, c)
+	x, err := CreateLive(path, c, CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,13 +156,10 @@ func TestLiveIsTheIndexInMemory(t *testing.T) {
 }
 
 func TestLiveIsFullAtItsCapacity(t *testing.T) {
-	path, x := create(t, hnsw.Config{}, 100)
+	path, x := create(t, hnsw.Config{FixedCapacity: true}, 100)
 	err := x.AddBatch(context.Background(), liveRows(101, 1), nil, hnsw.BatchOptions{})
 	if !errors.Is(err, hnsw.ErrFull) || x.Len() != 100 {
 		t.Errorf("%v with %d elements", err, x.Len())
-	}
-	if err := x.Resize(200); !errors.Is(err, hnsw.ErrBacked) {
-		t.Errorf("resize: %v", err)
 	}
 	if err := x.Reorder(); !errors.Is(err, hnsw.ErrBacked) {
 		t.Errorf("reorder: %v", err)
@@ -173,7 +170,7 @@ func TestLiveIsFullAtItsCapacity(t *testing.T) {
 	if _, err := MapLive(path, Options{}); !errors.Is(err, ErrLocked) {
 		t.Errorf("mapped while it changes: %v", err)
 	}
-	if _, err := CreateLive(path, hnsw.Config{Dim: 3, Capacity: 1}); !errors.Is(err, os.ErrExist) {
+	if _, err := CreateLive(path, hnsw.Config{Dim: 3, Capacity: 1}, CreateOptions{}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("made twice: %v", err)
 	}
 	if err := x.Close(); err != nil {

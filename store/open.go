@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
@@ -21,7 +22,17 @@ type Options struct {
 	// PinUpper copies the levels above 0 into memory when OpenMapped opens: the links of these levels, and 5 bytes an element.
 	// The page cache may drop what it holds; what is copied stays.
 	PinUpper bool
+	// FixedCapacity lets a live file that is full give hnsw.ErrFull, instead of growing.
+	FixedCapacity bool
+	// Wait is how long to wait for a live file that an index of another process has open, before ErrLocked; 0: not at all. For
+	// one of this process there is no waiting.
+	Wait time.Duration
+	// Waiting is called once when such waiting begins, if not nil.
+	Waiting func()
 }
+
+// DefaultWait is a Wait that is long enough for another process to change a few rows, and short enough for a person.
+const DefaultWait = 10 * time.Second
 
 // Opened is an index as it was saved: one of the two.
 type Opened struct {

@@ -84,7 +84,9 @@ only where --storage asks for them. The index notes where the input lies; --vect
 
 --live makes a live file in the place of a directory: the file is the index's memory, mapped and
 changed in place by "shale add" and "shale delete", which then read and write no more than they
-need. It takes its room on the disk at once, for the number of vectors given.
+need. It takes its room on the disk at once, for the number of vectors given; where that is too
+little "shale add" makes it larger, and so does "shale resize". The file appears when it is complete:
+of a build that was interrupted nothing is left.
 
 With --memory the build keeps within that size, page cache included: where the index doesn't fit,
 vectors are divided into --shards graphs such that neighbours come together, and each is built on

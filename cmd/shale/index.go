@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"time"
 	"unsafe"
 
 	"github.com/spf13/cobra"
@@ -27,6 +29,7 @@ type indexFlags struct {
 	global  bool
 
 	withoutVectors bool // an index of links alone doesn't need them
+	toChange       bool
 
 	resident         int
 	codes, codebooks string
@@ -87,9 +90,9 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	} else if kindErr == nil && (kind == shale.Hnswlib || kind == shale.Graph) {
 		return nil, usagef(c, "%s is a file of hnswlib, which doesn't hold its metric: give --metric l2, ip or cosine", path)
 	}
-	index, err := shale.Open(c.Context(), path, o)
+	index, err := openIndex(c, path, o, f.toChange)
 	if err != nil {
-		return nil, explain(err, path)
+		return nil, err
 	}
 	if f.metric != "" && index.Metric() != o.Metric {
 		index.Close()
@@ -103,6 +106,27 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		return nil, err
 	}
 	return index, nil
+}
+
+// lockWait is how long commands wait for a live file that another process has open.
+const lockWait = time.Minute
+
+// openIndex opens the index at path. A live file that isn't to be changed is opened for searching only, so that others may
+// search it at the same time and no right to write is needed.
+func openIndex(c *cobra.Command, path string, o shale.OpenOptions, toChange bool) (*shale.Index, error) {
+	if kind, err := shale.Detect(path); err == nil && kind == shale.Live && !toChange {
+		o.Mapped = true
+	}
+	o.Wait, o.Waiting = lockWait, func() { tellWaiting(c.ErrOrStderr(), path) }
+	index, err := shale.Open(c.Context(), path, o)
+	if err != nil {
+		return nil, explain(err, path)
+	}
+	return index, nil
+}
+
+func tellWaiting(w io.Writer, path string) {
+	fmt.Fprintf(w, "%s is open in another process, and one of the two changes it: waiting for up to %v\n", path, lockWait)
 }
 
 // attachCodes maps codes for an index of links alone. They stay mapped until the command ends.
@@ -162,7 +186,7 @@ func (f *indexFlags) attach(index *shale.Index, path string) error {
 
 // openToChange opens an index that can be changed.
 func (f *indexFlags) openToChange(c *cobra.Command, path string) (*shale.Index, error) {
-	f.withoutVectors = true
+	f.withoutVectors, f.toChange = true, true
 	index, err := f.open(c, path)
 	if err == nil && index.Graph() == nil {
 		index.Close()

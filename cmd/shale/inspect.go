@@ -49,9 +49,9 @@ func inspectCommand() *cobra.Command {
 }
 
 func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport, error) {
-	index, err := shale.Open(c.Context(), path, o)
+	index, err := openIndex(c, path, o, false)
 	if err != nil {
-		return nil, explain(err, path)
+		return nil, err
 	}
 	defer index.Close()
 	format, err := shale.Detect(path)

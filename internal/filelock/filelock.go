@@ -32,6 +32,15 @@ type File interface {
 	Name() string
 }
 
+// Unlock takes back the lock of an open file, which else lasts as long as the file is open anywhere: a process that was forked
+// has it open too.
+func Unlock(f File) error {
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err != nil {
+		return fmt.Errorf("unlock %s: %w", f.Name(), err)
+	}
+	return nil
+}
+
 // TryFile locks an open file, for its one user or for one of several, as Try does. It reports false where another process, or
 // another opening of the file, holds a lock that excludes this one. Closing the file unlocks.
 func TryFile(f File, shared bool) (bool, error) {

@@ -8,8 +8,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/shale-search/shale/internal/vfs"
 )
 
 // hugePage is the size that transparent huge pages come in on amd64 and on arm64 with 4 KiB base pages.
@@ -20,7 +18,6 @@ type Region struct {
 	mapping []byte // what the kernel gave
 	bytes   []byte // the part in use, aligned to a huge page where that pays
 	closed  atomic.Bool
-	file    vfs.File // that a Shared region is of
 }
 
 // Anonymous maps size zeroed bytes, lazily committed, on huge pages where the kernel grants them.

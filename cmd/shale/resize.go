@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+)
+
+type resizeReport struct {
+	Index     string `json:"index"`
+	Capacity  int    `json:"capacity"`
+	FileBytes int64  `json:"file_bytes"`
+}
+
+func resizeCommand() *cobra.Command {
+	var capacity int
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "resize INDEX --capacity N",
+		Short: "Make a live file larger or smaller",
+		Long: `Resize gives a live file, which "shale build --live" made, room for so many vectors, those deleted
+included. The index is copied to another file that takes its place once it is complete, so that the
+disk must have room for both. Other indexes have no capacity.
+
+"shale add" does this by itself where there is no room: it makes room for half as many again.`,
+		Example: "  shale resize my.live --capacity 2000000",
+		Args:    indexArg,
+	}
+	c.Flags().IntVar(&capacity, "capacity", 0, "make room for `N` vectors, no fewer than there are")
+	jsonFlag(c, &asJSON)
+	required(c, "capacity")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := atLeast(c, "capacity", capacity, 1); err != nil {
+			return err
+		}
+		r := &resizeReport{Index: args[0], Capacity: capacity}
+		if err := r.resize(c); err != nil {
+			return explain(err, args[0])
+		}
+		if asJSON {
+			return printJSON(c.OutOrStdout(), r)
+		}
+		p := &printer{w: c.OutOrStdout()}
+		p.printf("%s: room for %s vectors, %s on disk\n", r.Index, count(r.Capacity), size(r.FileBytes))
+		return p.err
+	}
+	return c
+}
+
+func (r *resizeReport) resize(c *cobra.Command) error {
+	kind, err := shale.Detect(r.Index)
+	if err != nil {
+		return err
+	}
+	if kind != shale.Live {
+		return fmt.Errorf("%s is a %s, which has no capacity: only a live file is resized", r.Index, kind)
+	}
+	o := shale.OpenOptions{Wait: lockWait, Waiting: func() { tellWaiting(c.ErrOrStderr(), r.Index) }}
+	if err := shale.ResizeLive(r.Index, r.Capacity, o); err != nil {
+		return err
+	}
+	r.FileBytes, err = shale.SizeOnDisk(r.Index)
+	return err
+}
