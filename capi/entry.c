@@ -6,6 +6,7 @@
 #include "_cgo_export.h"
 #include "entry.h"
 #include "faults.h"
+#include "python.h"
 #include "shale.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -47,8 +48,6 @@ void shale_set_error(const char *text, int64_t size)
 	last_error[size] = 0;
 }
 
-int32_t shale_call_allow(shale_allow allow, uint64_t label) { return allow(label); }
-
 EXPORT const char *shale_inheritance(void) { return forked ? inheritance : NULL; }
 
 EXPORT const char *shale_last_error(void) { return last_error != NULL ? last_error : ""; }
@@ -85,18 +84,6 @@ EXPORT int32_t shale_handles_after(int64_t last)
 	return status;
 }
 
-EXPORT int32_t shale_wait(int64_t job, int64_t milliseconds)
-{
-	ENTER;
-	return goWait(job, milliseconds);
-}
-
-EXPORT int32_t shale_cancel(int64_t job)
-{
-	ENTER;
-	return goCancel(job);
-}
-
 EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int32_t external, int64_t *index)
 {
 	ENTER;
@@ -111,16 +98,16 @@ EXPORT int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type,
 	return goGraphAttach(index, (void *)rows, type, count, dim, mapped);
 }
 
-EXPORT int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, int64_t *job)
+EXPORT int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, void *watch)
 {
 	ENTER;
-	return goGraphAddAttached(index, count, (void *)labels, threads, job);
+	RUN(goGraphAddAttached(index, count, (void *)labels, threads, job));
 }
 
-EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted, int64_t *index, int64_t *job)
+EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted, int64_t *index, void *watch)
 {
 	ENTER;
-	return goGraphLoad((void *)path, space, dim, capacity, replace_deleted, index, job);
+	RUN(goGraphLoad((void *)path, space, dim, capacity, replace_deleted, index, job));
 }
 
 EXPORT int32_t shale_graph_create(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index)
@@ -130,11 +117,11 @@ EXPORT int32_t shale_graph_create(const char *path, int32_t space, int64_t dim, 
 	return goGraphCreate((void *)path, space, dim, capacity, m, ef_construction, seed, replace_deleted, index);
 }
 
-EXPORT int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, int64_t *job)
+EXPORT int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, void *watch)
 {
 	ENTER;
 	shale_faults_expected();
-	return goGraphMap((void *)path, space, dim, read_only, index, job);
+	RUN(goGraphMap((void *)path, space, dim, read_only, index, job));
 }
 
 EXPORT int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header, const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index)
@@ -161,16 +148,16 @@ EXPORT int32_t shale_graph_mark(int64_t index, uint64_t label, int32_t deleted)
 	return goGraphMark(index, label, deleted);
 }
 
-EXPORT int32_t shale_graph_write(int64_t index, const char *path, int64_t *job)
+EXPORT int32_t shale_graph_write(int64_t index, const char *path, void *watch)
 {
 	ENTER;
-	return goGraphWrite(index, (void *)path, job);
+	RUN(goGraphWrite(index, (void *)path, job));
 }
 
-EXPORT int32_t shale_graph_read(const char *path, int32_t space, int64_t dim, int64_t *index, int64_t *job)
+EXPORT int32_t shale_graph_read(const char *path, int32_t space, int64_t dim, int64_t *index, void *watch)
 {
 	ENTER;
-	return goGraphRead((void *)path, space, dim, index, job);
+	RUN(goGraphRead((void *)path, space, dim, index, job));
 }
 
 EXPORT int32_t shale_graph_resize(int64_t index, int64_t capacity)
@@ -185,10 +172,10 @@ EXPORT int32_t shale_flat_new(int32_t space, int64_t dim, int64_t capacity, int6
 	return goFlatNew(space, dim, capacity, index);
 }
 
-EXPORT int32_t shale_flat_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t *index, int64_t *job)
+EXPORT int32_t shale_flat_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t *index, void *watch)
 {
 	ENTER;
-	return goFlatLoad((void *)path, space, dim, capacity, index, job);
+	RUN(goFlatLoad((void *)path, space, dim, capacity, index, job));
 }
 
 EXPORT int32_t shale_flat_remove(int64_t index, uint64_t label)
@@ -197,10 +184,10 @@ EXPORT int32_t shale_flat_remove(int64_t index, uint64_t label)
 	return goFlatRemove(index, label);
 }
 
-EXPORT int32_t shale_shard_build(const void *rows, int32_t type, int64_t count, int64_t dim, int32_t space, const char *dir, int64_t number, int64_t start, int64_t m, int64_t ef_construction, int32_t threads, int64_t *job)
+EXPORT int32_t shale_shard_build(const void *rows, int32_t type, int64_t count, int64_t dim, int32_t space, const char *dir, int64_t number, int64_t start, int64_t m, int64_t ef_construction, int32_t threads, void *watch)
 {
 	ENTER;
-	return goShardBuild((void *)rows, type, count, dim, space, (void *)dir, number, start, m, ef_construction, threads, job);
+	RUN(goShardBuild((void *)rows, type, count, dim, space, (void *)dir, number, start, m, ef_construction, threads, job));
 }
 
 EXPORT int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim, int64_t shards, int64_t total, int64_t m, int64_t ef_construction)
@@ -209,11 +196,11 @@ EXPORT int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim
 	return goShardsDescribe((void *)dir, space, dim, shards, total, m, ef_construction);
 }
 
-EXPORT int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped, int64_t in_memory, int64_t *index, int64_t *job)
+EXPORT int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped, int64_t in_memory, int64_t *index, void *watch)
 {
 	ENTER;
 	shale_faults_expected();
-	return goShardsOpen((void *)dir, space, dim, shards, global, mapped, in_memory, index, job);
+	RUN(goShardsOpen((void *)dir, space, dim, shards, global, mapped, in_memory, index, job));
 }
 
 EXPORT int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
@@ -238,24 +225,24 @@ EXPORT int32_t shale_shards_set_global(int64_t index, int32_t global)
 	return goShardsSetGlobal(index, global);
 }
 
-EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels, int32_t threads, int32_t replace_deleted, int64_t *job)
+EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels, int32_t threads, int32_t replace_deleted, void *watch)
 {
 	ENTER;
-	return goAdd(index, (void *)rows, type, count, dim, (void *)labels, threads, replace_deleted, job);
+	RUN(goAdd(index, (void *)rows, type, count, dim, (void *)labels, threads, replace_deleted, job));
 }
 
-EXPORT int32_t shale_search(const struct shale_query *query, int64_t *job)
+EXPORT int32_t shale_search(const struct shale_query *query, void *watch)
 {
 	struct shale_query q;
 
 	ENTER;
 	if (query->head == 0)
-		return goSearch((void *)query, job);
+		RUN(goSearch((void *)query, job));
 	q = *query;
 	q.rows = data_of(q.rows, q.head);
 	q.labels = data_of(q.labels, q.head);
 	q.distances = data_of(q.distances, q.head);
-	return goSearch(&q, job);
+	RUN(goSearch(&q, job));
 }
 
 EXPORT int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors)
@@ -276,10 +263,10 @@ EXPORT int32_t shale_stat(int64_t index, int64_t *fields)
 	return goStat(index, fields);
 }
 
-EXPORT int32_t shale_save(int64_t index, const char *path, int64_t *job)
+EXPORT int32_t shale_save(int64_t index, const char *path, void *watch)
 {
 	ENTER;
-	return goSave(index, (void *)path, job);
+	RUN(goSave(index, (void *)path, job));
 }
 
 EXPORT int32_t shale_filter_labels(const uint64_t *labels, int64_t count, int64_t *filter)
@@ -300,14 +287,17 @@ EXPORT int32_t shale_filter_roaring(const char *bytes, int64_t size, int32_t bit
 	return goFilterRoaring((void *)bytes, size, bits, filter);
 }
 
-EXPORT int32_t shale_filter_callback(int32_t (*allow)(uint64_t label), int64_t *filter)
+EXPORT int32_t shale_filter_callback(void (*allow)(uint64_t label), int32_t *answer, int64_t *filter)
 {
 	ENTER;
-	return goFilterCallback(allow, filter);
+	return goFilterCallback(allow, answer, filter);
 }
 
-EXPORT int32_t shale_close(int64_t object)
+EXPORT int32_t shale_close(int64_t *object)
 {
+	int64_t handle;
+
 	ENTER;
-	return goClose(object);
+	handle = __atomic_exchange_n(object, 0, __ATOMIC_SEQ_CST);
+	return handle == 0 ? SHALE_OK : goClose(handle);
 }

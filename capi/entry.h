@@ -4,10 +4,11 @@
 
 #include <stdint.h>
 
-typedef int32_t (*shale_allow)(uint64_t label);
+typedef void (*shale_allow)(uint64_t label);
 
 void shale_set_error(const char *text, int64_t size);
-int32_t shale_call_allow(shale_allow allow, uint64_t label);
+/* Whether allow allows label, by what it leaves in answer; less than 0 where it failed. */
+int32_t shale_ask(shale_allow allow, uint64_t label, int32_t *answer);
 /* SHALE_FORKED in a child of fork, where Go must not be called; else SHALE_OK. */
 int32_t shale_refuse_if_forked(void);
 

@@ -63,9 +63,9 @@ func goFilterRoaring(data *C.char, size C.int64_t, bits C.int32_t, out *C.int64_
 }
 
 //export goFilterCallback
-func goFilterCallback(allow C.shale_allow, out *C.int64_t) status {
+func goFilterCallback(allow C.shale_allow, answer *C.int32_t, out *C.int64_t) status {
 	return do(func() error {
-		c := &callback{allow: allow, known: make(map[uint64]bool)}
+		c := &callback{allow: allow, answer: answer, known: make(map[uint64]bool)}
 		c.filter.filter = hnsw.FilterFunc(c.allows)
 		*out = table.add(&c.filter)
 		return nil
@@ -75,9 +75,10 @@ func goFilterCallback(allow C.shale_allow, out *C.int64_t) status {
 // callback asks a C function, once for each label.
 type callback struct {
 	filter
-	allow C.shale_allow
-	mu    sync.Mutex
-	known map[uint64]bool
+	allow  C.shale_allow
+	answer *C.int32_t
+	mu     sync.Mutex
+	known  map[uint64]bool
 }
 
 // allows asks about label. Once the function has failed all are allowed, so that the search ends soon.
@@ -90,7 +91,7 @@ func (c *callback) allows(label uint64) bool {
 	if yes, ok := c.known[label]; ok {
 		return yes
 	}
-	got := C.shale_call_allow(c.allow, C.uint64_t(label))
+	got := C.shale_ask(c.allow, C.uint64_t(label), c.answer)
 	if got < 0 {
 		c.stopped.Store(true)
 		return true

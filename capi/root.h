@@ -1,5 +1,5 @@
 /* The C interface of the package at the root: indexes of any kind that it opens and builds, with what shale.h says of
- * statuses, arrays, handles and jobs. Options and reports are JSON objects, the fields of which are those of the structs in
+ * statuses, arrays, handles and watches. Options and reports are JSON objects, the fields of which are those of the structs in
  * root_options.go and of the reports of the Go packages; a text is what holds a report: see shale_text.
  */
 #ifndef SHALE_ROOT_H
@@ -57,28 +57,28 @@ struct shale_tuning {
 };
 
 int32_t shale_index_new(int64_t dim, const char *options, int64_t *index);
-int32_t shale_index_open(const char *path, const char *options, int64_t *index, int64_t *job);
+int32_t shale_index_open(const char *path, const char *options, int64_t *index, void *watch);
 /* Builds an index on disk or, where index isn't NULL, in memory. What a build of several shards has done stays where it is cancelled, and it goes on from there. */
 int32_t shale_index_build(const struct shale_source *source, const char *output, const char *options, int64_t progress,
-	int64_t *index, int64_t *job);
+	int64_t *index, void *watch);
 /* A report of what shale_index_build would do. */
 int32_t shale_index_plan(const struct shale_source *source, const char *options, int64_t *text);
 /* Adds rows under labels, replacing the vectors of those that are there. assign: under labels that follow the largest one,
  * which are written to labels. */
 int32_t shale_index_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, uint64_t *labels,
-	int32_t assign, int64_t threads, int64_t progress, int64_t *job);
+	int32_t assign, int64_t threads, int64_t progress, void *watch);
 /* Deletes labels, or brings deleted ones back; with SHALE_NO_LABEL those for which it can be done are changed all the same. */
 int32_t shale_index_mark(int64_t index, const uint64_t *labels, int64_t count, int32_t deleted);
-int32_t shale_index_find(const struct shale_index_query *query, int64_t *job);
+int32_t shale_index_find(const struct shale_index_query *query, void *watch);
 /* All labels that a search may find. count: in, the room there is; out, the number of labels, which may be more. */
 int32_t shale_index_labels(int64_t index, uint64_t *labels, int64_t *count);
 /* The vectors of labels, dim values each. Of an index that can't be changed all rows are read. */
 int32_t shale_index_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors);
 /* Finds the fastest settings that reach a recall; searches that name no ef use them from then on. */
-int32_t shale_index_tune(const struct shale_tuning *tuning, int64_t *text, int64_t *job);
-int32_t shale_index_save(int64_t index, const char *path, const char *options, int64_t *job);
+int32_t shale_index_tune(const struct shale_tuning *tuning, int64_t *text, void *watch);
+int32_t shale_index_save(int64_t index, const char *path, const char *options, void *watch);
 int32_t shale_index_info(int64_t index, int64_t *text);
-int32_t shale_verify(const char *path, int64_t *text, int64_t *job);
+int32_t shale_verify(const char *path, int64_t *text, void *watch);
 
 /* The bytes of a text. size: in, the room there is; out, the text's, which may be more. */
 int32_t shale_text(int64_t text, char *bytes, int64_t *size);

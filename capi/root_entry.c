@@ -1,6 +1,7 @@
 /* The functions of root.h: a look whether this process may call Go at all, then the function's Go half. */
 #include "_cgo_export.h"
 #include "entry.h"
+#include "python.h"
 #include "root.h"
 
 #define EXPORT __attribute__((visibility("default")))
@@ -15,16 +16,16 @@ EXPORT int32_t shale_index_new(int64_t dim, const char *options, int64_t *index)
 	return goIndexNew(dim, (void *)options, index);
 }
 
-EXPORT int32_t shale_index_open(const char *path, const char *options, int64_t *index, int64_t *job)
+EXPORT int32_t shale_index_open(const char *path, const char *options, int64_t *index, void *watch)
 {
 	ENTER;
-	return goIndexOpen((void *)path, (void *)options, index, job);
+	RUN(goIndexOpen((void *)path, (void *)options, index, job));
 }
 
-EXPORT int32_t shale_index_build(const struct shale_source *source, const char *output, const char *options, int64_t progress, int64_t *index, int64_t *job)
+EXPORT int32_t shale_index_build(const struct shale_source *source, const char *output, const char *options, int64_t progress, int64_t *index, void *watch)
 {
 	ENTER;
-	return goIndexBuild((void *)source, (void *)output, (void *)options, progress, index, job);
+	RUN(goIndexBuild((void *)source, (void *)output, (void *)options, progress, index, job));
 }
 
 EXPORT int32_t shale_index_plan(const struct shale_source *source, const char *options, int64_t *text)
@@ -33,10 +34,10 @@ EXPORT int32_t shale_index_plan(const struct shale_source *source, const char *o
 	return goIndexPlan((void *)source, (void *)options, text);
 }
 
-EXPORT int32_t shale_index_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, uint64_t *labels, int32_t assign, int64_t threads, int64_t progress, int64_t *job)
+EXPORT int32_t shale_index_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, uint64_t *labels, int32_t assign, int64_t threads, int64_t progress, void *watch)
 {
 	ENTER;
-	return goIndexAdd(index, (void *)rows, type, count, dim, labels, assign, threads, progress, job);
+	RUN(goIndexAdd(index, (void *)rows, type, count, dim, labels, assign, threads, progress, job));
 }
 
 EXPORT int32_t shale_index_mark(int64_t index, const uint64_t *labels, int64_t count, int32_t deleted)
@@ -45,10 +46,10 @@ EXPORT int32_t shale_index_mark(int64_t index, const uint64_t *labels, int64_t c
 	return goIndexMark(index, (void *)labels, count, deleted);
 }
 
-EXPORT int32_t shale_index_find(const struct shale_index_query *query, int64_t *job)
+EXPORT int32_t shale_index_find(const struct shale_index_query *query, void *watch)
 {
 	ENTER;
-	return goIndexFind((void *)query, job);
+	RUN(goIndexFind((void *)query, job));
 }
 
 EXPORT int32_t shale_index_labels(int64_t index, uint64_t *labels, int64_t *count)
@@ -63,16 +64,16 @@ EXPORT int32_t shale_index_vectors(int64_t index, const uint64_t *labels, int64_
 	return goIndexVectors(index, (void *)labels, count, vectors);
 }
 
-EXPORT int32_t shale_index_tune(const struct shale_tuning *tuning, int64_t *text, int64_t *job)
+EXPORT int32_t shale_index_tune(const struct shale_tuning *tuning, int64_t *text, void *watch)
 {
 	ENTER;
-	return goIndexTune((void *)tuning, text, job);
+	RUN(goIndexTune((void *)tuning, text, job));
 }
 
-EXPORT int32_t shale_index_save(int64_t index, const char *path, const char *options, int64_t *job)
+EXPORT int32_t shale_index_save(int64_t index, const char *path, const char *options, void *watch)
 {
 	ENTER;
-	return goIndexSave(index, (void *)path, (void *)options, job);
+	RUN(goIndexSave(index, (void *)path, (void *)options, job));
 }
 
 EXPORT int32_t shale_index_info(int64_t index, int64_t *text)
@@ -81,10 +82,10 @@ EXPORT int32_t shale_index_info(int64_t index, int64_t *text)
 	return goIndexInfo(index, text);
 }
 
-EXPORT int32_t shale_verify(const char *path, int64_t *text, int64_t *job)
+EXPORT int32_t shale_verify(const char *path, int64_t *text, void *watch)
 {
 	ENTER;
-	return goVerify((void *)path, text, job);
+	RUN(goVerify((void *)path, text, job));
 }
 
 EXPORT int32_t shale_text(int64_t text, char *bytes, int64_t *size)

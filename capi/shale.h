@@ -5,8 +5,11 @@
  * Objects are named by handles; a handle that isn't, or is no longer, an object's gives SHALE_CLOSED. All functions may be
  * called from many threads.
  *
- * A function that takes a job works in the calling thread where job is NULL; else it begins in the background, gives
- * SHALE_OK and a job to wait for, and the arrays that it was given must stay until the job has ended.
+ * A function that takes a watch works in the calling thread where watch is NULL. Else watch is a callable object of Python,
+ * and the function must be called with Python's global lock held: it works in another thread, releases the lock meanwhile,
+ * and calls watch about 20 times a second. Once watch or the handler of a signal raises, the work is cancelled, and the
+ * function returns when it has ended; the exception is then the calling thread's. So nothing that was given is read or
+ * written after a function has returned, whatever is raised and whenever.
  *
  * In a child of fork() every function gives SHALE_FORKED: see shale_inheritance.
  */
@@ -17,7 +20,7 @@
 
 enum shale_status {
 	SHALE_OK = 0,
-	SHALE_RUNNING = 1,   /* the job goes on */
+	SHALE_RUNNING = 1,   /* within the library: a job goes on */
 	SHALE_ERROR = 2,     /* what was asked can't be done */
 	SHALE_VALUE = 3,     /* an argument's value is wrong: NaN, a size */
 	SHALE_CLOSED = 4,    /* no object has that handle */
@@ -54,10 +57,19 @@ int32_t shale_handles_after(int64_t last);
 /* Text of the calling thread's last error; valid until its next call. */
 const char *shale_last_error(void);
 
-/* Ends the wait after so many milliseconds with SHALE_RUNNING, else gives the job's status. The job is then gone. */
-int32_t shale_wait(int64_t job, int64_t milliseconds);
-/* Asks the job to end early; it is still to be waited for. */
-int32_t shale_cancel(int64_t job);
+/* Functions of Python's C interface by their addresses: the library isn't linked with them, so that it serves every
+ * version. They must be given before a function is called with a watch. */
+struct shale_python {
+	void *(*release)(void);                         /* PyEval_SaveThread */
+	void (*acquire)(void *thread);                  /* PyEval_RestoreThread */
+	int (*signals)(void);                           /* PyErr_CheckSignals */
+	void *(*call)(void *callable, void *arguments); /* PyObject_CallObject */
+	void (*drop)(void *object);                     /* Py_DecRef */
+};
+void shale_python_is(const struct shale_python *functions);
+/* To be called before the interpreter ends: from then on no function of Python is called. A thread that the interpreter ends
+ * while Go waits for its answer would end the process. */
+void shale_python_ends(void);
 
 /* An empty graph index of fixed capacity. external: it holds links alone, and its rows are attached. */
 int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed,
@@ -68,16 +80,16 @@ int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m,
 int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped);
 /* Adds the attached rows that follow those added so far, under labels or, where they are NULL, under those that follow the
  * number of rows added so far. */
-int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, int64_t *job);
+int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, void *watch);
 /* hnswlib's index.bin. A capacity below the file's count means the file's own. */
 int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted,
-	int64_t *index, int64_t *job);
+	int64_t *index, void *watch);
 /* An empty index in a file, made or overwritten, whose arrays are changed in place. */
 int32_t shale_graph_create(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t m,
 	int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index);
 /* An index.bin whose vectors stay in the file, and can't be added to; or what shale_graph_create made, to be changed unless
  * read_only. */
-int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, int64_t *job);
+int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, void *watch);
 /* The parts of an index.bin, as shale_graph_export gives them. */
 int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header,
 	const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index);
@@ -90,29 +102,29 @@ int32_t shale_graph_file_size(int64_t index, int64_t *size);
 /* Marks label deleted, or takes the mark back. */
 int32_t shale_graph_mark(int64_t index, uint64_t label, int32_t deleted);
 /* hnswlib-mmap's .graph of the index, which appears whole or not at all. */
-int32_t shale_graph_write(int64_t index, const char *path, int64_t *job);
+int32_t shale_graph_write(int64_t index, const char *path, void *watch);
 /* hnswlib-mmap's .graph, an index of links alone. */
-int32_t shale_graph_read(const char *path, int32_t space, int64_t dim, int64_t *index, int64_t *job);
+int32_t shale_graph_read(const char *path, int32_t space, int64_t dim, int64_t *index, void *watch);
 /* Another capacity, no less than the count. */
 int32_t shale_graph_resize(int64_t index, int64_t capacity);
 
 /* An empty exact index of fixed capacity. */
 int32_t shale_flat_new(int32_t space, int64_t dim, int64_t capacity, int64_t *index);
 /* hnswlib's brute-force file. */
-int32_t shale_flat_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t *index, int64_t *job);
+int32_t shale_flat_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t *index, void *watch);
 /* Removes label for good; an unknown one gives SHALE_OK. */
 int32_t shale_flat_remove(int64_t index, uint64_t label);
 
 /* Directories of shards of hnswlib-mmap: builds one shard of rows, whose first has the number start in the whole. */
 int32_t shale_shard_build(const void *rows, int32_t type, int64_t count, int64_t dim, int32_t space, const char *dir,
-	int64_t number, int64_t start, int64_t m, int64_t ef_construction, int32_t threads, int64_t *job);
+	int64_t number, int64_t start, int64_t m, int64_t ef_construction, int32_t threads, void *watch);
 /* Writes index.meta. */
 int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim, int64_t shards, int64_t total, int64_t m,
 	int64_t ef_construction);
 /* Opens shards as one index, whose rows are to be attached. global: labels in the graphs are those of the whole. The first
  * in_memory graphs are held in memory and others mapped, or all of them as mapped says where it is 0. */
 int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped,
-	int64_t in_memory, int64_t *index, int64_t *job);
+	int64_t in_memory, int64_t *index, void *watch);
 int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped);
 /* Codes of product quantization in the place of rows: count x subvectors bytes, kept by address; books of subvectors x
  * centroids x (dim / subvectors) values, copied. order: the code of row i is order[i]; NULL: i. Distances are squared L2. */
@@ -122,7 +134,7 @@ int32_t shale_shards_set_global(int64_t index, int32_t global);
 
 /* Adds rows under labels or, where they are NULL, under those that follow the number of rows added so far. */
 int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels,
-	int32_t threads, int32_t replace_deleted, int64_t *job);
+	int32_t threads, int32_t replace_deleted, void *watch);
 /* What to search for. */
 struct shale_query {
 	int64_t index;
@@ -141,24 +153,26 @@ struct shale_query {
 	const uint32_t *parts; /* shards to search */
 	int64_t part_count; /* less than 0: all */
 };
-int32_t shale_search(const struct shale_query *query, int64_t *job);
+int32_t shale_search(const struct shale_query *query, void *watch);
 /* The stored vectors of labels, dim values each. */
 int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors);
 /* All labels. count: in, the room there is; out, the number of labels, which may be more. */
 int32_t shale_labels(int64_t index, uint64_t *labels, int64_t *count);
 int32_t shale_stat(int64_t index, int64_t *fields);
 /* hnswlib's file of the index, which appears whole or not at all. */
-int32_t shale_save(int64_t index, const char *path, int64_t *job);
+int32_t shale_save(int64_t index, const char *path, void *watch);
 
 /* Filters: labels that may be returned. A mask is a byte a label and is kept by address; the others are copied. */
 int32_t shale_filter_labels(const uint64_t *labels, int64_t count, int64_t *filter);
 int32_t shale_filter_mask(const char *mask, int64_t size, int64_t *filter);
 /* A bitmap in Roaring's portable format, of 32 or 64 bits. */
 int32_t shale_filter_roaring(const char *bytes, int64_t size, int32_t bits, int64_t *filter);
-/* allow gives 1 or 0, or less than 0 to end the search with SHALE_CANCELLED. Each label is asked for once a filter. */
-int32_t shale_filter_callback(int32_t (*allow)(uint64_t label), int64_t *filter);
+/* allow leaves 1 or 0 in answer; where it leaves it as it is, since it failed, the search ends with SHALE_CANCELLED. Each
+ * label is asked for once a filter. */
+int32_t shale_filter_callback(void (*allow)(uint64_t label), int32_t *answer, int64_t *filter);
 
-/* Frees an index or a filter, once the searches under way have ended. */
-int32_t shale_close(int64_t object);
+/* Frees the object that a handle names, once the searches under way have ended, and sets the handle to 0, for which it does
+ * nothing. */
+int32_t shale_close(int64_t *object);
 
 #endif

@@ -114,7 +114,7 @@ class Base(Common):
         self._call_long("save", _native.file_name(path_to_index))
 
     def _failure(self, status: int) -> Exception:
-        if status == _native.CLOSED and not self._handle:
+        if status == _native.CLOSED and self._handle is _native.NONE:
             return RuntimeError("The index is not initiated, or closed: call init_index or load_index first")
         return _native.failure(status)
 
@@ -123,11 +123,11 @@ class Base(Common):
         self._call("stat", fields)
         return fields[field]
 
-    def _new(self, function: str, *arguments: Any) -> None:
+    def _new(self, function: str, *arguments: Any) -> _native.Handle:
         """Makes what the library holds, once."""
         if self._handle:
             raise RuntimeError("The index is already initiated.")
-        self._handle = _native.make(function, _native.SPACES[self._space], self._dim, *arguments)
+        return _native.make(function, _native.SPACES[self._space], self._dim, *arguments)
 
     def _load(self, what: str, function: str, path: Path, *arguments: Any) -> None:
         """Reads a file in the place of what the library holds, which stays if that fails."""
@@ -136,7 +136,7 @@ class Base(Common):
         old, self._handle = self._handle, handle
         if old:
             print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
-            _native.lib.close(old)
+            old.close()
 
     def _labels(self, ids: Optional[npt.ArrayLike], count: int, dim: int) -> Optional[npt.NDArray[np.uint64]]:
         """Labels of so many rows, whose width is checked."""
@@ -181,6 +181,6 @@ class Base(Common):
 
     def _search(self, long: bool, *query: int) -> None:
         if long:
-            self._attempt(lambda handle: _native.in_background(_native.lib.search, _native.query(handle, *query)))
+            self._attempt(lambda handle: _native.lib.watched.search(_native.query(handle, *query), _native.look))
         else:
             self._attempt(lambda handle: _native.lib.search(_native.query(handle, *query), None))

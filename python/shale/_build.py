@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from ctypes import Structure, byref, c_char_p, c_int64
-from typing import Any, Callable, Union
+from typing import Any, Union
 
 import numpy.typing as npt
 
@@ -102,18 +102,19 @@ def build(
     options["replace"] = replace
     text = encode(options)
     source, kept = _source(vectors, labels)
-    handle = c_int64()
-    name = None if output is None else c_char_p(_native.file_name(output))
+    handle = _native.Handle()
+    name = None if output is None else _native.file_name(output)
     with _jobs.Watch(progress) as watch:
-        _attempt(
-            lambda job: _native.lib.index_build(
-                byref(source), name, c_char_p(text), c_int64(watch.handle), byref(handle) if output is None else None, job
-            ),
-            watch.look,
-        )  # fmt: skip
+        _jobs.attempt(
+            lambda: int(
+                _native.lib.watched.index_build(
+                    byref(source), name, text, watch.handle, byref(handle) if output is None else None, watch.look
+                )
+            )
+        )
     del kept
     if output is None:
-        return Index._of(handle.value, "")
+        return Index._of(handle, "")
     return open_index(output, memory=memory)
 
 
@@ -137,19 +138,14 @@ def plan(
     """
     text = encode(_options(metric, memory, shards, copies, blocks, storage, keep, m, ef_construction, 100, None))
     source, kept = _source(vectors, None)
-    report = c_int64()
-    _jobs.attempt(lambda: int(_native.lib.index_plan(byref(source), c_char_p(text), byref(report))))
+    report = _native.Handle()
+    _jobs.attempt(lambda: int(_native.lib.index_plan(byref(source), text, byref(report))))
     del kept
-    told = _jobs.text(report.value)
+    told = _jobs.text(report)
     return BuildPlan(
         shards=told["Shards"], shard_rows=told["ShardRows"], sample_rows=told["SampleRows"], memory_bytes=told["MemoryBytes"],
         disk_bytes=told["DiskBytes"], index_bytes=told["IndexBytes"], copies=told["Copies"],
     )  # fmt: skip
-
-
-def _attempt(begin: Callable[[Any], int], watch: Callable[[], None] | None = None) -> None:
-    """Begins a job that is about no object, and waits for it."""
-    _jobs.attempt(lambda: _jobs.run(begin, watch))
 
 
 def _options(
@@ -204,9 +200,9 @@ def open_index(
     options = encode({
         "memory": _vectors.memory(memory), "mapped": bool(mmap), "metric": metric or "", "dim": _vectors.count(dim, "dim"),
     })  # fmt: skip
-    handle = c_int64()
-    _attempt(lambda job: _native.lib.index_open(name, options, byref(handle), job))
-    return Index._of(handle.value, os.fspath(path))
+    handle = _native.Handle()
+    _jobs.attempt(lambda: int(_native.lib.watched.index_open(name, options, byref(handle), _native.look)))
+    return Index._of(handle, os.fspath(path))
 
 
 def verify(path: Path) -> Verified:
@@ -216,6 +212,6 @@ def verify(path: Path) -> Verified:
         FileNotFoundError: nothing lies there.
     """
     name = _native.file_name(path)
-    report = c_int64()
-    _attempt(lambda job: _native.lib.verify(name, byref(report), job))
-    return _reports.of(Verified, _jobs.text(report.value))
+    report = _native.Handle()
+    _jobs.attempt(lambda: int(_native.lib.watched.verify(name, byref(report), _native.look)))
+    return _reports.of(Verified, _jobs.text(report))

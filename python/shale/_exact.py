@@ -23,7 +23,7 @@ class BFIndex(Base):
 
     def init_index(self, max_elements: int) -> None:
         """Makes the index, with room for ``max_elements`` vectors. RuntimeError where it is made already."""
-        self._new("flat_new", _arrays.size(max_elements, "max_elements"))
+        self._handle = self._new("flat_new", _arrays.size(max_elements, "max_elements"))
 
     def add_items(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None) -> None:
         """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 1.

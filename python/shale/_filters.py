@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Optional, Union
+from ctypes import byref, c_int32
+from typing import Any, Callable, Generator, List, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -25,40 +26,32 @@ class Filters:
     def __init__(self, given: Filter, queries: int) -> None:
         self.asks_python = False
         self._raised: Optional[BaseException] = None
-        self._handles: List[int] = []
         self._kept: List[Any] = []
-        try:
-            for one in _split(given, queries):
-                self._handles.append(0 if one is None else self._make(one))
-        except BaseException:
-            self.close()
-            raise
+        self._handles = [_native.NONE if one is None else self._make(one) for one in _split(given, queries)]
         #: Handles, 0 for none, as the library takes them.
-        self.array = np.array(self._handles, dtype=np.int64)
+        self.array = np.array([handle.value for handle in self._handles], dtype=np.int64)
 
     def __enter__(self) -> Filters:
         return self
 
     def __exit__(self, kind: Any, error: Optional[BaseException], trace: Any) -> None:
         """Frees the filters. What a callable raised comes out in the place of the library's word that it did."""
-        self.close()
         if self._raised is not None and isinstance(error, (RuntimeError, type(None))):
             raise self._raised from None
+        self._handles, self._kept = [], []
 
-    def close(self) -> None:
-        for handle in self._handles:
-            if handle:
-                _native.lib.close(handle)
-        self._handles = []
-
-    def _make(self, given: Any) -> int:
+    def _make(self, given: Any) -> _native.Handle:
         if type(given).__module__.split(".")[0] == "pyroaring":
             data, bits = given.serialize(), 64 if "64" in type(given).__name__ else 32
             return _native.make("filter_roaring", data, len(data), bits)
         if callable(given):
-            self._kept.append(_native.Allow(self._guard(given)))
+            answer = c_int32()
+            asked = self._answers(given, answer)
+            next(asked)
+            allow = _native.Allow(asked.send)
+            self._kept.append((allow, answer))
             self.asks_python = True
-            return _native.make("filter_callback", self._kept[-1])
+            return _native.make("filter_callback", allow, byref(answer))
         array = np.asarray(sorted(given) if isinstance(given, (set, frozenset)) else given)
         if array.ndim != 1:
             raise ValueError(f"a filter of {array.ndim} dimensions")
@@ -69,15 +62,20 @@ class Filters:
         allowed = _arrays.labels(array)
         return _native.make("filter_labels", _native.at(allowed), allowed.size)
 
-    def _guard(self, allow: Callable[[int], object]) -> Callable[[int], int]:
-        def guarded(label: int) -> int:
-            try:
-                return 1 if allow(label) else 0
-            except BaseException as error:
-                self._raised = self._raised or error
-                return -1
-
-        return guarded
+    def _answers(self, allow: Callable[[int], object], answer: c_int32) -> Generator[None, int, None]:
+        """Is sent labels and leaves answers. What is raised is kept to be raised by the search; that goes for exceptions that
+        have nothing to do with the filter, such as that of Ctrl-C, and come where Python code goes on: here, within the try.
+        """
+        try:
+            while True:
+                label = yield
+                answer.value = 1 if allow(label) else 0
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self._raised = error
+        while True:
+            yield  # the search is about to end
 
 
 def _split(given: Filter, queries: int) -> Any:

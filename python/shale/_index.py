@@ -8,7 +8,7 @@ import struct
 import tempfile
 from ctypes import byref, c_int64
 from types import TracebackType
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,18 +58,18 @@ class Index(_native.Owner):
     ) -> None:
         options = layout(metric, storage, keep, m, ef_construction, seed)
         options["capacity"] = _vectors.count(capacity, "capacity")
-        handle = c_int64()
+        handle = _native.Handle()
         length, text = _vectors.count(dim, "dim", 1), encode(options)
         _jobs.attempt(lambda: int(_native.lib.index_new(length, text, byref(handle))))
-        self._adopt(handle.value, "")
+        self._adopt(handle, "")
 
     @classmethod
-    def _of(cls, handle: int, path: str) -> Index:
+    def _of(cls, handle: _native.Handle, path: str) -> Index:
         index = cls.__new__(cls)
         index._adopt(handle, path)
         return index
 
-    def _adopt(self, handle: int, path: str) -> None:
+    def _adopt(self, handle: _native.Handle, path: str) -> None:
         self._handle = handle
         self._path = path
         info = self.info()
@@ -125,10 +125,6 @@ class Index(_native.Owner):
             with open(file, "rb") as f:
                 return _restore, (f.read(),)
 
-    def _run(self, begin: Callable[[int, Any], int], watch: Callable[[], None] | None = None) -> None:
-        """Begins a job for this index and waits for it."""
-        self._attempt(lambda handle: _jobs.run(lambda job: begin(handle, job), watch))
-
     def add(
         self,
         vectors: npt.ArrayLike,
@@ -157,11 +153,10 @@ class Index(_native.Owner):
         assign, many = labels is None, _vectors.count(threads, "threads")
         at_rows, at_labels = _native.at(rows.array), _native.at(given)
         with _jobs.Watch(progress) as watch:
-            self._run(
-                lambda handle, job: _native.lib.index_add(
-                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, watch.handle, job
-                ),
-                watch.look,
+            self._attempt(
+                lambda handle: _native.lib.watched.index_add(
+                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, watch.handle, watch.look
+                )
             )
         return given
 
@@ -304,17 +299,17 @@ class Index(_native.Owner):
         rows = _vectors.Rows(queries, self._dim)
         true = None if truth is None else _truth(truth, rows.count)
         numbers = (_vectors.count(k, "k", 1), _vectors.count(max_ef, "max_ef"), _vectors.count(threads, "threads"))
-        report = c_int64()
-        self._run(
-            lambda handle, job: _native.lib.index_tune(
+        report = _native.Handle()
+        self._attempt(
+            lambda handle: _native.lib.watched.index_tune(
                 _pack_tuning(
                     handle, rows.address, rows.kind, rows.count, rows.dim, numbers[0],
                     0 if true is None else _native.address(true), 0 if true is None else true.shape[1], *numbers[1:], recall,
                 ),
-                byref(report), job,
+                byref(report), _native.look,
             )
         )  # fmt: skip
-        found = _reports.of(Tuned, _jobs.text(report.value))
+        found = _reports.of(Tuned, _jobs.text(report))
         if save:
             self._save(self._path, {"tuned": True})
         return found
@@ -335,13 +330,13 @@ class Index(_native.Owner):
 
     def _save(self, path: Path, options: dict[str, Any]) -> None:
         name, text = _native.file_name(path), encode(options)
-        self._run(lambda handle, job: _native.lib.index_save(handle, name, text, job))
+        self._attempt(lambda handle: _native.lib.watched.index_save(handle, name, text, _native.look))
 
     def info(self) -> IndexInfo:
         """Describes the index as it is now."""
-        report = c_int64()
+        report = _native.Handle()
         self._attempt(lambda handle: _native.lib.index_info(handle, byref(report)))
-        return _reports.of(IndexInfo, _jobs.text(report.value))
+        return _reports.of(IndexInfo, _jobs.text(report))
 
 
 def _truth(given: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:

@@ -1,4 +1,4 @@
-"""Waiting for what takes long: signals are answered, progress is shown, and an exception ends the job."""
+"""Reports of the library, and how far long work is."""
 
 from __future__ import annotations
 
@@ -17,25 +17,6 @@ Progress = Union[bool, Callable[[str, int, int], None]]
 _STEP_BYTES = 64
 
 
-def run(begin: Callable[[Any], int], watch: Callable[[], None] | None = None) -> int:
-    """Begins a job and waits for it. ``watch`` is called about 20 times a second; what it raises ends the job."""
-    job = c_int64()
-    status = int(begin(byref(job)))
-    if status != _native.OK:
-        return status
-    try:
-        while True:
-            status = int(_native.lib.wait(job.value, _native.POLL_MS))
-            if status != _native.RUNNING:
-                return status
-            if watch is not None:
-                watch()
-    except BaseException:
-        _native.lib.cancel(job.value)
-        _native._outlast(job.value)
-        raise
-
-
 def attempt(call: Callable[[], int]) -> None:
     """Makes a call that is about no object; in a child of fork the library is loaded afresh for it."""
     while True:
@@ -47,23 +28,20 @@ def attempt(call: Callable[[], int]) -> None:
         _native.take_over()
 
 
-def text(handle: int) -> Any:
-    """The report that a handle names, which is freed."""
-    try:
-        size = c_int64(0)
-        _errors.check(_native.lib.text(handle, None, byref(size)))
-        room = create_string_buffer(size.value)
-        _errors.check(_native.lib.text(handle, room, byref(size)))
-        return json.loads(room.raw)
-    finally:
-        _native.lib.close(handle)
+def text(handle: _native.Handle) -> Any:
+    """The report that a handle names."""
+    size = c_int64(0)
+    _errors.check(_native.lib.text(handle.value, None, byref(size)))
+    room = create_string_buffer(size.value)
+    _errors.check(_native.lib.text(handle.value, room, byref(size)))
+    return json.loads(room.raw)
 
 
 class Watch:
-    """Shows how far a job is, for as long as it is entered; ``handle`` is what the job tells it through."""
+    """Shows how far the work is, for as long as it is entered; ``handle`` is what the library tells it through."""
 
     def __init__(self, progress: Progress) -> None:
-        self.handle = 0
+        self._handle = _native.Handle()
         self._tell: Optional[Callable[[str, int, int], None]] = None
         self._bar: Optional[_Bar] = None
         if progress is True:
@@ -74,20 +52,21 @@ class Watch:
             self._tell = progress
         self._last: tuple[str, int, int] = ("", 0, 0)
 
+    @property
+    def handle(self) -> int:
+        return self._handle.value
+
     def __enter__(self) -> Watch:
         if self._tell is not None:
-            handle = c_int64()
-            attempt(lambda: _native.lib.progress_new(byref(handle)))
-            self.handle = handle.value
+            attempt(lambda: int(_native.lib.progress_new(byref(self._handle))))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.handle:
-            if kind is None:
-                self.look()
-            _native.lib.close(self.handle)
+        if kind is None:
+            self.look()
+        self._handle.close()
         if self._bar is not None:
             self._bar.end()
 

@@ -80,7 +80,9 @@ class Search:
         if asks_python or work <= _SHORT and self._index.changeable:
             self._index._attempt(lambda handle: _native.lib.index_find(_pack_query(handle, *rest), None))
         else:
-            self._index._run(lambda handle, job: _native.lib.index_find(_pack_query(handle, *rest), job), self._look)
+            self._index._attempt(
+                lambda handle: _native.lib.watched.index_find(_pack_query(handle, *rest), self._look)
+            )
 
     def _look(self) -> None:
         if self.cancelled.is_set():

@@ -77,7 +77,7 @@ class ShardedIndex(Tunable):
         self._ef = 50
         self._global = False
         self._shards = self._total = 0
-        # what _open was given: a child of fork opens it again; its arrays are read by the library
+        # what _open was given: a child of fork opens it again
         self._opened: Optional[Tuple[bytes, int, bool, int, Union[_Rows, _Codes]]] = None
 
     def __repr__(self) -> str:
@@ -154,29 +154,23 @@ class ShardedIndex(Tunable):
         _arrays.check_lengths(attached.array, self._space if isinstance(attached, _Rows) else "")
         opened = (_native.file_name(output_dir), _arrays.size(n_shards, "n_shards"), mapped, in_memory, attached)
         new = self._open(*opened)
-        kept = self._opened
-        old, self._handle, self._opened = self._handle, new, opened
-        self._shards, self._total = opened[1], attached.array.shape[0]
-        if old:
-            _native.lib.close(old)
-        del kept  # until here: searches under way may read its arrays
+        self._shards, self._total, self._opened = opened[1], attached.array.shape[0], opened
+        old, self._handle = self._handle, new
+        old.close()
 
-    def _open(self, name: bytes, shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> int:
-        """What the library holds of the shards."""
+    def _open(self, name: bytes, shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> _native.Handle:
+        """What the library holds of the shards; it keeps the arrays that the library reads."""
         space = _native.SPACES[self._space]
         handle = _native.make(
             "shards_open", name, space, self._dim, shards, self._global, mapped, min(in_memory, shards), long=True
         )
-        try:
-            _native.check(attached.attach(handle))
-        except BaseException:
-            _native.lib.close(handle)
-            raise
+        handle.kept = attached
+        _native.check(attached.attach(handle.value))
         return handle
 
-    def _heir(self, handle: int) -> Optional[int]:
+    def _heir(self, handle: _native.Handle) -> Optional[_native.Handle]:
         """Opens the shards anew in a child of fork."""
-        if self._opened is None or not _native.forked_since(handle):
+        if self._opened is None or not _native.forked_since(handle.value):
             return None
         return self._open(*self._opened)
 
@@ -211,20 +205,18 @@ class ShardedIndex(Tunable):
         if k == 0 or count == 0:
             _arrays.size(k, "k")
             return labels, distances
-        kept = self._opened
         query = (
             _native.address(array), kind, count, dim, k, self._ef, self._threads(num_threads), 0, 0, 1,
             _native.address(labels), _native.address(distances), 0, 0 if parts is None else _native.address(parts),
             -1 if parts is None else parts.size,
         )  # fmt: skip
-        self._attempt(lambda handle: _native.in_background(_native.lib.search, _native.query(handle, *query)))
-        del kept
+        self._attempt(lambda handle: _native.lib.watched.search(_native.query(handle, *query), _native.look))
         return labels, distances
 
     def _threads(self, num_threads: int) -> int:
         return min(super()._threads(num_threads), MAX_THREADS)
 
     def _failure(self, status: int) -> Exception:
-        if status == _native.CLOSED and not self._handle:
+        if status == _native.CLOSED and self._handle is _native.NONE:
             return RuntimeError("The index is not loaded: call load_shards first")
         return _native.failure(status)

@@ -69,7 +69,7 @@ def check_version(params: Dict[str, Any]) -> None:
         raise RuntimeError("Unpickle Error: Invalid serialization version!")
 
 
-def restored(params: Dict[str, Any], space: str, dim: int, seed: int) -> int:
+def restored(params: Dict[str, Any], space: str, dim: int, seed: int) -> _native.Handle:
     """The handle of an index with the content of a state."""
     try:
         header = np.frombuffer(_HEADER.pack(*(params[name] for name in _HEADER_NAMES)), np.int8)

@@ -71,7 +71,6 @@ class Index(Base, Tunable):
 
     def _begin(self) -> None:
         self._one_row = (1, self._dim)
-        self._external: Any = None  # rows that the library reads
         self._default_ef = self._ef = _DEFAULT_EF
         self._seed = 100
         self._ep_added = True
@@ -109,7 +108,8 @@ class Index(Base, Tunable):
         ``ef_construction`` is raised to ``M``, which is at least 2 and capped at 10,000. ``allow_replace_deleted`` allows
         :meth:`add_items` to take over the places of deleted elements.
         """
-        self._init(max_elements, M, ef_construction, random_seed, allow_replace_deleted, False)
+        handle = self._made(max_elements, M, ef_construction, random_seed, allow_replace_deleted, False)
+        self._begin_with(handle, random_seed)
 
     def init_index_graph_only(
         self, max_elements: int, external_vectors: npt.ArrayLike, M: int = 16, ef_construction: int = 200,
@@ -123,37 +123,55 @@ class Index(Base, Tunable):
         rows, kind = _arrays.attached(external_vectors, self._dim, False)
         if rows.shape[0] < _arrays.size(max_elements, "max_elements"):
             raise RuntimeError(f"External vectors are {rows.shape[0]} rows, for {max_elements} elements")
-        self._init(max_elements, M, ef_construction, random_seed, False, True)
-        try:
-            self._attach(rows, kind)
-        except BaseException:
-            self.close()
-            raise
+        handle = self._made(max_elements, M, ef_construction, random_seed, False, True)
+        status = self._attach(handle, rows, kind)
+        if status != _native.OK:
+            raise self._failure(status)
+        self._begin_with(handle, random_seed)
 
-    def _init(self, max_elements: int, M: int, ef_construction: int, random_seed: int, replace: bool, external: bool) -> None:
+    def _made(
+        self, max_elements: int, M: int, ef_construction: int, random_seed: int, replace: bool, external: bool
+    ) -> _native.Handle:
+        """What the library holds of an empty index."""
         capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
         construct = max(_arrays.size(ef_construction, "ef_construction"), links)
-        seed = _arrays.size(random_seed, "random_seed")
-        self._new("graph_new", capacity, links, construct, _engine_seed(seed), bool(replace), external)
-        self._seed, self._ep_added, self._ef, self._external = seed, False, self._default_ef, None
+        seed = _engine_seed(_arrays.size(random_seed, "random_seed"))
+        return self._new("graph_new", capacity, links, construct, seed, bool(replace), external)
+
+    def _begin_with(self, handle: _native.Handle, random_seed: int) -> None:
+        self._seed, self._ep_added, self._ef = random_seed, False, self._default_ef
+        self._handle = handle
 
     def set_external_vectors(self, external_vectors: npt.ArrayLike) -> None:
         """Gives an index of links alone its float32 vectors (n, dim), which are read where they lie."""
-        self._attach(*_arrays.attached(external_vectors, self._dim, False))
+        self._set_external(*_arrays.attached(external_vectors, self._dim, False))
 
     def set_external_vectors_fp16(self, external_vectors: npt.ArrayLike) -> None:
         """Gives an index of links alone its float16 vectors (n, dim), or their view as uint16. TypeError for others."""
-        self._attach(*_arrays.attached(external_vectors, self._dim, True))
+        self._set_external(*_arrays.attached(external_vectors, self._dim, True))
 
-    def _attach(self, rows: npt.NDArray[Any], kind: int) -> None:
+    def _set_external(self, rows: npt.NDArray[Any], kind: int) -> None:
+        self._attempt(lambda _: self._attach(self._handle, rows, kind))
+
+    def _attach(self, handle: _native.Handle, rows: npt.NDArray[Any], kind: int) -> int:
         _arrays.check_lengths(rows, self._space)
-        kept, self._external = self._external, (rows, self._external)  # the library may read either
-        try:
-            self._call("graph_attach", _native.at(rows), kind, *rows.shape, _arrays.in_file(rows))
-        except BaseException:
-            self._external = kept
-            raise
-        self._external = rows
+        new = _External(rows, handle.kept)
+        if handle is not _native.NONE:
+            handle.kept = new
+        status: int = _native.lib.graph_attach(
+            handle.value, _native.at(rows), kind, *rows.shape, _arrays.in_file(rows)
+        )
+        if status == _native.OK:
+            new.attached, new.before = True, None
+        return status
+
+    @property
+    def _external(self) -> Any:
+        """The rows that the library reads where they lie, if it holds links alone."""
+        kept = self._handle.kept
+        while kept is not None and not kept.attached:
+            kept = kept.before
+        return None if kept is None else kept.rows
 
     def add_items(
         self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None, num_threads: int = -1, replace_deleted: bool = False
@@ -194,11 +212,12 @@ class Index(Base, Tunable):
         ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap; or a
         list with one for each query. RuntimeError where fewer than ``k`` are found; ValueError for NaN and infinity.
         """
-        kept = self._external  # while the library reads it, another may be put in its place
+        handle = self._handle
+        kept = handle.kept  # while the library reads it, others may be put in its place
         if filter is None and type(data) is _ndarray and data.dtype is F32 and data.shape == self._one_row and data.flags.carray:
             labels, distances = _empty((1, k), U64), _empty((1, k), F32)
             query = _query(
-                self._handle, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
+                handle.value, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
             )
             if not _native.lib.search(query, None):
                 return labels, distances
@@ -263,7 +282,7 @@ class Index(Base, Tunable):
         """
         capacity = _arrays.size(max_elements, "max_elements")
         self._load("load_index", "graph_load", path_to_index, capacity, bool(allow_replace_deleted))
-        self._ef, self._external = _DEFAULT_EF, None
+        self._ef = _DEFAULT_EF
 
     def init_index_mmap(
         self, max_elements: int, mmap_path: Path, M: int = 16, ef_construction: int = 200, random_seed: int = 100,
@@ -279,11 +298,11 @@ class Index(Base, Tunable):
         capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
         construct = max(_arrays.size(ef_construction, "ef_construction"), links)
         seed, space = _arrays.size(random_seed, "random_seed"), _native.SPACES[self._space]
-        self._handle = _native.make(
+        handle = _native.make(
             "graph_create", _native.file_name(mmap_path), space, self._dim, capacity, links, construct, _engine_seed(seed),
             bool(allow_replace_deleted),
         )  # fmt: skip
-        self._seed, self._ep_added, self._ef, self._external = seed, False, self._default_ef, None
+        self._begin_with(handle, seed)
 
     def load_index_mmap(self, path_to_index: Path, read_only: bool = True) -> None:
         """Maps an index, in the place of what there is, and sets ef to 10.
@@ -292,7 +311,7 @@ class Index(Base, Tunable):
         file of :meth:`init_index_mmap` is opened at once, to be changed in place unless ``read_only``.
         """
         self._load("load_index_mmap", "graph_map", path_to_index, bool(read_only))
-        self._ef, self._external = _DEFAULT_EF, None
+        self._ef = _DEFAULT_EF
 
     def index_file_size(self) -> int:
         """The bytes that :meth:`save_index` would write."""
@@ -307,7 +326,7 @@ class Index(Base, Tunable):
     def load_graph(self, path_to_graph: Path) -> None:
         """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their vectors."""
         self._load("load_graph", "graph_read", path_to_graph)
-        self._ef, self._external = _DEFAULT_EF, None
+        self._ef = _DEFAULT_EF
 
     def __getstate__(self) -> Tuple[Dict[str, Any]]:
         return (self._params(),)
@@ -339,10 +358,24 @@ class Index(Base, Tunable):
         new._default_ef = new._ef = params["ef"]
         if params["index_inited"]:
             new._handle = _state.restored(params, new._space, new._dim, _engine_seed(new._seed))
-        old, handle, new._handle = self._handle, new._handle, 0
-        self.__dict__.update(new.__dict__, _handle=handle)
-        if old:
-            _native.lib.close(old)
+        old, self.__dict__ = self._handle, new.__dict__
+        old.close()
+
+
+class _External:
+    """Rows that the library reads where they lie.
+
+    A search that began with some may go on with those that took their place, and a call that is broken off may have put
+    them there or not. So each keeps the next, and the ones before until it is certain that they aren't read.
+    """
+
+    def __init__(self, rows: npt.NDArray[Any], before: Optional[_External]) -> None:
+        self.rows = rows
+        self.attached = False
+        self.before = before
+        self.after: Optional[_External] = None
+        if before is not None:
+            before.after = self
 
 
 def _engine_seed(seed: int) -> int:
