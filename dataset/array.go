@@ -14,7 +14,7 @@ type array struct {
 	origin
 	npyHeader
 	data denseSource
-	in   *input // nil for a member of an npz, which can't be read at an offset
+	in   *input // nil for a member of an npz and for a pipe, which can't be read at an offset
 }
 
 // openArray opens the array that a file holds. Of an npz it takes the member named, else the only one that wanted
@@ -23,7 +23,7 @@ func openArray(in *input, format, member string, wanted func(npyHeader) bool) (*
 	if format == ".npz" {
 		return openMember(in, member, wanted)
 	}
-	h, err := readNpyHeader(in.origin, io.NewSectionReader(in.f, 0, in.size), in.size)
+	h, err := readNpyHeader(in.origin, in.from(0, in.size), in.size)
 	if err != nil {
 		return nil, err
 	}
@@ -31,11 +31,15 @@ func openArray(in *input, format, member string, wanted func(npyHeader) bool) (*
 	if err != nil {
 		return nil, err
 	}
-	if have := in.size - h.size; have != want {
+	if have := in.size - h.size; have != want && in.pipe == nil {
 		return nil, in.bad(h.size, "shape", "%v of %s takes %d bytes, but %d follow the header: the file is cut off or holds several arrays", h.shape, h.dt, want, have)
 	}
-	src := denseSource{origin: in.origin, r: io.NewSectionReader(in.f, h.size, want), off: h.size, closer: in.f}
-	return &array{origin: in.origin, npyHeader: h, data: src, in: in}, nil
+	src := denseSource{origin: in.origin, r: in.from(h.size, want), off: h.size, closer: in.f}
+	a := &array{origin: in.origin, npyHeader: h, data: src}
+	if in.pipe == nil {
+		a.in = in
+	}
+	return a, nil
 }
 
 func (o origin) checkArray(h npyHeader) (int64, error) {
@@ -48,6 +52,9 @@ func (o origin) checkArray(h npyHeader) (int64, error) {
 
 // openMember opens an array of an npz file.
 func openMember(in *input, name string, wanted func(npyHeader) bool) (*array, error) {
+	if err := in.whole("npz"); err != nil {
+		return nil, err
+	}
 	z, err := zip.NewReader(in.f, in.size)
 	if err != nil {
 		return nil, in.caused(err, -1, "archive", "is no zip file that can be read")
@@ -188,7 +195,7 @@ func (a *array) stream() (*stream, error) {
 	var src rowSource = &a.data
 	if a.fortran && rows > 1 && dim > 1 {
 		if a.in == nil {
-			return nil, a.caused(ErrUnsupported, 0, "fortran_order", "an npz's array in Fortran order can't be streamed: save it with np.ascontiguousarray, or as .npy")
+			return nil, a.caused(ErrUnsupported, 0, "fortran_order", "an array in Fortran order can't be read from front to back: save it with np.ascontiguousarray, or as an .npy that is no pipe")
 		}
 		src = &columnSource{origin: a.origin, in: a.in, base: a.size, rows: int(rows), dim: int(dim), size: a.dt.size}
 	}

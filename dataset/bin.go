@@ -1,9 +1,6 @@
 package dataset
 
-import (
-	"encoding/binary"
-	"io"
-)
+import "encoding/binary"
 
 // binHeader is the size of the header of the big-ann-benchmarks' files: rows and dimension as uint32.
 const binHeader = 8
@@ -18,10 +15,15 @@ func openBin(in *input, dt dtype) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	if have := in.size - binHeader; have != want {
+	if have := in.size - binHeader; have != want && in.pipe == nil {
 		return nil, in.bad(0, "rows", "%d rows of %d %s take %d bytes, but %d follow the header: the file is cut off, or its extension is wrong", rows, dim, dt, want, have)
 	}
-	src := &denseSource{origin: in.origin, r: io.NewSectionReader(in.f, binHeader, want), off: binHeader, closer: in.f}
+	if in.pipe != nil {
+		if _, err := in.pipe.Discard(binHeader); err != nil {
+			return nil, in.caused(err, 0, "header", "can't be read")
+		}
+	}
+	src := &denseSource{origin: in.origin, r: in.from(binHeader, want), off: binHeader, closer: in.f}
 	return newStream(in.origin, src, dt, rows, dim)
 }
 

@@ -9,6 +9,9 @@ func ReadCodebooks(path string) (books []float32, shape [3]int, err error) {
 		if format != ".npy" && format != ".npz" {
 			return in.unknown(".npy or .npz of codebooks")
 		}
+		if err := in.whole("codebook"); err != nil { // which are allocated by what the header says
+			return err
+		}
 		isBooks := func(h npyHeader) bool { return h.dt.kind == 'f' && len(h.shape) == 3 && !h.fortran }
 		a, err := openArray(in, format, member, isBooks)
 		if err != nil {

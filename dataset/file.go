@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/shale-search/shale/vector"
 )
@@ -27,33 +28,80 @@ type File struct {
 type filePart struct {
 	path string
 	rows int
+	pipe Reader // of a pipe, until it is read
+	once bool   // it is a pipe
 }
 
 // OpenFile looks at a file of at least one vector, as Open does. It keeps nothing open.
 func OpenFile(path string) (*File, error) { return OpenFiles(path) }
 
 // OpenFiles is OpenFile for the vectors of several files, one file after another. All must hold vectors of the same type and
-// as many values.
+// as many values. Pipes are refused, since they can be read once.
 func OpenFiles(paths ...string) (*File, error) {
+	for _, path := range paths {
+		if IsPipe(path) {
+			return nil, onceError(path)
+		}
+	}
+	return OpenOnce(paths...)
+}
+
+// OpenOnce is OpenFiles that takes pipes and standard input, "-", as well. Where there is one, Blocks can be called once: see
+// Once. A pipe is opened now, and waits for its other end; its vectors are counted by what its header declares.
+func OpenOnce(paths ...string) (*File, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("dataset: no file is named")
 	}
 	f := &File{}
 	for _, path := range paths {
 		if err := f.add(path); err != nil {
-			return nil, err
+			return nil, errors.Join(err, f.Close())
 		}
 	}
 	return f, nil
 }
 
+// onceError is the error of a pipe that would have to be read twice.
+func onceError(path string) error {
+	return fmt.Errorf("dataset: %s is a pipe or a device, which can be read once, and it is needed more than once: write it to a file first", path)
+}
+
+// Once reports whether Blocks can be called only once, since a pipe is among the files.
+func (f *File) Once() bool {
+	return slices.ContainsFunc(f.parts, func(p filePart) bool { return p.once })
+}
+
+// Close closes pipes that weren't read.
+func (f *File) Close() error {
+	var errs []error
+	for i, p := range f.parts {
+		if p.pipe != nil {
+			errs = append(errs, p.pipe.Close())
+			f.parts[i].pipe = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // add looks at one more file.
 func (f *File) add(path string) error {
+	once := IsPipe(path)
 	r, err := Open(path)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	part := filePart{path: path, rows: r.Rows(), once: once}
+	if err := f.admit(path, r); err != nil || !once {
+		f.parts = append(f.parts, part)
+		return errors.Join(err, r.Close())
+	}
+	part.pipe = r
+	f.parts = append(f.parts, part)
+	return nil
+}
+
+// admit takes the vectors of one more file into account.
+func (f *File) admit(path string, r Reader) error {
 	if r.Rows() == 0 {
 		return fmt.Errorf("dataset: %s holds no vectors", path)
 	}
@@ -69,13 +117,13 @@ func (f *File) add(path string) error {
 	if r.Rows() > math.MaxInt-f.rows {
 		return fmt.Errorf("dataset: %s: more vectors than can be counted", path)
 	}
-	f.parts = append(f.parts, filePart{path, r.Rows()})
 	f.rows += r.Rows()
 	id, err := filepath.Abs(path)
 	if err != nil {
 		return fmt.Errorf("dataset: %w", err)
 	}
-	file, _ := splitMember(path)
+	_, file := splitFormat(path)
+	file, _ = splitMember(file)
 	if info, err := os.Stat(file); err == nil {
 		id = fmt.Sprintf("%s %d %d", id, info.Size(), info.ModTime().UnixNano())
 	}
@@ -112,7 +160,8 @@ func (f *File) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix
 	size := f.dim * f.typ.Size()
 	block := make([]byte, max(1, min(f.rows, blockBytes/size))*size)
 	first := 0
-	for _, p := range f.parts {
+	for i := range f.parts {
+		p := &f.parts[i]
 		if err := f.readPart(ctx, p, first, block, fn); err != nil {
 			return err
 		}
@@ -122,8 +171,8 @@ func (f *File) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix
 }
 
 // readPart calls fn with the rows of one file, which must still be as it was when it was looked at.
-func (f *File) readPart(ctx context.Context, p filePart, first int, block []byte, fn func(first int, rows vector.Matrix) error) error {
-	r, err := Open(p.path)
+func (f *File) readPart(ctx context.Context, p *filePart, first int, block []byte, fn func(first int, rows vector.Matrix) error) error {
+	r, err := p.open()
 	if err != nil {
 		return err
 	}
@@ -132,8 +181,12 @@ func (f *File) readPart(ctx context.Context, p filePart, first int, block []byte
 		return fmt.Errorf("dataset: %s has changed: it holds %d × %d %v values now, it held %d × %d %v",
 			p.path, r.Rows(), r.Dim(), r.Type(), p.rows, f.dim, f.typ)
 	}
+	read := r.Read
+	if p.once {
+		read = func(dst []byte) (int, error) { return readWithin(ctx, r, dst) }
+	}
 	for ctx.Err() == nil {
-		n, err := r.Read(block)
+		n, err := read(block)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
@@ -150,4 +203,36 @@ func (f *File) readPart(ctx context.Context, p filePart, first int, block []byte
 		first += n
 	}
 	return ctx.Err()
+}
+
+// open opens the part again, or hands out the pipe that it is, once.
+func (p *filePart) open() (Reader, error) {
+	if !p.once {
+		return Open(p.path)
+	}
+	if p.pipe == nil {
+		return nil, onceError(p.path)
+	}
+	r := p.pipe
+	p.pipe = nil
+	return r, nil
+}
+
+// readWithin is r.Read that returns when ctx ends, though a pipe has nothing to give. r and dst must not be used after that.
+func readWithin(ctx context.Context, r Reader, dst []byte) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		n, err := r.Read(dst)
+		done <- result{n, err}
+	}()
+	select {
+	case got := <-done:
+		return got.n, got.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 }

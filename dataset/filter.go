@@ -27,6 +27,9 @@ func ReadFilterOrMask(path string) (set *roaring64.Bitmap, mask int64, err error
 			mask, err = in.arrayFilter(format, member, set)
 			return err
 		case format == ".roaring":
+			if err := in.whole("roaring"); err != nil {
+				return err
+			}
 			set, err = in.roaring()
 			return err
 		case format != "":

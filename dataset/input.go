@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"math/bits"
@@ -12,32 +13,55 @@ import (
 // maxDim bounds a row's elements. Vectors in use have thousands; past a million a header is damaged.
 const maxDim = 1 << 20
 
-// input is an opened file of known size.
+// input is an opened file of known size, or a pipe.
 type input struct {
 	origin
-	f    *os.File
-	size int64
+	f     source
+	size  int64
+	pipe  *bufio.Reader // what is left of a pipe; nil: f can be read at any place
+	named string        // the format that was named before the path, as an extension; else empty
 }
 
-func openInput(path string) (*input, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+// openInput opens a path, which may begin with a format and end with a member.
+func openInput(path string) (in *input, member string, err error) {
+	format, file := splitFormat(path)
+	file, member = splitMember(file)
+	f, name := os.Stdin, stdinName
+	var from source = standardInput{f}
+	if file != stdinPath {
+		if f, err = os.Open(file); err != nil {
+			return nil, "", fmt.Errorf("dataset: %w", err)
+		}
+		from, name = f, file
 	}
 	info, err := f.Stat()
+	switch {
+	case err != nil:
+		err = fmt.Errorf("dataset: %w", err)
+	case info.IsDir():
+		err = fmt.Errorf("dataset: %s is a directory, not a regular file: name a file in it", name)
+	case isPipe(f, info.Mode()):
+		in = newPipe(f, from, name)
+	default:
+		in = &input{origin: origin{name}, f: from, size: info.Size()}
+	}
 	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("dataset: %w", err)
+		from.Close()
+		return nil, "", err
 	}
-	if !info.Mode().IsRegular() {
-		f.Close()
-		return nil, fmt.Errorf("dataset: %s is not a regular file: copy it to one first", path)
-	}
-	return &input{origin: origin{path}, f: f, size: info.Size()}, nil
+	in.named = format
+	return in, member, nil
 }
 
 // head is the first n bytes, fewer where the file is shorter.
 func (in *input) head(n int) ([]byte, error) {
+	if in.pipe != nil {
+		b, err := in.pipe.Peek(n)
+		if err != nil && err != io.EOF {
+			return nil, in.caused(err, 0, "header", "can't be read")
+		}
+		return b, nil
+	}
 	b := make([]byte, n)
 	got, err := in.f.ReadAt(b, 0)
 	if err != nil && err != io.EOF {
@@ -48,7 +72,7 @@ func (in *input) head(n int) ([]byte, error) {
 
 // all is the whole file, for formats that are decoded in one go.
 func (in *input) all() ([]byte, error) {
-	b, err := io.ReadAll(io.NewSectionReader(in.f, 0, in.size))
+	b, err := io.ReadAll(in.from(0, in.size))
 	if err != nil {
 		return nil, in.caused(err, int64(len(b)), "data", "can't be read")
 	}

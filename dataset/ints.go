@@ -1,9 +1,5 @@
 package dataset
 
-import (
-	"fmt"
-)
-
 // intSource reads a file's integers in order, a block at a time.
 type intSource struct {
 	rowSource
@@ -93,20 +89,14 @@ func openIntegers(in *input, format, member string, axes int) (*array, error) {
 
 // withInput opens path and closes it after use.
 func withInput(path string, use func(in *input, format, member string) error) error {
-	file, member := splitMember(path)
-	in, err := openInput(file)
+	in, member, err := openInput(path)
 	if err != nil {
 		return err
 	}
-	defer in.f.Close()
+	defer func() { in.f.Close() }()
 	format, err := in.format()
 	if err != nil {
 		return err
 	}
 	return use(in, format, member)
-}
-
-// unknown says that path's format isn't one of those wanted.
-func (in *input) unknown(wanted string) error {
-	return fmt.Errorf("dataset: %s: %w: want %s", in.file, ErrUnknownFormat, wanted)
 }

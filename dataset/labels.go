@@ -3,7 +3,6 @@ package dataset
 import (
 	"bufio"
 	"errors"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -42,7 +41,7 @@ func (in *input) arrayLabels(format, member string, add func(uint64)) error {
 const maxLine = 64 << 10
 
 func textLabels(in *input, add func(uint64)) error {
-	s := bufio.NewScanner(io.NewSectionReader(in.f, 0, in.size))
+	s := bufio.NewScanner(in.from(0, in.size))
 	s.Buffer(make([]byte, 4<<10), maxLine)
 	off := int64(0)
 	s.Split(func(data []byte, atEOF bool) (int, []byte, error) {

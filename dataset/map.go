@@ -17,6 +17,9 @@ type Mapped struct {
 // Map maps the rows of a file in which they lie packed in a type that machines compute with: .npy in C order, .fbin,
 // .u8bin or .i8bin. The file must stay as it is until Close; reading where it was cut off is a fault.
 func Map(path string) (*Mapped, error) {
+	if IsPipe(path) || path == stdinPath {
+		return nil, fmt.Errorf("dataset: %s: %w: a pipe can't be mapped: write it to a file first", path, ErrUnsupported)
+	}
 	r, err := Open(path)
 	if err != nil {
 		return nil, err
@@ -28,7 +31,7 @@ func Map(path string) (*Mapped, error) {
 		return nil, s.caused(ErrUnsupported, -1, "format", "can't be mapped: write it as .npy of float32 or float16, in C order")
 	}
 	size := src.off + int64(s.rows)*int64(s.rowBytes())
-	region, err := mmap.File(path, size)
+	region, err := mmap.File(s.file, size)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}

@@ -64,6 +64,9 @@ func openNeighbors(in *input, format, member string) (src *intSource, rows, k in
 }
 
 func openIbin(in *input, dt dtype) (*intSource, int64, int64, error) {
+	if err := in.whole("ibin"); err != nil {
+		return nil, 0, 0, err
+	}
 	rows, k, err := in.binShape()
 	if err != nil {
 		return nil, 0, 0, err

@@ -25,6 +25,9 @@ type chunk struct {
 
 // openParquet opens a column of lists of floats; each list must have the same length.
 func openParquet(in *input, column string) (*stream, error) {
+	if err := in.whole("parquet"); err != nil {
+		return nil, err
+	}
 	meta, err := parquetMeta(in)
 	if err != nil {
 		return nil, err

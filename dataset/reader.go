@@ -2,7 +2,7 @@ package dataset
 
 import (
 	"bytes"
-	"fmt"
+	"cmp"
 
 	"github.com/shale-search/shale/vector"
 )
@@ -29,11 +29,13 @@ type Reader interface {
 // vectorExtensions are the extensions that Open knows, for messages.
 const vectorExtensions = ".npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin or .parquet"
 
-// Open opens a file of vectors. Its extension tells the format, else its first bytes do. The path may name a member:
-// file.npz:name or file.parquet:column.
+// Open opens a file of vectors. Its extension tells the format, else its first bytes do; it may also be named before the path, as
+// in fvecs:PATH. The path may name a member: file.npz:name or file.parquet:column.
+//
+// The path - is standard input. It and pipes are read as they come where the format allows that (npy, fbin, u8bin, i8bin); else
+// they are read into memory first, up to 256 MiB.
 func Open(path string) (Reader, error) {
-	file, member := splitMember(path)
-	in, err := openInput(file)
+	in, member, err := openInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +75,15 @@ func open(in *input, member string) (*stream, error) {
 	case ".roaring":
 		return nil, in.caused(ErrUnsupported, -1, "format", "a bitmap holds labels, not vectors")
 	}
-	return nil, fmt.Errorf("dataset: %s: %w: want %s", in.file, ErrUnknownFormat, vectorExtensions)
+	return nil, in.unknown(vectorExtensions)
 }
 
 // format names the file's format by its usual extension, or is empty where nothing tells it.
 func (in *input) format() (string, error) {
-	switch ext := extension(in.file); ext {
+	if in.named == "."+textFormat {
+		return "", nil
+	}
+	switch ext := cmp.Or(in.named, extension(in.file)); ext {
 	case ".npy", ".npz", ".fvecs", ".bvecs", ".ivecs", ".fbin", ".u8bin", ".i8bin", ".ibin", ".parquet", ".hdf5", ".roaring":
 		return ext, nil
 	case ".h5":

@@ -23,6 +23,9 @@ func openVecs(in *input, dt dtype) (*stream, error) {
 }
 
 func newVecsSource(in *input, dt dtype) (*vecsSource, int64, error) {
+	if err := in.whole("fvecs, bvecs and ivecs"); err != nil { // their number of rows follows from their size
+		return nil, 0, err
+	}
 	h, err := in.head(4)
 	if err != nil {
 		return nil, 0, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -213,11 +215,15 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	if err := shale.CanSave(f.output, shale.Auto); err != nil {
 		return nil, err
 	}
-	rows, err := openRows(f.input)
+	if err := f.checkOnce(c, o); err != nil {
+		return nil, err
+	}
+	rows, err := openRows(ctx, f.input)
 	if err != nil {
 		return nil, err
 	}
-	labels, err := readRowLabels(f.labels, rows.Rows())
+	defer rows.Close()
+	labels, err := readRowLabels(ctx, f.labels, rows.Rows())
 	if err != nil {
 		return nil, err
 	}
@@ -244,6 +250,8 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	switch {
 	case err != nil:
 		return nil, err
+	case rows.Once() && so.InSteps(plan):
+		return nil, f.onceError(c)
 	case plan.Shards == 1 && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")):
 		return nil, usagef(c, "--copies and --centroids go with several shards, and this build makes one graph: give --shards, or leave them out")
 	case f.divide.plan:
@@ -254,11 +262,29 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	return r, f.buildOne(ctx, rows, o, r, c.ErrOrStderr())
 }
 
+// checkOnce refuses a pipe where the build reads its input more than once, before it is opened.
+func (f *buildFlags) checkOnce(c *cobra.Command, o shale.Options) error {
+	if !slices.ContainsFunc(f.input, dataset.IsPipe) {
+		return nil
+	}
+	codes := o.Storage != shale.Float32 && o.Storage != shale.Float16
+	looks := codes && o.Keep == shale.AutoKeep && o.Metric != shale.Cosine // at all rows, whether halves hold them
+	if f.graphOnly || f.divide.plan || o.Storage == shale.AutoStorage || o.Storage == shale.PQ || looks {
+		return f.onceError(c)
+	}
+	return nil
+}
+
+func (f *buildFlags) onceError(c *cobra.Command) error {
+	return usagef(c, "--input %s: a pipe can be read once, and this build reads its input more than once: write it to a file first, "+
+		"or build one graph with a --storage such as fp32 or rabitq4, and a --keep such as fp32 beside codes", strings.Join(f.input, ", "))
+}
+
 // buildOne builds an index of one graph in memory.
 func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Options, r *buildReport, messages io.Writer) error {
 	began := time.Now()
 	labels := o.Labels
-	o.Labels, o.Capacity = nil, rows.Rows()
+	o.Labels, o.Capacity = nil, rows.capacity()
 	if err := trainCodes(ctx, rows, &o, messages); err != nil {
 		return err
 	}

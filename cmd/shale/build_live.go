@@ -14,7 +14,7 @@ import (
 func (f *buildFlags) buildLive(ctx context.Context, rows *rowFile, o shale.Options, r *buildReport, messages io.Writer) (err error) {
 	began := time.Now()
 	labels := o.Labels
-	o.Labels, o.Capacity = nil, max(f.capacity, rows.Rows())
+	o.Labels, o.Capacity = nil, max(f.capacity, rows.capacity())
 	fill := func(index *shale.Index) (err error) {
 		bar := newProgress(messages, "building", rows.Rows())
 		r.BuildSeconds, err = addRows(ctx, index, rows, labels, o.Threads, bar.set)

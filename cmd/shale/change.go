@@ -80,14 +80,15 @@ deleted, it comes back. The index is replaced once the new one is complete.`,
 }
 
 func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFiles []string, threads int) error {
-	rows, err := openRows(input)
+	rows, err := openRows(c.Context(), input)
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	if rows.Dim() != index.Dim() {
 		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, rows, rows.Dim(), index.Dim())
 	}
-	labels, err := readRowLabels(labelFiles, rows.Rows())
+	labels, err := readRowLabels(c.Context(), labelFiles, rows.Rows())
 	if err != nil {
 		return err
 	}

@@ -90,10 +90,11 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	rows, err := openRows(f.choose.input)
+	rows, err := openRows(c.Context(), f.choose.input)
 	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	if rows.Rows() < fewestRows {
 		return fmt.Errorf("%s: %s are too few to choose by: any storage is fast with fewer than %s", rows,
 			many(rows.Rows(), "vector"), count(fewestRows))
@@ -134,7 +135,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 // parts gives the rows to build of and those to search for.
 func (f *tuneFlags) parts(c *cobra.Command, rows *rowFile) (sample, queries shale.Matrix, err error) {
 	if f.queries != "" {
-		if queries, err = readQueries(f.queries, rows.Dim()); err == nil {
+		if queries, err = readQueries(c.Context(), f.queries, rows.Dim()); err == nil {
 			sample, err = shale.Sample(c.Context(), rows, f.choose.sample)
 		}
 		return sample, queries, err

@@ -133,11 +133,11 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 	if err := f.rank.suit(c, index, path); err != nil {
 		return nil, 0, err
 	}
-	queries, err := readQueries(f.queries, index.Dim())
+	queries, err := readQueries(c.Context(), f.queries, index.Dim())
 	if err != nil {
 		return nil, 0, err
 	}
-	truth, err := readTruth(f.truth, queries.Rows(), f.k, index.Len())
+	truth, err := readTruth(c.Context(), f.truth, queries.Rows(), f.k, index.Len())
 	if err != nil {
 		return nil, 0, err
 	}

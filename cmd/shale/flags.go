@@ -70,6 +70,33 @@ func takeOnce(c *cobra.Command) {
 	})
 }
 
+// inputFlags name files that are read.
+var inputFlags = []string{"input", "labels", "queries", "filter", "groundtruth", "pq-codebooks"}
+
+// stdinOnce refuses standard input as the file of two flags: what comes first would take all of it.
+func stdinOnce(c *cobra.Command) error {
+	var named []string
+	for _, name := range inputFlags {
+		flag := c.Flags().Lookup(name)
+		if flag == nil || !flag.Changed {
+			continue
+		}
+		paths := []string{flag.Value.String()}
+		if list, ok := flag.Value.(pflag.SliceValue); ok {
+			paths = list.GetSlice()
+		}
+		for _, path := range paths {
+			if path == "-" || strings.HasSuffix(path, ":-") {
+				named = append(named, "--"+name)
+			}
+		}
+	}
+	if len(named) > 1 {
+		return usagef(c, "%s: standard input can be read once", strings.Join(named, " and "))
+	}
+	return nil
+}
+
 // mostCount is the largest number of vectors, candidates or threads that a flag may ask for: no index holds more vectors.
 const mostCount = math.MaxInt32
 

@@ -91,15 +91,16 @@ func (f *truthFlags) check(c *cobra.Command) (shale.Metric, error) {
 }
 
 func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.Writer) (*truthReport, error) {
-	rows, err := openRows(f.input)
+	rows, err := openRows(ctx, f.input)
 	if err != nil {
 		return nil, err
 	}
-	queries, err := readQueries(f.queries, rows.Dim())
+	defer rows.Close()
+	queries, err := readQueries(ctx, f.queries, rows.Dim())
 	if err != nil {
 		return nil, err
 	}
-	labels, err := readRowLabels(f.labels, rows.Rows())
+	labels, err := readRowLabels(ctx, f.labels, rows.Rows())
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -101,7 +102,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if x := index.Shards(); x != nil && (o.Memory > 0 || o.Mapped) {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, x.Plan())
 	}
-	if err := f.attach(index, path); err != nil {
+	if err := f.attach(c.Context(), index, path); err != nil {
 		index.Close()
 		return nil, err
 	}
@@ -130,8 +131,12 @@ func tellWaiting(w io.Writer, path string) {
 }
 
 // attachCodes maps codes for an index of links alone. They stay mapped until the command ends.
-func (f *indexFlags) attachCodes(index *shale.Index) error {
-	books, shape, err := dataset.ReadCodebooks(f.codebooks)
+func (f *indexFlags) attachCodes(ctx context.Context, index *shale.Index) error {
+	var shape [3]int
+	books, err := within(ctx, func() (books []float32, err error) {
+		books, shape, err = dataset.ReadCodebooks(f.codebooks)
+		return books, err
+	})
 	if err != nil {
 		return err
 	}
@@ -155,7 +160,7 @@ func (f *indexFlags) attachCodes(index *shale.Index) error {
 }
 
 // attach maps the vectors of an index of links alone, or its codes. They stay mapped until the command ends.
-func (f *indexFlags) attach(index *shale.Index, path string) error {
+func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string) error {
 	if !index.GraphOnly() {
 		if f.vectors != "" {
 			return fmt.Errorf("%s has vectors of its own: leave out --vectors", path)
@@ -169,7 +174,7 @@ func (f *indexFlags) attach(index *shale.Index, path string) error {
 		return nil
 	}
 	if f.codes != "" {
-		if err := f.attachCodes(index); err != nil || f.vectors == "" {
+		if err := f.attachCodes(ctx, index); err != nil || f.vectors == "" {
 			return err
 		}
 	}

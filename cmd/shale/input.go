@@ -5,19 +5,41 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 )
 
-// rowFile is files of vectors that follow each other and are read block by block, more than once.
+// within is read that returns when ctx ends, though it waits for a pipe whose other end is silent, or not even open.
+func within[T any](ctx context.Context, read func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := read()
+		done <- result{v, err}
+	}()
+	select {
+	case got := <-done:
+		return got.value, got.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// rowFile is files of vectors that follow each other and are read block by block: more than once, unless a pipe is among them.
 type rowFile struct {
 	*dataset.File
 	paths []string
 }
 
-// openRows looks at files of at least one vector each. It keeps nothing open.
-func openRows(paths []string) (*rowFile, error) {
-	f, err := dataset.OpenFiles(paths...)
+// openRows looks at files of at least one vector each. It keeps open only pipes.
+func openRows(ctx context.Context, paths []string) (*rowFile, error) {
+	f, err := within(ctx, func() (*dataset.File, error) { return dataset.OpenOnce(paths...) })
 	if err != nil {
 		return nil, err
 	}
@@ -27,9 +49,20 @@ func openRows(paths []string) (*rowFile, error) {
 // String names the files.
 func (f *rowFile) String() string { return strings.Join(f.paths, ", ") }
 
+// mostRoom bounds the room made for the vectors that a pipe's header declares, before they come.
+const mostRoom = 1 << 20
+
+// capacity is the number of vectors to make room for at once.
+func (f *rowFile) capacity() int {
+	if f.Once() {
+		return min(f.Rows(), mostRoom)
+	}
+	return f.Rows()
+}
+
 // readQueries reads a file of vectors that must have dim values each.
-func readQueries(path string, dim int) (shale.Matrix, error) {
-	m, err := dataset.ReadAll(path)
+func readQueries(ctx context.Context, path string, dim int) (shale.Matrix, error) {
+	m, err := within(ctx, func() (shale.Matrix, error) { return dataset.ReadAll(path) })
 	if err != nil {
 		return m, err
 	}
@@ -43,11 +76,11 @@ func readQueries(path string, dim int) (shale.Matrix, error) {
 }
 
 // readRowLabels reads one label for each of rows; without a path there are none.
-func readRowLabels(paths []string, rows int) ([]uint64, error) {
+func readRowLabels(ctx context.Context, paths []string, rows int) ([]uint64, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
-	labels, err := readLabels(paths)
+	labels, err := readLabels(ctx, paths)
 	if err != nil {
 		return nil, err
 	}
@@ -58,9 +91,9 @@ func readRowLabels(paths []string, rows int) ([]uint64, error) {
 }
 
 // readLabels reads the labels of several files, one file after another.
-func readLabels(paths []string) (labels []uint64, err error) {
+func readLabels(ctx context.Context, paths []string) (labels []uint64, err error) {
 	for _, path := range paths {
-		more, err := dataset.ReadLabels(path)
+		more, err := within(ctx, func() ([]uint64, error) { return dataset.ReadLabels(path) })
 		if err != nil {
 			return nil, err
 		}
@@ -71,11 +104,15 @@ func readLabels(paths []string) (labels []uint64, err error) {
 
 // readFilter reads the labels that may be returned by searches of index; without a path all may. A mask of booleans must have
 // one for each label up to the largest: another was made for another index, or before rows were added.
-func readFilter(path string, index *shale.Index) (*shale.Filter, error) {
+func readFilter(ctx context.Context, path string, index *shale.Index) (*shale.Filter, error) {
 	if path == "" {
 		return nil, nil
 	}
-	set, mask, err := dataset.ReadFilterOrMask(path)
+	mask := int64(-1)
+	set, err := within(ctx, func() (set *roaring64.Bitmap, err error) {
+		set, mask, err = dataset.ReadFilterOrMask(path)
+		return set, err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (m *marking) run(c *cobra.Command, args []string) error {
 
 // change marks the labels, saves the index and gives the number of labels that were changed.
 func (m *marking) change(c *cobra.Command, index *shale.Index, r *changeReport) (int, error) {
-	labels, err := readLabels(m.labelFiles)
+	labels, err := readLabels(c.Context(), m.labelFiles)
 	if err != nil {
 		return 0, err
 	}

@@ -12,7 +12,8 @@ const about = `Shale finds the nearest vectors: it builds HNSW graph indexes fro
 searches them, and says how good and how fast the search is.
 
 Vectors are read from .npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin and .parquet;
-"file.npz:name" and "file.parquet:column" pick a member.
+"file.npz:name" and "file.parquet:column" pick a member. "-" is standard input; it and pipes are read once,
+and where neither the name's ending nor the first bytes tell the format it is named before, as in "fvecs:-".
 INDEX is what "shale build" wrote, an hnswlib index.bin or an hnswlib-mmap .graph (then with --dim and
 --metric), or hnswlib-mmap's directory of shards.
 
@@ -82,7 +83,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		if err := check(c, args); err != nil {
 			return usagef(c, "%w", err)
 		}
-		return nil
+		return stdinOnce(c)
 	}
 }
 

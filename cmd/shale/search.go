@@ -90,11 +90,11 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err := f.rank.suit(c, index, args[0]); err != nil {
 		return err
 	}
-	queries, err := readQueries(f.queries, index.Dim())
+	queries, err := readQueries(c.Context(), f.queries, index.Dim())
 	if err != nil {
 		return err
 	}
-	filter, err := readFilter(f.filter, index)
+	filter, err := readFilter(c.Context(), f.filter, index)
 	if err != nil {
 		return err
 	}

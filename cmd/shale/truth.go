@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/shale-search/shale/dataset"
@@ -8,8 +9,8 @@ import (
 )
 
 // readTruth reads the true neighbours of a number of queries, k of each, or as many as the index has rows.
-func readTruth(path string, queries, k, rows int) (*eval.Truth, error) {
-	n, err := dataset.ReadNeighbors(path)
+func readTruth(ctx context.Context, path string, queries, k, rows int) (*eval.Truth, error) {
+	n, err := within(ctx, func() (dataset.Neighbors, error) { return dataset.ReadNeighbors(path) })
 	if err != nil {
 		return nil, err
 	}

@@ -159,13 +159,13 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 
 func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index) (eval.Point, error) {
 	ctx := c.Context()
-	queries, err := readQueries(f.queries, index.Dim())
+	queries, err := readQueries(ctx, f.queries, index.Dim())
 	if err != nil {
 		return eval.Point{}, err
 	}
 	var truth *eval.Truth
 	if f.truth != "" {
-		if truth, err = readTruth(f.truth, queries.Rows(), f.k, index.Len()); err == nil {
+		if truth, err = readTruth(ctx, f.truth, queries.Rows(), f.k, index.Len()); err == nil {
 			err = truth.Measure(index, queries, f.k)
 		}
 	} else {
