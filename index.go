@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -158,12 +156,13 @@ func (x *Index) Add(label uint64, vec []float32) error {
 
 // AddOptions says how to add many rows.
 type AddOptions struct {
-	Labels   []uint64       // one a row; default: counted on from the largest label there is
+	Labels   []uint64       // one a row; default: counted on from the largest label that any row has had
 	Threads  int            // default GOMAXPROCS
 	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
 }
 
-// AddBatch adds rows. Labels that are there already get the new vectors. After an error, or when ctx ends, some rows may
+// AddBatch adds rows. Labels that are there already get the new vectors, and of rows with one label the last stays. Rows that
+// come without labels get those that follow the largest one, each call its own. After an error, or when ctx ends, some rows may
 // have been added; NaN and infinity are refused beforehand.
 func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 	if x.graph == nil {
@@ -172,34 +171,7 @@ func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 	if err := checkThreads(o.Threads); err != nil {
 		return fmt.Errorf("add: %w", err)
 	}
-	if o.Labels == nil && rows.Rows() > 0 {
-		var err error
-		if o.Labels, err = x.nextLabels(rows.Rows()); err != nil {
-			return err
-		}
-	}
 	return x.graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
-}
-
-// nextLabels gives n labels that follow the largest one.
-func (x *Index) nextLabels(n int) ([]uint64, error) {
-	first := uint64(0)
-	if x.graph.Len() > 0 {
-		there, err := x.graph.Labels()
-		if err != nil {
-			return nil, err
-		}
-		last := slices.Max(there)
-		if last > math.MaxUint64-1-uint64(n) {
-			return nil, fmt.Errorf("no %d labels follow %d, the largest: give labels", n, last)
-		}
-		first = last + 1
-	}
-	labels := make([]uint64, n)
-	for i := range labels {
-		labels[i] = first + uint64(i)
-	}
-	return labels, nil
 }
 
 // Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others

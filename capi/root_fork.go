@@ -17,7 +17,6 @@ type rootBequest struct {
 	Path    string
 	Options shale.OpenOptions
 	Effort  shale.Effort
-	Counted bool
 }
 
 func (x *rootIndex) leave(patience time.Duration) (bequest, func(), error) {
@@ -32,9 +31,6 @@ func (x *rootIndex) leave(patience time.Duration) (bequest, func(), error) {
 		return b, nil, err
 	}
 	b.Memory, b.Graph = m, true
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	b.Next, b.Root.Counted = x.next, x.counted
 	return b, release, nil
 }
 
@@ -57,5 +53,5 @@ func (b *bequest) rootIndex() (*rootIndex, error) {
 	}
 	x := shale.FromGraph(graph)
 	x.Tune(b.Root.Effort, 0, 0)
-	return &rootIndex{Index: x, counted: b.Root.Counted, next: b.Next}, nil
+	return &rootIndex{Index: x}, nil
 }

@@ -9,9 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
-	"sync"
 	"unsafe"
 
 	"github.com/shale-search/shale"
@@ -19,15 +16,11 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// rootIndex is an index of the root package and the label that follows.
+// rootIndex is an index of the root package.
 type rootIndex struct {
 	*shale.Index
 	path    string // that it was opened from, and how
 	options shale.OpenOptions
-
-	mu      sync.Mutex
-	counted bool   // next is known
-	next    uint64 // label
 }
 
 //export goIndexNew
@@ -71,39 +64,6 @@ func goIndexOpen(path, options *C.char, out, job *C.int64_t) status {
 	})
 }
 
-// reserve takes n labels that follow the largest one.
-func (x *rootIndex) reserve(n int) (first uint64, err error) {
-	if x.Graph() == nil {
-		return 0, shale.ErrReadOnly
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !x.counted {
-		there, err := x.Graph().Labels()
-		if err != nil {
-			return 0, err
-		}
-		if len(there) > 0 {
-			x.next = slices.Max(there) + 1 // 0 after the largest number, which isn't counted as known
-		}
-		x.counted = len(there) == 0 || x.next != 0
-	}
-	if !x.counted || x.next > math.MaxUint64-1-uint64(n) {
-		return 0, fmt.Errorf("no %d labels follow the largest: give labels", n)
-	}
-	x.next += uint64(n)
-	return x.next - uint64(n), nil
-}
-
-// met notes labels that a caller gave.
-func (x *rootIndex) met(labels []uint64) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if last := slices.Max(labels); x.counted && last >= x.next {
-		x.next, x.counted = last+1, last != math.MaxUint64
-	}
-}
-
 //export goIndexAdd
 func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, labels *C.uint64_t, assign C.int32_t, threads, progress C.int64_t, job *C.int64_t) status {
 	return rootPerform(job, func(ctx context.Context) error {
@@ -127,10 +87,8 @@ func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.in
 			return nil
 		case m.Dim() != x.Dim():
 			return fmt.Errorf("%w: the vectors have %d values, the index has %d", vector.ErrDim, m.Dim(), x.Dim())
-		case assign == 0:
-			x.met(under)
-		default:
-			first, err := x.reserve(len(under))
+		case assign != 0:
+			first, err := x.Graph().ReserveLabels(len(under))
 			if err != nil {
 				return err
 			}

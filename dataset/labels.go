@@ -3,6 +3,9 @@ package dataset
 import (
 	"bufio"
 	"errors"
+	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,6 +22,9 @@ func ReadLabels(path string) (labels []uint64, err error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if i := slices.Index(labels, math.MaxUint64); i >= 0 {
+		return nil, fmt.Errorf("%s: label %d is %d, which stands for no row: labels are 0 to 2^64-2", path, i, labels[i])
 	}
 	return labels, nil
 }

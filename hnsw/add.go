@@ -24,6 +24,9 @@ func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	if o.ReplaceDeleted && !x.replacing {
 		return ErrReplaceDisabled
 	}
+	if err := checkLabel(label); err != nil {
+		return err
+	}
 	if err := x.cfg.checkVector(vec); err != nil {
 		return fmt.Errorf("label %d: %w", label, err)
 	}
@@ -129,6 +132,7 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
 		if id, ok := x.free.take(); ok {
 			delete(x.ids, g.label(id))
 			x.ids[label] = id
+			x.next.met(label)
 			return slot{g: g, id: id, label: label}, nil
 		}
 	}
@@ -142,6 +146,7 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
 	g.setLabel(id, label)
 	x.lists += level
 	x.ids[label] = id
+	x.next.met(label)
 	x.count.Store(int64(n + 1))
 	return slot{g: g, id: id, label: label, fresh: true}, nil
 }

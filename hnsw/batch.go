@@ -21,16 +21,18 @@ type BatchOptions struct {
 	Training func(done, total int)
 }
 
-// AddBatch adds rows under labels, or under 0, 1, … counted on from the number of elements if labels is nil. Slots are
-// given in the order of rows. On an error or when ctx ends some rows may have been added; the error says how many.
+// AddBatch adds rows under labels, or under those that ReserveLabels gives if labels is nil. Of rows with one label the last
+// stays. Slots are given in the order of rows. On an error or when ctx ends some rows may have been added; the error says how
+// many.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
 	if x.cfg.external() {
 		return fmt.Errorf("%w: AddAttached adds", ErrExternal)
 	}
-	return x.addBatch(ctx, rows, labels, o)
+	return x.addBatch(ctx, rows, labels, x.ReserveLabels, o)
 }
 
-func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
+// addBatch is AddBatch that takes labels from reserve where it is given none.
+func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint64, reserve func(n int) (uint64, error), o BatchOptions) error {
 	if err := x.cfg.checkBatch(rows, labels); err != nil || rows.Rows() == 0 {
 		return err
 	}
@@ -40,7 +42,13 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	if err := x.trainFor(ctx, rows, o.Training); err != nil {
 		return err
 	}
-	b := &batch{x: x, rows: rows, labels: labels, base: uint64(x.Len()), o: o}
+	b := &batch{x: x, rows: rows, labels: labels, o: o}
+	if labels == nil {
+		var err error
+		if b.base, err = reserve(rows.Rows()); err != nil {
+			return err
+		}
+	}
 	b.run(ctx, crew.Threads(o.Threads, rows.Rows()))
 	if b.err == nil && int(b.done.Load()) < rows.Rows() {
 		b.err = ctx.Err()
@@ -73,6 +81,9 @@ func (c *Config) checkBatch(rows vector.Matrix, labels []uint64) error {
 	if labels != nil && len(labels) != rows.Rows() {
 		return fmt.Errorf("hnsw: %d labels for %d rows", len(labels), rows.Rows())
 	}
+	if err := CheckLabels(labels); err != nil {
+		return err
+	}
 	if rows.Rows() > 0 && rows.Dim() != c.Dim {
 		return fmt.Errorf("%w: rows have %d values, the index has %d", vector.ErrDim, rows.Dim(), c.Dim)
 	}
@@ -93,7 +104,7 @@ type batch struct {
 	x      *Index
 	rows   vector.Matrix
 	labels []uint64
-	base   uint64
+	base   uint64 // the label of the first row, where there are none
 	o      BatchOptions
 
 	mu   sync.Mutex // held while a row is taken and its slot reserved, so that slots come in the order of rows

@@ -25,11 +25,14 @@ func (x *Index) openBooks(g *graph) {
 	g.findCopies(n)
 }
 
-// CheckLabels tells of a label that two elements carry.
+// CheckLabels tells of a label that two elements carry, or that none may.
 func (m *Image) CheckLabels() error { return checkLabels(m.Labels) }
 
-// checkLabels tells of a label that two elements carry.
+// checkLabels tells of a label that two elements carry, or that none may.
 func checkLabels(labels []uint64) error {
+	if i := slices.Index(labels, NoLabel); i >= 0 {
+		return &ImageError{"Labels", i, ErrNoLabel.Error()}
+	}
 	rising := true
 	for i := 1; i < len(labels) && rising; i++ {
 		rising = labels[i-1] < labels[i]

@@ -10,7 +10,7 @@ func (f *Frozen) countLabels() error {
 		return nil
 	}
 	for i, label := range g.labels[:n] {
-		if label != g.labels[0]+uint64(i) {
+		if label != g.labels[0]+uint64(i) || label == NoLabel {
 			return checkLabels(g.labels[:n])
 		}
 	}

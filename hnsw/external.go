@@ -162,7 +162,8 @@ func (x *Index) AddAttached(ctx context.Context, n int, labels []uint64, o Batch
 	if err := x.cfg.checkUnit(rows, 1); err != nil {
 		return err
 	}
-	return x.addBatch(ctx, rows, labels, o)
+	from := uint64(x.Len())
+	return x.addBatch(ctx, rows, labels, func(int) (uint64, error) { return from, nil }, o)
 }
 
 // nextAttached gives the next n rows. Searches that began before the present rows were attached must not meet them, so it

@@ -17,7 +17,7 @@ type Flat struct {
 	change  sync.RWMutex
 	ids     map[uint64]uint32
 	scratch []float32 // one row
-	next    uint64    // one past the highest label so far
+	next    labelCounter
 }
 
 // NewFlat makes an empty flat index. Of c it heeds Dim, Metric, Custom, Storage, Capacity and FixedCapacity.
@@ -30,6 +30,9 @@ func (f *Flat) Add(label uint64, vec []float32, o AddOptions) error {
 	if o.ReplaceDeleted {
 		return ErrReplaceDisabled
 	}
+	if err := checkLabel(label); err != nil {
+		return err
+	}
 	if err := f.cfg.checkVector(vec); err != nil {
 		return fmt.Errorf("label %d: %w", label, err)
 	}
@@ -39,8 +42,8 @@ func (f *Flat) Add(label uint64, vec []float32, o AddOptions) error {
 	return f.put(label)
 }
 
-// AddBatch adds rows under labels or, if labels is nil, under those that follow the highest one so far. On an error or
-// when ctx ends some rows may have been added; the error says how many.
+// AddBatch adds rows under labels or, if labels is nil, under those that ReserveLabels gives. Of rows with one label the last
+// stays. On an error or when ctx ends some rows may have been added; the error says how many.
 func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
 	if err := f.cfg.checkBatch(rows, labels); err != nil || rows.Rows() == 0 {
 		return err
@@ -48,7 +51,13 @@ func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64
 	if o.ReplaceDeleted {
 		return ErrReplaceDisabled
 	}
-	base := f.nextLabel()
+	base := uint64(0)
+	if labels == nil {
+		var err error
+		if base, err = f.ReserveLabels(rows.Rows()); err != nil {
+			return err
+		}
+	}
 	for row := range rows.Rows() {
 		label := base + uint64(row)
 		if labels != nil {
@@ -68,10 +77,11 @@ func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64
 	return nil
 }
 
-func (f *Flat) nextLabel() uint64 {
-	f.change.RLock()
-	defer f.change.RUnlock()
-	return f.next
+// ReserveLabels takes n labels that follow the largest that any row has had, and gives the first. No other call gets them.
+func (f *Flat) ReserveLabels(n int) (first uint64, err error) {
+	f.change.Lock()
+	defer f.change.Unlock()
+	return f.next.reserve(n)
 }
 
 func (f *Flat) addRow(label uint64, rows vector.Matrix, row int) error {
@@ -107,7 +117,7 @@ func (f *Flat) put(label uint64) error {
 	g.setLabel(uint32(n), label)
 	g.ready.set(uint32(n))
 	f.ids[label] = uint32(n)
-	f.next = max(f.next, label+1)
+	f.next.met(label)
 	f.count.Store(int64(n + 1))
 	return nil
 }

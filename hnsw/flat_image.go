@@ -71,13 +71,17 @@ func RestoreFlat(c Config, count int, fill func(*FlatImage) error) (*Flat, error
 
 // adopt takes in what was restored to g.
 func (f *Flat) adopt(g *graph, m *FlatImage) error {
+	f.next.known = true
 	for i, label := range m.Labels {
+		if err := checkLabel(label); err != nil {
+			return &ImageError{"Labels", i, err.Error()}
+		}
 		if first, ok := f.ids[label]; ok {
 			return &ImageError{"Labels", i, fmt.Sprintf("label %d is that of element %d already", label, first)}
 		}
 		id := uint32(i)
 		f.ids[label] = id
-		f.next = max(f.next, label+1)
+		f.next.met(label)
 		g.ready.set(id)
 	}
 	return nil

@@ -22,7 +22,7 @@ import (
 // BuildOptions says how to build. The zero value of a field means its default.
 type BuildOptions struct {
 	Config    hnsw.Config // of every shard; Dim is the source's, Capacity follows
-	Labels    []uint64    // of the rows; default their numbers
+	Labels    []uint64    // of the rows, the last of which stays where several have one; default their numbers
 	Shards    int         // default: as many as Memory asks for
 	Copies    float64     // rows stored for each row, 1 to 2: rows at borders go to a second shard; default 1
 	Centroids int         // a shard, for routing; default 256
@@ -96,6 +96,12 @@ type builder struct {
 }
 
 func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
+	if o.Labels != nil {
+		var err error
+		if src, o.Labels, err = latest(src, o.Labels); err != nil {
+			return nil, err
+		}
+	}
 	o.Config.Dim = src.Dim()
 	o.Threads = crew.Threads(o.Threads, src.Rows())
 	if o.Copies == 0 {
@@ -114,8 +120,6 @@ func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
 		return nil, fmt.Errorf("%v copies of a row are not 1 to 2", o.Copies)
 	case o.Shards < 0 || o.Shards > maxShards || o.Shards > src.Rows():
 		return nil, fmt.Errorf("%d shards of %d rows: 1 to %d are possible", o.Shards, src.Rows(), min(maxShards, src.Rows()))
-	case o.Labels != nil && len(o.Labels) != src.Rows():
-		return nil, fmt.Errorf("%d labels for %d rows", len(o.Labels), src.Rows())
 	case o.Blocks && (o.Config.Codes.Bits == 0 || o.Config.Storage == vector.NoRows):
 		return nil, errors.New("blocks on disk need rows, and codes that searches keep in memory")
 	case o.Config.Custom != nil:

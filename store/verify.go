@@ -175,6 +175,9 @@ func (v *verifier) checkLabels() error {
 			return v.r.Bad(v.h.section(Labels).Offset, Labels.String(), "label %d is that of two elements", labels[i])
 		}
 	}
+	if n := len(labels); n > 0 && labels[n-1] == hnsw.NoLabel {
+		return v.r.Bad(v.h.section(Labels).Offset, Labels.String(), "%v", hnsw.ErrNoLabel)
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/rowlabels"
 )
 
 type truthFlags struct {
@@ -120,12 +121,14 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.queries, err)
 	}
+	old, n := rowlabels.Superseded(labels)
+	r.Rows -= n
 	bar := newProgress(messages, "comparing", rows.Rows())
 	defer bar.end()
 	r.Seconds, err = timed(func() error {
 		return rows.Blocks(ctx, func(first int, block shale.Matrix) error {
 			bar.set(first)
-			return exact.Add(ctx, block, labelsFrom(first, labels))
+			return exact.Add(ctx, block, labelsFrom(first, labels, old))
 		})
 	})
 	if err != nil {
@@ -134,13 +137,14 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	return r, dataset.WriteNeighbors(f.output, neighborsOf(exact.Truth(), f.k))
 }
 
-// labelsFrom gives the labels of a block's rows: those listed, or else their numbers.
-func labelsFrom(first int, labels []uint64) func(i int) (uint64, bool) {
+// labelsFrom gives the labels of a block's rows: those listed, or else their numbers. Rows that later ones with the same label take
+// the place of, as in an index, are left out.
+func labelsFrom(first int, labels []uint64, old rowlabels.Set) func(i int) (uint64, bool) {
 	return func(i int) (uint64, bool) {
 		if labels == nil {
 			return uint64(first + i), true
 		}
-		return labels[first+i], true
+		return labels[first+i], !old.Has(first + i)
 	}
 }
 
