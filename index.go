@@ -23,9 +23,11 @@ type Index struct {
 	live    string       // the live file that it is, if any
 	tuned   atomic.Pointer[manifest.Tuned]
 
-	saving     sync.Mutex // guards what follows
-	home       string     // directory that it was opened from or saved to
-	generation int        // of what lies there, as far as this index knows
+	saving sync.Mutex // guards what follows
+	home   string     // directory that it was opened from or saved to
+	saved  saved      // the manifest there, as far as this index knows
+	file   version    // the file that it was opened from or saved to
+	lock   *Lock      // of what it was opened from, if asked for
 }
 
 // defaultEf is what searches use where nothing was tuned.
@@ -250,8 +252,8 @@ func (x *Index) Vectors() string {
 func (x *Index) Shards() *shard.Index { return x.shards }
 
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file is
-// written to the disk first.
-func (x *Index) Close() error { return x.engine().Close() }
+// written to the disk first. What OpenOptions.Lock locked is unlocked.
+func (x *Index) Close() error { return errors.Join(x.engine().Close(), x.lock.Close()) }
 
 // Sync writes a live file to the disk, so that it outlives a power cut; changes wait meanwhile. Other indexes have Save.
 func (x *Index) Sync() error {

@@ -39,8 +39,12 @@ type OpenOptions struct {
 	// time, needs no right to write, and leaves the file as it is. Without Mapped the index has the file for itself, unless this
 	// process may only read it: then it is opened as with Mapped.
 	Mapped bool
-	// Wait is how long to wait for a live file that another process has open, if one of the two is to change it. After that the
-	// error is store.ErrLocked. Default: store.DefaultWait; less than 0: not at all.
+	// Lock keeps other processes from changing the index from now until Close, so that what Save writes is what was read and
+	// changed here. Without it another process may save in between, which Save then reports as ErrChanged. A live file that is
+	// opened to be changed is locked in any case.
+	Lock bool
+	// Wait is how long to wait for the lock, and for a live file that another process has open, if one of the two is to change
+	// it. After that the error is ErrLocked, of a live file store.ErrLocked. Default: 30 seconds; less than 0: not at all.
 	Wait time.Duration
 	// Waiting is called when such waiting begins, if not nil.
 	Waiting func() `json:"-"`
@@ -54,11 +58,14 @@ type OpenOptions struct {
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
 func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
+	path, err := target(path)
+	if err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
 	format, err := Detect(path)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
-	path = filepath.Clean(path)
 	if (format == File || format == Hnswlib) && o.Mapped {
 		return nil, fmt.Errorf("open index: only an index directory, a graph or a live file can be mapped, and %s is a %s: convert it", path, format)
 	}
@@ -69,6 +76,12 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	x := &Index{}
+	if o.Lock && format != Live {
+		if x.lock, err = LockIndex(ctx, path, LockOptions{Wait: o.Wait, Waiting: o.Waiting}); err != nil {
+			return nil, fmt.Errorf("open index: %w", err)
+		}
+	}
+	x.file = versionOf(path)
 	switch format {
 	case Directory:
 		err = x.openDirectory(ctx, path, o)
@@ -80,18 +93,34 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	case Graph:
 		x.shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
 	case ForkShards:
-		x.shards, err = shard.OpenFork(ctx, path, shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
+		x.shards, err = openFork(ctx, path, shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
 	default:
 		x.graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
+		return nil, fmt.Errorf("open index: %w", errors.Join(err, x.lock.Close()))
 	}
 	if o.Dim != 0 && o.Dim != x.Dim() {
 		x.Close()
 		return nil, fmt.Errorf("open index: %w: %s has %d values a vector, not %d", ErrDim, path, x.Dim(), o.Dim)
 	}
 	return x, nil
+}
+
+// openFork opens a directory of hnswlib-mmap, again where it was replaced meanwhile.
+func openFork(ctx context.Context, dir string, o shard.ForkOptions) (*shard.Index, error) {
+	for {
+		at := versionOf(dir)
+		x, err := shard.OpenFork(ctx, dir, o)
+		if at.samePlace(versionOf(dir)) || ctx.Err() != nil {
+			return x, err
+		}
+		if err == nil {
+			if err := x.Close(); err != nil {
+				return nil, err
+			}
+		}
+	}
 }
 
 func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
@@ -135,42 +164,82 @@ func fits(path string, format Format, o OpenOptions) error {
 // SizeOnDisk is the bytes of an index's file, or of all files in its directory.
 func SizeOnDisk(path string) (int64, error) {
 	size := int64(0)
-	err := filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
+	path, err := target(path) // WalkDir doesn't follow a link
+	if err == nil {
+		err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
+			var info fs.FileInfo
+			if err == nil && !e.IsDir() {
+				info, err = e.Info()
+			}
+			if errors.Is(err, fs.ErrNotExist) && name != path {
+				return nil // a writer has removed it meanwhile
+			}
+			if info != nil {
+				size += info.Size()
+			}
 			return err
-		}
-		info, err := e.Info()
-		if err == nil {
-			size += info.Size()
-		}
-		return err
-	})
+		})
+	}
 	if err != nil {
 		return 0, fmt.Errorf("size of %s: %w", path, err)
 	}
 	return size, nil
 }
 
-// openDirectory reads the manifest and then the shard. Where another process has saved in between, the shard is gone
-// and the new manifest names its successor.
+// openDirectory reads the manifest and then the shards that it names.
 func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) error {
-	for {
-		m, err := manifest.Read(dir)
-		if err != nil {
+	err := readDirectory(ctx, dir, func(m *manifest.Manifest) error {
+		if err := x.closeEngine(); err != nil { // of what was replaced while it was opened
 			return err
 		}
 		if m.Build != nil {
 			return unfinished(dir, ": build it again, and it goes on")
 		}
 		shards, graph, err := openFiles(ctx, dir, m, o)
-		if err == nil {
-			x.shards, x.vectors = shards, m.Vectors
-			x.graph, x.home, x.generation = graph, dir, m.Generation
-			x.tuned.Store(m.Tuned)
-			return nil
+		if err != nil {
+			return err
 		}
-		again, readErr := manifest.Read(dir)
-		if readErr != nil || again.Generation == m.Generation {
+		x.shards, x.graph, x.vectors = shards, graph, m.Vectors
+		x.home, x.saved = dir, savedAs(m)
+		x.tuned.Store(m.Tuned)
+		return nil
+	})
+	if err != nil {
+		return errors.Join(err, x.closeEngine())
+	}
+	return nil
+}
+
+// closeEngine closes what the index consists of, if anything.
+func (x *Index) closeEngine() error {
+	var err error
+	if x.shards != nil {
+		err = x.shards.Close()
+	}
+	if x.graph != nil {
+		err = errors.Join(err, x.graph.Close())
+	}
+	x.shards, x.graph = nil, nil
+	return err
+}
+
+// readDirectory calls read with the manifest of the index in dir. It does so again where a writer replaced the index
+// meanwhile: the files that read looked for may have been removed, or been those of another index.
+func readDirectory(ctx context.Context, dir string, read func(m *manifest.Manifest) error) error {
+	for {
+		at := versionOf(dir)
+		m, err := manifest.Read(dir)
+		if err != nil {
+			return err
+		}
+		if err = read(m); err == nil {
+			err = ctx.Err()
+		}
+		sameDir := at.samePlace(versionOf(dir))
+		if err == nil && sameDir || ctx.Err() != nil {
+			return err
+		}
+		if again, readErr := manifest.Read(dir); sameDir && (readErr != nil || again.CRC32C == m.CRC32C) {
 			return err
 		}
 	}

@@ -32,6 +32,10 @@ type SaveOptions struct {
 	Replace bool
 	// Vectors is the file that the rows of an index of links alone lie in, which the directory notes for those who open it.
 	Vectors string
+	// Lock says how to wait for another process that is changing what is at the path.
+	Lock LockOptions
+	// Held is the lock of what is at the path, if the caller has it: see LockIndex.
+	Held *Lock
 }
 
 // Save writes the index to path. What was there stays until all is written, and stays after an error or when ctx ends.
@@ -39,21 +43,47 @@ type SaveOptions struct {
 func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 	x.saving.Lock()
 	defer x.saving.Unlock()
-	path = filepath.Clean(path)
-	format, err := formatFor(path, o.Format)
-	if err == nil {
-		err = x.saveAs(ctx, path, format, o)
-	}
-	if err != nil {
+	if err := x.lockAndSave(ctx, path, o); err != nil {
 		return fmt.Errorf("save index: %w", err)
 	}
 	return nil
 }
 
-func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
-	if format == Live {
-		return x.saveLive(path)
+// lockAndSave keeps other processes from changing what is at path while it is checked and replaced.
+func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (err error) {
+	if path, err = target(path); err != nil {
+		return err
 	}
+	if stream, err := atomicfile.IsStream(path); err != nil || stream {
+		return errors.Join(err, x.saveToStream(ctx, path, o))
+	}
+	format, err := formatFor(path, o.Format)
+	if err != nil {
+		return err
+	}
+	if format == Live {
+		return x.saveLive(path) // which its index has locked
+	}
+	lock, err := x.lockFor(ctx, path, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if format, err = formatFor(path, o.Format); err != nil { // something else may have taken the place of what was there
+		return err
+	}
+	return x.saveAs(ctx, path, format, o)
+}
+
+// saveToStream writes the index to a pipe or device.
+func (x *Index) saveToStream(ctx context.Context, path string, o SaveOptions) error {
+	if o.Format != Hnswlib && o.Format != Graph {
+		return fmt.Errorf("%s is a pipe or device, which takes only what is written in order: a %s or a %s", path, Hnswlib, Graph)
+	}
+	return x.saveAs(ctx, path, o.Format, o)
+}
+
+func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
 	if x.shards != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
@@ -74,15 +104,31 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	case graph == nil:
 		return ErrReadOnly
 	}
-	switch format {
-	case File:
-		return store.Save(ctx, path, graph)
-	case Hnswlib:
-		return hnswlib.Write(ctx, path, graph)
-	case Graph:
-		return hnswlib.WriteGraph(ctx, path, graph)
+	if format == Directory {
+		return x.saveDirectory(ctx, path, o)
 	}
-	return x.saveDirectory(ctx, path, o)
+	return x.saveFile(ctx, path, format, graph, o)
+}
+
+// saveFile writes a file, unless another process has replaced what the index was read from.
+func (x *Index) saveFile(ctx context.Context, path string, format Format, graph store.Source, o SaveOptions) error {
+	if now := versionOf(path); x.file.path == path && !o.Replace && now.info != nil && !x.file.same(now) {
+		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
+	}
+	var err error
+	switch format {
+	case Hnswlib:
+		err = hnswlib.Write(ctx, path, graph)
+	case Graph:
+		err = hnswlib.WriteGraph(ctx, path, graph)
+	default:
+		err = store.Save(ctx, path, graph)
+	}
+	if err == nil {
+		x.file = versionOf(path)
+		x.lock.follow(ctx, path)
+	}
+	return err
 }
 
 // single is the one graph that the index is, or nil.
@@ -132,17 +178,18 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 			return err
 		}
 	}
-	generation := before.Generation
 	switch {
+	case x.home == dir && x.saved.sameContent(before):
+		x.adoptTuning(before)
 	case replace || len(before.Shards) == 0:
 	case x.home != dir:
 		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
-	case x.generation != generation:
+	default:
 		return fmt.Errorf("%s: %w: open it again", dir, ErrChanged)
 	}
 	m, err := x.writeGeneration(ctx, dir, before)
 	if m != nil {
-		x.home, x.generation = dir, m.Generation
+		x.home, x.saved = dir, savedAs(m)
 	}
 	if err != nil {
 		return err
@@ -169,6 +216,29 @@ func nothingBefore(dir string, reason error) (*manifest.Manifest, error) {
 		}
 	}
 	return m, nil
+}
+
+// saved is what an index knows of the manifest that it was opened from or that it has written.
+type saved struct {
+	generation int
+	shards     []manifest.Shard
+	tuned      *manifest.Tuned
+}
+
+func savedAs(m *manifest.Manifest) saved { return saved{m.Generation, m.Shards, m.Tuned} }
+
+// sameContent reports whether m names the same files. The settings that were tuned may differ.
+func (s saved) sameContent(m *manifest.Manifest) bool {
+	return s.generation == m.Generation && slices.EqualFunc(s.shards, m.Shards, func(a, b manifest.Shard) bool {
+		return a.File == b.File && a.Bytes == b.Bytes && a.CRC32C == b.CRC32C
+	})
+}
+
+// adoptTuning takes over what another process has tuned since, unless this index was tuned too.
+func (x *Index) adoptTuning(m *manifest.Manifest) {
+	if own := x.tuned.Load(); own == x.saved.tuned {
+		x.tuned.CompareAndSwap(own, m.Tuned)
+	}
 }
 
 // saveGraphs writes several graphs of links alone as a directory.
@@ -203,12 +273,13 @@ func (x *Index) noteVectors(dir, path string) error {
 
 // saveNew makes the directory under another name first, so that it appears whole.
 func (x *Index) saveNew(ctx context.Context, dir string) error {
-	err := atomicfile.Dir(dir, false, func(temp string) error {
-		_, err := x.writeGeneration(ctx, temp, &manifest.Manifest{})
+	var m *manifest.Manifest
+	err := atomicfile.Dir(dir, false, func(temp string) (err error) {
+		m, err = x.writeGeneration(ctx, temp, &manifest.Manifest{})
 		return err
 	})
 	if err == nil || errors.Is(err, atomicfile.ErrUnsynced) {
-		x.home, x.generation = dir, 1
+		x.home, x.saved = dir, savedAs(m)
 	}
 	return err
 }
@@ -322,21 +393,36 @@ func removeOthers(dir string, m, before *manifest.Manifest) error {
 	return nil
 }
 
-// SaveTuned writes what Tune set to the index directory at path, and nothing else.
+// SaveTuned writes what Tune set to the index directory at path, and nothing else. It waits for other processes as Save does.
 func (x *Index) SaveTuned(path string) error {
 	x.saving.Lock()
 	defer x.saving.Unlock()
-	path = filepath.Clean(path)
-	m, err := manifest.Read(path)
-	if err != nil {
+	if err := x.saveTuned(path); err != nil {
 		return fmt.Errorf("save tuning: %w", err)
 	}
-	if x.home != path || x.generation != m.Generation {
-		return fmt.Errorf("save tuning: %s: %w: open it again", path, ErrChanged)
+	return nil
+}
+
+func (x *Index) saveTuned(path string) (err error) {
+	if path, err = target(path); err != nil {
+		return err
+	}
+	lock, err := x.lockFor(context.Background(), path, SaveOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	m, err := manifest.Read(path)
+	if err != nil {
+		return err
+	}
+	if x.home != path || !x.saved.sameContent(m) {
+		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
 	}
 	m.Tuned = x.tuned.Load()
 	if err := m.Write(path); err != nil {
-		return fmt.Errorf("save tuning: %w", err)
+		return err
 	}
+	x.saved = savedAs(m)
 	return nil
 }

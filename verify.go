@@ -44,11 +44,23 @@ func Verify(ctx context.Context, path string) (Report, error) {
 	return verifyHnswlib(ctx, path)
 }
 
+// verifyDirectory verifies an index directory, again where a writer replaced it meanwhile.
 func verifyDirectory(ctx context.Context, dir string) (Report, error) {
-	m, err := manifest.Read(dir)
-	if err != nil {
-		return problem(err)
+	var r Report
+	var failed error
+	err := readDirectory(ctx, dir, func(m *manifest.Manifest) error {
+		if r, failed = verifyManifest(ctx, dir, m); failed == nil {
+			return errors.Join(r.Problems...)
+		}
+		return failed
+	})
+	if err != nil && failed == nil && len(r.Problems) == 0 {
+		return problem(err) // of the manifest
 	}
+	return r, failed
+}
+
+func verifyManifest(ctx context.Context, dir string, m *manifest.Manifest) (Report, error) {
 	if err := m.Check(dir); err != nil {
 		var r Report
 		if len(m.Shards) == 1 {
@@ -63,12 +75,13 @@ func verifyDirectory(ctx context.Context, dir string) (Report, error) {
 	if m.Routing != nil || len(m.Shards) > 1 || m.Shards[0].Blocks != nil {
 		return verifyShards(ctx, dir, m)
 	}
+	differs := checkDirectory(dir, m) // before the file is read, which takes longer than a writer may leave it there
 	r, err := verifyFile(ctx, filepath.Join(dir, m.Shards[0].File))
 	if err != nil || len(r.Problems) > 0 {
 		return r, err
 	}
-	if err := checkDirectory(dir, m); err != nil {
-		found, err := problem(err)
+	if differs != nil {
+		found, err := problem(differs)
 		r.Problems = found.Problems
 		return r, err
 	}

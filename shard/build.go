@@ -69,11 +69,11 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 		return err
 	}
 	lock, err := filelock.Try(b.dir)
+	if errors.Is(err, filelock.ErrHeld) {
+		return ErrBusy
+	}
 	if err != nil {
 		return err
-	}
-	if lock == nil {
-		return ErrBusy
 	}
 	defer lock.Close()
 	if err := b.resume(); err != nil {

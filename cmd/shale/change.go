@@ -43,7 +43,8 @@ func addCommand() *cobra.Command {
 		Short: "Add vectors to an index, or give labels new vectors",
 		Long: `Add puts a file's vectors into an index. Without --labels they are labelled by counting on from
 the index's largest label. A label that is there already gets the new vector; if it was
-deleted, it comes back. The index is replaced once the new one is complete.`,
+deleted, it comes back. The index is replaced once the new one is complete. Commands that change
+one index wait for each other; searches never wait.`,
 		Example: `  shale add my.index --input more.npy
   shale add my.index --input changed.npy --labels which.txt
   shale add index.bin --metric l2 --input more.fvecs`,

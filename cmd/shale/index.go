@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"time"
 	"unsafe"
 
 	"github.com/spf13/cobra"
@@ -30,7 +28,8 @@ type indexFlags struct {
 	global  bool
 
 	withoutVectors bool // an index of links alone doesn't need them
-	toChange       bool
+	toChange       bool // the index is to be changed and saved: other processes are kept from doing so until it is closed
+	wait           waitFlag
 
 	resident         int
 	codes, codebooks string
@@ -56,6 +55,7 @@ func (f *indexFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an index.bin or a .graph of hnswlib, which don't tell")
 	c.Flags().IntVar(&f.dim, "dim", 0, "expect `N` values a vector (default: whatever the index has)")
 	c.Flags().BoolVar(&f.global, "global-labels", false, "take the labels in shards of hnswlib-mmap as they are, not as those of rows within the shard")
+	f.wait.add(c)
 }
 
 // open opens the index at path.
@@ -64,6 +64,9 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		return nil, err
 	}
 	if err := atLeast(c, "resident", f.resident, 0); err != nil {
+		return nil, err
+	}
+	if err := f.wait.check(c); err != nil {
 		return nil, err
 	}
 	if f.resident > 0 && !f.mapped {
@@ -76,6 +79,8 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		return nil, usagef(c, "--pq-codes and --pq-codebooks go together")
 	}
 	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident}
+	lock := f.wait.options(c, path)
+	o.Lock, o.Wait, o.Waiting = f.toChange, lock.Wait, lock.Waiting
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return nil, err
@@ -109,25 +114,17 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	return index, nil
 }
 
-// lockWait is how long commands wait for a live file that another process has open.
-const lockWait = time.Minute
-
 // openIndex opens the index at path. A live file that isn't to be changed is opened for searching only, so that others may
 // search it at the same time and no right to write is needed.
 func openIndex(c *cobra.Command, path string, o shale.OpenOptions, toChange bool) (*shale.Index, error) {
 	if kind, err := shale.Detect(path); err == nil && kind == shale.Live && !toChange {
 		o.Mapped = true
 	}
-	o.Wait, o.Waiting = lockWait, func() { tellWaiting(c.ErrOrStderr(), path) }
 	index, err := shale.Open(c.Context(), path, o)
 	if err != nil {
 		return nil, explain(err, path)
 	}
 	return index, nil
-}
-
-func tellWaiting(w io.Writer, path string) {
-	fmt.Fprintf(w, "%s is open in another process, and one of the two changes it: waiting for up to %v\n", path, lockWait)
 }
 
 // attachCodes maps codes for an index of links alone. They stay mapped until the command ends.
@@ -189,7 +186,7 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 	return index.Attach(rows.Matrix, true)
 }
 
-// openToChange opens an index that can be changed.
+// openToChange opens an index that can be changed, and keeps other processes from changing it.
 func (f *indexFlags) openToChange(c *cobra.Command, path string) (*shale.Index, error) {
 	f.withoutVectors, f.toChange = true, true
 	index, err := f.open(c, path)

@@ -22,6 +22,7 @@ func inspectCommand() *cobra.Command {
 	var asJSON bool
 	var memory string
 	var o shale.OpenOptions
+	var wait waitFlag
 	c := &cobra.Command{
 		Use:     "inspect INDEX",
 		Short:   "Tell what an index holds",
@@ -31,8 +32,14 @@ func inspectCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&memory, "memory", "", "keep within `SIZE`, as in 256MiB (default: all in memory)")
 	c.Flags().BoolVar(&o.Mapped, "mmap", false, "map the index and read its links only, unchecked")
+	wait.add(c)
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if err := wait.check(c); err != nil {
+			return err
+		}
+		lock := wait.options(c, args[0])
+		o.Wait, o.Waiting = lock.Wait, lock.Waiting
 		if o.Memory, err = parseSize(c, "memory", memory); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type resizeReport struct {
 func resizeCommand() *cobra.Command {
 	var capacity int
 	var asJSON bool
+	var wait waitFlag
 	c := &cobra.Command{
 		Use:   "resize INDEX --capacity N",
 		Short: "Make a live file larger or smaller",
@@ -29,14 +31,15 @@ disk must have room for both. Other indexes have no capacity.
 		Args:    indexArg,
 	}
 	c.Flags().IntVar(&capacity, "capacity", 0, "make room for `N` vectors, no fewer than there are")
+	wait.add(c)
 	jsonFlag(c, &asJSON)
 	required(c, "capacity")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := atLeast(c, "capacity", capacity, 1); err != nil {
+		if err := cmp.Or(atLeast(c, "capacity", capacity, 1), wait.check(c)); err != nil {
 			return err
 		}
 		r := &resizeReport{Index: args[0], Capacity: capacity}
-		if err := r.resize(c); err != nil {
+		if err := r.resize(c, &wait); err != nil {
 			return explain(err, args[0])
 		}
 		if asJSON {
@@ -49,7 +52,7 @@ disk must have room for both. Other indexes have no capacity.
 	return c
 }
 
-func (r *resizeReport) resize(c *cobra.Command) error {
+func (r *resizeReport) resize(c *cobra.Command, wait *waitFlag) error {
 	kind, err := shale.Detect(r.Index)
 	if err != nil {
 		return err
@@ -57,7 +60,8 @@ func (r *resizeReport) resize(c *cobra.Command) error {
 	if kind != shale.Live {
 		return fmt.Errorf("%s is a %s, which has no capacity: only a live file is resized", r.Index, kind)
 	}
-	o := shale.OpenOptions{Wait: lockWait, Waiting: func() { tellWaiting(c.ErrOrStderr(), r.Index) }}
+	lock := wait.options(c, r.Index)
+	o := shale.OpenOptions{Wait: lock.Wait, Waiting: lock.Waiting}
 	if err := shale.ResizeLive(r.Index, r.Capacity, o); err != nil {
 		return err
 	}

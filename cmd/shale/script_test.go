@@ -20,6 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -38,6 +39,7 @@ func TestScripts(t *testing.T) {
 			"coded":     coded,
 			"mask":      mask,
 			"archive":   archive,
+			"lock":      lockIndex,
 
 			"same-queries": sameQueries,
 		},
@@ -137,6 +139,13 @@ func coded(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("found"), []byte(ts.ReadFile("stdout")), 0o644))
 	sameQueries(ts, false, []string{"exact", "found", "nearly"})
+}
+
+// lock INDEX locks an index until the script ends.
+func lockIndex(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := filelock.Try(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Defer(func() { ts.Check(l.Close()) })
 }
 
 // only DIR NAME… checks what lies in a directory.

@@ -123,7 +123,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	if err := f.checkIndex(c, args[0]); err != nil {
 		return err
 	}
-	f.where.memory = f.choose.memory
+	f.where.memory, f.where.toChange = f.choose.memory, f.save
 	index, err := f.where.open(c, args[0])
 	if err != nil {
 		return err

@@ -80,7 +80,7 @@ func (f *File) Commit() error {
 	if err != nil && !errors.Is(err, ErrUnsynced) {
 		return errors.Join(fmt.Errorf("write %s: %w", f.path, err), f.Abort())
 	}
-	_ = f.temp.Close() // its content is on the disk
+	_ = filelock.Release(f.temp.File) // its content is on the disk
 	f.temp = nil
 	if err != nil {
 		return fmt.Errorf("write %s: %w", f.path, err)
@@ -144,7 +144,7 @@ func Dir(dir string, replace bool, fill func(temp string) error) (err error) {
 		if err != nil && !errors.Is(err, ErrUnsynced) { // then it may be what was there before that has the temporary name
 			err = errors.Join(err, vfs.RemoveAll(temp))
 		}
-		_ = lock.Close() // opened for reading
+		_ = filelock.Release(lock) // opened for reading
 	}()
 	if err := fill(temp); err != nil {
 		return err
@@ -164,7 +164,7 @@ func tempDir(dir string) (temp string, lock vfs.File, err error) {
 			if hold(lock, temp) {
 				return temp, lock, nil
 			}
-			_, _ = vfs.Remove(temp), lock.Close() // another process took it for left over
+			_, _ = vfs.Remove(temp), filelock.Release(lock) // another process took it for left over
 			continue
 		}
 		return "", nil, errors.Join(err, vfs.Remove(temp))
@@ -188,6 +188,9 @@ func Place(from, to string, replace bool) error {
 	if replace && (errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR)) {
 		err = vfs.Exchange(from, to)
 		exchanged = true
+	}
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR) {
+		return fmt.Errorf("%s: %w: it appeared meanwhile", to, fs.ErrExist)
 	}
 	if err != nil {
 		return err

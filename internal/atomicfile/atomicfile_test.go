@@ -123,6 +123,13 @@ func TestDirAppearsWholeOrNotAtAll(t *testing.T) {
 	if err := Dir(dir, false, fill); err != nil {
 		t.Fatal(err)
 	}
+	if err := Dir(dir, false, fill); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a directory was replaced without being asked: %v", err)
+	}
+	if err := Dir(dir, true, fill); err != nil {
+		t.Fatal(err)
+	}
+	only(t, filepath.Dir(dir), "d")
 	if b, err := os.ReadFile(filepath.Join(dir, "f")); err != nil || string(b) != "x" {
 		t.Errorf("%q, %v", b, err)
 	}

@@ -65,7 +65,7 @@ func Leftovers(dir, name string) []string {
 		path := filepath.Join(dir, e.Name())
 		if lock := claim(path); lock != nil {
 			left = append(left, path)
-			_ = lock.Close() // nothing was written
+			_ = filelock.Release(lock) // nothing was written
 		}
 	}
 	return left
@@ -86,7 +86,7 @@ func Clear(dir string) {
 		if synced {
 			_ = vfs.RemoveAll(path)
 		}
-		_ = lock.Close() // nothing was written
+		_ = filelock.Release(lock) // nothing was written
 	}
 }
 

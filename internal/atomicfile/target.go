@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strconv"
 	"syscall"
+
+	"github.com/shale-search/shale/internal/vfs"
 )
 
 // ErrNotFile reports an output that is a pipe, a device or a socket where a file is needed.
@@ -25,7 +27,7 @@ const maxLinks = 40
 func Resolve(path string) (string, error) {
 	name := path
 	for range maxLinks {
-		info, err := os.Lstat(name)
+		info, err := vfs.Lstat(name)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode()&fs.ModeSymlink == 0 {
 			return name, nil
 		}
@@ -67,7 +69,7 @@ func IsStream(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	info, err := os.Stat(name)
+	info, err := vfs.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -92,7 +94,7 @@ func fileTarget(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
+	if info, err := vfs.Stat(name); err == nil && info.IsDir() {
 		return "", &fs.PathError{Op: "write", Path: path, Err: syscall.EISDIR}
 	}
 	return name, nil

@@ -1,59 +1,150 @@
-// Package filelock keeps two processes from working in one directory. The system drops a lock when its process ends.
+// Package filelock keeps two processes from writing to one file or directory. The system drops a lock when its process ends.
 package filelock
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Try locks a directory or file, which must exist. It gives nil where another process holds the lock. Closing the file
-// unlocks.
-func Try(path string) (*os.File, error) {
-	f, err := os.Open(path)
+// ErrHeld reports a lock that somebody else holds: another process, or another opening of the file in this one.
+var ErrHeld = errors.New("another process is writing to it")
+
+// Lock is a lock of one file or directory.
+type Lock struct {
+	f   *os.File
+	pid int
+}
+
+// Options says how long to wait for a lock. The zero value doesn't wait.
+type Options struct {
+	Wait    time.Duration
+	Waiting func() // called once before waiting, if not nil
+}
+
+// The pauses between two looks at a lock that is held.
+const (
+	firstPause = time.Millisecond
+	lastPause  = 50 * time.Millisecond
+)
+
+// Acquire locks what has the name path, which must exist. Where that is replaced while Acquire waits, it locks what has taken
+// its place. It returns an error with ErrHeld when the time is over, or that of ctx when ctx ends.
+func Acquire(ctx context.Context, path string, o Options) (*Lock, error) {
+	end := time.Now().Add(o.Wait)
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		l, err := Try(path)
+		if err == nil && l.Names(path) {
+			return l, nil
+		}
+		if err == nil { // another took its place after it was opened
+			if err := l.Close(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if !errors.Is(err, ErrHeld) || !time.Now().Before(end) {
+			return nil, err
+		}
+		if o.Waiting != nil {
+			o.Waiting()
+			o.Waiting = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Try locks a file or directory, which must exist, or returns an error with ErrHeld at once.
+func Try(path string) (*Lock, error) {
+	// Opening a pipe would wait for its other end.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	switch {
-	case err == nil:
-		return f, nil
-	case errors.Is(err, unix.EWOULDBLOCK):
-		return nil, f.Close()
+	ok, err := TryFile(f, false)
+	if err == nil && !ok {
+		err = fmt.Errorf("lock %s: %w", path, ErrHeld)
 	}
-	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &Lock{f, os.Getpid()}, nil
+}
+
+// Names reports whether path still is the name of what is locked.
+func (l *Lock) Names(path string) bool {
+	held, err := l.f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(held, there)
+}
+
+// Info describes what is locked.
+func (l *Lock) Info() (fs.FileInfo, error) { return l.f.Stat() }
+
+// Close unlocks. A nil Lock holds nothing.
+func (l *Lock) Close() error {
+	if l == nil {
+		return nil
+	}
+	if l.pid == os.Getpid() {
+		return Release(l.f)
+	}
+	return l.f.Close() // in a child of fork: the lock is the parent's
 }
 
 // File is an open file.
 type File interface {
 	Fd() uintptr
 	Name() string
+	Close() error
 }
 
 // Unlock takes back the lock of an open file, which else lasts as long as the file is open anywhere: a process that was forked
 // has it open too.
 func Unlock(f File) error {
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err != nil {
-		return fmt.Errorf("unlock %s: %w", f.Name(), err)
+	for {
+		switch err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err {
+		case nil:
+			return nil
+		case unix.EINTR:
+		default:
+			return fmt.Errorf("unlock %s: %w", f.Name(), err)
+		}
 	}
-	return nil
 }
 
-// TryFile locks an open file, for its one user or for one of several, as Try does. It reports false where another process, or
-// another opening of the file, holds a lock that excludes this one. Closing the file unlocks.
+// TryFile locks an open file, for its one user or for one of several. It reports false where another process, or another
+// opening of the file, holds a lock that excludes this one.
 func TryFile(f File, shared bool) (bool, error) {
 	how := unix.LOCK_EX
 	if shared {
 		how = unix.LOCK_SH
 	}
-	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-	switch {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, unix.EWOULDBLOCK):
-		return false, nil
+	for {
+		switch err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err {
+		case nil:
+			return true, nil
+		case unix.EWOULDBLOCK:
+			return false, nil
+		case unix.EINTR:
+		default:
+			return false, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
 	}
-	return false, fmt.Errorf("lock %s: %w", f.Name(), err)
 }
+
+// Release unlocks a file that TryFile locked, and closes it. Closing alone leaves the lock to a child of fork that has the
+// descriptor too.
+func Release(f File) error { return errors.Join(Unlock(f), f.Close()) }

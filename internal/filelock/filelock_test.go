@@ -1,0 +1,170 @@
+package filelock
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const generous = time.Minute
+
+func acquired(t *testing.T, path string) *Lock {
+	t.Helper()
+	l, err := Acquire(context.Background(), path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func closed(t *testing.T, l *Lock) {
+	t.Helper()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOneHolderAtATime(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, file} {
+		l := acquired(t, path)
+		if _, err := Acquire(context.Background(), path, Options{}); !errors.Is(err, ErrHeld) {
+			t.Errorf("%s: locked twice: %v", path, err)
+		}
+		closed(t, l)
+		closed(t, acquired(t, path))
+	}
+	if _, err := Acquire(context.Background(), filepath.Join(dir, "none"), Options{Wait: generous}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("locked what isn't there: %v", err)
+	}
+}
+
+func TestWaitingEnds(t *testing.T) {
+	dir := t.TempDir()
+	l := acquired(t, dir)
+	waiting := 0
+	if _, err := Acquire(context.Background(), dir, Options{Wait: 20 * time.Millisecond, Waiting: func() { waiting++ }}); !errors.Is(err, ErrHeld) {
+		t.Errorf("after the limit: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if _, err := Acquire(ctx, dir, Options{Wait: generous, Waiting: cancel}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after a cancellation: %v", err)
+	}
+	second, err := Acquire(context.Background(), dir, Options{Wait: generous, Waiting: func() { waiting++; closed(t, l) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, second)
+	if waiting != 2 {
+		t.Errorf("%d calls for two waits", waiting)
+	}
+}
+
+// TestLockIsOfWhatHasTheName replaces a directory while its lock is waited for.
+func TestLockIsOfWhatHasTheName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "dir")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	old := acquired(t, path)
+	l, err := Acquire(context.Background(), path, Options{Wait: generous, Waiting: func() {
+		if err := errors.Join(os.Rename(path, path+".old"), os.Mkdir(path, 0o755)); err != nil {
+			t.Error(err)
+		}
+		closed(t, old)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, l)
+	if !l.Names(path) || l.Names(path+".old") {
+		t.Error("what is locked is the old directory")
+	}
+	if _, err := Acquire(context.Background(), path, Options{}); !errors.Is(err, ErrHeld) {
+		t.Errorf("the new directory isn't locked: %v", err)
+	}
+}
+
+// TestNoLockOutlivesClose hands the descriptor to a child, as fork does.
+func TestNoLockOutlivesClose(t *testing.T) {
+	path := t.TempDir()
+	l := acquired(t, path)
+	child := exec.Command("cat")
+	child.ExtraFiles = []*os.File{l.f}
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := errors.Join(in.Close(), child.Wait()); err != nil {
+			t.Error(err)
+		}
+	}()
+	closed(t, l)
+	closed(t, acquired(t, path))
+}
+
+func TestLockEndsWithItsProcess(t *testing.T) {
+	path := t.TempDir()
+	l := acquired(t, path)
+	child := exec.Command("cat")
+	child.ExtraFiles = []*os.File{l.f}
+	in, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.f.Close(); err != nil { // as if this process had ended: the child alone holds the lock
+		t.Fatal(err)
+	}
+	again, err := Acquire(context.Background(), path, Options{Wait: generous, Waiting: func() {
+		if err := child.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, again)
+	if err := child.Wait(); err == nil {
+		t.Error("the child wasn't killed")
+	}
+}
+
+func TestCloseInAChildLeavesTheLock(t *testing.T) {
+	path := t.TempDir()
+	l := acquired(t, path)
+	inherited := &Lock{f: duplicate(t, l.f), pid: l.pid + 1} // as a child of fork has it
+	closed(t, inherited)
+	if _, err := Try(path); !errors.Is(err, ErrHeld) {
+		t.Errorf("a child unlocked what its parent holds: %v", err)
+	}
+	closed(t, l)
+}
+
+// duplicate returns a second descriptor of the same opening of a file.
+func duplicate(t *testing.T, f *os.File) *os.File {
+	t.Helper()
+	fd, err := unix.Dup(int(f.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), f.Name())
+}
