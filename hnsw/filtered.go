@@ -31,6 +31,9 @@ func (f *filtered) reset(g *graph, ef int, filter *Filter, stop StopCondition) {
 	f.open, f.kept = f.open[:0], f.kept[:0]
 	f.worst = float32(math.Inf(1))
 	f.holder, f.last, f.before = nil, 0, 0
+	if e, ok := stop.(*epsilonStop); ok {
+		e.begin(ef)
+	}
 }
 
 // forget drops what belongs to the caller.

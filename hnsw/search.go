@@ -144,6 +144,14 @@ type task struct {
 	collector collector // of the walk; nil: there is none
 }
 
+// wanted is how many elements that may be returned a walk has to meet before it ends.
+func (t *task) wanted() int {
+	if e, ok := t.o.Stop.(*epsilonStop); ok {
+		return max(t.ef, e.least)
+	}
+	return t.ef
+}
+
 // prepare does all of a search among the first n elements that comes before its walk.
 func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 	t := &s.task
@@ -158,12 +166,19 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 	ef = min(max(ef, t.k), n)
 	t.ef = ef
 	plain := t.o.Stop == nil && t.o.Filter == nil && r.removed.Load() == 0
-	if !plain && t.o.Stop == nil && r.exactIsCheaper(s, s.g, t.filter, ef, n) {
+	if !plain && r.exactIsCheaper(s, s.g, t.filter, t.wanted(), n) {
+		t.exact = true
+		if t.o.Stop != nil {
+			s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
+			s.scan(s.g, n, nil, &s.filtered) // which asks the filter itself
+			t.keys = s.filtered.sorted()
+			return
+		}
 		wanted := t.k
 		if t.probe {
 			wanted = ef // by codes, perhaps: the caller ranks them
 		}
-		t.keys, t.exact = s.exact(s.g, n, t.filter, wanted), true
+		t.keys = s.exact(s.g, n, t.filter, wanted)
 		return
 	}
 	if t.o.Stop == nil { // stop conditions are promised exact distances

@@ -17,35 +17,6 @@ type StopCondition interface {
 	Finish([]Neighbor) []Neighbor
 }
 
-// Epsilon is the condition of a range search: all elements within epsilon, in the metric's own distance (squared for L2),
-// at most most. The walk goes on until at least are held.
-func Epsilon(epsilon float32, least, most int) StopCondition {
-	return &epsilonStop{epsilon: epsilon, least: least, most: max(most, 1)}
-}
-
-type epsilonStop struct {
-	epsilon           float32
-	least, most, held int
-}
-
-func (e *epsilonStop) Stop(nearest, worst float32) bool {
-	return nearest > worst && e.held >= e.most || nearest > e.epsilon && e.held >= e.least
-}
-
-func (e *epsilonStop) Consider(d, worst float32) bool { return e.held < e.most || d < worst }
-func (e *epsilonStop) Add(uint64, float32)            { e.held++ }
-func (e *epsilonStop) Remove(uint64, float32)         { e.held-- }
-func (e *epsilonStop) Overfull() bool                 { return e.held > e.most }
-
-func (e *epsilonStop) Finish(found []Neighbor) []Neighbor {
-	n := min(len(found), e.most)
-	for n > 0 && found[n-1].Distance > e.epsilon {
-		n--
-	}
-	e.held = 0
-	return found[:n]
-}
-
 // MultiVector is the condition of a search for documents of several vectors each: it returns the found elements of the
 // docs nearest documents. document gives the document that a label belongs to; ef is the number of documents held while
 // walking, raised to docs.
