@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/vfs"
+	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
@@ -74,6 +75,9 @@ func detectDirectory(path string) (Format, error) {
 	}
 	if _, err := vfs.Stat(filepath.Join(path, hnswlib.IndexMetaName)); err == nil {
 		return ForkShards, nil
+	}
+	if shard.IsBuildDir(path) {
+		return Auto, fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", path, ErrNotIndex)
 	}
 	return Auto, fmt.Errorf("%s: %w: the directory has no %s, nor hnswlib-mmap's %s", path, ErrNotIndex, manifest.Name, hnswlib.IndexMetaName)
 }

@@ -44,12 +44,18 @@ type Progress struct {
 // ErrBusy reports a build that another process is working on.
 var ErrBusy = errors.New("another process builds this index")
 
-// BuildDir is where the index that is to be at dir lies until it is complete.
-func BuildDir(dir string) string { return filepath.Clean(dir) + ".building" }
+// BuildDir is where the index that is to be at dir lies until it is complete: beside what dir leads to, if it is a symbolic
+// link.
+func BuildDir(dir string) string {
+	if to, err := atomicfile.Resolve(filepath.Clean(dir)); err == nil {
+		dir = to
+	}
+	return filepath.Clean(dir) + ".building"
+}
 
 // Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed goes
-// on from the last step that it finished, if it is given the same rows and options, and else starts anew. NaN and infinity
-// are refused.
+// on from the last step that it finished, if it is given the same rows and options by the same user, and else starts anew. NaN
+// and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
 func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err := build(ctx, src, dir, o); err != nil {
 		return fmt.Errorf("build %s: %w", dir, err)
@@ -57,45 +63,94 @@ func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	return nil
 }
 
-func build(ctx context.Context, src Source, dir string, o BuildOptions) error {
-	b, err := newBuilder(src, dir, o)
+func build(ctx context.Context, src Source, dir string, o BuildOptions) (err error) {
+	if dir, err = atomicfile.Resolve(filepath.Clean(dir)); err != nil {
+		return err
+	}
+	b, err := newBuilder(src, o)
 	if err != nil {
 		return err
 	}
-	if _, err := vfs.Lstat(dir); !errors.Is(err, fs.ErrNotExist) && !o.Replace {
-		return errors.Join(err, fs.ErrExist)
-	}
-	if err := vfs.MkdirAll(b.dir, 0o777); err != nil {
-		return err
-	}
-	lock, err := filelock.Try(b.dir)
-	if errors.Is(err, filelock.ErrHeld) {
-		return ErrBusy
-	}
+	from, err := b.from()
 	if err != nil {
 		return err
 	}
-	defer lock.Close()
-	if err := b.resume(); err != nil {
+	if err := b.mayReplace(dir); err != nil && !isDone(dir, from) {
+		return err
+	}
+	at, err := openBuildDir(BuildDir(dir))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, at.Close()) }()
+	b.at, b.dir = at, at.index()
+	if isDone(dir, from) {
+		return at.remove() // killed after the index had taken its place
+	}
+	if err := b.resume(from); err != nil {
 		return err
 	}
 	if err := b.steps(ctx); err != nil {
 		return err
 	}
-	return atomicfile.Place(b.dir, dir, b.o.Replace)
+	return b.place(dir)
+}
+
+// mayReplace refuses to replace what is at dir unless it is an index, and that is asked for.
+func (b *builder) mayReplace(dir string) error {
+	if entries, err := vfs.ReadDir(dir); errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if !b.o.Replace {
+		return fmt.Errorf("%w: say that it is to be replaced, or give another path", fs.ErrExist)
+	}
+	if err := checkOwn(dir, isBuildFile); err != nil {
+		return err
+	}
+	if !manifest.Recognize(dir) {
+		return fmt.Errorf("%s is no index of Shale, and is not replaced by one: give another path", dir)
+	}
+	return nil
+}
+
+// isDone reports whether the build from has put its index at dir, and was killed before it removed its own directory.
+func isDone(dir, from string) bool {
+	n := (&buildDir{path: BuildDir(dir)}).note()
+	if n.From != from || n.Manifest == "" {
+		return false
+	}
+	m, err := manifest.Read(dir)
+	return err == nil && m.CRC32C == n.Manifest
+}
+
+// place takes the index to dir. It is locked until that is durable, so that nobody changes it before.
+func (b *builder) place(dir string) error {
+	lock, err := filelock.Try(b.dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := b.mayReplace(dir); err != nil {
+		return err
+	}
+	if err := atomicfile.Place(b.dir, dir, b.o.Replace); err != nil {
+		return err
+	}
+	return b.at.remove()
 }
 
 // builder is a build under way.
 type builder struct {
 	src        Source
 	o          BuildOptions
-	dir        string
+	at         *buildDir
+	dir        string // of the index in at
 	parts      int
 	sampleRows int
 	m          *manifest.Manifest
 }
 
-func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
+func newBuilder(src Source, o BuildOptions) (*builder, error) {
 	if o.Labels != nil {
 		var err error
 		if src, o.Labels, err = latest(src, o.Labels); err != nil {
@@ -129,7 +184,7 @@ func newBuilder(src Source, dir string, o BuildOptions) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{src: src, o: o, dir: BuildDir(dir), parts: e.Shards, sampleRows: e.SampleRows}, nil
+	return &builder{src: src, o: o, parts: e.Shards, sampleRows: e.SampleRows}, nil
 }
 
 const maxShards = 1 << 12
@@ -145,36 +200,27 @@ func (b *builder) from() (string, error) {
 	return string(key), err
 }
 
-// resume reads what is done of the build, or begins it.
-func (b *builder) resume() error {
-	from, err := b.from()
+// resume reads what is done of the build from, or begins it.
+func (b *builder) resume(from string) error {
+	m, err := b.at.found(from)
 	if err != nil {
 		return err
 	}
-	m, err := manifest.Read(b.dir)
-	if err == nil && (m.Build == nil || m.Build.From == from) && m.Check(b.dir) == nil {
+	if m != nil {
 		b.m = m
 		return b.removeIf(unfinished)
 	}
-	if err := b.clear(); err != nil {
+	if err := b.at.clear(); err != nil {
+		return err
+	}
+	if err := b.at.write(note{From: from}); err != nil {
+		return err
+	}
+	if err := vfs.Mkdir(b.dir, 0o777); err != nil {
 		return err
 	}
 	b.m = &manifest.Manifest{Build: &manifest.Build{From: from}}
 	return b.m.Write(b.dir)
-}
-
-// clear removes what an earlier build left, unless there are other files as well.
-func (b *builder) clear() error {
-	entries, err := vfs.ReadDir(b.dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !isBuildFile(e.Name()) {
-			return fmt.Errorf("%s holds %s, which no build made: remove it", b.dir, e.Name())
-		}
-	}
-	return b.removeIf(func(string) bool { return true })
 }
 
 // steps does what is left to do.
@@ -212,6 +258,13 @@ func (b *builder) complete() error {
 	m.Build = nil
 	if b.o.Complete != nil {
 		b.o.Complete(&m)
+	}
+	sum, err := m.Checksum()
+	if err != nil {
+		return err
+	}
+	if err := b.at.write(note{From: b.m.Build.From, Manifest: sum}); err != nil {
+		return err
 	}
 	if err := m.Write(b.dir); err != nil {
 		return err

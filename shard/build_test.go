@@ -109,6 +109,9 @@ func TestBuildRefuses(t *testing.T) {
 	rows := clustered(200, 8, 3)
 	bad := must(vector.Of(append(make([]float32, 8*199), float32(math.NaN()), 0, 0, 0, 0, 0, 0, 0), 8))
 	there := t.TempDir()
+	if err := os.WriteFile(filepath.Join(there, "letter.txt"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	ok := BuildOptions{Config: hnsw.Config{M: 4}, Shards: 2}
 	with := func(change func(*BuildOptions)) BuildOptions {
 		o := ok
@@ -254,7 +257,7 @@ func TestKilledBuildGoesOn(t *testing.T) {
 		if _, err := os.Stat(dir); err == nil {
 			break
 		}
-		m, err := manifest.Read(BuildDir(dir))
+		m, err := manifest.Read(filepath.Join(BuildDir(dir), indexPart))
 		switch {
 		case err != nil && most > 0:
 			t.Fatalf("killed at %v: %v", at, err)

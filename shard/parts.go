@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/shale-search/shale/hnsw"
@@ -27,16 +28,14 @@ func (b *builder) partPath(i int) string {
 
 func shardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
 
-// isBuildFile reports whether a build makes files of that name.
-func isBuildFile(name string) bool {
-	name = strings.TrimPrefix(name, ".") // of temporary files of atomicfile
-	for _, p := range []string{partPrefix, "shard-", routingFile, manifest.Name} {
-		if strings.HasPrefix(name, p) {
-			return true
-		}
-	}
-	return false
-}
+// isBuildFile reports whether an index directory, complete or not, has files of that name.
+func isBuildFile(name string) bool { return buildFile.MatchString(name) }
+
+// buildFile also matches the names that files have while they are written.
+var buildFile = func() *regexp.Regexp {
+	names := `(` + partPrefix + `\d+|shard-\d+(\.\d+)?\.(shale|blocks)|` + regexp.QuoteMeta(routingFile) + `|` + regexp.QuoteMeta(manifest.Name) + `)`
+	return regexp.MustCompile(`^(` + names + `|\.` + names + `\.[0-9a-f]+\.shale-tmp)$`)
+}()
 
 type partWriter struct {
 	f *atomicfile.File

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/manifest"
 )
@@ -51,14 +49,8 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 // writeDir makes a directory of what fill writes to another, which then takes its place. It refuses to replace one that holds
 // files which aren't own.
 func writeDir(dir string, own func(name string) bool, fill func(temp string) error) error {
-	entries, err := vfs.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := checkOwn(dir, own); err != nil {
 		return err
-	}
-	for _, e := range entries {
-		if !own(e.Name()) && !atomicfile.IsTemp(e.Name()) {
-			return fmt.Errorf("%s holds %s as well, which would be lost: give another path", dir, e.Name())
-		}
 	}
 	return atomicfile.Dir(dir, true, fill)
 }

@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"fmt"
+	"hash/crc32"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/vector"
@@ -19,7 +20,7 @@ type Source interface {
 	ID() string
 }
 
-// MatrixSource makes a source of rows in memory; id is their ID.
+// MatrixSource makes a source of rows in memory; id is their ID, to which the checksum of a sample is added.
 func MatrixSource(rows vector.Matrix, id string) Source { return matrixSource{rows, id} }
 
 type matrixSource struct {
@@ -33,7 +34,21 @@ func InMemory(src Source) (rows vector.Matrix, ok bool) {
 	return s.Matrix, ok
 }
 
-func (s matrixSource) ID() string { return s.id }
+func (s matrixSource) ID() string { return fmt.Sprintf("%s %08x", s.id, s.sampleSum()) }
+
+// sampleSum is a checksum of rows at places spread over all, the first and the last among them.
+func (s matrixSource) sampleSum() uint32 {
+	const places = 64
+	sum, n := uint32(0), min(places, s.Rows())
+	for i := range n {
+		row := s.Rows() - 1
+		if i < n-1 {
+			row = spread{n, s.Rows()}.at(i)
+		}
+		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), s.RowBytes(row))
+	}
+	return sum
+}
 
 func (s matrixSource) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
 	const block = 1 << 14

@@ -168,17 +168,42 @@ func (m *Manifest) files() []Shard {
 
 // Write makes m the manifest of the index in dir, atomically.
 func (m *Manifest) Write(dir string) error {
-	m.Format, m.Version, m.CRC32C = kind, Version, noSum
-	b, err := json.MarshalIndent(m, "", "  ")
+	b, err := m.encode()
 	if err != nil {
-		return fmt.Errorf("write manifest: %w", err)
+		return err
 	}
-	b = append(b, '\n')
-	m.CRC32C = seal(b)
 	return atomicfile.Write(filepath.Join(dir, Name), func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})
+}
+
+// Checksum sets and returns the CRC32C that Write will write.
+func (m *Manifest) Checksum() (string, error) {
+	_, err := m.encode()
+	return m.CRC32C, err
+}
+
+func (m *Manifest) encode() ([]byte, error) {
+	m.Format, m.Version, m.CRC32C = kind, Version, noSum
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write manifest: %w", err)
+	}
+	b = append(b, '\n')
+	m.CRC32C = seal(b)
+	return b, nil
+}
+
+// Recognize reports whether the manifest in dir is one of Shale, damaged or not, and not a file of that name that other programs
+// use.
+func Recognize(dir string) bool {
+	b, err := read(filepath.Join(dir, Name))
+	if err != nil {
+		return false
+	}
+	var m struct{ Format string }
+	return json.Unmarshal(b, &m) == nil && m.Format == kind || bytes.Contains(b, []byte(`"format": "`+kind+`"`))
 }
 
 // noSum stands in the place of the checksum while it is computed.
