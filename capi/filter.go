@@ -21,6 +21,7 @@ import (
 // filter says which labels a search may return.
 type filter struct {
 	filter  *hnsw.Filter
+	mask    int         // values of a mask, one a label; -1 for other filters
 	stopped atomic.Bool // by a callback
 }
 
@@ -29,7 +30,7 @@ func goFilterLabels(labels *C.uint64_t, count C.int64_t, out *C.int64_t) status 
 	return do(func() error {
 		set := roaring64.New()
 		set.AddMany(view[uint64](ptr(labels), count))
-		*out = table.add(&filter{filter: hnsw.FilterBitmap(set)})
+		*out = table.add(&filter{filter: hnsw.FilterBitmap(set), mask: -1})
 		return nil
 	})
 }
@@ -38,9 +39,8 @@ func goFilterLabels(labels *C.uint64_t, count C.int64_t, out *C.int64_t) status 
 func goFilterMask(mask *C.char, size C.int64_t, out *C.int64_t) status {
 	return do(func() error {
 		allowed := view[bool](ptr(mask), size)
-		*out = table.add(&filter{filter: hnsw.FilterFunc(func(label uint64) bool {
-			return label < uint64(len(allowed)) && allowed[label]
-		})})
+		allow := hnsw.FilterFunc(func(label uint64) bool { return label < uint64(len(allowed)) && allowed[label] })
+		*out = table.add(&filter{filter: allow, mask: len(allowed)})
 		return nil
 	})
 }
@@ -57,7 +57,7 @@ func goFilterRoaring(data *C.char, size C.int64_t, bits C.int32_t, out *C.int64_
 		if _, err := set.ReadFrom(in); err != nil {
 			return valueError("the bitmap can't be read: %v", err)
 		}
-		*out = table.add(&filter{filter: hnsw.FilterBitmap(set)})
+		*out = table.add(&filter{filter: hnsw.FilterBitmap(set), mask: -1})
 		return nil
 	})
 }
@@ -66,7 +66,7 @@ func goFilterRoaring(data *C.char, size C.int64_t, bits C.int32_t, out *C.int64_
 func goFilterCallback(allow C.shale_allow, answer *C.int32_t, out *C.int64_t) status {
 	return do(func() error {
 		c := &callback{allow: allow, answer: answer, known: make(map[uint64]bool)}
-		c.filter.filter = hnsw.FilterFunc(c.allows)
+		c.filter.filter, c.filter.mask = hnsw.FilterFunc(c.allows), -1
 		*out = table.add(&c.filter)
 		return nil
 	})

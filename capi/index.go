@@ -40,6 +40,8 @@ type index struct {
 
 	mu   sync.Mutex
 	next uint64 // rows added so far: the label of the next one that has none
+
+	top top
 }
 
 func ofGraph(x *hnsw.Index) *index { return &index{engine: x, graph: x, next: uint64(x.Len())} }

@@ -21,6 +21,8 @@ type rootIndex struct {
 	*shale.Index
 	path    string // that it was opened from, and how
 	options shale.OpenOptions
+
+	top top
 }
 
 //export goIndexNew
@@ -96,6 +98,7 @@ func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.in
 				under[i] = first + uint64(i)
 			}
 		}
+		x.top.met(under)
 		return x.AddBatch(ctx, m, shale.AddOptions{
 			Labels: under, Threads: int(threads), Progress: func(done int) { p.set("adding", done, len(under)) },
 		})

@@ -94,6 +94,9 @@ func (q *rootQuery) applyFilters() error {
 			list[i] = f.filter
 		}
 	}
+	if err := checkMasks(q.x, q.filters); err != nil {
+		return err
+	}
 	if n == 1 {
 		q.o.Filter = list[0]
 	} else if n > 1 {

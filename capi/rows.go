@@ -58,6 +58,7 @@ func (x *index) adding(n uint64, labels []uint64, add func(labels []uint64) erro
 			labels[i] = first + uint64(i)
 		}
 	}
+	x.top.met(labels)
 	err := add(labels)
 	if err != nil {
 		x.giveBack(first, n)

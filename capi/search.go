@@ -150,6 +150,9 @@ func (q *query) takeFilters(handles []C.int64_t) error {
 		q.filters = append(q.filters, f)
 		list[i] = f.filter
 	}
+	if err := checkMasks(q.x, q.filters); err != nil {
+		return err
+	}
 	if len(list) == 1 {
 		q.o.Filter = list[0]
 	} else {

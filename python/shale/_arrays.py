@@ -10,16 +10,18 @@ from typing import Any, Tuple
 import numpy as np
 import numpy.typing as npt
 
-from shale import _native
+from shale import _labels, _native
 
 F32, F16, U64 = np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint64)
 
 
-def size(value: Any, name: str) -> int:
-    """A count: TypeError for what isn't an integer of at least 0."""
+def size(value: Any, name: str, most: int = 2**63 - 1) -> int:
+    """A count: TypeError for what isn't an integer of at least 0, RuntimeError for one that is larger than any may be."""
     number = operator.index(value)
     if number < 0:
         raise TypeError(f"{name} must not be negative, it is {number}")
+    if number > most:
+        raise RuntimeError(f"{name} must be at most {most}, it is {number}")
     return number
 
 
@@ -57,36 +59,9 @@ def rows(data: npt.ArrayLike) -> Tuple[npt.NDArray[Any], int, int, int]:
     )
 
 
-def labels(ids: npt.ArrayLike) -> npt.NDArray[np.uint64]:
-    """Labels as uint64, of the shape given."""
-    array = np.asarray(ids)
-    if array.dtype != U64:
-        array = _as_labels(array)
-    return np.require(array, U64, ["C", "A"])
-
-
-def _as_labels(array: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    kind = array.dtype.kind
-    if array.size == 0:
-        return array.astype(U64)
-    if kind == "O":
-        if not all(isinstance(label, (int, np.integer)) for label in array.flat):
-            raise TypeError("labels must be integers")
-        if min(array.flat) < 0 or max(array.flat) >= 2**64:
-            raise ValueError("labels must be 0 to 2**64 - 1")
-        return array.astype(U64)
-    if kind not in "iubf":
-        raise TypeError(f"labels must be integers, not {array.dtype}")
-    if kind == "f" and not (np.isfinite(array).all() and (array == np.floor(array)).all() and array.max() < 2.0**64):
-        raise ValueError("labels must be integers of 0 to 2**64 - 1")
-    if kind in "if" and array.min() < 0:
-        raise ValueError(f"labels must not be negative, one is {array.min()}")
-    return array.astype(U64)
-
-
 def labels_of_rows(ids: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:
     """Labels of so many rows; one row's may be a scalar."""
-    array = labels(ids)
+    array = _labels.exact(ids, floats=True)
     if not (array.ndim == 1 and array.shape[0] == count or array.ndim == 0 and count == 1):
         raise RuntimeError(
             f"The input label shape {array.shape} does not match the input data vector shape {count}"

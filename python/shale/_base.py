@@ -14,6 +14,8 @@ from shale import _arrays, _native
 from shale._arrays import F32, U64
 from shale._filters import Filter, Filters
 
+TOO_FEW = "Cannot return the results in a contiguous 2D array. Probably ef or M is too small"
+
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 Results = Tuple["npt.NDArray[np.uint64]", "npt.NDArray[np.float32]"]
 
@@ -21,7 +23,9 @@ Results = Tuple["npt.NDArray[np.uint64]", "npt.NDArray[np.float32]"]
 SHORT_SEARCH = 20_000
 #: Fewer rows than these are added at once.
 SHORT_ADD = 8
-MAX_THREADS = 1 << 16
+#: Results a query may ask for without a look at how many elements there are.
+MANY_RESULTS = 4096
+MAX_THREADS = _native.MAX_THREADS
 
 
 def cores() -> int:
@@ -162,11 +166,13 @@ class Base(Common):
         array, kind, count, dim = _arrays.rows(data)
         if dim != self._dim:
             raise wrong_width(dim, self._dim)
+        if k > MANY_RESULTS and k > self._stat(_native.STAT_COUNT):
+            raise RuntimeError(TOO_FEW)
         labels, distances = np.empty((count, k), U64), np.empty((count, k), F32)
         if k == 0 or count == 0:
             _arrays.size(k, "k")
             return labels, distances
-        threads = min(self._threads(num_threads), count)
+        threads = min(self._threads(num_threads), count, MAX_THREADS)
         long = long or count * max(ef, k) > SHORT_SEARCH
         into = (_native.address(labels), _native.address(distances), 0, 0, -1)
         start = (_native.address(array), kind, count, dim, k, ef)

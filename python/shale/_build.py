@@ -169,7 +169,7 @@ def _options(
         "shards": _vectors.count(shards, "shards", 1),
         "copies": copies,
         "blocks": bool(blocks),
-        "threads": _vectors.count(threads, "threads"),
+        "threads": _vectors.threads(threads),
     }
 
 

@@ -4,7 +4,7 @@ from typing import Optional
 
 import numpy.typing as npt
 
-from shale import _arrays, _native
+from shale import _arrays, _labels, _native
 from shale._base import Base, Path, Results
 from shale._filters import Filter
 
@@ -26,7 +26,7 @@ class BFIndex(Base):
         self._handle = self._new("flat_new", _arrays.size(max_elements, "max_elements"))
 
     def add_items(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None) -> None:
-        """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 1.
+        """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 2.
 
         Without ``ids`` labels count on from the number of rows ever added. A label that is there gets the new vector.
         RuntimeError where widths or numbers of labels differ or the index is full; ValueError for NaN and infinity.
@@ -35,7 +35,7 @@ class BFIndex(Base):
 
     def delete_vector(self, label: int) -> None:
         """Removes a label; one that isn't there is passed over."""
-        self._call("flat_remove", _arrays.size(label, "label"))
+        self._call("flat_remove", _labels.one(label))
 
     def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
         """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.

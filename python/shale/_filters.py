@@ -8,7 +8,7 @@ from typing import Any, Callable, Generator, List, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
-from shale import _arrays, _native
+from shale import _labels, _native
 
 
 #: What a search may be given: see :class:`Filters`.
@@ -52,14 +52,15 @@ class Filters:
             self._kept.append((allow, answer))
             self.asks_python = True
             return _native.make("filter_callback", allow, byref(answer))
-        array = np.asarray(sorted(given) if isinstance(given, (set, frozenset)) else given)
+        given = list(given) if isinstance(given, (set, frozenset)) else given
+        array = np.asarray(given)
         if array.ndim != 1:
             raise ValueError(f"a filter of {array.ndim} dimensions")
         if array.dtype == np.bool_:
             mask = np.ascontiguousarray(array)
             self._kept.append(mask)
             return _native.make("filter_mask", _native.at(mask), mask.size)
-        allowed = _arrays.labels(array)
+        allowed = _labels.exact(given)
         return _native.make("filter_labels", _native.at(allowed), allowed.size)
 
     def _answers(self, allow: Callable[[int], object], answer: c_int32) -> Generator[None, int, None]:

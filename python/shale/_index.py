@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shale import _errors, _jobs, _native, _reports, _vectors
+from shale import _errors, _jobs, _labels, _native, _reports, _vectors
 from shale._filters import Filter
 from shale._jobs import Progress
 from shale._options import Format, Keep, Metric, Storage, encode, layout
@@ -150,7 +150,7 @@ class Index(_native.Owner):
         """
         rows = _vectors.Rows(vectors, self._dim)
         given = np.empty(rows.count, np.uint64) if labels is None else _vectors.labels(labels, rows.count)
-        assign, many = labels is None, _vectors.count(threads, "threads")
+        assign, many = labels is None, _vectors.threads(threads)
         at_rows, at_labels = _native.at(rows.array), _native.at(given)
         with _jobs.Watch(progress) as watch:
             self._attempt(
@@ -185,7 +185,7 @@ class Index(_native.Owner):
         self._mark(labels, deleted=False)
 
     def _mark(self, labels: npt.ArrayLike, *, deleted: bool) -> None:
-        array = _vectors.labels(labels)
+        array = _vectors.asked(labels)
         self._attempt(lambda handle: _native.lib.index_mark(handle, _native.at(array), array.size, deleted))
 
     def vectors(self, labels: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -202,7 +202,7 @@ class Index(_native.Owner):
         Raises:
             KeyError: one isn't there.
         """
-        array = _vectors.labels(labels)
+        array = _vectors.asked(labels)
         out = np.empty((array.size, self._dim), np.float32)
         self._attempt(lambda handle: _native.lib.index_vectors(handle, _native.at(array), array.size, _native.at(out)))
         return out[0] if np.ndim(labels) == 0 else out
@@ -298,7 +298,7 @@ class Index(_native.Owner):
         """
         rows = _vectors.Rows(queries, self._dim)
         true = None if truth is None else _truth(truth, rows.count)
-        numbers = (_vectors.count(k, "k", 1), _vectors.count(max_ef, "max_ef"), _vectors.count(threads, "threads"))
+        numbers = (_vectors.count(k, "k", 1), _vectors.count(max_ef, "max_ef"), _vectors.threads(threads))
         report = _native.Handle()
         self._attempt(
             lambda handle: _native.lib.watched.index_tune(
@@ -340,10 +340,10 @@ class Index(_native.Owner):
 
 
 def _truth(given: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:
-    array = np.asarray(given)
-    if array.ndim != 2 or array.shape[0] != count or array.dtype.kind not in "iu" or array.shape[1] < 1:
-        raise ValueError(f"truth is {array.dtype} of shape {array.shape}, not labels for {count} queries")
-    return np.require(array, np.uint64, ["C", "A"])
+    array = _labels.exact(given, 2**64 - 1)
+    if array.ndim != 2 or array.shape[0] != count or array.shape[1] < 1:
+        raise ValueError(f"truth has the shape {array.shape}, it isn't labels for {count} queries")
+    return array
 
 
 def _restore(data: bytes) -> Index:

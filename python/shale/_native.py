@@ -32,6 +32,9 @@ OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
     STAT_CAPACITY, STAT_COUNT, STAT_DELETED, STAT_M, STAT_EF_CONSTRUCTION, STAT_REPLACING, STAT_DIM, STAT_EXTERNAL, STAT_FIELDS,
 ) = range(9)  # fmt: skip
 
+#: Threads of a call: more than several for each processor are of no use and take memory.
+MAX_THREADS = max(64, 4 * (os.cpu_count() or 1))
+
 SPACES = {"l2": 0, "ip": 1, "cosine": 2}
 FLOAT32, FLOAT16 = 0, 1
 

@@ -20,6 +20,8 @@ _pack_query = struct.Struct("10q2d4q").pack
 #: Searches of about this many candidates are answered at once; longer ones let Python answer signals.
 _SHORT = 10_000
 _DEFAULT_EF = 100
+#: Results a query of any index may ask for; more only of an index of as many vectors.
+_MANY = 1 << 16
 
 
 class Search:
@@ -41,9 +43,9 @@ class Search:
         self.cancelled = threading.Event()
         self._index = index
         self._rows = _vectors.Rows(queries, index.dim)
-        self._k = _vectors.count(k, "k", 1)
+        self._k = _results(index, k)
         self._filter = filter
-        self._threads = _vectors.count(threads, "threads")
+        self._threads = _vectors.threads(threads)
         self._ef = _vectors.count(ef, "ef", 1)
         self._settings = (self._ef, _vectors.count(rerank, "rerank"), _vectors.count(probes, "probes"))
         if share is not None and not 0 <= share <= 1:
@@ -87,3 +89,13 @@ class Search:
     def _look(self) -> None:
         if self.cancelled.is_set():
             raise _errors.CancelledError("the search was cancelled")
+
+
+def _results(index: Index, k: int) -> int:
+    """How many results a query is to have: room for them is made, so not many more than there can be."""
+    number = _vectors.count(k, "k", 1)
+    if number > _MANY:
+        rows = index.info().rows
+        if number > rows:
+            raise ValueError(f"k is {number}, at most {max(rows, _MANY)} for an index of {rows} vectors")
+    return number

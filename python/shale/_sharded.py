@@ -10,6 +10,10 @@ from shale._arrays import F32, U64
 from shale._base import MAX_THREADS, Path, Results, Tunable
 
 
+#: Results a query of any index may ask for; more only of an index of as many elements.
+_MANY = 1 << 16
+
+
 class _Rows(NamedTuple):
     """Vectors of shards."""
 
@@ -192,8 +196,10 @@ class ShardedIndex(Tunable):
         parts = np.asarray(shard_ids)
         if parts.ndim != 1:
             raise RuntimeError(f"shard_ids must be a 1D array, not one of {parts.ndim} dimensions")
-        if parts.size and parts.dtype.kind not in "iub":
-            parts = parts.astype(np.int64, casting="unsafe")
+        if parts.dtype.kind == "f" and (parts == np.floor(parts)).all():
+            parts = parts.astype(np.int64)
+        if parts.size and parts.dtype.kind not in "iu":
+            raise TypeError(f"shard_ids must be integers, not {parts.dtype}")
         inside = parts[(parts >= 0) & (parts < 2**32 - 1)] if parts.size else parts
         return self._query(data, np.ascontiguousarray(inside, np.uint32), k, num_threads)
 
@@ -201,6 +207,8 @@ class ShardedIndex(Tunable):
         array, kind, count, dim = _arrays.rows(data)
         if dim != self._dim:
             raise RuntimeError(f"Query dimension mismatch (got {dim}, expected {self._dim})")
+        if k > _MANY and k > self._total:
+            raise RuntimeError(f"k is {k}, at most {max(self._total, _MANY)} for an index of {self._total} elements")
         labels, distances = np.empty((count, k), U64), np.empty((count, k), F32)
         if k == 0 or count == 0:
             _arrays.size(k, "k")

@@ -10,7 +10,7 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
-from shale import _native
+from shale import _labels, _native
 
 #: A path, as :func:`open` takes it.
 Path = Union[str, "os.PathLike[str]"]
@@ -56,35 +56,24 @@ def _identity(array: npt.NDArray[Any]) -> str:
     return f"{name} {found.st_size} {found.st_mtime_ns} {base.offset + start} {array.shape} {array.dtype.str}"
 
 
-def labels(given: npt.ArrayLike, count: int | None = None) -> npt.NDArray[np.uint64]:
+def labels(given: npt.ArrayLike, count: int | None = None, largest: int = _labels.LARGEST) -> npt.NDArray[np.uint64]:
     """Labels as a C-contiguous array of uint64; ``count`` is how many there must be."""
-    array = np.atleast_1d(np.asarray(given))
-    if array.dtype.kind == "f" and not isinstance(given, (np.ndarray, np.generic)):
-        array = np.atleast_1d(np.asarray(given, dtype=object))  # integers beyond int64 beside others
+    array = np.atleast_1d(_labels.exact(given, largest))
     if array.ndim != 1:
         raise ValueError(f"labels have {array.ndim} dimensions, not one")
     if count is not None and array.size != count:
         raise ValueError(f"{array.size} labels for {count} vectors")
-    if array.dtype == np.uint64 or array.size == 0:
-        return np.require(array, np.uint64, ["C", "A"])
-    if array.dtype.kind == "O":
-        array = _of_objects(array)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"labels must be integers, not {array.dtype}")
-    if array.dtype.kind == "i" and array.min() < 0:
-        raise ValueError(f"labels must not be negative, one is {array.min()}")
-    return np.require(array, np.uint64, ["C", "A"])
+    return array
 
 
-def _of_objects(array: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Python's integers, some of which are too large for int64."""
-    try:
-        numbers = [operator.index(one) for one in array]
-    except TypeError as error:
-        raise TypeError(f"labels must be integers: {error}") from error
-    if min(numbers) < 0 or max(numbers) >= 2**64:
-        raise ValueError("labels must be 0 to 2**64 - 1")
-    return np.array(numbers, np.uint64)
+def asked(given: npt.ArrayLike) -> npt.NDArray[np.uint64]:
+    """Labels that are looked for: those that no vector can have aren't there."""
+    return labels(given, largest=2**64 - 1)
+
+
+def threads(value: int | None) -> int:
+    """A number of threads, 0 for as many as there are processors; more than are of use aren't begun."""
+    return min(count(value, "threads"), _native.MAX_THREADS)
 
 
 def count(value: int | None, name: str, least: int = 0) -> int:

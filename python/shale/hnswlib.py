@@ -13,9 +13,9 @@ from typing import Any, Dict, List, Optional, Tuple, Union, overload
 import numpy as np
 import numpy.typing as npt
 
-from shale import _arrays, _native, _state
+from shale import _arrays, _labels, _native, _state
 from shale._arrays import F32, U64
-from shale._base import MAX_THREADS, Base, Path, Results, Tunable
+from shale._base import MANY_RESULTS, MAX_THREADS, Base, Path, Results, Tunable
 from shale._exact import BFIndex
 from shale._filters import Filter
 from shale._sharded import ShardedIndex
@@ -135,7 +135,7 @@ class Index(Base, Tunable):
         """What the library holds of an empty index."""
         capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
         construct = max(_arrays.size(ef_construction, "ef_construction"), links)
-        seed = _engine_seed(_arrays.size(random_seed, "random_seed"))
+        seed = _engine_seed(_arrays.size(random_seed, "random_seed", 2**64 - 1))
         return self._new("graph_new", capacity, links, construct, seed, bool(replace), external)
 
     def _begin_with(self, handle: _native.Handle, random_seed: int) -> None:
@@ -176,7 +176,7 @@ class Index(Base, Tunable):
     def add_items(
         self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None, num_threads: int = -1, replace_deleted: bool = False
     ) -> None:
-        """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 1.
+        """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 2.
 
         Without ``ids`` labels count on from the number of rows ever added. A label that is there gets the new vector, and
         comes back if it was marked deleted. ``replace_deleted``: new labels take over the places of deleted elements, whose
@@ -214,7 +214,10 @@ class Index(Base, Tunable):
         """
         handle = self._handle
         kept = handle.kept  # while the library reads it, others may be put in its place
-        if filter is None and type(data) is _ndarray and data.dtype is F32 and data.shape == self._one_row and data.flags.carray:
+        if (
+            filter is None and type(data) is _ndarray and data.dtype is F32 and data.shape == self._one_row
+            and data.flags.carray and k <= MANY_RESULTS
+        ):  # fmt: skip
             labels, distances = _empty((1, k), U64), _empty((1, k), F32)
             query = _query(
                 handle.value, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
@@ -235,7 +238,7 @@ class Index(Base, Tunable):
         """
         if return_type not in ("numpy", "list"):
             raise ValueError('return_type should be "numpy" or "list"')
-        labels = _arrays.labels([] if ids is None else ids)
+        labels = _labels.exact([] if ids is None else ids, 2**64 - 1, floats=True)
         if labels.ndim == 0:
             raise ValueError("get_items accepts a list of indices and returns a list of vectors")
         if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
@@ -261,11 +264,11 @@ class Index(Base, Tunable):
 
     def mark_deleted(self, label: int) -> None:
         """Hides a label from searches. RuntimeError where it is unknown or deleted already."""
-        self._call("graph_mark", _arrays.size(label, "label"), 1)
+        self._call("graph_mark", _labels.one(label), 1)
 
     def unmark_deleted(self, label: int) -> None:
         """Brings a deleted label back. RuntimeError where it is unknown or not deleted."""
-        self._call("graph_mark", _arrays.size(label, "label"), 0)
+        self._call("graph_mark", _labels.one(label), 0)
 
     def resize_index(self, new_size: int) -> None:
         """Makes room for ``new_size`` elements. RuntimeError below the number of those there are."""
@@ -297,7 +300,7 @@ class Index(Base, Tunable):
             raise RuntimeError("The index is already initiated.")
         capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
         construct = max(_arrays.size(ef_construction, "ef_construction"), links)
-        seed, space = _arrays.size(random_seed, "random_seed"), _native.SPACES[self._space]
+        seed, space = _arrays.size(random_seed, "random_seed", 2**64 - 1), _native.SPACES[self._space]
         handle = _native.make(
             "graph_create", _native.file_name(mmap_path), space, self._dim, capacity, links, construct, _engine_seed(seed),
             bool(allow_replace_deleted),

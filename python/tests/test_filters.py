@@ -55,7 +55,7 @@ def test_one_for_each_query(index, rows):
 
 
 def test_too_narrow(index, rows):
-    for given in (lambda label: False, np.zeros(COUNT, bool), [3], np.empty(0, np.uint64), np.ones(0, bool), pyroaring.BitMap()):
+    for given in (lambda label: False, np.zeros(COUNT, bool), [3], np.empty(0, np.uint64), pyroaring.BitMap()):
         with pytest.raises(RuntimeError, match="^Cannot return the results"):
             index.knn_query(rows[:3], k=2, filter=given)
 

@@ -1,0 +1,108 @@
+//go:build cgo
+
+package main
+
+import (
+	"math"
+	"slices"
+	"sync"
+)
+
+// labelled is an index as a mask of labels sees it.
+type labelled interface {
+	// after is the number that follows the largest label met so far.
+	after() (uint64, error)
+	// labels are those that there are.
+	labels() ([]uint64, error)
+	// rooms is the length that a mask may have beyond that: one value for each row that was added or may be.
+	rooms() (int, error)
+}
+
+// checkMasks refuses masks that don't go with the labels of an index: those that end before the largest label, which would
+// refuse the rest in silence, and those made for more rows than there are.
+func checkMasks(x labelled, filters []*filter) error {
+	for _, f := range filters {
+		if f == nil || f.mask < 0 {
+			continue
+		}
+		if err := checkMask(x, uint64(f.mask)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkMask(x labelled, size uint64) error {
+	next, err := x.after()
+	if err != nil || size == next || next == 0 {
+		return err
+	}
+	if size > next {
+		room, err := x.rooms()
+		if err != nil || size <= uint64(room) {
+			return err
+		}
+		return wrongMask(size, next)
+	}
+	there, err := x.labels() // the largest label may be gone
+	if err != nil || len(there) == 0 || size > slices.Max(there) {
+		return err
+	}
+	return wrongMask(size, next)
+}
+
+func wrongMask(size, next uint64) error {
+	return valueError("a mask of %d values, where labels go up to %d: it must have one for each label", size, next-1)
+}
+
+// top is the number that follows the largest label that an index has met, found when it is first asked for.
+type top struct {
+	mu    sync.Mutex
+	known bool
+	next  uint64
+}
+
+func (t *top) after(labels func() ([]uint64, error)) (uint64, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known {
+		return t.next, nil
+	}
+	there, err := labels()
+	if err != nil || len(there) == 0 {
+		return 0, err
+	}
+	t.next, t.known = slices.Max(there)+1, true
+	return t.next, nil
+}
+
+// met notes labels that are about to be added.
+func (t *top) met(labels []uint64) {
+	if len(labels) == 0 {
+		return
+	}
+	last := slices.Max(labels)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known && last >= t.next && last != math.MaxUint64 {
+		t.next = last + 1
+	}
+}
+
+func (x *index) labels() ([]uint64, error) { return x.Labels() }
+
+func (x *index) rooms() (int, error) { return x.Capacity(), nil }
+
+func (x *index) after() (uint64, error) { return x.top.after(x.Labels) }
+
+func (x *rootIndex) rooms() (int, error) {
+	info, err := x.Info()
+	return info.Rows, err
+}
+
+func (x *rootIndex) after() (uint64, error) {
+	if x.Graph() == nil {
+		return x.top.after(x.labels)
+	}
+	return x.top.after(x.Graph().Labels)
+}
