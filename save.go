@@ -124,7 +124,7 @@ func (x *Index) saveFile(ctx context.Context, path string, format Format, graph 
 	default:
 		err = store.Save(ctx, path, graph)
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, atomicfile.ErrUnsynced) {
 		x.file = versionOf(path)
 		x.lock.follow(ctx, path)
 	}
@@ -273,13 +273,16 @@ func (x *Index) noteVectors(dir, path string) error {
 
 // saveNew makes the directory under another name first, so that it appears whole.
 func (x *Index) saveNew(ctx context.Context, dir string) error {
-	var m *manifest.Manifest
-	err := atomicfile.Dir(dir, false, func(temp string) (err error) {
-		m, err = x.writeGeneration(ctx, temp, &manifest.Manifest{})
+	var written *manifest.Manifest
+	err := atomicfile.Dir(dir, false, func(temp string) error {
+		m, err := x.writeGeneration(ctx, temp, &manifest.Manifest{})
+		if err == nil {
+			written = m
+		}
 		return err
 	})
-	if err == nil || errors.Is(err, atomicfile.ErrUnsynced) {
-		x.home, x.saved = dir, savedAs(m)
+	if err == nil || written != nil && errors.Is(err, atomicfile.ErrUnsynced) {
+		x.home, x.saved = dir, savedAs(written)
 	}
 	return err
 }

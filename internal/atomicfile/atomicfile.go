@@ -21,7 +21,7 @@ const bufferSize = 256 << 10
 
 // ErrUnsynced reports that the new file or directory has taken its place, but that its directory couldn't be synced: after a
 // power cut either the new one or what was there before may lie there.
-var ErrUnsynced = errors.New("it is in place, but a power cut may undo that")
+var ErrUnsynced = errors.New("in place, but a power cut may undo that, since its directory can't be synced")
 
 // File is a file being written. It isn't safe for concurrent use.
 type File struct {
@@ -134,22 +134,21 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 
 // Dir lets fill write the content of a directory under a temporary name beside dir, and then takes it to dir as Place does. The
 // directory is locked meanwhile, as filelock does.
-// After an error nothing is left of it, unless the error is ErrUnsynced.
-func Dir(dir string, replace bool, fill func(temp string) error) (err error) {
+// After an error nothing is left of it, unless Place gave ErrUnsynced.
+func Dir(dir string, replace bool, fill func(temp string) error) error {
 	temp, lock, err := tempDir(dir)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil && !errors.Is(err, ErrUnsynced) { // then it may be what was there before that has the temporary name
-			err = errors.Join(err, vfs.RemoveAll(temp))
-		}
-		_ = filelock.Release(lock) // opened for reading
-	}()
+	defer func() { _ = filelock.Release(lock) }() // opened for reading
 	if err := fill(temp); err != nil {
-		return err
+		return errors.Join(err, vfs.RemoveAll(temp))
 	}
-	return Place(temp, dir, replace)
+	err = Place(temp, dir, replace)
+	if err != nil && !errors.Is(err, ErrUnsynced) { // else what was there before may have the temporary name
+		return errors.Join(err, vfs.RemoveAll(temp))
+	}
+	return err
 }
 
 // tempDir makes a directory with a temporary name for dir, locked as Clear wants it.

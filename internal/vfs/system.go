@@ -19,8 +19,13 @@ func (System) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	return systemFile(os.OpenFile(name, flag, perm))
 }
 
-// Rename gives what lies under from the name to.
-func (System) Rename(from, to string) error { return os.Rename(from, to) }
+// Rename gives what lies under from the name to. Other than os.Rename it lets a directory take the place of an empty one.
+func (System) Rename(from, to string) error {
+	if err := unix.Rename(from, to); err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
 
 // Remove removes a file or an empty directory.
 func (System) Remove(name string) error { return os.Remove(name) }

@@ -1,0 +1,378 @@
+package shale_test
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/vfs/crashfs"
+)
+
+// crashCase is a change of an index, every operation of which is made to fail or to be the last one before a power cut.
+type crashCase struct {
+	rows      shale.Matrix // that are attached to links alone
+	before    func(path string) error
+	change    func(path string) error // which comes to the same when it is done again
+	long      bool                    // whether -short leaves it out
+	noUnnamed bool                    // whether the file system knows no files without a name
+	base, at  string                  // a directory as it is before, and where one as it is after lies
+	old, new  string                  // the states
+	names     int                     // files and directories after the change
+	attempts  int
+	faults    int // operations made to fail, or to be the last one
+	images    int // contents of the disk after a power cut
+	seen      map[string]bool
+}
+
+const crashIndex = "index"
+
+// contentOf is all that an index at path answers, after it was verified; "" if nothing is there.
+func (c *crashCase) contentOf(path string) (string, error) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if entries, err := os.ReadDir(path); err == nil && len(entries) == 0 {
+		return "", nil
+	}
+	r, err := shale.Verify(ctx, path)
+	if err := errors.Join(append(r.Problems, err)...); err != nil {
+		return "", fmt.Errorf("verify: %w", err)
+	}
+	x, err := shale.Open(ctx, path, shale.OpenOptions{})
+	if err != nil {
+		return "", err
+	}
+	defer x.Close()
+	if x.GraphOnly() {
+		if err := x.Attach(c.rows, false); err != nil {
+			return "", err
+		}
+	}
+	found, err := x.Search(make([]float32, x.Dim()), 2*r.Rows, shale.SearchOptions{Ef: 2 * r.Rows, Probes: 1 << 10})
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(found, func(a, b shale.Neighbor) int { return int(a.Label) - int(b.Label) })
+	return fmt.Sprintf("%d rows, ef %d, %v", r.Rows, x.Effort().Ef, found), nil
+}
+
+// attempt changes a copy of the directory with a fault.
+func (c *crashCase) attempt(t *testing.T, f crashfs.Fault) (dir string, x *crashfs.FS, err error) {
+	t.Helper()
+	dir = c.fresh(t)
+	if err := crashfs.Copy(c.base, dir); err != nil {
+		t.Fatal(err)
+	}
+	x, err = crashfs.New(dir, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.NoUnnamed = c.noUnnamed
+	stop := x.Use(t)
+	defer stop()
+	return dir, x, c.change(filepath.Join(dir, crashIndex))
+}
+
+// fresh is a path for a directory that isn't there yet.
+func (c *crashCase) fresh(t *testing.T) string {
+	c.attempts++
+	return filepath.Join(c.at, fmt.Sprint(c.attempts))
+}
+
+// run tries everything.
+func (c *crashCase) run(t *testing.T) {
+	c.at = t.TempDir()
+	c.base = c.fresh(t)
+	if err := os.Mkdir(c.base, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(c.base, crashIndex)
+	if c.before != nil {
+		if err := c.before(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if c.old, err = c.contentOf(path); err != nil {
+		t.Fatal(err)
+	}
+	dir, x, err := c.attempt(t, crashfs.Fault{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.new, err = c.contentOf(filepath.Join(dir, crashIndex)); err != nil || c.new == c.old {
+		t.Fatalf("after the change: %q, %v", c.new, err)
+	}
+	c.names = c.count(t, dir)
+	ops := x.Ops()
+	c.cut(t, "when it is done", x, true)
+	for i, op := range ops {
+		for _, f := range c.faultsOf(op, i+1) {
+			c.try(t, op, f)
+			if t.Failed() {
+				return // the first says enough
+			}
+		}
+	}
+	t.Logf("%d operations, %d faults, %d contents of the disk after a power cut, %d of them different", len(ops), c.faults, c.images, len(c.seen))
+}
+
+// faultsOf are all the faults of operation n.
+func (c *crashCase) faultsOf(op crashfs.Op, n int) []crashfs.Fault {
+	all := []crashfs.Fault{{At: n, Kind: crashfs.Fails, Err: syscall.EIO}}
+	if op.TakesSpace() {
+		all = append(all, crashfs.Fault{At: n, Kind: crashfs.Fails, Err: syscall.ENOSPC},
+			crashfs.Fault{At: n, Kind: crashfs.Fails, Err: syscall.ENOSPC, Lasting: crashfs.Op.TakesSpace})
+	}
+	if op.TakesDescriptor() {
+		all = append(all, crashfs.Fault{At: n, Kind: crashfs.Fails, Err: syscall.EMFILE},
+			crashfs.Fault{At: n, Kind: crashfs.Fails, Err: syscall.EMFILE, Lasting: crashfs.Op.TakesDescriptor})
+	}
+	if op.Changes {
+		all = append(all, crashfs.Fault{At: n, Kind: crashfs.Fails, Err: syscall.EIO, Lasting: crashfs.Any},
+			crashfs.Fault{At: n, Kind: crashfs.Misled, Err: syscall.EIO}, crashfs.Fault{At: n, Kind: crashfs.Cut})
+	}
+	if op.IsWrite() {
+		all = append(all, crashfs.Fault{At: n, Kind: crashfs.Tears, Err: syscall.ENOSPC}, crashfs.Fault{At: n, Kind: crashfs.TornCut})
+	}
+	return all
+}
+
+// try lets one operation fail or be the last.
+func (c *crashCase) try(t *testing.T, op crashfs.Op, f crashfs.Fault) {
+	t.Helper()
+	c.faults++
+	dir, x, err := c.attempt(t, f)
+	defer os.RemoveAll(dir)
+	lasting := ""
+	if f.Lasting != nil {
+		lasting = " and all after it"
+	}
+	about := fmt.Sprintf("operation %d%s, %v, %v (%v): the change gave %v", f.At, lasting, op, f.Kind, f.Err, err)
+	if f.Kind == crashfs.Cut || f.Kind == crashfs.TornCut {
+		c.cut(t, about, x, err == nil)
+		return
+	}
+	if n := x.Unclosed(); n > 0 {
+		t.Errorf("%s, and %d files are still open", about, n)
+	}
+	c.cut(t, about+"; then the power is cut", x, err == nil)
+	if entries, readErr := crashfs.Read(dir); readErr != nil {
+		t.Error(readErr)
+	} else if c.isNew(entries, err == nil) {
+		c.check(t, about, dir, err == nil)
+		c.again(t, about, dir)
+	}
+}
+
+// cut tries all that may be on the disk after a power cut.
+func (c *crashCase) cut(t *testing.T, about string, x *crashfs.FS, done bool) {
+	t.Helper()
+	image, err := x.Image()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s := range crashfs.Survivals {
+		c.images++
+		entries := image.Entries(s, uint64(c.images))
+		if !c.isNew(entries, done) {
+			continue
+		}
+		dir := c.fresh(t)
+		if err := crashfs.Write(dir, entries); err != nil {
+			t.Fatal(err)
+		}
+		c.check(t, fmt.Sprintf("%s; %v", about, s), dir, done)
+		c.again(t, fmt.Sprintf("%s; %v", about, s), dir)
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// temporary matches the random number in temporary names.
+var temporary = regexp.MustCompile(`\.[0-9a-f]{16}(\.shale-tmp)`)
+
+// isNew reports whether no disk that held the same was looked at before.
+func (c *crashCase) isNew(entries []crashfs.Entry, done bool) bool {
+	h := fnv.New128a()
+	for _, e := range entries {
+		path := temporary.ReplaceAllString(e.Path, "$1")
+		fmt.Fprintf(h, "%q %v %q\n", path, e.Dir, e.Content)
+	}
+	key := fmt.Sprint(done, h.Sum(nil))
+	if c.seen[key] {
+		return false
+	}
+	if c.seen == nil {
+		c.seen = map[string]bool{}
+	}
+	c.seen[key] = true
+	return true
+}
+
+// check tests that the index is as before the change or after it, and after it if it was done.
+func (c *crashCase) check(t *testing.T, about, dir string, done bool) {
+	t.Helper()
+	is, err := c.contentOf(filepath.Join(dir, crashIndex))
+	switch {
+	case err != nil:
+		t.Errorf("%s\n%v\n%v", about, err, c.list(t, dir))
+	case done && is != c.new:
+		t.Errorf("%s, but the index is\n%s, not\n%s", about, is, c.new)
+	case is != c.new && is != c.old:
+		t.Errorf("%s\nthe index is\n%s\nit was\n%s\nand was to become\n%s", about, is, c.old, c.new)
+	}
+}
+
+// again makes the change on a sound disk, which leaves nothing of what went wrong.
+func (c *crashCase) again(t *testing.T, about, dir string) {
+	t.Helper()
+	if t.Failed() {
+		return
+	}
+	x, err := crashfs.New(dir, crashfs.Fault{}) // which waits for no disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Use(t)()
+	if err := c.change(filepath.Join(dir, crashIndex)); err != nil {
+		t.Errorf("%s\nafterwards, on a sound disk: %v\n%v", about, err, c.list(t, dir))
+		return
+	}
+	c.check(t, about+"; again on a sound disk", dir, true)
+	if n := c.count(t, dir); n != c.names {
+		t.Errorf("%s\nafterwards, on a sound disk, %d files and directories are there, not %d: %v", about, n, c.names, c.list(t, dir))
+	}
+}
+
+func (c *crashCase) list(t *testing.T, dir string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		names = append(names, strings.TrimPrefix(path, dir))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func (c *crashCase) count(t *testing.T, dir string) int {
+	t.Helper()
+	return len(c.list(t, dir))
+}
+
+// changeOf opens the index at a path, changes it with fn and saves it.
+func changeOf(fn func(x *shale.Index) error) func(string) error {
+	return func(path string) error {
+		x, err := shale.Open(ctx, path, shale.OpenOptions{})
+		if err != nil {
+			return err
+		}
+		defer x.Close()
+		if err := fn(x); err != nil {
+			return err
+		}
+		return x.Save(ctx, path, shale.SaveOptions{})
+	}
+}
+
+// saved gives a function that saves an index of rows, as any format.
+func saved(rows shale.Matrix, o shale.Options, format shale.Format) func(string) error {
+	return func(path string) error {
+		o.Threads = 1
+		x, err := shale.Build(ctx, rows, o)
+		if err != nil {
+			return err
+		}
+		defer x.Close()
+		return x.Save(ctx, path, shale.SaveOptions{Format: format, Replace: true})
+	}
+}
+
+func TestSavingSurvivesEveryFault(t *testing.T) {
+	rows, others, few := random(t, 24, 6, 1), random(t, 30, 6, 2), random(t, 3, 6, 3)
+	plain := saved(rows, shale.Options{}, shale.Directory)
+	deleted := func(path string) error {
+		return errors.Join(plain(path), changeOf(func(x *shale.Index) error { return x.Delete(1, 2, 3) })(path))
+	}
+	ignore := func(error) error { return nil } // of labels that are as they are to be, when the change is made again
+	fork := forkOf(t, rows)
+	converted := func(format shale.Format) func(string) error {
+		return func(path string) error {
+			x, err := shale.Open(ctx, fork, shale.OpenOptions{})
+			if err != nil {
+				return err
+			}
+			defer x.Close()
+			return x.Save(ctx, path, shale.SaveOptions{Format: format, Replace: true})
+		}
+	}
+	faults, images := 0, 0
+	for name, c := range map[string]*crashCase{
+		"new directory":   {change: plain},
+		"empty directory": {before: func(path string) error { return os.Mkdir(path, 0o755) }, change: plain},
+		"over a directory": {
+			before: plain, change: saved(others, shale.Options{}, shale.Directory),
+		},
+		"over a directory, all temporary files named": {
+			before: plain, change: saved(others, shale.Options{}, shale.Directory), noUnnamed: true, long: true,
+		},
+		"new file": {change: saved(rows, shale.Options{}, shale.File)},
+		"over a file": {
+			before: saved(rows, shale.Options{}, shale.File), change: saved(others, shale.Options{}, shale.File),
+		},
+		"over a file, all temporary files named": {
+			before: saved(rows, shale.Options{}, shale.File), change: saved(others, shale.Options{}, shale.File), noUnnamed: true,
+		},
+		"add": {before: plain, change: changeOf(func(x *shale.Index) error {
+			return x.AddBatch(ctx, few, shale.AddOptions{Labels: []uint64{3, 100, 101}, Threads: 1})
+		})},
+		"delete":   {before: plain, change: changeOf(func(x *shale.Index) error { return ignore(x.Delete(4, 5)) })},
+		"undelete": {long: true, before: deleted, change: changeOf(func(x *shale.Index) error { return ignore(x.Undelete(2)) })},
+		"tune": {before: plain, change: func(path string) error {
+			x, err := shale.Open(ctx, path, shale.OpenOptions{})
+			if err != nil {
+				return err
+			}
+			defer x.Close()
+			x.Tune(shale.Effort{Ef: 77}, 10, 0.9)
+			return x.SaveTuned(path)
+		}},
+		"hnswlib": {change: saved(rows, shale.Options{}, shale.Hnswlib)},
+		"over hnswlib": {
+			before: saved(rows, shale.Options{}, shale.Hnswlib), change: saved(others, shale.Options{}, shale.Hnswlib),
+		},
+		"graph":                   {rows: rows, change: saved(rows, shale.Options{}, shale.Graph)},
+		"fork shards":             {rows: rows, change: converted(shale.ForkShards)},
+		"over fork shards":        {long: true, rows: rows, before: saved(rows, shale.Options{}, shale.ForkShards), change: converted(shale.ForkShards)},
+		"links alone":             {rows: rows, change: saved(rows, shale.Options{GraphOnly: true}, shale.Directory)},
+		"several graphs":          {rows: rows, change: converted(shale.Directory)},
+		"several graphs over one": {long: true, rows: rows, before: saved(rows, shale.Options{GraphOnly: true}, shale.Directory), change: converted(shale.Directory)},
+		"one graph over several":  {long: true, rows: rows, before: converted(shale.Directory), change: saved(rows, shale.Options{GraphOnly: true}, shale.Directory)},
+		"build": {change: func(path string) error {
+			return shale.BuildTo(ctx, shale.MatrixSource(rows, "rows"), path, shale.ShardOptions{Replace: true})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.long && testing.Short() {
+				t.Skip("takes seconds, and other cases show nearly the same")
+			}
+			c.run(t)
+		})
+		faults += c.faults
+		images += c.images
+	}
+	t.Logf("%d faults, %d contents of the disk after a power cut", faults, images)
+}
