@@ -15,9 +15,12 @@ import (
 
 // Report is what Verify found.
 type Report struct {
-	Rows      int     // those deleted included
-	Reachable int     // rows that links lead to
-	Problems  []error // empty if the index is in order
+	Rows      int // those deleted included
+	Reachable int // rows that links of level 0 lead to from the entry point of their graph
+	// Unreachable is the number of rows not marked deleted that none lead to: searches may miss them. Graphs that Shale builds
+	// have none.
+	Unreachable int
+	Problems    []error // empty if the index is in order
 }
 
 // Verify reads all of an index on disk and checks it. The error is what kept it from looking.
@@ -98,6 +101,7 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 		}
 		all.Rows += r.Rows
 		all.Reachable += r.Reachable
+		all.Unreachable += r.Unreachable
 		all.Problems = append(all.Problems, r.Problems...)
 		if err := verifyBlocks(ctx, dir, s); err != nil {
 			r, err := problem(err)
@@ -146,7 +150,7 @@ func verifyBlocks(ctx context.Context, dir string, s manifest.Shard) error {
 
 func verifyFile(ctx context.Context, path string) (Report, error) {
 	found, err := store.Verify(ctx, path)
-	r := Report{Rows: found.Count, Reachable: found.Reachable, Problems: found.Problems}
+	r := Report{Rows: found.Count, Reachable: found.Reachable, Unreachable: found.Unreachable, Problems: found.Problems}
 	if err != nil && len(r.Problems) == 0 {
 		return problem(err)
 	}
@@ -166,8 +170,7 @@ func verifyLive(path string) (Report, error) {
 		r.Problems = append(r.Problems, err)
 		return r, nil
 	}
-	r.Reachable, err = graph.Reachable()
-	return r, err
+	return r.count(graph)
 }
 
 // verifyHnswlib opens the index, which checks all that the format lets one check.
@@ -177,8 +180,7 @@ func verifyHnswlib(ctx context.Context, path string) (Report, error) {
 		return problem(err)
 	}
 	defer graph.Close()
-	reachable, err := graph.Reachable()
-	return Report{Rows: graph.Len(), Reachable: reachable}, err
+	return Report{Rows: graph.Len()}.count(graph)
 }
 
 // verifyGraphs tells of graphs that were opened, which checks all that the format lets one check.
@@ -187,8 +189,19 @@ func verifyGraphs(x *shard.Index, err error) (Report, error) {
 		return problem(err)
 	}
 	defer x.Close()
-	reachable, err := x.Reachable()
-	return Report{Rows: x.Manifest().Rows, Reachable: reachable}, err
+	return Report{Rows: x.Manifest().Rows}.count(x)
+}
+
+// count adds how many rows can be reached.
+func (r Report) count(x interface {
+	Reachable() (int, error)
+	Unreachable() (int, error)
+}) (Report, error) {
+	var err error
+	if r.Reachable, err = x.Reachable(); err == nil {
+		r.Unreachable, err = x.Unreachable()
+	}
+	return r, err
 }
 
 // problem reports damage as such, and other errors as errors.

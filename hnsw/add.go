@@ -41,10 +41,13 @@ func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	}
 	err = x.put(at, vec)
 	x.structure.RUnlock()
+	if err == nil {
+		err = x.tend()
+	}
 	if err != nil {
 		return err
 	}
-	return x.tend()
+	return x.connectAll(false)
 }
 
 func (c *Config) checkVector(vec []float32) error {

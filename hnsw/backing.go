@@ -154,6 +154,7 @@ func Backed(c Config, b Backing, s State) (*Index, error) {
 		return nil, err
 	}
 	x.changes.Store(int64(s.Count))
+	x.connected.Store(int64(s.Count))
 	g.owner = b
 	x.graph.Store(g)
 	return x, nil

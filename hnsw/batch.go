@@ -56,7 +56,7 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	if b.err != nil {
 		return fmt.Errorf("after %d of %d rows: %w", b.done.Load(), rows.Rows(), b.err)
 	}
-	return nil
+	return x.connectAll(false)
 }
 
 // aloneRows is how many elements an index has before several are inserted at once. Those that are don't see each other, and

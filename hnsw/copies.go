@@ -116,7 +116,7 @@ func (s *searcher) chained(id, node uint32) bool {
 		}
 	}
 	for _, n := range links[1:] {
-		if !s.alike(n, node) {
+		if of := g.copyList(n, &other); len(of) == 0 || of[0] != links[0] || !s.alike(n, node) {
 			return false
 		}
 	}

@@ -1,12 +1,14 @@
 package hnsw
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/shale-search/shale/quant"
@@ -220,4 +222,151 @@ func (c copyCheck) recall(t *testing.T, x *Index, wanted [][]int) float64 {
 		all += len(rows)
 	}
 	return float64(found) / float64(all)
+}
+
+// checkChains tests the rules of copies: each leads to its leader first and to its neighbours in the chain, which leads back;
+// the leader's links lead to one end of the chain, and nothing else leads to a copy.
+func checkChains(t *testing.T, x *Index) {
+	t.Helper()
+	g, n := x.graph.Load(), uint32(x.Len())
+	inChain, inbound := map[uint32]bool{}, make([]uint32, n)
+	copies := 0
+	for id := range n {
+		links := g.links(id, nil)
+		for _, to := range links {
+			inbound[to]++
+		}
+		if g.isCopy(id) {
+			copies++
+			if len(links) == 0 || len(links) > mostCopyLinks || g.isCopy(links[0]) {
+				t.Fatalf("copy %d has links to %v", id, links)
+			}
+			for _, to := range links {
+				if !bytes.Equal(g.content(id), g.content(to)) {
+					t.Fatalf("copy %d has a link to %d, whose row is another one", id, to)
+				}
+			}
+			continue
+		}
+		if first, ok := x.firstCopy(g, id); ok {
+			for _, c := range x.chainFrom(g, first) {
+				if g.links(c, nil)[0] != id {
+					t.Fatalf("copy %d in the chain of %d has leader %d", c, id, g.links(c, nil)[0])
+				}
+				inChain[c] = true
+			}
+		}
+	}
+	if int64(copies) != g.copies.n.Load() || len(inChain) != copies {
+		t.Fatalf("%d copies are counted, %d are marked, %d are in chains", g.copies.n.Load(), copies, len(inChain))
+	}
+	for id, count := range inbound {
+		if g.inbound[id] != count {
+			t.Fatalf("element %d: %d links lead to it, %d are counted", id, count, g.inbound[id])
+		}
+	}
+}
+
+// TestCopiesChange updates, deletes, undeletes and replaces rows at random, most of them by rows that are there already.
+func TestCopiesChange(t *testing.T) {
+	const labels, rowCount, dim = 300, 12, 8
+	for _, c := range []Config{
+		{}, {Metric: vector.Cosine, Storage: vector.Float16}, {Metric: vector.IP}, {Storage: vector.NoRows, Codes: Codes{Bits: 4}},
+	} {
+		c.Dim, c.M, c.ReplaceDelete = dim, 4, true
+		x, err := New(c)
+		must(t, err)
+		base, rnd := randomRows(rowCount, dim, 1), newRand(2)
+		own, deleted := map[uint64]int{}, map[uint64]bool{}
+		for step := range 3000 {
+			label := rnd.Uint64N(labels)
+			row := rnd.IntN(rowCount)
+			_, there := own[label]
+			switch {
+			case there && !deleted[label] && rnd.IntN(4) == 0:
+				must(t, x.Delete(label))
+				deleted[label] = true
+			case there && deleted[label]:
+				must(t, x.Undelete(label))
+				delete(deleted, label)
+			default:
+				must(t, x.Add(label, base[row*dim:(row+1)*dim], AddOptions{}))
+				own[label] = row
+			}
+			if step%500 == 499 {
+				checkChains(t, x)
+				must(t, x.Reorder())
+				must(t, x.Vector(own1(own, deleted), make([]float32, dim))) // opens the books
+				checkChains(t, x)
+			}
+		}
+		must(t, x.WithImage(func(m *Image) error { return m.Check() }))
+		checkReach(t, x)
+		for row := range rowCount {
+			want := 0
+			for label, r := range own {
+				if r == row && !deleted[label] {
+					want++
+				}
+			}
+			got, err := x.Search(base[row*dim:(row+1)*dim], labels, SearchOptions{})
+			must(t, err)
+			found := 0
+			for _, f := range got {
+				if own[f.Label] == row {
+					found++
+				}
+			}
+			if found != want {
+				t.Errorf("%s, %s: %d of %d copies of row %d are found", c.Metric, c.Storage, found, want, row)
+			}
+		}
+		must(t, x.Close())
+	}
+}
+
+// own1 is a label that isn't marked deleted.
+func own1(own map[uint64]int, deleted map[uint64]bool) uint64 {
+	for label := range uint64(1 << 20) {
+		if _, ok := own[label]; ok && !deleted[label] {
+			return label
+		}
+	}
+	return 0
+}
+
+// TestCopiesConcurrently changes rows, most of them equal to others, from several goroutines.
+func TestCopiesConcurrently(t *testing.T) {
+	const labels, rowCount, dim = 400, 5, 8
+	x, err := New(Config{Dim: dim, M: 4})
+	must(t, err)
+	defer x.Close()
+	base := randomRows(rowCount, dim, 1)
+	var wg sync.WaitGroup
+	for worker := range 6 {
+		wg.Go(func() {
+			rnd := newRand(uint64(worker))
+			for range 800 {
+				label, row := rnd.Uint64N(labels), rnd.IntN(rowCount)
+				if rnd.IntN(4) == 0 {
+					if _, err := x.Search(base[row*dim:(row+1)*dim], 10, SearchOptions{}); err != nil {
+						t.Error(err)
+					}
+					continue
+				}
+				if err := x.Add(label, base[row*dim:(row+1)*dim], AddOptions{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	checkChains(t, x)
+	must(t, x.WithImage(func(m *Image) error { return m.Check() }))
+	checkReach(t, x)
+	got, err := x.Search(base[:dim], labels, SearchOptions{})
+	must(t, err)
+	if len(got) != x.Len() {
+		t.Errorf("%d of %d rows are found", len(got), x.Len())
+	}
 }

@@ -2,6 +2,8 @@ package hnsw
 
 import (
 	"bytes"
+	"cmp"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -51,33 +53,57 @@ func (g *graph) isCopyOf(id, of uint32) bool {
 func (g *graph) findCopies(n int) {
 	g.copies = newCopySet(g.capacity)
 	var room [mostCopyLinks]uint32
+	var likely []uint32 // elements whose links are those of a copy
+	leads := map[uint32]int{}
 	for id := range uint32(n) {
-		links := g.copyList(id, &room)
-		if len(links) == 0 || g.copies.bits.get(links[0]) {
+		if g.levels[id] > 0 && g.list(id, 1)[0] != 0 {
 			continue
 		}
-		alike := true
-		for _, n := range links {
-			alike = alike && n != id && bytes.Equal(g.content(id), g.content(n))
-		}
-		if alike {
-			g.copies.add(id)
+		if links := g.copyList(id, &room); len(links) > 0 && g.allEqual(id, links) {
+			likely = append(likely, id)
+			leads[links[0]]++
 		}
 	}
+	// A leader may have few links too, that lead to copies alone. Then more elements say that it leads them.
+	slices.SortFunc(likely, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(leads[b], leads[a]), cmp.Compare(a, b))
+	})
+	isLikely := make(bitmap, len(g.copies.bits))
+	for _, id := range likely {
+		isLikely.set(id)
+	}
+	for _, id := range likely {
+		leader := g.copyList(id, &room)[0]
+		if !isLikely.get(leader) && !g.copies.bits.get(leader) {
+			g.copies.add(id)
+		}
+		isLikely.clear(id) // decided
+	}
+}
+
+// allEqual reports whether links lead to other elements that are equal to id.
+func (g *graph) allEqual(id uint32, links []uint32) bool {
+	for _, to := range links {
+		if to == id || !bytes.Equal(g.content(id), g.content(to)) {
+			return false
+		}
+	}
+	return true
 }
 
 // groups finds the leader of a row.
 type groups struct {
 	mu      sync.Mutex // held by every change of a chain
 	leaders rowTable
-	filled  bool // all elements are in leaders that have been there before
+	filled  bool // all elements are in leaders that have been there before, unless partial is set
+	partial bool
 }
 
 // forget drops what is known of elements, whose numbers have changed.
 func (gs *groups) forget() {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
-	gs.leaders, gs.filled = rowTable{}, false
+	gs.leaders, gs.filled, gs.partial = rowTable{}, false, false
 }
 
 // leader gives the leader of the elements whose content is row. The caller holds mu.
@@ -94,6 +120,7 @@ func (x *Index) leader(g *graph, row []byte) (uint32, bool) {
 // would all have to be read.
 func (x *Index) fillLeaders(g *graph) {
 	if x.backing != nil || g.mapped {
+		x.groups.partial = true
 		return
 	}
 	for id := range uint32(x.Len()) {
@@ -109,23 +136,65 @@ func (x *Index) fillLeaders(g *graph) {
 // join makes element id, whose row is stored, a copy of the element with an equal row, if there is one and follow says so.
 // It reports false where the element is to be linked by itself; it may become a leader then.
 func (x *Index) join(g *graph, id uint32, follow bool) bool {
-	x.groups.mu.Lock()
-	defer x.groups.mu.Unlock()
-	row := g.content(id)
-	leader, ok := x.leader(g, row)
-	if !ok {
-		x.groups.leaders.add(row, id)
-		return false
+	for range joinPatience {
+		if leader, joined := x.tryJoin(g, id, follow); joined || leader == id || !follow {
+			return joined
+		}
+		runtime.Gosched() // the leader is being inserted
 	}
-	if !follow || leader == id || !g.ready.get(leader) {
-		return false
-	}
-	x.chain(g, leader, id)
-	return true
+	return false
 }
 
-// chain makes element id, which has no links on level 0, the first copy of leader.
+// joinPatience bounds how often an element looks whether its leader has been inserted, which may have failed.
+const joinPatience = 1 << 16
+
+// tryJoin is join. It gives the leader, which is the element itself where there is no other, and reports whether the element
+// has become its copy.
+func (x *Index) tryJoin(g *graph, id uint32, follow bool) (leader uint32, joined bool) {
+	x.groups.mu.Lock()
+	defer x.groups.mu.Unlock()
+	leader, ok := x.leader(g, g.content(id))
+	switch {
+	case !ok:
+		x.groups.leaders.add(g.content(id), id)
+		return id, false
+	case leader == id || !follow || !g.ready.get(leader):
+		return leader, false
+	}
+	x.chain(g, leader, id)
+	return leader, true
+}
+
+// joinNear makes element id a copy of one with an equal row among the candidates for its links, where not all elements'
+// rows are known.
+func (x *Index) joinNear(s *searcher, g *graph, id uint32) bool {
+	gs := &x.groups
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	if !gs.partial {
+		return false
+	}
+	for _, k := range s.insert.near {
+		leader := k.id()
+		if !g.ready.get(leader) || g.isCopy(leader) || !s.equal(leader, id) {
+			continue
+		}
+		gs.leaders.remove(g.content(id), id)
+		gs.leaders.add(g.content(leader), leader)
+		x.chain(g, leader, id)
+		return true
+	}
+	return false
+}
+
+// chain makes element id the first copy of leader. It may have been linked otherwise before.
 func (x *Index) chain(g *graph, leader, id uint32) {
+	for l := 1; l <= int(g.levels[id]); l++ {
+		lock := x.lockNode(id)
+		storeLinks(g.list(id, l), nil)
+		lock.Unlock()
+	}
+	x.drop(g, leader, id)
 	first, ok := x.firstCopy(g, leader)
 	g.copies.add(id)
 	if !ok {
@@ -207,7 +276,9 @@ func (x *Index) abdicate(s *searcher, g *graph, id uint32) {
 	}
 	x.groups.leaders.add(g.content(heir), heir)
 	x.own(s, g, heir)
-	x.linkAlone(s, g, heir)
+	entry := x.entry.Load()
+	x.choose(s, g, heir, min(int(g.levels[heir]), int(entry>>32)), entry)
+	x.connect(s, g, heir, s.insert.chosen)
 }
 
 // chainFrom gives the copies of a chain from one of its ends on.

@@ -53,6 +53,11 @@ func (x *Index) WithImage(fn func(*Image) error) (err error) {
 	if g == nil {
 		return ErrClosed
 	}
+	if x.backing == nil {
+		if err := x.connectLocked(true); err != nil {
+			return err
+		}
+	}
 	return fn(x.image(g, x.lists))
 }
 

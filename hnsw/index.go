@@ -27,8 +27,9 @@ type Index struct {
 	// rowLock lets one row be rewritten at a time, for the epoch's sake.
 	rowLock sync.Mutex
 
-	changes  atomic.Int64 // rows written
-	nextTend atomic.Int64 // number of changes at which the codes are looked at again
+	changes   atomic.Int64 // rows written
+	connected atomic.Int64 // number of changes after which links led to all elements
+	nextTend  atomic.Int64 // number of changes at which the codes are looked at again
 
 	groups groups // of equal rows
 

@@ -143,6 +143,7 @@ func InheritIndex(m *Memory) (*Index, error) {
 	}
 	x.nextTend.Store(2 * int64(max(m.Count, trainRows)))
 	x.changes.Store(int64(m.Count))
+	x.connected.Store(int64(m.Count))
 	if m.Backed {
 		x.backing = elsewhere{}
 	}

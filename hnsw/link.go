@@ -28,15 +28,14 @@ func (x *Index) link(s *searcher, g *graph, id uint32) {
 			return
 		}
 	}
-	if !x.join(g, id, level <= int(entry>>32)) { // the entry point is no copy: it needs lists on all levels
-		x.linkAlone(s, g, id)
+	follow := level <= int(entry>>32) // the entry point is no copy: it needs lists on all levels
+	if x.join(g, id, follow) {
+		return
 	}
-}
-
-// linkAlone chooses the links of element id by its distances and links it.
-func (x *Index) linkAlone(s *searcher, g *graph, id uint32) {
-	level, entry := int(g.levels[id]), x.entry.Load()
 	x.choose(s, g, id, min(level, int(entry>>32)), entry)
+	if follow && x.joinNear(s, g, id) {
+		return
+	}
 	x.connect(s, g, id, s.insert.chosen)
 	if level > int(entry>>32) {
 		x.raiseEntry(id, level)

@@ -72,6 +72,7 @@ func (m *mender) mend(coded bool) error {
 	m.g.findCopies(m.n)
 	m.findLost()
 	m.relink(s)
+	m.x.connectWith(s, m.g)
 	return nil
 }
 
@@ -155,6 +156,7 @@ func (m *mender) fillHoles() {
 	}
 	m.x.count.Store(int64(m.n))
 	m.x.changes.Store(int64(m.n))
+	m.x.connected.Store(int64(m.n))
 }
 
 // move copies an element to another place, where it is linked later. It stays ready where it is until then.
@@ -246,11 +248,11 @@ func (m *mender) findLost() {
 	if entry == none {
 		return
 	}
-	met := g.reached(uint32(entry))
+	met := g.reached(uint32(entry), maxLevel)
 	for id := range uint32(m.n) {
 		switch {
 		case !g.ready.get(id):
-		case met.words[id>>6]>>(id&63)&1 == 0:
+		case !met.has(id):
 			g.inbound[id] = 0 // links from others that are lost don't count: the first one back to it stays
 			m.dirty = append(m.dirty, id)
 		case g.updating.get(id):
@@ -270,7 +272,10 @@ func (m *mender) relink(s *searcher) {
 	m.g.ready.clearFrom(uint32(m.n))
 	for _, id := range m.dirty {
 		m.x.own(s, m.g, id)
-		m.x.moveLinks(s, slot{g: m.g, id: id})
+		if m.g.isCopy(id) {
+			m.x.leave(m.g, id)
+		}
+		m.x.rejoin(s, slot{g: m.g, id: id})
 		m.g.updating.clear(id)
 		m.r.Relinked++
 	}

@@ -14,6 +14,9 @@ var ErrBusy = errors.New("searches are under way")
 func (x *Index) Reorder() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
+	if err := x.connectLocked(true); err != nil {
+		return err
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	g, n := x.graph.Load(), x.Len()

@@ -144,25 +144,40 @@ func length(list []uint32) int {
 	return n
 }
 
-// Reachable is the number of elements that links lead to from the entry point, it included. Searches may miss the others.
-func (r *Reader) Reachable() (n int, err error) {
+// Reachable is the number of elements that links of level 0 lead to from the entry point, it included. Searches may miss the
+// others.
+func (r *Reader) Reachable() (int, error) {
+	n, _, err := r.reachable()
+	return n, err
+}
+
+// Unreachable is the number of elements not marked deleted that no links of level 0 lead to from the entry point.
+func (r *Reader) Unreachable() (int, error) {
+	_, n, err := r.reachable()
+	return n, err
+}
+
+func (r *Reader) reachable() (reached, missed int, err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
-	entry := r.entry.Load()
+	entry, n := r.entry.Load(), r.Len()
 	g, err := r.view()
-	if err != nil {
-		return 0, err
+	if err != nil || entry == none {
+		return 0, 0, err
 	}
 	defer g.release()
-	if entry == none {
-		return 0, nil
+	met := g.reached(uint32(entry), 0)
+	for id := range uint32(min(n, g.capacity)) {
+		if !met.has(id) && g.allowed(id, nil) {
+			missed++
+		}
 	}
-	return len(g.reached(uint32(entry)).met), nil
+	return len(met.met), missed, nil
 }
 
-// reached is the set of elements that links lead to from one, it included.
-func (g *graph) reached(from uint32) *visited {
+// reached is the set of elements that links of the levels up to top lead to from one, it included.
+func (g *graph) reached(from uint32, top int) *visited {
 	met := &visited{}
 	met.reset(g.capacity)
 	met.add(from)
@@ -170,7 +185,7 @@ func (g *graph) reached(from uint32) *visited {
 	for next := 0; next < len(met.met); next++ {
 		id := met.met[next]
 		near = g.links(id, near[:0])
-		for level := 1; level <= int(g.levels[id]); level++ {
+		for level := 1; level <= min(top, int(g.levels[id])); level++ {
 			near = neighbours(g.list(id, level), near)
 		}
 		if g.checked {

@@ -52,30 +52,13 @@ func (x *Index) leaveGroup(s *searcher, at slot, own []float32) bool {
 
 // rejoin links an element whose row has changed, to the leader of the rows that are equal to it if there is one.
 func (x *Index) rejoin(s *searcher, at slot) {
-	if x.joinMoved(s, at) {
-		return
+	for l := range int(at.g.levels[at.id]) + 1 {
+		x.repairAround(s, at.g, at.id, l)
 	}
-	x.moveLinks(s, at)
-}
-
-// joinMoved is join for an element that has links.
-func (x *Index) joinMoved(s *searcher, at slot) bool {
-	x.groups.mu.Lock()
-	defer x.groups.mu.Unlock()
-	g, id := at.g, at.id
-	leader, ok := x.leader(g, g.content(id))
-	switch {
-	case !ok:
-		x.groups.leaders.add(g.content(id), id)
-		return false
-	case leader == id || !g.ready.get(leader):
-		return false
+	follow := uint32(x.entry.Load()) != at.id // the entry point needs lists on all levels
+	if !x.join(at.g, at.id, follow) {
+		x.linkMoved(s, at, follow)
 	}
-	for l := range int(g.levels[id]) + 1 {
-		x.repairAround(s, g, id, l)
-	}
-	x.chain(g, leader, id)
-	return true
 }
 
 // encodesTo reports whether vec is stored as content is.
@@ -94,13 +77,13 @@ func (s *searcher) encodesTo(content []byte, vec []float32) bool {
 	return bytes.Equal(room, content)
 }
 
-// moveLinks repairs the links around an element whose row has changed.
-func (x *Index) moveLinks(s *searcher, at slot) {
+// linkMoved gives an element whose row has changed other links, those of a copy if follow is set and an equal row is found.
+func (x *Index) linkMoved(s *searcher, at slot, follow bool) {
 	level, entry := int(at.g.levels[at.id]), x.entry.Load()
-	for l := 0; l <= level; l++ {
-		x.repairAround(s, at.g, at.id, l)
-	}
 	x.choose(s, at.g, at.id, min(level, int(entry>>32)), entry)
+	if follow && x.joinNear(s, at.g, at.id) {
+		return
+	}
 	for l, ids := range s.insert.chosen {
 		if len(ids) == 0 { // nothing else was met: the links that are there stay
 			s.insert.chosen[l] = at.g.neighbours(at.g.list(at.id, l), ids)

@@ -37,6 +37,9 @@ func (v *visited) add(id uint32) bool {
 	return true
 }
 
+// has reports whether id is in the set.
+func (v *visited) has(id uint32) bool { return v.words[id>>6]>>(id&63)&1 != 0 }
+
 // addPacked is addList of a packed list.
 func (v *visited) addPacked(p *packed, node uint32) {
 	start := len(v.met)

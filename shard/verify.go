@@ -8,11 +8,19 @@ import (
 	"github.com/shale-search/shale/store/manifest"
 )
 
-// Reachable is the number of elements that links lead to from the entry points of their shards.
+// Reachable is the number of elements that links of level 0 lead to from the entry points of their shards.
 func (x *Index) Reachable() (int, error) {
-	sum := 0
+	return x.sumOfParts(func(p *part) (int, error) { return p.Reachable() })
+}
+
+// Unreachable is the number of elements not marked deleted to which none lead.
+func (x *Index) Unreachable() (int, error) {
+	return x.sumOfParts(func(p *part) (int, error) { return p.Unreachable() })
+}
+
+func (x *Index) sumOfParts(count func(*part) (int, error)) (sum int, err error) {
 	for i, p := range x.parts {
-		n, err := p.Reachable()
+		n, err := count(p)
 		if err != nil {
 			return 0, x.ofPart(i, err)
 		}

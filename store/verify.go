@@ -18,6 +18,8 @@ type Report struct {
 	Info
 	Problems  []error // empty if the file is in order
 	Reachable int     // elements that links of level 0 lead to from the entry point; 0 where the graph is damaged
+	// Unreachable is the number of elements not marked deleted that none lead to: searches may miss them.
+	Unreachable int
 }
 
 // Verify checks all of an index file: the checksum of every section and the zeros between them, that levels, links, lists
@@ -79,7 +81,7 @@ func (v *verifier) run(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	v.report.Reachable, err = v.reachable(ctx)
+	v.report.Reachable, v.report.Unreachable, err = v.reachable(ctx)
 	return err
 }
 
@@ -181,15 +183,17 @@ func (v *verifier) checkLabels() error {
 	return nil
 }
 
-// reachable counts the elements that links of level 0 lead to from the entry point.
-func (v *verifier) reachable(ctx context.Context) (int, error) {
+// reachable counts the elements that links of level 0 lead to from the entry point, and those not marked deleted that none
+// lead to.
+func (v *verifier) reachable(ctx context.Context) (n, missed int, err error) {
 	m := &v.image
 	if m.Count == 0 {
-		return 0, nil
+		return 0, 0, nil
 	}
 	met := make([]uint64, (m.Count+63)/64)
 	met[m.Entry/64] |= 1 << (m.Entry % 64)
-	open, n, m0 := []uint32{m.Entry}, 1, 2*m.Config.M
+	open, m0 := []uint32{m.Entry}, 2*m.Config.M
+	n = 1
 	for len(open) > 0 {
 		id := int(open[len(open)-1])
 		open = open[:len(open)-1]
@@ -205,8 +209,13 @@ func (v *verifier) reachable(ctx context.Context) (int, error) {
 			}
 		}
 		if n&0xffff == 0 && ctx.Err() != nil {
-			return 0, fmt.Errorf("verify: %w", ctx.Err())
+			return 0, 0, fmt.Errorf("verify: %w", ctx.Err())
 		}
 	}
-	return n, nil
+	for id := range m.Count {
+		if met[id/64]>>(id%64)&1 == 0 && m.Deleted[id/32]>>(id%32)&1 == 0 {
+			missed++
+		}
+	}
+	return n, missed, nil
 }

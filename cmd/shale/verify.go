@@ -12,11 +12,13 @@ import (
 var errDamaged = errors.New("the index is damaged")
 
 type verifyReport struct {
-	Index     string   `json:"index"`
-	OK        bool     `json:"ok"`
-	Rows      int      `json:"rows"`
-	Reachable int      `json:"reachable"` // rows that searches can come to
-	Problems  []string `json:"problems"`
+	Index     string `json:"index"`
+	OK        bool   `json:"ok"`
+	Rows      int    `json:"rows"`
+	Reachable int    `json:"reachable"` // rows that searches can come to
+	// Unreachable counts the rows not marked deleted that they can't come to.
+	Unreachable int      `json:"unreachable"`
+	Problems    []string `json:"problems"`
 }
 
 func verifyCommand() *cobra.Command {
@@ -36,7 +38,7 @@ and what is wrong. It also counts the rows that searches can't come to by links.
 		if err != nil {
 			return explain(err, args[0])
 		}
-		r := &verifyReport{Index: args[0], OK: len(report.Problems) == 0, Rows: report.Rows, Reachable: report.Reachable, Problems: []string{}}
+		r := &verifyReport{Index: args[0], OK: len(report.Problems) == 0, Rows: report.Rows, Reachable: report.Reachable, Unreachable: report.Unreachable, Problems: []string{}}
 		for _, p := range report.Problems {
 			r.Problems = append(r.Problems, p.Error())
 		}
@@ -52,8 +54,8 @@ func (r *verifyReport) tell(c *cobra.Command, asJSON bool) error {
 		p.err = printJSON(c.OutOrStdout(), r)
 	case r.OK:
 		p.printf("%s: in order, %s rows\n", r.Index, count(r.Rows))
-		if lost := r.Rows - r.Reachable; lost > 0 {
-			p.printf("%s rows aren't reached by links; searches with a small ef may miss them\n", count(lost))
+		if r.Unreachable > 0 {
+			p.printf("%s rows aren't reached by links; searches may miss them: build the index again\n", count(r.Unreachable))
 		}
 	default:
 		for _, problem := range r.Problems {
