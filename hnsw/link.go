@@ -15,6 +15,7 @@ type insertState struct {
 	kept   []uint32
 	before []uint32 // links of a list that is being replaced
 	after  []uint32
+	angles angles
 }
 
 // link inserts element id, whose row is stored, into the graph. Neighbours are chosen on all levels first and its own
@@ -77,7 +78,7 @@ func (x *Index) choose(s *searcher, g *graph, id uint32, top int, entry uint64) 
 		if s.scorer != s.rows {
 			in.near = s.exactly(in.near)
 		}
-		in.chosen[l] = append(in.chosen[l], s.selectDiverse(in.near, x.cfg.newLinks(l))...)
+		in.chosen[l] = append(in.chosen[l], s.selectDiverse(id, in.near, x.cfg.newLinks(l))...)
 	}
 }
 
@@ -142,9 +143,9 @@ func (x *Index) candidates(g *graph, dst, keys []key, id uint32) []key {
 	return dst
 }
 
-// selectDiverse picks at most m of the candidates near, which are sorted, by the HNSW paper's heuristic (algorithm 4): one
+// selectDiverse picks at most m links of element of among the candidates near, which are sorted, by the HNSW paper's heuristic (algorithm 4): one
 // is kept if it is nearer to the element than to each one kept before.
-func (s *searcher) selectDiverse(near []key, m int) []uint32 {
+func (s *searcher) selectDiverse(of uint32, near []key, m int) []uint32 {
 	in := &s.insert
 	in.picked = in.picked[:0]
 	if len(near) < m {
@@ -153,31 +154,42 @@ func (s *searcher) selectDiverse(near []key, m int) []uint32 {
 		}
 		return in.picked
 	}
-	return s.extendDiverse(near, m)
+	return s.extendDiverse(of, near, m)
 }
 
 // extendDiverse goes on picking from near until m are picked.
-func (s *searcher) extendDiverse(near []key, m int) []uint32 {
+func (s *searcher) extendDiverse(of uint32, near []key, m int) []uint32 {
 	in := &s.insert
+	if in.angles.on {
+		s.beginAngles(of)
+	}
 	for _, k := range near {
 		if len(in.picked) == m {
 			break
 		}
 		s.rows.BindRow(k.id())
-		if s.diverse(k.distance()) {
+		switch {
+		case !in.angles.on:
+			if s.diverse(k.distance()) {
+				in.picked = append(in.picked, k.id())
+			}
+		case s.diverseByAngle(k.distance()):
 			in.picked = append(in.picked, k.id())
+			in.angles.scales = append(in.angles.scales, s.scale(k.id()))
 		}
 	}
 	return in.picked
 }
 
+// diverseStep is how many of those picked are looked at together: few enough that little is computed after the answer is known.
+const diverseStep = 4
+
 // diverse reports whether the row bound now is at least d from each element picked.
 func (s *searcher) diverse(d float32) bool {
-	const step = 4 // few enough that little is computed after the answer is known
 	in := &s.insert
-	in.dist = slices.Grow(in.dist[:0], step)[:step]
-	for at := 0; at < len(in.picked); at += step {
-		ids := in.picked[at:min(at+step, len(in.picked))]
+	in.dist = slices.Grow(in.dist[:0], diverseStep)[:diverseStep]
+	for at := 0; at < len(in.picked); at += diverseStep {
+		ids := in.picked[at:min(at+diverseStep, len(in.picked))]
 		s.rows.Score(ids, in.dist)
 		for _, v := range in.dist[:len(ids)] {
 			if v < d {
@@ -229,7 +241,7 @@ func (x *Index) linkBack(s *searcher, g *graph, from, id uint32, level int) {
 	in := &s.insert
 	in.list = append(g.neighbours(list, in.list[:0]), id)
 	in.near = s.sorted(from, in.list, in.near[:0])
-	picked := s.selectDiverse(in.near, len(list))
+	picked := s.selectDiverse(from, in.near, len(list))
 	if level == 0 && len(picked) < len(list) && atomic.LoadUint32(&g.inbound[id]) == 0 && !slices.Contains(picked, id) {
 		picked = append(picked, id)
 	}

@@ -138,6 +138,7 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 	}
 	s.scorer, s.beam = s.rows, rowBeam
 	s.scored, s.reranked = 0, 0
+	s.insert.angles.on = r.cfg.Metric == vector.IP && r.cfg.Custom == nil
 	if s.g == g {
 		return s, nil
 	}

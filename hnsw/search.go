@@ -33,7 +33,10 @@ type SearchOptions struct {
 	// Rerank is the number of candidates found by codes whose exact distances are computed, at least k. 0: as many as may
 	// be among the k nearest, by the error bound of their estimates. Where no rows are kept there is none to compute.
 	Rerank int
-	Stats  *SearchStats // filled in, if not nil
+	// Exact scores every row that may be returned in place of walking, as searches do by themselves where that is less work, or
+	// where a walk finds fewer than k though there are more.
+	Exact bool
+	Stats *SearchStats // filled in, if not nil
 }
 
 // SearchStats says what a search did.
@@ -134,7 +137,7 @@ func (r *Reader) bind(s *searcher, query []float32) error {
 
 // task is one search under way.
 type task struct {
-	k, ef     int
+	k, ef, n  int // n: elements searched among
 	o         SearchOptions
 	filter    *Filter
 	began     uint64    // the epoch
@@ -164,9 +167,9 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 		ef = DefaultEf
 	}
 	ef = min(max(ef, t.k), n)
-	t.ef = ef
+	t.ef, t.n = ef, n
 	plain := t.o.Stop == nil && t.o.Filter == nil && r.removed.Load() == 0
-	if !plain && r.exactIsCheaper(s, s.g, t.filter, t.wanted(), n) {
+	if t.o.Exact || !plain && r.exactIsCheaper(s, s.g, t.filter, t.wanted(), n) {
 		t.exact = true
 		if t.o.Stop != nil {
 			s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
@@ -213,6 +216,9 @@ func (r *Reader) conclude(s *searcher) []Neighbor {
 			keys = s.withCopies(keys)
 		}
 	}
+	if t.o.Stop == nil && t.collector != nil && len(keys) < t.k && r.hasMore(t.filter, len(keys)) {
+		keys = s.exhaust()
+	}
 	if t.o.Stop == nil && len(keys) > t.k {
 		keys = keys[:lastTie(keys, t.k)]
 	}
@@ -224,6 +230,19 @@ func (r *Reader) conclude(s *searcher) []Neighbor {
 		return t.o.Stop.Finish(found)
 	}
 	return found[:min(len(found), t.k)]
+}
+
+// hasMore reports whether there may be more than n elements that a search may return.
+func (r *Reader) hasMore(f *Filter, n int) bool {
+	return f != nil || r.Len()-r.Deleted() > n
+}
+
+// exhaust does the search once more by all rows.
+func (s *searcher) exhaust() []key {
+	t := &s.task
+	t.exact = true
+	s.scorer, s.beam = s.rows, rowBeam
+	return s.exact(s.g, t.n, t.filter, t.k)
 }
 
 // settle gives what the walk has found, at exact distances where there are rows to compute them from.

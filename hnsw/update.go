@@ -166,5 +166,5 @@ func (x *Index) relink(s *searcher, g *graph, n, gone uint32, level int, around 
 	}
 	in.near = s.sorted(n, in.list, in.near[:0])
 	in.picked = append(in.picked[:0], kept...)
-	s.setLinks(g, n, level, s.extendDiverse(in.near, min(degree+1, len(list))))
+	s.setLinks(g, n, level, s.extendDiverse(n, in.near, min(degree+1, len(list))))
 }

@@ -118,6 +118,11 @@ func (o *overlap) next(l *overlapLane) {
 		l.rows.plan(l.lane)
 		return
 	}
+	o.b.queries.Decode(l.row, o.query)
+	if err := l.complete(o.query, o.b.k, o.b.options(l.row)); err != nil {
+		o.b.fail(l.row, err)
+		return
+	}
 	o.b.put(l.row, l.lane)
 }
 

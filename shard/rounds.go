@@ -26,6 +26,7 @@ type rounds struct {
 	wanted  [][]uint32 // rows of the queries that want a shard, for each
 	part    int        // the present shard
 	next    atomic.Int64
+	partial []bool // of each query: there are rows that weren't looked at, and might be found
 }
 
 // roundWorker is what a goroutine works with: two lanes, whose walks wait for memory in turn.
@@ -40,7 +41,7 @@ type roundWorker struct {
 }
 
 func newRounds(b *batch, threads int) *rounds {
-	r := &rounds{b: b, wanted: make([][]uint32, len(b.x.parts))}
+	r := &rounds{b: b, wanted: make([][]uint32, len(b.x.parts)), partial: make([]bool, b.queries.Rows())}
 	b.o.Threads = 1
 	for range threads {
 		w := &roundWorker{rounds: r, query: make([]float32, b.x.Dim()), wanted: make([][]uint32, len(b.x.parts))}
@@ -70,6 +71,8 @@ func (r *rounds) run() {
 		r.next.Store(0)
 		together(len(r.workers), func(i int) { r.workers[i].round() })
 	}
+	r.next.Store(0)
+	together(len(r.workers), func(i int) { r.workers[i].complete() })
 	if !r.b.failed.Load() && r.b.ctx.Err() == nil {
 		r.b.count(&Stats{}, r.b.queries.Rows())
 	}
@@ -98,6 +101,7 @@ func (w *roundWorker) choose() {
 			return
 		}
 		b.out.Set(row, nil)
+		w.partial[row] = !l.exhausted(b.options(row)) // by the number of shards: there are no probes yet
 		for _, p := range l.parts {
 			w.wanted[p] = append(w.wanted[p], uint32(row))
 		}
@@ -194,5 +198,34 @@ func (w *roundWorker) rank(l *lane, row int) error {
 	}
 	b.out.Set(row, l.found)
 	b.count(&l.stats, 0)
+	w.partial[row] = w.partial[row] || !l.probes[0].Stats().Exact
 	return nil
+}
+
+// complete makes results as many as there must be, until there are no more queries with fewer.
+func (w *roundWorker) complete() {
+	b, l := w.b, w.lanes[0]
+	for !b.failed.Load() && b.ctx.Err() == nil {
+		row := int(w.next.Add(1)) - 1
+		if row >= b.queries.Rows() {
+			return
+		}
+		if b.out.Counts[row] >= min(b.k, b.x.Len()) || !w.partial[row] {
+			continue
+		}
+		b.queries.Decode(row, w.query)
+		if err := l.answer(w.query, b.k, w.exact(row)); err != nil {
+			b.fail(row, err)
+			return
+		}
+		b.out.Set(row, l.found)
+		b.count(&l.stats, 0)
+	}
+}
+
+// exact are the options of a row's search by all rows.
+func (w *roundWorker) exact(row int) *SearchOptions {
+	o := *w.b.options(row)
+	o.Probes, o.Exact = len(w.b.x.parts), true
+	return &o
 }

@@ -79,6 +79,14 @@ func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 		defer l.x.nameFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
+	if err := l.find(query, k, o); err != nil {
+		return err
+	}
+	return l.complete(query, k, o)
+}
+
+// find finds what the walks of a search through the shards chosen give.
+func (l *lane) find(query []float32, k int, o *SearchOptions) error {
 	if err := l.begin(query, k, o); err != nil {
 		return err
 	}

@@ -1,0 +1,60 @@
+package hnsw
+
+import (
+	"math"
+	"slices"
+)
+
+// angles lets links be chosen by directions where the metric is the inner product. By its distances a long row is nearer to most
+// rows than they are to each other: it would be the only link of each, and short rows could hardly be reached. So candidates come
+// by inner product, and one is kept if its angle to the element is smaller than those to each one kept before. Rows of one length
+// are chosen as by distance.
+type angles struct {
+	on     bool
+	own    float32   // 1 / the length of the element's row
+	scales []float32 // the same of each one picked
+	one    [1]uint32
+	dist   [1]float32
+}
+
+// scale is 1 / the length of element id's row, which is bound; 0 of a row of zeros.
+func (s *searcher) scale(id uint32) float32 {
+	a := &s.insert.angles
+	a.one[0] = id
+	s.rows.Score(a.one[:], a.dist[:])
+	square := 1 - float64(a.dist[0])
+	if square <= 0 {
+		return 0
+	}
+	return float32(1 / math.Sqrt(square))
+}
+
+// beginAngles measures element of and those picked already.
+func (s *searcher) beginAngles(of uint32) {
+	a := &s.insert.angles
+	s.rows.BindRow(of)
+	a.own = s.scale(of)
+	a.scales = a.scales[:0]
+	for _, id := range s.insert.picked {
+		s.rows.BindRow(id)
+		a.scales = append(a.scales, s.scale(id))
+	}
+}
+
+// diverseByAngle reports whether the row bound now, at distance d, is at least as near in direction to the element as to each one
+// picked.
+func (s *searcher) diverseByAngle(d float32) bool {
+	in := &s.insert
+	own := (1 - d) * in.angles.own
+	in.dist = slices.Grow(in.dist[:0], diverseStep)[:diverseStep]
+	for at := 0; at < len(in.picked); at += diverseStep {
+		ids := in.picked[at:min(at+diverseStep, len(in.picked))]
+		s.rows.Score(ids, in.dist)
+		for i, v := range in.dist[:len(ids)] {
+			if (1-v)*in.angles.scales[at+i] > own {
+				return false
+			}
+		}
+	}
+	return true
+}
