@@ -3,7 +3,6 @@ package shale
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/store"
@@ -84,7 +83,9 @@ func CreateFilled(path string, dim int, o Options, co CreateOptions) (*Index, er
 	if err != nil {
 		return nil, fmt.Errorf("create index: %w", err)
 	}
-	path = filepath.Clean(path)
+	if path, err = target(path); err != nil {
+		return nil, fmt.Errorf("create index: %w", err)
+	}
 	so := store.CreateOptions{Replace: co.Replace}
 	if co.Fill != nil {
 		so.Fill = func(graph *hnsw.Index) error { return co.Fill(&Index{graph: graph, live: path}) }

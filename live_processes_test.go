@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	processEnv  = "SHALE_TEST_LIVE_PROCESS" // tells the test's own program what to be: write, read
+	processEnv  = "SHALE_TEST_LIVE_PROCESS" // tells the test's own program what to be
 	secondsEnv  = "SHALE_TEST_SECONDS"      // how long processes work on one index; default: processSeconds
 	processPath = "SHALE_TEST_LIVE_PATH"
 	processSeed = "SHALE_TEST_LIVE_SEED"
@@ -41,6 +41,12 @@ func TestMain(m *testing.M) {
 		err = writeLive(path)
 	case "read":
 		err = readLive(path)
+	case "read once":
+		err = readOnceWithoutRights(path)
+	case "hold to write":
+		err = holdLive(path, OpenOptions{})
+	case "hold to read":
+		err = holdLive(path, OpenOptions{Mapped: true})
 	default:
 		os.Exit(m.Run())
 	}
@@ -110,6 +116,10 @@ func (w *liveWriter) round(path string) error {
 
 func (w *liveWriter) change(x *Index) error {
 	label, version := w.next, 0
+	switch w.rnd.IntN(30) {
+	case 28: // another file in the place of this one
+		return x.Graph().Resize(x.Graph().Len() + w.rnd.IntN(100))
+	}
 	switch w.rnd.IntN(4) {
 	case 0: // any of those that are there
 		for there, v := range w.version {

@@ -100,7 +100,7 @@ func formatFor(path string, wanted Format) (Format, error) {
 	if err != nil {
 		return Auto, fmt.Errorf("what lies there is not replaced: %w", err)
 	}
-	if there != Auto && wanted != Auto && there != wanted && (there.isDirectory() || wanted.isDirectory()) {
+	if there != Auto && wanted != Auto && there != wanted && (there.isDirectory() || wanted.isDirectory() || there == Live) {
 		return Auto, fmt.Errorf("%s is a %s already: give another path for a %s", path, there, wanted)
 	}
 	switch {

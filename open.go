@@ -46,6 +46,9 @@ type OpenOptions struct {
 	// Wait is how long to wait for the lock, and for a live file that another process has open, if one of the two is to change
 	// it. After that the error is ErrLocked, of a live file store.ErrLocked. Default: 30 seconds; less than 0: not at all.
 	Wait time.Duration
+	// DropDamaged opens a live file without the rows that its disk has damaged since they were synced. Default: an error names
+	// their labels.
+	DropDamaged bool
 	// Waiting is called when such waiting begins, if not nil.
 	Waiting func() `json:"-"`
 	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set; default: as
@@ -86,8 +89,9 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	case Directory:
 		err = x.openDirectory(ctx, path, o)
 	case Live:
-		x.graph, err = openLive(path, o)
-		x.live = path
+		if x.live, err = target(path); err == nil {
+			x.graph, err = openLive(path, o)
+		}
 	case File:
 		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
 	case Graph:
@@ -124,7 +128,7 @@ func openFork(ctx context.Context, dir string, o shard.ForkOptions) (*shard.Inde
 }
 
 func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
-	so := store.Options{Wait: cmp.Or(o.Wait, store.DefaultWait), Waiting: o.Waiting}
+	so := store.Options{Wait: cmp.Or(o.Wait, store.DefaultWait), Waiting: o.Waiting, DropDamaged: o.DropDamaged}
 	if o.Mapped {
 		return store.MapLive(path, so)
 	}

@@ -157,8 +157,8 @@ func verifyFile(ctx context.Context, path string) (Report, error) {
 	return r, ctx.Err()
 }
 
-// verifyLive maps the index and checks its links and labels: of one that wasn't closed those that it has when it is opened.
-// There are no sums of rows that change all the time.
+// verifyLive maps the index and checks its links, labels and rows: of one that wasn't closed those that it has when it is opened.
+// Files that were made before there were sums of rows have none.
 func verifyLive(path string) (Report, error) {
 	graph, err := store.MapLive(path, store.Options{Wait: store.DefaultWait})
 	if err != nil {

@@ -81,6 +81,7 @@ type slot struct {
 	id    uint32
 	label uint64
 	fresh bool
+	undo  int // the record that was claimed; 0: none
 }
 
 // reserveOrGrow finds or makes label's slot and holds structure for reading, unless it fails. The caller holds the
@@ -88,10 +89,15 @@ type slot struct {
 func (x *Index) reserveOrGrow(label uint64, o AddOptions) (slot, error) {
 	for {
 		at, err := x.reserve(label, o)
-		if !errors.Is(err, ErrFull) {
+		switch {
+		case errors.Is(err, ErrFull):
+			err = x.grow()
+		case errors.Is(err, errUndoFull):
+			err = x.Sync()
+		default:
 			return at, err
 		}
-		if err := x.grow(); err != nil {
+		if err != nil {
 			return slot{}, err
 		}
 	}
@@ -128,15 +134,24 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
 		if g.deleted.get(id) && x.replacing && !o.ReplaceDeleted {
 			return slot{}, fmt.Errorf("label %d: %w", label, ErrUpdateDeleted)
 		}
+		claimed, err := x.claim(g, id)
+		if err != nil {
+			return slot{}, err
+		}
 		x.free.remove(id) // from now on nobody else takes it over
-		return slot{g: g, id: id, label: label}, nil
+		return slot{g: g, id: id, label: label, undo: claimed}, nil
 	}
 	if o.ReplaceDeleted {
 		if id, ok := x.free.take(); ok {
+			claimed, err := x.claim(g, id)
+			if err != nil {
+				x.free.add(id)
+				return slot{}, err
+			}
 			delete(x.ids, g.label(id))
 			x.ids[label] = id
 			x.next.met(label)
-			return slot{g: g, id: id, label: label}, nil
+			return slot{g: g, id: id, label: label, undo: claimed}, nil
 		}
 	}
 	n := x.Len()
@@ -174,9 +189,13 @@ func (x *Index) put(at slot, vec []float32) (err error) {
 	if at.fresh {
 		at.g.clearLists(at.id)
 		s.encode(at, own)
+		at.g.noteSum(at.id)
 		x.link(s, at.g, at.id)
 		at.g.ready.set(at.id)
 		return nil
+	}
+	if err := x.preserve(at); err != nil {
+		return err
 	}
 	x.update(s, at, own)
 	return nil

@@ -30,6 +30,8 @@ const (
 	PartJournal              // the update that is rewriting a row: see journal
 	PartRows                 // a row an element
 	PartCodes                // a code an element, if there are codes
+	PartSums                 // uint32 an element: see graph.sum
+	PartUndo                 // see undoLog; it and PartSums are empty in files that were made before there were such parts
 	Parts                    // their number
 )
 
@@ -41,6 +43,8 @@ type Backing interface {
 	// Changing is called before the first change after opening or Settle, and only then. Where the memory is for reading only
 	// it gives an error that is ErrFrozen, and any other error is as one of Settle.
 	Changing() error
+	// Keep writes a part to the disk, and waits for that. An error is as one of Settle.
+	Keep(Part) error
 	// Trained keeps the center of the codes. What PartCodes holds is theirs from now on.
 	Trained(center []float32) error
 	// Settle keeps the state that the parts are in, and the parts. Nothing changes them meanwhile. After an error nothing is
@@ -59,6 +63,10 @@ type Backing interface {
 
 // State is what an index has beside its parts.
 type State struct {
+	// Unsure says that a power cut, or a disk that failed, may have left any page of the parts as it was at any time since the
+	// state was settled. Recover then reads everything and trusts only elements whose sums are right.
+	Unsure   bool
+	Epoch    uint32 // which goes up each time that a state is settled
 	Count    int    // elements
 	Lists    int    // lists in use in PartUpper
 	Deleted  int    // elements marked deleted
@@ -98,7 +106,8 @@ func PartBytes(c Config, upperLists int) (size [Parts]int64, err error) {
 	size = [Parts]int64{
 		PartLinks0: n * int64(c.M) * 8, PartUpper: int64(upperLists) * int64(c.M) * 4, PartUpperAt: n * 4, PartLevels: n,
 		PartLabels: n * 8, PartInbound: n * 4, PartDeleted: marks, PartReady: marks, PartUpdating: marks,
-		PartJournal: journalHeader + int64(c.Dim)*4, PartRows: n * int64(rowStride(c.Dim, c.Storage)),
+		PartJournal: journalHeader + int64(c.Dim)*4, PartRows: n * int64(rowStride(c.Dim, c.Storage)), PartSums: n * 4,
+		PartUndo: c.undoRoom(),
 	}
 	if c.Codes.Bits != 0 {
 		stride := int64(quant.Stride(c.Dim, c.Codes.Bits))
@@ -143,6 +152,7 @@ func Backed(c Config, b Backing, s State) (*Index, error) {
 	}
 	x := &Index{lists: s.Lists, replacing: c.ReplaceDelete, backing: b}
 	x.cfg = c
+	x.undo.reset(s)
 	x.nextTend.Store(trainRows)
 	x.count.Store(int64(s.Count))
 	x.removed.Store(int64(s.Deleted))
@@ -202,7 +212,7 @@ func backedGraph(c *Config, b Backing) (*graph, error) {
 		return nil, err
 	}
 	for p, size := range want {
-		if got := len(b.Part(Part(p))); int64(got) != size {
+		if got := len(b.Part(Part(p))); int64(got) != size && (Part(p) < PartSums || got != 0) {
 			return nil, fmt.Errorf("hnsw: part %d is of %d bytes, not %d", p, got, size)
 		}
 	}
@@ -212,6 +222,12 @@ func backedGraph(c *Config, b Backing) (*graph, error) {
 	g.levels, g.labels, g.inbound = b.Part(PartLevels), viewOf[uint64](b, PartLabels), viewOf[uint32](b, PartInbound)
 	g.deleted, g.ready, g.updating = viewOf[uint32](b, PartDeleted), viewOf[uint32](b, PartReady), viewOf[uint32](b, PartUpdating)
 	g.journal = journal(b.Part(PartJournal))
+	if len(b.Part(PartSums)) > 0 {
+		g.sums = viewOf[uint32](b, PartSums)
+	}
+	if undo := b.Part(PartUndo); len(undo) > 0 {
+		g.undo = undo
+	}
 	if rows := b.Part(PartRows); c.keepsRows() {
 		g.rowBytes = rows
 	}
@@ -292,16 +308,18 @@ func (x *Index) settle(g *graph) error {
 	if err := x.broken(); err != nil || !x.changed {
 		return err
 	}
-	if err := x.backing.Settle(x.state(g)); err != nil {
+	s := x.state(g)
+	if err := x.backing.Settle(s); err != nil {
 		return x.fail(err)
 	}
 	x.changed = false
+	x.undo.reset(s)
 	return nil
 }
 
 // state is what the backing keeps beside the parts. The caller holds structure for writing.
 func (x *Index) state(g *graph) State {
-	s := State{Count: x.Len(), Lists: x.lists, Deleted: x.Deleted(), TopLevel: -1}
+	s := State{Epoch: x.undo.epoch + 1, Count: x.Len(), Lists: x.lists, Deleted: x.Deleted(), TopLevel: -1}
 	if e := x.entry.Load(); e != none {
 		s.TopLevel, s.Entry = int(e>>32), uint32(e)
 	}
@@ -322,7 +340,8 @@ func (x *Index) regrow(capacity int) error {
 	}
 	c := x.cfg
 	c.Capacity = capacity
-	before, err := x.backing.Enlarge(c, x.state(old))
+	s := x.state(old)
+	before, err := x.backing.Enlarge(c, s)
 	if before == nil {
 		return fmt.Errorf("hnsw: room for %d elements: %w", capacity, err)
 	}
@@ -336,6 +355,8 @@ func (x *Index) regrow(capacity int) error {
 	if from := old.coder.Load(); from != nil {
 		g.coder.Store(&coder{q: from.q, codes: x.backing.Part(PartCodes)})
 	}
+	x.undo.reset(s)
+	g.copies = old.copies.grown(capacity)
 	old.owner, g.owner = before, x.backing
 	x.graph.Store(g)
 	old.release()

@@ -110,6 +110,7 @@ type batch struct {
 	mu   sync.Mutex // held while a row is taken and its slot reserved, so that slots come in the order of rows
 	next int
 	end  int // of the rows to be taken for now
+	safe int // rows that preserveAhead has looked at
 	err  error
 	done atomic.Int64
 
@@ -163,16 +164,33 @@ func (b *batch) take() (row int, at slot, lock *sync.Mutex) {
 		return row, at, nil
 	}
 	b.next++
-	label := b.base + uint64(row)
-	if b.labels != nil {
-		label = b.labels[row]
+	if b.err = b.preserve(row); b.err != nil {
+		return row, at, nil
 	}
+	label := b.label(row)
 	lock = b.x.lockLabel(label)
 	if at, b.err = b.x.reserveOrGrow(label, b.o.AddOptions); b.err != nil {
 		lock.Unlock()
 		return row, at, nil
 	}
 	return row, at, lock
+}
+
+func (b *batch) label(row int) uint64 {
+	if b.labels != nil {
+		return b.labels[row]
+	}
+	return b.base + uint64(row)
+}
+
+// preserve lets an index in a file note what the rows are that those from row on are to replace.
+func (b *batch) preserve(row int) error {
+	if b.x.backing == nil || row < b.safe {
+		return nil
+	}
+	n, err := b.x.preserveAhead(b.rows.Rows()-row, func(i int) uint64 { return b.label(row + i) })
+	b.safe = row + n
+	return err
 }
 
 // report tells of every 256th row, unless another goroutine is telling.

@@ -37,6 +37,8 @@ type graph struct {
 	coder    atomic.Pointer[coder] // codes of the rows; nil: none, or not trained yet
 	updating bitmap                // elements whose update has begun and not ended; of an index with a Backing
 	journal  journal               // likewise
+	sums     []uint32              // likewise: of each element's label and content; nil: there are none
+	undo     []byte                // likewise: see undoLog
 
 	mapped  bool // arrays or rows lie in files that may change or fail: reading them may fault
 	checked bool // links lie in such a file: none is known to lead to an element

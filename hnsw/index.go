@@ -42,6 +42,7 @@ type Index struct {
 
 	backing Backing               // of the arrays; nil: memory
 	changed bool                  // whether the backing knows of changes; guarded by mu or structure held for writing
+	undo    undoLog               // guarded likewise
 	fault   atomic.Pointer[error] // what the backing failed with first, after which nothing is known of it
 }
 

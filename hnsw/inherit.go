@@ -158,6 +158,7 @@ func (elsewhere) Part(Part) []byte { return nil }
 func (elsewhere) Changing() error {
 	return fmt.Errorf("the file of the index is that of the process that this one was forked from: %w", ErrFrozen)
 }
+func (elsewhere) Keep(Part) error         { return ErrFrozen }
 func (elsewhere) Trained([]float32) error { return ErrFrozen }
 func (elsewhere) Settle(State) error      { return nil }
 func (elsewhere) Faulted(cause error) error {

@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"bytes"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -16,14 +17,20 @@ type Recovery struct {
 	Moved    int // elements that took the place of one dropped
 	Relinked int // elements that no links led to, or whose update was under way
 	Links    int // links dropped, that led nowhere
+	Torn     int // elements dropped that a power cut had left in part
+	Restored int // elements that are as they were when the state was settled, and not as they were changed since
+	Damaged  int // elements dropped though they were whole when the state was settled
 }
 
 // Recover is Backed for parts that were left in the middle of changes, of a process that was killed, or that hold whatever a
 // file may: what was inserted completely is there, updates under way are finished, the rest is dropped. Of the state it takes
-// the codes' center. It reads links and labels, not rows.
-func Recover(c Config, b Backing, s State) (x *Index, r Recovery, err error) {
+// the codes' center. It reads links and labels and, where State.Unsure says so, rows.
+//
+// Elements that were there when the state was settled, and aren't what they were then, give an *ImageError, unless
+// dropDamaged says that they may be dropped, too.
+func Recover(c Config, b Backing, s State, dropDamaged bool) (x *Index, r Recovery, err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
-	x, err = Backed(c, b, State{TopLevel: -1, Coded: s.Coded, Center: s.Center})
+	x, err = Backed(c, b, State{TopLevel: -1, Coded: s.Coded, Center: s.Center, Epoch: s.Epoch})
 	if err != nil {
 		return nil, r, err
 	}
@@ -33,7 +40,7 @@ func Recover(c Config, b Backing, s State) (x *Index, r Recovery, err error) {
 		return nil, r, err
 	}
 	x.changed = true
-	m := mender{x: x, g: g, r: &r}
+	m := mender{x: x, g: g, r: &r, settled: s, dropDamaged: dropDamaged}
 	if err := m.mend(s.Coded); err != nil {
 		return nil, r, err
 	}
@@ -47,6 +54,9 @@ type mender struct {
 	g *graph
 	r *Recovery
 
+	settled     State // when all of it was on the disk
+	dropDamaged bool
+
 	n     int      // elements
 	lost  []uint32 // elements to be linked anew: those that were moved into the places of dropped ones
 	dirty []uint32 // elements whose update wasn't finished
@@ -56,6 +66,11 @@ type mender struct {
 func (m *mender) mend(coded bool) error {
 	m.countReady()
 	m.placeLists()
+	if m.unsure() {
+		if err := m.dropTorn(coded); err != nil {
+			return err
+		}
+	}
 	if !m.x.cfg.keepsRows() && !coded && m.n > 0 {
 		return &ImageError{"Center", 0, fmt.Sprintf("%d elements have neither rows nor codes", m.n)}
 	}
@@ -64,7 +79,12 @@ func (m *mender) mend(coded bool) error {
 		return err
 	}
 	defer m.x.putSearcher(s)
-	m.finishRow(s)
+	if m.unsure() {
+		m.g.journal.end() // the note may be of any time
+		m.encodeAnew(s)
+	} else {
+		m.finishRow(s)
+	}
 	m.dropDoubles()
 	m.fillHoles()
 	m.cleanLinks()
@@ -79,6 +99,7 @@ func (m *mender) mend(coded bool) error {
 // countReady finds the last element that is inserted.
 func (m *mender) countReady() {
 	g := m.g
+	m.n = 0
 	if used := g.capacity & 31; used != 0 {
 		g.ready[len(g.ready)-1] &= 1<<used - 1
 	}
@@ -107,6 +128,62 @@ func (m *mender) placeLists() {
 	}
 }
 
+// unsure reports whether sums are to be checked.
+func (m *mender) unsure() bool { return m.settled.Unsure && m.g.sums != nil }
+
+// dropTorn drops elements that are there in part. They may not be among those that were settled.
+func (m *mender) dropTorn(coded bool) error {
+	g := m.g
+	if !m.x.cfg.keepsRows() && !coded { // what codes are made by is there from the first element on
+		if m.settled.Count > 0 {
+			return &ImageError{"Center", 0, fmt.Sprintf("it isn't what was written, and %d elements have neither rows nor codes", m.n)}
+		}
+		m.r.Torn, m.n = m.n, 0
+		g.ready.clearFrom(0)
+		return nil
+	}
+	m.restore()
+	wrong := g.checkSums(m.n)
+	var damaged []uint32
+	for id := range uint32(m.settled.Count) {
+		if !g.ready.get(id) {
+			damaged = append(damaged, id)
+		}
+	}
+	for _, id := range wrong {
+		if int(id) < m.settled.Count {
+			damaged = append(damaged, id)
+		}
+	}
+	if len(damaged) > 0 && !m.dropDamaged {
+		return g.wrongRows(damaged)
+	}
+	for _, id := range wrong {
+		g.ready.clear(id)
+	}
+	m.r.Damaged, m.r.Torn = len(damaged), len(wrong)-min(len(damaged), len(wrong))
+	m.countReady()
+	return nil
+}
+
+// encodeAnew makes codes of the rows where they aren't those.
+func (m *mender) encodeAnew(s *searcher) {
+	if s.coder == nil || !m.x.cfg.keepsRows() {
+		return
+	}
+	row, code := make([]float32, m.x.cfg.Dim), make([]byte, s.coder.q.Stride())
+	for id := range uint32(m.n) {
+		if !m.g.ready.get(id) {
+			continue
+		}
+		m.g.rows.Decode(int(id), row)
+		s.encoder.Encode(code, row)
+		if there := s.coder.row(id); !bytes.Equal(there, code) {
+			copy(there, code)
+		}
+	}
+}
+
 // finishRow writes the row that was being rewritten.
 func (m *mender) finishRow(s *searcher) {
 	g := m.g
@@ -115,6 +192,7 @@ func (m *mender) finishRow(s *searcher) {
 		s.encode(slot{g: g, id: id, label: label}, vec)
 		g.setLabel(id, label)
 		g.deleted.clear(id)
+		g.noteSum(id)
 		g.updating.set(id)
 	}
 	g.journal.end()
@@ -171,6 +249,7 @@ func (m *mender) move(from, to uint32) {
 	if c := g.coder.Load(); c != nil {
 		copy(c.row(to), c.row(from))
 	}
+	g.noteSum(to)
 	g.deleted.clear(to)
 	if g.deleted.get(from) {
 		g.deleted.set(to)

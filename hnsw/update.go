@@ -105,6 +105,7 @@ func (x *Index) rewrite(s *searcher, at slot, own []float32) {
 		at.g.deleted.clear(at.id)
 		x.removed.Add(-1)
 	}
+	at.g.noteSum(at.id)
 	at.g.journal.end()
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/mmap"
 )
@@ -14,8 +15,15 @@ import (
 // index has added is in the file at once, and outlives a process that is killed; Sync and Close make it outlive a power cut.
 // docs/format.md tells the layout.
 
-// ErrLocked reports a live file that another index has open: one that writes excludes all others.
-var ErrLocked = errors.New("the index is open elsewhere")
+// ErrLocked reports a live file that another index has open: one that writes excludes all others. It is filelock.ErrHeld, too.
+var ErrLocked error = lockedError{}
+
+type lockedError struct{}
+
+func (lockedError) Error() string { return "the index is open elsewhere" }
+
+// Is makes it the error of other locks.
+func (lockedError) Is(err error) bool { return err == filelock.ErrHeld }
 
 // CreateOptions says how to make a live file. The zero value makes an empty index where nothing lies yet.
 type CreateOptions struct {
@@ -42,7 +50,7 @@ func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error
 	if err := format.CheckMachine(); err != nil {
 		return nil, err
 	}
-	l, err := newLayout(c)
+	l, err := newLayout(c, true)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +66,7 @@ func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error
 		return nil, errors.Join(err, t.Drop())
 	}
 	b.named = true // publish sees to it
-	x, err := hnsw.Backed(l.config, b, hnsw.State{TopLevel: -1})
+	x, err := hnsw.Backed(l.config, b, hnsw.State{TopLevel: -1, Epoch: 1})
 	if err != nil {
 		return nil, errors.Join(err, b.Close(), t.Drop())
 	}
@@ -128,6 +136,7 @@ func openLocked(path string, a access, o Options) (*hnsw.Index, hnsw.Recovery, e
 	if err != nil {
 		return nil, none, errors.Join(err, unlock(f))
 	}
+	b.dropDamaged = o.DropDamaged
 	x, r, err := b.index(p)
 	if err != nil {
 		return nil, r, errors.Join(located(path, err), b.Close())
@@ -146,11 +155,11 @@ func (b *liveFile) index(p *livePages) (x *hnsw.Index, r hnsw.Recovery, err erro
 			return nil, r, err
 		}
 	}
-	if x, r, err = hnsw.Recover(p.config, b, p.state); err != nil {
+	if x, r, err = hnsw.Recover(p.config, b, p.state, b.dropDamaged); err != nil {
 		return nil, r, err
 	}
+	err = x.Sync() // which writes nothing to a file that is repaired in memory, and ends the changes
 	if b.access == toMend {
-		err = x.Sync() // which writes nothing, and ends the changes
 		b.access = toRead
 	}
 	return x, r, err
@@ -165,7 +174,7 @@ func located(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// CheckLive reads the links and labels of the index in a live file and tests that they are as they should be.
+// CheckLive reads all of the index in a live file and tests that links, labels and rows are as they should be.
 func CheckLive(path string, x *hnsw.Index) error {
 	err := x.WithImage(func(m *hnsw.Image) error {
 		if err := m.Check(); err != nil {
@@ -173,6 +182,9 @@ func CheckLive(path string, x *hnsw.Index) error {
 		}
 		return m.CheckLabels()
 	})
+	if err == nil {
+		err = x.CheckSums()
+	}
 	if err != nil {
 		return located(path, err)
 	}

@@ -141,7 +141,7 @@ func TestLiveRecoversFromAnyLinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := layoutOf(c, int(lc.UpperLists))
+		l, err := layoutOf(c, int(lc.UpperLists), lc.Flags&flagSums != 0)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,9 +32,11 @@ type liveFile struct {
 	path   string
 	access access
 
-	named bool // whether the file's name is on the disk, as far as this index has seen to it
+	dropDamaged bool // as in Options
+	named       bool // whether the file's name is on the disk, as far as this index has seen to it
 
-	mu sync.Mutex // held while the mapping is replaced or closed, and while one that may be is marked
+	mu      sync.Mutex // held while the mapping is replaced or closed, and while one that may be is marked
+	faulted bool
 	*liveMapping
 }
 
@@ -101,8 +103,18 @@ func (b *liveFile) Changing() (err error) {
 		}
 		b.named = true
 	}
+	binary.LittleEndian.PutUint64(b.r.Bytes()[writerAt:], writerOf(b.info))
 	atomic.StoreUint32(b.word(dirtyAt), 1)
 	return b.sync(centerAt)
+}
+
+// Keep writes a part that lies among the first to the disk.
+func (b *liveFile) Keep(p hnsw.Part) (err error) {
+	if b.access != toWrite {
+		return nil
+	}
+	defer mmap.Catch(mmap.Guard(), &err)
+	return b.sync(b.at[p] + b.size[p])
 }
 
 // Trained keeps the center of the codes.
@@ -164,6 +176,7 @@ func (b *liveFile) Faulted(cause error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.access == toWrite && !b.closed {
+		b.faulted = true
 		b.markFaulted()
 	}
 	return fmt.Errorf("live index %s: %w", b.path, cause)
@@ -206,10 +219,14 @@ func (b *liveFile) Enlarge(c hnsw.Config, s hnsw.State) (io.Closer, error) {
 // abandon lets nothing more be written to a file that is to vanish.
 func (b *liveFile) abandon() { b.access = toRead }
 
-// Close unmaps and unlocks the file.
+// Close unmaps and unlocks the file. Where the disk has failed it tries once more to save what is in the page cache alone. The
+// mark stays, since nobody can tell whether that was all.
 func (b *liveFile) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.faulted && !b.closed && os.Getpid() == b.pid {
+		_ = b.rewrite()
+	}
 	return b.liveMapping.Close()
 }
 

@@ -4,7 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
+	"io/fs"
+	"syscall"
 
 	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/vfs"
@@ -29,6 +32,8 @@ const (
 	centerCRCAt = countsAt + countsSize
 	stateCRCAt  = centerCRCAt + 4
 	faultedAt   = stateCRCAt + 4 // whether some pages may be in the page cache alone, without the system's knowing
+	writerAt    = faultedAt + 4  // uint64: see writerOf
+	epochAt     = writerAt + 8   // uint32
 )
 
 // liveConfig is what the first page of a live file says about its index, field by field.
@@ -55,9 +60,12 @@ type liveState struct {
 	Entry                 uint32
 }
 
-func liveConfigOf(c hnsw.Config, upperLists int) liveConfig {
+// flagSums says that a live file has sums of its elements.
+const flagSums = knownFlags + 1
+
+func liveConfigOf(c hnsw.Config, upperLists int, sums bool) liveConfig {
 	return liveConfig{
-		Flags:  flag(flagReplaceDelete, c.ReplaceDelete) | flag(flagCustomMetric, c.Custom != nil),
+		Flags:  flag(flagReplaceDelete, c.ReplaceDelete) | flag(flagCustomMetric, c.Custom != nil) | flag(flagSums, sums),
 		Metric: uint32(c.Metric), Storage: uint32(c.Storage), Dim: uint32(c.Dim), M: uint32(c.M),
 		BaseLinks: uint32(c.BaseLinks), EfConstruction: uint32(c.EfConstruction),
 		CodeBits: uint8(c.Codes.Bits), CodeKind: uint8(c.Codes.Kind),
@@ -68,7 +76,7 @@ func liveConfigOf(c hnsw.Config, upperLists int) liveConfig {
 // config is the configuration that l stands for.
 func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 	switch {
-	case l.Flags&^(flagReplaceDelete|flagCustomMetric) != 0 || l.Reserved != 0:
+	case l.Flags&^(flagReplaceDelete|flagCustomMetric|flagSums) != 0 || l.Reserved != 0:
 		return hnsw.Config{}, fmt.Errorf("flags %#x, reserved %#x: %w", l.Flags, l.Reserved, errors.ErrUnsupported)
 	case l.Metric > uint32(vector.Cosine) || l.Storage > uint32(vector.NoRows):
 		return hnsw.Config{}, fmt.Errorf("metric %d, element type %d: %w", l.Metric, l.Storage, errors.ErrUnsupported)
@@ -91,31 +99,37 @@ func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 type liveLayout struct {
 	config     hnsw.Config
 	upperLists int
-	center     int // bytes
+	sums       bool // of the elements; files that were made before there were sums have none
+	center     int  // bytes
 	at         [hnsw.Parts]int64
 	size       [hnsw.Parts]int64
 	length     int64 // of the file
 }
 
 // newLayout is the layout of a new file for c.Capacity elements.
-func newLayout(c hnsw.Config) (liveLayout, error) {
+func newLayout(c hnsw.Config, sums bool) (liveLayout, error) {
 	c, lists, err := hnsw.Backable(c)
 	if err != nil {
 		return liveLayout{}, err
 	}
-	return layoutOf(c, lists)
+	return layoutOf(c, lists, sums)
 }
 
-func layoutOf(c hnsw.Config, upperLists int) (l liveLayout, err error) {
-	l = liveLayout{config: c, upperLists: upperLists}
+func layoutOf(c hnsw.Config, upperLists int, sums bool) (l liveLayout, err error) {
+	l = liveLayout{config: c, upperLists: upperLists, sums: sums}
 	if c.Codes.Bits != 0 {
 		l.center = c.Dim * 4
 	}
 	if l.size, err = hnsw.PartBytes(c, upperLists); err != nil {
 		return l, err
 	}
-	end := centerAt + int64(l.center)
-	for p := range l.at {
+	if !sums {
+		l.size[hnsw.PartSums], l.size[hnsw.PartUndo] = 0, 0
+	}
+	// Records of undo come first, since they are synced often, and a file is synced from its beginning on.
+	l.at[hnsw.PartUndo] = alignUp(centerAt + int64(l.center))
+	end := l.at[hnsw.PartUndo] + l.size[hnsw.PartUndo]
+	for p := range hnsw.PartUndo {
 		l.at[p] = alignUp(end)
 		end = l.at[p] + l.size[p]
 	}
@@ -130,13 +144,13 @@ func (l *liveLayout) header() ([]byte, error) {
 	b = binary.LittleEndian.AppendUint32(b, LiveVersion)
 	b = binary.LittleEndian.AppendUint32(b, byteOrder)
 	b = binary.LittleEndian.AppendUint64(b, uint64(l.length))
-	b, err := binary.Append(b, binary.LittleEndian, liveConfigOf(l.config, l.upperLists))
+	b, err := binary.Append(b, binary.LittleEndian, liveConfigOf(l.config, l.upperLists, l.sums))
 	if err != nil {
 		return nil, err
 	}
 	b = b[:centerAt]
 	binary.LittleEndian.PutUint32(b[crcAt:], checksum(b[:crcAt]))
-	putState(b, hnsw.State{TopLevel: -1})
+	putState(b, hnsw.State{TopLevel: -1, Epoch: 1})
 	return b, nil
 }
 
@@ -149,12 +163,28 @@ func putState(b []byte, s hnsw.State) {
 	binary.LittleEndian.PutUint32(at[24:], uint32(int32(s.TopLevel)))
 	binary.LittleEndian.PutUint32(at[28:], s.Entry)
 	binary.LittleEndian.PutUint32(b[stateCRCAt:], checksum(at[:countsSize]))
+	binary.LittleEndian.PutUint32(b[epochAt:], s.Epoch)
+}
+
+// writerOf is a number that an index leaves in its file when it begins to change it: of the system since it was started, and of
+// the file. Where it is the same, what the file holds is what was written, however the one that wrote it ended: it is in the
+// page cache. Else there may have been a power cut, or the file is a copy. 0 where the system doesn't tell.
+func writerOf(f fs.FileInfo) uint64 {
+	boot := bootID()
+	s, ok := f.Sys().(*syscall.Stat_t)
+	if !ok || boot == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %d %d", boot, s.Dev, s.Ino)
+	return h.Sum64()
 }
 
 // livePages is the first two pages of a live file and what they say.
 type livePages struct {
 	liveLayout
 	b       []byte
+	info    fs.FileInfo
 	dirty   bool
 	faulted bool
 	state   hnsw.State
@@ -166,7 +196,7 @@ func readLive(f vfs.File, path string, o Options) (*livePages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &livePages{b: make([]byte, centerAt)}
+	p := &livePages{b: make([]byte, centerAt), info: info}
 	bad := func(at int64, field string, cause error, reason string, args ...any) error {
 		return &FormatError{File: path, Offset: at, Field: field, Reason: fmt.Sprintf(reason, args...), Err: cause}
 	}
@@ -193,7 +223,7 @@ func readLive(f vfs.File, path string, o Options) (*livePages, error) {
 	}
 	c, err := lc.config(o)
 	if err == nil {
-		p.liveLayout, err = layoutOf(c, int(lc.UpperLists))
+		p.liveLayout, err = layoutOf(c, int(lc.UpperLists), lc.Flags&flagSums != 0)
 	}
 	if err != nil {
 		return nil, bad(liveConfigAt, "configuration", err, "not possible")
@@ -214,18 +244,26 @@ func (p *livePages) readState(r io.ReaderAt) error {
 		return fmt.Errorf("marks %d and %d", dirty, coded)
 	}
 	p.dirty, p.faulted = dirty == 1, binary.LittleEndian.Uint32(p.b[faultedAt:]) != 0
+	writer := binary.LittleEndian.Uint64(p.b[writerAt:])
+	unsure := p.faulted || writer == 0 || writer != writerOf(p.info)
 	at := p.b[countsAt:stateCRCAt]
-	if !p.dirty && binary.LittleEndian.Uint32(p.b[stateCRCAt:]) != checksum(at[:countsSize]) {
-		return errors.New("its checksum is wrong")
-	}
 	var s liveState
+	if binary.LittleEndian.Uint32(p.b[stateCRCAt:]) != checksum(at[:countsSize]) {
+		if !p.dirty {
+			return errors.New("its checksum is wrong")
+		}
+		at = make([]byte, countsSize) // the writer was interrupted while it wrote it, after all else was on the disk
+	}
 	if _, err := binary.Decode(at, binary.LittleEndian, &s); err != nil {
 		return err
+	}
+	if p.dirty {
+		s.Lists, s.Deleted, s.TopLevel, s.Entry = 0, 0, 0, 0 // which nobody reads
 	}
 	if s.Count > maxRows || s.Lists > maxRows || s.Deleted > maxRows {
 		return fmt.Errorf("%d elements, %d deleted, %d lists", s.Count, s.Deleted, s.Lists)
 	}
-	p.state = hnsw.State{Count: int(s.Count), Lists: int(s.Lists), Deleted: int(s.Deleted), TopLevel: int(s.TopLevel), Entry: s.Entry}
+	p.state = hnsw.State{Unsure: unsure, Epoch: binary.LittleEndian.Uint32(p.b[epochAt:]), Count: int(s.Count), Lists: int(s.Lists), Deleted: int(s.Deleted), TopLevel: int(s.TopLevel), Entry: s.Entry}
 	if coded == 1 {
 		return p.readCenter(r)
 	}
@@ -238,8 +276,8 @@ func (p *livePages) readCenter(r io.ReaderAt) error {
 		return err
 	}
 	if binary.LittleEndian.Uint32(p.b[centerCRCAt:]) != checksum(b) {
-		if p.dirty && p.config.Storage != vector.NoRows {
-			return nil // codes are made anew
+		if p.dirty && (p.sums || p.config.Storage != vector.NoRows) {
+			return nil // codes are made anew, or there are none as yet
 		}
 		return errors.New("the checksum of the codes' center is wrong")
 	}

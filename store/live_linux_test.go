@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"unsafe"
 
@@ -167,9 +169,10 @@ func TestLiveOnDiskThatFills(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The rows, the largest and last part, lose what is not written yet, and something else takes it.
-	hole := info.Size() - 8000*liveDim*4
-	if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, hole, info.Size()-hole); err != nil {
+	// The rows, the largest part and the one before the sums, lose what is not written yet, and something else takes it.
+	end := info.Size() - alignUp(4*10_000)
+	hole := end - 8000*liveDim*4
+	if err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, hole, end-hole); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "other"), make([]byte, 16<<20), 0o644); !errors.Is(err, unix.ENOSPC) {
@@ -209,4 +212,65 @@ func TestLiveOnDiskThatFills(t *testing.T) {
 	if err := y.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestLiveLockEndsWithClose leaves the file's descriptor to a child, as forking does: the lock ends with Close all the same.
+func TestLiveLockEndsWithClose(t *testing.T) {
+	path, x := create(t, hnsw.Config{}, 10)
+	if err := x.Close(); err != nil { // its descriptor goes by another name
+		t.Fatal(err)
+	}
+	x, _ = reopen(t, path)
+	for range 2 {
+		child := exec.Command("cat")
+		in, err := child.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		child.ExtraFiles = []*os.File{descriptorOf(t, path)}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := OpenLive(path, Options{}); !errors.Is(err, ErrLocked) {
+			t.Errorf("opened twice: %v", err)
+		}
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if x, _, err = OpenLive(path, Options{}); err != nil {
+			t.Errorf("the lock outlives its index: %v", err)
+		}
+		if err := errors.Join(x.Close(), in.Close(), child.Wait()); err != nil {
+			t.Error(err)
+		}
+		if x, err = MapLive(path, Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// descriptorOf finds the descriptor by which this process has a file open.
+func descriptorOf(t *testing.T, path string) *os.File {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err != nil || to != path {
+			continue
+		}
+		fd, err := strconv.Atoi(e.Name())
+		if err == nil {
+			fd, err = unix.Dup(fd)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := os.NewFile(uintptr(fd), path)
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	t.Fatalf("%s isn't open", path)
+	return nil
 }

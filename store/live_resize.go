@@ -26,7 +26,7 @@ func ResizeLive(path string, capacity int, o Options) error {
 // copyTo writes the settled index in b to a file for another capacity, which takes the place of path, and maps it. It gives
 // the mapping and an error where the file has taken that place and a power cut may yet bring back the one before.
 func (b *liveFile) copyTo(path string, c hnsw.Config, s hnsw.State) (*liveMapping, error) {
-	l, err := newLayout(c)
+	l, err := newLayout(c, b.sums)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (b *liveFile) copyTo(path string, c hnsw.Config, s hnsw.State) (*liveMappin
 func (m *liveMapping) copyParts(to *liveMapping, s hnsw.State) (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	for p := range hnsw.Parts {
-		if p != hnsw.PartJournal && p != hnsw.PartUpdating {
+		if p != hnsw.PartJournal && p != hnsw.PartUpdating && p != hnsw.PartUndo {
 			copy(to.Part(p), m.Part(p))
 		}
 	}

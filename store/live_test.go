@@ -379,3 +379,56 @@ func liveRow(rows vector.Matrix, i int) []float32 {
 	rows.Decode(i, v)
 	return v
 }
+
+// TestLiveGrows adds many more elements than there is room for, copies of each other among them, while others search: all are
+// found, also after the file was opened again, and what is at the path is the file that the index is in.
+func TestLiveGrows(t *testing.T) {
+	for name, c := range liveConfigs {
+		t.Run(name, func(t *testing.T) {
+			path, x := create(t, c, 20)
+			rows := liveRows(1300, 1)
+			done := make(chan struct{})
+			var searching sync.WaitGroup
+			searching.Go(func() {
+				for {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					if _, err := x.Search(liveRow(rows, 3), 1, hnsw.SearchOptions{}); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+			for i := range 20 {
+				if err := x.Add(uint64(5000+i), liveRow(rows, 0), hnsw.AddOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := x.AddBatch(context.Background(), rows, nil, hnsw.BatchOptions{Threads: 3})
+			close(done)
+			searching.Wait()
+			if err != nil || x.Capacity() < 1320 {
+				t.Fatalf("%v, room for %d", err, x.Capacity())
+			}
+			want := answers(t, x, rows.Slice(0, 50))
+			if err := x.Close(); err != nil {
+				t.Fatal(err)
+			}
+			x, _ = reopen(t, path)
+			if err := CheckLive(path, x); err != nil || x.Len() != 1320 {
+				t.Errorf("%v, %d elements", err, x.Len())
+			}
+			for i, found := range answers(t, x, rows.Slice(0, 50)) {
+				if !slices.Equal(found, want[i]) {
+					t.Fatalf("query %d found %v, not %v", i, found, want[i])
+				}
+			}
+			if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+				t.Errorf("%v are left, %v", left, err)
+			}
+		})
+	}
+}

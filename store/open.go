@@ -22,6 +22,9 @@ type Options struct {
 	// PinUpper copies the levels above 0 into memory when OpenMapped opens: the links of these levels, and 5 bytes an element.
 	// The page cache may drop what it holds; what is copied stays.
 	PinUpper bool
+	// DropDamaged drops the rows of a live file that were damaged though a Sync had succeeded, which the disk isn't to do. Default:
+	// OpenLive and MapLive give an error that names their labels.
+	DropDamaged bool
 	// FixedCapacity lets a live file that is full give hnsw.ErrFull, instead of growing.
 	FixedCapacity bool
 	// Wait is how long to wait for a live file that an index of another process has open, before ErrLocked; 0: not at all. For
@@ -31,8 +34,8 @@ type Options struct {
 	Waiting func()
 }
 
-// DefaultWait is a Wait that is long enough for another process to change a few rows, and short enough for a person.
-const DefaultWait = 10 * time.Second
+// DefaultWait is a Wait that is long enough for another process to change some rows, and short enough for a person.
+const DefaultWait = 30 * time.Second
 
 // Opened is an index as it was saved: one of the two.
 type Opened struct {
