@@ -69,6 +69,7 @@ func TestCodesKeepRecall(t *testing.T) {
 }
 
 func TestRerankDepth(t *testing.T) {
+	t.Parallel()
 	x, rows := codedReal(t, 2)
 	q := decoded(rows, 3)
 	for _, c := range []struct{ k, depth, want int }{{10, 25, 25}, {10, 3, 10}, {1, 1, 1}, {10, 1000, 100}} {
@@ -86,6 +87,7 @@ func TestRerankDepth(t *testing.T) {
 
 // TestCodesWithFilters: filters, deletions and stop conditions hold whatever the walk reads.
 func TestCodesWithFilters(t *testing.T) {
+	t.Parallel()
 	x, rows := codedReal(t, 3)
 	queries := rows.Slice(rows.Rows()-50, rows.Rows())
 	for _, share := range []uint64{2, 10, 100} {
@@ -217,6 +219,7 @@ func replaceRow(t *testing.T, x *Index, label uint64, row []float32, way int) {
 
 // TestCodedImagesComeBack: codes are part of what is saved; a restored index answers alike and goes on alike.
 func TestCodedImagesComeBack(t *testing.T) {
+	t.Parallel()
 	for _, bits := range []int{1, 2, 3, 4, 8} {
 		t.Run(fmt.Sprint(bits), func(t *testing.T) {
 			comesBack(t, Config{Codes: Codes{Kind: quant.Scalar, Bits: bits}}, matrix(t, randomRows(2000, 20, 3), 20))
@@ -285,6 +288,7 @@ func TestSlack(t *testing.T) {
 }
 
 func TestReorder(t *testing.T) {
+	t.Parallel()
 	for _, bits := range []int{0, 2} {
 		rows, err := wordnet()
 		must(t, err)
@@ -319,6 +323,7 @@ func TestReorder(t *testing.T) {
 
 // TestReorderBesideSearches: searches that overlap are answered rightly or refused.
 func TestReorderBesideSearches(t *testing.T) {
+	t.Parallel()
 	x, rows := codedReal(t, 2)
 	done := make(chan struct{})
 	var wg sync.WaitGroup

@@ -96,6 +96,7 @@ type copyCheck struct {
 }
 
 func TestCopies(t *testing.T) {
+	t.Parallel()
 	for _, c := range copyCases() {
 		t.Run(c.String(), func(t *testing.T) { testCopies(t, c) })
 	}

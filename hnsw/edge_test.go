@@ -84,7 +84,7 @@ func TestMoreResultsThanElements(t *testing.T) {
 		}
 		must(t, x.Delete(4))
 		all := FilterFunc(func(uint64) bool { return true })
-		for _, k := range []int{10, 11, 1000, math.MaxInt} {
+		for _, k := range []int{10, 11, 1000, math.MaxInt32} {
 			for _, o := range []SearchOptions{{}, {Filter: all}, {Ef: math.MaxInt}} {
 				found, err := x.Search(point(0), k, o)
 				must(t, err)

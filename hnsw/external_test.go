@@ -40,6 +40,7 @@ func halves(rows []float32) []uint16 {
 
 // TestLinksAloneSearchAsRowsWithinDo holds graphs over rows that lie elsewhere, packed or not, against one that holds them.
 func TestLinksAloneSearchAsRowsWithinDo(t *testing.T) {
+	t.Parallel()
 	const n, dim = 2000, 12
 	for name, c := range map[string]Config{
 		"l2": {M: 8}, "ip": {Metric: vector.IP}, "codes": {M: 8, Codes: Codes{Bits: 2}}, "M of 2": {M: 2},

@@ -21,6 +21,7 @@ func randomSet(n int, share float64) *roaring64.Bitmap {
 }
 
 func TestFilteredRecallOnRealData(t *testing.T) {
+	t.Parallel()
 	x, rows := realData(t)
 	n := rows.Rows()
 	queries := rows.Slice(n-60, n)

@@ -25,6 +25,7 @@ func handedOver(t *testing.T, hold func(time.Duration) (*Memory, func(), error))
 
 // TestInherit: an index made of another's memory answers as that does, and can be changed.
 func TestInherit(t *testing.T) {
+	t.Parallel()
 	const first, all, room = 1100, 1500, 1200
 	rows, err := wordnet()
 	must(t, err)

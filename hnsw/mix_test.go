@@ -307,6 +307,7 @@ func mixedOperations(t *testing.T, c Config) {
 }
 
 func TestMixedOperationsFlat(t *testing.T) {
+	t.Parallel()
 	x, err := NewFlat(Config{Dim: mixDim, Metric: vector.L2})
 	must(t, err)
 	defer x.Close()
@@ -317,6 +318,7 @@ func TestMixedOperationsFlat(t *testing.T) {
 }
 
 func TestMixedOperationsFlatScaled(t *testing.T) {
+	t.Parallel()
 	x, err := NewFlat(Config{Dim: mixDim, Metric: vector.L2, Storage: vector.ScaledInt8})
 	must(t, err)
 	defer x.Close()

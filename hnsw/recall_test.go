@@ -68,6 +68,7 @@ func TestRecall(t *testing.T) {
 }
 
 func TestRecallOnRealData(t *testing.T) {
+	t.Parallel()
 	x, rows := realData(t)
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
 	truth := flatTruth(t, queries, 10, nil)

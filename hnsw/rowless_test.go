@@ -21,7 +21,7 @@ func rowless(metric vector.Metric, kind quant.Kind, bits int) Config {
 }
 
 // someRows is how many of the real data are enough here: codes alone take long to build from.
-const someRows = 4000
+const someRows = 2500
 
 // realRowless is an index of a part of the real data that keeps codes alone.
 func realRowless(t *testing.T, kind quant.Kind, bits int) (*Index, vector.Matrix) {
