@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/store"
 	"github.com/shale-search/shale/store/hnswlib"
 	"github.com/shale-search/shale/store/manifest"
@@ -208,27 +210,33 @@ func (f *forkOpener) mapGraph(path string, o hnswlib.GraphOptions) (*hnsw.Frozen
 	if err != nil {
 		return nil, fmt.Errorf("a file to map %s from: %w", path, err)
 	}
-	defer os.Remove(temp) // the mapping stays
-	if err := store.Save(f.ctx, temp, g); err != nil {
-		return nil, fmt.Errorf("a file to map %s from: %w", path, err)
+	if err := store.Write(f.ctx, temp, g); err != nil {
+		return nil, errors.Join(fmt.Errorf("a file to map %s from: %w", path, err), temp.Drop())
 	}
-	return store.OpenMapped(f.ctx, temp, store.Options{})
+	x, err := store.OpenMapped(f.ctx, vfs.DescriptorPath(temp), store.Options{})
+	if err != nil {
+		return nil, errors.Join(err, temp.Drop())
+	}
+	if err := temp.Drop(); err != nil { // the mapping stays
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
 }
 
-func (f *forkOpener) tempFile() (string, error) {
+func (f *forkOpener) tempFile() (*atomicfile.Temp, error) {
 	dirs := []string{f.o.TempDir}
 	if f.o.TempDir == "" {
 		dirs = []string{f.dir, os.TempDir()}
 	}
 	var errs []error
 	for _, dir := range dirs {
-		t, err := os.CreateTemp(dir, ".shale-mapped-")
+		t, err := atomicfile.NewTemp(filepath.Join(dir, "shale-mapped"))
 		if err == nil {
-			return t.Name(), t.Close()
+			return t, nil
 		}
 		errs = append(errs, err)
 	}
-	return "", errors.Join(errs...)
+	return nil, errors.Join(errs...)
 }
 
 // finish describes what was opened.

@@ -33,15 +33,26 @@ func SaveLike(ctx context.Context, path, like string, x Source) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Abort()) }() // does nothing after Commit
-	_, frozen := x.(*hnsw.Frozen)
-	if err := x.WithImage(func(m *hnsw.Image) error { return save(ctx, f, m, frozen) }); err != nil {
+	if err := Write(ctx, f, x); err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
 	return f.Commit()
 }
 
+// Writer is a new file.
+type Writer interface {
+	io.Writer
+	io.WriterAt
+}
+
+// Write writes x to a new file, which isn't synced.
+func Write(ctx context.Context, f Writer, x Source) error {
+	_, frozen := x.(*hnsw.Frozen)
+	return x.WithImage(func(m *hnsw.Image) error { return save(ctx, f, m, frozen) })
+}
+
 // save writes the sections and then, in its place before them, the header.
-func save(ctx context.Context, f *atomicfile.File, m *hnsw.Image, frozen bool) error {
+func save(ctx context.Context, f Writer, m *hnsw.Image, frozen bool) error {
 	mt := metaOf(m, frozen)
 	metaBytes, err := mt.encode()
 	if err != nil {

@@ -14,6 +14,8 @@ type inspectReport struct {
 	Format string `json:"format"`
 	shale.Info
 	FileBytes int64 `json:"file_bytes"`
+	// Leftovers are files and directories of writers that were killed.
+	Leftovers []string `json:"leftovers,omitempty"`
 
 	coded bool // whether searches walk over codes, or will
 }
@@ -26,7 +28,8 @@ func inspectCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "inspect INDEX",
 		Short:   "Tell what an index holds",
-		Long:    `Inspect opens an index and tells its size, its parameters and the shape of its graph.`,
+		Long: `Inspect opens an index and tells its size, its parameters and the shape of its graph. It names the
+files that killed processes have left, which the next change of the index removes.`,
 		Example: "  shale inspect my.index\n  shale inspect index.bin --json\n  shale inspect large.index --mmap",
 		Args:    indexArg,
 	}
@@ -72,7 +75,10 @@ func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport
 	if format == shale.Hnswlib || format == shale.Graph {
 		r.Metric = "unknown" // the file doesn't tell
 	}
-	r.FileBytes, err = shale.SizeOnDisk(path)
+	if r.FileBytes, err = shale.SizeOnDisk(path); err != nil {
+		return nil, err
+	}
+	r.Leftovers, err = shale.Leftovers(path)
 	return r, err
 }
 
@@ -127,5 +133,8 @@ func (r *inspectReport) print(p *printer) error {
 	}
 	row("memory", "%s", size(r.MemoryBytes))
 	row("on disk", "%s", size(r.FileBytes))
+	for _, path := range r.Leftovers {
+		row("left over", "%s, of a process that was killed; the next change removes it", path)
+	}
 	return p.err
 }

@@ -166,6 +166,15 @@ func (m *Manifest) files() []Shard {
 	return all
 }
 
+// Files returns the names of all files that m names.
+func (m *Manifest) Files() []string {
+	var names []string
+	for _, s := range m.files() {
+		names = append(names, s.File)
+	}
+	return names
+}
+
 // Write makes m the manifest of the index in dir, atomically.
 func (m *Manifest) Write(dir string) error {
 	b, err := m.encode()
