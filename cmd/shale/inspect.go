@@ -26,8 +26,8 @@ func inspectCommand() *cobra.Command {
 	var o shale.OpenOptions
 	var wait waitFlag
 	c := &cobra.Command{
-		Use:     "inspect INDEX",
-		Short:   "Tell what an index holds",
+		Use:   "inspect INDEX",
+		Short: "Tell what an index holds",
 		Long: `Inspect opens an index and tells its size, its parameters and the shape of its graph. It names the
 files that killed processes have left, which the next change of the index removes.`,
 		Example: "  shale inspect my.index\n  shale inspect index.bin --json\n  shale inspect large.index --mmap",

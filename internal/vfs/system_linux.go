@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -15,12 +16,15 @@ func (System) Unnamed(dir string, perm fs.FileMode) (File, error) {
 	if !hasDescriptors() { // Link would fail
 		return nil, fmt.Errorf("a file without a name in %s: %w", dir, errors.ErrUnsupported)
 	}
-	f, err := os.OpenFile(dir, os.O_RDWR|unix.O_TMPFILE, perm)
+	fd, err := unix.Open(dir, unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, uint32(perm.Perm()))
 	// Kernels and file systems without such files answer in one of these ways.
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) {
-		err = fmt.Errorf("a file without a name in %s: %w", dir, errors.ErrUnsupported)
+		err = errors.ErrUnsupported
 	}
-	return systemFile(f, err)
+	if err != nil {
+		return nil, fmt.Errorf("a file without a name in %s: %w", dir, err)
+	}
+	return file{os.NewFile(uintptr(fd), filepath.Join(dir, "(unnamed)"))}, nil
 }
 
 // hasDescriptors reports whether open files can be reached by the numbers of their descriptors.
