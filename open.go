@@ -18,6 +18,9 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
+// SearchLoad is what searches take beside the index.
+type SearchLoad = shard.SearchLoad
+
 // OpenOptions says what the files don't. The zero value suits Shale's own.
 type OpenOptions struct {
 	Metric Metric // of an hnswlib index or a .graph, which don't hold it
@@ -30,6 +33,9 @@ type OpenOptions struct {
 	// codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index can't be
 	// changed then.
 	Memory int64
+	// Load is what the searches to come take of Memory; by default that of some with a k of 10 and the index's own ef. Where it is
+	// much, batches have fewer queries under way and use fewer threads.
+	Load SearchLoad
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
 	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written once
@@ -262,14 +268,14 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 	}
 	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == vector.External.String()
 	if !readOnly && o.Memory > 0 {
-		plan, err := shard.PlanSearch(dir, m, o.Memory)
+		plan, err := shard.PlanSearch(dir, m, o.Memory, o.Load)
 		if err != nil {
 			return nil, nil, err
 		}
 		readOnly = plan.RowsOnDisk || plan.MappedShards > 0
 	}
 	if readOnly {
-		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper})
+		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.Load})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})

@@ -124,7 +124,7 @@ func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report
 	err := checkDirectory(dir, m)
 	var x *shard.Index
 	if err == nil {
-		x, err = shard.Open(ctx, dir, m, shard.OpenOptions{})
+		x, err = shard.Open(ctx, dir, m, shard.OpenOptions{Mapped: true}) // what it holds was read above
 	}
 	if err != nil {
 		r, err := problem(err)

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -253,4 +254,58 @@ func pack(vs []uint32, width int) []byte {
 		}
 	}
 	return b
+}
+
+// TestResultBlocks: results that come block by block make the same file, and part of them makes none.
+func TestResultBlocks(t *testing.T) {
+	dir := t.TempDir()
+	path, want := filepath.Join(dir, "r.npz"), filepath.Join(dir, "want.npz")
+	const rows, k = 30_000, 5 // distances of more than a spool holds in memory
+	labels, distances := make([]uint64, rows*k), make([]float32, rows*k)
+	for i := range labels {
+		labels[i], distances[i] = uint64(i)*3, float32(i)/2
+	}
+	if err := WriteResults(want, labels, distances, rows, k); err != nil {
+		t.Fatal(err)
+	}
+	block := 1
+	err := WriteResultBlocks(path, rows, k, func(put func([]uint64, []float32) error) error {
+		for at := 0; at < rows; block = 2*block + 1 {
+			end := min(at+block, rows)
+			if err := put(labels[at*k:end*k], distances[at*k:end*k]); err != nil {
+				return err
+			}
+			at = end
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, errA := os.ReadFile(path)
+	b, errB := os.ReadFile(want)
+	if errA != nil || errB != nil || !bytes.Equal(a, b) {
+		t.Error("the files differ", errA, errB)
+	}
+	if d, err := ReadAll(path + ":distances"); err != nil || vector.Row[float32](d, rows-1)[k-1] != distances[rows*k-1] {
+		t.Error(err)
+	}
+
+	failed := errors.New("failed")
+	for name, fill := range map[string]func(put func([]uint64, []float32) error) error{
+		"too few":    func(put func([]uint64, []float32) error) error { return put(labels[:k], distances[:k]) },
+		"half a row": func(put func([]uint64, []float32) error) error { return put(labels[:k-1], distances[:k-1]) },
+		"too many": func(put func([]uint64, []float32) error) error {
+			return errors.Join(put(labels, distances), put(labels[:k], distances[:k]))
+		},
+		"an error": func(func([]uint64, []float32) error) error { return failed },
+	} {
+		left := filepath.Join(t.TempDir(), "r.npz")
+		if err := WriteResultBlocks(left, rows, k, fill); err == nil || name == "an error" && !errors.Is(err, failed) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: a file is left: %v", name, err)
+		}
+	}
 }

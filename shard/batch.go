@@ -66,6 +66,9 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 		b.o.Threads = threads / max(rows, 1)
 	}
 	threads = crew.Threads(threads, rows)
+	if most := x.plan.Threads; most > 0 { // each takes memory
+		threads, b.o.Threads = min(threads, most), min(b.o.Threads, most)
+	}
 	if x.shardByShard(rows, &o) {
 		newRounds(b, threads).run()
 	} else {

@@ -18,7 +18,7 @@ import (
 func codesOnly(t *testing.T, dir string, cache int64) OpenOptions {
 	t.Helper()
 	m := must(manifest.Read(dir))
-	all := must(PlanSearch(dir, m, 0)).MemoryBytes
+	all := must(PlanSearch(dir, m, 0, SearchLoad{})).MemoryBytes
 	for _, s := range m.Shards {
 		info := must(store.Inspect(filepath.Join(dir, s.File)))
 		if !coded(info) {

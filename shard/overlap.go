@@ -10,7 +10,7 @@ const overlappedLanes = 12
 type overlap struct {
 	b     *batch
 	r     *diskread.Reader
-	lanes [overlappedLanes]overlapLane
+	lanes []overlapLane
 	query []float32
 }
 
@@ -27,7 +27,7 @@ func (b *batch) overlapped() {
 		b.fail(0, err)
 		return
 	}
-	o := &overlap{b: b, r: r, query: make([]float32, b.x.Dim())}
+	o := &overlap{b: b, r: r, query: make([]float32, b.x.Dim()), lanes: make([]overlapLane, b.x.lanesAThread())}
 	err = o.run()
 	for o.waiting() && err == nil { // what was begun must end before the reader serves others
 		err = o.wait()
@@ -43,6 +43,14 @@ func (b *batch) overlapped() {
 		return
 	}
 	b.x.putReader(r)
+}
+
+// lanesAThread is how many queries a goroutine of a batch has under way.
+func (x *Index) lanesAThread() int {
+	if n := x.plan.Lanes; n > 0 {
+		return min(n, overlappedLanes)
+	}
+	return overlappedLanes
 }
 
 func (o *overlap) run() error {

@@ -19,7 +19,13 @@ type Plan struct {
 	MemoryBytes  int64 // that the shards and the routing keep resident, about
 	CacheBytes   int64 // of these, rows and links of elements near the entry points
 	DiskBytes    int64 // that searches read from
+	SearchBytes  int64 // of MemoryBytes, those that the searches planned for take beyond what any takes
+	Threads      int   // that batches use at most; 0: no bound
+	Lanes        int   // queries that a thread has under way at most; 0: no bound
 }
+
+// ArrayBytes are those of MemoryBytes that are the index's own.
+func (p Plan) ArrayBytes() int64 { return p.MemoryBytes - searchMemory - p.SearchBytes }
 
 func (p Plan) String() string {
 	switch {
@@ -47,11 +53,39 @@ func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
 	case !o.Mapped && o.Resident > 0:
 		return Plan{}, fmt.Errorf("shard: %d shards in memory are asked for, but the others aren't mapped", o.Resident)
 	case !o.Mapped:
-		return PlanSearch(dir, m, o.Memory)
+		return PlanSearch(dir, m, o.Memory, o.Load)
 	case o.Resident > 0:
 		return planMapped(m, min(o.Resident, len(m.Shards))), nil
+	case o.Memory <= 0:
+		return planMapped(m, 0), nil
 	}
-	return planMapped(m, fitting(m, o.Memory)), nil
+	p := Plan{}
+	if !p.load(m, loadOf(m, o.Load), roundLanes, o.Memory-besideShards(m)) {
+		return Plan{}, tooLittle(m, loadOf(m, o.Load), o.Memory)
+	}
+	return p.with(planMapped(m, fitting(m, o.Memory-p.SearchBytes))), nil
+}
+
+// load makes room for searches. It reports false where there is none.
+func (p *Plan) load(m *manifest.Manifest, l SearchLoad, lanes int, room int64) (ok bool) {
+	if p.Threads, p.Lanes, ok = l.share(m, lanes, room); ok {
+		p.SearchBytes = l.searchBytes(m, p.Threads, p.Lanes)
+	}
+	return ok
+}
+
+// with adds the room made for searches to a plan.
+func (p *Plan) with(o Plan) Plan {
+	o.SearchBytes, o.Threads, o.Lanes = p.SearchBytes, p.Threads, p.Lanes
+	o.MemoryBytes += p.SearchBytes
+	return o
+}
+
+// tooLittle is the error of memory that doesn't hold what searches need in any case.
+func tooLittle(m *manifest.Manifest, l SearchLoad, memory int64) error {
+	need := besideShards(m) + l.searchBytes(m, 1, 1)
+	return fmt.Errorf("%w: searches for %d neighbours with an ef of %d need %d MiB beside what they read from disk, %d MiB are allowed",
+		ErrMemory, l.K, l.Ef, (need+1<<20-1)>>20, memory>>20)
 }
 
 // planMapped maps all shards but the first ones, and the routing where none is left.
@@ -90,12 +124,19 @@ func fitting(m *manifest.Manifest, memory int64) int {
 	return len(m.Shards)
 }
 
-// PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound: everything; or links and codes, if rows are
-// then few reads a query; or codes alone, where links lie in blocks beside rows; or else the first shards, the others being
-// mapped. It reads no more than the beginning of each shard.
-func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
-	if memory <= 0 {
+// PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound, beside what the searches to come take: everything;
+// or links and codes, if rows are then few reads a query; or codes alone, where links lie in blocks beside rows; or else the
+// first shards, the others being mapped. It reads no more than the beginning of each shard.
+func PlanSearch(dir string, m *manifest.Manifest, memory int64, searches SearchLoad) (Plan, error) {
+	bounded := memory > 0
+	if !bounded {
 		memory = math.MaxInt64
+	}
+	l := loadOf(m, searches)
+	// fits makes room for the searches beside bytes of the index, if it can.
+	var p Plan
+	fits := func(bytes int64, lanes int) bool {
+		return !bounded || bytes <= memory && p.load(m, l, lanes, memory-bytes)
 	}
 	rest := besideShards(m)
 	onDisk, hold := int64(0), int64(0)
@@ -118,21 +159,23 @@ func PlanSearch(dir string, m *manifest.Manifest, memory int64) (Plan, error) {
 		}
 	}
 	switch all := rest + hold + onDisk; {
-	case all <= memory:
-		return Plan{Shards: len(m.Shards), MemoryBytes: all}, nil
-	case onDisk > 0 && rest+hold <= memory:
-		return Plan{Shards: len(m.Shards), RowsOnDisk: true, MemoryBytes: rest + hold, DiskBytes: onDisk}, nil
-	case onDisk > 0 && blocks && rest+hold-links <= memory:
-		cache := min(memory-(rest+hold-links), inBlocks)
-		return Plan{
+	case fits(all, roundLanes):
+		return p.with(Plan{Shards: len(m.Shards), MemoryBytes: all}), nil
+	case onDisk > 0 && fits(rest+hold, overlappedLanes):
+		return p.with(Plan{Shards: len(m.Shards), RowsOnDisk: true, MemoryBytes: rest + hold, DiskBytes: onDisk}), nil
+	case onDisk > 0 && blocks && fits(rest+hold-links, overlappedLanes):
+		cache := min(memory-(rest+hold-links)-p.SearchBytes, inBlocks)
+		return p.with(Plan{
 			Shards: len(m.Shards), RowsOnDisk: true, LinksOnDisk: true, MemoryBytes: rest + hold - links + cache, CacheBytes: cache, DiskBytes: inBlocks,
-		}, nil
-	case besideShards(m) > memory:
-		return Plan{}, fmt.Errorf("%w: searches need %d MiB beside what they read from disk, %d MiB are allowed",
-			ErrMemory, besideShards(m)>>20, memory>>20)
+		}), nil
+	case !fits(besideShards(m), roundLanes):
+		return Plan{}, tooLittle(m, l, memory)
 	}
-	return planMapped(m, fitting(m, memory)), nil
+	return p.with(planMapped(m, fitting(m, memory-p.SearchBytes))), nil
 }
+
+// roundLanes are the queries that a thread has under way where no rows are read from disk.
+const roundLanes = 2
 
 // coded reports whether a shard can be searched by its codes while its rows stay on disk.
 func coded(info store.Info) bool {

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// vectorBlock is how many rows EachVector gives at a time.
+	// vectorBlock is how many rows EachVector gives at a time, or fewer that take vectorBytes.
 	vectorBlock = 4096
+	vectorBytes = 2 << 20
 	// sequentialBytes are read from a file at a time.
 	sequentialBytes = 256 * store.SumBlock
 )
@@ -77,23 +78,24 @@ func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
 }
 
 func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) error) error {
+	block := max(1, min(vectorBlock, vectorBytes/vector.Float32.RowSize(p.Dim())))
 	if p.blocks != nil {
 		s, err := newBlockStream(p.blocks)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		return p.EachVector(ctx, vectorBlock, s.read, fn)
+		return p.EachVector(ctx, block, s.read, fn)
 	}
 	if p.rows == nil {
-		return p.EachVector(ctx, vectorBlock, nil, fn)
+		return p.EachVector(ctx, block, nil, fn)
 	}
 	s, err := newRowStream(p.rows, p.Dim())
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return p.EachVector(ctx, vectorBlock, s.read, fn)
+	return p.EachVector(ctx, block, s.read, fn)
 }
 
 // firstCopies lets through what has a label that wasn't met before.

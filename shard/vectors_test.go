@@ -18,7 +18,7 @@ import (
 // small is memory for links and codes of an index of some thousand short rows, but not for its rows.
 func small(t *testing.T, dir string) int64 {
 	t.Helper()
-	all := must(PlanSearch(dir, must(manifest.Read(dir)), 0))
+	all := must(PlanSearch(dir, must(manifest.Read(dir)), 0, SearchLoad{}))
 	return all.MemoryBytes - 1
 }
 

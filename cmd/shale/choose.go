@@ -135,7 +135,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 // parts gives the rows to build of and those to search for.
 func (f *tuneFlags) parts(c *cobra.Command, rows *rowFile) (sample, queries shale.Matrix, err error) {
 	if f.queries != "" {
-		if queries, err = readQueries(c.Context(), f.queries, rows.Dim()); err == nil {
+		if queries, err = readQueriesOf(c.Context(), f.queries, rows.Dim()); err == nil {
 			sample, err = shale.Sample(c.Context(), rows, f.choose.sample)
 		}
 		return sample, queries, err

@@ -119,6 +119,21 @@ func (f *evalFlags) run(c *cobra.Command, args []string) error {
 }
 
 func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.Metric, error) {
+	if err := f.where.check(c, path); err != nil {
+		return nil, 0, err
+	}
+	queries, err := readQueries(c.Context(), f.queries)
+	if err != nil {
+		return nil, 0, err
+	}
+	truth, err := readTruth(c.Context(), f.truth, queries.Rows())
+	if err != nil {
+		return nil, 0, err
+	}
+	f.where.load = measuringLoad(queries, f.k, slices.Max(f.efs), f.threads)
+	if f.batch {
+		f.where.load.Queries = queries.Rows()
+	}
 	debug.FreeOSMemory()
 	before := residentBytes()
 	index, err := f.where.open(c, path)
@@ -133,15 +148,10 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 	if err := f.rank.suit(c, index, path); err != nil {
 		return nil, 0, err
 	}
-	queries, err := readQueries(c.Context(), f.queries, index.Dim())
-	if err != nil {
-		return nil, 0, err
+	if queries.Dim() != index.Dim() {
+		return nil, 0, dimError(f.queries, queries.Dim(), index.Dim())
 	}
-	truth, err := readTruth(c.Context(), f.truth, queries.Rows(), f.k, index.Len())
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := truth.Measure(index, queries, f.k); err != nil {
+	if err := truth.measure(index, queries, f.k); err != nil {
 		return nil, 0, err
 	}
 	info, err := index.Info()
@@ -158,7 +168,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 		K: f.k, Threads: f.threads, MinTime: minTime, Rerank: f.rank.rerank, Slack: f.rank.slack,
 		Probes: f.rank.probes, Share: f.rank.share, Batch: f.batch, Progress: bar.set,
 	}
-	if r.Rows, err = eval.Sweep(c.Context(), index, queries, truth, f.efs, o); err != nil {
+	if r.Rows, err = eval.Sweep(c.Context(), index, queries, truth.Truth, f.efs, o); err != nil {
 		return nil, 0, err
 	}
 	debug.FreeOSMemory()

@@ -97,7 +97,7 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 		return nil, err
 	}
 	defer rows.Close()
-	queries, err := readQueries(ctx, f.queries, rows.Dim())
+	queries, err := readQueriesOf(ctx, f.queries, rows.Dim())
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,8 @@ type indexFlags struct {
 	pin     bool
 	global  bool
 
+	load shale.SearchLoad // what searches take of --memory
+
 	withoutVectors bool // an index of links alone doesn't need them
 	toChange       bool // the index is to be changed and saved: other processes are kept from doing so until it is closed
 	wait           waitFlag
@@ -58,43 +60,48 @@ func (f *indexFlags) add(c *cobra.Command) {
 	f.wait.add(c)
 }
 
-// open opens the index at path.
-func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
-	if err := atLeast(c, "dim", f.dim, 0); err != nil {
-		return nil, err
+// options checks the flags.
+func (f *indexFlags) options(c *cobra.Command, path string) (shale.OpenOptions, error) {
+	if err := cmp.Or(atLeast(c, "dim", f.dim, 0), atLeast(c, "resident", f.resident, 0)); err != nil {
+		return shale.OpenOptions{}, err
 	}
-	if err := atLeast(c, "resident", f.resident, 0); err != nil {
-		return nil, err
+	switch {
+	case f.resident > 0 && !f.mapped:
+		return shale.OpenOptions{}, usagef(c, "--resident %d goes with --mmap", f.resident)
+	case f.pin && !f.mapped:
+		return shale.OpenOptions{}, usagef(c, "--pin-upper goes with --mmap")
+	case (f.codes == "") != (f.codebooks == ""):
+		return shale.OpenOptions{}, usagef(c, "--pq-codes and --pq-codebooks go together")
 	}
 	if err := f.wait.check(c); err != nil {
-		return nil, err
+		return shale.OpenOptions{}, err
 	}
-	if f.resident > 0 && !f.mapped {
-		return nil, usagef(c, "--resident %d goes with --mmap", f.resident)
-	}
-	if f.pin && !f.mapped {
-		return nil, usagef(c, "--pin-upper goes with --mmap")
-	}
-	if (f.codes == "") != (f.codebooks == "") {
-		return nil, usagef(c, "--pq-codes and --pq-codebooks go together")
-	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident}
+	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident, Load: f.load}
 	lock := f.wait.options(c, path)
 	o.Lock, o.Wait, o.Waiting = f.toChange, lock.Wait, lock.Waiting
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
-		return nil, err
+		return o, err
 	}
 	kind, kindErr := shale.Detect(path)
 	if f.global && kindErr == nil && kind != shale.ForkShards {
-		return nil, usagef(c, "--global-labels goes with shards of hnswlib-mmap, and %s is a %s", path, kind)
+		return o, usagef(c, "--global-labels goes with shards of hnswlib-mmap, and %s is a %s", path, kind)
 	}
 	if f.metric != "" {
 		if o.Metric, err = parseMetric(c, f.metric); err != nil {
-			return nil, err
+			return o, err
 		}
 	} else if kindErr == nil && (kind == shale.Hnswlib || kind == shale.Graph) {
-		return nil, usagef(c, "%s is a file of hnswlib, which doesn't hold its metric: give --metric l2, ip or cosine", path)
+		return o, usagef(c, "%s is a file of hnswlib, which doesn't hold its metric: give --metric l2, ip or cosine", path)
+	}
+	return o, nil
+}
+
+// open opens the index at path.
+func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
+	o, err := f.options(c, path)
+	if err != nil {
+		return nil, err
 	}
 	index, err := openIndex(c, path, o, f.toChange)
 	if err != nil {
@@ -107,11 +114,23 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 	if x := index.Shards(); x != nil && (o.Memory > 0 || o.Mapped) {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, x.Plan())
 	}
+	boundHeap(index, o.Memory)
 	if err := f.attach(c.Context(), index, path); err != nil {
 		index.Close()
 		return nil, err
 	}
 	return index, nil
+}
+
+// check checks the flags and that there is an index at path, before pipes are waited for.
+func (f *indexFlags) check(c *cobra.Command, path string) error {
+	if _, err := f.options(c, path); err != nil {
+		return err
+	}
+	if _, err := shale.Detect(path); err != nil {
+		return explain(fmt.Errorf("open index: %w", err), path)
+	}
+	return nil
 }
 
 // openIndex opens the index at path. A live file that isn't to be changed is opened for searching only, so that others may

@@ -60,8 +60,17 @@ func (f *rowFile) capacity() int {
 	return f.Rows()
 }
 
-// readQueries reads a file of vectors that must have dim values each.
-func readQueries(ctx context.Context, path string, dim int) (shale.Matrix, error) {
+// readQueriesOf reads a file of vectors that must have dim values each.
+func readQueriesOf(ctx context.Context, path string, dim int) (shale.Matrix, error) {
+	m, err := readQueries(ctx, path)
+	if err == nil && m.Dim() != dim {
+		return m, dimError(path, m.Dim(), dim)
+	}
+	return m, err
+}
+
+// readQueries reads a file of at least one vector.
+func readQueries(ctx context.Context, path string) (shale.Matrix, error) {
 	m, err := within(ctx, func() (shale.Matrix, error) { return dataset.ReadAll(path) })
 	if err != nil {
 		return m, err
@@ -69,10 +78,12 @@ func readQueries(ctx context.Context, path string, dim int) (shale.Matrix, error
 	if m.Rows() == 0 {
 		return m, fmt.Errorf("%s holds no vectors", path)
 	}
-	if m.Dim() != dim {
-		return m, fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, path, m.Dim(), dim)
-	}
 	return m, nil
+}
+
+// dimError is the error of vectors that have another number of values than those of the index.
+func dimError(path string, dim, index int) error {
+	return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, path, dim, index)
 }
 
 // readRowLabels reads one label for each of rows; without a path there are none.
@@ -102,31 +113,55 @@ func readLabels(ctx context.Context, paths []string) (labels []uint64, err error
 	return labels, nil
 }
 
-// readFilter reads the labels that may be returned by searches of index; without a path all may. A mask of booleans must have
-// one for each label up to the largest: another was made for another index, or before rows were added.
-func readFilter(ctx context.Context, path string, index *shale.Index) (*shale.Filter, error) {
+// filterFile is the labels that may be returned. Without one, it is nil, all may.
+type filterFile struct {
+	path string
+	set  *roaring64.Bitmap
+	mask int64 // the length of an array of booleans; −1: labels were listed
+}
+
+// readFilter reads the labels that may be returned; without a path there is no filter.
+func readFilter(ctx context.Context, path string) (*filterFile, error) {
 	if path == "" {
 		return nil, nil
 	}
-	mask := int64(-1)
-	set, err := within(ctx, func() (set *roaring64.Bitmap, err error) {
-		set, mask, err = dataset.ReadFilterOrMask(path)
-		return set, err
+	return within(ctx, func() (*filterFile, error) {
+		set, mask, err := dataset.ReadFilterOrMask(path)
+		return &filterFile{path, set, mask}, err
 	})
+}
+
+// bytes is the memory that the filter takes.
+func (f *filterFile) bytes() int64 {
+	if f == nil {
+		return 0
+	}
+	return int64(f.set.GetSizeInBytes())
+}
+
+// suit refuses a mask of booleans that hasn't one for each label of index up to the largest: it was made for another index, or
+// before rows were added.
+func (f *filterFile) suit(index *shale.Index) error {
+	if f == nil || f.mask < 0 {
+		return nil
+	}
+	last, ok, err := index.LargestLabel()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if mask >= 0 {
-		last, ok, err := index.LargestLabel()
-		if err != nil {
-			return nil, err
-		}
-		if (!ok && mask > 0) || (ok && uint64(mask)-1 != last) {
-			return nil, fmt.Errorf("%s: a mask of %s, and the index's largest label is %d: it must have one for each label from 0 to that one",
-				path, many(int(mask), "boolean"), last)
-		}
+	if (!ok && f.mask > 0) || (ok && uint64(f.mask)-1 != last) {
+		return fmt.Errorf("%s: a mask of %s, and the index's largest label is %d: it must have one for each label from 0 to that one",
+			f.path, many(int(f.mask), "boolean"), last)
 	}
-	return shale.FilterBitmap(set), nil
+	return nil
+}
+
+// filter is what searches take.
+func (f *filterFile) filter() *shale.Filter {
+	if f == nil {
+		return nil
+	}
+	return shale.FilterBitmap(f.set)
 }
 
 // addRows puts a file's vectors into the index, block by block, and gives the seconds that it took without reading.

@@ -3,20 +3,26 @@ package main
 import (
 	"bufio"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/shale-search/shale"
 )
 
 // residentBytes is the memory that the process has resident, or 0 where the system doesn't tell.
-func residentBytes() int64 {
+func residentBytes() int64 { return statusBytes("VmRSS:") }
+
+// statusBytes is a size that the system tells of the process, or 0.
+func statusBytes(name string) int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return 0
 	}
 	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(s.Text(), name); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
 			if err != nil {
 				return 0
@@ -25,6 +31,23 @@ func residentBytes() int64 {
 		}
 	}
 	return 0
+}
+
+const (
+	// programBytes are those of the program itself: code that is run, stacks, what the system keeps for it.
+	programBytes = 12 << 20
+	// leastHeap is what the Go heap may take in any case.
+	leastHeap = 16 << 20
+)
+
+// boundHeap keeps the Go heap within what memory, 0 being any, leaves beside the index's arrays, which lie outside: else
+// it might grow to twice of what is in use. Of an index in one piece the arrays aren't known; all of it fits then.
+func boundHeap(index *shale.Index, memory int64) {
+	x := index.Shards()
+	if memory <= 0 || x == nil {
+		return
+	}
+	debug.SetMemoryLimit(max(leastHeap, memory-programBytes-x.Plan().ArrayBytes()))
 }
 
 // timed runs fn and gives the seconds it took.

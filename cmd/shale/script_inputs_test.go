@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,4 +37,24 @@ func archive(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(z.Close())
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o644))
+}
+
+// mainPeak is main that tells the largest memory that it had resident, in MiB, on standard error.
+func mainPeak() {
+	code := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
+	fmt.Fprintf(os.Stderr, "peak %d MiB\n", statusBytes("VmHWM:")>>20)
+	os.Exit(code)
+}
+
+// peak MIB checks what the last shale-peak had resident. Where the system doesn't tell, or the race detector takes memory,
+// there is nothing to compare.
+func peak(ts *testscript.TestScript, _ bool, args []string) {
+	_, text, ok := strings.Cut(ts.ReadFile("stderr"), "peak ")
+	if !ok {
+		ts.Fatalf("no peak was told")
+	}
+	had := number(ts, strings.Fields(text)[0])
+	if most := number(ts, args[0]); had > most && !raced {
+		ts.Fatalf("%d MiB were resident, %d are allowed", had, most)
+	}
 }

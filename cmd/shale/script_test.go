@@ -24,7 +24,9 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"shale": main}) }
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"shale": main, "shale-peak": mainPeak})
+}
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -40,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"mask":      mask,
 			"archive":   archive,
 			"lock":      lockIndex,
+			"peak":      peak,
 
 			"same-queries": sameQueries,
 		},

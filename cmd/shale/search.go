@@ -1,15 +1,12 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
 )
 
 type searchFlags struct {
@@ -82,6 +79,25 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err := f.check(c); err != nil {
 		return err
 	}
+	if err := f.where.check(c, args[0]); err != nil {
+		return err
+	}
+	memory, err := parseSize(c, "memory", f.where.memory)
+	if err != nil {
+		return err
+	}
+	queries, err := openQueries(c.Context(), f.queries, f.k, memory)
+	if err != nil {
+		return err
+	}
+	defer queries.Close()
+	filter, err := readFilter(c.Context(), f.filter)
+	if err != nil {
+		return err
+	}
+	f.where.load = shale.SearchLoad{
+		K: f.k, Ef: f.ef, Threads: f.threads, Queries: queries.rows, Bytes: int64(len(queries.block)) + filter.bytes(),
+	}
 	index, err := f.where.open(c, args[0])
 	if err != nil {
 		return err
@@ -90,36 +106,58 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err := f.rank.suit(c, index, args[0]); err != nil {
 		return err
 	}
-	queries, err := readQueries(c.Context(), f.queries, index.Dim())
-	if err != nil {
+	if queries.Dim() != index.Dim() {
+		return dimError(f.queries, queries.Dim(), index.Dim())
+	}
+	if err := filter.suit(index); err != nil {
 		return err
 	}
-	filter, err := readFilter(c.Context(), f.filter, index)
-	if err != nil {
-		return err
-	}
+	return f.search(c, index, queries, filter)
+}
+
+// effort settles what flags leave to the index.
+func (f *searchFlags) effort(c *cobra.Command, index *shale.Index) *searchReport {
 	r := &searchReport{K: f.k, Ef: max(f.ef, f.k), Slack: f.rank.slack, Output: f.output}
-	if f.ef == 0 {
-		tuned := index.Effort()
-		r.Ef = max(tuned.Ef, f.k)
-		if !c.Flags().Changed("slack") {
-			r.Slack = tuned.Slack
-		}
-		if f.rank.probes == 0 && f.rank.share == 0 {
-			f.rank.share = tuned.Share
-		}
+	if f.ef != 0 {
+		return r
 	}
-	found, err := r.search(c.Context(), index, queries, f, filter)
-	if err != nil {
+	tuned := index.Effort()
+	r.Ef = max(tuned.Ef, f.k)
+	if !c.Flags().Changed("slack") {
+		r.Slack = tuned.Slack
+	}
+	if f.rank.probes == 0 && f.rank.share == 0 {
+		f.rank.share = tuned.Share
+	}
+	return r
+}
+
+// search answers the queries and tells what was found.
+func (f *searchFlags) search(c *cobra.Command, index *shale.Index, queries *queryFile, filter *filterFile) error {
+	ctx, r := c.Context(), f.effort(c, index)
+	a := &answering{index: index, queries: queries, k: f.k, threads: f.threads, o: shale.SearchOptions{
+		Ef: r.Ef, Filter: filter.filter(), Rerank: f.rank.rerank, Slack: r.Slack, Probes: f.rank.probes, Share: f.rank.share,
+	}}
+	if err := a.next(ctx); err != nil {
 		return err
 	}
-	r.K = found.K
-	if f.output != "" {
-		if err := dataset.WriteResults(f.output, found.Labels, found.Distances, queries.Rows(), found.K); err != nil {
+	r.K = a.found.K
+	switch {
+	case f.output != "":
+		if err := a.write(ctx, f.output); err != nil {
 			return err
 		}
+	case f.json:
+		return a.printJSON(ctx, c.OutOrStdout(), r)
+	default:
+		return a.printTable(ctx, c.OutOrStdout())
 	}
-	return r.tell(c, found, queries.Rows(), f.json)
+	if r.Seconds = a.seconds; f.json {
+		return printLine(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	p.printf("%s: %d neighbours of each of %s queries, found in %.3f s\n", r.Output, r.K, count(queries.Rows()), r.Seconds)
+	return p.err
 }
 
 func (f *searchFlags) check(c *cobra.Command) error {
@@ -138,42 +176,4 @@ func (f *searchFlags) check(c *cobra.Command) error {
 		return err
 	}
 	return atLeast(c, "threads", f.threads, 0)
-}
-
-func (r *searchReport) search(ctx context.Context, index *shale.Index, queries shale.Matrix, f *searchFlags, filter *shale.Filter) (found *shale.Results, err error) {
-	r.Seconds, err = timed(func() error {
-		found, err = index.SearchBatch(ctx, queries, r.K, f.threads, shale.SearchOptions{
-			Ef: r.Ef, Filter: filter, Rerank: f.rank.rerank, Slack: r.Slack, Probes: f.rank.probes, Share: f.rank.share,
-		})
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("search for %s: %w", f.queries, err)
-	}
-	return found, nil
-}
-
-// tell prints the results, unless they went to a file.
-func (r *searchReport) tell(c *cobra.Command, found *shale.Results, queries int, asJSON bool) error {
-	if r.Output == "" && asJSON {
-		for q := range queries {
-			at, n := q*r.K, found.Counts[q]
-			r.Queries = append(r.Queries, searchAnswer{found.Labels[at : at+n], found.Distances[at : at+n]})
-		}
-	}
-	if asJSON {
-		return printLine(c.OutOrStdout(), r)
-	}
-	p := &printer{w: c.OutOrStdout()}
-	if r.Output != "" {
-		p.printf("%s: %d neighbours of each of %s queries, found in %.3f s\n", r.Output, r.K, count(queries), r.Seconds)
-		return p.err
-	}
-	p.printf("%8s  %5s  %20s  %12s\n", "query", "rank", "label", "distance")
-	for q := range queries {
-		for i := range found.Counts[q] {
-			p.printf("%8d  %5d  %20d  %12.6g\n", q, i+1, found.Labels[q*r.K+i], found.Distances[q*r.K+i])
-		}
-	}
-	return p.err
 }

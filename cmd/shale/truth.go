@@ -4,24 +4,21 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/eval"
 )
 
-// readTruth reads the true neighbours of a number of queries, k of each, or as many as the index has rows.
-func readTruth(ctx context.Context, path string, queries, k, rows int) (*eval.Truth, error) {
+// readTruth reads the true neighbours of a number of queries.
+func readTruth(ctx context.Context, path string, queries int) (*truthFile, error) {
 	n, err := within(ctx, func() (dataset.Neighbors, error) { return dataset.ReadNeighbors(path) })
 	if err != nil {
 		return nil, err
 	}
-	if n.K < min(k, rows) {
-		return nil, fmt.Errorf("%s holds %s of each query, and recall@%d needs %d: give -k %d, or make it again with \"shale groundtruth -k %d\"",
-			path, many(n.K, "neighbour"), k, k, n.K, k)
-	}
 	if n.Rows() != queries {
 		return nil, fmt.Errorf("%s holds the neighbours of %d queries, there are %d", path, n.Rows(), queries)
 	}
-	t := &eval.Truth{Labels: make([][]uint64, queries)}
+	t := &truthFile{path, n.K, &eval.Truth{Labels: make([][]uint64, queries)}}
 	for q := range queries {
 		for _, id := range n.Row(q) {
 			if id >= 0 { // −1 fills up the rows of those with fewer
@@ -29,8 +26,38 @@ func readTruth(ctx context.Context, path string, queries, k, rows int) (*eval.Tr
 			}
 		}
 	}
-	if err := t.Covers(k, rows); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	return t, nil
+}
+
+// truthFile is the true neighbours of queries, k of each.
+type truthFile struct {
+	path string
+	k    int
+	*eval.Truth
+}
+
+// covers refuses a truth that knows fewer than k neighbours of a query, or than the index has rows where these are fewer.
+func (t *truthFile) covers(k, rows int) error {
+	if t.k < min(k, rows) {
+		return fmt.Errorf("%s holds %s of each query, and recall@%d needs %d: give -k %d, or make it again with \"shale groundtruth -k %d\"",
+			t.path, many(t.k, "neighbour"), k, k, t.k, k)
+	}
+	if err := t.Covers(k, rows); err != nil {
+		return fmt.Errorf("%s: %w", t.path, err)
+	}
+	return nil
+}
+
+// measure makes the truth one for the index.
+func (t *truthFile) measure(index *shale.Index, queries shale.Matrix, k int) error {
+	if err := t.covers(k, index.Len()); err != nil {
+		return err
+	}
+	return t.Measure(index, queries, k)
+}
+
+// measuringLoad is what measuring searches takes: queries as they were read and as float32, and their true neighbours.
+func measuringLoad(queries shale.Matrix, k, ef, threads int) shale.SearchLoad {
+	each := int64(queries.Dim()*(queries.Type().Size()+2*4)) + 40*int64(k) + 128
+	return shale.SearchLoad{K: k, Ef: ef, Threads: threads, Bytes: each * int64(queries.Rows())}
 }

@@ -15,6 +15,9 @@ import (
 // tuneShares are tried for an index of several shards, from those that look into most of them on.
 var tuneShares = []float64{0.995, 0.99, 0.98, 0.96, 0.93, 0.9}
 
+// tunePlannedEf is the largest ef that --memory makes room for, unless --max-ef names another.
+const tunePlannedEf = 1000
+
 // tuneTime is how long a setting is timed in each round at least.
 const tuneTime = 100 * time.Millisecond
 
@@ -124,13 +127,27 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	f.where.memory, f.where.toChange = f.choose.memory, f.save
+	if err := f.where.check(c, args[0]); err != nil {
+		return err
+	}
+	queries, err := readQueries(c.Context(), f.queries)
+	if err != nil {
+		return err
+	}
+	var truth *truthFile
+	if f.truth != "" {
+		if truth, err = readTruth(c.Context(), f.truth, queries.Rows()); err != nil {
+			return err
+		}
+	}
+	f.where.load = measuringLoad(queries, f.k, cmp.Or(f.maxEf, tunePlannedEf), 1)
 	index, err := f.where.open(c, args[0])
 	if err != nil {
 		return err
 	}
 	defer index.Close()
 	r := &tuneReport{Index: args[0], Wanted: f.recall, K: f.k, Saved: f.save}
-	if r.Point, err = f.tune(c, index); err != nil {
+	if r.Point, err = f.tune(c, index, queries, truth); err != nil {
 		return err
 	}
 	if f.save {
@@ -157,17 +174,15 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	return p.err
 }
 
-func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index) (eval.Point, error) {
+func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Matrix, given *truthFile) (eval.Point, error) {
 	ctx := c.Context()
-	queries, err := readQueries(ctx, f.queries, index.Dim())
-	if err != nil {
-		return eval.Point{}, err
+	if queries.Dim() != index.Dim() {
+		return eval.Point{}, dimError(f.queries, queries.Dim(), index.Dim())
 	}
 	var truth *eval.Truth
-	if f.truth != "" {
-		if truth, err = readTruth(ctx, f.truth, queries.Rows(), f.k, index.Len()); err == nil {
-			err = truth.Measure(index, queries, f.k)
-		}
+	var err error
+	if given != nil {
+		truth, err = given.Truth, given.measure(index, queries, f.k)
 	} else {
 		truth, err = eval.IndexTruth(ctx, index, queries, f.k, f.threads)
 	}

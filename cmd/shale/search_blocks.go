@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/vector"
+)
+
+const (
+	// mostBlock and leastBlock bound the bytes of queries and results that are in memory at a time, and blockShare is their part
+	// of --memory.
+	mostBlock  = 64 << 20
+	leastBlock = 256 << 10
+	blockShare = 16
+)
+
+// queryFile is a file of queries that are read block by block.
+type queryFile struct {
+	dataset.Reader
+	path  string
+	block []byte
+	rows  int // that a block holds
+}
+
+// openQueries opens a file of queries that are answered with k neighbours each, in memory of so many bytes; 0: any.
+func openQueries(ctx context.Context, path string, k int, memory int64) (*queryFile, error) {
+	r, err := within(ctx, func() (dataset.Reader, error) { return dataset.Open(path) })
+	if err != nil {
+		return nil, err
+	}
+	if r.Rows() == 0 {
+		return nil, errors.Join(fmt.Errorf("%s holds no vectors", path), r.Close())
+	}
+	bytes := int64(mostBlock)
+	if memory > 0 {
+		bytes = min(max(memory/blockShare, leastBlock), mostBlock)
+	}
+	each := int64(r.Dim()*r.Type().Size()) + 20*int64(k)
+	q := &queryFile{Reader: r, path: path, rows: int(min(max(bytes/each, 1), int64(r.Rows())))}
+	q.block = make([]byte, q.rows*r.Dim()*r.Type().Size())
+	return q, nil
+}
+
+// next reads the next block. At the end it has no rows.
+func (q *queryFile) next(ctx context.Context) (rows shale.Matrix, err error) {
+	n, err := within(ctx, func() (int, error) { return q.Read(q.block) })
+	if errors.Is(err, io.EOF) {
+		return shale.Matrix{}, nil
+	}
+	if err != nil {
+		return rows, err
+	}
+	return vector.FromBytes(q.block, q.Type(), n, q.Dim(), 0)
+}
+
+// answering is a search for the queries of a file, block by block.
+type answering struct {
+	index   *shale.Index
+	queries *queryFile
+	k       int
+	threads int
+	o       shale.SearchOptions
+	found   shale.Results // of the present block
+	rows    int           // its queries; 0: there are no more
+	done    int           // queries of the blocks before it
+	seconds float64       // that searching took
+}
+
+// next answers the next block.
+func (a *answering) next(ctx context.Context) error {
+	a.done += a.rows
+	queries, err := a.queries.next(ctx)
+	if err != nil {
+		return err
+	}
+	a.rows = queries.Rows()
+	if a.rows == 0 {
+		return nil
+	}
+	took, err := timed(func() error { return a.answer(ctx, queries) })
+	a.seconds += took
+	if err != nil && a.done > 0 {
+		err = fmt.Errorf("from query %d on: %w", a.done, err)
+	}
+	if err != nil {
+		return fmt.Errorf("search for %s: %w", a.queries.path, err)
+	}
+	return nil
+}
+
+// answer searches for the rows of queries. Blocks after the first use the memory of the results before.
+func (a *answering) answer(ctx context.Context, queries shale.Matrix) error {
+	if a.found.K > 0 {
+		return a.index.SearchBatchInto(ctx, queries, &a.found, shale.BatchOptions{SearchOptions: a.o, Threads: a.threads})
+	}
+	found, err := a.index.SearchBatch(ctx, queries, a.k, a.threads, a.o)
+	if err == nil {
+		a.found = *found
+	}
+	return err
+}
+
+// each calls fn with every block from the present one on, which next has answered.
+func (a *answering) each(ctx context.Context, fn func() error) error {
+	for a.rows > 0 {
+		if err := fn(); err != nil {
+			return err
+		}
+		if err := a.next(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write writes all results to an npz.
+func (a *answering) write(ctx context.Context, path string) error {
+	k := a.found.K
+	return dataset.WriteResultBlocks(path, a.queries.Rows(), k, func(put func([]uint64, []float32) error) error {
+		return a.each(ctx, func() error { return put(a.found.Labels[:a.rows*k], a.found.Distances[:a.rows*k]) })
+	})
+}
+
+// printBuffer holds what is printed of results: where they are few, nothing is printed before all went well.
+const printBuffer = 256 << 10
+
+// printTable prints a line for each neighbour.
+func (a *answering) printTable(ctx context.Context, w io.Writer) error {
+	out := bufio.NewWriterSize(w, printBuffer)
+	p := &printer{w: out}
+	p.printf("%8s  %5s  %20s  %12s\n", "query", "rank", "label", "distance")
+	err := a.each(ctx, func() error {
+		for q := range a.rows {
+			labels, distances := a.of(q)
+			for i := range labels {
+				p.printf("%8d  %5d  %20d  %12.6g\n", a.done+q, i+1, labels[i], distances[i])
+			}
+		}
+		return p.err
+	})
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// of returns the neighbours found of a query of the present block.
+func (a *answering) of(q int) ([]uint64, []float32) {
+	at, n := q*a.found.K, a.found.Counts[q]
+	return a.found.Labels[at : at+n], a.found.Distances[at : at+n]
+}
+
+// printJSON prints r as one document, with an answer for each query.
+func (a *answering) printJSON(ctx context.Context, w io.Writer, r *searchReport) error {
+	out := bufio.NewWriterSize(w, printBuffer)
+	p := &printer{w: out}
+	p.printf(`{"k":%d,"ef":%d,"slack":%v,"queries":[`, r.K, r.Ef, r.Slack)
+	err := a.each(ctx, func() error {
+		for q := range a.rows {
+			labels, distances := a.of(q)
+			answer, err := json.Marshal(searchAnswer{labels, distances})
+			if err != nil {
+				return fmt.Errorf("print JSON: %w", err)
+			}
+			if a.done+q > 0 {
+				p.printf(",")
+			}
+			p.printf("%s", answer)
+		}
+		return p.err
+	})
+	if err != nil {
+		return err
+	}
+	p.printf("],\"seconds\":%v}\n", a.seconds)
+	return cmp.Or(p.err, out.Flush())
+}
