@@ -88,14 +88,17 @@ func Settle(ctx context.Context, src Source, o *Options) (Suggestion, error) {
 		return s, err
 	}
 	o.Storage = s.Storage
-	return s, settleKeep(ctx, src, o)
+	return s, settleKeep(ctx, src, sample, o)
 }
 
 // settleKeep decides what AutoKeep leaves open.
-func settleKeep(ctx context.Context, src Source, o *Options) error {
+func settleKeep(ctx context.Context, src Source, sample Matrix, o *Options) error {
 	codes, err := HasCodes(o.Storage, src.Dim())
-	if err != nil || !codes || o.Keep != AutoKeep || o.Metric == Cosine {
+	if err != nil || !codes || o.Keep != AutoKeep {
 		return err
+	}
+	if o.Metric == Cosine {
+		return settleUnit(ctx, src, sample, o)
 	}
 	enough, safe := errors.New("enough"), true
 	err = src.Blocks(ctx, func(_ int, rows Matrix) error {
@@ -110,6 +113,19 @@ func settleKeep(ctx context.Context, src Source, o *Options) error {
 	o.Keep = KeepFloat32
 	if safe {
 		o.Keep = KeepFloat16
+	}
+	return nil
+}
+
+// settleUnit is settleKeep for rows that are normalised: a sample tells whether they lie far enough apart.
+func settleUnit(ctx context.Context, src Source, sample Matrix, o *Options) (err error) {
+	if src.Type() == vector.Float32 && sample.Rows() == 0 {
+		if sample, err = Sample(ctx, src, min(halfRows, src.Rows())); err != nil {
+			return err
+		}
+	}
+	if !HalfIsSafe(sample, Cosine) {
+		o.Keep = KeepFloat32
 	}
 	return nil
 }

@@ -56,4 +56,5 @@ var (
 	ErrDeleted    = hnsw.ErrDeleted
 	ErrNotDeleted = hnsw.ErrNotDeleted
 	ErrNotFinite  = hnsw.ErrNotFinite
+	ErrTooLarge   = hnsw.ErrTooLarge
 )

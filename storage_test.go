@@ -97,10 +97,11 @@ func TestHalfIsSafe(t *testing.T) {
 	for _, c := range []struct {
 		what                string
 		offset, size, outer float32
-		safe                bool
+		safe, cosine        bool
 	}{
-		{"usual", 0, 1, 0, true}, {"bytes", 100, 50, 0, true}, {"large", 0, 500, 3000, false},
-		{"past all halves", 0, 1, 1e5, false}, {"tiny", 0, 1e-5, 0, false}, {"far from zero", 1000, 1, 0, false},
+		{"usual", 0, 1, 0, true, true}, {"bytes", 100, 50, 0, true, true}, {"large", 0, 500, 3000, false, true},
+		{"past all halves", 0, 1, 1e5, false, true}, {"tiny", 0, 1e-5, 0, false, true},
+		{"far from zero", 1000, 1, 0, false, false},
 	} {
 		data := make([]float32, 400)
 		for i := range data {
@@ -114,8 +115,45 @@ func TestHalfIsSafe(t *testing.T) {
 		if got := shale.HalfIsSafe(m, shale.L2); got != c.safe {
 			t.Errorf("%s: %v", c.what, got)
 		}
-		if !shale.HalfIsSafe(m, shale.Cosine) {
-			t.Errorf("%s: not for cosine", c.what)
+		if got := shale.HalfIsSafe(m, shale.Cosine); got != c.cosine {
+			t.Errorf("%s, cosine: %v", c.what, got)
+		}
+	}
+}
+
+// TestHalfIsSafeForEveryRow: neither few tiny rows nor tight groups far from each other are lost among the others.
+func TestHalfIsSafeForEveryRow(t *testing.T) {
+	const n, dim = 600, 16
+	r := rand.New(rand.NewPCG(3, 4))
+	usual, tiny, groups := make([]float32, n*dim), make([]float32, n*dim), make([]float32, n*dim)
+	center := make([]float32, 20*dim)
+	for i := range center {
+		center[i] = 100 * float32(r.NormFloat64())
+	}
+	for i := range usual {
+		usual[i] = float32(r.NormFloat64())
+		tiny[i] = usual[i]
+		if i/dim == 77 {
+			tiny[i] *= 1e-6
+		}
+		groups[i] = center[i/dim%20*dim+i%dim] + usual[i]/100
+	}
+	for name, c := range map[string]struct {
+		data         []float32
+		safe, cosine bool
+	}{"usual": {usual, true, true}, "one tiny row": {tiny, false, true}, "tight groups": {groups, false, false}} {
+		m, err := vector.Of(c.data, dim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, metric := range []shale.Metric{shale.L2, shale.IP, shale.Cosine} {
+			want := c.safe
+			if metric == shale.Cosine {
+				want = c.cosine
+			}
+			if got := shale.HalfIsSafe(m, metric); got != want {
+				t.Errorf("%s, %v: %v", name, metric, got)
+			}
 		}
 	}
 }

@@ -29,6 +29,7 @@ var rootMeanings = []struct {
 	{hnsw.ErrDeleted, C.SHALE_NO_LABEL},
 	{hnsw.ErrNotDeleted, C.SHALE_NO_LABEL},
 	{hnsw.ErrNotFinite, C.SHALE_VALUE},
+	{hnsw.ErrTooLarge, C.SHALE_VALUE},
 	{vector.ErrDim, C.SHALE_VALUE},
 	{shale.ErrReadOnly, C.SHALE_READ_ONLY},
 	{shale.ErrNotIndex, C.SHALE_DAMAGED},

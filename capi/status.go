@@ -50,6 +50,7 @@ var meanings = []struct {
 	{hnsw.ErrClosed, C.SHALE_CLOSED, "the index is closed"},
 	{hnsw.ErrTooFew, C.SHALE_FEW, "Cannot return the results in a contiguous 2D array. Probably ef or M is too small"},
 	{hnsw.ErrNotFinite, C.SHALE_VALUE, "NaN or infinity in the vectors"},
+	{hnsw.ErrTooLarge, C.SHALE_VALUE, "Vectors too large"},
 	{hnsw.ErrFull, C.SHALE_ERROR, "The number of elements exceeds the specified limit"},
 	{hnsw.ErrLabel, C.SHALE_ERROR, "Label not found"},
 	{hnsw.ErrDeleted, C.SHALE_ERROR, "The requested to delete element is already deleted"},

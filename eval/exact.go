@@ -40,13 +40,14 @@ func NewExact(queries shale.Matrix, metric shale.Metric, k, threads int) (*Exact
 	return &Exact{queries: own, metric: metric, k: k, threads: threads, best: make([][]shale.Neighbor, queries.Rows())}, nil
 }
 
-// floats copies m as float32, normalised if the metric asks for it, and refuses what isn't finite.
+// floats copies m as float32, normalised if the metric asks for it, and refuses what can't be compared.
 func floats(m shale.Matrix, metric shale.Metric) (shale.Matrix, error) {
 	data := make([]float32, m.Rows()*m.Dim())
 	for i := range m.Rows() {
 		row := data[i*m.Dim() : (i+1)*m.Dim()]
-		if m.Decode(i, row); !vector.Finite(row) {
-			return shale.Matrix{}, fmt.Errorf("row %d: %w", i, shale.ErrNotFinite)
+		m.Decode(i, row)
+		if err := metric.Check(row); err != nil {
+			return shale.Matrix{}, fmt.Errorf("row %d: %w", i, err)
 		}
 		if metric == shale.Cosine {
 			vector.Normalize(row)

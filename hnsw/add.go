@@ -54,25 +54,38 @@ func (c *Config) checkVector(vec []float32) error {
 	if len(vec) != c.Dim {
 		return fmt.Errorf("%w: %d values, the index has %d", vector.ErrDim, len(vec), c.Dim)
 	}
-	if !c.storable(vec) {
-		return ErrNotFinite
+	return c.checkValues(vec)
+}
+
+// checkValues refuses a vector that isn't finite or of which distances are not, also once it is rounded to the type of the rows or
+// turned into a code.
+func (c *Config) checkValues(vec []float32) error {
+	if err := c.checkLength(vec); err != nil || c.Metric == vector.Cosine {
+		return err
+	}
+	if c.Codes.Bits != 0 && !quant.Encodable(vec) {
+		return fmt.Errorf("%w for its code, which stands for vectors up to %.3g long", ErrTooLarge, quant.MaxLength)
+	}
+	if c.Storage != vector.Float16 {
+		return nil
+	}
+	for i, v := range vec {
+		if vector.FloatToHalf(v)&0x7c00 == 0x7c00 {
+			return fmt.Errorf("%w for rows of fp16: value %d is %v, and they hold up to 65504: keep fp32", ErrTooLarge, i, v)
+		}
 	}
 	return nil
 }
 
-// storable reports whether vec is finite, also once it is rounded to the type of the rows or turned into a code.
-func (c *Config) storable(vec []float32) bool {
-	if !c.keepsRows() && c.Metric != vector.Cosine {
-		return quant.Encodable(vec)
+// checkLength refuses a vector or query that isn't finite or of which distances are not.
+func (c *Config) checkLength(vec []float32) error {
+	if c.Custom == nil {
+		return c.Metric.Check(vec)
 	}
-	if c.Storage == vector.Float16 && c.Metric != vector.Cosine {
-		for _, v := range vec {
-			if vector.FloatToHalf(v)&0x7c00 == 0x7c00 {
-				return false
-			}
-		}
+	if !vector.Finite(vec) { // what its distances are is the caller's business
+		return ErrNotFinite
 	}
-	return vector.Finite(vec)
+	return nil
 }
 
 // slot is where a vector goes: a new element, or one that is there and is rewritten.

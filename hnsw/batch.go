@@ -92,8 +92,9 @@ func (c *Config) checkBatch(rows vector.Matrix, labels []uint64) error {
 	}
 	v := make([]float32, rows.Dim())
 	for i := range rows.Rows() {
-		if rows.Decode(i, v); !c.storable(v) {
-			return fmt.Errorf("row %d: %w", i, ErrNotFinite)
+		rows.Decode(i, v)
+		if err := c.checkValues(v); err != nil {
+			return fmt.Errorf("row %d: %w", i, err)
 		}
 	}
 	return nil

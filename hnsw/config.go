@@ -18,7 +18,8 @@ var (
 	ErrLabel           = errors.New("label not found")
 	ErrDeleted         = errors.New("label is already deleted")
 	ErrNotDeleted      = errors.New("label is not deleted")
-	ErrNotFinite       = errors.New("vector holds NaN or infinity")
+	ErrNotFinite       = vector.ErrNotFinite
+	ErrTooLarge        = vector.ErrTooLarge
 	ErrReplaceDisabled = errors.New("replacing deleted elements is not enabled")
 	ErrUpdateDeleted   = errors.New("a deleted element can't be updated while deleted elements may be replaced")
 	ErrFrozen          = errors.New("index is read-only")

@@ -328,7 +328,7 @@ func TestCodesAloneRefuse(t *testing.T) {
 	must(t, err)
 	defer x.Close()
 	long := []float32{1e19, -1e19, 1e19} // whose squared length is past float32
-	if err := x.Add(1, long, AddOptions{}); !errors.Is(err, ErrNotFinite) {
+	if err := x.Add(1, long, AddOptions{}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("adding %v: %v", long, err)
 	}
 	must(t, x.Add(1, []float32{4e18, -4e18, 3e18}, AddOptions{}))

@@ -123,8 +123,8 @@ func (r *Reader) end(s *searcher) {
 
 // bind makes query, normalised where the metric asks for it, the searcher's query.
 func (r *Reader) bind(s *searcher, query []float32) error {
-	if !vector.Finite(query) {
-		return fmt.Errorf("query: %w", ErrNotFinite)
+	if err := r.cfg.checkLength(query); err != nil {
+		return fmt.Errorf("query: %w", err)
 	}
 	own := s.rows.Query()
 	copy(own, query)

@@ -183,10 +183,12 @@ func TestFlatDeleteIsForGood(t *testing.T) {
 func TestRefusedVectors(t *testing.T) {
 	ctx := context.Background()
 	eachEngine(t, Config{Dim: 2, Storage: vector.Float16}, func(t *testing.T, x engine) {
-		for _, bad := range []float32{nan, posInf, negInf, 65520, -1e9} {
-			wantError(t, x.Add(1, point(bad), AddOptions{}), ErrNotFinite)
+		for bad, want := range map[float32]error{
+			nan: ErrNotFinite, posInf: ErrNotFinite, negInf: ErrNotFinite, 65520: ErrTooLarge, -1e9: ErrTooLarge, 3e38: ErrTooLarge,
+		} {
+			wantError(t, x.Add(1, point(bad), AddOptions{}), want)
 			rows := matrix(t, append(point(1), point(bad)...), 2)
-			wantError(t, x.AddBatch(ctx, rows, nil, BatchOptions{}), ErrNotFinite)
+			wantError(t, x.AddBatch(ctx, rows, nil, BatchOptions{}), want)
 		}
 		half := []uint16{0, 0, 0, 0x7c00}
 		wantError(t, x.AddBatch(ctx, matrix(t, half, 2), nil, BatchOptions{}), ErrNotFinite)

@@ -77,8 +77,13 @@ func (e *Encoder) Encode(row []byte, vec []float32) {
 // Encodable reports whether vec is finite and so short that its code's factors are finite too, whatever the center: one of
 // vectors as short.
 func Encodable(vec []float32) bool {
-	return dot(vec, vec) <= math.MaxFloat32/8 // NaN isn't
+	return dot(vec, vec) <= maxSquare // NaN isn't
 }
+
+const maxSquare = math.MaxFloat32 / 8
+
+// MaxLength is the largest length of vectors that have codes.
+var MaxLength = math.Sqrt(maxSquare)
 
 // store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes such
 // readers look again. The race detector, which sees the plain Go kernels only, is told so by the directive.

@@ -123,7 +123,7 @@ func (b *builder) takeSample(ctx context.Context, d *division) error {
 		block = block[:0]
 		return d.sample.AddBatch(ctx, rows, nil, hnsw.BatchOptions{Threads: b.o.Threads})
 	}
-	err = d.spread.pick(ctx, b.src, func(i int, row []float32) error {
+	err = d.spread.pick(ctx, b.src, b.o.Config.Metric, func(i int, row []float32) error {
 		if d.isHeld(i, held) {
 			d.held = append(d.held, row...)
 			return nil

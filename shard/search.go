@@ -201,8 +201,9 @@ func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
 	switch {
 	case len(query) != x.Dim():
 		return fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), x.Dim())
-	case !vector.Finite(query):
-		return fmt.Errorf("query: %w", hnsw.ErrNotFinite)
+	}
+	if err := x.metric.Check(query); err != nil {
+		return fmt.Errorf("query: %w", err)
 	}
 	copy(l.query, query)
 	if x.metric == vector.Cosine {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -69,14 +68,15 @@ type spread struct{ n, all int }
 // at is the i-th of the numbers picked.
 func (s spread) at(i int) int { return int(int64(i) * int64(s.all) / int64(s.n)) }
 
-// pick gives the rows picked, in order, as float32, to fn with their places among those picked.
-func (s spread) pick(ctx context.Context, src Source, fn func(i int, row []float32) error) error {
+// pick gives the rows picked, in order, as float32, to fn with their places among those picked. Those that can't be
+// compared by the metric are refused.
+func (s spread) pick(ctx context.Context, src Source, metric vector.Metric, fn func(i int, row []float32) error) error {
 	next, row := 0, make([]float32, src.Dim())
 	err := src.Blocks(ctx, func(first int, rows vector.Matrix) error {
 		for next < s.n && s.at(next) < first+rows.Rows() {
 			rows.Decode(s.at(next)-first, row)
-			if !vector.Finite(row) {
-				return fmt.Errorf("row %d: %w", s.at(next), hnsw.ErrNotFinite)
+			if err := metric.Check(row); err != nil {
+				return fmt.Errorf("row %d: %w", s.at(next), err)
 			}
 			if err := fn(next, row); err != nil {
 				return err

@@ -30,7 +30,7 @@ func (b *builder) train(ctx context.Context) error {
 		n = min(n, max(1024, int((b.o.Memory-buildMemory)/int64(trainCopies*4*c.Dim))))
 	}
 	data := make([]float32, n*c.Dim)
-	err := spread{n, b.src.Rows()}.pick(ctx, b.src, func(i int, row []float32) error {
+	err := spread{n, b.src.Rows()}.pick(ctx, b.src, c.Metric, func(i int, row []float32) error {
 		copy(data[i*c.Dim:], row)
 		return nil
 	})

@@ -37,17 +37,7 @@ func ParseMetric(s string) (Metric, error) {
 
 // Normalize scales v to length 1 in place, as hnswlib does: by 1 / (‖v‖ + 1e−30). A zero vector stays zero.
 func Normalize(v []float32) {
-	var sums [4]float64 // side by side: one alone waits for every addition
-	rest := v
-	for ; len(rest) >= 4; rest = rest[4:] {
-		for i, x := range rest[:4] {
-			sums[i] += float64(x) * float64(x)
-		}
-	}
-	for i, x := range rest {
-		sums[i] += float64(x) * float64(x)
-	}
-	scale := float32(1 / (math.Sqrt(sums[0]+sums[1]+sums[2]+sums[3]) + 1e-30))
+	scale := float32(1 / (math.Sqrt(squares(v)) + 1e-30))
 	for i := range v {
 		v[i] *= scale
 	}
@@ -55,7 +45,7 @@ func Normalize(v []float32) {
 
 // Finite reports whether v holds neither NaN nor infinity.
 func Finite(v []float32) bool {
-	var off [4]float32 // NaN from then on; side by side, as in Normalize
+	var off [4]float32 // NaN from then on; side by side, as in squares
 	for ; len(v) >= 4; v = v[4:] {
 		for i, x := range v[:4] {
 			off[i] += x - x
