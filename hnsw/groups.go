@@ -297,12 +297,18 @@ func (x *Index) chainFrom(g *graph, end uint32) []uint32 {
 	return chain
 }
 
-// exchange puts the link to another element in the place of one on level 0, if it is there.
+// exchange puts the link to another element in the place of one on level 0, if it is there. Where a power cut has torn a chain
+// the other link may be there already, or lead back to the element itself.
 func (x *Index) exchange(g *graph, of, old, to uint32) {
 	x.changeLinks(g, of, func(links []uint32) []uint32 {
-		if i := slices.Index(links, old); i >= 0 {
-			links[i] = to
+		i := slices.Index(links, old)
+		switch {
+		case i < 0:
+			return links
+		case of == to || slices.Contains(links, to):
+			return slices.Delete(links, i, i+1)
 		}
+		links[i] = to
 		return links
 	})
 }
