@@ -27,6 +27,10 @@ type Info struct {
 	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
 	CodeBytes      int64   `json:"code_bytes"`   // of these; 0 until there are rows enough to train codes on
 
+	// ShareQueries is the number of queries that tuning measured shares on, of an index of several shards; 0: the build measured
+	// them on rows.
+	ShareQueries int `json:"share_queries,omitempty"`
+
 	Copies float64 `json:"copies,omitempty"` // rows stored for each row, of an index of several shards
 	Plan   string  `json:"plan,omitempty"`   // what lies in memory, of an index of several shards or with rows on disk
 }
@@ -57,15 +61,16 @@ func (x *Index) shardsInfo() (Info, error) {
 		return Info{}, fmt.Errorf("describe index: %w", err)
 	}
 	m, effort := x.shards.Manifest(), x.Effort()
+	shareQueries := 0
 	copies := 1.0
 	if m.Routing != nil {
-		copies = m.Routing.Copies
+		copies, shareQueries = m.Routing.Copies, m.Routing.Queries
 	}
 	return Info{
 		Rows: m.Rows, Deleted: m.Deleted, Dim: m.Dim, Metric: m.Metric, Storage: m.Storage, Keep: m.Keep, Shards: len(m.Shards),
 		M: m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed, Ef: effort.Ef, Slack: effort.Slack, Share: effort.Share,
 		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
-		Copies: copies, Plan: x.shards.Plan().String(),
+		Copies: copies, ShareQueries: shareQueries, Plan: x.shards.Plan().String(),
 	}, nil
 }
 

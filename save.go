@@ -423,6 +423,11 @@ func (x *Index) saveTuned(path string) (err error) {
 		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
 	}
 	m.Tuned = x.tuned.Load()
+	if x.shards != nil && m.Routing != nil {
+		if now := x.shards.Manifest().Routing; now.Queries > 0 {
+			m.Routing.Reach, m.Routing.Queries = now.Reach, now.Queries
+		}
+	}
 	if err := m.Write(path); err != nil {
 		return err
 	}

@@ -55,6 +55,11 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 		}
 	}
 	slices.Sort(at)
+	return reachOf(at, all), nil
+}
+
+// reachOf finds the mass for each share, given that with which each neighbour's shard is included, sorted, and all queries' routes.
+func reachOf(at []float32, all [][]route) []manifest.Reach {
 	reach := make([]manifest.Reach, 0, len(shares))
 	for _, share := range shares {
 		mass := at[min(int(share*float64(len(at))), len(at)-1)]
@@ -67,7 +72,7 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 		}
 		reach = append(reach, manifest.Reach{Share: share, Mass: mass, Probes: float64(probes) / float64(len(all))})
 	}
-	return reach, nil
+	return reach
 }
 
 // unreached is the mass of what lies in no shard found.

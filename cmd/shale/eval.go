@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -34,8 +35,11 @@ type evalReport struct {
 	Threads       int          `json:"threads"`
 	Batch         bool         `json:"batch"`
 	Rows          []eval.Point `json:"rows"`
-	MemoryBytes   int64        `json:"memory_bytes"`   // of the index
-	ResidentBytes int64        `json:"resident_bytes"` // that the process grew by; 0 where the system doesn't tell
+	Share         float64      `json:"share,omitempty"`         // asked for, of an index of several shards
+	ShareHeld     float64      `json:"share_held,omitempty"`    // of the true neighbours, in the shards looked into
+	ShareQueries  int          `json:"share_queries,omitempty"` // that tune measured shares on; 0: the build did, on rows
+	MemoryBytes   int64        `json:"memory_bytes"`            // of the index
+	ResidentBytes int64        `json:"resident_bytes"`          // that the process grew by; 0 where the system doesn't tell
 }
 
 func evalCommand() *cobra.Command {
@@ -114,6 +118,9 @@ func (f *evalFlags) run(c *cobra.Command, args []string) error {
 	}
 	p := &printer{w: c.OutOrStdout()}
 	printPoints(p, r.Rows, f.k)
+	if r.Share > 0 {
+		p.printf("the shards looked into hold %.4f of the true neighbours, %g asked; shares were %s\n", r.ShareHeld, r.Share, measuredOn(r.ShareQueries))
+	}
 	p.printf("%s queries on %s; %s resident; %s\n", count(r.Queries), many(r.Threads, "thread"), size(r.ResidentBytes), r.Machine)
 	return p.err
 }
@@ -161,6 +168,16 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 	r := &evalReport{
 		Index: path, Machine: eval.ThisMachine(), K: f.k, Queries: queries.Rows(), Threads: f.threads, Batch: f.batch,
 		MemoryBytes: info.MemoryBytes,
+	}
+	if f.rank.probes == 0 {
+		shares, err := calibrate(c.Context(), index, queries, truth.Truth, f.k)
+		if err != nil {
+			return nil, 0, err
+		}
+		if shares != nil {
+			r.Share, r.ShareQueries = cmp.Or(f.rank.share, defaultShare), info.ShareQueries
+			r.ShareHeld = shares.Held(index.Shards(), r.Share)
+		}
 	}
 	bar := newProgress(c.ErrOrStderr(), "measuring", len(f.efs))
 	defer bar.end()

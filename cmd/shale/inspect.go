@@ -101,6 +101,14 @@ func (r *inspectReport) ranked() string {
 	return r.Keep + " rows for exact distances"
 }
 
+// measuredOn tells which queries the shares that searches ask for hold for.
+func measuredOn(queries int) string {
+	if queries == 0 {
+		return "measured by the build on rows of the index: for other queries, see shale tune"
+	}
+	return "measured by tune on " + queriesAsked(queries) + ": for others like them"
+}
+
 func (r *inspectReport) print(p *printer) error {
 	row := func(name, format string, args ...any) {
 		p.printf("%-16s %s\n", name, fmt.Sprintf(format, args...))
@@ -126,6 +134,9 @@ func (r *inspectReport) print(p *printer) error {
 	}
 	if r.Share > 0 {
 		row("share", "%g of the true neighbours in the shards that searches look into, with that ef", r.Share)
+	}
+	if r.Shards > 1 {
+		row("shares", "%s", measuredOn(r.ShareQueries))
 	}
 	row("links", "%.1f a row on average, %d at most", r.AverageDegree, 2*r.M)
 	for level, rows := range r.Levels {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"runtime"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/shard"
 )
 
 // tuneShares are tried for an index of several shards, from those that look into most of them on.
@@ -36,6 +38,11 @@ type tuneReport struct {
 	K      int        `json:"k"`
 	Point  eval.Point `json:"chosen"`
 	Saved  bool       `json:"saved"`
+
+	// Of an index of several shards: the part of the queries' true neighbours that lies in the shards looked into, with the share
+	// chosen, and with the default before shares were measured on these queries.
+	ShareHeld   float64 `json:"share_held,omitempty"`
+	DefaultHeld float64 `json:"default_share_held,omitempty"`
 }
 
 func tuneCommand() *cobra.Command {
@@ -46,7 +53,8 @@ func tuneCommand() *cobra.Command {
 		Long: `Tune finds the smallest ef with which searches find the wanted share of the k true nearest
 neighbours of your queries, then larger ones with a --slack that ends easy searches early, and
 takes the fastest by the clock. Of an index of several shards it also tries how many of these to
-look into. The true neighbours are found by comparing all vectors of the
+look into: it measures on your queries which shards hold a share of their true neighbours, since
+what the build measured on rows holds for queries like the rows only. The true neighbours are found by comparing all vectors of the
 index, unless --groundtruth gives them. --save keeps all that in the index: searches that
 don't name an ef then use them. Use queries like those that will come, a few hundred at least.
 
@@ -147,7 +155,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	}
 	defer index.Close()
 	r := &tuneReport{Index: args[0], Wanted: f.recall, K: f.k, Saved: f.save}
-	if r.Point, err = f.tune(c, index, queries, truth); err != nil {
+	if err = f.tune(c, index, queries, truth, r); err != nil {
 		return err
 	}
 	if f.save {
@@ -168,16 +176,20 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 		with += fmt.Sprintf(" in shards for a share of %g", r.Point.Share)
 	}
 	p.printf("ef %d%s gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, with, f.k, r.Point.Recall, count(int(r.Point.QPS)))
+	if r.ShareHeld > 0 {
+		p.printf("the shards looked into hold %.4f of the true neighbours of these queries, %g asked; by the shares as they were, the default of %g held %.4f\n",
+			r.ShareHeld, cmp.Or(r.Point.Share, defaultShare), defaultShare, r.DefaultHeld)
+	}
 	if f.save {
 		p.printf("%s: searches use it from now on\n", args[0])
 	}
 	return p.err
 }
 
-func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Matrix, given *truthFile) (eval.Point, error) {
+func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Matrix, given *truthFile, r *tuneReport) error {
 	ctx := c.Context()
 	if queries.Dim() != index.Dim() {
-		return eval.Point{}, dimError(f.queries, queries.Dim(), index.Dim())
+		return dimError(f.queries, queries.Dim(), index.Dim())
 	}
 	var truth *eval.Truth
 	var err error
@@ -187,7 +199,15 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 		truth, err = eval.IndexTruth(ctx, index, queries, f.k, f.threads)
 	}
 	if err != nil {
-		return eval.Point{}, err
+		return err
+	}
+	shares, err := calibrate(ctx, index, queries, truth, f.k)
+	if err != nil {
+		return err
+	}
+	if shares != nil {
+		r.DefaultHeld = shares.Held(index.Shards(), 0)
+		index.Shards().SetReach(shares)
 	}
 	maxEf := f.maxEf
 	if maxEf == 0 {
@@ -197,5 +217,25 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 	if s := index.Shards(); s != nil && s.Shards() > 1 {
 		o.Share, o.Shares = 1, tuneShares
 	}
-	return eval.TuneEffort(ctx, index, queries, truth, f.recall, maxEf, o)
+	r.Point, err = eval.TuneEffort(ctx, index, queries, truth, f.recall, maxEf, o)
+	if err == nil && shares != nil {
+		r.ShareHeld = shares.Held(index.Shards(), r.Point.Share)
+	}
+	return err
+}
+
+// defaultShare is the share of searches that ask for none.
+const defaultShare = 0.98
+
+// calibrate measures what shares are worth for the queries, by the first k true neighbours of each; of an index of one shard it
+// returns nil.
+func calibrate(ctx context.Context, index *shale.Index, queries shale.Matrix, truth *eval.Truth, k int) (*shard.Calibration, error) {
+	if index.Shards() == nil {
+		return nil, nil
+	}
+	labels := make([][]uint64, len(truth.Labels))
+	for q, all := range truth.Labels {
+		labels[q] = all[:min(k, len(all))]
+	}
+	return index.Shards().Calibrate(ctx, queries, labels)
 }

@@ -67,6 +67,8 @@ type Routing struct {
 	Shard          // the file: an index of centroids, whose labels are their shards << 32 | a number
 	Copies float64 `json:"copies"`          // rows stored for each row
 	Reach  []Reach `json:"reach,omitempty"` // by rising share
+	// Queries is the number of queries that Reach was measured on by tuning; 0: it was measured on rows, by the build.
+	Queries int `json:"queries,omitempty"`
 }
 
 // Reach says what mass of the votes of near centroids the shards that are looked into must hold together to find a share of
