@@ -36,6 +36,9 @@ func (b *builder) distribute(ctx context.Context) error {
 	if s.rows != b.src.Rows() {
 		return fmt.Errorf("the input has %d rows now, it had %d", s.rows, b.src.Rows())
 	}
+	if err := s.split.addTo(ctx, d.router, b.o.Threads); err != nil {
+		return err
+	}
 	reach, err := b.measureReach(ctx, d)
 	if err != nil {
 		return err
@@ -67,6 +70,7 @@ type scatter struct {
 	kept   int // of these, those of the sample
 	homes  homes
 	record []byte
+	split  splitRows
 }
 
 func newScatter(b *builder, d *division) (*scatter, error) {
@@ -128,22 +132,30 @@ func (s *scatter) assign(ctx context.Context, first int, rows vector.Matrix, o h
 		return fmt.Errorf("from row %d on: %w", first, err)
 	}
 	for i := range rows.Rows() {
-		row := first + i
-		if err := s.place(row, rows, i, found.Labels[i*found.K:i*found.K+found.Counts[i]]); err != nil {
+		row, n := first+i, found.Counts[i]
+		repeated := n > 1 && found.Distances[i*found.K] == found.Distances[i*found.K+1]
+		if err := s.place(row, rows, i, found.Labels[i*found.K:i*found.K+n], repeated); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// place writes a row, the i-th of rows, to its shard or shards, given its nearest rows in the sample.
-func (s *scatter) place(row int, rows vector.Matrix, i int, near []uint64) error {
+// place writes a row, the i-th of rows, to its shard or shards, given its nearest rows in the sample. One that is there
+// repeatedly goes where the rows equal to it go, as far as there is room.
+func (s *scatter) place(row int, rows vector.Matrix, i int, near []uint64, repeated bool) error {
 	order := s.homes.byVotes(s.d.p.Of, s.b.parts, near)
 	own, inSample := s.sampled(row)
-	if inSample {
+	if inSample && !repeated {
 		order = s.homes.first(order, s.d.p.Of[own], s.d.homeOf(own))
 	}
+	if repeated {
+		order = s.split.order(rows.RowBytes(i), order)
+	}
 	home, at := s.roomFor(order)
+	if repeated {
+		s.split.note(rows, i, home)
+	}
 	if err := s.write(home, row, rows, i); err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package shard
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"path/filepath"
 	"slices"
@@ -25,6 +27,8 @@ type router struct {
 	built *hnsw.Index // what was made here, to be saved; nil: it was opened
 	parts int
 	reach []manifest.Reach
+	// normal says that queries are normalised before centroids are compared with them.
+	normal bool
 }
 
 // route is a shard and the share of a query's neighbours that seems to lie there.
@@ -142,9 +146,10 @@ func newRouter(ctx context.Context, c *cluster.Router, of hnsw.Config, threads i
 	if err != nil {
 		return nil, err
 	}
-	labels := make([]uint64, points.Rows())
-	for i, part := range c.PartOf() {
-		labels[i] = uint64(part)<<32 | uint64(i)
+	points, labels, err := different(points, c.PartOf())
+	if err != nil {
+		x.Close()
+		return nil, err
 	}
 	err = x.AddBatch(ctx, points, labels, hnsw.BatchOptions{Threads: threads})
 	if err == nil {
@@ -154,7 +159,39 @@ func newRouter(ctx context.Context, c *cluster.Router, of hnsw.Config, threads i
 		x.Close()
 		return nil, err
 	}
-	return &router{index: &x.Reader, close: x.Close, built: x, parts: c.Parts()}, nil
+	return &router{index: &x.Reader, close: x.Close, built: x, parts: c.Parts(), normal: of.Metric == vector.Cosine}, nil
+}
+
+// different leaves out centroids that are equal to others of their shard, which groups of equal rows have: they would be all
+// that is near a query. It gives the others and their labels.
+func different(points vector.Matrix, partOf []uint32) (vector.Matrix, []uint64, error) {
+	first, repeated := make(map[uint64]int, points.Rows()), make([]bool, points.Rows())
+	n := 0
+	for i, part := range partOf {
+		hash := maphash.Bytes(splitSeed, points.RowBytes(i)) ^ uint64(part)
+		j, ok := first[hash]
+		if !ok {
+			first[hash] = i
+		}
+		if repeated[i] = ok && partOf[j] == part && bytes.Equal(points.RowBytes(i), points.RowBytes(j)); !repeated[i] {
+			n++
+		}
+	}
+	labels := make([]uint64, 0, n)
+	for i, part := range partOf {
+		if !repeated[i] {
+			labels = append(labels, uint64(part)<<32|uint64(i))
+		}
+	}
+	if n == points.Rows() {
+		return points, labels, nil
+	}
+	values := make([]float32, n*points.Dim())
+	for at, label := range labels {
+		points.Decode(int(uint32(label)), values[at*points.Dim():])
+	}
+	m, err := vector.Of(values, points.Dim())
+	return m, labels, err
 }
 
 // openRouter reads the routing of an index, or maps it.

@@ -241,7 +241,7 @@ func (l *lane) choose(o *SearchOptions) error {
 		if share == 0 {
 			share = defaultShare
 		}
-		probes = holding(routes, x.router.massFor(share))
+		probes = l.finder.together(routes, holding(routes, x.router.massFor(share)))
 	}
 	for _, r := range routes[:min(probes, len(routes))] {
 		l.parts = append(l.parts, r.part)
