@@ -84,8 +84,21 @@ func (s *searcher) holdsCopies() *searcher {
 
 // hold takes the copies of two elements, which have just been expanded, out of fresh, which is sorted.
 func (s *searcher) hold(fresh []uint64, a, b key) []uint64 {
-	kept := fresh[:0]
-	for _, f := range fresh {
+	for i, f := range fresh {
+		switch d := key(f) >> 32; {
+		case d == a>>32 || d == b>>32:
+			return s.holdFrom(fresh, i, a, b)
+		case d > a>>32 && d > b>>32:
+			return fresh
+		}
+	}
+	return fresh
+}
+
+// holdFrom is hold for keys of which those before the i-th are no copies.
+func (s *searcher) holdFrom(fresh []uint64, i int, a, b key) []uint64 {
+	kept := fresh[:i]
+	for _, f := range fresh[i:] {
 		if !s.holdOne(key(f), a) && !s.holdOne(key(f), b) {
 			kept = append(kept, f)
 		}

@@ -106,6 +106,13 @@ func (gs *groups) forget() {
 	gs.leaders, gs.filled, gs.partial = rowTable{}, false, false
 }
 
+// bytes is the memory that finding leaders takes.
+func (gs *groups) bytes() int64 {
+	gs.mu.Lock()
+	defer gs.mu.Unlock()
+	return int64(cap(gs.leaders.slots)) * 8
+}
+
 // leader gives the leader of the elements whose content is row. The caller holds mu.
 func (x *Index) leader(g *graph, row []byte) (uint32, bool) {
 	gs := &x.groups

@@ -54,7 +54,7 @@ type MemoryStats struct {
 	Labels int64 // with levels and marks
 	Rows   int64
 	Codes  int64
-	Maps   int64 // from labels to elements, estimated
+	Maps   int64 // from labels and rows to elements, estimated
 }
 
 // Total is the sum of all parts.
@@ -122,7 +122,7 @@ func (x *Index) Stats() (Stats, error) {
 	if x.ids != nil {
 		s.Memory.Labels += int64(s.Elements) * countBytes
 	}
-	s.Memory.Maps = int64(len(x.ids)+len(x.free.at)) * mapBytes
+	s.Memory.Maps = int64(len(x.ids)+len(x.free.at))*mapBytes + x.groups.bytes()
 	return s, err
 }
 
