@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/shard"
 	"github.com/shale-search/shale/vector"
 )
@@ -21,12 +20,15 @@ const (
 // one doesn't fit o.Memory. What the options leave open is decided by the rows, as Build does. An unfinished build of shards
 // goes on as BuildShards does.
 func BuildTo(ctx context.Context, src Source, path string, o ShardOptions) error {
-	if err := CanSave(path, Auto); err != nil {
+	lock, err := Reserve(ctx, path, ReserveOptions{Replace: o.Replace, Lock: o.Lock})
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: set Replace to build over it", err)
+	}
+	if err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
-	if _, err := vfs.Stat(path); err == nil && !o.Replace && !isEmptyDir(path) {
-		return fmt.Errorf("build: %s: %w: set Replace to build over it", path, fs.ErrExist)
-	}
+	defer lock.Close()
+	o.Held = lock
 	if err := o.settle(ctx, src); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
@@ -42,7 +44,7 @@ func BuildTo(ctx context.Context, src Source, path string, o ShardOptions) error
 		return fmt.Errorf("build: %w", err)
 	}
 	defer x.Close()
-	return x.Save(ctx, path, SaveOptions{Replace: o.Replace})
+	return x.Save(ctx, path, SaveOptions{Replace: o.Replace, Held: lock})
 }
 
 // InSteps reports whether the options ask for what BuildShards makes in steps, given their plan: several shards, blocks, or one

@@ -88,6 +88,12 @@ const fileExtension = ".shale"
 // formatFor is the format in which to save at path: that of the index that lies there, else a file if the name ends in
 // .shale, else a directory. Anything else that lies there is not replaced, except for an empty directory.
 func formatFor(path string, wanted Format) (Format, error) {
+	if stream, err := atomicfile.IsStream(path); err != nil || stream {
+		if err == nil && wanted != Hnswlib && wanted != Graph {
+			err = fmt.Errorf("%s is a pipe or device, which takes only what is written in order: a %s or a %s", path, Hnswlib, Graph)
+		}
+		return wanted, err
+	}
 	there, err := Detect(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		there, err = Auto, nil
@@ -116,8 +122,14 @@ func formatFor(path string, wanted Format) (Format, error) {
 
 // CanSave finds out before long work whether Save in the format can write to path.
 func CanSave(path string, f Format) error {
-	path = filepath.Clean(path)
+	path, err := target(path)
+	if err != nil {
+		return err
+	}
 	if _, err := formatFor(path, f); err != nil {
+		return err
+	}
+	if stream, err := atomicfile.IsStream(path); err != nil || stream {
 		return err
 	}
 	dir := filepath.Dir(path)

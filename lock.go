@@ -86,6 +86,9 @@ func (l *Lock) follow(ctx context.Context, path string) {
 	l.held = held
 }
 
+// reserved reports whether l was taken for path while nothing was there.
+func (l *Lock) reserved(path string) bool { return l != nil && l.held == nil && l.path == path }
+
 // target is the cleaned path that an index is written to: where path is a symbolic link, what it leads to.
 func target(path string) (string, error) {
 	name, err := atomicfile.Resolve(filepath.Clean(path))

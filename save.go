@@ -54,12 +54,15 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 	if path, err = target(path); err != nil {
 		return err
 	}
-	if stream, err := atomicfile.IsStream(path); err != nil || stream {
-		return errors.Join(err, x.saveToStream(ctx, path, o))
-	}
 	format, err := formatFor(path, o.Format)
 	if err != nil {
 		return err
+	}
+	if stream, err := atomicfile.IsStream(path); err != nil || stream {
+		if err != nil {
+			return err
+		}
+		return x.saveAs(ctx, path, format, o)
 	}
 	if format == Live {
 		return x.saveLive(path) // which its index has locked
@@ -75,14 +78,6 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 	return x.saveAs(ctx, path, format, o)
 }
 
-// saveToStream writes the index to a pipe or device.
-func (x *Index) saveToStream(ctx context.Context, path string, o SaveOptions) error {
-	if o.Format != Hnswlib && o.Format != Graph {
-		return fmt.Errorf("%s is a pipe or device, which takes only what is written in order: a %s or a %s", path, Hnswlib, Graph)
-	}
-	return x.saveAs(ctx, path, o.Format, o)
-}
-
 func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
 	if x.shards != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -92,6 +87,9 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 		if shards == nil {
 			return fmt.Errorf("the rows of its shards, of which there are %d, don't follow each other, as those of hnswlib-mmap must: build it anew as an index of one shard",
 				x.shards.Shards())
+		}
+		if err := checkReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 		return shard.WriteFork(ctx, path, shards)
 	}
@@ -114,6 +112,8 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 func (x *Index) saveFile(ctx context.Context, path string, format Format, graph store.Source, o SaveOptions) error {
 	if now := versionOf(path); x.file.path == path && !o.Replace && now.info != nil && !x.file.same(now) {
 		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
+	} else if o.Held.reserved(path) && now.info != nil {
+		return fmt.Errorf("%s: %w: it appeared meanwhile", path, fs.ErrExist)
 	}
 	var err error
 	switch format {
@@ -173,6 +173,9 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	if err != nil {
 		if !replace && !isEmptyDir(dir) {
 			return err
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !manifest.Recognize(dir) {
+			return fmt.Errorf("%s: %w: its %s is that of another program", dir, ErrNotIndex, manifest.Name)
 		}
 		if before, err = nothingBefore(dir, err); err != nil {
 			return err
@@ -243,8 +246,13 @@ func (x *Index) adoptTuning(m *manifest.Manifest) {
 
 // saveGraphs writes several graphs of links alone as a directory.
 func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
-	if _, err := vfs.Stat(dir); err == nil && !o.Replace && !isEmptyDir(dir) {
-		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
+	if _, err := vfs.Stat(dir); err == nil && !isEmptyDir(dir) {
+		if !o.Replace {
+			return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
+		}
+		if err := checkReplaced(dir, Directory); err != nil {
+			return err
+		}
 	}
 	if err := x.noteVectors(dir, o.Vectors); err != nil {
 		return err
@@ -374,7 +382,7 @@ const shardPrefix = "shard-"
 func shardName(generation int) string { return fmt.Sprintf("%s0.%06d.shale", shardPrefix, generation) }
 
 func isShardFile(name string) bool {
-	return strings.HasPrefix(name, shardPrefix) && (strings.HasSuffix(name, ".shale") || strings.HasSuffix(name, ".blocks"))
+	return strings.HasPrefix(name, shardPrefix) && shard.IsIndexFile(name)
 }
 
 // removeOthers removes the files that the index before had and what unfinished saves left, but not those of m. Only files that

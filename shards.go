@@ -29,7 +29,11 @@ type ShardOptions struct {
 	// but not its links: each element visited then costs a read of a disk. The index takes about twice the disk.
 	Blocks  bool
 	Replace bool // take the place of an index directory that is there already, once complete
-	Step    func(step string, done, total int)
+	// Lock says how to wait for another process that is changing the index to be replaced, which is locked throughout the build;
+	// Held is the lock if the caller has it: see Reserve.
+	Lock LockOptions
+	Held *Lock
+	Step func(step string, done, total int)
 }
 
 func (o ShardOptions) lower(dim int) (shard.BuildOptions, error) {
@@ -74,6 +78,16 @@ func BuildShards(ctx context.Context, src Source, dir string, o ShardOptions) er
 	b, err := o.lower(src.Dim())
 	if err != nil {
 		return fmt.Errorf("build: %w", err)
+	}
+	if dir, err = target(dir); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	if !o.Held.holds(dir) {
+		lock, err := LockIndex(ctx, dir, o.Lock)
+		if err != nil {
+			return fmt.Errorf("build: %w", err)
+		}
+		defer lock.Close()
 	}
 	return shard.Build(ctx, src, dir, b)
 }

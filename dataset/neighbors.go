@@ -121,7 +121,7 @@ func WriteNeighbors(path string, n Neighbors) error {
 	}
 	var header, prefix []byte
 	size := 4
-	switch extension(path) {
+	switch OutputFormat(path) {
 	case ".ivecs":
 		prefix = binary.LittleEndian.AppendUint32(nil, uint32(n.K))
 	case ".ibin":
@@ -135,7 +135,8 @@ func WriteNeighbors(path string, n Neighbors) error {
 	default:
 		return fmt.Errorf("dataset: %s: %w: want %s", path, ErrUnknownFormat, neighborExtensions)
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
+	_, file := splitFormat(path)
+	return atomicfile.Write(file, func(w io.Writer) error {
 		if _, err := w.Write(header); err != nil {
 			return err
 		}

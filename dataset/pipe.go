@@ -110,6 +110,22 @@ func splitFormat(path string) (format, file string) {
 	return "." + name, rest
 }
 
+// FileOf returns the file that a path names which may begin with a format and end with a member.
+func FileOf(path string) string {
+	_, file := splitFormat(path)
+	file, _ = splitMember(file)
+	return file
+}
+
+// OutputFormat returns the format of a file to be written, as an extension.
+func OutputFormat(path string) string {
+	format, file := splitFormat(path)
+	if format != "" {
+		return format
+	}
+	return extension(file)
+}
+
 // unknown says that path's format isn't one of those wanted.
 func (in *input) unknown(wanted string) error {
 	if in.pipe != nil {

@@ -26,15 +26,16 @@ func WriteResultBlocks(path string, rows, k int, fill func(put func(labels []uin
 	if rows < 0 || k < 0 || k > maxDim {
 		return fmt.Errorf("dataset: %d rows of %d are no results", rows, k)
 	}
-	if extension(path) != ".npz" {
+	if OutputFormat(path) != ".npz" {
 		return fmt.Errorf("dataset: %s: %w: results are written as .npz", path, ErrUnknownFormat)
 	}
-	return atomicfile.Write(path, func(w io.Writer) (err error) {
+	_, file := splitFormat(path)
+	return atomicfile.Write(file, func(w io.Writer) (err error) {
 		r := &resultsWriter{zip: zip.NewWriter(w), rows: rows, k: k}
 		if r.labels, err = r.array("labels", "<u8"); err != nil {
 			return err
 		}
-		r.spool = &spool{dir: filepath.Dir(path)}
+		r.spool = &spool{dir: filepath.Dir(file)}
 		defer func() { err = errors.Join(err, r.spool.Drop()) }()
 		if err := fill(r.put); err != nil {
 			return err

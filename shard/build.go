@@ -104,7 +104,7 @@ func (b *builder) mayReplace(dir string) error {
 	if !b.o.Replace {
 		return fmt.Errorf("%w: say that it is to be replaced, or give another path", fs.ErrExist)
 	}
-	if err := checkOwn(dir, isBuildFile); err != nil {
+	if err := checkOwn(dir, IsIndexFile); err != nil {
 		return err
 	}
 	if !manifest.Recognize(dir) {

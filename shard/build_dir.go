@@ -239,7 +239,7 @@ func (d *buildDir) remove() error {
 
 // removeIndex removes the directory of an index, complete or not, if it holds nothing else.
 func removeIndex(dir string) error {
-	if err := checkOwn(dir, isBuildFile); err != nil {
+	if err := checkOwn(dir, IsIndexFile); err != nil {
 		return err
 	}
 	entries, err := vfs.ReadDir(dir)

@@ -28,8 +28,8 @@ func (b *builder) partPath(i int) string {
 
 func shardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
 
-// isBuildFile reports whether an index directory, complete or not, has files of that name.
-func isBuildFile(name string) bool { return buildFile.MatchString(name) }
+// IsIndexFile reports whether an index directory, complete or not, has files of that name.
+func IsIndexFile(name string) bool { return buildFile.MatchString(name) }
 
 // buildFile also matches the names that files have while they are written.
 var buildFile = func() *regexp.Regexp {
@@ -172,7 +172,7 @@ func (b *builder) removeIf(name func(string) bool) error {
 		return err
 	}
 	for _, e := range entries {
-		if isBuildFile(e.Name()) && name(e.Name()) {
+		if IsIndexFile(e.Name()) && name(e.Name()) {
 			if err := vfs.Remove(filepath.Join(b.dir, e.Name())); err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 		at = p.rowsEnd
 	}
 	complete(&m)
-	return writeDir(dir, isBuildFile, func(temp string) error {
+	return writeDir(dir, IsIndexFile, func(temp string) error {
 		for i, p := range x.parts {
 			name := shardFile(i)
 			if err := store.Save(ctx, filepath.Join(temp, name), p.frozen); err != nil {

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,6 +27,10 @@ type buildFlags struct {
 	capacity                   int
 	seed                       uint64
 	graphOnly, json            bool
+	replace                    bool
+	wait                       waitFlag
+
+	lock *shale.Lock // of what is replaced
 }
 
 type buildReport struct {
@@ -53,7 +60,8 @@ func buildCommand() *cobra.Command {
 		Use:   "build --input FILE --output INDEX --metric l2|ip|cosine",
 		Short: "Build an index from a file of vectors",
 		Long: `Build reads a file of vectors and writes an index: a directory, or one file if the name ends
-in .shale. An index that is there already is replaced once the new one is complete.
+in .shale. With --replace an index that is there already is replaced once the new one is complete;
+anything else that is there stays, and the build is refused. Symbolic links are followed.
 
 Several --input are read one after another, as if they were one file, and so are several --labels.
 
@@ -103,6 +111,7 @@ have to be looked into.`,
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq2 --keep sq8
   shale build --input vectors.npy --output my.index --metric cosine --storage rabitq8 --keep none
   shale build --input vectors.npy --output my.index --metric cosine --storage pq --pq-subvectors 96 --opq
+  shale build --input vectors.npy --output my.index --metric cosine --replace
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
   shale build --input unit.npy --output links.index --metric cosine --m 8 --graph-only
@@ -123,6 +132,8 @@ have to be looked into.`,
 	f.product.add(c)
 	s.IntVar(&f.capacity, "live", 0, "build in a live file with room for `N` vectors, which changes in place (default: none)")
 	f.divide.add(c)
+	s.BoolVar(&f.replace, "replace", false, "replace an index that is there already")
+	f.wait.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
 	s.BoolVar(&f.graphOnly, "graph-only", false, "write links and labels alone; searches map the vectors from the input")
@@ -212,9 +223,13 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 // build builds the index; with --plan it only tells how, and gives no report.
 func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildReport, error) {
 	ctx, o := c.Context(), so.Options
-	if err := shale.CanSave(f.output, shale.Auto); err != nil {
-		return nil, err
+	if !f.divide.plan {
+		if err := f.reserve(c); err != nil {
+			return nil, err
+		}
+		defer f.lock.Close()
 	}
+	so.Replace, so.Held = f.replace, f.lock
 	if err := f.checkOnce(c, o); err != nil {
 		return nil, err
 	}
@@ -262,6 +277,27 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	return r, f.buildOne(ctx, rows, o, r, c.ErrOrStderr())
 }
 
+// reserve locks the place of the index, if it can be written there.
+func (f *buildFlags) reserve(c *cobra.Command) error {
+	if err := f.wait.check(c); err != nil {
+		return err
+	}
+	kind, detectErr := shale.Detect(f.output)
+	if f.capacity > 0 && f.replace && detectErr == nil {
+		if kind == shale.Live {
+			return nil // which is locked when it is replaced
+		}
+		return fmt.Errorf("%s is a %s, which a live file doesn't replace: remove it first, or give another --output", f.output, kind)
+	}
+	o := shale.ReserveOptions{Replace: f.replace, Lock: f.wait.options(c, f.output)}
+	var err error
+	f.lock, err = shale.Reserve(c.Context(), f.output, o)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s already exists: give --replace to build over it, or another --output", f.output)
+	}
+	return err
+}
+
 // checkOnce refuses a pipe where the build reads its input more than once, before it is opened.
 func (f *buildFlags) checkOnce(c *cobra.Command, o shale.Options) error {
 	if !slices.ContainsFunc(f.input, dataset.IsPipe) {
@@ -306,7 +342,7 @@ func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Option
 	}
 	r.BuildSeconds += reordering + training
 	r.RSSBytes = residentBytes()
-	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true}); err != nil {
+	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: f.replace, Held: f.lock}); err != nil {
 		return err
 	}
 	return r.complete(index, began)
@@ -334,7 +370,7 @@ func (f *buildFlags) buildGraph(ctx context.Context, o shale.Options, r *buildRe
 	}
 	defer index.Close()
 	r.RSSBytes = residentBytes()
-	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: true, Vectors: f.input[0]}); err != nil {
+	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: f.replace, Held: f.lock, Vectors: f.input[0]}); err != nil {
 		return err
 	}
 	return r.complete(index, began)

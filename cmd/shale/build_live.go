@@ -22,7 +22,7 @@ func (f *buildFlags) buildLive(ctx context.Context, rows *rowFile, o shale.Optio
 		r.RSSBytes = residentBytes()
 		return err
 	}
-	index, err := shale.CreateFilled(f.output, rows.Dim(), o, shale.CreateOptions{Fill: fill})
+	index, err := shale.CreateFilled(f.output, rows.Dim(), o, shale.CreateOptions{Fill: fill, Replace: f.replace})
 	if err != nil {
 		return err
 	}

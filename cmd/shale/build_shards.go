@@ -48,7 +48,7 @@ func parseSize(c *cobra.Command, name, value string) (int64, error) {
 
 // options adds what the flags say to o.
 func (f *shardFlags) options(c *cobra.Command, o shale.Options) (shale.ShardOptions, error) {
-	so := shale.ShardOptions{Options: o, Copies: f.copies, Centroids: f.centroids, Blocks: f.blocks, Replace: true}
+	so := shale.ShardOptions{Options: o, Copies: f.copies, Centroids: f.centroids, Blocks: f.blocks}
 	var err error
 	if so.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return so, err

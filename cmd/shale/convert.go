@@ -33,7 +33,11 @@ a .graph don't hold their metric, so it is to be given.
 graph gives a .graph of hnswlib-mmap, which has links and labels alone, and fork-shards a directory
 of such shards: one, or those of the directory that SRC is. Vectors stay in a file of their own,
 row n being that of label n, or, where labels aren't the numbers of rows, the n-th that was added.
---to hnswlib needs them where SRC has links alone: name the file by --vectors.`,
+--to hnswlib needs them where SRC has links alone: name the file by --vectors.
+
+An index of the same kind that DST is already is replaced; SRC itself, live files and directories
+that hold anything else are not. A symbolic link is followed. hnswlib and graph are also written to
+a pipe or device.`,
 		Example: `  shale convert index.bin my.index --to shale --metric cosine
   shale convert my.index index.bin --to hnswlib
   shale convert my.index my.graph --to graph
@@ -92,8 +96,21 @@ func targetFormat(c *cobra.Command, to, path string) (shale.Format, error) {
 }
 
 func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.Format) (*convertReport, error) {
-	if err := shale.CanSave(to, format); err != nil {
+	if err := checkConversion(c, from, to); err != nil {
 		return nil, err
+	}
+	if err := where.wait.check(c); err != nil {
+		return nil, err
+	}
+	lock, err := shale.Reserve(c.Context(), to, shale.ReserveOptions{Format: format, Replace: true, Lock: where.wait.options(c, to)})
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Close()
+	if isStream(to) {
+		if err := checkOutput(c, "DST", to); err != nil {
+			return nil, err
+		}
 	}
 	where.withoutVectors = format != shale.Hnswlib
 	index, err := where.open(c, from)
@@ -101,7 +118,7 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.
 		return nil, err
 	}
 	defer index.Close()
-	if err := index.Save(c.Context(), to, shale.SaveOptions{Format: format, Replace: true, Vectors: vectorsOf(where, index)}); err != nil {
+	if err := index.Save(c.Context(), to, shale.SaveOptions{Format: format, Replace: true, Held: lock, Vectors: vectorsOf(where, index)}); err != nil {
 		return nil, err
 	}
 	info, err := index.Info()

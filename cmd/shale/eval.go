@@ -103,6 +103,9 @@ func (f *evalFlags) run(c *cobra.Command, args []string) error {
 	if err := f.check(c); err != nil {
 		return err
 	}
+	if err := checkOutput(c, "plot", f.plot, f.queries, f.truth, f.where.vectors, f.where.codes, f.where.codebooks); err != nil {
+		return err
+	}
 	r, metric, err := f.measure(c, args[0])
 	if err != nil {
 		return err

@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +51,7 @@ stream through memory, so they may be more than fit.`,
 	filesFlag(c, &f.labels, "labels", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
 	s.IntVarP(&f.k, "k", "k", 100, "find `N` neighbours a query")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", "write the labels to `FILE`: .ivecs, .ibin or .npy")
+	s.StringVar(&f.output, "output", "", "write the labels to `FILE`: .ivecs, .ibin or .npy, or a pipe as in ivecs:/dev/stdout")
 	jsonFlag(c, &f.json)
 	required(c, "input", "queries", "metric", "output")
 	c.RunE = f.run
@@ -84,8 +83,11 @@ func (f *truthFlags) check(c *cobra.Command) (shale.Metric, error) {
 	if err := atLeast(c, "threads", f.threads, 0); err != nil {
 		return 0, err
 	}
-	switch strings.ToLower(filepath.Ext(f.output)) {
+	switch dataset.OutputFormat(f.output) {
 	case ".ivecs", ".ibin", ".npy":
+		if err := checkOutput(c, "output", f.output, append(slices.Concat(f.input, f.labels), f.queries)...); err != nil {
+			return 0, err
+		}
 		return parseMetric(c, f.metric)
 	}
 	return 0, usagef(c, "--output %s: the labels are written as .ivecs, .ibin or .npy", f.output)

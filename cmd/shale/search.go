@@ -1,12 +1,10 @@
 package main
 
 import (
-	"path/filepath"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/dataset"
 )
 
 type searchFlags struct {
@@ -65,7 +63,7 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 	s.IntVar(&f.ef, "ef", 0, "look at `N` vectors more closely, at least k (default: what tune saved, or 100)")
 	s.StringVar(&f.filter, "filter", "", "return only labels in `FILE`: .npy of integers or booleans, .roaring or text")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz")
+	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz, or to a pipe as in npz:/dev/stdout")
 	f.where.add(c)
 	f.where.addMemory(c)
 	f.rank.add(c)
@@ -77,6 +75,9 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 
 func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err := f.check(c); err != nil {
+		return err
+	}
+	if err := checkOutput(c, "output", f.output, f.queries, f.filter, f.where.vectors, f.where.codes, f.where.codebooks); err != nil {
 		return err
 	}
 	if err := f.where.check(c, args[0]); err != nil {
@@ -169,7 +170,7 @@ func (f *searchFlags) check(c *cobra.Command) error {
 			return err
 		}
 	}
-	if f.output != "" && !strings.EqualFold(filepath.Ext(f.output), ".npz") {
+	if f.output != "" && dataset.OutputFormat(f.output) != ".npz" {
 		return usagef(c, "--output %s: results are written as .npz", f.output)
 	}
 	if err := f.rank.check(c); err != nil {

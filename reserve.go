@@ -1,0 +1,87 @@
+package shale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/shale-search/shale/internal/vfs"
+	"github.com/shale-search/shale/shard"
+	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/store/manifest"
+)
+
+// ReserveOptions says what is to be written.
+type ReserveOptions struct {
+	Format  Format      // as in SaveOptions
+	Replace bool        // an index that is there may be replaced
+	Lock    LockOptions // how to wait for another process that is changing it
+}
+
+// Reserve finds out before long work whether a new index can be written to path, and locks what is there, so that no other
+// process changes what is going to be replaced. It refuses to replace an index, with fs.ErrExist, unless that is asked for; and
+// anything else, live files, and directories that hold other files than those of an index, in any case. Save and BuildShards
+// take the lock as SaveOptions.Held and ShardOptions.Held.
+func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) {
+	path, err := target(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := mayWrite(path, o); err != nil {
+		return nil, err
+	}
+	lock, err := LockIndex(ctx, path, o.Lock)
+	if err != nil {
+		return nil, err
+	}
+	if err := mayWrite(path, o); err != nil { // another process may have written it while this one waited
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
+// mayWrite refuses what Reserve refuses.
+func mayWrite(path string, o ReserveOptions) error {
+	if err := CanSave(path, o.Format); err != nil {
+		return err
+	}
+	there, err := Detect(path)
+	if err != nil { // CanSave finds that nothing lies there, an empty directory, or a pipe
+		return nil
+	}
+	if there == Live && o.Replace {
+		return fmt.Errorf("%s is a live file, which nothing replaces: remove it first, or give another path", path)
+	}
+	if !o.Replace {
+		if shard.IsBuildDir(shard.BuildDir(path)) {
+			return nil // it may be complete, and then BuildShards clears up after it
+		}
+		return fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	return checkReplaced(path, there)
+}
+
+// checkReplaced refuses to replace a directory that isn't what its format says, or that holds other files as well.
+func checkReplaced(path string, there Format) error {
+	own := shard.IsIndexFile
+	switch {
+	case there == ForkShards:
+		own = hnswlib.IsShardFile
+	case there != Directory:
+		return nil // files are known by their first bytes
+	case !manifest.Recognize(path):
+		return fmt.Errorf("%s: %w: its %s is that of another program", path, ErrNotIndex, manifest.Name)
+	}
+	entries, err := vfs.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() || !own(e.Name()) {
+			return fmt.Errorf("%s holds %s as well, which is no file of the index: give another path, or move it away",
+				path, e.Name())
+		}
+	}
+	return nil
+}
