@@ -23,6 +23,7 @@ type Options struct {
 	PQ             PQOptions // of a Storage that is PQ
 	GraphOnly      bool      // keep links and labels alone; vectors are attached, and stay where they are: see Index.Attach
 	Capacity       int       // rows to make room for at once, of an index that starts empty
+	ReplaceDeleted bool      // rows that are added take the places of deleted ones, whose labels can't come back then
 
 	Progress func(done int)        // told the number of rows added now and then, from one goroutine at a time
 	Training func(done, total int) // told of the steps of training PQ's codes, before
@@ -39,7 +40,7 @@ func (o Options) config(dim, rows int, halfIsSafe bool) (hnsw.Config, error) {
 	return hnsw.Config{
 		Dim: dim, Metric: o.Metric, Storage: storage, Codes: codes,
 		M: o.M, BaseLinks: o.BaseLinks, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: rows,
-		Quantizer: o.PQ.Quantizer,
+		Quantizer: o.PQ.Quantizer, ReplaceDelete: o.ReplaceDeleted,
 	}, err
 }
 

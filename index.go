@@ -153,7 +153,7 @@ func (x *Index) Add(label uint64, vec []float32) error {
 	if x.graph == nil {
 		return ErrReadOnly
 	}
-	return x.graph.Add(label, vec, hnsw.AddOptions{})
+	return x.graph.Add(label, vec, x.adding())
 }
 
 // AddOptions says how to add many rows.
@@ -173,7 +173,12 @@ func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 	if err := checkThreads(o.Threads); err != nil {
 		return fmt.Errorf("add: %w", err)
 	}
-	return x.graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+	return x.graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: x.adding()})
+}
+
+// adding says whether rows take the places of deleted ones: see Options.ReplaceDeleted.
+func (x *Index) adding() hnsw.AddOptions {
+	return hnsw.AddOptions{ReplaceDeleted: x.graph.Config().ReplaceDelete}
 }
 
 // Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
@@ -246,6 +251,9 @@ func (x *Index) Vectors() string {
 	}
 	return filepath.Join(x.home, x.vectors)
 }
+
+// Live is the live file that the index is, or empty.
+func (x *Index) Live() string { return x.live }
 
 // Shards is what lies beneath an index of several shards, or of one that is mapped or has its rows on disk or elsewhere; else
 // nil.

@@ -263,6 +263,12 @@ EXPORT int32_t shale_stat(int64_t index, int64_t *fields)
 	return goStat(index, fields);
 }
 
+EXPORT int32_t shale_count_from(int64_t index, uint64_t next)
+{
+	ENTER;
+	return goCountFrom(index, next);
+}
+
 EXPORT int32_t shale_save(int64_t index, const char *path, void *watch)
 {
 	ENTER;

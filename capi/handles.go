@@ -35,6 +35,17 @@ func (t *handles) take(h C.int64_t) (any, bool) {
 	return object, ok
 }
 
+// replace puts an object in the place of another, if h names that.
+func (t *handles) replace(h C.int64_t, old, new any) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.objects[int64(h)] != old {
+		return false
+	}
+	t.objects[int64(h)] = new
+	return true
+}
+
 // object is the T that h names.
 func object[T any](h C.int64_t) (T, error) {
 	table.mu.RLock()

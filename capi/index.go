@@ -173,6 +173,20 @@ func goSave(h C.int64_t, path *C.char, job *C.int64_t) status {
 	})
 }
 
+//export goCountFrom
+func goCountFrom(h C.int64_t, next C.uint64_t) status {
+	return do(func() error {
+		x, err := object[*index](h)
+		if err != nil {
+			return err
+		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.next = max(x.next, uint64(next))
+		return nil
+	})
+}
+
 //export goStat
 func goStat(h C.int64_t, fields *C.int64_t) status {
 	return do(func() error {
@@ -186,6 +200,7 @@ func goStat(h C.int64_t, fields *C.int64_t) status {
 		f[C.SHALE_STAT_DELETED] = C.int64_t(x.Deleted())
 		f[C.SHALE_STAT_M] = C.int64_t(c.M)
 		f[C.SHALE_STAT_EF_CONSTRUCTION] = C.int64_t(c.EfConstruction)
+		f[C.SHALE_STAT_NEXT] = C.int64_t(x.upcoming())
 		f[C.SHALE_STAT_REPLACING] = 0
 		if c.ReplaceDelete {
 			f[C.SHALE_STAT_REPLACING] = 1

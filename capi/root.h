@@ -69,6 +69,8 @@ int32_t shale_index_add(int64_t index, const void *rows, int32_t type, int64_t c
 	int32_t assign, int64_t threads, int64_t progress, void *watch);
 /* Deletes labels, or brings deleted ones back; with SHALE_NO_LABEL those for which it can be done are changed all the same. */
 int32_t shale_index_mark(int64_t index, const uint64_t *labels, int64_t count, int32_t deleted);
+/* Takes deleted rows out. Changes wait meanwhile, searches go on. */
+int32_t shale_index_compact(int64_t index, int64_t threads, void *watch);
 int32_t shale_index_find(const struct shale_index_query *query, void *watch);
 /* All labels that a search may find. count: in, the room there is; out, the number of labels, which may be more. */
 int32_t shale_index_labels(int64_t index, uint64_t *labels, int64_t *count);

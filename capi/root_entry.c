@@ -46,6 +46,12 @@ EXPORT int32_t shale_index_mark(int64_t index, const uint64_t *labels, int64_t c
 	return goIndexMark(index, (void *)labels, count, deleted);
 }
 
+EXPORT int32_t shale_index_compact(int64_t index, int64_t threads, void *watch)
+{
+	ENTER;
+	RUN(goIndexCompact(index, threads, job));
+}
+
 EXPORT int32_t shale_index_find(const struct shale_index_query *query, void *watch)
 {
 	ENTER;

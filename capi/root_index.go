@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 
 	"github.com/shale-search/shale"
@@ -23,6 +24,31 @@ type rootIndex struct {
 	options shale.OpenOptions
 
 	top top
+
+	changing sync.RWMutex // held by changes, and by what must not meet any
+	moved    bool         // another has taken its place under its handle
+}
+
+// change makes a change to the index that h names.
+func change(h C.int64_t, fn func(x *rootIndex) error) error {
+	for {
+		x, err := object[*rootIndex](h)
+		if err != nil {
+			return err
+		}
+		if moved, err := x.change(fn); !moved {
+			return err
+		}
+	}
+}
+
+func (x *rootIndex) change(fn func(x *rootIndex) error) (moved bool, err error) {
+	x.changing.RLock()
+	defer x.changing.RUnlock()
+	if x.moved {
+		return true, nil
+	}
+	return false, fn(x)
 }
 
 //export goIndexNew
@@ -69,10 +95,6 @@ func goIndexOpen(path, options *C.char, out, job *C.int64_t) status {
 //export goIndexAdd
 func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, labels *C.uint64_t, assign C.int32_t, threads, progress C.int64_t, job *C.int64_t) status {
 	return rootPerform(job, func(ctx context.Context) error {
-		x, err := object[*rootIndex](h)
-		if err != nil {
-			return err
-		}
 		m, err := matrix(rows, typ, count, dim)
 		if err != nil {
 			return err
@@ -82,40 +104,43 @@ func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.in
 			return err
 		}
 		under := view[uint64](ptr(labels), count)
-		switch {
-		case x.Graph() == nil:
-			return shale.ErrReadOnly
-		case len(under) == 0:
-			return nil
-		case m.Dim() != x.Dim():
-			return fmt.Errorf("%w: the vectors have %d values, the index has %d", vector.ErrDim, m.Dim(), x.Dim())
-		case assign != 0:
-			first, err := x.Graph().ReserveLabels(len(under))
-			if err != nil {
-				return err
-			}
-			for i := range under {
-				under[i] = first + uint64(i)
-			}
+		return change(h, func(x *rootIndex) error { return x.add(ctx, m, under, assign != 0, int(threads), p) })
+	})
+}
+
+// add adds rows under labels, or under those that follow the largest one, which are then written there.
+func (x *rootIndex) add(ctx context.Context, rows vector.Matrix, under []uint64, assign bool, threads int, p *progress) error {
+	switch {
+	case x.Graph() == nil:
+		return shale.ErrReadOnly
+	case len(under) == 0:
+		return nil
+	case rows.Dim() != x.Dim():
+		return fmt.Errorf("%w: the vectors have %d values, the index has %d", vector.ErrDim, rows.Dim(), x.Dim())
+	case assign:
+		first, err := x.Graph().ReserveLabels(len(under))
+		if err != nil {
+			return err
 		}
-		x.top.met(under)
-		return x.AddBatch(ctx, m, shale.AddOptions{
-			Labels: under, Threads: int(threads), Progress: func(done int) { p.set("adding", done, len(under)) },
-		})
+		for i := range under {
+			under[i] = first + uint64(i)
+		}
+	}
+	x.top.met(under)
+	return x.AddBatch(ctx, rows, shale.AddOptions{
+		Labels: under, Threads: threads, Progress: func(done int) { p.set("adding", done, len(under)) },
 	})
 }
 
 //export goIndexMark
 func goIndexMark(h C.int64_t, labels *C.uint64_t, count C.int64_t, deleted C.int32_t) status {
 	return rootDo(func() error {
-		x, err := object[*rootIndex](h)
-		if err != nil {
-			return err
-		}
-		if deleted != 0 {
-			return x.Delete(view[uint64](ptr(labels), count)...)
-		}
-		return x.Undelete(view[uint64](ptr(labels), count)...)
+		return change(h, func(x *rootIndex) error {
+			if deleted != 0 {
+				return x.Delete(view[uint64](ptr(labels), count)...)
+			}
+			return x.Undelete(view[uint64](ptr(labels), count)...)
+		})
 	})
 }
 

@@ -21,6 +21,7 @@ type layoutOptions struct {
 	Seed           uint64 `json:"seed"`
 	Threads        int    `json:"threads"`
 	Capacity       int    `json:"capacity"`
+	ReplaceDeleted bool   `json:"replace_deleted"`
 }
 
 // buildOptions say how to build an index on disk: see shale.ShardOptions.
@@ -64,6 +65,7 @@ func decode[T any](text string) (T, error) {
 func (l *layoutOptions) options() (shale.Options, error) {
 	o := shale.Options{
 		M: l.M, BaseLinks: l.BaseLinks, EfConstruction: l.EfConstruction, Seed: l.Seed, Threads: l.Threads, Capacity: l.Capacity,
+		ReplaceDeleted: l.ReplaceDeleted,
 	}
 	var err error
 	if o.Metric, err = vector.ParseMetric(l.Metric); err != nil {

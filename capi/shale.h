@@ -43,7 +43,8 @@ enum shale_stat_field {
 	SHALE_STAT_REPLACING = 5,
 	SHALE_STAT_DIM = 6,
 	SHALE_STAT_EXTERNAL = 7, /* it holds links alone */
-	SHALE_STAT_FIELDS = 8
+	SHALE_STAT_NEXT = 8,     /* the label of the next row that has none */
+	SHALE_STAT_FIELDS = 9
 };
 
 /* In a child of fork(): what it inherits, as JSON; else NULL. {"Last": handle, "Indexes": {handle: description}}. A copy of
@@ -159,6 +160,8 @@ int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, floa
 /* All labels. count: in, the room there is; out, the number of labels, which may be more. */
 int32_t shale_labels(int64_t index, uint64_t *labels, int64_t *count);
 int32_t shale_stat(int64_t index, int64_t *fields);
+/* Makes labels of rows that have none count on from at least next. */
+int32_t shale_count_from(int64_t index, uint64_t next);
 /* hnswlib's file of the index, which appears whole or not at all. */
 int32_t shale_save(int64_t index, const char *path, void *watch);
 

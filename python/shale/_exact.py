@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from typing import Optional
+import os
+import tempfile
+from typing import Any, Dict, Optional
 
 import numpy.typing as npt
 
@@ -20,6 +22,30 @@ class BFIndex(Base):
     """
 
     _name = "BFIndex"
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """Everything, so that a copy and what is read from a pickle are indexes of their own."""
+        state = {**self.__dict__, "_handle": None}
+        if self._handle:
+            with tempfile.TemporaryDirectory() as folder:
+                file = os.path.join(folder, "index.bin")
+                state["_next"] = self._stat(_native.STAT_NEXT)
+                self.save_index(file)
+                with open(file, "rb") as f:
+                    state["_handle"] = f.read()
+        return state
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        content, upcoming = state.pop("_handle"), state.pop("_next", 0)
+        self.__dict__.update(state)
+        if content is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "index.bin")
+            with open(file, "wb") as f:
+                f.write(content)
+            self._load("load_index", "flat_load", file, 0)
+        self._call("count_from", upcoming)
 
     def init_index(self, max_elements: int) -> None:
         """Makes the index, with room for ``max_elements`` vectors. RuntimeError where it is made already."""

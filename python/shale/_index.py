@@ -161,7 +161,7 @@ class Index(_native.Owner):
         return given
 
     def delete(self, labels: npt.ArrayLike) -> None:
-        """Deletes vectors: searches pass over them, and their room is kept.
+        """Deletes vectors: searches pass over them. Vectors that are added take their places; :meth:`compact` takes them out.
 
         Args:
             labels: one, or many.
@@ -173,7 +173,7 @@ class Index(_native.Owner):
         self._mark(labels, deleted=True)
 
     def undelete(self, labels: npt.ArrayLike) -> None:
-        """Lets searches find deleted vectors again.
+        """Lets searches find deleted vectors again, until others have been added in their places.
 
         Args:
             labels: one, or many.
@@ -183,6 +183,21 @@ class Index(_native.Owner):
             ReadOnlyError: the index can't be changed.
         """
         self._mark(labels, deleted=False)
+
+    def compact(self, *, threads: int | None = None) -> None:
+        """Takes deleted vectors out, so that they no longer take memory or room on disk. The index is built anew of the others.
+
+        Changes wait meanwhile, and searches go on; about as much memory as the index has is taken beside it.
+
+        Args:
+            threads: default: all processors.
+
+        Raises:
+            ReadOnlyError: the index can't be changed.
+            Error: it keeps no vectors (``keep="none"``) that another could be built of.
+        """
+        many = _vectors.threads(threads)
+        self._attempt(lambda handle: _native.lib.watched.index_compact(handle, many, _native.look))
 
     def _mark(self, labels: npt.ArrayLike, *, deleted: bool) -> None:
         array = _vectors.asked(labels)

@@ -29,8 +29,8 @@ from shale import _prototypes as _prototypes_of
 OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
 
 (
-    STAT_CAPACITY, STAT_COUNT, STAT_DELETED, STAT_M, STAT_EF_CONSTRUCTION, STAT_REPLACING, STAT_DIM, STAT_EXTERNAL, STAT_FIELDS,
-) = range(9)  # fmt: skip
+    STAT_CAPACITY, STAT_COUNT, STAT_DELETED, STAT_M, STAT_EF_CONSTRUCTION, STAT_REPLACING, STAT_DIM, STAT_EXTERNAL, STAT_NEXT, STAT_FIELDS,
+) = range(10)  # fmt: skip
 
 #: Threads of a call: more than several for each processor are of no use and take memory.
 MAX_THREADS = max(64, 4 * (os.cpu_count() or 1))
@@ -78,6 +78,7 @@ _prototypes: Dict[str, Any] = {
     "vectors": (c_int64, _bytes, c_int64, _bytes),
     "labels": (c_int64, _bytes, _out),
     "stat": (c_int64, _out),
+    "count_from": (c_int64, c_uint64),
     "save": (c_int64, c_char_p, WATCH),
     "filter_labels": (_bytes, c_int64, _out),
     "filter_mask": (_bytes, c_int64, _out),

@@ -22,6 +22,7 @@ def layout(metric: str, storage: str, keep: str, m: int, ef_construction: int, s
         "m": _vectors.count(m, "m", 2),
         "ef_construction": _vectors.count(ef_construction, "ef_construction", 1),
         "seed": seed,
+        "replace_deleted": True,
     }
 
 

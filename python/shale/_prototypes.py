@@ -17,6 +17,7 @@ ROOT = {
     "index_plan": (c_void_p, c_char_p, _out),
     "index_add": (c_int64, _bytes, c_int32, c_int64, c_int64, _bytes, c_int32, c_int64, c_int64, WATCH),
     "index_mark": (c_int64, _bytes, c_int64, c_int32),
+    "index_compact": (c_int64, c_int64, WATCH),
     "index_find": (c_char_p, WATCH),
     "index_labels": (c_int64, _bytes, _out),
     "index_vectors": (c_int64, _bytes, c_int64, _bytes),

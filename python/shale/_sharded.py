@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -83,6 +83,28 @@ class ShardedIndex(Tunable):
         self._shards = self._total = 0
         # what _open was given: a child of fork opens it again
         self._opened: Optional[Tuple[bytes, int, bool, int, Union[_Rows, _Codes]]] = None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        if self._handle:
+            raise TypeError(
+                "a ShardedIndex with its shards loaded can't be pickled: they are files, and their vectors the caller's; "
+                "pass on where both are, and load them there"
+            )
+        return {name: value for name, value in self.__dict__.items() if name != "_handle"}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __copy__(self) -> ShardedIndex:
+        """An index of its own, of the same files and over the same vectors."""
+        new = type(self).__new__(type(self))
+        new.__dict__.update(self.__dict__, _handle=_native.NONE)
+        if self._handle and self._opened is not None:
+            new._handle = new._open(*self._opened)
+        return new
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> ShardedIndex:
+        return self.__copy__()
 
     def __repr__(self) -> str:
         return (

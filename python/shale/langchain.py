@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Optional, Union
@@ -13,7 +14,9 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStore
 
+from shale import _metadata
 from shale._collection import Collection, Record
+from shale._document_filter import matcher
 from shale._vectors import Path
 
 #: Which documents a search may return: all whose metadata have these values, or for which a callable is true.
@@ -28,13 +31,22 @@ class ShaleVectorStore(VectorStore):
         metric: ``"cosine"``, ``"l2"`` or ``"ip"``.
         settings: further ones of :class:`shale.Index`, such as ``storage``, ``keep``, ``m`` and ``ef_construction``.
 
-    Searches take ``filter`` (metadata that must be equal, or a callable of a document) and the settings of
-    :meth:`shale.Index.search`, such as ``ef``.
+    Metadata may hold what JSON can, dates, bytes, tuples, and numbers and arrays of NumPy; other values are refused, and so are
+    ids that aren't strings. Searches take ``filter`` and the settings of :meth:`shale.Index.search`, such as ``ef``. A filter is
+    a callable of a document, or a dict: ``{"year": 2001}`` asks for a value that is equal; ``{"year": {"$gte": 2001}}`` for one
+    by an operator: $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists or $not; $and, $or and $nor take lists of such dicts, $not
+    takes one.
     """
 
     def __init__(self, embedding: Embeddings, *, metric: str = "cosine", **settings: Any) -> None:
         self._embedding = embedding
         self._collection = Collection(metric, settings)
+
+    def __copy__(self) -> ShaleVectorStore:
+        """A store of its own: a change of one doesn't change the other."""
+        new = type(self).__new__(type(self))
+        new.__dict__.update(self.__dict__, _collection=copy.copy(self._collection))
+        return new
 
     @property
     def embeddings(self) -> Embeddings:
@@ -68,7 +80,7 @@ class ShaleVectorStore(VectorStore):
         ids: Optional[list[str]] = None,
         **kwargs: Any,
     ) -> list[str]:
-        given = list(texts)
+        given = self._given(texts, metadatas, ids, kwargs)
         return self._add(given, metadatas, ids, self._embedding.embed_documents(given))
 
     async def aadd_texts(
@@ -79,7 +91,7 @@ class ShaleVectorStore(VectorStore):
         ids: Optional[list[str]] = None,
         **kwargs: Any,
     ) -> list[str]:
-        given = list(texts)
+        given = self._given(texts, metadatas, ids, kwargs)
         vectors = await self._embedding.aembed_documents(given)
         return await run_in_executor(None, self._add, given, metadatas, ids, vectors)
 
@@ -90,22 +102,41 @@ class ShaleVectorStore(VectorStore):
         ids: Optional[Sequence[Optional[str]]],
         vectors: list[list[float]],
     ) -> list[str]:
-        if ids is not None and len(ids) != len(texts):
-            raise ValueError(f"{len(ids)} ids for {len(texts)} texts")
-        names = [one or str(uuid.uuid4()) for one in ids or [None] * len(texts)]
-        self._collection.add(names, texts, metadatas or [{} for _ in texts], vectors)
+        given = [None] * len(texts) if ids is None else ids
+        names = [str(uuid.uuid4()) if one is None else one for one in given]
+        self._collection.add(names, texts, [{} for _ in texts] if metadatas is None else metadatas, vectors)
         return names
 
+    def _given(self, texts: Iterable[str], metadatas: Any, ids: Any, kwargs: dict[str, Any]) -> list[str]:
+        """The texts to add. What can't be added is refused before vectors are made of any."""
+        _refuse("add_texts", kwargs)
+        given = [texts] if isinstance(texts, str) else list(texts)
+        for what, list_ in (("ids", ids), ("metadatas", metadatas)):
+            if list_ is not None and (isinstance(list_, (str, dict)) or len(list_) != len(given)):
+                raise ValueError(f"{what} must be a list, one for each of {len(given)} texts; of metadata a dict")
+        for place in range(len(given)):
+            name = None if ids is None else ids[place]
+            _metadata.text("" if name is None else name, "an id")
+            _metadata.text(given[place], f"the text of id {name!r}")
+            if metadatas is not None:
+                _metadata.checked(metadatas[place], name or f"number {place}")
+        return given
+
     def delete(self, ids: Optional[list[str]] = None, **kwargs: Any) -> Optional[bool]:
-        """Deletes documents, or all of them without ids; ids that aren't there change nothing."""
+        """Deletes documents, one or many, or all of them without ids; ids that aren't there change nothing."""
+        _refuse("delete", kwargs)
         if ids is None:
             self._collection.clear()
         else:
-            self._collection.delete(ids)
+            self._collection.delete(_ids(ids))
         return True
 
+    def compact(self) -> None:
+        """Takes deleted vectors out of the index, which is built anew. New documents take their places without that."""
+        self._collection.compact()
+
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        return [_document(record) for record in self._collection.get(ids)]
+        return [_document(record) for record in self._collection.get(_ids(ids))]
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         return _documents(self.similarity_search_with_score(query, k, **kwargs))
@@ -195,11 +226,8 @@ class ShaleVectorStore(VectorStore):
         if callable(filter):
             allow = filter
             return self._collection.allowed(lambda record: bool(allow(_document(record))))
-        wanted = filter.items()
-        missing = object()
-        return self._collection.allowed(
-            lambda record: all(record.metadata.get(key, missing) == value for key, value in wanted)
-        )
+        matches = matcher(filter)
+        return self._collection.allowed(lambda record: matches(record.metadata))
 
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         if self._collection.metric == "l2":
@@ -210,7 +238,17 @@ class ShaleVectorStore(VectorStore):
 
 
 def _document(record: Record) -> Document:
-    return Document(id=record.id, page_content=record.text, metadata=dict(record.metadata))
+    return Document(id=record.id, page_content=record.text, metadata=_metadata.copied(record.metadata))
+
+
+def _ids(given: Any) -> list[str]:
+    """Ids, one or many."""
+    return [_metadata.text(one, "an id") for one in ([given] if isinstance(given, str) else given)]
+
+
+def _refuse(call: str, kwargs: dict[str, Any]) -> None:
+    if kwargs:
+        raise TypeError(f"{call}() got an unexpected keyword argument {next(iter(kwargs))!r}")
 
 
 def _documents(found: list[tuple[Document, float]]) -> list[Document]:

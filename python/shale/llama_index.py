@@ -25,6 +25,7 @@ from llama_index.core.vector_stores.types import (
 )
 from llama_index.core.vector_stores.utils import build_metadata_filter_fn, metadata_dict_to_node, node_to_metadata_dict
 
+from shale import _metadata
 from shale._collection import Collection, Record
 from shale._index import Index
 
@@ -32,6 +33,11 @@ _NAMESPACE = "default"
 _NAME = "vector_store.json"
 #: Candidates for each result that marginal relevance chooses from.
 _MMR_PREFETCH = 4
+#: Keyword arguments of queries: those of searches of an index, and those of mode mmr.
+_SETTINGS = ("ef", "slack", "probes", "share", "rerank", "threads")
+_MMR_SETTINGS = ("mmr_threshold", "mmr_prefetch_factor")
+#: Fields of a query that mean something to other stores alone.
+_UNUSED = ("output_fields", "embedding_field", "alpha", "sparse_top_k", "hybrid_top_k")
 
 
 class ShaleVectorStore(BasePydanticVectorStore):
@@ -57,6 +63,23 @@ class ShaleVectorStore(BasePydanticVectorStore):
         super().__init__(**kwargs)
         self._collection = Collection(metric, self.settings)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The whole state: LlamaIndex's own leaves out in silence what can't be pickled."""
+        return {"metric": self.metric, "settings": self.settings, "collection": self._collection.__getstate__()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        ShaleVectorStore.__init__(self, metric=state["metric"], settings=state["settings"])
+        self._collection.__setstate__(state["collection"])
+
+    def __copy__(self) -> ShaleVectorStore:
+        """A store of its own: a change of one doesn't change the other."""
+        new = type(self).__new__(type(self))
+        new.__setstate__(self.__getstate__())
+        return new
+
+    def __deepcopy__(self, memo: Optional[dict[int, Any]] = None) -> ShaleVectorStore:
+        return self.__copy__()
+
     @classmethod
     def class_name(cls) -> str:
         return "ShaleVectorStore"
@@ -68,7 +91,10 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Adds nodes with their embeddings; those with an id that is there already take its place."""
+        _refuse("add", kwargs)
         ids = [node.node_id for node in nodes]
+        for node in nodes:
+            _metadata.checked(node.metadata, node.node_id, plain=True)
         texts = [node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes]
         metadata = [node_to_metadata_dict(node, remove_text=False, flat_metadata=self.flat_metadata) for node in nodes]
         self._collection.add(ids, texts, metadata, [node.get_embedding() for node in nodes])
@@ -79,6 +105,8 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Deletes the nodes of a document."""
+        _refuse("delete", delete_kwargs)
+        _metadata.text(ref_doc_id, "ref_doc_id")
         self._collection.delete(
             [record.id for record in self._collection.records() if record.metadata["ref_doc_id"] == ref_doc_id]
         )
@@ -90,16 +118,21 @@ class ShaleVectorStore(BasePydanticVectorStore):
         self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None, **delete_kwargs: Any
     ) -> None:
         """Deletes the nodes that have these ids and match the filters."""
+        _refuse("delete_nodes", delete_kwargs)
         self._collection.delete([record.id for record in self._matching(node_ids, filters)])
 
     async def adelete_nodes(
         self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None, **delete_kwargs: Any
     ) -> None:
-        await asyncio.to_thread(self.delete_nodes, node_ids, filters)
+        await asyncio.to_thread(self.delete_nodes, node_ids, filters, **delete_kwargs)
 
     def clear(self) -> None:
         """Deletes all nodes."""
         self._collection.clear()
+
+    def compact(self) -> None:
+        """Takes deleted vectors out of the index, which is built anew. New nodes take their places without that."""
+        self._collection.compact()
 
     async def aclear(self) -> None:
         await asyncio.to_thread(self.clear)
@@ -117,13 +150,13 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Finds the nodes most similar to an embedding; mode ``mmr`` finds ones that also differ from each other."""
-        vector, k = self._asked(query)
+        vector, k = self._asked(query, kwargs)
         return self._result(
             query, vector, self._collection.search(vector, k, self._allowed(query), **_settings(kwargs)), kwargs
         )
 
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        vector, k = self._asked(query)
+        vector, k = self._asked(query, kwargs)
         allowed = await asyncio.to_thread(self._allowed, query)
         return self._result(
             query, vector, await self._collection.asearch(vector, k, allowed, **_settings(kwargs)), kwargs
@@ -158,22 +191,28 @@ class ShaleVectorStore(BasePydanticVectorStore):
         return cls.from_persist_path(os.path.join(persist_dir, f"{namespace}__{_NAME}"), fs)
 
     def _matching(self, node_ids: Optional[list[str]], filters: Optional[MetadataFilters]) -> list[Record]:
-        records = self._collection.records() if node_ids is None else self._collection.get(dict.fromkeys(node_ids))
+        ids = _ids(node_ids)
+        records = self._collection.records() if ids is None else self._collection.get(dict.fromkeys(ids))
         matches = _matcher(filters)
         return [record for record in records if matches(record)]
 
-    def _asked(self, query: VectorStoreQuery) -> tuple[npt.NDArray[np.float32], int]:
+    def _asked(self, query: VectorStoreQuery, kwargs: dict[str, Any]) -> tuple[npt.NDArray[np.float32], int]:
+        mmr = query.mode == VectorStoreQueryMode.MMR
+        _refuse("query", {name: 0 for name in kwargs if name not in _SETTINGS and not (mmr and name in _MMR_SETTINGS)})
+        for name in _UNUSED:
+            if getattr(query, name, None) is not None:
+                raise ValueError(f"the query's {name} isn't supported")
         if query.query_embedding is None:
             raise ValueError("the query has no embedding")
         if query.mode not in (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR):
             raise ValueError(f"query mode {query.mode.value} isn't supported: it is neither default nor mmr")
-        k = query.similarity_top_k * (_MMR_PREFETCH if query.mode == VectorStoreQueryMode.MMR else 1)
+        k = query.similarity_top_k * (kwargs.get("mmr_prefetch_factor", _MMR_PREFETCH) if mmr else 1)
         return np.asarray(query.query_embedding, np.float32), k
 
     def _allowed(self, query: VectorStoreQuery) -> Optional[npt.NDArray[np.uint64]]:
         nodes, documents = (
-            set(query.node_ids or ()),
-            set(query.doc_ids or ()),
+            set(_ids(query.node_ids) or ()),
+            set(_ids(query.doc_ids) or ()),
         )  # empty lists, as retrievers give them, ask for all
         if query.filters is None and not nodes and not documents:
             return None
@@ -210,7 +249,17 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
 def _settings(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Of a query's kwargs those that searches of an index take."""
-    return {name: kwargs[name] for name in ("ef", "slack", "probes", "share", "rerank", "threads") if name in kwargs}
+    return {name: kwargs[name] for name in _SETTINGS if name in kwargs}
+
+
+def _refuse(call: str, kwargs: dict[str, Any]) -> None:
+    if kwargs:
+        raise TypeError(f"{call}() got an unexpected keyword argument {next(iter(kwargs))!r}")
+
+
+def _ids(given: Any) -> Optional[list[str]]:
+    """Ids, one or many; None stays None."""
+    return [given] if isinstance(given, str) else None if given is None else list(given)
 
 
 def _matcher(filters: Optional[MetadataFilters]) -> Callable[[Record], bool]:
@@ -231,7 +280,7 @@ def _condition(condition: MetadataFilter) -> Callable[[Record], bool]:
 
 
 def _node(record: Record) -> BaseNode:
-    return metadata_dict_to_node(record.metadata)
+    return metadata_dict_to_node(_metadata.copied(record.metadata))
 
 
 def _local(fs: Optional[fsspec.AbstractFileSystem]) -> None:

@@ -148,6 +148,21 @@ def loading():
     return lambda: index.load_index(f"{FOLDER}/graph.bin"), lambda _: right(index), after
 
 
+def compacting():
+    index = modern_graph()
+    index.add(ALL[ROWS : ROWS + 30])
+    index.delete(range(ROWS, ROWS + 30))
+
+    def after():
+        for _ in range(2):
+            nearest(index.search(ALL[:20], 5))
+            assert len(index) == ROWS
+            index.compact()
+        assert index.info().rows == ROWS
+
+    return index.compact, lambda _: index.info().rows == ROWS or 1 / 0, after
+
+
 def sharded():
     index = hnswlib.ShardedIndex("l2", DIM)
     index.load_shards(f"{FOLDER}/shards", fleeting(ALL[:ROWS]), 1)
@@ -242,6 +257,8 @@ CALLS = {
     "save_index": simple(
         lambda: GRAPH.save_index(f"{FOLDER}/saved.bin"), lambda _: os.path.getsize(f"{FOLDER}/saved.bin")
     ),
+    "compact": compacting,
+    "exact copy": simple(lambda: copy.copy(EXACT), right, lambda: right(EXACT)),
     "open": simple(lambda: shale.open(f"{FOLDER}/modern.shale"), lambda found: nearest(found.search(ALL[:20], 1))),
     "pickle": simple(lambda: pickle.loads(pickle.dumps(GRAPH)), right, lambda: right(GRAPH)),
     "copy": simple(lambda: copy.copy(MODERN), lambda found: nearest(found.search(ALL[:20], 1))),
@@ -250,6 +267,9 @@ CALLS = {
     "set_external_vectors": attaching,
     "load_index": loading,
     "load_shards": sharded,
+    "collection add": collecting(collected_add),
+    "collection delete": collecting(collected_delete),
+    "collection save": collecting(collected_save),
 }
 
 

@@ -71,7 +71,7 @@ def test_survives_being_saved(store, tmp_path):
         assert loaded.similarity_search_with_score(text, k=3) == store.similarity_search_with_score(text, k=3)
     loaded.add_texts(["new"], ids=["new"])
     assert loaded.similarity_search("new", k=1)[0].id == "new"
-    assert sorted(os.listdir(tmp_path / "store")) == ["index-2", "records-2.jsonl", "store.json"]
+    assert sorted(os.listdir(tmp_path / "store")) == [".lock", "index-2", "records-2.jsonl", "store.json"]
 
 
 def test_an_empty_store_survives_being_saved(tmp_path):
