@@ -129,6 +129,7 @@ type parquetSource struct {
 	dict   []byte // the chunk's dictionary
 	out    []byte // values decoded and not yet given out
 	room   []byte // what the page read last lies in
+	before int64  // rows of the chunks that have ended
 	rows   int64  // begun in the chunk
 	column int    // values of the last row
 	dim    int    // 0 until the first row is whole
@@ -202,7 +203,7 @@ func (p *parquetSource) endChunk(c chunk) error {
 	if p.rows != c.rows {
 		return p.bad(c.off, "rows", "%d are in a row group whose metadata has %d: the file is damaged", p.rows, c.rows)
 	}
-	p.chunks, p.off = p.chunks[1:], 0
+	p.chunks, p.off, p.before = p.chunks[1:], 0, p.before+p.rows
 	return nil
 }
 
@@ -212,7 +213,7 @@ func (p *parquetSource) endRow() error {
 		p.dim = p.column
 	}
 	if p.column != p.dim {
-		return p.bad(p.off, "row", "row %d of its group has %d values, the first row has %d: all must have the same", p.rows-1, p.column, p.dim)
+		return p.bad(p.off, "row", "row %d has %d values, the first row has %d: all must have the same", p.before+p.rows-1, p.column, p.dim)
 	}
 	return nil
 }

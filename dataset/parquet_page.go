@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"math"
 
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -97,7 +98,7 @@ func (p *parquetSource) dictionary(at int64, header format.PageHeader, body []by
 	if err != nil {
 		return err
 	}
-	if n := int64(h.NumValues) * int64(p.leaf.dt.size); n != int64(len(data)) || (h.Encoding != format.Plain && h.Encoding != plainDictionary) {
+	if n := int64(h.NumValues) * int64(p.leaf.stored.size); n != int64(len(data)) || (h.Encoding != format.Plain && h.Encoding != plainDictionary) {
 		return p.bad(at, "dictionary", "%d values in %d bytes of encoding %s", h.NumValues, len(data), h.Encoding)
 	}
 	p.dict = bytes.Clone(data) // it outlives the page's buffer
@@ -175,6 +176,9 @@ func (p *parquetSource) dataPage(at int64, v pageValues, c chunk) error {
 		return err
 	}
 	values, err := p.values(at, v)
+	if err == nil && p.leaf.integers() {
+		values, err = p.floats(at, values)
+	}
 	if err != nil {
 		return err
 	}
@@ -188,10 +192,12 @@ func (p *parquetSource) dataPage(at int64, v pageValues, c chunk) error {
 
 // levels counts rows and checks that they are all of the same length and without nulls.
 func (p *parquetSource) levels(at int64, v pageValues, c chunk) error {
-	err := eachRun(v.def, bitWidth(p.leaf.maxDef), v.n, func(level uint32, _ int) error {
+	seen := 0
+	err := eachRun(v.def, bitWidth(p.leaf.maxDef), v.n, func(level uint32, n int) error {
 		if int(level) != p.leaf.maxDef {
-			return p.bad(at, "values", "row %d or one after it is null, empty, or has a null in it: drop or fill such rows", p.rows)
+			return p.bad(at, "values", "row %d is null, empty, or has a null in it: drop or fill such rows", p.rowOf(v, seen))
 		}
+		seen += n
 		return nil
 	})
 	if err != nil {
@@ -203,11 +209,24 @@ func (p *parquetSource) levels(at int64, v pageValues, c chunk) error {
 		}
 		p.column += n
 		if level != 1 || p.rows == 0 || p.column > maxDim || (p.dim > 0 && p.column > p.dim) {
-			return p.bad(at, "row", "row %d of its group has %d values or more, the first row has %d: all must have the same, and at most %d", p.rows-1, p.column, p.dim, maxDim)
+			return p.bad(at, "row", "row %d has %d values or more, the first row has %d: all must have the same, and at most %d", p.before+p.rows-1, p.column, p.dim, maxDim)
 		}
 		return nil
 	})
 	return p.levelError(err, at, "repetition levels")
+}
+
+// rowOf is the number of the row, in the file, that value i of a page belongs to.
+func (p *parquetSource) rowOf(v pageValues, i int) int64 {
+	row, seen := p.before+p.rows-1, 0
+	_ = eachRun(v.rep, bitWidth(p.leaf.maxRep), v.n, func(level uint32, n int) error { // what is wrong with levels is told elsewhere
+		if level == 0 && seen <= i {
+			row += int64(min(n, i+1-seen))
+		}
+		seen += n
+		return nil
+	})
+	return max(row, 0)
 }
 
 func (p *parquetSource) levelError(err error, at int64, field string) error {
@@ -236,7 +255,7 @@ func (p *parquetSource) beginRows(at int64, n int, c chunk) error {
 
 // values decodes a page's values to little-endian elements.
 func (p *parquetSource) values(at int64, v pageValues) ([]byte, error) {
-	size := p.leaf.dt.size
+	size := p.leaf.stored.size
 	switch v.encoding {
 	case format.Plain, format.ByteStreamSplit:
 		if len(v.data) != v.n*size {
@@ -252,6 +271,25 @@ func (p *parquetSource) values(at int64, v pageValues) ([]byte, error) {
 	return nil, p.caused(ErrUnsupported, at, "encoding", "%s: write plain, dictionary or byte-stream-split values", v.encoding)
 }
 
+// floats makes float32 of integers, which must not lose anything by that.
+func (p *parquetSource) floats(at int64, raw []byte) ([]byte, error) {
+	const exact = 1 << 24 // up to which float32 holds every integer
+	stored := p.leaf.stored
+	out := make([]byte, 0, len(raw)/stored.size*4)
+	for i := 0; i < len(raw); i += stored.size {
+		v, negative := stored.integerAt(raw[i:])
+		f := float32(v)
+		if negative {
+			f, v = float32(int64(v)), -v
+		}
+		if v > exact {
+			return nil, p.bad(at, "values", "%.0f is more than float32 holds of integers exactly, %d: write the column as floats", f, exact)
+		}
+		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(f))
+	}
+	return out, nil
+}
+
 // joinStreams undoes the split that lays all first bytes before all second ones.
 func joinStreams(data []byte, n, size int) []byte {
 	out := make([]byte, len(data))
@@ -265,7 +303,7 @@ func joinStreams(data []byte, n, size int) []byte {
 
 // lookUp decodes indices into the dictionary.
 func (p *parquetSource) lookUp(at int64, v pageValues) ([]byte, error) {
-	size := p.leaf.dt.size
+	size := p.leaf.stored.size
 	if p.dict == nil || len(v.data) == 0 {
 		return nil, p.bad(at, "values", "they refer to a dictionary that isn't there")
 	}
