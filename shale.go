@@ -45,6 +45,9 @@ func FilterFunc(allow func(label uint64) bool) *Filter { return hnsw.FilterFunc(
 // FilterBitmap allows the labels in set, which must not change while it is in use.
 func FilterBitmap(set *roaring64.Bitmap) *Filter { return hnsw.FilterBitmap(set) }
 
+// FilterRange allows the labels from first to last. It takes no memory, however many these are.
+func FilterRange(first, last uint64) *Filter { return hnsw.FilterRange(first, last, 1) }
+
 // FilterLabels allows the labels given.
 func FilterLabels(labels ...uint64) *Filter { return FilterBitmap(roaring64.BitmapOf(labels...)) }
 

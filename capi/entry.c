@@ -281,6 +281,12 @@ EXPORT int32_t shale_filter_labels(const uint64_t *labels, int64_t count, int64_
 	return goFilterLabels((void *)labels, count, filter);
 }
 
+EXPORT int32_t shale_filter_range(uint64_t first, uint64_t last, uint64_t step, int64_t *filter)
+{
+	ENTER;
+	return goFilterRange(first, last, step, filter);
+}
+
 EXPORT int32_t shale_filter_mask(const char *mask, int64_t size, int64_t *filter)
 {
 	ENTER;

@@ -35,6 +35,14 @@ func goFilterLabels(labels *C.uint64_t, count C.int64_t, out *C.int64_t) status 
 	})
 }
 
+//export goFilterRange
+func goFilterRange(first, last, step C.uint64_t, out *C.int64_t) status {
+	return do(func() error {
+		*out = table.add(&filter{filter: hnsw.FilterRange(uint64(first), uint64(last), uint64(step)), mask: -1})
+		return nil
+	})
+}
+
 //export goFilterMask
 func goFilterMask(mask *C.char, size C.int64_t, out *C.int64_t) status {
 	return do(func() error {

@@ -167,6 +167,8 @@ int32_t shale_save(int64_t index, const char *path, void *watch);
 
 /* Filters: labels that may be returned. A mask is a byte a label and is kept by address; the others are copied. */
 int32_t shale_filter_labels(const uint64_t *labels, int64_t count, int64_t *filter);
+/* Every step-th label from first on, up to last. */
+int32_t shale_filter_range(uint64_t first, uint64_t last, uint64_t step, int64_t *filter);
 int32_t shale_filter_mask(const char *mask, int64_t size, int64_t *filter);
 /* A bitmap in Roaring's portable format, of 32 or 64 bits. */
 int32_t shale_filter_roaring(const char *bytes, int64_t size, int32_t bits, int64_t *filter);

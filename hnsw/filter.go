@@ -19,6 +19,14 @@ func FilterFunc(allow func(label uint64) bool) *Filter { return &Filter{allow: a
 // FilterBitmap allows the labels in set, which must not change while it is in use.
 func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Contains, set: set} }
 
+// FilterRange allows every step-th label from first on, up to last. It takes no memory, however many these are. A step of 0 is 1.
+func FilterRange(first, last, step uint64) *Filter {
+	step = max(step, 1)
+	return FilterFunc(func(label uint64) bool {
+		return label >= first && label <= last && (label-first)%step == 0
+	})
+}
+
 // allowed reports whether a search may return element id.
 func (g *graph) allowed(id uint32, f *Filter) bool {
 	if !g.complete(id) || g.deleted.get(id) {

@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -117,4 +118,32 @@ func TestSearchStats(t *testing.T) {
 	if want := (SearchStats{Distances: 4, Exact: true}); scanned != want {
 		t.Errorf("a scan did %+v, want %+v", scanned, want)
 	}
+}
+
+// TestFilterRange: every step-th label of a range, whatever it spans.
+func TestFilterRange(t *testing.T) {
+	const n, dim = 400, 4
+	rows := matrix(t, randomRows(n, dim, 21), dim)
+	eachEngine(t, Config{Dim: dim}, func(t *testing.T, x engine) {
+		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
+		must(t, x.Add(NoLabel-1, decoded(rows, 0), AddOptions{}))
+		for _, c := range []struct {
+			first, last, step uint64
+			want              int
+		}{
+			{0, NoLabel, 1, n + 1}, {0, NoLabel - 1, 0, n + 1}, {100, 199, 1, 100}, {7, n - 1, 3, 131}, {5, 5, 9, 1}, {9, 3, 1, 0},
+			{1, NoLabel - 1, NoLabel - 2, 2},
+		} {
+			found, err := x.Search(decoded(rows, 3), 2*n, SearchOptions{Filter: FilterRange(c.first, c.last, c.step)})
+			must(t, err)
+			if len(found) != c.want {
+				t.Errorf("%+v: %d results", c, len(found))
+			}
+			for _, f := range found {
+				if f.Label < c.first || f.Label > c.last || (f.Label-c.first)%max(c.step, 1) != 0 {
+					t.Errorf("%+v: label %d", c, f.Label)
+				}
+			}
+		}
+	})
 }

@@ -52,6 +52,8 @@ class Filters:
             self._kept.append((allow, answer))
             self.asks_python = True
             return _native.make("filter_callback", allow, byref(answer))
+        if isinstance(given, range) and given:
+            return _range(given)
         given = list(given) if isinstance(given, (set, frozenset)) else given
         array = np.asarray(given)
         if array.ndim != 1:
@@ -77,6 +79,13 @@ class Filters:
             self._raised = error
         while True:
             yield  # the search is about to end
+
+
+def _range(given: range) -> _native.Handle:
+    """A range as it is: it may span more labels than memory holds."""
+    given = given if given.step > 0 else given[::-1]
+    first, last = _labels.exact([given[0], given[-1]]).tolist()
+    return _native.make("filter_range", first, last, given.step if first < last else 1)
 
 
 def _split(given: Filter, queries: int) -> Any:

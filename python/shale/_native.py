@@ -81,6 +81,7 @@ _prototypes: Dict[str, Any] = {
     "count_from": (c_int64, c_uint64),
     "save": (c_int64, c_char_p, WATCH),
     "filter_labels": (_bytes, c_int64, _out),
+    "filter_range": (c_uint64, c_uint64, c_uint64, _out),
     "filter_mask": (_bytes, c_int64, _out),
     "filter_roaring": (c_char_p, c_int64, c_int32, _out),
     "filter_callback": (Allow, POINTER(c_int32), _out),

@@ -54,6 +54,30 @@ def test_one_for_each_query(index, rows):
         index.knn_query(rows[:3], filter=[odd, odd])
 
 
+def test_ranges(index, rows):
+    for given in (range(100, 900), range(7, COUNT, 3), range(1500, 30, -11), range(42, 2000, 5000)):
+        k = min(5, len(given))
+        want, far = index.knn_query(rows[:10], k=k, filter=np.array(given))
+        labels, distances = index.knn_query(rows[:10], k=k, filter=given)
+        np.testing.assert_array_equal(labels, want)
+        np.testing.assert_array_equal(distances, far)
+
+
+def test_a_range_takes_no_memory(index, rows):
+    """One of 2**63 labels, in steps, would need 2**66 bytes as an array."""
+    labels, _ = index.knn_query(rows[:5], k=4, filter=range(0, 2**64 - 1, 2))
+    assert (labels % 2 == 0).all()
+    np.testing.assert_array_equal(index.knn_query(rows[:5], k=4, filter=range(2**64 - 1))[0], index.knn_query(rows[:5], k=4)[0])
+
+
+def test_ranges_that_are_no_labels(index, rows):
+    for given in (range(-3, 10), range(10, -2, -1), range(0, 2**64 + 1)):
+        with pytest.raises(ValueError):
+            index.knn_query(rows[0], filter=given)
+    with pytest.raises(RuntimeError, match="^Cannot return the results"):
+        index.knn_query(rows[0], filter=range(0))
+
+
 def test_too_narrow(index, rows):
     for given in (lambda label: False, np.zeros(COUNT, bool), [3], np.empty(0, np.uint64), pyroaring.BitMap()):
         with pytest.raises(RuntimeError, match="^Cannot return the results"):
