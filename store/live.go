@@ -136,7 +136,7 @@ func openLocked(path string, a access, o Options) (*hnsw.Index, hnsw.Recovery, e
 	if err != nil {
 		return nil, none, errors.Join(err, unlock(f))
 	}
-	b.dropDamaged = o.DropDamaged
+	b.dropDamaged, b.unsure = o.DropDamaged, p.dirty && p.state.Unsure
 	x, r, err := b.index(p)
 	if err != nil {
 		return nil, r, errors.Join(located(path, err), b.Close())

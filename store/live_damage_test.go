@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/shale-search/shale/hnsw"
@@ -133,18 +134,7 @@ func TestLiveRecoversFromAnyLinks(t *testing.T) {
 	for round := range 40 {
 		b := dirtied(smallLive(t, smallConfigs[round%2]))
 		path := filepath.Join(t.TempDir(), "noise")
-		var lc liveConfig
-		if _, err := binary.Decode(b[liveConfigAt:], binary.LittleEndian, &lc); err != nil {
-			t.Fatal(err)
-		}
-		c, err := lc.config(Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := layoutOf(c, int(lc.UpperLists), lc.Flags&flagSums != 0)
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := layoutFrom(t, b)
 		for _, p := range []hnsw.Part{hnsw.PartLinks0, hnsw.PartUpper, hnsw.PartInbound, hnsw.PartLevels, hnsw.PartUpperAt} {
 			for i := range l.size[p] {
 				if rnd.IntN(1+round%4) == 0 {
@@ -273,4 +263,76 @@ func TestLiveAddsWhereItWasLeft(t *testing.T) {
 			t.Fatalf("row %d: %v, %v", i, found, err)
 		}
 	}
+}
+
+// TestLiveDamagedRowIsTold damages a byte of a row, or of its sum, in files that were closed, and in such that weren't before the
+// power was cut: checking and opening tell its label, and it can be dropped.
+func TestLiveDamagedRowIsTold(t *testing.T) {
+	for i, c := range smallConfigs {
+		whole := smallLive(t, c)
+		l := layoutFrom(t, whole)
+		part := hnsw.PartRows
+		if c.Storage == vector.NoRows {
+			part = hnsw.PartCodes
+		}
+		stride := l.size[part] / 24 // of 24 elements; codes have a tail
+		for _, at := range []int64{l.at[part] + 5*stride + 1, l.at[hnsw.PartSums] + 5*4} {
+			b := bytes.Clone(whole)
+			b[at] ^= 0x10
+			path := filepath.Join(t.TempDir(), "damaged")
+			if err := os.WriteFile(path, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			x, err := MapLive(path, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var damage *FormatError
+			if err := CheckLive(path, x); !errors.As(err, &damage) || !strings.Contains(err.Error(), "of the labels 5 ") {
+				t.Errorf("%d: checked: %v", i, err)
+			}
+			if err := x.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, dirtied(b), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // being refused changes nothing
+				if _, _, err := OpenLive(path, Options{}); !errors.As(err, &damage) || !strings.Contains(err.Error(), "of the labels 5 ") {
+					t.Errorf("%d: opened: %v", i, err)
+				}
+			}
+			x, r, err := OpenLive(path, Options{DropDamaged: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := CheckLive(path, x); err != nil || x.Len() != 19 || r.Damaged != 1 {
+				t.Errorf("%d: %v, %d elements, %+v", i, err, x.Len(), r)
+			}
+			if err := x.Vector(5, make([]float32, 5)); !errors.Is(err, hnsw.ErrLabel) {
+				t.Errorf("%d: the damaged row: %v", i, err)
+			}
+			if err := x.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// layoutFrom is the layout that the header of a live file says.
+func layoutFrom(t *testing.T, b []byte) liveLayout {
+	t.Helper()
+	var lc liveConfig
+	if _, err := binary.Decode(b[liveConfigAt:], binary.LittleEndian, &lc); err != nil {
+		t.Fatal(err)
+	}
+	c, err := lc.config(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := layoutOf(c, int(lc.UpperLists), lc.Flags&flagSums != 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

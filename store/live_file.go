@@ -33,6 +33,7 @@ type liveFile struct {
 	access access
 
 	dropDamaged bool // as in Options
+	unsure      bool // as in the state that it was opened with, until it is settled
 	named       bool // whether the file's name is on the disk, as far as this index has seen to it
 
 	mu      sync.Mutex // held while the mapping is replaced or closed, and while one that may be is marked
@@ -103,7 +104,9 @@ func (b *liveFile) Changing() (err error) {
 		}
 		b.named = true
 	}
-	binary.LittleEndian.PutUint64(b.r.Bytes()[writerAt:], writerOf(b.info))
+	if !b.unsure { // else whoever opens it before it is settled is to check all of it, too
+		binary.LittleEndian.PutUint64(b.r.Bytes()[writerAt:], writerOf(b.info))
+	}
 	atomic.StoreUint32(b.word(dirtyAt), 1)
 	return b.sync(centerAt)
 }
@@ -141,7 +144,11 @@ func (b *liveFile) Settle(s hnsw.State) error {
 	if err := b.whole(); err != nil {
 		return err
 	}
-	return b.settle(s)
+	if err := b.settle(s); err != nil {
+		return err
+	}
+	b.unsure = false
+	return nil
 }
 
 func (m *liveMapping) settle(s hnsw.State) (err error) {
