@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -195,8 +196,11 @@ func TestLiveOnDiskThatFills(t *testing.T) {
 		}
 	}
 	findAll(x)
-	if err := x.Close(); !errors.Is(err, hnsw.ErrFaulted) {
+	if err := x.Close(); !errors.Is(err, hnsw.ErrFaulted) || !strings.Contains(err.Error(), path) {
 		t.Errorf("closed: %v", err)
+	}
+	if firstByte(t, path, dirtyAt) != 1 || firstByte(t, path, faultedAt) != 1 {
+		t.Error("the file isn't marked")
 	}
 	if err := os.Remove(filepath.Join(dir, "other")); err != nil {
 		t.Fatal(err)
@@ -273,4 +277,43 @@ func descriptorOf(t *testing.T, path string) *os.File {
 	}
 	t.Fatalf("%s isn't open", path)
 	return nil
+}
+
+// TestLiveOnDiskForReading searches files on a file system that can't be written to, one that was closed and one that wasn't.
+func TestLiveOnDiskForReading(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("shale", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skip("only root can make a small file system: ", err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	b := smallLive(t, hnsw.Config{})
+	for name, content := range map[string][]byte{"closed": b, "dirty": dirtied(b)} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Mount("shale", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"closed", "dirty"} {
+		path := filepath.Join(dir, name)
+		if _, _, err := OpenLive(path, Options{}); !errors.Is(err, unix.EROFS) {
+			t.Errorf("%s, to change: %v", name, err)
+		}
+		x, err := MapLive(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		y, err := MapLive(path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := y.Search(smallVector(7), 1, hnsw.SearchOptions{})
+		if err != nil || len(found) != 1 || found[0].Label != 7 {
+			t.Errorf("%s: %v, %v", name, found, err)
+		}
+		if err := errors.Join(CheckLive(path, x), x.Close(), y.Close()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
