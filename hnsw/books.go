@@ -22,7 +22,9 @@ func (x *Index) openBooks(g *graph) {
 	if x.backing == nil {
 		g.countInbound(n) // a backing keeps the counts
 	}
-	g.findCopies(n)
+	if g.copies = newCopySet(g.capacity); x.backing != nil || !g.mapped && g.hasContent() { // else reading rows may fault
+		g.findCopies(n)
+	}
 }
 
 // CheckLabels tells of a label that two elements carry, or that none may.

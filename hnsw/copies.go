@@ -58,6 +58,12 @@ func (g *graph) content(id uint32) []byte {
 	return g.coder.Load().row(id)
 }
 
+// hasContent reports whether there is content of elements: rows may have to be attached first.
+func (g *graph) hasContent() bool {
+	c := g.coder.Load()
+	return g.rows.Type() != vector.NoRows && g.attached() || c != nil && !c.outside
+}
+
 // heldCopy is a copy that a walk has held back.
 type heldCopy struct {
 	of, id uint32 // the element by which it was met, and itself

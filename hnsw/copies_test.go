@@ -127,6 +127,26 @@ func testCopies(t *testing.T, c copyCase) {
 	with.check(t, y, without, x)
 }
 
+// TestZeroRows is TestCopies for rows of zeros, which are at distance 1 from everything by some metrics.
+func TestZeroRows(t *testing.T) {
+	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
+		c := copyCase{Config{Dim: 32, Metric: metric}, 1000, 1, 700, "shuffled"}
+		base := randomRows(c.n, c.cfg.Dim, 3)
+		clear(base[:c.cfg.Dim])
+		rows, of := c.rows(base)
+		single := c
+		single.groups, single.copies = 0, 1
+		_, alone := single.rows(base)
+		x, y := c.build(t, base), c.build(t, rows)
+		queries := randomRows(100, c.cfg.Dim, 4)
+		all := func(uint64) bool { return true }
+		checkReach(t, y)
+		copyCheck{c, base, of, queries, all}.check(t, y, copyCheck{single, base, alone, queries, all}, x)
+		must(t, x.Close())
+		must(t, y.Close())
+	}
+}
+
 // build makes an index of rows. One goroutine inserts, so that nothing depends on chance.
 func (c copyCase) build(t *testing.T, rows []float32) *Index {
 	t.Helper()
@@ -369,5 +389,41 @@ func TestCopiesConcurrently(t *testing.T) {
 	must(t, err)
 	if len(got) != x.Len() {
 		t.Errorf("%d of %d rows are found", len(got), x.Len())
+	}
+}
+
+// TestCopiesBeforeRows deletes an element of a graph of links alone, whose rows can't be compared.
+func TestCopiesBeforeRows(t *testing.T) {
+	const n, dim = 300, 8
+	rows := randomRows(n, dim, 1)
+	for i := range 100 {
+		copy(rows[i*dim:(i+1)*dim], rows)
+	}
+	x, err := New(Config{Dim: dim, Storage: vector.External})
+	must(t, err)
+	defer x.Close()
+	must(t, x.Attach(matrix(t, rows, dim), AttachOptions{}))
+	must(t, x.AddAttached(context.Background(), n, nil, BatchOptions{}))
+	var y *Index
+	must(t, x.WithImage(func(m *Image) error {
+		c := m.Config
+		y, err = Restore(c, m.Count, m.UpperLists(), func(to *Image) error {
+			copy(to.Links0, m.Links0)
+			copy(to.Levels, m.Levels)
+			copy(to.UpperAt, m.UpperAt)
+			copy(to.Upper, m.Upper)
+			copy(to.Labels, m.Labels)
+			to.TopLevel, to.Entry = m.TopLevel, m.Entry
+			return nil
+		})
+		return err
+	}))
+	defer y.Close()
+	must(t, y.Delete(7))
+	must(t, y.Attach(matrix(t, rows, dim), AttachOptions{}))
+	got, err := y.Search(rows[:dim], 99, SearchOptions{})
+	must(t, err)
+	if got[98].Distance != 0 {
+		t.Errorf("the 99 live copies aren't the 99 nearest: %v", got[98])
 	}
 }

@@ -51,7 +51,6 @@ func (g *graph) isCopyOf(id, of uint32) bool {
 
 // findCopies finds the copies among the first n elements. Nothing changes the graph meanwhile.
 func (g *graph) findCopies(n int) {
-	g.copies = newCopySet(g.capacity)
 	var room [mostCopyLinks]uint32
 	var likely []uint32 // elements whose links are those of a copy
 	leads := map[uint32]int{}

@@ -29,13 +29,16 @@ func (x *Index) connectAll(all bool) (err error) {
 }
 
 // connectLocked is connectAll for a caller that holds structure for writing.
-func (x *Index) connectLocked(all bool) error {
+func (x *Index) connectLocked(all bool) (err error) {
 	g := x.graph.Load()
 	if g == nil || !x.connectDue(all) || x.fault.Load() != nil || x.cfg.external() && !g.attached() {
 		return nil
 	}
+	if g.mapped {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
 	x.mu.Lock()
-	err := x.beginChange()
+	err = x.beginChange()
 	x.mu.Unlock()
 	if err != nil {
 		return err

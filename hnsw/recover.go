@@ -89,6 +89,7 @@ func (m *mender) mend(coded bool) error {
 	m.fillHoles()
 	m.cleanLinks()
 	m.countAll()
+	m.g.copies = newCopySet(m.g.capacity)
 	m.g.findCopies(m.n)
 	m.findLost()
 	m.relink(s)
