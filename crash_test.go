@@ -1,9 +1,10 @@
 package shale_test
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -204,10 +205,11 @@ var temporary = regexp.MustCompile(`\.[0-9a-f]{16}(\.shale-tmp)`)
 
 // isNew reports whether no disk that held the same was looked at before.
 func (c *crashCase) isNew(entries []crashfs.Entry, done bool) bool {
-	h := fnv.New128a()
+	h := sha256.New()
 	for _, e := range entries {
 		path := temporary.ReplaceAllString(e.Path, "$1")
-		fmt.Fprintf(h, "%q %v %q\n", path, e.Dir, e.Content)
+		fmt.Fprintf(h, "%q %v %d\n", path, e.Dir, len(e.Content))
+		h.Write(e.Content)
 	}
 	key := fmt.Sprint(done, h.Sum(nil))
 	if c.seen[key] {
@@ -319,6 +321,27 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 			return x.Save(ctx, path, shale.SaveOptions{Format: format, Replace: true})
 		}
 	}
+	shardsOf := func(ctx context.Context, rows shale.Matrix, id string, step func(string, int, int)) func(string) error {
+		return func(path string) error {
+			return shale.BuildTo(ctx, shale.MatrixSource(rows, id), path, shale.ShardOptions{
+				Options: shale.Options{Threads: 1}, Shards: 2, Replace: true, Step: step,
+			})
+		}
+	}
+	shards, otherShards := shardsOf(ctx, rows, "rows", nil), shardsOf(ctx, others, "others", nil)
+	interrupted := func(path string) error {
+		building, stop := context.WithCancel(ctx)
+		defer stop()
+		err := shardsOf(building, rows, "rows", func(step string, _, _ int) {
+			if step == "building shards" {
+				stop()
+			}
+		})(path)
+		if !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("the build wasn't interrupted: %w", err)
+		}
+		return nil
+	}
 	faults, images := 0, 0
 	for name, c := range map[string]*crashCase{
 		"new directory":   {change: plain},
@@ -364,6 +387,10 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"build": {change: func(path string) error {
 			return shale.BuildTo(ctx, shale.MatrixSource(rows, "rows"), path, shale.ShardOptions{Replace: true})
 		}},
+		"build of shards":                 {long: true, change: shards},
+		"build of shards over an index":   {long: true, before: plain, change: shards},
+		"build of shards goes on":         {before: interrupted, change: shards},
+		"build of shards with other rows": {long: true, before: interrupted, change: otherShards},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.long && testing.Short() {

@@ -208,6 +208,9 @@ func (b *builder) resume(from string) error {
 	}
 	if m != nil {
 		b.m = m
+		if m.Build == nil {
+			return b.removeSteps()
+		}
 		return b.removeIf(unfinished)
 	}
 	if err := b.at.clear(); err != nil {
@@ -269,7 +272,16 @@ func (b *builder) complete() error {
 	if err := m.Write(b.dir); err != nil {
 		return err
 	}
-	return b.removeIf(func(name string) bool { return unfinished(name) || strings.HasPrefix(name, partPrefix) })
+	return b.removeSteps()
+}
+
+// removeSteps removes what a complete index has no use for, for good before the index takes its place.
+func (b *builder) removeSteps() error {
+	err := b.removeIf(func(name string) bool { return unfinished(name) || strings.HasPrefix(name, partPrefix) })
+	if err != nil {
+		return err
+	}
+	return vfs.SyncDir(b.dir)
 }
 
 func (b *builder) told(step string, done, total int) {

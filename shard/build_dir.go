@@ -209,6 +209,9 @@ func (d *buildDir) clear() error {
 	if err := removeIndex(d.index()); err != nil {
 		return err
 	}
+	if err := vfs.SyncDir(d.path); err != nil { // an index without its note could be anybody's
+		return err
+	}
 	return d.removeNote()
 }
 
