@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -18,12 +19,14 @@ import (
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 )
 
+var everyFault = flag.Bool("shale.faults", false, "make every operation of all kinds of changes fail, not of most")
+
 // crashCase is a change of an index, every operation of which is made to fail or to be the last one before a power cut.
 type crashCase struct {
 	rows      shale.Matrix // that are attached to links alone
 	before    func(path string) error
 	change    func(path string) error // which comes to the same when it is done again
-	long      bool                    // whether -short leaves it out
+	long      bool                    // whether it takes seconds, and others show nearly the same
 	noUnnamed bool                    // whether the file system knows no files without a name
 	base, at  string                  // a directory as it is before, and where one as it is after lies
 	old, new  string                  // the states
@@ -392,12 +395,10 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"build of shards goes on":         {before: interrupted, change: shards},
 		"build of shards with other rows": {long: true, before: interrupted, change: otherShards},
 	} {
-		t.Run(name, func(t *testing.T) {
-			if c.long && testing.Short() {
-				t.Skip("takes seconds, and other cases show nearly the same")
-			}
-			c.run(t)
-		})
+		if c.long && !*everyFault {
+			continue
+		}
+		t.Run(name, c.run)
 		faults += c.faults
 		images += c.images
 	}
