@@ -182,6 +182,10 @@ func Place(from, to string, replace bool) error {
 	if err := keepModes(from, to); err != nil {
 		return err
 	}
+	own, err := vfs.Lstat(from)
+	if err != nil {
+		return err
+	}
 	exchanged := false
 	err = vfs.Rename(from, to)
 	if replace && (errors.Is(err, fs.ErrExist) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, syscall.ENOTDIR)) {
@@ -192,7 +196,11 @@ func Place(from, to string, replace bool) error {
 		return fmt.Errorf("%s: %w: it appeared meanwhile", to, fs.ErrExist)
 	}
 	if err != nil {
-		return err
+		if known, placed := isAt(own, to); known && !placed {
+			return err
+		} else if !known { // what has the name from may be what was there before
+			return fmt.Errorf("%s: %w: %w", to, ErrUnsynced, err)
+		}
 	}
 	if err := vfs.SyncNames(parent); err != nil {
 		return fmt.Errorf("%s: %w: %w", to, ErrUnsynced, err)
@@ -204,6 +212,15 @@ func Place(from, to string, replace bool) error {
 		return fmt.Errorf("%s is in place, but what was there before stays as %s: %w", to, from, err)
 	}
 	return nil
+}
+
+// isAt reports whether own is what has the name path, if that is known: an operation may have been done and have failed.
+func isAt(own fs.FileInfo, path string) (known, is bool) {
+	there, err := vfs.Lstat(path)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist), false
+	}
+	return true, os.SameFile(own, there)
 }
 
 // hold locks a file or directory that was made under a temporary name, and reports whether it still has that name. Where the
