@@ -66,6 +66,15 @@ func BuildFrom(ctx context.Context, src Source, o ShardOptions) (*Index, error) 
 	return x, nil
 }
 
+// PlanBuild is the plan that BuildTo carries out with the same arguments. It looks at some rows where the options leave open
+// how to store them.
+func PlanBuild(ctx context.Context, src Source, o ShardOptions) (BuildPlan, error) {
+	if err := o.settle(ctx, src); err != nil {
+		return BuildPlan{}, fmt.Errorf("plan: %w", err)
+	}
+	return PlanShards(src, o)
+}
+
 // settle checks the labels and decides by the rows what the options leave open.
 func (o *ShardOptions) settle(ctx context.Context, src Source) error {
 	if o.Labels != nil && len(o.Labels) != src.Rows() {

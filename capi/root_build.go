@@ -133,7 +133,7 @@ func goIndexPlan(from unsafe.Pointer, options *C.char, out *C.int64_t) status {
 			return err
 		}
 		o.Labels = labels
-		plan, err := shale.PlanShards(src, o)
+		plan, err := shale.PlanBuild(context.Background(), src, o)
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ import atexit
 import ctypes
 import json
 import os
+import resource
 import signal
 import struct
 import threading
@@ -134,6 +135,25 @@ class _Python(ctypes.Structure):
     _fields_ = [(name, c_void_p) for name in names]
 
 
+#: Address space that Go's runtime reserves when it is loaded, about 1,400 MiB, and what threads and a small index take beside.
+#: Where there is a little less, it depends on what it tries first whether the runtime begins or ends the process.
+_ROOM = 1792 << 20
+
+
+def _check_room() -> None:
+    """Refuses to load the library where a limit of address space would make Go's runtime end the process."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return
+    with open("/proc/self/statm") as f:
+        used = int(f.read().split()[0]) * resource.getpagesize()
+    if limit - used < _ROOM:
+        raise ImportError(
+            f"shale wants {_ROOM >> 20} MiB of address space to be loaded, and the limit of {limit >> 20} MiB (ulimit -v) leaves "
+            f"{max(limit - used, 0) >> 20} MiB: set it to at least {(used + _ROOM >> 20) + 1} MiB"
+        )
+
+
 #: Those that Go's threads must answer themselves.
 _OF_GO = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT", "SIGSYS", "SIGPROF", "SIGURG", "SIGCHLD"}
 
@@ -143,6 +163,7 @@ def _load(path: str) -> ctypes.CDLL:
 
     Handlers that Python up to 3.9 sets run on the stack that is in use, which for Go's threads is one of a few kilobytes.
     """
+    _check_room()
     ours = {number for number in signal.valid_signals() if getattr(number, "name", "") not in _OF_GO}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
     try:

@@ -279,3 +279,17 @@ def test_a_mapping_is_given_back_as_it_is_read(long, tmp_path):
     shale.build(vectors, tmp_path / "a", metric="cosine", shards=2, memory="1GiB", ef_construction=20).close()
     assert resident(tmp_path / "long.npy") < 2000
     assert (vectors[:100] == long[:100]).all() and (vectors[-1] == long[-1]).all()
+
+
+@pytest.mark.parametrize("memory", ["3MB", "4MB", "6MB", "20MB"])
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_a_plan_is_what_a_build_carries_out(tmp_path, metric, memory):
+    given = np.random.default_rng(4).standard_normal((6000, 64)).astype(np.float16).astype(np.float32)
+    try:
+        planned = shale.plan(given, metric=metric, memory=memory).shards
+    except shale.MemoryLimitError:
+        with pytest.raises(shale.MemoryLimitError):
+            shale.build(given, tmp_path / "index", metric=metric, memory=memory)
+        return
+    shale.build(given, tmp_path / "index", metric=metric, memory=memory, ef_construction=20).close()
+    assert len(list((tmp_path / "index").glob("shard-*"))) == planned or planned == 1
