@@ -79,7 +79,7 @@ func TestLargeVectorsByCosine(t *testing.T) {
 	must(t, x.Add(2, []float32{3e38, -3e38}, AddOptions{}))
 	found, err := x.Search([]float32{1e38, 1e38}, 2, SearchOptions{})
 	must(t, err)
-	if found[0].Label != 1 || found[0].Distance > 1e-4 || math.Abs(float64(found[1].Distance)-1) > 1e-4 {
+	if found[0].Label != 1 || found[0].Distance > 1e-6 || math.Abs(float64(found[1].Distance)-1) > 1e-6 {
 		t.Errorf("got %v", found)
 	}
 }

@@ -35,9 +35,19 @@ func ParseMetric(s string) (Metric, error) {
 	return 0, fmt.Errorf("metric %q is not one of l2, ip, cosine", s)
 }
 
+// smallestNormal is the smallest float32 that has all its bits.
+const smallestNormal = 0x1p-126
+
 // Normalize scales v to length 1 in place, as hnswlib does: by 1 / (‖v‖ + 1e−30). A zero vector stays zero.
 func Normalize(v []float32) {
-	scale := float32(1 / (math.Sqrt(squares(v)) + 1e-30))
+	exact := 1 / (math.Sqrt(squares(v)) + 1e-30)
+	scale := float32(exact)
+	if scale < smallestNormal { // it has lost bits, for a vector longer than about 1e38
+		for i, x := range v {
+			v[i] = float32(float64(x) * exact)
+		}
+		return
+	}
 	for i := range v {
 		v[i] *= scale
 	}
