@@ -196,15 +196,16 @@ func TestIdenticalRows(t *testing.T) {
 	})
 }
 
-// TestOverflowingDistances: finite vectors may lie infinitely far apart.
-func TestOverflowingDistances(t *testing.T) {
+// TestLargestDistances: vectors whose distances float32 can't hold are refused, and those nearly as long are found.
+func TestLargestDistances(t *testing.T) {
 	for _, metric := range []vector.Metric{vector.L2, vector.IP} {
 		eachEngine(t, Config{Dim: 2, Metric: metric}, func(t *testing.T, x engine) {
 			for i := range 100 {
-				must(t, x.Add(uint64(i), []float32{float32(i%7-3) * 1e30, 1e25 * float32(i)}, AddOptions{}))
+				wantError(t, x.Add(uint64(i), []float32{float32(i%7-10) * 1e30, 1e25 * float32(i)}, AddOptions{}), ErrTooLarge)
+				must(t, x.Add(uint64(i), []float32{float32(i%7-3) * 1e18, 1e13 * float32(i)}, AddOptions{}))
 			}
 			for _, o := range []SearchOptions{{}, {Filter: FilterFunc(func(l uint64) bool { return l%2 == 0 })}, {Stop: Epsilon(posInf, 1, 5)}} {
-				found, err := x.Search([]float32{-2e30, 1}, 5, o)
+				found, err := x.Search([]float32{-2e18, 1}, 5, o)
 				must(t, err)
 				if len(found) != 5 {
 					t.Fatalf("found %v", found)
