@@ -63,16 +63,16 @@ func FromGraph(graph *hnsw.Index) *Index { return &Index{graph: graph} }
 
 // Create makes an empty index of vectors of dim values in a live file at path, where nothing may lie yet, for
 // Options.Capacity vectors. The file is the index's memory: it is mapped, opens at once however large it is, and what was
-// added is in it after the process was killed; Sync and Close write it to the disk. All of its room is taken now. When it is
-// full it is copied to a larger file that takes its place.
+// added is in it after the process was killed; Sync and Close write it to the disk. All of its room is taken now. When
+// it is full it is copied to a larger file that takes its place.
 func Create(path string, dim int, o Options) (*Index, error) {
 	return CreateFilled(path, dim, o, CreateOptions{})
 }
 
 // CreateOptions says how to make a live file. The zero value makes an empty index where nothing lies yet.
 type CreateOptions struct {
-	// Fill adds vectors before the file gets its name, so that path names all of them or nothing: after an error of Fill, which
-	// is then that of CreateFilled, or when the process was killed meanwhile, nothing lies there.
+	// Fill adds vectors before the file gets its name, so that path names all of them or nothing: after an error of Fill,
+	// which is then that of CreateFilled, or when the process was killed meanwhile, nothing lies there.
 	Fill func(*Index) error
 	// Replace allows for a file at path, as long as no live index has it open. It stays until Fill has ended.
 	Replace bool

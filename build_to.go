@@ -66,8 +66,8 @@ func BuildFrom(ctx context.Context, src Source, o ShardOptions) (*Index, error) 
 	return x, nil
 }
 
-// PlanBuild is the plan that BuildTo carries out with the same arguments. It looks at some rows where the options leave open
-// how to store them.
+// PlanBuild is the plan that BuildTo carries out with the same arguments. It looks at some rows where the
+// options leave open how to store them.
 func PlanBuild(ctx context.Context, src Source, o ShardOptions) (BuildPlan, error) {
 	if err := o.settle(ctx, src); err != nil {
 		return BuildPlan{}, fmt.Errorf("plan: %w", err)
@@ -128,7 +128,8 @@ func settleKeep(ctx context.Context, src Source, sample Matrix, o *Options) erro
 	return nil
 }
 
-// settleUnit is settleKeep for rows that are normalised: a sample tells whether they lie far enough apart.
+// settleUnit does what settleKeep does for normalised rows: it keeps float32 unless a sample shows that half precision
+// is safe.
 func settleUnit(ctx context.Context, src Source, sample Matrix, o *Options) (err error) {
 	if src.Type() == vector.Float32 && sample.Rows() == 0 {
 		if sample, err = Sample(ctx, src, min(halfRows, src.Rows())); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 )
 
-// liveState is what an index in a live file must answer once a Sync or Close has told that it is on the disk.
+// liveState is what an index in a live file must hold once a Sync or Close has succeeded.
 type liveState struct {
 	rows    map[uint64][]float32
 	deleted []uint64
@@ -151,8 +151,8 @@ func (r *liveRun) found(x *shale.Index, label uint64) bool {
 	return x.Graph().Vector(label, make([]float32, x.Dim())) == nil
 }
 
-// TestLiveFileSurvivesEveryFault makes every operation of creating, filling, syncing, resizing and closing a live file fail or be
-// the last one before a power cut.
+// TestLiveFileSurvivesEveryFault makes every operation of creating, filling, syncing, resizing and closing a live file
+// fail or be the last one before a power cut.
 func TestLiveFileSurvivesEveryFault(t *testing.T) {
 	rows, more, most := random(t, 20, 6, 1), random(t, 5, 6, 2), random(t, 40, 6, 3)
 	root, attempts, images := t.TempDir(), 0, 0

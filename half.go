@@ -15,20 +15,22 @@ const (
 	halfSpread = 32
 	// halfSmall is the least size of values: those far below it have fewer bits.
 	halfSmall = 1.0 / 1024
-	// halfError is the share of a row's length that rounding may take: twice what it takes of values that have all their bits.
+	// halfError is the share of a row's length that rounding may take: twice what it takes of
+	// values that have all their bits.
 	halfError = 1.0 / 1024
 
 	// halfRows and halfAsked are how many rows of those given are compared with how many of them.
 	halfRows  = 1024
 	halfAsked = 64
-	// halfNear is how many times as far as rounding moves a row its nearest neighbour must be, of all but one in halfBut rows.
+	// halfNear is how many times as far as rounding moves a row its nearest neighbour must be,
+	// of all but one in halfBut rows.
 	halfNear = 16
 	halfBut  = 8
 )
 
-// HalfIsSafe reports whether half precision keeps what tells rows apart, so that exact distances may come from it: of each row
-// hardly anything is lost, and of a sample of rows nearly all are moved far less than to their nearest neighbours. With cosine
-// that is asked of the normalised rows.
+// HalfIsSafe reports whether rows stay distinct in half precision, so that exact distances may come from it. Each row
+// must lose hardly anything, and rounding must move nearly all rows of a sample far less than the distance to their
+// nearest neighbours. With cosine the normalised rows are looked at.
 func HalfIsSafe(rows Matrix, m Metric) bool {
 	if rows.Type() != vector.Float32 || rows.Rows() == 0 {
 		return true // half precision holds values of the other types as they are
@@ -67,7 +69,8 @@ func halfHolds(rows Matrix) bool {
 	return math.Sqrt(size/float64(len(row))) >= halfSmall && size <= halfSpread*halfSpread*spread
 }
 
-// halfTellsApart compares how far rounding moves rows with how far their neighbours are. Equal rows stay equal, and don't count.
+// halfTellsApart compares how far rounding moves rows with how far their neighbours are. Equal
+// rows stay equal, and don't count.
 func halfTellsApart(rows Matrix, m Metric) bool {
 	n, dim := min(rows.Rows(), halfRows), rows.Dim()
 	data, off := make([]float32, n*dim), make([]float64, n)

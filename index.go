@@ -35,8 +35,8 @@ const defaultEf = hnsw.DefaultEf
 
 // SearchOptions says how to search. The zero value searches everything with the index's own ef.
 type SearchOptions struct {
-	// Ef is the number of rows looked at more closely: more find more and take longer. It is raised to k and cut down to the
-	// number of rows; default that of Index.Effort.
+	// Ef is the number of rows looked at more closely: more find more and take longer. It is raised to k and cut down to
+	// the number of rows; default that of Index.Effort.
 	Ef     int
 	Filter *Filter      // labels that may be returned; default all
 	Stats  *SearchStats // filled in, if not nil
@@ -136,8 +136,8 @@ type Results = hnsw.Results
 // NoLabel stands in Results where nothing was found.
 const NoLabel = hnsw.NoLabel
 
-// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS. Where k is above the number of rows,
-// Results.K is that number, at least 1, in its place.
+// SearchBatch searches for the rows of queries on the given number of threads; 0 means GOMAXPROCS. If k is above the
+// number of rows, Results.K is that number, at least 1.
 func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k, threads int, o SearchOptions) (*Results, error) {
 	if err := errors.Join(checkThreads(threads), o.check()); err != nil {
 		return nil, err
@@ -163,9 +163,9 @@ type AddOptions struct {
 	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
 }
 
-// AddBatch adds rows. Labels that are there already get the new vectors, and of rows with one label the last stays. Rows that
-// come without labels get those that follow the largest one, each call its own. After an error, or when ctx ends, some rows may
-// have been added; NaN and infinity are refused beforehand.
+// AddBatch adds rows. Labels that are there already get the new vectors, and of rows with one label the last stays.
+// Rows that come without labels get those that follow the largest one, each call its own. After an error, or when ctx
+// ends, some rows may have been added; NaN and infinity are refused beforehand.
 func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 	if x.graph == nil {
 		return ErrReadOnly
@@ -263,12 +263,13 @@ func (x *Index) Shards() *shard.Index { return x.shards }
 // written to the disk first. What OpenOptions.Lock locked is unlocked.
 func (x *Index) Close() error { return errors.Join(x.engine().Close(), x.lock.Close()) }
 
-// Sync writes a live file to the disk; changes wait meanwhile. Other indexes have Save. After a power cut everything that was
-// there when a Sync succeeded is there. What was added, changed or deleted since is there as a whole or as it was before; after
-// the process alone has ended all of it is there.
+// Sync writes a live file to the disk; changes wait meanwhile. Other indexes have Save. After a power cut everything
+// that was there when a Sync succeeded is there. What was added, changed or deleted since is there as a whole or as it
+// was before; after the process alone has ended all of it is there.
 //
-// After an error of Sync, or of a change whose file couldn't be written, nothing is known of what reached the disk. Every later
-// change, Sync and Close fails with hnsw.ErrFaulted and the first cause, while searches go on: close the index and open it anew.
+// After an error of Sync, or of a change whose file couldn't be written, nothing is known of what reached the
+// disk. Every later change, Sync and Close fails with hnsw.ErrFaulted and the first cause, while searches go on:
+// close the index and open it anew.
 func (x *Index) Sync() error {
 	if x.live == "" {
 		return fmt.Errorf("sync: the index lies in memory: %w", errors.ErrUnsupported)

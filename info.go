@@ -27,8 +27,8 @@ type Info struct {
 	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
 	CodeBytes      int64   `json:"code_bytes"`   // of these; 0 until there are rows enough to train codes on
 
-	// ShareQueries is the number of queries that tuning measured shares on, of an index of several shards; 0: the build measured
-	// them on rows.
+	// ShareQueries is the number of queries that tuning measured shares on, of an index of several shards; 0:
+	// the build measured them on rows.
 	ShareQueries int `json:"share_queries,omitempty"`
 
 	Copies float64 `json:"copies,omitempty"` // rows stored for each row, of an index of several shards

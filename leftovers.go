@@ -11,9 +11,9 @@ import (
 	"github.com/shale-search/shale/store/manifest"
 )
 
-// Leftovers returns the files and directories that were left by processes which were killed while they wrote the index at path:
-// those in its directory, and those beside it that were to take its place. The next change of the index removes them. What
-// other processes are writing now isn't returned.
+// Leftovers returns the files and directories that were left by processes which were killed while they wrote the index
+// at path: those in its directory, and those beside it that were to take its place. The next change of the index
+// removes them. What other processes are writing now isn't returned.
 func Leftovers(path string) ([]string, error) {
 	path, err := target(path)
 	if err != nil {
@@ -32,8 +32,8 @@ func Leftovers(path string) ([]string, error) {
 	return append(left, shards...), err
 }
 
-// unnamedShards returns the files of shards in dir that the manifest doesn't name, unless another process may be about to write
-// one that does.
+// unnamedShards returns the files of shards in dir that the manifest doesn't name, unless another process may
+// be about to write one that does.
 func unnamedShards(dir string, m *manifest.Manifest) ([]string, error) {
 	entries, err := vfs.ReadDir(dir)
 	if err != nil {

@@ -38,7 +38,7 @@ func smallLiveFile(t *testing.T) string {
 	return path
 }
 
-// holdLive opens a live file, tells that, and closes it when standard input ends.
+// holdLive opens a live file, prints "open", and closes the file when standard input ends.
 func holdLive(path string, o OpenOptions) error {
 	x, err := Open(context.Background(), path, o)
 	if err != nil {
@@ -52,8 +52,8 @@ func holdLive(path string, o OpenOptions) error {
 	return errors.Join(err, x.Close())
 }
 
-// TestLiveFileIsWaitedFor: a process that has a live file open for changing keeps all others out, one that searches those that
-// change. These wait for as long as they are told to.
+// TestLiveFileIsWaitedFor tests that a process that has a live file open to change it keeps all others out, that one
+// that searches it keeps out those that change it, and that Open waits for as long as OpenOptions.Wait says.
 func TestLiveFileIsWaitedFor(t *testing.T) {
 	ctx, path := context.Background(), smallLiveFile(t)
 	for _, c := range []struct {

@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// versioned is the vector that a label has after so many updates.
+// versioned returns the vector of a label in the given version, the number of its updates.
 func versioned(label uint64, version int) []float32 {
 	rnd := rand.New(rand.NewPCG(label, uint64(version)))
 	v := make([]float32, processDim)
@@ -66,8 +66,8 @@ func versioned(label uint64, version int) []float32 {
 	return v
 }
 
-// writeLive opens a live file again and again until standard input ends. Each time it adds, updates and deletes a few labels
-// that no other process has, syncs and closes. It tells each change before and all of them after they are synced.
+// writeLive opens a live file again and again until standard input ends. Each time it adds, updates and deletes a few
+// labels that no other process has, syncs and closes. It prints a line before each change, and one when all are synced.
 func writeLive(path string) error {
 	seed, err := strconv.ParseUint(os.Getenv(processSeed), 10, 64)
 	if err != nil {
@@ -183,7 +183,7 @@ type labelState struct {
 	gone    bool
 }
 
-// acknowledged is what writers have told.
+// acknowledgements holds what writers have reported.
 type acknowledgements struct {
 	synced map[uint64]labelState
 	since  map[uint64][]labelState // what a writer has begun to make of a label since it synced, oldest first
@@ -238,8 +238,8 @@ func startProcess(what, path string, seed int) (*process, error) {
 	return &process{c, in, bufio.NewScanner(out)}, c.Start()
 }
 
-// TestLiveFileOfManyProcesses lets four processes change one live file, some of which are killed in the middle, while four others
-// search and verify it: no change that was synced is lost, and no call fails.
+// TestLiveFileOfManyProcesses lets four processes change one live file, some of which are killed in the middle, while
+// four others search and verify it: no change that was synced is lost, and no call fails.
 func TestLiveFileOfManyProcesses(t *testing.T) {
 	seconds := processSeconds
 	if s := os.Getenv(secondsEnv); s != "" {
@@ -283,7 +283,8 @@ type manyProcesses struct {
 	syncs, kills, reads int
 }
 
-// write lets one process after another write: every other one is killed after some of its lines, the others are told to end.
+// write starts one writing process after another. It kills every other one after some of its lines, and ends the others
+// by closing their standard input.
 func (m *manyProcesses) write(i int) {
 	rnd := rand.New(rand.NewPCG(uint64(i), 7))
 	for round := 0; m.ctx.Err() == nil || round < 2; round++ {
@@ -298,7 +299,7 @@ func (m *manyProcesses) write(i int) {
 	}
 }
 
-// follow notes what a process says, and ends it after so many lines.
+// follow notes what a process prints, and kills or ends the process after the given number of lines.
 func (m *manyProcesses) follow(p *process, lines int, kill bool) error {
 	open := map[uint64][]labelState{}
 	for said := 1; p.lines.Scan(); said++ {

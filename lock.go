@@ -39,8 +39,8 @@ type Lock struct {
 	held *filelock.Lock // nil where nothing was at the path
 }
 
-// LockIndex locks the index at path, a directory or a file, until Close. Where nothing is at path it locks nothing. It returns
-// an error with ErrLocked where another process keeps the lock for longer than o says.
+// LockIndex locks the index at path, a directory or a file, until Close. Where nothing is at path it locks nothing. It
+// returns an error with ErrLocked where another process keeps the lock for longer than o says.
 func LockIndex(ctx context.Context, path string, o LockOptions) (*Lock, error) {
 	path, err := target(path)
 	if err != nil {
@@ -72,8 +72,8 @@ func (l *Lock) holds(path string) bool {
 	return l != nil && l.held != nil && l.path == path && l.held.Names(path)
 }
 
-// follow locks the file that Save has put in the place of the one that l locks. Where another process was faster, l locks the
-// old file, and the next Save finds out what that process did.
+// follow locks the file that Save has put in the place of the one that l locks. Where another process was faster, l
+// locks the old file, and the next Save finds out what that process did.
 func (l *Lock) follow(ctx context.Context, path string) {
 	if l == nil || l.held == nil || l.path != path || l.held.Names(path) {
 		return
@@ -95,8 +95,8 @@ func target(path string) (string, error) {
 	return filepath.Clean(name), err
 }
 
-// lockFor locks what is at path for a change by x, unless x or the caller holds its lock. The lock that it returns is the
-// caller's to close.
+// lockFor locks what is at path for a change by x, unless x or the caller holds its lock. The lock that it
+// returns is the caller's to close.
 func (x *Index) lockFor(ctx context.Context, path string, o SaveOptions) (*Lock, error) {
 	if x.lock.holds(path) || o.Held.holds(path) {
 		return nil, nil
@@ -104,7 +104,7 @@ func (x *Index) lockFor(ctx context.Context, path string, o SaveOptions) (*Lock,
 	return LockIndex(ctx, path, o.Lock)
 }
 
-// version tells a file from those that take its place.
+// version identifies a file: a later one at the same path is another version.
 type version struct {
 	path string
 	info fs.FileInfo

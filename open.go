@@ -33,27 +33,28 @@ type OpenOptions struct {
 	// codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index can't be
 	// changed then.
 	Memory int64
-	// Load is what the searches to come take of Memory; by default that of some with a k of 10 and the index's own ef. Where it is
-	// much, batches have fewer queries under way and use fewer threads.
+	// Load is what the searches to come take of Memory; by default that of some with a k of 10 and the index's own ef.
+	// Where it is much, batches have fewer queries under way and use fewer threads.
 	Load SearchLoad
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
 	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written once
 	// to files without a name, since they can't be searched as they lie.
 	//
-	// A live file is mapped in any case; Mapped then means that it is searched only, which several processes may do at the same
-	// time, needs no right to write, and leaves the file as it is. Without Mapped the index has the file for itself, unless this
-	// process may only read it: then it is opened as with Mapped.
+	// A live file is mapped in any case; Mapped then means that it is searched only, which several processes may do at the
+	// same time, needs no right to write, and leaves the file as it is. Without Mapped the index has the file for itself,
+	// unless this process may only read it: then it is opened as with Mapped.
 	Mapped bool
-	// Lock keeps other processes from changing the index from now until Close, so that what Save writes is what was read and
-	// changed here. Without it another process may save in between, which Save then reports as ErrChanged. A live file that is
-	// opened to be changed is locked in any case.
+	// Lock keeps other processes from changing the index from now until Close, so that what Save writes is what was read
+	// and changed here. Without it another process may save in between, which Save then reports as ErrChanged. A live file
+	// that is opened to be changed is locked in any case.
 	Lock bool
-	// Wait is how long to wait for the lock, and for a live file that another process has open, if one of the two is to change
-	// it. After that the error is ErrLocked, of a live file store.ErrLocked. Default: 30 seconds; less than 0: not at all.
+	// Wait is how long to wait for the lock, and for a live file that another process has open, if one of the
+	// two is to change it. After that the error is ErrLocked, of a live file store.ErrLocked. Default: 30
+	// seconds; less than 0: not at all.
 	Wait time.Duration
-	// DropDamaged opens a live file without the rows that its disk has damaged since they were synced. Default: an error names
-	// their labels.
+	// DropDamaged opens a live file without the rows that its disk has damaged since they were synced.
+	// Default: an error names their labels.
 	DropDamaged bool
 	// Waiting is called when such waiting begins, if not nil.
 	Waiting func() `json:"-"`
@@ -145,9 +146,9 @@ func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
 	return x, err
 }
 
-// ResizeLive gives the live file at path room for capacity rows, no fewer than it holds. It is copied to a file that takes its
-// place, so that there must be room on the disk for both. No other index may have it open. One that is open grows by itself
-// when it is full, in the same way.
+// ResizeLive gives the live file at path room for capacity rows, no fewer than it holds. It is copied to a file that
+// takes its place, so that there must be room on the disk for both. No other index may have it open. One that is open
+// grows by itself when it is full, in the same way.
 func ResizeLive(path string, capacity int, o OpenOptions) error {
 	return store.ResizeLive(path, capacity, store.Options{Wait: cmp.Or(o.Wait, store.DefaultWait), Waiting: o.Waiting})
 }

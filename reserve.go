@@ -19,10 +19,10 @@ type ReserveOptions struct {
 	Lock    LockOptions // how to wait for another process that is changing it
 }
 
-// Reserve finds out before long work whether a new index can be written to path, and locks what is there, so that no other
-// process changes what is going to be replaced. It refuses to replace an index, with fs.ErrExist, unless that is asked for; and
-// anything else, live files, and directories that hold other files than those of an index, in any case. Save and BuildShards
-// take the lock as SaveOptions.Held and ShardOptions.Held.
+// Reserve finds out before long work whether a new index can be written to path, and locks what is there, so that no
+// other process changes what is going to be replaced. It refuses to replace an index, with fs.ErrExist, unless that is
+// asked for; and anything else, live files, and directories that hold other files than those of an index, in any case.
+// Save and BuildShards take the lock as SaveOptions.Held and ShardOptions.Held.
 func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) {
 	path, err := target(path)
 	if err != nil {

@@ -200,8 +200,8 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	return removeOthers(dir, m, before)
 }
 
-// nothingBefore stands for the manifest of a directory whose manifest can't be read for the given reason. Its generation is
-// that of the newest shard, so that what is written next takes no name that is in use.
+// nothingBefore stands for the manifest of a directory whose manifest can't be read for the given reason. Its
+// generation is that of the newest shard, so that what is written next takes no name that is in use.
 func nothingBefore(dir string, reason error) (*manifest.Manifest, error) {
 	var damage *store.FormatError
 	if !errors.As(reason, &damage) && !errors.Is(reason, fs.ErrNotExist) {
@@ -295,8 +295,8 @@ func (x *Index) saveNew(ctx context.Context, dir string) error {
 	return err
 }
 
-// isFixed reports whether an error tells of a directory that nothing can take the place of: it is a mount point or the current
-// one, or the one above it can't be changed.
+// isFixed reports whether err says that a directory can't be replaced: it is a mount point or the current directory,
+// or its parent can't be changed.
 func isFixed(err error) bool {
 	if errors.Is(err, atomicfile.ErrUnsynced) {
 		return false
@@ -309,8 +309,8 @@ func isFixed(err error) bool {
 	return false
 }
 
-// writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index in the place of the
-// one before. The manifest is returned once it is in place, with an error where a power cut may undo that.
+// writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index in the place
+// of the one before. The manifest is returned once it is in place, with an error where a power cut may undo that.
 func (x *Index) writeGeneration(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
 	name := shardName(before.Generation + 1)
 	path := filepath.Join(dir, name)
@@ -385,8 +385,8 @@ func isShardFile(name string) bool {
 	return strings.HasPrefix(name, shardPrefix) && shard.IsIndexFile(name)
 }
 
-// removeOthers removes the files that the index before had and what unfinished saves left, but not those of m. Only files that
-// are named as those of shards are touched, and the routing.
+// removeOthers removes the files that the index before had and what unfinished saves left, but not those of m. Only
+// files that are named as those of shards are touched, and the routing.
 func removeOthers(dir string, m, before *manifest.Manifest) error {
 	entries, err := vfs.ReadDir(dir)
 	if err != nil {
@@ -404,7 +404,8 @@ func removeOthers(dir string, m, before *manifest.Manifest) error {
 	return nil
 }
 
-// SaveTuned writes what Tune set to the index directory at path, and nothing else. It waits for other processes as Save does.
+// SaveTuned writes what Tune set to the index directory at path, and nothing else. It waits
+// for other processes as Save does.
 func (x *Index) SaveTuned(path string) error {
 	x.saving.Lock()
 	defer x.saving.Unlock()

@@ -29,8 +29,8 @@ type ShardOptions struct {
 	// but not its links: each element visited then costs a read of a disk. The index takes about twice the disk.
 	Blocks  bool
 	Replace bool // take the place of an index directory that is there already, once complete
-	// Lock says how to wait for another process that is changing the index to be replaced, which is locked throughout the build;
-	// Held is the lock if the caller has it: see Reserve.
+	// Lock says how to wait for another process that is changing the index to be replaced, which is locked throughout the
+	// build; Held is the lock if the caller has it: see Reserve.
 	Lock LockOptions
 	Held *Lock
 	Step func(step string, done, total int)

@@ -17,8 +17,8 @@ import (
 type Report struct {
 	Rows      int // those deleted included
 	Reachable int // rows that links of level 0 lead to from the entry point of their graph
-	// Unreachable is the number of rows not marked deleted that none lead to: searches may miss them. Graphs that Shale builds
-	// have none.
+	// Unreachable is the number of rows not marked deleted that none lead to: searches may miss them.
+	// Graphs that Shale builds have none.
 	Unreachable int
 	Problems    []error // empty if the index is in order
 }
@@ -157,8 +157,8 @@ func verifyFile(ctx context.Context, path string) (Report, error) {
 	return r, ctx.Err()
 }
 
-// verifyLive maps the index and checks its links, labels and rows: of one that wasn't closed those that it has when it is opened.
-// Files that were made before there were sums of rows have none.
+// verifyLive maps the index and checks its links, labels and rows: of one that wasn't closed those that it has when it
+// is opened. Files that were made before there were sums of rows have none.
 func verifyLive(path string) (Report, error) {
 	graph, err := store.MapLive(path, store.Options{Wait: store.DefaultWait})
 	if err != nil {

@@ -18,8 +18,8 @@ type labelled interface {
 	rooms() (int, error)
 }
 
-// checkMasks refuses masks that don't go with the labels of an index: those that end before the largest label, which would
-// refuse the rest in silence, and those made for more rows than there are.
+// checkMasks refuses masks that don't go with the labels of an index: those that end before the largest label, which
+// would refuse the rest in silence, and those made for more rows than there are.
 func checkMasks(x labelled, filters []*filter) error {
 	for _, f := range filters {
 		if f == nil || f.mask < 0 {

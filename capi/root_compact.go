@@ -31,8 +31,8 @@ func goIndexCompact(h, threads C.int64_t, job *C.int64_t) status {
 	})
 }
 
-// compact puts an index of the rows that aren't deleted in its place under handle h. Changes wait; searches go on, and those
-// under way end on the old one, which is closed once nobody has it.
+// compact puts an index of the rows that aren't deleted in its place under handle h. Changes wait; searches go on, and
+// those under way end on the old one, which is closed once nobody has it.
 func (x *rootIndex) compact(ctx context.Context, h C.int64_t, threads int) (moved bool, err error) {
 	x.changing.Lock()
 	defer x.changing.Unlock()

@@ -36,8 +36,8 @@ type filePart struct {
 // OpenFile looks at a file of at least one vector, as Open does. It keeps nothing open.
 func OpenFile(path string) (*File, error) { return OpenFiles(path) }
 
-// OpenFiles is OpenFile for the vectors of several files, one file after another. All must hold vectors of the same type and
-// as many values. Pipes are refused, since they can be read once.
+// OpenFiles is OpenFile for the vectors of several files, one file after another. All must hold vectors of the same
+// type and as many values. Pipes are refused, since they can be read once.
 func OpenFiles(paths ...string) (*File, error) {
 	for _, path := range paths {
 		if IsPipe(path) {
@@ -47,8 +47,9 @@ func OpenFiles(paths ...string) (*File, error) {
 	return OpenOnce(paths...)
 }
 
-// OpenOnce is OpenFiles that takes pipes and standard input, "-", as well. Where there is one, Blocks can be called once: see
-// Once. A pipe is opened now, and waits for its other end; its vectors are counted by what its header declares.
+// OpenOnce is OpenFiles that takes pipes and standard input, "-", as well. Where there is one, Blocks
+// can be called once: see Once. A pipe is opened now, and waits for its other end; its vectors are
+// counted by what its header declares.
 func OpenOnce(paths ...string) (*File, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("dataset: no file is named")
@@ -181,8 +182,8 @@ func (f *File) At(row int) (path string, of int) {
 	return f.parts[len(f.parts)-1].path, row
 }
 
-// Blocks calls fn with all rows in order, first being the number of a block's first row. The rows of a block are of one file.
-// A block isn't valid after fn.
+// Blocks calls fn with all rows in order, first being the number of a block's first row. The rows of a block are of one
+// file. A block isn't valid after fn.
 func (f *File) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
 	size := f.dim * f.typ.Size()
 	block := make([]byte, max(1, min(f.rows, blockBytes/size))*size)
@@ -245,7 +246,8 @@ func (p *filePart) open() (Reader, error) {
 	return r, nil
 }
 
-// readWithin is r.Read that returns when ctx ends, though a pipe has nothing to give. r and dst must not be used after that.
+// readWithin is r.Read that returns when ctx ends, though a pipe has nothing to give. r and
+// dst must not be used after that.
 func readWithin(ctx context.Context, r Reader, dst []byte) (int, error) {
 	type result struct {
 		n   int

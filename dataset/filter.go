@@ -16,8 +16,8 @@ func ReadFilter(path string) (*roaring64.Bitmap, error) {
 	return set, err
 }
 
-// ReadFilterOrMask is ReadFilter that also returns the length of an array of booleans, a mask, or −1 where the file lists
-// labels. A mask that is shorter or longer than the largest label asks for was made for other labels.
+// ReadFilterOrMask is ReadFilter that also returns the length of an array of booleans, a mask, or −1 where the file
+// lists labels. A mask that is shorter or longer than the largest label asks for was made for other labels.
 func ReadFilterOrMask(path string) (set *roaring64.Bitmap, mask int64, err error) {
 	set, mask = roaring64.New(), -1
 	add := func(v uint64) { set.Add(v) }
@@ -43,7 +43,8 @@ func ReadFilterOrMask(path string) (set *roaring64.Bitmap, mask int64, err error
 	return set, mask, nil
 }
 
-// arrayFilter adds what an array holds: the labels, or the places of what is true. It returns the length of a mask, or −1.
+// arrayFilter adds what an array holds: the labels, or the places of what is true. It
+// returns the length of a mask, or −1.
 func (in *input) arrayFilter(format, member string, set *roaring64.Bitmap) (mask int64, err error) {
 	a, err := openArray(in, format, member, func(h npyHeader) bool {
 		return len(h.shape) == 1 && (h.dt.integer() || h.dt.kind == 'b')

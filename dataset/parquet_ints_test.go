@@ -27,7 +27,8 @@ func writeParquet[T any](t *testing.T, rows []T) string {
 	return path
 }
 
-// TestParquetIntegers: lists of integers are vectors, where float32 holds them; beside lists of floats they must be named.
+// TestParquetIntegers: lists of integers are vectors, where float32 holds them; beside
+// lists of floats they must be named.
 func TestParquetIntegers(t *testing.T) {
 	type row struct {
 		Small []int8   `parquet:"small,list"`
@@ -80,7 +81,7 @@ func TestParquetIntegers(t *testing.T) {
 	}
 }
 
-// TestParquetNamesTheRow: a row that can't be used is told by its number in the file, whatever group it is in.
+// TestParquetNamesTheRow tests that an error names a bad row by its number in the file, whatever group it is in.
 func TestParquetNamesTheRow(t *testing.T) {
 	type row struct {
 		V []*float32 `parquet:"v,list"`

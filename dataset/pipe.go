@@ -17,7 +17,8 @@ const (
 	stdinName = "standard input"
 )
 
-// maxPiped bounds what is read from a pipe into memory, for formats that aren't read from front to back. Tests lower it.
+// maxPiped bounds what is read from a pipe into memory, for formats that aren't read from
+// front to back. Tests lower it.
 var maxPiped int64 = 256 << 20
 
 // source is what an input is read from: a file, or memory.
@@ -37,8 +38,8 @@ type standardInput struct{ *os.File }
 
 func (standardInput) Close() error { return nil }
 
-// isPipe reports whether f is read as it comes: a pipe, a socket, a terminal or another device, or standard input of which a
-// part was read before.
+// isPipe reports whether f is read as it comes: a pipe, a socket, a terminal or another device, or standard input
+// of which a part was read before.
 func isPipe(f *os.File, mode os.FileMode) bool {
 	if !mode.IsRegular() {
 		return true
@@ -77,8 +78,8 @@ func (in *input) whole(format string) error {
 	return nil
 }
 
-// IsPipe reports whether path names something that is read once, as it comes: "-" for standard input, a pipe, a socket or a
-// device. It opens nothing.
+// IsPipe reports whether path names something that is read once, as it comes: "-" for standard input, a pipe, a socket
+// or a device. It opens nothing.
 func IsPipe(path string) bool {
 	_, file := splitFormat(path)
 	file, _ = splitMember(file)

@@ -39,7 +39,8 @@ func feed(t *testing.T, pipe string, content []byte) {
 	t.Cleanup(func() { <-done })
 }
 
-// TestPipes: whatever is read of a file is read of a pipe, whether its name tells the format, its first bytes or the name before.
+// TestPipes tests that a pipe is read as the same file would be, whether the format follows from its name, its first
+// bytes or a prefix of the path.
 func TestPipes(t *testing.T) {
 	readers := map[string]func(string) (any, error){
 		"vectors":   func(p string) (any, error) { return rowsOf(p) },

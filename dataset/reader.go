@@ -29,11 +29,11 @@ type Reader interface {
 // vectorExtensions are the extensions that Open knows, for messages.
 const vectorExtensions = ".npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin or .parquet"
 
-// Open opens a file of vectors. Its extension tells the format, else its first bytes do; it may also be named before the path, as
-// in fvecs:PATH. The path may name a member: file.npz:name or file.parquet:column.
+// Open opens a file of vectors. The format follows from the extension or else from the first bytes; a prefix of the
+// path may name it, as in fvecs:PATH. The path may name a member: file.npz:name or file.parquet:column.
 //
-// The path - is standard input. It and pipes are read as they come where the format allows that (npy, fbin, u8bin, i8bin); else
-// they are read into memory first, up to 256 MiB.
+// The path - is standard input. Open reads it and pipes as a stream if the format allows that (npy, fbin, u8bin,
+// i8bin); otherwise it reads them into memory first, up to 256 MiB.
 func Open(path string) (Reader, error) {
 	in, member, err := openInput(path)
 	if err != nil {

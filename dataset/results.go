@@ -20,8 +20,9 @@ func WriteResults(path string, labels []uint64, distances []float32, rows, k int
 	return WriteResultBlocks(path, rows, k, func(put func([]uint64, []float32) error) error { return put(labels, distances) })
 }
 
-// WriteResultBlocks is WriteResults of answers that come block by block: fill calls put with those of the next queries, in order,
-// until all rows have come. Distances lie in a file without a name meanwhile, so that memory doesn't grow with the queries.
+// WriteResultBlocks is WriteResults of answers that come block by block: fill calls put with those of the next
+// queries, in order, until all rows have come. Distances lie in a file without a name meanwhile, so that memory
+// doesn't grow with the queries.
 func WriteResultBlocks(path string, rows, k int, fill func(put func(labels []uint64, distances []float32) error) error) error {
 	if rows < 0 || k < 0 || k > maxDim {
 		return fmt.Errorf("dataset: %d rows of %d are no results", rows, k)
@@ -132,7 +133,7 @@ func (s *spool) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// flush moves what lies in memory to the file.
+// flush writes the bytes held in memory to the file.
 func (s *spool) flush() error {
 	if s.f == nil {
 		if err := s.create(); err != nil {

@@ -52,8 +52,8 @@ func (e *ShortTruthError) Error() string {
 		e.Query, e.Known, e.K, e.K, e.Known)
 }
 
-// Covers returns a *ShortTruthError if t knows fewer than k neighbours of a query, of an index of rows rows: all of them where
-// there are fewer than k.
+// Covers returns a *ShortTruthError if t knows fewer than k neighbours of a query, of an index of rows rows: all of
+// them where there are fewer than k.
 func (t *Truth) Covers(k, rows int) error {
 	for q, labels := range t.Labels {
 		if len(labels) < min(k, rows) {

@@ -57,8 +57,8 @@ func (c *Config) checkVector(vec []float32) error {
 	return c.checkValues(vec)
 }
 
-// checkValues refuses a vector that isn't finite or of which distances are not, also once it is rounded to the type of the rows or
-// turned into a code.
+// checkValues refuses a vector that isn't finite or of which distances are not, also once it is rounded to the type of
+// the rows or turned into a code.
 func (c *Config) checkValues(vec []float32) error {
 	if err := c.checkLength(vec); err != nil || c.Metric == vector.Cosine {
 		return err

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// angles lets links be chosen by directions where the metric is the inner product. By its distances a long row is nearer to most
-// rows than they are to each other: it would be the only link of each, and short rows could hardly be reached. So candidates come
-// by inner product, and one is kept if its angle to the element is smaller than those to each one kept before. Rows of one length
-// are chosen as by distance.
+// angles lets links be chosen by directions where the metric is the inner product. By its distances a long row is
+// nearer to most rows than they are to each other: it would be the only link of each, and short rows could hardly be
+// reached. So candidates come by inner product, and one is kept if its angle to the element is smaller than those to
+// each one kept before. Rows of one length are chosen as by distance.
 type angles struct {
 	on     bool
 	own    float32   // 1 / the length of the element's row
@@ -41,8 +41,8 @@ func (s *searcher) beginAngles(of uint32) {
 	}
 }
 
-// diverseByAngle reports whether the row bound now, at distance d, is at least as near in direction to the element as to each one
-// picked.
+// diverseByAngle reports whether the row bound now, at distance d, is at least as near in direction to the
+// element as to each one picked.
 func (s *searcher) diverseByAngle(d float32) bool {
 	in := &s.insert
 	own := (1 - d) * in.angles.own

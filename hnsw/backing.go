@@ -40,22 +40,23 @@ const (
 type Backing interface {
 	// Part gives the bytes of a part, as many as PartBytes says.
 	Part(Part) []byte
-	// Changing is called before the first change after opening or Settle, and only then. Where the memory is for reading only
-	// it gives an error that is ErrFrozen, and any other error is as one of Settle.
+	// Changing is called before the first change after opening or Settle, and only then. Where the memory is for reading
+	// only it gives an error that is ErrFrozen, and any other error is as one of Settle.
 	Changing() error
 	// Keep writes a part to the disk, and waits for that. An error is as one of Settle.
 	Keep(Part) error
 	// Trained keeps the center of the codes. What PartCodes holds is theirs from now on.
 	Trained(center []float32) error
-	// Settle keeps the state that the parts are in, and the parts. Nothing changes them meanwhile. After an error nothing is
-	// known of what was kept: the index calls Faulted, and Settle no more.
+	// Settle keeps the state that the parts are in, and the parts. Nothing changes them meanwhile. After an error nothing
+	// is known of what was kept: the index calls Faulted, and Settle no more.
 	Settle(State) error
-	// Faulted is called when the memory couldn't be read, written or kept. From then on it must count as one that is in the
-	// middle of changes. It gives the cause as an error that names the memory. It may be called at any time, and more than once.
+	// Faulted is called when the memory couldn't be read, written or kept. From then on it must count as one
+	// that is in the middle of changes. It gives the cause as an error that names the memory. It may be called
+	// at any time, and more than once.
 	Faulted(cause error) error
 	// Enlarge moves what the parts hold to larger ones, those of an index with that configuration and the state, which was
-	// settled. From then on Part gives these. The memory of those before stays until before is closed. After an error the parts
-	// are those before, unless before isn't nil: then they have moved, and the error is as one of Settle.
+	// settled. From then on Part gives these. The memory of those before stays until before is closed. After an error the
+	// parts are those before, unless before isn't nil: then they have moved, and the error is as one of Settle.
 	Enlarge(c Config, s State) (before io.Closer, err error)
 	// Close frees the memory.
 	io.Closer
@@ -63,8 +64,8 @@ type Backing interface {
 
 // State is what an index has beside its parts.
 type State struct {
-	// Unsure says that a power cut, or a disk that failed, may have left any page of the parts as it was at any time since the
-	// state was settled. Recover then reads everything and trusts only elements whose sums are right.
+	// Unsure says that a power cut, or a disk that failed, may have left any page of the parts as it was at any time since
+	// the state was settled. Recover then reads everything and trusts only elements whose sums are right.
 	Unsure   bool
 	Epoch    uint32 // which goes up each time that a state is settled
 	Count    int    // elements
@@ -77,8 +78,8 @@ type State struct {
 }
 
 var (
-	// ErrFaulted reports a change or a Sync of an index after its file couldn't be read or written. The error tells the first
-	// failure, too. Searches go on.
+	// ErrFaulted reports a change or a Sync of an index after its file couldn't be read or written. The error names the
+	// first failure, too. Searches go on.
 	ErrFaulted = errors.New("the index takes no more changes, since what its file holds isn't known: close it and open it anew, which repairs it")
 	// ErrBacked reports what an index in a file can't do.
 	ErrBacked = errors.New("the arrays of the index lie in a file")
@@ -287,9 +288,10 @@ func (x *Index) noteFault(err *error) {
 // Sync writes everything to the file that the index lies in, and waits for the disk: what was there is there after a power
 // cut too. Changes wait meanwhile. For an index in memory it does nothing.
 //
-// After an error nothing is known of what reached the disk, and trying again can't tell: the system forgets what it failed to
-// write. Every later change, Sync and Close then fails with ErrFaulted and the first cause, and searches go on. Opening the
-// file anew repairs it: everything that was there when a Sync succeeded is there, and of the rest what the disk has got.
+// After an error nothing is known of what reached the disk, and trying again can't tell: the system forgets what
+// it failed to write. Every later change, Sync and Close then fails with ErrFaulted and the first cause, and
+// searches go on. Opening the file anew repairs it: everything that was there when a Sync succeeded is there, and
+// of the rest what the disk has got.
 func (x *Index) Sync() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()

@@ -21,9 +21,9 @@ type BatchOptions struct {
 	Training func(done, total int)
 }
 
-// AddBatch adds rows under labels, or under those that ReserveLabels gives if labels is nil. Of rows with one label the last
-// stays. Slots are given in the order of rows. On an error or when ctx ends some rows may have been added; the error says how
-// many.
+// AddBatch adds rows under labels, or under those that ReserveLabels gives if labels is nil. Of rows with one
+// label the last stays. Slots are given in the order of rows. On an error or when ctx ends some rows may have been
+// added; the error says how many.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
 	if x.cfg.external() {
 		return fmt.Errorf("%w: AddAttached adds", ErrExternal)

@@ -37,7 +37,7 @@ func NewResults(queries, k int) *Results {
 	}
 }
 
-// Room reports whether there is room for the results of so many queries.
+// Room reports whether r has room for the results of the given number of queries.
 func (r *Results) Room(queries int) bool {
 	return len(r.Counts) >= queries && min(len(r.Labels), len(r.Distances))/r.K >= queries
 }
@@ -54,8 +54,8 @@ func (r *Results) Set(query int, found []Neighbor) {
 	r.Counts[query] = len(found)
 }
 
-// SearchBatch searches for the rows of queries. Of a k above the number of elements it takes that number: Results.K is the
-// smaller of both, at least 1. An error names the first row that failed.
+// SearchBatch searches for the rows of queries. Of a k above the number of elements it takes that number: Results.K is
+// the smaller of both, at least 1. An error names the first row that failed.
 func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
 	return r.searchBatch(ctx, r.guarded(), queries, k, o)
 }

@@ -27,10 +27,10 @@ func (x *Index) openBooks(g *graph) {
 	}
 }
 
-// CheckLabels tells of a label that two elements carry, or that none may.
+// CheckLabels returns an *ImageError if two elements have the same label, or if one has NoLabel.
 func (m *Image) CheckLabels() error { return checkLabels(m.Labels) }
 
-// checkLabels tells of a label that two elements carry, or that none may.
+// checkLabels returns an *ImageError if two of labels are equal, or if one is NoLabel.
 func checkLabels(labels []uint64) error {
 	if i := slices.Index(labels, NoLabel); i >= 0 {
 		return &ImageError{"Labels", i, ErrNoLabel.Error()}

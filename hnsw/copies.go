@@ -9,14 +9,16 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Rows that are equal to each other would fill each other's lists with links of length 0, until no link left the group, and
-// the pool of each walk that passes by. So one element of a group, its leader, has ordinary links; the others are copies. A
-// copy has no links above level 0 and at most three on it: the first to its leader, the others to its neighbours in a chain
-// of all copies of the group, which the leader links to one end of. Nothing else leads to a copy or from one.
+// Rows that are equal to each other would fill each other's lists with links of length 0, until no link left the
+// group, and the pool of each walk that passes by. So one element of a group, its leader, has ordinary links; the
+// others are copies. A copy has no links above level 0 and at most three on it: the first to its leader, the
+// others to its neighbours in a chain of all copies of the group, which the leader links to one end of. Nothing
+// else leads to a copy or from one.
 //
-// A walk that meets a copy at the distance of its leader holds it back: there is nothing to find by it but further copies.
-// Those wanted are appended once it is known whether the leader is among the nearest. All of that follows from lists and rows,
-// so that files say no more about it than about other links, and readers that know nothing of copies walk along the chain.
+// A walk that meets a copy at the distance of its leader holds it back: there is nothing to find by it but
+// further copies. Those wanted are appended once it is known whether the leader is among the nearest. All of that
+// follows from lists and rows, so that files say no more about it than about other links, and readers that know
+// nothing of copies walk along the chain.
 
 // mostCopyLinks is the number of links that a copy has at most.
 const mostCopyLinks = 3
@@ -78,8 +80,8 @@ type copyHolder struct {
 	queue  []uint32
 }
 
-// holdsCopies lets the walk that begins now hold copies back. Where links are read by the caller, or codes lie elsewhere, it
-// can't.
+// holdsCopies lets the walk that begins now hold copies back. Where links are read by the caller, or
+// codes lie elsewhere, it can't.
 func (s *searcher) holdsCopies() *searcher {
 	s.copies.held = s.copies.held[:0]
 	if s.coder != nil && s.coder.outside {
@@ -158,8 +160,8 @@ func (s *searcher) equal(a, b uint32) bool {
 	return bytes.Equal(s.coder.row(a), s.coder.row(b))
 }
 
-// withCopies adds copies held back to what a search has found, keys at the distances that are told, as far as they are among
-// the k nearest.
+// withCopies returns keys, the results of a search with the distances that it returns, together with those copies held
+// back that are among the k nearest.
 func (s *searcher) withCopies(keys []key) []key {
 	t := &s.task
 	most := max(t.ef, t.k)
@@ -177,8 +179,8 @@ func (s *searcher) withCopies(keys []key) []key {
 	return all
 }
 
-// wantedCopies fills wanted with the copies held back whose leaders are among the k nearest, or would be if they might be
-// returned, at their distances, nearest first.
+// wantedCopies fills wanted, nearest first, with the copies held back whose leaders are among the k nearest, or would
+// be if the filter allowed them.
 func (s *searcher) wantedCopies(keys []key) {
 	t, c := &s.task, &s.copies
 	c.wanted = c.wanted[:0]
@@ -202,7 +204,8 @@ func (s *searcher) wantedCopies(keys []key) {
 	slices.Sort(c.wanted)
 }
 
-// told is a copy at the distance that is told of it. It reports false where the copy can't be among the k nearest.
+// told returns the key of a copy with the distance that the search returns for it. It reports false if the
+// copy can't be among the k nearest.
 func (s *searcher) told(h heldCopy) (key, bool) {
 	if s.scorer == s.rows {
 		return h.at, true
@@ -236,7 +239,8 @@ func (s *searcher) unfold(dst []key, head key, most int) []key {
 	return dst
 }
 
-// spread adds copies held back to the candidates of a walk that its caller ranks: as many of each leader as may be wanted.
+// spread adds copies held back to the candidates of a walk that its caller ranks: as many
+// of each leader as may be wanted.
 func (s *searcher) spread(keys []key) []key {
 	all := append(s.copies.merged[:0], keys...)
 	for _, h := range s.copies.held {

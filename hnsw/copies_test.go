@@ -29,8 +29,8 @@ func (c copyCase) String() string {
 	return fmt.Sprintf("%s, %s, %d bits, %d rows, %d with %d copies %s", c.cfg.Metric, c.cfg.Storage, c.cfg.Codes.Bits, c.n, c.groups, c.copies, c.order)
 }
 
-// rows gives the rows in order, and the row of base that each is equal to: rows that are there several times are the first of
-// base.
+// rows gives the rows in order, and the row of base that each is equal to: rows that are there
+// several times are the first of base.
 func (c copyCase) rows(base []float32) (rows []float32, of []int) {
 	for i := range c.n {
 		of = append(of, i)
@@ -245,8 +245,8 @@ func (c copyCheck) recall(t *testing.T, x *Index, wanted [][]int) float64 {
 	return float64(found) / float64(all)
 }
 
-// checkChains tests the rules of copies: each leads to its leader first and to its neighbours in the chain, which leads back;
-// the leader's links lead to one end of the chain, and nothing else leads to a copy.
+// checkChains tests the rules of copies: each leads to its leader first and to its neighbours in the chain, which leads
+// back; the leader's links lead to one end of the chain, and nothing else leads to a copy.
 func checkChains(t *testing.T, x *Index) {
 	t.Helper()
 	g, n := x.graph.Load(), uint32(x.Len())
@@ -288,7 +288,8 @@ func checkChains(t *testing.T, x *Index) {
 	}
 }
 
-// TestCopiesChange updates, deletes, undeletes and replaces rows at random, most of them by rows that are there already.
+// TestCopiesChange updates, deletes, undeletes and replaces rows at random, most of them
+// by rows that are there already.
 func TestCopiesChange(t *testing.T) {
 	const labels, rowCount, dim = 300, 12, 8
 	for _, c := range []Config{

@@ -28,8 +28,8 @@ func CheckLabels(labels []uint64) error {
 	return nil
 }
 
-// labelCounter gives labels to rows that come without: those that follow the largest label that any row has had. Whatever
-// labels others were given, none of these is one of theirs.
+// labelCounter gives labels to rows that come without: those that follow the largest label that any row has had.
+// Whatever labels others were given, none of these is one of theirs.
 type labelCounter struct {
 	known bool   // next is
 	next  uint64 // one above the largest label so far
@@ -63,8 +63,8 @@ func (c *labelCounter) reserve(n int) (first uint64, err error) {
 	return first, nil
 }
 
-// ReserveLabels takes n labels that follow the largest that any row has had, and gives the first. No other call gets them, so
-// that a caller may add rows under them later. AddBatch takes its labels so where it is given none.
+// ReserveLabels takes n labels that follow the largest that any row has had, and gives the first. No other call gets
+// them, so that a caller may add rows under them later. AddBatch takes its labels so where it is given none.
 func (x *Index) ReserveLabels(n int) (first uint64, err error) {
 	if x.backing != nil {
 		defer mmap.Catch(mmap.Guard(), &err)

@@ -2,15 +2,16 @@ package hnsw
 
 import "math"
 
-// Epsilon is the condition of a range search: all elements within epsilon, in the metric's own distance (squared for L2),
-// at most most. The walk goes on until at least are held, and for as long as a plain search with the same ef would: so it comes
-// to the query's neighbourhood before it looks whether the radius is passed, and finds no fewer than the plain search.
+// Epsilon is the condition of a range search: all elements within epsilon, in the metric's own distance (squared
+// for L2), at most most. The walk goes on until at least are held, and for as long as a plain search with the
+// same ef would: so it comes to the query's neighbourhood before it looks whether the radius is passed, and finds
+// no fewer than the plain search.
 func Epsilon(epsilon float32, least, most int) StopCondition {
 	return &epsilonStop{epsilon: epsilon, least: least, most: max(most, 1)}
 }
 
-// epsilonStop keeps to hnswlib's rule, and beyond it the rule of a plain search. hnswlib's walk ends where the nearest open
-// candidate is farther than epsilon, which is so all the way from the entry point to a small radius.
+// epsilonStop keeps to hnswlib's rule, and beyond it the rule of a plain search. hnswlib's walk ends where the nearest
+// open candidate is farther than epsilon, which is so all the way from the entry point to a small radius.
 type epsilonStop struct {
 	epsilon           float32
 	least, most, held int

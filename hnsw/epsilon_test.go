@@ -8,8 +8,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// TestEpsilonFindsWhatPlainSearchesFind: of rows within any radius, a range search gives at least those that a plain search with
-// the same ef meets: both expand the same candidates, and the plain search ends first.
+// TestEpsilonFindsWhatPlainSearchesFind: of rows within any radius, a range search gives at least those that a plain
+// search with the same ef meets: both expand the same candidates, and the plain search ends first.
 func TestEpsilonFindsWhatPlainSearchesFind(t *testing.T) {
 	const n, dim, ef, queries = 3000, 12, 20, 40
 	data := randomRows(n, dim, 27)

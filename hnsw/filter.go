@@ -19,7 +19,8 @@ func FilterFunc(allow func(label uint64) bool) *Filter { return &Filter{allow: a
 // FilterBitmap allows the labels in set, which must not change while it is in use.
 func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Contains, set: set} }
 
-// FilterRange allows every step-th label from first on, up to last. It takes no memory, however many these are. A step of 0 is 1.
+// FilterRange allows every step-th label from first on, up to last. It takes no memory, however
+// many these are. A step of 0 is 1.
 func FilterRange(first, last, step uint64) *Filter {
 	step = max(step, 1)
 	return FilterFunc(func(label uint64) bool {

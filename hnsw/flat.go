@@ -42,8 +42,8 @@ func (f *Flat) Add(label uint64, vec []float32, o AddOptions) error {
 	return f.put(label)
 }
 
-// AddBatch adds rows under labels or, if labels is nil, under those that ReserveLabels gives. Of rows with one label the last
-// stays. On an error or when ctx ends some rows may have been added; the error says how many.
+// AddBatch adds rows under labels or, if labels is nil, under those that ReserveLabels gives. Of rows with one label
+// the last stays. On an error or when ctx ends some rows may have been added; the error says how many.
 func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
 	if err := f.cfg.checkBatch(rows, labels); err != nil || rows.Rows() == 0 {
 		return err
@@ -77,7 +77,8 @@ func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64
 	return nil
 }
 
-// ReserveLabels takes n labels that follow the largest that any row has had, and gives the first. No other call gets them.
+// ReserveLabels takes n labels that follow the largest that any row has had, and gives the
+// first. No other call gets them.
 func (f *Flat) ReserveLabels(n int) (first uint64, err error) {
 	f.change.Lock()
 	defer f.change.Unlock()

@@ -122,8 +122,8 @@ func (x *Index) leader(g *graph, row []byte) (uint32, bool) {
 	return gs.leaders.find(row, g)
 }
 
-// fillLeaders finds the leaders among the elements that the index had before it was changed. Those in a file or elsewhere
-// would all have to be read.
+// fillLeaders finds the leaders among the elements that the index had before it was changed. Those in a file or
+// elsewhere would all have to be read.
 func (x *Index) fillLeaders(g *graph) {
 	if x.backing != nil || g.mapped {
 		x.groups.partial = true
@@ -139,8 +139,8 @@ func (x *Index) fillLeaders(g *graph) {
 	}
 }
 
-// join makes element id, whose row is stored, a copy of the element with an equal row, if there is one and follow says so.
-// It reports false where the element is to be linked by itself; it may become a leader then.
+// join makes element id, whose row is stored, a copy of the element with an equal row, if there is one and follow says
+// so. It reports false where the element is to be linked by itself; it may become a leader then.
 func (x *Index) join(g *graph, id uint32, follow bool) bool {
 	for range joinPatience {
 		if leader, joined := x.tryJoin(g, id, follow); joined || leader == id || !follow {
@@ -154,8 +154,8 @@ func (x *Index) join(g *graph, id uint32, follow bool) bool {
 // joinPatience bounds how often an element looks whether its leader has been inserted, which may have failed.
 const joinPatience = 1 << 16
 
-// tryJoin is join. It gives the leader, which is the element itself where there is no other, and reports whether the element
-// has become its copy.
+// tryJoin is join. It gives the leader, which is the element itself where there is no other, and reports whether
+// the element has become its copy.
 func (x *Index) tryJoin(g *graph, id uint32, follow bool) (leader uint32, joined bool) {
 	x.groups.mu.Lock()
 	defer x.groups.mu.Unlock()
@@ -228,8 +228,8 @@ func (x *Index) firstCopy(g *graph, leader uint32) (uint32, bool) {
 	return 0, false
 }
 
-// lead gives an element a link to its first copy. If there is no room the farthest link goes that isn't the last one to where
-// it leads.
+// lead gives an element a link to its first copy. If there is no room the farthest link goes that isn't
+// the last one to where it leads.
 func (x *Index) lead(g *graph, leader, id uint32) {
 	x.changeLinks(g, leader, func(links []uint32) []uint32 {
 		if len(links) < g.m0 {
@@ -303,8 +303,8 @@ func (x *Index) chainFrom(g *graph, end uint32) []uint32 {
 	return chain
 }
 
-// exchange puts the link to another element in the place of one on level 0, if it is there. Where a power cut has torn a chain
-// the other link may be there already, or lead back to the element itself.
+// exchange puts the link to another element in the place of one on level 0, if it is there. Where a power cut has torn
+// a chain the other link may be there already, or lead back to the element itself.
 func (x *Index) exchange(g *graph, of, old, to uint32) {
 	x.changeLinks(g, of, func(links []uint32) []uint32 {
 		i := slices.Index(links, old)

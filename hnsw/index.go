@@ -70,8 +70,8 @@ func New(c Config) (*Index, error) {
 }
 
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. One that lies in
-// a file is synced first. Where that fails, or a Sync has failed before, the error says so, and the memory is freed all the
-// same: opening the file again repairs it.
+// a file is synced first. Where that fails, or a Sync has failed before, the error says so, and the memory is freed all
+// the same: opening the file again repairs it.
 func (x *Index) Close() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -94,8 +94,8 @@ func (x *Index) Capacity() int {
 	return 0
 }
 
-// Resize makes room for capacity elements, no fewer than there are. An index in a file is copied to another that takes its
-// place: there must be room on the disk for both.
+// Resize makes room for capacity elements, no fewer than there are. An index in a file is copied to another that takes
+// its place: there must be room on the disk for both.
 func (x *Index) Resize(capacity int) error {
 	x.structure.Lock()
 	defer x.structure.Unlock()

@@ -10,7 +10,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// TestTooLargeVectors: what would make distances infinite is refused, as too large and not as NaN, and what wouldn't is found.
+// TestTooLargeVectors: what would make distances infinite is refused, as too large and not as
+// NaN, and what wouldn't is found.
 func TestTooLargeVectors(t *testing.T) {
 	const dim = 8
 	row := func(v float32) []float32 {

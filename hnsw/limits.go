@@ -10,8 +10,8 @@ import (
 // maxRows is the number of rows that ids of 31 bits allow: a candidate's mark takes the 32nd.
 const maxRows = math.MaxInt32
 
-// Check reports what can't be meant: a k, ef, rerank or slack that is negative or too large. Numbers above that of the rows are
-// no mistake: they ask for all of them.
+// Check reports what can't be meant: a k, ef, rerank or slack that is negative or too large. Numbers above that of the
+// rows are no mistake: they ask for all of them.
 func (o *SearchOptions) Check(k int) error {
 	switch {
 	case k < 0 || k == 0 && o.Stop == nil || k > maxRows:
@@ -26,7 +26,7 @@ func (o *SearchOptions) Check(k int) error {
 	return nil
 }
 
-// CheckResults reports as an error that the results of so many queries, k each, are more than the system has memory for.
+// CheckResults returns an error if the system has no memory for k results of each of the given number of queries.
 func CheckResults(queries, k int) error {
 	const each = 8 + 4 // bytes of a label and of a distance
 	if queries > 0 && k > math.MaxInt/each/queries {

@@ -143,8 +143,8 @@ func (x *Index) candidates(g *graph, dst, keys []key, id uint32) []key {
 	return dst
 }
 
-// selectDiverse picks at most m links of element of among the candidates near, which are sorted, by the HNSW paper's heuristic (algorithm 4): one
-// is kept if it is nearer to the element than to each one kept before.
+// selectDiverse picks at most m links of element of among the candidates near, which are sorted, by the HNSW paper's
+// heuristic (algorithm 4): one is kept if it is nearer to the element than to each one kept before.
 func (s *searcher) selectDiverse(of uint32, near []key, m int) []uint32 {
 	in := &s.insert
 	in.picked = in.picked[:0]
@@ -181,7 +181,8 @@ func (s *searcher) extendDiverse(of uint32, near []key, m int) []uint32 {
 	return in.picked
 }
 
-// diverseStep is how many of those picked are looked at together: few enough that little is computed after the answer is known.
+// diverseStep is how many of those picked are looked at together: few enough that little is
+// computed after the answer is known.
 const diverseStep = 4
 
 // diverse reports whether the row bound now is at least d from each element picked.

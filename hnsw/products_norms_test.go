@@ -20,8 +20,8 @@ func longTailedRows(n, dim int, sigma float64, seed uint64) []float32 {
 	return data
 }
 
-// TestProductsOfUnequalRows: by the inner product short rows are found as well as long ones. Of 1,000 neighbours a graph whose
-// links are chosen by distances misses 180 where lengths are this unequal, and of 100 it misses 10.
+// TestProductsOfUnequalRows: by the inner product short rows are found as well as long ones. Of 1,000 neighbours a
+// graph whose links are chosen by distances misses 180 where lengths are this unequal, and of 100 it misses 10.
 func TestProductsOfUnequalRows(t *testing.T) {
 	const n, dim, queries = 4000, 24, 20
 	for name, c := range map[string]Config{

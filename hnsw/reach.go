@@ -5,16 +5,16 @@ import (
 )
 
 const (
-	// reachShare is the share of the elements that may be added or changed, as 1 of so many, before a batch sees to it that
-	// links lead to all of them. Whoever writes the index out sees to it as well.
+	// reachShare bounds how many elements may be added or changed before links are made to lead to all again: one in
+	// reachShare. Writing the index out does so as well.
 	reachShare = 8
 	// bridges is the number of links that lead to an element, and what is reached from there alone, that nothing led to.
 	bridges = 3
 )
 
-// connectAll sees to it that links of level 0 lead from the entry point to each element, and from each element to the entry
-// point: the heuristic that picks links may leave a group of elements to themselves. It does nothing if the index has hardly
-// changed since, or not at all where all is set.
+// connectAll sees to it that links of level 0 lead from the entry point to each element, and from each element to the
+// entry point: the heuristic that picks links may leave a group of elements to themselves. It does nothing if the index
+// has hardly changed since, or not at all where all is set.
 func (x *Index) connectAll(all bool) (err error) {
 	if x.backing != nil {
 		defer x.noteFault(&err)
@@ -169,7 +169,8 @@ func (c *connector) find(id uint32, among bitmap) {
 	}
 }
 
-// link adds a link. If there is no room and force is set it takes the place of the last one by which nothing was reached.
+// link adds a link. If there is no room and force is set it takes the place of the last
+// one by which nothing was reached.
 func (c *connector) link(from, to uint32, force bool) (done bool) {
 	c.x.changeLinks(c.g, from, func(links []uint32) []uint32 {
 		if len(links) < c.g.m0 {

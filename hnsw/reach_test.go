@@ -37,8 +37,8 @@ func checkReach(t *testing.T, x interface {
 	}
 }
 
-// TestTightCluster builds graphs whose links the heuristic would keep within a cluster. It compares nothing but rows that are
-// found: within the cluster many are as near as rounding can tell.
+// TestTightCluster builds graphs whose links the heuristic would keep within a cluster. It compares nothing but rows
+// that are found: within the cluster many are as near as rounding can tell.
 func TestTightCluster(t *testing.T) {
 	const n, dim = 1500, 32
 	for _, c := range []Config{{}, {Metric: vector.Cosine}, {Metric: vector.IP}, {Codes: Codes{Bits: 2}}, {Metric: vector.Cosine, Codes: Codes{Bits: 2}}} {

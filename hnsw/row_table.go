@@ -5,8 +5,8 @@ import (
 	"hash/maphash"
 )
 
-// rowTable finds an element by its content. Of a row it holds 32 bits of a hash; the rows themselves are compared where they
-// lie. It takes 8 bytes an element, and as much again for room to grow.
+// rowTable finds an element by its content. Of a row it holds 32 bits of a hash; the rows themselves are compared where
+// they lie. It takes 8 bytes an element, and as much again for room to grow.
 type rowTable struct {
 	slots []uint64 // a hash's upper bits, and an element + 1; 0: empty; removed: not any more
 	used  int      // slots that aren't empty

@@ -33,8 +33,8 @@ type SearchOptions struct {
 	// Rerank is the number of candidates found by codes whose exact distances are computed, at least k. 0: as many as may
 	// be among the k nearest, by the error bound of their estimates. Where no rows are kept there is none to compute.
 	Rerank int
-	// Exact scores every row that may be returned in place of walking, as searches do by themselves where that is less work, or
-	// where a walk finds fewer than k though there are more.
+	// Exact scores every row that may be returned in place of walking, as searches do by themselves where that is less
+	// work, or where a walk finds fewer than k though there are more.
 	Exact bool
 	Stats *SearchStats // filled in, if not nil
 }

@@ -144,8 +144,8 @@ func length(list []uint32) int {
 	return n
 }
 
-// Reachable is the number of elements that links of level 0 lead to from the entry point, it included. Searches may miss the
-// others.
+// Reachable is the number of elements that links of level 0 lead to from the entry point, it
+// included. Searches may miss the others.
 func (r *Reader) Reachable() (int, error) {
 	n, _, err := r.reachable()
 	return n, err

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// An index in a file keeps a sum of each element's label and row, or code where no rows are kept. A disk writes the pages of a
-// mapping in any order, and after a power cut any of them may hold what they held before: the sum tells whether an element is
-// there as a whole.
+// An index in a file keeps a checksum of each element's label and row, or of its code if no rows are kept. The disk
+// writes the pages of a mapping in any order, and after a power cut any page may hold its earlier content: the checksum
+// shows whether an element is complete.
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -39,8 +39,8 @@ func (g *graph) checkSums(n int) (wrong []uint32) {
 	return wrong
 }
 
-// CheckSums reads all rows of an index that lies in a file and tests that they are what was written. It gives an *ImageError
-// that names the first wrong ones. Changes wait meanwhile.
+// CheckSums reads all rows of an index that lies in a file and tests that they are what was written. It gives an
+// *ImageError that names the first wrong ones. Changes wait meanwhile.
 func (x *Index) CheckSums() error {
 	return x.WithImage(func(*Image) error {
 		g := x.graph.Load()

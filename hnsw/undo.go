@@ -6,12 +6,13 @@ import (
 	"hash/crc32"
 )
 
-// undoLog holds what elements were when the state of an index in a file was last settled, each from before its row is first
-// rewritten until the next time. A power cut may leave such a row in part, or its new label with the old row: it is then put
-// back to what was settled. Elements that are new since need no record: their sums tell whether they are there.
+// undoLog holds what elements were when the state of an index in a file was last settled, each from before
+// its row is first rewritten until the next time. A power cut may leave such a row in part, or its new label
+// with the old row: it is then put back to what was settled. Elements that are new since need no record:
+// their sums tell whether they are there.
 //
-// A record is on the disk before anything of the element changes. It counts until the state is settled anew, which raises the
-// epoch. New records go to a log that is empty then.
+// A record is on the disk before anything of the element changes. It counts until the state is settled anew, which
+// raises the epoch. New records go to a log that is empty then.
 type undoLog struct {
 	epoch   uint32 // of the state that was settled last
 	settled int    // elements that there were then
@@ -19,7 +20,8 @@ type undoLog struct {
 	next    int    // record
 }
 
-// record is an element as it was, in PartUndo: the epoch, its number, its label, its mark, a sum of all and its content.
+// record is an element as it was, in PartUndo: the epoch, its number, its label, its
+// mark, a sum of all and its content.
 type record []byte
 
 const (
@@ -56,8 +58,8 @@ func (u *undoLog) reset(s State) {
 	*u = undoLog{epoch: s.Epoch, settled: s.Count}
 }
 
-// claim gives the number, from 1 on, of the record to write before element id is rewritten; 0 if none is needed. The caller
-// holds mu.
+// claim gives the number, from 1 on, of the record to write before element id is rewritten; 0 if none
+// is needed. The caller holds mu.
 func (x *Index) claim(g *graph, id uint32) (int, error) {
 	u := &x.undo
 	if g.undo == nil || int64(id) >= int64(u.settled) {
@@ -114,8 +116,8 @@ func (x *Index) preserve(at slot) error {
 	return nil
 }
 
-// preserveAhead writes the records of many labels that are about to be rewritten, as many as there is room for, and waits for
-// the disk once. It gives the number of labels that it has looked at.
+// preserveAhead writes the records of many labels that are about to be rewritten, as many as there is room for, and
+// waits for the disk once. It gives the number of labels that it has looked at.
 func (x *Index) preserveAhead(n int, label func(int) uint64) (int, error) {
 	x.structure.RLock()
 	defer x.structure.RUnlock()

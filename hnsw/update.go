@@ -25,8 +25,8 @@ func (x *Index) update(s *searcher, at slot, own []float32) {
 	x.rewrite(s, at, own)
 }
 
-// leaveGroup takes an element that is to get another row out of its group. It reports false where the row stays the same and
-// the links therefore may, as those of groups do.
+// leaveGroup takes an element that is to get another row out of its group. It reports false where the row stays the
+// same and the links therefore may, as those of groups do.
 func (x *Index) leaveGroup(s *searcher, at slot, own []float32) bool {
 	gs := &x.groups
 	gs.mu.Lock()
@@ -77,7 +77,8 @@ func (s *searcher) encodesTo(content []byte, vec []float32) bool {
 	return bytes.Equal(room, content)
 }
 
-// linkMoved gives an element whose row has changed other links, those of a copy if follow is set and an equal row is found.
+// linkMoved gives an element whose row has changed other links, those of a copy if follow is
+// set and an equal row is found.
 func (x *Index) linkMoved(s *searcher, at slot, follow bool) {
 	level, entry := int(at.g.levels[at.id]), x.entry.Load()
 	x.choose(s, at.g, at.id, min(level, int(entry>>32)), entry)

@@ -13,8 +13,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// SearchBatch searches for the rows of queries on so many threads, 0 meaning GOMAXPROCS. Of a k above the number of rows it
-// takes that number: Results.K is the smaller of both, at least 1. An error names the first row that failed.
+// SearchBatch searches for the rows of queries on the given number of threads; 0 means GOMAXPROCS. If k is above the
+// number of rows, Results.K is that number, at least 1. An error names the first row that failed.
 func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threads int, o SearchOptions) (*hnsw.Results, error) {
 	if err := o.check(k); err != nil {
 		return nil, err

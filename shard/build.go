@@ -44,8 +44,8 @@ type Progress struct {
 // ErrBusy reports a build that another process is working on.
 var ErrBusy = errors.New("another process builds this index")
 
-// BuildDir is where the index that is to be at dir lies until it is complete: beside what dir leads to, if it is a symbolic
-// link.
+// BuildDir is where the index that is to be at dir lies until it is complete: beside what dir
+// leads to, if it is a symbolic link.
 func BuildDir(dir string) string {
 	if to, err := atomicfile.Resolve(filepath.Clean(dir)); err == nil {
 		dir = to
@@ -54,8 +54,8 @@ func BuildDir(dir string) string {
 }
 
 // Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed goes
-// on from the last step that it finished, if it is given the same rows and options by the same user, and else starts anew. NaN
-// and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
+// on from the last step that it finished, if it is given the same rows and options by the same user, and else starts
+// anew. NaN and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
 func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err := build(ctx, src, dir, o); err != nil {
 		return fmt.Errorf("build %s: %w", dir, err)

@@ -18,9 +18,10 @@ import (
 	"github.com/shale-search/shale/store/manifest"
 )
 
-// The directory of a build holds a note of what is built, and the index as far as it is done. Only the index moves when it
-// takes its place, and what it replaces comes to lie in its stead, until it is removed. The note tells the two apart by the
-// checksum of the manifest, so that a build that is killed at any point is never taken for another.
+// The directory of a build holds a note that says what is built, and the index as far as it is complete.
+// Publishing moves only the index; an index that it replaces comes into the directory in exchange, until it
+// is removed. The note holds the checksum of the new index's manifest, which distinguishes the two, however
+// early or late a build was killed.
 const (
 	noteFile  = "build.json"
 	indexPart = "index"
@@ -47,8 +48,8 @@ type buildDir struct {
 	lock vfs.File
 }
 
-// openBuildDir makes the directory of a build or takes over what an earlier build of this user left there. It never follows a
-// link.
+// openBuildDir makes the directory of a build or takes over what an earlier build of this user left
+// there. It never follows a link.
 func openBuildDir(path string) (*buildDir, error) {
 	for {
 		err := vfs.MkdirAll(path, 0o777)

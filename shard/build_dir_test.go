@@ -95,7 +95,7 @@ func (m *mortal) Mkdir(name string, perm fs.FileMode) error {
 	return m.FS.Mkdir(name, perm)
 }
 
-// buildOf builds an index of a number of rows, which tells it from others.
+// buildOf builds an index of the given number of rows. Tests recognise an index by its number of rows.
 func buildOf(dir string, rows int) error {
 	o := BuildOptions{Config: hnsw.Config{M: 4, EfConstruction: 8}, Shards: 2, Replace: true, Threads: 1}
 	return Build(context.Background(), MatrixSource(clustered(rows, 4, uint64(rows)), "rows"), dir, o)
@@ -114,7 +114,8 @@ func holds(t *testing.T, dir string, allowed ...int) int {
 	return 0
 }
 
-// TestKilledAtAnyPoint kills a build that replaces an index after each of its changes, and then builds the same or another.
+// TestKilledAtAnyPoint kills a build that replaces an index after each of its changes, and
+// then builds the same or another.
 func TestKilledAtAnyPoint(t *testing.T) {
 	const before, killed, another = 40, 50, 60
 	old := filepath.Join(t.TempDir(), "index")
@@ -227,7 +228,7 @@ func TestBuildGoesOnWithItsOwnOnly(t *testing.T) {
 	}
 }
 
-// listed names what lies below a path.
+// listed returns the names of path and of all files below it.
 func listed(t *testing.T, path string) string {
 	t.Helper()
 	var names []string

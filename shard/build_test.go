@@ -206,8 +206,8 @@ func TestBuildGoesOn(t *testing.T) {
 
 var killedOptions = BuildOptions{Config: codes2(vector.L2), Shards: 10, Copies: 2, Threads: 1}
 
-// buildUntil starts a build of dir in a process of its own and kills it once it reports at least done rows of a step. It
-// reports whether the build was killed; a build that ends before must have succeeded.
+// buildUntil starts a build of dir in a process of its own and kills it once it reports at least done rows of a step.
+// It reports whether the build was killed; a build that ends before must have succeeded.
 func buildUntil(t *testing.T, dir, step string, done int) bool {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestBuildGoesOn$")

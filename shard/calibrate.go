@@ -11,16 +11,16 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Calibration is what shares are worth for a set of queries. A build measures shares by some of its rows, and holds for queries
-// that are like them.
+// Calibration is what shares are worth for a set of queries. A build measures shares by some of its rows, and holds
+// for queries that are like them.
 type Calibration struct {
 	Queries int
 	Reach   []manifest.Reach // by these queries
 	at      []float32        // the mass with which each true neighbour's shard is included, sorted
 }
 
-// Calibrate measures by the true neighbours of queries what mass of votes they must look for to find a share of these. The index
-// stays as it is: see SetReach. Of an index without routing it returns nil.
+// Calibrate measures by the true neighbours of queries what mass of votes they must look for to find a share of these.
+// The index stays as it is: see SetReach. Of an index without routing it returns nil.
 func (x *Index) Calibrate(ctx context.Context, queries vector.Matrix, truth [][]uint64) (*Calibration, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
@@ -97,8 +97,8 @@ func massToAny(routes []route, shards []uint32) float32 {
 	return unreached
 }
 
-// Held is the share of the queries' true neighbours that lies in the shards that searches of x look into when they ask for a
-// share, 0 being the default.
+// Held is the share of the queries' true neighbours that lies in the shards that searches of x look into when they ask
+// for a share, 0 being the default.
 func (c *Calibration) Held(x *Index, share float64) float64 {
 	x.using.RLock()
 	defer x.using.RUnlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// TestCalibrate: what a calibration says that shards hold is what they hold; after SetReach, a share holds for the queries that
-// it was measured on, though they are unlike the rows.
+// TestCalibrate: what a calibration says that shards hold is what they hold; after SetReach, a share holds for the
+// queries that it was measured on, though they are unlike the rows.
 func TestCalibrate(t *testing.T) {
 	const dim, k = 16, 10
 	rows := clustered(6000, dim, 7)

@@ -50,7 +50,7 @@ type head struct {
 	final bool // their distances are those that are told
 }
 
-// add takes the candidates of a probe. final says that their distances are those that are told.
+// add adds the candidates of a probe. final says that their distances are those that the search returns.
 func (c *candidates) add(p hnsw.Probe, number uint32, final bool) {
 	first, ok := p.At(0)
 	if !ok {

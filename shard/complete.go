@@ -1,7 +1,7 @@
 package shard
 
-// A search that has found fewer than k rows is done once more, by all rows of all shards that it may look into: the shards
-// probed may hold too few, and a walk may not reach all.
+// A search that has found fewer than k rows is done once more, by all rows of all shards that it may look into: the
+// shards probed may hold too few, and a walk may not reach all.
 
 // complete makes the results found so far as many as there must be.
 func (l *lane) complete(query []float32, k int, o *SearchOptions) error {

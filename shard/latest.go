@@ -9,8 +9,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// latest leaves out the rows whose label a later row has, as if they had been added one after another. Otherwise they might come
-// into different shards, which know nothing of each other.
+// latest leaves out the rows whose label a later row has, as if they had been added one after another. Otherwise they
+// might come into different shards, which know nothing of each other.
 func latest(src Source, labels []uint64) (Source, []uint64, error) {
 	if len(labels) != src.Rows() {
 		return nil, nil, fmt.Errorf("%d labels for %d rows", len(labels), src.Rows())

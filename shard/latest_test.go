@@ -12,8 +12,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// TestLastOfALabelIsBuilt: of rows with one label the last is in the index, in all shards together once, or as often as there are
-// copies of it.
+// TestLastOfALabelIsBuilt: of rows with one label the last is in the index, in all shards together once, or as
+// often as there are copies of it.
 func TestLastOfALabelIsBuilt(t *testing.T) {
 	const n, dim = 1500, 8
 	rows := clustered(n, dim, 5)

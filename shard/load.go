@@ -59,14 +59,14 @@ func (l SearchLoad) laneBytes(m *manifest.Manifest) int64 {
 	return size
 }
 
-// searchBytes are those that searches take of what memory holds beside the index, where a number of threads have a number of
-// queries under way each.
+// searchBytes are those that searches take of what memory holds beside the index, where a number of threads have a
+// number of queries under way each.
 func (l SearchLoad) searchBytes(m *manifest.Manifest, threads, lanes int) int64 {
 	return max(0, l.held()+int64(threads)*int64(lanes)*l.laneBytes(m)-shortLoad)
 }
 
-// share picks how many threads search, and how many queries each has under way, in bytes of memory: as many as fit, fewer
-// queries rather than fewer threads. It reports false where not even one query fits.
+// share picks how many threads search, and how many queries each has under way, in bytes of memory: as many as fit,
+// fewer queries rather than fewer threads. It reports false where not even one query fits.
 func (l SearchLoad) share(m *manifest.Manifest, lanes int, room int64) (threads, under int, ok bool) {
 	for threads = l.Threads; threads > 0; threads /= 2 {
 		for under = lanes; under > 0; under-- {

@@ -12,8 +12,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// TestPlanCountsSearches: what searches take is part of the memory allowed; with less of it fewer queries are under way, and
-// the least that does is told.
+// TestPlanCountsSearches tests that a plan counts the memory of searches: with less of it fewer queries are under way,
+// and an error names the least that suffices.
 func TestPlanCountsSearches(t *testing.T) {
 	dir := built(t, clustered(4000, 16, 1), BuildOptions{Config: hnsw.Config{M: 8}, Shards: 4})
 	m := must(manifest.Read(dir))

@@ -124,9 +124,10 @@ func fitting(m *manifest.Manifest, memory int64) int {
 	return len(m.Shards)
 }
 
-// PlanSearch picks what lies in memory, given bytes of it, 0 meaning no bound, beside what the searches to come take: everything;
-// or links and codes, if rows are then few reads a query; or codes alone, where links lie in blocks beside rows; or else the
-// first shards, the others being mapped. It reads no more than the beginning of each shard.
+// PlanSearch picks which parts of the index are held in memory, so that they and the given searches fit into
+// memory bytes; 0 means no bound. It holds everything; or links and codes, if a query then reads few rows; or
+// codes alone, if links are stored in blocks beside rows; or else the first shards, and maps the others. It reads
+// only the beginning of each shard.
 func PlanSearch(dir string, m *manifest.Manifest, memory int64, searches SearchLoad) (Plan, error) {
 	bounded := memory > 0
 	if !bounded {

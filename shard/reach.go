@@ -58,7 +58,8 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 	return reachOf(at, all), nil
 }
 
-// reachOf finds the mass for each share, given that with which each neighbour's shard is included, sorted, and all queries' routes.
+// reachOf finds the mass for each share, given that with which each neighbour's shard is included,
+// sorted, and all queries' routes.
 func reachOf(at []float32, all [][]route) []manifest.Reach {
 	reach := make([]manifest.Reach, 0, len(shares))
 	for _, share := range shares {

@@ -162,8 +162,8 @@ func newRouter(ctx context.Context, c *cluster.Router, of hnsw.Config, threads i
 	return &router{index: &x.Reader, close: x.Close, built: x, parts: c.Parts(), normal: of.Metric == vector.Cosine}, nil
 }
 
-// different leaves out centroids that are equal to others of their shard, which groups of equal rows have: they would be all
-// that is near a query. It gives the others and their labels.
+// different leaves out centroids that are equal to others of their shard, which groups of equal rows have: they would
+// be all that is near a query. It gives the others and their labels.
 func different(points vector.Matrix, partOf []uint32) (vector.Matrix, []uint64, error) {
 	first, repeated := make(map[uint64]int, points.Rows()), make([]bool, points.Rows())
 	n := 0

@@ -14,9 +14,9 @@ import (
 // mostRepeated bounds the different rows that splitRows keeps, for the sake of memory.
 const mostRepeated = 1 << 16
 
-// splitRows keeps rows that are there repeatedly together: all that are equal try the same shards in the same order. Where one
-// shard has no room for all of them each that holds some gets a centroid in their place, so that queries near them find all
-// of these shards.
+// splitRows keeps rows that are there repeatedly together: all that are equal try the same shards in the same order.
+// Where one shard has no room for all of them each that holds some gets a centroid in their place, so that queries near
+// them find all of these shards.
 type splitRows struct {
 	rows map[uint64]*repeatedRow // by a hash
 }
@@ -104,8 +104,8 @@ func (s *splitRows) split() []*repeatedRow {
 // tiedCentroids is how many of the centroids nearest to a query are looked at for ones in the same place.
 const tiedCentroids = 2 * fading
 
-// together raises probes, the number of routes to follow, so that shards are probed together which hold equal rows near the
-// query: they have centroids at the same distance. Those are moved to the front of the routes left.
+// together raises probes, the number of routes to follow, so that shards are probed together which hold equal rows near
+// the query: they have centroids at the same distance. Those are moved to the front of the routes left.
 func (f *finder) together(routes []route, probes int) int {
 	near := f.near[:min(len(f.near), tiedCentroids)]
 	for i := 1; i < len(near); i++ {

@@ -11,11 +11,12 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// A live file is the memory of a growing index: its arrays for a number of elements, mapped and changed in place. What an
-// index has added is in the file at once, and outlives a process that is killed; Sync and Close make it outlive a power cut.
-// docs/format.md tells the layout.
+// A live file is the memory of a growing index: its arrays for a number of elements, mapped and changed in place. What
+// an index has added is in the file at once, and outlives a process that is killed; Sync and Close make it outlive a
+// power cut. docs/format.md describes the layout.
 
-// ErrLocked reports a live file that another index has open: one that writes excludes all others. It is filelock.ErrHeld, too.
+// ErrLocked reports a live file that another index has open: one that writes excludes all
+// others. It is filelock.ErrHeld, too.
 var ErrLocked error = lockedError{}
 
 type lockedError struct{}
@@ -27,17 +28,18 @@ func (lockedError) Is(err error) bool { return err == filelock.ErrHeld }
 
 // CreateOptions says how to make a live file. The zero value makes an empty index where nothing lies yet.
 type CreateOptions struct {
-	// Fill puts elements into the index before the file gets its name, so that the name stands for the whole of them or for
-	// nothing. An error of Fill is that of CreateLive, and nothing is left behind then, nor when the process ends meanwhile.
+	// Fill puts elements into the index before the file gets its name, so that the name stands for the whole
+	// of them or for nothing. An error of Fill is that of CreateLive, and nothing is left behind then, nor
+	// when the process ends meanwhile.
 	Fill func(*hnsw.Index) error
-	// Replace allows for another regular file at the path, or at the end of a symbolic link there, as long as no index has it
-	// open. It stays until the new one is complete.
+	// Replace allows for another regular file at the path, or at the end of a symbolic link there, as long as no index has
+	// it open. It stays until the new one is complete.
 	Replace bool
 }
 
 // CreateLive makes a live file at path with an index for c.Capacity elements, which grows when it is full unless
-// c.FixedCapacity is set. All the room on disk is taken at once, so that a full disk is an error now. Rows lie in the file in
-// any storage but External. After an error path names what it named before.
+// c.FixedCapacity is set. All the room on disk is taken at once, so that a full disk is an error now. Rows lie in the
+// file in any storage but External. After an error path names what it named before.
 func CreateLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error) {
 	x, err := createLive(path, c, o)
 	if err != nil {
@@ -86,8 +88,9 @@ func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error
 	return x, nil
 }
 
-// OpenLive opens a live file to search and change it. Of one that was closed it reads the first pages only; one that wasn't is
-// repaired, which reads its links and labels: what was added is there, what was about to be isn't. Options.Capacity must be 0.
+// OpenLive opens a live file to search and change it. Of one that was closed it reads the first pages only; one
+// that wasn't is repaired, which reads its links and labels: what was added is there, what was about to be
+// isn't. Options.Capacity must be 0.
 func OpenLive(path string, o Options) (*hnsw.Index, hnsw.Recovery, error) {
 	return openLive(path, toWrite, o)
 }

@@ -124,7 +124,7 @@ type state struct {
 	deleted bool
 }
 
-// tracked is an index with what it was told, and what of that was there when a Sync succeeded.
+// tracked is an index, the state of each label after all changes, and that as of the last Sync that succeeded.
 type tracked struct {
 	x          *hnsw.Index
 	now, acked map[uint64]state
@@ -253,8 +253,8 @@ var faultConfigs = map[string]hnsw.Config{
 	"codes": {Dim: killDim, M: 4, Capacity: 64, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 8}},
 }
 
-// TestLiveEveryFailure lets each operation on files fail once: what was acknowledged is in the file afterwards, an index of
-// which something may not be on the disk takes no more changes, and its file stays marked.
+// TestLiveEveryFailure lets each operation on files fail once: what was acknowledged is in the file afterwards, an
+// index of which something may not be on the disk takes no more changes, and its file stays marked.
 func TestLiveEveryFailure(t *testing.T) {
 	points, faults := 0, 0
 	for name, c := range faultConfigs {
@@ -294,7 +294,8 @@ func TestLiveEveryFailure(t *testing.T) {
 	t.Logf("%d operations failed, of which %d left the index faulted", points, faults)
 }
 
-// afterFailure goes on with an index after an error, if there was one, and closes it. It gives 1 if the index was faulted.
+// afterFailure goes on with an index after an error, if there was one, and closes it. It
+// gives 1 if the index was faulted.
 func afterFailure(t *testing.T, k *tracked, path string, failed error) int {
 	t.Helper()
 	faulted := errors.Is(k.x.Sync(), hnsw.ErrFaulted)

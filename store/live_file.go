@@ -165,7 +165,8 @@ func (m *liveMapping) settle(s hnsw.State) (err error) {
 	return m.sync(centerAt)
 }
 
-// whole tells of a file that was cut off: writing to the rest of its last page wouldn't fault, and be lost.
+// whole returns an error if the file was cut off: writes to the rest of its last page
+// wouldn't fault, and would be lost.
 func (b *liveFile) whole() error {
 	info, err := b.f.Stat()
 	if err != nil {
@@ -177,8 +178,8 @@ func (b *liveFile) whole() error {
 	return nil
 }
 
-// Faulted marks the file as one of which the page cache and the disk may hold different things. Whoever maps the file later
-// sees the mark, whether or not the disk takes it.
+// Faulted marks the file as one of which the page cache and the disk may hold different things. Whoever maps the file
+// later sees the mark, whether or not the disk takes it.
 func (b *liveFile) Faulted(cause error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -197,8 +198,8 @@ func (m *liveMapping) markFaulted() {
 	_ = m.sync(centerAt)
 }
 
-// rewrite lets the system write every page of a file that has the mark of Faulted: it counts some as written that it failed
-// to write.
+// rewrite lets the system write every page of a file that has the mark of Faulted: it counts some as
+// written that it failed to write.
 func (b *liveFile) rewrite() (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	for at := 0; at < int(b.length); at += headerSize {
@@ -226,8 +227,8 @@ func (b *liveFile) Enlarge(c hnsw.Config, s hnsw.State) (io.Closer, error) {
 // abandon lets nothing more be written to a file that is to vanish.
 func (b *liveFile) abandon() { b.access = toRead }
 
-// Close unmaps and unlocks the file. Where the disk has failed it tries once more to save what is in the page cache alone. The
-// mark stays, since nobody can tell whether that was all.
+// Close unmaps and unlocks the file. Where the disk has failed it tries once more to save what is in the page cache
+// alone. The mark stays, since nobody can tell whether that was all.
 func (b *liveFile) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -237,7 +238,8 @@ func (b *liveFile) Close() error {
 	return b.liveMapping.Close()
 }
 
-// Close unmaps and unlocks the file. The lock would else last as long as a child of this process that was forked meanwhile.
+// Close unmaps and unlocks the file. The lock would else last as long as a child of this
+// process that was forked meanwhile.
 func (m *liveMapping) Close() error {
 	if m.closed {
 		return nil

@@ -166,9 +166,10 @@ func putState(b []byte, s hnsw.State) {
 	binary.LittleEndian.PutUint32(b[epochAt:], s.Epoch)
 }
 
-// writerOf is a number that an index leaves in its file when it begins to change it: of the system since it was started, and of
-// the file. Where it is the same, what the file holds is what was written, however the one that wrote it ended: it is in the
-// page cache. Else there may have been a power cut, or the file is a copy. 0 where the system doesn't tell.
+// writerOf is a number that an index leaves in its file when it begins to change it: of the system since it
+// was started, and of the file. Where it is the same, what the file holds is what was written, however the one
+// that wrote it ended: it is in the page cache. Else there may have been a power cut, or the file is a copy. 0
+// where the system doesn't tell.
 func writerOf(f fs.FileInfo) uint64 {
 	boot := bootID()
 	s, ok := f.Sys().(*syscall.Stat_t)

@@ -218,7 +218,8 @@ func TestLiveOnDiskThatFills(t *testing.T) {
 	}
 }
 
-// TestLiveLockEndsWithClose leaves the file's descriptor to a child, as forking does: the lock ends with Close all the same.
+// TestLiveLockEndsWithClose leaves the file's descriptor to a child, as forking does: the
+// lock ends with Close all the same.
 func TestLiveLockEndsWithClose(t *testing.T) {
 	path, x := create(t, hnsw.Config{}, 10)
 	if err := x.Close(); err != nil { // its descriptor goes by another name
@@ -279,7 +280,8 @@ func descriptorOf(t *testing.T, path string) *os.File {
 	return nil
 }
 
-// TestLiveOnDiskForReading searches files on a file system that can't be written to, one that was closed and one that wasn't.
+// TestLiveOnDiskForReading searches files on a file system that can't be written to, one that
+// was closed and one that wasn't.
 func TestLiveOnDiskForReading(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("shale", dir, "tmpfs", 0, "size=8m"); err != nil {

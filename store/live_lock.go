@@ -13,8 +13,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// lockedFile opens the live file at path and locks it, for one that writes or for several that don't. It waits as the options
-// say.
+// lockedFile opens the live file at path and locks it, for one that writes or for several that
+// don't. It waits as the options say.
 func lockedFile(path string, a access, o Options) (vfs.File, error) {
 	flag := os.O_RDONLY
 	if a == toWrite {
@@ -65,7 +65,7 @@ func (w *waiter) lock(f vfs.File, shared bool) (err error) {
 // errReplaced reports a file in the place of which there is another.
 var errReplaced = errors.New("the file was replaced")
 
-// isAt tells of a file that path doesn't name: it was replaced while its lock was waited for.
+// isAt returns errReplaced if path names another file than f, which was then replaced while its lock was waited for.
 func isAt(f vfs.File, path string) error {
 	open, err := f.Stat()
 	if err != nil {

@@ -19,7 +19,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// power is the system's file system, of which it notes what is on the disk: the content of a live file as of its last sync.
+// power is the system's file system, of which it notes what is on the disk: the content of a
+// live file as of its last sync.
 type power struct {
 	vfs.System
 	disk    []byte
@@ -124,8 +125,9 @@ var powerConfigs = map[string]hnsw.Config{
 	"codes and rows": {Dim: killDim, M: 4, EfConstruction: 40, Capacity: 1500, Storage: vector.Float16, Codes: hnsw.Codes{Bits: 4}},
 }
 
-// TestLivePowerCuts changes a live file, cuts the power at a moment after some Sync and opens whatever mix of pages the disk has
-// then: what was acknowledged is there, all else is there as a whole or not, and the index is one by the rules.
+// TestLivePowerCuts changes a live file, cuts the power at a moment after some Sync and opens whatever
+// mix of pages the disk has then: what was acknowledged is there, all else is there as a whole or not,
+// and the index is one by the rules.
 func TestLivePowerCuts(t *testing.T) {
 	cuts, torn := 0, 0
 	for name, c := range powerConfigs {
@@ -200,7 +202,7 @@ type changing struct {
 	next uint64 // label
 }
 
-// changeSome makes so many changes of any kind.
+// changeSome makes n changes of any kind.
 func (k *changing) changeSome(n int) error {
 	for range n {
 		if err := k.changeOne(); err != nil {

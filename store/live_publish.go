@@ -74,8 +74,8 @@ func lockToReplace(path string) (vfs.File, error) {
 	return lockedFile(path, toWrite, Options{})
 }
 
-// publish gives a file its name. Unless it is to replace another file nothing may have that name. After an error the name
-// stands for what it stood for before, if anything, unless that was replaced.
+// publish gives a file its name. Unless it is to replace another file nothing may have that name. After an error the
+// name stands for what it stood for before, if anything, unless that was replaced.
 func publish(t *atomicfile.Temp, path string, replace bool) error {
 	if replace {
 		old, err := lockToReplace(path)

@@ -9,9 +9,9 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// ResizeLive gives the live file at path room for capacity elements, no fewer than it holds: it writes another file, which
-// takes the place of the first once it is complete. No other index may have the file open: see Options.Wait. Both need room on
-// the disk meanwhile. An index that is open for writing has Resize, which does the same.
+// ResizeLive gives the live file at path room for capacity elements, no fewer than it holds: it writes another file,
+// which takes the place of the first once it is complete. No other index may have the file open: see Options.Wait. Both
+// need room on the disk meanwhile. An index that is open for writing has Resize, which does the same.
 func ResizeLive(path string, capacity int, o Options) error {
 	x, _, err := OpenLive(path, o)
 	if err == nil {
@@ -23,8 +23,8 @@ func ResizeLive(path string, capacity int, o Options) error {
 	return nil
 }
 
-// copyTo writes the settled index in b to a file for another capacity, which takes the place of path, and maps it. It gives
-// the mapping and an error where the file has taken that place and a power cut may yet bring back the one before.
+// copyTo writes the settled index in b to a file for another capacity, which takes the place of path, and maps it. It
+// gives the mapping and an error where the file has taken that place and a power cut may yet bring back the one before.
 func (b *liveFile) copyTo(path string, c hnsw.Config, s hnsw.State) (*liveMapping, error) {
 	l, err := newLayout(c, b.sums)
 	if err != nil {

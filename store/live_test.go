@@ -380,8 +380,8 @@ func liveRow(rows vector.Matrix, i int) []float32 {
 	return v
 }
 
-// TestLiveGrows adds many more elements than there is room for, copies of each other among them, while others search: all are
-// found, also after the file was opened again, and what is at the path is the file that the index is in.
+// TestLiveGrows adds many more elements than there is room for, copies of each other among them, while others search:
+// all are found, also after the file was opened again, and what is at the path is the file that the index is in.
 func TestLiveGrows(t *testing.T) {
 	for name, c := range liveConfigs {
 		t.Run(name, func(t *testing.T) {

@@ -22,13 +22,13 @@ type Options struct {
 	// PinUpper copies the levels above 0 into memory when OpenMapped opens: the links of these levels, and 5 bytes an element.
 	// The page cache may drop what it holds; what is copied stays.
 	PinUpper bool
-	// DropDamaged drops the rows of a live file that were damaged though a Sync had succeeded, which the disk isn't to do. Default:
-	// OpenLive and MapLive give an error that names their labels.
+	// DropDamaged drops the rows of a live file that were damaged though a Sync had succeeded, which the disk isn't to do.
+	// Default: OpenLive and MapLive give an error that names their labels.
 	DropDamaged bool
 	// FixedCapacity lets a live file that is full give hnsw.ErrFull, instead of growing.
 	FixedCapacity bool
-	// Wait is how long to wait for a live file that an index of another process has open, before ErrLocked; 0: not at all. For
-	// one of this process there is no waiting.
+	// Wait is how long to wait for a live file that an index of another process has open, before ErrLocked; 0: not at all.
+	// For one of this process there is no waiting.
 	Wait time.Duration
 	// Waiting is called once when such waiting begins, if not nil.
 	Waiting func()

@@ -183,8 +183,8 @@ func (v *verifier) checkLabels() error {
 	return nil
 }
 
-// reachable counts the elements that links of level 0 lead to from the entry point, and those not marked deleted that none
-// lead to.
+// reachable counts the elements that links of level 0 lead to from the entry point, and those not
+// marked deleted that none lead to.
 func (v *verifier) reachable(ctx context.Context) (n, missed int, err error) {
 	m := &v.image
 	if m.Count == 0 {

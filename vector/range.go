@@ -6,21 +6,21 @@ import (
 	"math"
 )
 
-// Errors of vectors that no distance can be told of.
+// Errors of vectors for which no distance can be computed.
 var (
 	ErrNotFinite = errors.New("vector holds NaN or infinity")
 	ErrTooLarge  = errors.New("vector is too large")
 )
 
-// maxSquare is the largest squared length of vectors whose distances float32 holds: two that point away from each other are twice
-// as far apart as they are long.
+// maxSquare is the largest squared length of vectors whose distances float32 holds: two that point away from each other
+// are twice as far apart as they are long.
 const maxSquare = math.MaxFloat32 / 4
 
 // MaxLength is the largest length of vectors that are compared by L2 or IP.
 var MaxLength = math.Sqrt(maxSquare)
 
-// Check refuses vectors with NaN or infinity, and those so long that distances to them would be infinite. Those compared by Cosine
-// may have any length.
+// Check refuses vectors with NaN or infinity, and those so long that distances to them would be infinite. Those
+// compared by Cosine may have any length.
 func (m Metric) Check(v []float32) error {
 	square := squares(v)
 	switch {

@@ -9,8 +9,8 @@ import (
 	"github.com/shale-search/shale"
 )
 
-// buildLive builds an index in the file that is its memory, with room for f.capacity vectors. The file gets its name when it is
-// complete.
+// buildLive builds an index in the file that is its memory, with room for f.capacity vectors. The file
+// gets its name when it is complete.
 func (f *buildFlags) buildLive(ctx context.Context, rows *rowFile, o shale.Options, r *buildReport, messages io.Writer) (err error) {
 	began := time.Now()
 	labels := o.Labels

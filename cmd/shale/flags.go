@@ -61,7 +61,8 @@ func (v *onceValue) Set(s string) error {
 	return v.Value.Set(s)
 }
 
-// takeOnce makes it an error to give a command's flag twice, unless it is one that collects values or switches something on.
+// takeOnce makes it an error to give a command's flag twice, unless it is one that collects
+// values or switches something on.
 func takeOnce(c *cobra.Command) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		if _, list := f.Value.(pflag.SliceValue); !list && f.Value.Type() != "bool" {
@@ -97,7 +98,8 @@ func stdinOnce(c *cobra.Command) error {
 	return nil
 }
 
-// mostCount is the largest number of vectors, candidates or threads that a flag may ask for: no index holds more vectors.
+// mostCount is the largest number of vectors, candidates or threads that a flag may ask
+// for: no index holds more vectors.
 const mostCount = math.MaxInt32
 
 // atLeast refuses smaller values of a flag, and those above mostCount.

@@ -139,8 +139,8 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	return r, dataset.WriteNeighbors(f.output, neighborsOf(exact.Truth(), f.k))
 }
 
-// labelsFrom gives the labels of a block's rows: those listed, or else their numbers. Rows that later ones with the same label take
-// the place of, as in an index, are left out.
+// labelsFrom gives the labels of a block's rows: those listed, or else their numbers. Rows that later ones with the
+// same label take the place of, as in an index, are left out.
 func labelsFrom(first int, labels []uint64, old rowlabels.Set) func(i int) (uint64, bool) {
 	return func(i int) (uint64, bool) {
 		if labels == nil {

@@ -133,8 +133,8 @@ func (f *indexFlags) check(c *cobra.Command, path string) error {
 	return nil
 }
 
-// openIndex opens the index at path. A live file that isn't to be changed is opened for searching only, so that others may
-// search it at the same time and no right to write is needed.
+// openIndex opens the index at path. A live file that isn't to be changed is opened for searching only, so that others
+// may search it at the same time and no right to write is needed.
 func openIndex(c *cobra.Command, path string, o shale.OpenOptions, toChange bool) (*shale.Index, error) {
 	if kind, err := shale.Detect(path); err == nil && kind == shale.Live && !toChange {
 		o.Mapped = true

@@ -31,7 +31,8 @@ func within[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	}
 }
 
-// rowFile is files of vectors that follow each other and are read block by block: more than once, unless a pipe is among them.
+// rowFile is files of vectors that follow each other and are read block by block: more than
+// once, unless a pipe is among them.
 type rowFile struct {
 	*dataset.File
 	paths []string
@@ -139,8 +140,8 @@ func (f *filterFile) bytes() int64 {
 	return int64(f.set.GetSizeInBytes())
 }
 
-// suit refuses a mask of booleans that hasn't one for each label of index up to the largest: it was made for another index, or
-// before rows were added.
+// suit refuses a mask of booleans that hasn't one for each label of index up to the largest: it was made for another
+// index, or before rows were added.
 func (f *filterFile) suit(index *shale.Index) error {
 	if f == nil || f.mask < 0 {
 		return nil

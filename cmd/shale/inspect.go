@@ -101,7 +101,7 @@ func (r *inspectReport) ranked() string {
 	return r.Keep + " rows for exact distances"
 }
 
-// measuredOn tells which queries the shares that searches ask for hold for.
+// measuredOn describes the queries by which shares were measured, given how many tune used, or 0.
 func measuredOn(queries int) string {
 	if queries == 0 {
 		return "measured by the build on rows of the index: for other queries, see shale tune"

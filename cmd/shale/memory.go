@@ -14,7 +14,7 @@ import (
 // residentBytes is the memory that the process has resident, or 0 where the system doesn't tell.
 func residentBytes() int64 { return statusBytes("VmRSS:") }
 
-// statusBytes is a size that the system tells of the process, or 0.
+// statusBytes returns the size that /proc/self/status gives under name, in bytes, or 0 if there is none.
 func statusBytes(name string) int64 {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
@@ -40,8 +40,8 @@ const (
 	leastHeap = 16 << 20
 )
 
-// boundHeap keeps the Go heap within what memory, 0 being any, leaves beside the index's arrays, which lie outside: else
-// it might grow to twice of what is in use. Of an index in one piece the arrays aren't known; all of it fits then.
+// boundHeap keeps the Go heap within what memory, 0 being any, leaves beside the index's arrays, which lie outside:
+// else it might grow to twice of what is in use. Of an index in one piece the arrays aren't known; all of it fits then.
 func boundHeap(index *shale.Index, memory int64) {
 	x := index.Shards()
 	if memory <= 0 || x == nil {

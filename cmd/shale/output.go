@@ -12,8 +12,8 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 )
 
-// checkOutput refuses an output file, given by the flag name, that would take the place of an index or of one of the command's
-// inputs, under whatever names. Where results go to standard output, what the command tells goes to standard error.
+// checkOutput returns an error if the output file, given by the flag name, is an index or one of the command's inputs,
+// under whatever names. If results go to standard output, the command's messages go to standard error.
 func checkOutput(c *cobra.Command, name, output string, inputs ...string) error {
 	if output == "" {
 		return nil

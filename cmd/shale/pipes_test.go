@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// TestSilentPipes: a command that waits for a pipe ends as soon as it is interrupted, whether the pipe has a writer or not.
+// TestSilentPipes: a command that waits for a pipe ends as soon as it is interrupted,
+// whether the pipe has a writer or not.
 func TestSilentPipes(t *testing.T) {
 	dir := t.TempDir()
 	pipe, vectors := filepath.Join(dir, "pipe"), filepath.Join(dir, "v.npy")

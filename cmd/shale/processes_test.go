@@ -140,8 +140,8 @@ func (w *processWriter) run(args []string) (acknowledged bool, err error) {
 	return false, fmt.Errorf("%v: %w: %s", args, err, messages.String())
 }
 
-// TestManyProcessesOnOneDirectory lets four processes change an index, some of which are killed, and four read it. No change
-// that was acknowledged is lost, and no reader fails.
+// TestManyProcessesOnOneDirectory lets four processes change an index, some of which are killed, and four read it. No
+// change that was acknowledged is lost, and no reader fails.
 func TestManyProcessesOnOneDirectory(t *testing.T) {
 	const writers, readers, least = 4, 4, 3
 	seconds := processSeconds

@@ -39,15 +39,15 @@ func archive(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o644))
 }
 
-// mainPeak is main that tells the largest memory that it had resident, in MiB, on standard error.
+// mainPeak runs main and then prints the peak of its resident memory, in MiB, to standard error.
 func mainPeak() {
 	code := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
 	fmt.Fprintf(os.Stderr, "peak %d MiB\n", statusBytes("VmHWM:")>>20)
 	os.Exit(code)
 }
 
-// peak MIB checks what the last shale-peak had resident. Where the system doesn't tell, or the race detector takes memory,
-// there is nothing to compare.
+// peak MIB checks the peak resident memory of the last shale-peak. It compares nothing if the system doesn't report the
+// peak, or if the race detector takes memory.
 func peak(ts *testscript.TestScript, _ bool, args []string) {
 	_, text, ok := strings.Cut(ts.ReadFile("stderr"), "peak ")
 	if !ok {

@@ -167,8 +167,8 @@ func only(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// interrupt SIGNAL COMMAND… starts a command, sends it a signal once it is well at work, and checks that it ends with code
-// 130.
+// interrupt SIGNAL COMMAND… starts a command, sends it a signal once it is well at work, and
+// checks that it ends with code 130.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	path := ""
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
@@ -195,7 +195,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // cpuTime returns the processor time that a process has used so far, as proc(5) counts it in hundredths of a second. It
-// tells how far the process is whatever else the machine does.
+// shows how far the process has come, whatever else the machine does.
 func cpuTime(ts *testscript.TestScript, pid int) time.Duration {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	ts.Check(err)

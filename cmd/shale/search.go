@@ -133,7 +133,7 @@ func (f *searchFlags) effort(c *cobra.Command, index *shale.Index) *searchReport
 	return r
 }
 
-// search answers the queries and tells what was found.
+// search answers the queries, and writes or prints the results.
 func (f *searchFlags) search(c *cobra.Command, index *shale.Index, queries *queryFile, filter *filterFile) error {
 	ctx, r := c.Context(), f.effort(c, index)
 	a := &answering{index: index, queries: queries, k: f.k, threads: f.threads, o: shale.SearchOptions{

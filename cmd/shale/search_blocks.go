@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// mostBlock and leastBlock bound the bytes of queries and results that are in memory at a time, and blockShare is their part
-	// of --memory.
+	// mostBlock and leastBlock bound the bytes of queries and results that are in memory at a time, and
+	// blockShare is their part of --memory.
 	mostBlock  = 64 << 20
 	leastBlock = 256 << 10
 	blockShare = 16
@@ -30,7 +30,8 @@ type queryFile struct {
 	rows  int // that a block holds
 }
 
-// openQueries opens a file of queries that are answered with k neighbours each, in memory of so many bytes; 0: any.
+// openQueries opens a file of queries that are answered with k neighbours each. Queries are read in blocks whose size
+// follows from memory, in bytes; 0 means no bound.
 func openQueries(ctx context.Context, path string, k int, memory int64) (*queryFile, error) {
 	r, err := within(ctx, func() (dataset.Reader, error) { return dataset.Open(path) })
 	if err != nil {

@@ -36,7 +36,8 @@ type truthFile struct {
 	*eval.Truth
 }
 
-// covers refuses a truth that knows fewer than k neighbours of a query, or than the index has rows where these are fewer.
+// covers refuses a truth that knows fewer than k neighbours of a query, or than the index
+// has rows where these are fewer.
 func (t *truthFile) covers(k, rows int) error {
 	if t.k < min(k, rows) {
 		return fmt.Errorf("%s holds %s of each query, and recall@%d needs %d: give -k %d, or make it again with \"shale groundtruth -k %d\"",

@@ -39,8 +39,8 @@ type tuneReport struct {
 	Point  eval.Point `json:"chosen"`
 	Saved  bool       `json:"saved"`
 
-	// Of an index of several shards: the part of the queries' true neighbours that lies in the shards looked into, with the share
-	// chosen, and with the default before shares were measured on these queries.
+	// Of an index of several shards: the part of the queries' true neighbours that lies in the shards looked into, with
+	// the share chosen, and with the default before shares were measured on these queries.
 	ShareHeld   float64 `json:"share_held,omitempty"`
 	DefaultHeld float64 `json:"default_share_held,omitempty"`
 }
@@ -227,8 +227,8 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 // defaultShare is the share of searches that ask for none.
 const defaultShare = 0.98
 
-// calibrate measures what shares are worth for the queries, by the first k true neighbours of each; of an index of one shard it
-// returns nil.
+// calibrate measures what shares are worth for the queries, by the first k true neighbours of each; of an
+// index of one shard it returns nil.
 func calibrate(ctx context.Context, index *shale.Index, queries shale.Matrix, truth *eval.Truth, k int) (*shard.Calibration, error) {
 	if index.Shards() == nil {
 		return nil, nil

@@ -1,6 +1,6 @@
-// Package atomicfile writes files and directories that appear whole or not at all: files without a name, or with a temporary
-// one beside the target, which are synced, take the target's place in one step, and whose directory is synced then, so that
-// the new name survives a power cut.
+// Package atomicfile writes files and directories that appear whole or not at all: files without a name, or with a
+// temporary one beside the target, which are synced, take the target's place in one step, and whose directory is synced
+// then, so that the new name survives a power cut.
 package atomicfile
 
 import (
@@ -19,8 +19,8 @@ import (
 
 const bufferSize = 256 << 10
 
-// ErrUnsynced reports that the new file or directory has taken its place, but that its directory couldn't be synced: after a
-// power cut either the new one or what was there before may lie there.
+// ErrUnsynced reports that the new file or directory has taken its place, but that its directory couldn't be synced:
+// after a power cut either the new one or what was there before may lie there.
 var ErrUnsynced = errors.New("in place, but a power cut may undo that, since its directory can't be synced")
 
 // File is a file being written. It isn't safe for concurrent use.
@@ -29,8 +29,8 @@ type File struct {
 	path string
 }
 
-// Create starts a file that will replace path on Commit; where path is a symbolic link, what it leads to, and the link stays.
-// Pipes and devices are refused, since a File is written out of order. One of Commit and Abort must be called.
+// Create starts a file that will replace path on Commit; where path is a symbolic link, what it leads to, and the link
+// stays. Pipes and devices are refused, since a File is written out of order. One of Commit and Abort must be called.
 func Create(path string) (*File, error) { return CreateLike(path, "") }
 
 // CreateLike is Create where the file at like, if there is one, lends its mode and owner to a new file.
@@ -67,8 +67,8 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 
 func (f *File) closed() error { return fmt.Errorf("write %s: %w", f.path, fs.ErrClosed) }
 
-// Commit makes the file durable under its name. After an error the target is as it was and nothing is left behind, unless
-// the error is ErrUnsynced.
+// Commit makes the file durable under its name. After an error the target is as it was and nothing is left behind,
+// unless the error is ErrUnsynced.
 func (f *File) Commit() error {
 	if f.temp == nil {
 		return f.closed()
@@ -101,8 +101,8 @@ func (f *File) Abort() error {
 	return nil
 }
 
-// Write makes path hold what fill writes, buffered; where fill fails or panics, path stays as it was. A pipe or device is
-// written to.
+// Write makes path hold what fill writes, buffered; where fill fails or panics, path stays as it was.
+// A pipe or device is written to.
 func Write(path string, fill func(io.Writer) error) (err error) {
 	stream, err := IsStream(path)
 	if err != nil {
@@ -132,9 +132,9 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return f.Commit()
 }
 
-// Dir lets fill write the content of a directory under a temporary name beside dir, and then takes it to dir as Place does. The
-// directory is locked meanwhile, as filelock does.
-// After an error nothing is left of it, unless Place gave ErrUnsynced.
+// Dir lets fill write the content of a directory under a temporary name beside dir, and then takes it to dir
+// as Place does. The directory is locked meanwhile, as filelock does. After an error nothing is left of it,
+// unless Place gave ErrUnsynced.
 func Dir(dir string, replace bool, fill func(temp string) error) error {
 	temp, lock, err := tempDir(dir)
 	if err != nil {
@@ -170,8 +170,8 @@ func tempDir(dir string) (temp string, lock vfs.File, err error) {
 	}
 }
 
-// Place makes the directory from lie at to, durably, with the mode and owner of a directory that is there. An empty directory
-// gives way; with replace whatever is there does, in one step, and is removed.
+// Place makes the directory from lie at to, durably, with the mode and owner of a directory that is there. An empty
+// directory gives way; with replace whatever is there does, in one step, and is removed.
 func Place(from, to string, replace bool) error {
 	// Opened now, so that a lack of descriptors can't come between the renaming and the sync.
 	parent, err := vfs.OpenFile(filepath.Dir(to), os.O_RDONLY, 0)
@@ -214,7 +214,8 @@ func Place(from, to string, replace bool) error {
 	return nil
 }
 
-// isAt reports whether own is what has the name path, if that is known: an operation may have been done and have failed.
+// isAt reports whether own is what has the name path, if that is known: an operation may
+// have been done and have failed.
 func isAt(own fs.FileInfo, path string) (known, is bool) {
 	there, err := vfs.Lstat(path)
 	if err != nil {
@@ -223,8 +224,8 @@ func isAt(own fs.FileInfo, path string) (known, is bool) {
 	return true, os.SameFile(own, there)
 }
 
-// hold locks a file or directory that was made under a temporary name, and reports whether it still has that name. Where the
-// file system has no locks Clear finds none either, and removes nothing.
+// hold locks a file or directory that was made under a temporary name, and reports whether it still has that name.
+// Where the file system has no locks Clear finds none either, and removes nothing.
 func hold(f vfs.File, name string) bool {
 	if ok, err := filelock.TryFile(f, false); err == nil && !ok {
 		return false

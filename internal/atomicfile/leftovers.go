@@ -49,8 +49,8 @@ func IsTemp(name string) bool {
 	return ok
 }
 
-// Leftovers gives the files and directories with temporary names in dir that nobody holds: those of writers that were killed.
-// With a name only those that were to have it are given.
+// Leftovers gives the files and directories with temporary names in dir that nobody holds: those of writers that were
+// killed. With a name only those that were to have it are given.
 func Leftovers(dir, name string) []string {
 	entries, err := vfs.ReadDir(dir)
 	if err != nil {
@@ -90,8 +90,8 @@ func Clear(dir string) {
 	}
 }
 
-// claim locks what lies at path, a file or directory with a temporary name, or gives nil where someone else holds it or nobody
-// can tell.
+// claim locks the file or directory at path, which has a temporary name, and returns it. It returns nil if somebody
+// else holds the lock, or if that can't be found out.
 func claim(path string) vfs.File {
 	info, err := vfs.Lstat(path)
 	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {

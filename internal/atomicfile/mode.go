@@ -33,8 +33,8 @@ func keepMode(f vfs.File, old fs.FileInfo) error {
 	return err
 }
 
-// keepModes gives the directory from the mode and owner of the directory to, if there is one, and its files those of the files
-// of the same names there or, of other names, those of the first file.
+// keepModes gives the directory from the mode and owner of the directory to, if there is one, and its files those of
+// the files of the same names there or, of other names, those of the first file.
 func keepModes(from, to string) error {
 	old, err := vfs.Lstat(to)
 	if err != nil || !old.IsDir() {

@@ -21,9 +21,9 @@ var ErrNotFile = errors.New("a pipe or device can't be written to in this way: g
 // maxLinks is how many symbolic links are followed, as many as Linux follows.
 const maxLinks = 40
 
-// Resolve returns the name that a new version of path is to be renamed to: path itself or, if it is a symbolic link, the name
-// that the link leads to, whether anything has that name or not. Links in the place of directories on the way stay as they
-// are. What is there may be a pipe or device: see IsStream.
+// Resolve returns the name that a new version of path is to be renamed to: path itself or, if it is a symbolic link,
+// the name that the link leads to, whether anything has that name or not. Links in the place of directories on the way
+// stay as they are. What is there may be a pipe or device: see IsStream.
 func Resolve(path string) (string, error) {
 	name := path
 	for range maxLinks {

@@ -12,8 +12,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// Temp is a file that is to take a name once it is complete. Until then it has none where the file system knows such files, so
-// that nothing stays when the process is killed, or else a temporary one. It is locked against Clear.
+// Temp is a file that is to take a name once it is complete. Until then it has none where the file system knows such
+// files, so that nothing stays when the process is killed, or else a temporary one. It is locked against Clear.
 type Temp struct {
 	vfs.File
 	path string      // the name that it is for
@@ -21,8 +21,8 @@ type Temp struct {
 	old  fs.FileInfo // of the file whose mode and owner it gets, if any
 }
 
-// NewTemp makes a file to be published as path. It has the mode and, where possible, the owner of the file that lies there, or
-// else those of any new file. One of Publish, Replace and Drop must be called; the first two leave it open.
+// NewTemp makes a file to be published as path. It has the mode and, where possible, the owner of the file that lies
+// there, or else those of any new file. One of Publish, Replace and Drop must be called; the first two leave it open.
 func NewTemp(path string) (*Temp, error) { return newTemp(path, "") }
 
 // newTemp is NewTemp where the file at like lends its mode and owner if nothing lies at path.
@@ -83,7 +83,8 @@ func (t *Temp) createNamed(perm fs.FileMode) error {
 	}
 }
 
-// Publish gives the file the name that it is for, unless something has it. The file's content is the caller's to sync before.
+// Publish gives the file the name that it is for, unless something has it. The file's content
+// is the caller's to sync before.
 func (t *Temp) Publish() error { return t.take(false) }
 
 // Replace gives the file the name that it is for, in the place of a file that has it.

@@ -127,8 +127,8 @@ func TestNothingIsLeftWhileAFileIsWritten(t *testing.T) {
 	holds(t, filepath.Join(dir, "a"), "hello")
 }
 
-// TestOthersFilesStay writes while other writers, one of them another process, are at work under temporary names, and clears
-// what they leave when they end.
+// TestOthersFilesStay writes while other writers, one of them another process, are at work under temporary names, and
+// clears what they leave when they end.
 func TestOthersFilesStay(t *testing.T) {
 	dir := t.TempDir()
 	if os.Getenv("ATOMICFILE_DIR") != "" {

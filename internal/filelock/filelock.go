@@ -1,4 +1,5 @@
-// Package filelock keeps two processes from writing to one file or directory. The system drops a lock when its process ends.
+// Package filelock keeps two processes from writing to one file or directory. The system
+// drops a lock when its process ends.
 package filelock
 
 import (
@@ -33,8 +34,8 @@ const (
 	lastPause  = 50 * time.Millisecond
 )
 
-// Acquire locks what has the name path, which must exist. Where that is replaced while Acquire waits, it locks what has taken
-// its place. It returns an error with ErrHeld when the time is over, or that of ctx when ctx ends.
+// Acquire locks what has the name path, which must exist. Where that is replaced while Acquire waits, it locks what has
+// taken its place. It returns an error with ErrHeld when the time is over, or that of ctx when ctx ends.
 func Acquire(ctx context.Context, path string, o Options) (*Lock, error) {
 	end := time.Now().Add(o.Wait)
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
@@ -111,8 +112,8 @@ type File interface {
 	Close() error
 }
 
-// Unlock takes back the lock of an open file, which else lasts as long as the file is open anywhere: a process that was forked
-// has it open too.
+// Unlock takes back the lock of an open file, which else lasts as long as the file is open anywhere: a process
+// that was forked has it open too.
 func Unlock(f File) error {
 	for {
 		switch err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err {
@@ -125,8 +126,8 @@ func Unlock(f File) error {
 	}
 }
 
-// TryFile locks an open file, for its one user or for one of several. It reports false where another process, or another
-// opening of the file, holds a lock that excludes this one.
+// TryFile locks an open file, for its one user or for one of several. It reports false where another process, or
+// another opening of the file, holds a lock that excludes this one.
 func TryFile(f File, shared bool) (bool, error) {
 	how := unix.LOCK_EX
 	if shared {
@@ -145,6 +146,6 @@ func TryFile(f File, shared bool) (bool, error) {
 	}
 }
 
-// Release unlocks a file that TryFile locked, and closes it. Closing alone leaves the lock to a child of fork that has the
-// descriptor too.
+// Release unlocks a file that TryFile locked, and closes it. Closing alone leaves the lock to a child of
+// fork that has the descriptor too.
 func Release(f File) error { return errors.Join(Unlock(f), f.Close()) }

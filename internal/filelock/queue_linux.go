@@ -10,9 +10,9 @@ import (
 // queueAt is a byte past the end of any file.
 const queueAt = 1<<62 - 1
 
-// Queue lets an open file stand first among those that wait for a lock by TryFile: for one user, or beside others that want a
-// lock for several. It reports false where another stands there. Without a queue a lock for one user would have to wait for
-// a moment in which none of many others, who come and go, holds a lock.
+// Queue lets an open file stand first among those that wait for a lock by TryFile: for one user, or beside others that
+// want a lock for several. It reports false where another stands there. Without a queue a lock for one user would have
+// to wait for a moment in which none of many others, who come and go, holds a lock.
 func Queue(f File, shared bool) (bool, error) {
 	how := int16(unix.F_WRLCK)
 	if shared {

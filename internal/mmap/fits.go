@@ -9,7 +9,8 @@ import (
 // leastTried is the size below which memory is taken to be there.
 const leastTried = 256 << 20
 
-// Fits reports as an error that the system refuses so many bytes of memory at once. Go's allocator ends the process there.
+// Fits returns an error if the system refuses to give size bytes of memory at once. Go's
+// allocator would end the process.
 func Fits(size int) error {
 	if size < leastTried {
 		return nil

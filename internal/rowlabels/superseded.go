@@ -11,8 +11,8 @@ func (s Set) Has(row int) bool { return s != nil && s[row>>6]>>(row&63)&1 != 0 }
 
 func (s Set) add(row int) { s[row>>6] |= 1 << (row & 63) }
 
-// Superseded gives the rows whose label a later row has too, and their number. Labels that rise cost a glance at each. Others are
-// copied and sorted.
+// Superseded gives the rows whose label a later row has too, and their number. Labels that rise cost a glance at
+// each. Others are copied and sorted.
 func Superseded(labels []uint64) (rows Set, n int) {
 	if slices.IsSortedFunc(labels, rising) {
 		return nil, 0

@@ -19,7 +19,7 @@ func (System) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	return systemFile(os.OpenFile(name, flag, perm))
 }
 
-// Rename gives what lies under from the name to. Other than os.Rename it lets a directory take the place of an empty one.
+// Rename renames from to to. Unlike os.Rename it lets a directory replace an empty one.
 func (System) Rename(from, to string) error {
 	if err := unix.Rename(from, to); err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
@@ -39,10 +39,10 @@ func (System) Mkdir(name string, perm fs.FileMode) error { return os.Mkdir(name,
 // ReadDir lists a directory.
 func (System) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
 
-// Stat describes what lies under a name, or where a symbolic link leads to.
+// Stat describes the file with the given name. It follows symbolic links.
 func (System) Stat(name string) (fs.FileInfo, error) { return os.Stat(name) }
 
-// Lstat describes what lies under a name.
+// Lstat describes the file with the given name. It doesn't follow symbolic links.
 func (System) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(name) }
 
 type file struct{ *os.File }

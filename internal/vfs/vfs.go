@@ -25,7 +25,7 @@ type FS interface {
 	// Link gives a file, unnamed or not, the name, which nothing may have.
 	Link(f File, name string) error
 	Rename(from, to string) error
-	// Exchange swaps what lies under two names in one step, where the system can do that.
+	// Exchange swaps the files of two names, in one step if the system can do that.
 	Exchange(a, b string) error
 	Remove(name string) error
 	RemoveAll(name string) error
@@ -60,8 +60,8 @@ var current atomic.Pointer[FS]
 
 func init() { Swap(System{}) }
 
-// Swap makes f the file system that the functions of this package use, and gives the one that they used before. It is for
-// tests.
+// Swap makes f the file system that the functions of this package use, and gives the one that
+// they used before. It is for tests.
 func Swap(f FS) FS {
 	before := current.Swap(&f)
 	if before == nil {

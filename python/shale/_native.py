@@ -135,8 +135,9 @@ class _Python(ctypes.Structure):
     _fields_ = [(name, c_void_p) for name in names]
 
 
-#: Address space that Go's runtime reserves when it is loaded, about 1,400 MiB, and what threads and a small index take beside.
-#: Where there is a little less, it depends on what it tries first whether the runtime begins or ends the process.
+#: Address space that Go's runtime reserves when it is loaded, about 1,400 MiB, and what threads and a
+#: small index take beside. Where there is a little less, it depends on what it tries first whether the
+#: runtime begins or ends the process.
 _ROOM = 1792 << 20
 
 

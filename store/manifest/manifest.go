@@ -206,8 +206,8 @@ func (m *Manifest) encode() ([]byte, error) {
 	return b, nil
 }
 
-// Recognize reports whether the manifest in dir is one of Shale, damaged or not, and not a file of that name that other programs
-// use.
+// Recognize reports whether the manifest in dir is one of Shale, damaged or not, and not a file of
+// that name that other programs use.
 func Recognize(dir string) bool {
 	b, err := read(filepath.Join(dir, Name))
 	if err != nil {

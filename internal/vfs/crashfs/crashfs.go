@@ -1,9 +1,9 @@
-// Package crashfs is a file system for tests in which any operation can fail, be done by half, or be the last one before the
-// power is cut.
+// Package crashfs is a file system for tests in which any operation can fail, be done by half, or be the
+// last one before the power is cut.
 //
-// It works in a directory of the system's and remembers what of it is durable, by the rules that programs may rely on with the
-// file systems of Linux: the content of a file is durable as of its last sync, a name as of the last sync of its directory, and
-// what a sync that failed should have written stays lost even if a later one succeeds.
+// It works in a directory of the system's and remembers what of it is durable, by the rules that programs may rely on
+// with the file systems of Linux: the content of a file is durable as of its last sync, a name as of the last sync of
+// its directory, and what a sync that failed should have written stays lost even if a later one succeeds.
 package crashfs
 
 import (
@@ -186,7 +186,7 @@ func (x *FS) end(v verdict) {
 	x.image = image
 }
 
-// change does an operation that may change the disk, and tells what is known about it with note once it is done.
+// change performs an operation that may change the disk. It calls note, which may be nil, once do has succeeded.
 func (x *FS) change(name, path string, do func() error, note func()) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -223,7 +223,7 @@ func (x *FS) place(path string) (*node, string) {
 	return x.find(filepath.Dir(path)), filepath.Base(path)
 }
 
-// find gives what lies at a path, or nil.
+// find returns the node at path, or nil if there is none.
 func (x *FS) find(path string) *node {
 	n := x.top
 	rest := strings.TrimPrefix(strings.TrimPrefix(path, x.root), "/")

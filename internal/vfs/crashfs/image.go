@@ -28,7 +28,7 @@ func newDir() *node {
 	return &node{dir: true, now: map[string]*node{}, durable: map[string]*node{}}
 }
 
-// scan makes nodes of what lies at path. All of it is durable.
+// scan returns a node for the file or directory at path, with all that a directory contains. All of it is durable.
 func scan(path string) (*node, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
