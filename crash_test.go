@@ -127,7 +127,8 @@ func (c *crashCase) run(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d operations, %d faults, %d contents of the disk after a power cut, %d of them different", len(ops), c.faults, c.images, len(c.seen))
+	t.Logf("%d operations, %d faults, %d contents of the disk after a power cut, %d of them different",
+		len(ops), c.faults, c.images, len(c.seen))
 }
 
 // faultsOf are all the faults of operation n.
@@ -146,7 +147,8 @@ func (c *crashCase) faultsOf(op crashfs.Op, n int) []crashfs.Fault {
 			crashfs.Fault{At: n, Kind: crashfs.Misled, Err: syscall.EIO}, crashfs.Fault{At: n, Kind: crashfs.Cut})
 	}
 	if op.IsWrite() {
-		all = append(all, crashfs.Fault{At: n, Kind: crashfs.Tears, Err: syscall.ENOSPC}, crashfs.Fault{At: n, Kind: crashfs.TornCut})
+		all = append(all, crashfs.Fault{At: n, Kind: crashfs.Tears, Err: syscall.ENOSPC},
+			crashfs.Fault{At: n, Kind: crashfs.TornCut})
 	}
 	return all
 }
@@ -256,7 +258,8 @@ func (c *crashCase) again(t *testing.T, about, dir string) {
 	}
 	c.check(t, about+"; again on a sound disk", dir, true)
 	if n := c.count(t, dir); n != c.names {
-		t.Errorf("%s\nafterwards, on a sound disk, %d files and directories are there, not %d: %v", about, n, c.names, c.list(t, dir))
+		t.Errorf("%s\nafterwards, on a sound disk, %d files and directories are there, not %d: %v",
+			about, n, c.names, c.list(t, dir))
 	}
 }
 
@@ -360,7 +363,8 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 			before: saved(rows, shale.Options{}, shale.File), change: saved(others, shale.Options{}, shale.File),
 		},
 		"over a file, all temporary files named": {
-			before: saved(rows, shale.Options{}, shale.File), change: saved(others, shale.Options{}, shale.File), noUnnamed: true,
+			before: saved(rows, shale.Options{}, shale.File), change: saved(others, shale.Options{}, shale.File),
+			noUnnamed: true,
 		},
 		"add": {before: plain, change: changeOf(func(x *shale.Index) error {
 			return x.AddBatch(ctx, few, shale.AddOptions{Labels: []uint64{3, 100, 101}, Threads: 1})

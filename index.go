@@ -173,7 +173,8 @@ func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 	if err := checkThreads(o.Threads); err != nil {
 		return fmt.Errorf("add: %w", err)
 	}
-	return x.graph.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: x.adding()})
+	return x.graph.AddBatch(ctx, rows, o.Labels,
+		hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: x.adding()})
 }
 
 // adding says whether rows take the places of deleted ones: see Options.ReplaceDeleted.

@@ -19,7 +19,9 @@ func onePerKind(t *testing.T) map[string]*shale.Index {
 	if err := shale.BuildShards(ctx, shale.MatrixSource(random(t, 300, 8, 1), "rows"), path, o); err != nil {
 		t.Fatal(err)
 	}
-	return map[string]*shale.Index{"graph": built(t, 300, shale.Options{}), "shards": reopened(t, path, shale.OpenOptions{})}
+	return map[string]*shale.Index{
+		"graph": built(t, 300, shale.Options{}), "shards": reopened(t, path, shale.OpenOptions{}),
+	}
 }
 
 func TestNumbersFarAboveTheRows(t *testing.T) {
@@ -97,7 +99,8 @@ func TestNonsenseOfBuilding(t *testing.T) {
 			t.Errorf("%s: the build was begun", name)
 		}
 	}
-	if _, err := shale.New(8, shale.Options{Capacity: 1 << 40}); err == nil || !strings.Contains(err.Error(), "2147483647") {
+	if _, err := shale.New(8, shale.Options{Capacity: 1 << 40}); err == nil ||
+		!strings.Contains(err.Error(), "2147483647") {
 		t.Errorf("capacity: %v", err)
 	}
 	if _, err := shale.New(math.MaxInt, shale.Options{}); err == nil {

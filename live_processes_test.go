@@ -264,7 +264,8 @@ func TestLiveFileOfManyProcesses(t *testing.T) {
 		m.running.Go(m.read)
 	}
 	m.running.Wait()
-	t.Logf("%d labels synced by %d calls, %d processes killed, read %d times", len(m.all.synced), m.syncs, m.kills, m.reads)
+	t.Logf("%d labels synced by %d calls, %d processes killed, read %d times",
+		len(m.all.synced), m.syncs, m.kills, m.reads)
 	if m.syncs == 0 || m.reads == 0 || m.kills == 0 {
 		t.Errorf("%d syncs, %d reads, %d kills", m.syncs, m.reads, m.kills)
 	}

@@ -90,7 +90,8 @@ const fileExtension = ".shale"
 func formatFor(path string, wanted Format) (Format, error) {
 	if stream, err := atomicfile.IsStream(path); err != nil || stream {
 		if err == nil && wanted != Hnswlib && wanted != Graph {
-			err = fmt.Errorf("%s is a pipe or device, which takes only what is written in order: a %s or a %s", path, Hnswlib, Graph)
+			err = fmt.Errorf("%s is a pipe or device, which takes only what is written in order: a %s or a %s",
+				path, Hnswlib, Graph)
 		}
 		return wanted, err
 	}
@@ -106,7 +107,8 @@ func formatFor(path string, wanted Format) (Format, error) {
 	if err != nil {
 		return Auto, fmt.Errorf("what lies there is not replaced: %w", err)
 	}
-	if there != Auto && wanted != Auto && there != wanted && (there.isDirectory() || wanted.isDirectory() || there == Live) {
+	if there != Auto && wanted != Auto && there != wanted &&
+		(there.isDirectory() || wanted.isDirectory() || there == Live) {
 		return Auto, fmt.Errorf("%s is a %s already: give another path for a %s", path, there, wanted)
 	}
 	switch {

@@ -104,7 +104,8 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	case Graph:
 		x.shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
 	case ForkShards:
-		x.shards, err = openFork(ctx, path, shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
+		x.shards, err = openFork(ctx, path,
+			shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
 	default:
 		x.graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
 	}
@@ -276,7 +277,8 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 		readOnly = plan.RowsOnDisk || plan.MappedShards > 0
 	}
 	if readOnly {
-		x, err := shard.Open(ctx, dir, m, shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.Load})
+		x, err := shard.Open(ctx, dir, m,
+			shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.Load})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})

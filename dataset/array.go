@@ -195,7 +195,9 @@ func (a *array) stream() (*stream, error) {
 	var src rowSource = &a.data
 	if a.fortran && rows > 1 && dim > 1 {
 		if a.in == nil {
-			return nil, a.caused(ErrUnsupported, 0, "fortran_order", "an array in Fortran order can't be read from front to back: save it with np.ascontiguousarray, or as an .npy that is no pipe")
+			return nil, a.caused(ErrUnsupported, 0, "fortran_order",
+				"an array in Fortran order can't be read from front to back: "+
+					"save it with np.ascontiguousarray, or as an .npy that is no pipe")
 		}
 		src = &columnSource{origin: a.origin, in: a.in, base: a.size, rows: int(rows), dim: int(dim), size: a.dt.size}
 	}

@@ -65,7 +65,8 @@ func OpenOnce(paths ...string) (*File, error) {
 
 // onceError is the error of a pipe that would have to be read twice.
 func onceError(path string) error {
-	return fmt.Errorf("dataset: %s is a pipe or a device, which can be read once, and it is needed more than once: write it to a file first", path)
+	return fmt.Errorf("dataset: %s is a pipe or a device, which can be read once, and it is needed more than once: "+
+		"write it to a file first", path)
 }
 
 // Once reports whether Blocks can be called only once, since a pipe is among the files.
@@ -113,7 +114,8 @@ func (f *File) admit(path string, r Reader) error {
 		f.id += "\n"
 	}
 	if r.Dim() != f.dim || r.Type() != f.typ {
-		return fmt.Errorf("dataset: %w: %s holds vectors of %d %v values, %s of %d %v: files that are read together must be alike",
+		return fmt.Errorf("dataset: %w: %s holds vectors of %d %v values, %s of %d %v: "+
+			"files that are read together must be alike",
 			vector.ErrDim, path, r.Dim(), r.Type(), f.parts[0].path, f.dim, f.typ)
 	}
 	if r.Rows() > math.MaxInt-f.rows {

@@ -119,7 +119,8 @@ func TestFilesFollowEachOther(t *testing.T) {
 	}
 
 	writeRows(t, a, 0, 4)
-	if err := f.Blocks(context.Background(), func(int, vector.Matrix) error { return nil }); err == nil || !strings.Contains(err.Error(), "has changed") {
+	if err := f.Blocks(context.Background(), func(int, vector.Matrix) error { return nil }); err == nil ||
+		!strings.Contains(err.Error(), "has changed") {
 		t.Errorf("a file that has changed is read: %v", err)
 	}
 	wide := filepath.Join(dir, "wide.npy")

@@ -213,7 +213,8 @@ func (p *parquetSource) endRow() error {
 		p.dim = p.column
 	}
 	if p.column != p.dim {
-		return p.bad(p.off, "row", "row %d has %d values, the first row has %d: all must have the same", p.before+p.rows-1, p.column, p.dim)
+		return p.bad(p.off, "row",
+			"row %d has %d values, the first row has %d: all must have the same", p.before+p.rows-1, p.column, p.dim)
 	}
 	return nil
 }

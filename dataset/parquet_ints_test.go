@@ -41,8 +41,9 @@ func TestParquetIntegers(t *testing.T) {
 	var rows []row
 	for i := range 8 {
 		rows = append(rows, row{
-			Small: []int8{int8(-i), 127}, Bytes: []uint16{uint16(i), 255}, Ints: []int32{int32(-i), 1 << 24}, Longs: []int64{int64(i), -1 << 24},
-			Wide: []uint32{uint32(i), 7}, Huge: []int64{int64(i), 1<<24 + 1},
+			Small: []int8{int8(-i), 127}, Bytes: []uint16{uint16(i), 255}, Ints: []int32{int32(-i), 1 << 24},
+			Longs: []int64{int64(i), -1 << 24},
+			Wide:  []uint32{uint32(i), 7}, Huge: []int64{int64(i), 1<<24 + 1},
 		})
 	}
 	path := writeParquet(t, rows)

@@ -98,7 +98,8 @@ func (p *parquetSource) dictionary(at int64, header format.PageHeader, body []by
 	if err != nil {
 		return err
 	}
-	if n := int64(h.NumValues) * int64(p.leaf.stored.size); n != int64(len(data)) || (h.Encoding != format.Plain && h.Encoding != plainDictionary) {
+	if n := int64(h.NumValues) * int64(p.leaf.stored.size); n != int64(len(data)) ||
+		(h.Encoding != format.Plain && h.Encoding != plainDictionary) {
 		return p.bad(at, "dictionary", "%d values in %d bytes of encoding %s", h.NumValues, len(data), h.Encoding)
 	}
 	p.dict = bytes.Clone(data) // it outlives the page's buffer
@@ -209,7 +210,8 @@ func (p *parquetSource) levels(at int64, v pageValues, c chunk) error {
 		}
 		p.column += n
 		if level != 1 || p.rows == 0 || p.column > maxDim || (p.dim > 0 && p.column > p.dim) {
-			return p.bad(at, "row", "row %d has %d values or more, the first row has %d: all must have the same, and at most %d", p.before+p.rows-1, p.column, p.dim, maxDim)
+			return p.bad(at, "row", "row %d has %d values or more, the first row has %d: all must have the same, and at most %d",
+				p.before+p.rows-1, p.column, p.dim, maxDim)
 		}
 		return nil
 	})
@@ -219,7 +221,8 @@ func (p *parquetSource) levels(at int64, v pageValues, c chunk) error {
 // rowOf is the number of the row, in the file, that value i of a page belongs to.
 func (p *parquetSource) rowOf(v pageValues, i int) int64 {
 	row, seen := p.before+p.rows-1, 0
-	_ = eachRun(v.rep, bitWidth(p.leaf.maxRep), v.n, func(level uint32, n int) error { // what is wrong with levels is told elsewhere
+	// Another pass reports what is wrong with levels.
+	_ = eachRun(v.rep, bitWidth(p.leaf.maxRep), v.n, func(level uint32, n int) error {
 		if level == 0 && seen <= i {
 			row += int64(min(n, i+1-seen))
 		}
@@ -283,7 +286,8 @@ func (p *parquetSource) floats(at int64, raw []byte) ([]byte, error) {
 			f, v = float32(int64(v)), -v
 		}
 		if v > exact {
-			return nil, p.bad(at, "values", "%.0f is more than float32 holds of integers exactly, %d: write the column as floats", f, exact)
+			return nil, p.bad(at, "values",
+				"%.0f is more than float32 holds of integers exactly, %d: write the column as floats", f, exact)
 		}
 		out = binary.LittleEndian.AppendUint32(out, math.Float32bits(f))
 	}

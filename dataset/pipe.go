@@ -71,7 +71,9 @@ func (in *input) whole(format string) error {
 		return in.caused(err, int64(len(b)), "data", "can't be read")
 	}
 	if int64(len(b)) > maxPiped {
-		return in.caused(ErrUnsupported, -1, "pipe", "%s files aren't read from front to back, and more than %d MiB aren't held in memory for that: write it to a file first",
+		return in.caused(ErrUnsupported, -1, "pipe",
+			"%s files aren't read from front to back, and more than %d MiB aren't held in memory for that: "+
+				"write it to a file first",
 			format, maxPiped>>20)
 	}
 	in.f, in.size, in.pipe = piped{bytes.NewReader(b), in.f}, int64(len(b)), nil

@@ -49,10 +49,13 @@ func TestPipes(t *testing.T) {
 		"neighbors": func(p string) (any, error) { return ReadNeighbors(p) },
 	}
 	for _, c := range []struct{ read, file, member string }{
-		{"vectors", "rows_le_f4.npy", ""}, {"vectors", "rows_be_f8.npy", ""}, {"vectors", "rows.fbin", ""}, {"vectors", "rows.i8bin", ""},
-		{"vectors", "rows.fvecs", ""}, {"vectors", "rows.bvecs", ""}, {"vectors", "rows_half.parquet", ""}, {"vectors", "rows.npz", ":rows"},
+		{"vectors", "rows_le_f4.npy", ""}, {"vectors", "rows_be_f8.npy", ""}, {"vectors", "rows.fbin", ""},
+		{"vectors", "rows.i8bin", ""},
+		{"vectors", "rows.fvecs", ""}, {"vectors", "rows.bvecs", ""}, {"vectors", "rows_half.parquet", ""},
+		{"vectors", "rows.npz", ":rows"},
 		{"labels", "labels_le_i8.npy", ""}, {"labels", "labels.txt", ""}, {"labels", "rows.npz", ""},
-		{"filter", "labels_mask.npy", ""}, {"filter", "labels.txt", ""}, {"neighbors", "neighbors_i4.npy", ""}, {"neighbors", "neighbors.ivecs", ""},
+		{"filter", "labels_mask.npy", ""}, {"filter", "labels.txt", ""}, {"neighbors", "neighbors_i4.npy", ""},
+		{"neighbors", "neighbors.ivecs", ""},
 	} {
 		t.Run(c.read+" "+c.file, func(t *testing.T) {
 			read := readers[c.read]
@@ -136,7 +139,8 @@ func TestLargePipe(t *testing.T) {
 	maxPiped = 1000
 	pipe := fifo(t, "pipe.fvecs")
 	feed(t, pipe, make([]byte, 1001))
-	if _, err := ReadAll(pipe); !errors.Is(err, ErrUnsupported) || !strings.Contains(err.Error(), "write it to a file first") {
+	if _, err := ReadAll(pipe); !errors.Is(err, ErrUnsupported) ||
+		!strings.Contains(err.Error(), "write it to a file first") {
 		t.Error(err)
 	}
 	for _, path := range []string{"/dev/zero", "/dev/null", "npz:/dev/zero", "fvecs:/dev/zero", "fbin:/dev/zero", "npy:/dev/zero", "."} {

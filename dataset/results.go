@@ -17,7 +17,8 @@ import (
 // WriteResults writes a search's answers, rows queries × k, as an npz with the arrays labels (uint64) and distances
 // (float32), atomically.
 func WriteResults(path string, labels []uint64, distances []float32, rows, k int) error {
-	return WriteResultBlocks(path, rows, k, func(put func([]uint64, []float32) error) error { return put(labels, distances) })
+	return WriteResultBlocks(path, rows, k,
+		func(put func([]uint64, []float32) error) error { return put(labels, distances) })
 }
 
 // WriteResultBlocks is WriteResults of answers that come block by block: fill calls put with those of the next
@@ -65,8 +66,10 @@ func (r *resultsWriter) array(name, descr string) (io.Writer, error) {
 }
 
 func (r *resultsWriter) put(labels []uint64, distances []float32) error {
-	if len(labels) != len(distances) || r.k == 0 && len(labels) > 0 || r.k > 0 && len(labels)%r.k != 0 || len(labels) > r.rows*r.k-r.values {
-		return fmt.Errorf("dataset: %d labels and %d distances are not of %d rows of %d", len(labels), len(distances), r.rows, r.k)
+	if len(labels) != len(distances) || r.k == 0 && len(labels) > 0 || r.k > 0 && len(labels)%r.k != 0 ||
+		len(labels) > r.rows*r.k-r.values {
+		return fmt.Errorf("dataset: %d labels and %d distances are not of %d rows of %d",
+			len(labels), len(distances), r.rows, r.k)
 	}
 	r.values += len(labels)
 	for len(labels) > 0 {

@@ -266,14 +266,16 @@ func TestShortTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	var short *eval.ShortTruthError
-	if _, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{K: 11}); !errors.As(err, &short) || short.Known != 10 || short.K != 11 {
+	if _, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{K: 11}); !errors.As(err, &short) ||
+		short.Known != 10 || short.K != 11 {
 		t.Errorf("recall@11 by 10 neighbours: %v", err)
 	}
 	if _, err := eval.TuneEffort(ctx, x, queries, truth, 0.5, 200, eval.Options{K: 11}); !errors.As(err, &short) {
 		t.Errorf("tuned for recall@11 by 10 neighbours: %v", err)
 	}
 	truth.Labels[3] = truth.Labels[3][:9]
-	if _, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{}); !errors.As(err, &short) || short.Query != 3 {
+	if _, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{}); !errors.As(err, &short) ||
+		short.Query != 3 {
 		t.Errorf("a query with 9 neighbours: %v", err)
 	}
 

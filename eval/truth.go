@@ -48,7 +48,8 @@ type ShortTruthError struct {
 }
 
 func (e *ShortTruthError) Error() string {
-	return fmt.Sprintf("query %d has %d known true neighbours, and recall@%d needs %d: measure with a k of %d, or find more true neighbours",
+	return fmt.Sprintf("query %d has %d known true neighbours, and recall@%d needs %d: "+
+		"measure with a k of %d, or find more true neighbours",
 		e.Query, e.Known, e.K, e.K, e.Known)
 }
 

@@ -80,7 +80,8 @@ type State struct {
 var (
 	// ErrFaulted reports a change or a Sync of an index after its file couldn't be read or written. The error names the
 	// first failure, too. Searches go on.
-	ErrFaulted = errors.New("the index takes no more changes, since what its file holds isn't known: close it and open it anew, which repairs it")
+	ErrFaulted = errors.New("the index takes no more changes, since what its file holds isn't known: " +
+		"close it and open it anew, which repairs it")
 	// ErrBacked reports what an index in a file can't do.
 	ErrBacked = errors.New("the arrays of the index lie in a file")
 )

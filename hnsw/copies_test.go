@@ -15,7 +15,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-var allCopies = flag.Bool("hnsw.copies", false, "test copies of rows in all numbers, orders and kinds of storage, which takes minutes")
+var allCopies = flag.Bool("hnsw.copies", false,
+	"test copies of rows in all numbers, orders and kinds of storage, which takes minutes")
 
 // copyCase is a set of rows of which some are there several times.
 type copyCase struct {
@@ -26,7 +27,8 @@ type copyCase struct {
 }
 
 func (c copyCase) String() string {
-	return fmt.Sprintf("%s, %s, %d bits, %d rows, %d with %d copies %s", c.cfg.Metric, c.cfg.Storage, c.cfg.Codes.Bits, c.n, c.groups, c.copies, c.order)
+	return fmt.Sprintf("%s, %s, %d bits, %d rows, %d with %d copies %s",
+		c.cfg.Metric, c.cfg.Storage, c.cfg.Codes.Bits, c.n, c.groups, c.copies, c.order)
 }
 
 // rows gives the rows in order, and the row of base that each is equal to: rows that are there
@@ -293,7 +295,8 @@ func checkChains(t *testing.T, x *Index) {
 func TestCopiesChange(t *testing.T) {
 	const labels, rowCount, dim = 300, 12, 8
 	for _, c := range []Config{
-		{}, {Metric: vector.Cosine, Storage: vector.Float16}, {Metric: vector.IP}, {Storage: vector.NoRows, Codes: Codes{Bits: 4}},
+		{}, {Metric: vector.Cosine, Storage: vector.Float16}, {Metric: vector.IP},
+		{Storage: vector.NoRows, Codes: Codes{Bits: 4}},
 	} {
 		c.Dim, c.M, c.ReplaceDelete = dim, 4, true
 		x, err := New(c)

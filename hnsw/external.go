@@ -136,8 +136,9 @@ func (c *Config) checkUnit(rows vector.Matrix, step int) error {
 func (g *graph) with(rows vector.Matrix, mapped bool) *graph {
 	n := &graph{
 		m0: g.m0, m: g.m, capacity: g.capacity, links0: g.links0, upper: g.upper, upperAt: g.upperAt, levels: g.levels,
-		labels: g.labels, shift: g.shift, inbound: g.inbound, copies: g.copies, deleted: g.deleted, ready: g.ready, packed: g.packed,
-		rows: rows, mapped: g.checked || mapped, checked: g.checked, base: g,
+		labels: g.labels, shift: g.shift, inbound: g.inbound, copies: g.copies, deleted: g.deleted, ready: g.ready,
+		packed: g.packed,
+		rows:   rows, mapped: g.checked || mapped, checked: g.checked, base: g,
 	}
 	n.refs.Store(1)
 	n.coder.Store(g.coder.Load())

@@ -131,7 +131,8 @@ func TestFilterRange(t *testing.T) {
 			first, last, step uint64
 			want              int
 		}{
-			{0, NoLabel, 1, n + 1}, {0, NoLabel - 1, 0, n + 1}, {100, 199, 1, 100}, {7, n - 1, 3, 131}, {5, 5, 9, 1}, {9, 3, 1, 0},
+			{0, NoLabel, 1, n + 1}, {0, NoLabel - 1, 0, n + 1}, {100, 199, 1, 100}, {7, n - 1, 3, 131}, {5, 5, 9, 1},
+			{9, 3, 1, 0},
 			{1, NoLabel - 1, NoLabel - 2, 2},
 		} {
 			found, err := x.Search(decoded(rows, 3), 2*n, SearchOptions{Filter: FilterRange(c.first, c.last, c.step)})

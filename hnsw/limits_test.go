@@ -68,7 +68,8 @@ func TestNonsenseIsRefused(t *testing.T) {
 		eachEngine(t, Config{Dim: 2}, func(t *testing.T, x engine) {
 			must(t, x.Add(1, []float32{1, 2}, AddOptions{}))
 			_, err := x.Search([]float32{1, 2}, c.k, c.o)
-			_, batch := x.SearchBatch(context.Background(), matrix(t, []float32{1, 2}, 2), c.k, BatchSearchOptions{SearchOptions: c.o})
+			_, batch := x.SearchBatch(context.Background(), matrix(t, []float32{1, 2}, 2), c.k,
+				BatchSearchOptions{SearchOptions: c.o})
 			for _, err := range []error{err, batch} {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%s: got %v, want %q", name, err, c.says)

@@ -68,7 +68,9 @@ func TestProductsOfUnequalRows(t *testing.T) {
 func TestAsManyResultsAsThereAre(t *testing.T) {
 	const n, dim = 4000, 8
 	rows := randomRows(n, dim, 3)
-	for name, c := range map[string]Config{"rows": {}, "codes": {Codes: Codes{Bits: 4}}, "codes alone": {Storage: vector.NoRows, Codes: Codes{Bits: 8}}} {
+	for name, c := range map[string]Config{
+		"rows": {}, "codes": {Codes: Codes{Bits: 4}}, "codes alone": {Storage: vector.NoRows, Codes: Codes{Bits: 8}},
+	} {
 		c.Dim = dim
 		x, err := New(c)
 		must(t, err)
@@ -90,7 +92,8 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 					o := SearchOptions{Ef: 20, Filter: filter}
 					found, err := x.Search(rows[:dim], k, o)
 					must(t, err)
-					out, err := x.SearchBatch(context.Background(), matrix(t, rows[:5*dim], dim), k, BatchSearchOptions{SearchOptions: o})
+					out, err := x.SearchBatch(context.Background(), matrix(t, rows[:5*dim], dim), k,
+						BatchSearchOptions{SearchOptions: o})
 					must(t, err)
 					for _, got := range append(out.Counts, len(found)) {
 						if got != k {

@@ -41,7 +41,10 @@ func checkReach(t *testing.T, x interface {
 // that are found: within the cluster many are as near as rounding can tell.
 func TestTightCluster(t *testing.T) {
 	const n, dim = 1500, 32
-	for _, c := range []Config{{}, {Metric: vector.Cosine}, {Metric: vector.IP}, {Codes: Codes{Bits: 2}}, {Metric: vector.Cosine, Codes: Codes{Bits: 2}}} {
+	for _, c := range []Config{
+		{}, {Metric: vector.Cosine}, {Metric: vector.IP}, {Codes: Codes{Bits: 2}},
+		{Metric: vector.Cosine, Codes: Codes{Bits: 2}},
+	} {
 		for _, tight := range []int{200, 1450} {
 			for _, radius := range []float32{1e-3, 3e-7} {
 				for _, first := range []bool{true, false} {
@@ -122,7 +125,8 @@ func TestUnreachableCounted(t *testing.T) {
 	missed, err := x.Unreachable()
 	must(t, err)
 	if reachable != n-3 || missed != 2 {
-		t.Errorf("%d of %d elements are reached and %d live ones are not, of three that were cut off and one of them deleted", reachable, n, missed)
+		t.Errorf("%d of %d elements are reached and %d live ones are not, of three that were cut off and one of them deleted",
+			reachable, n, missed)
 	}
 	must(t, x.connectAll(true))
 	if missed, err = x.Unreachable(); err != nil || missed != 2 {

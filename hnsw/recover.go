@@ -137,7 +137,8 @@ func (m *mender) dropTorn(coded bool) error {
 	g := m.g
 	if !m.x.cfg.keepsRows() && !coded { // what codes are made by is there from the first element on
 		if m.settled.Count > 0 {
-			return &ImageError{"Center", 0, fmt.Sprintf("it isn't what was written, and %d elements have neither rows nor codes", m.n)}
+			return &ImageError{"Center", 0,
+				fmt.Sprintf("it isn't what was written, and %d elements have neither rows nor codes", m.n)}
 		}
 		m.r.Torn, m.n = m.n, 0
 		g.ready.clearFrom(0)

@@ -184,7 +184,8 @@ func TestRefusedVectors(t *testing.T) {
 	ctx := context.Background()
 	eachEngine(t, Config{Dim: 2, Storage: vector.Float16}, func(t *testing.T, x engine) {
 		for bad, want := range map[float32]error{
-			nan: ErrNotFinite, posInf: ErrNotFinite, negInf: ErrNotFinite, 65520: ErrTooLarge, -1e9: ErrTooLarge, 3e38: ErrTooLarge,
+			nan: ErrNotFinite, posInf: ErrNotFinite, negInf: ErrNotFinite, 65520: ErrTooLarge, -1e9: ErrTooLarge,
+			3e38: ErrTooLarge,
 		} {
 			wantError(t, x.Add(1, point(bad), AddOptions{}), want)
 			rows := matrix(t, append(point(1), point(bad)...), 2)

@@ -9,7 +9,7 @@ import (
 // undoLog holds what elements were when the state of an index in a file was last settled, each from before
 // its row is first rewritten until the next time. A power cut may leave such a row in part, or its new label
 // with the old row: it is then put back to what was settled. Elements that are new since need no record:
-// their sums tell whether they are there.
+// their sums show whether they are complete.
 //
 // A record is on the disk before anything of the element changes. It counts until the state is settled anew, which
 // raises the epoch. New records go to a log that is empty then.

@@ -103,7 +103,8 @@ func (d *buildDir) claim() error {
 // checkOwner refuses what belongs to another user, who might change it while it is read.
 func checkOwner(path string, info fs.FileInfo) error {
 	if s, ok := info.Sys().(*syscall.Stat_t); ok && int(s.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d, and a build goes on only with what its own user left: remove it", path, s.Uid)
+		return fmt.Errorf("%s belongs to user %d, and a build goes on only with what its own user left: remove it",
+			path, s.Uid)
 	}
 	return nil
 }
@@ -123,7 +124,8 @@ func (d *buildDir) note() note {
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, longestNote))
-	if err != nil || size > longestNote || json.Unmarshal(b, &n) != nil || n.Format != noteFormat || n.Version != noteVersion {
+	if err != nil || size > longestNote || json.Unmarshal(b, &n) != nil ||
+		n.Format != noteFormat || n.Version != noteVersion {
 		return note{}
 	}
 	return n

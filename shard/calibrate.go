@@ -28,7 +28,8 @@ func (x *Index) Calibrate(ctx context.Context, queries vector.Matrix, truth [][]
 		return nil, nil
 	}
 	if len(truth) != queries.Rows() || queries.Dim() != x.Dim() {
-		return nil, fmt.Errorf("shard: true neighbours of %d queries for %d of %d values", len(truth), queries.Rows(), queries.Dim())
+		return nil, fmt.Errorf("shard: true neighbours of %d queries for %d of %d values",
+			len(truth), queries.Rows(), queries.Dim())
 	}
 	parts, err := x.partsOf(truth)
 	if err != nil {

@@ -44,7 +44,8 @@ func TestPlanCountsSearches(t *testing.T) {
 			if !errors.Is(err, ErrMemory) {
 				t.Fatal(err)
 			}
-			if _, scanErr := fmt.Sscanf(err.Error(), ErrMemory.Error()+": searches for 4000 neighbours with an ef of 4000 need %d MiB", &mib); scanErr != nil {
+			if _, scanErr := fmt.Sscanf(err.Error(),
+				ErrMemory.Error()+": searches for 4000 neighbours with an ef of 4000 need %d MiB", &mib); scanErr != nil {
 				t.Fatalf("%v: %v", err, scanErr)
 			}
 			if _, err := plan(mib<<20, long); err != nil {
@@ -73,7 +74,8 @@ func TestFewLanesFindTheSame(t *testing.T) {
 	rows, queries := clustered(3000, 24, 5), clustered(40, 24, 6)
 	dir := built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 2})
 	memory := small(t, dir)
-	want := must(opened(t, dir, OpenOptions{Memory: memory}).SearchBatch(context.Background(), queries, 50, 2, SearchOptions{EachAlone: true}))
+	want := must(opened(t, dir, OpenOptions{Memory: memory}).
+		SearchBatch(context.Background(), queries, 50, 2, SearchOptions{EachAlone: true}))
 	l := loadOf(must(manifest.Read(dir)), SearchLoad{K: 50, Ef: 200, Threads: 2})
 	for lanes, bytes := range map[int]int64{
 		1: shortLoad - 3*l.laneBytes(must(manifest.Read(dir))), 5: shortLoad - 11*l.laneBytes(must(manifest.Read(dir))),

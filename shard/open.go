@@ -15,7 +15,7 @@ type OpenOptions struct {
 	Memory   int64      // bytes that the index and searches may keep resident; 0: no bound
 	Load     SearchLoad // what searches take of Memory
 	Mapped   bool       // map the shards and read what searches need, unchecked, but for the first of them
-	Resident int        // shards that are read into memory where Mapped is set; 0: as many as Memory holds, none if it is 0
+	Resident int        // shards read into memory if Mapped is set; 0: as many as Memory holds, none if it is 0
 	PinUpper bool       // copy the levels above 0 of shards that are mapped into memory
 }
 

@@ -84,7 +84,8 @@ func (p *Plan) with(o Plan) Plan {
 // tooLittle is the error of memory that doesn't hold what searches need in any case.
 func tooLittle(m *manifest.Manifest, l SearchLoad, memory int64) error {
 	need := besideShards(m) + l.searchBytes(m, 1, 1)
-	return fmt.Errorf("%w: searches for %d neighbours with an ef of %d need %d MiB beside what they read from disk, %d MiB are allowed",
+	return fmt.Errorf("%w: searches for %d neighbours with an ef of %d need %d MiB beside what they read from disk, "+
+		"%d MiB are allowed",
 		ErrMemory, l.K, l.Ef, (need+1<<20-1)>>20, memory>>20)
 }
 

@@ -266,7 +266,7 @@ func TestLiveAddsWhereItWasLeft(t *testing.T) {
 }
 
 // TestLiveDamagedRowIsTold damages a byte of a row, or of its sum, in files that were closed, and in such that weren't
-// before the power was cut: checking and opening tell its label, and it can be dropped.
+// before the power was cut: checking and opening name its label, and it can be dropped.
 func TestLiveDamagedRowIsTold(t *testing.T) {
 	for i, c := range smallConfigs {
 		whole := smallLive(t, c)

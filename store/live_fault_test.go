@@ -145,7 +145,8 @@ func trackedVector(label uint64, version int) []float32 {
 
 func (k *tracked) add(from, to uint64, version int) error {
 	for label := from; label < to; label++ {
-		if err := k.note(label, state{version: version}, k.x.Add(label, trackedVector(label, version), hnsw.AddOptions{})); err != nil {
+		if err := k.note(label, state{version: version},
+			k.x.Add(label, trackedVector(label, version), hnsw.AddOptions{})); err != nil {
 			return err
 		}
 	}
@@ -236,7 +237,8 @@ func everyCall(path string, c hnsw.Config) (*tracked, error) {
 	}
 	for _, step := range []func() error{
 		func() error { return k.add(10, 40, 0) }, k.sync,
-		func() error { return k.add(40, 60, 0) }, func() error { return k.remove(3) }, func() error { return k.add(5, 6, 1) }, k.sync,
+		func() error { return k.add(40, 60, 0) }, func() error { return k.remove(3) }, func() error { return k.add(5, 6, 1) },
+		k.sync,
 		func() error { return k.add(60, 90, 0) }, k.sync, // which makes it grow
 		func() error { return k.x.Resize(2000) }, func() error { return k.add(7, 9, 1) }, k.sync,
 		func() error { return k.add(90, 95, 0) },
@@ -299,7 +301,8 @@ func TestLiveEveryFailure(t *testing.T) {
 func afterFailure(t *testing.T, k *tracked, path string, failed error) int {
 	t.Helper()
 	faulted := errors.Is(k.x.Sync(), hnsw.ErrFaulted)
-	if failed != nil && !faulted && !errors.Is(failed, hnsw.ErrFull) && !strings.Contains(failed.Error(), "room for 2000") {
+	if failed != nil && !faulted && !errors.Is(failed, hnsw.ErrFull) &&
+		!strings.Contains(failed.Error(), "room for 2000") {
 		t.Errorf("the index goes on after %v", failed)
 	}
 	if failed == nil && faulted {
@@ -307,7 +310,8 @@ func afterFailure(t *testing.T, k *tracked, path string, failed error) int {
 	}
 	again := map[string]error{"add": k.add(200, 201, 0), "delete": k.remove(20)}
 	again["sync"] = k.sync()
-	if found, err := k.x.Search(killVector(1, 0), 1, hnsw.SearchOptions{}); err != nil || len(found) != 1 || found[0].Label != 1 {
+	if found, err := k.x.Search(killVector(1, 0), 1, hnsw.SearchOptions{}); err != nil ||
+		len(found) != 1 || found[0].Label != 1 {
 		t.Errorf("search: %v, %v", found, err)
 	}
 	if again["close"] = k.x.Close(); again["close"] == nil {

@@ -173,7 +173,10 @@ func (b *liveFile) whole() error {
 		return err
 	}
 	if info.Size() != b.length {
-		return &FormatError{File: b.path, Offset: info.Size(), Field: "file length", Reason: fmt.Sprintf("%d bytes, the open index needs %d", info.Size(), b.length)}
+		return &FormatError{
+			File: b.path, Offset: info.Size(), Field: "file length",
+			Reason: fmt.Sprintf("%d bytes, the open index needs %d", info.Size(), b.length),
+		}
 	}
 	return nil
 }

@@ -91,7 +91,8 @@ func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 		Dim: int(l.Dim), Metric: vector.Metric(l.Metric), Custom: o.Custom, M: int(l.M), BaseLinks: int(l.BaseLinks),
 		EfConstruction: int(l.EfConstruction), Seed: l.Seed, Storage: vector.Type(l.Storage),
 		Codes:    hnsw.Codes{Kind: quant.Kind(l.CodeKind), Bits: int(l.CodeBits)},
-		Capacity: int(l.Capacity), FixedCapacity: o.FixedCapacity, ReplaceDelete: l.Flags&flagReplaceDelete != 0 || o.ReplaceDelete,
+		Capacity: int(l.Capacity), FixedCapacity: o.FixedCapacity,
+		ReplaceDelete: l.Flags&flagReplaceDelete != 0 || o.ReplaceDelete,
 	}, nil
 }
 
@@ -169,7 +170,7 @@ func putState(b []byte, s hnsw.State) {
 // writerOf is a number that an index leaves in its file when it begins to change it: of the system since it
 // was started, and of the file. Where it is the same, what the file holds is what was written, however the one
 // that wrote it ended: it is in the page cache. Else there may have been a power cut, or the file is a copy. 0
-// where the system doesn't tell.
+// means that the system gives no such number.
 func writerOf(f fs.FileInfo) uint64 {
 	boot := bootID()
 	s, ok := f.Sys().(*syscall.Stat_t)
@@ -264,7 +265,10 @@ func (p *livePages) readState(r io.ReaderAt) error {
 	if s.Count > maxRows || s.Lists > maxRows || s.Deleted > maxRows {
 		return fmt.Errorf("%d elements, %d deleted, %d lists", s.Count, s.Deleted, s.Lists)
 	}
-	p.state = hnsw.State{Unsure: unsure, Epoch: binary.LittleEndian.Uint32(p.b[epochAt:]), Count: int(s.Count), Lists: int(s.Lists), Deleted: int(s.Deleted), TopLevel: int(s.TopLevel), Entry: s.Entry}
+	p.state = hnsw.State{
+		Unsure: unsure, Epoch: binary.LittleEndian.Uint32(p.b[epochAt:]), Count: int(s.Count), Lists: int(s.Lists),
+		Deleted: int(s.Deleted), TopLevel: int(s.TopLevel), Entry: s.Entry,
+	}
 	if coded == 1 {
 		return p.readCenter(r)
 	}

@@ -46,7 +46,9 @@ func TestLiveSurvivesKills(t *testing.T) {
 	for name, codes := range map[string]hnsw.Codes{"rows": {}, "codes": {Bits: 4}} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "killed.shale")
-			x, err := CreateLive(path, hnsw.Config{Dim: killDim, M: 16, EfConstruction: 100, Capacity: killCapacity, Codes: codes, ReplaceDelete: true}, CreateOptions{})
+			x, err := CreateLive(path, hnsw.Config{
+				Dim: killDim, M: 16, EfConstruction: 100, Capacity: killCapacity, Codes: codes, ReplaceDelete: true,
+			}, CreateOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,7 +27,8 @@ func (m Metric) Check(v []float32) error {
 	case !(square <= math.MaxFloat64):
 		return ErrNotFinite
 	case m != Cosine && square > maxSquare:
-		return fmt.Errorf("%w: its length is %.3g, and float32 holds %v distances of vectors up to %.3g long", ErrTooLarge, math.Sqrt(square), m, MaxLength)
+		return fmt.Errorf("%w: its length is %.3g, and float32 holds %v distances of vectors up to %.3g long",
+			ErrTooLarge, math.Sqrt(square), m, MaxLength)
 	}
 	return nil
 }

@@ -187,7 +187,8 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards, --memory, --blocks and --plan")
 	}
 	if f.graphOnly && len(f.input) > 1 {
-		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first", len(f.input))
+		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first",
+			len(f.input))
 	}
 	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
 		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
@@ -268,7 +269,8 @@ func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildRepor
 	case rows.Once() && so.InSteps(plan):
 		return nil, f.onceError(c)
 	case plan.Shards == 1 && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")):
-		return nil, usagef(c, "--copies and --centroids go with several shards, and this build makes one graph: give --shards, or leave them out")
+		return nil, usagef(c,
+			"--copies and --centroids go with several shards, and this build makes one graph: give --shards, or leave them out")
 	case f.divide.plan:
 		return nil, f.tellPlan(c, rows, plan, so)
 	case so.InSteps(plan):
@@ -287,7 +289,8 @@ func (f *buildFlags) reserve(c *cobra.Command) error {
 		if kind == shale.Live {
 			return nil // which is locked when it is replaced
 		}
-		return fmt.Errorf("%s is a %s, which a live file doesn't replace: remove it first, or give another --output", f.output, kind)
+		return fmt.Errorf("%s is a %s, which a live file doesn't replace: remove it first, or give another --output",
+			f.output, kind)
 	}
 	o := shale.ReserveOptions{Replace: f.replace, Lock: f.wait.options(c, f.output)}
 	var err error
@@ -312,8 +315,10 @@ func (f *buildFlags) checkOnce(c *cobra.Command, o shale.Options) error {
 }
 
 func (f *buildFlags) onceError(c *cobra.Command) error {
-	return usagef(c, "--input %s: a pipe can be read once, and this build reads its input more than once: write it to a file first, "+
-		"or build one graph with a --storage such as fp32 or rabitq4, and a --keep such as fp32 beside codes", strings.Join(f.input, ", "))
+	return usagef(c, "--input %s: a pipe can be read once, and this build reads its input more than once: "+
+		"write it to a file first, "+
+		"or build one graph with a --storage such as fp32 or rabitq4, and a --keep such as fp32 beside codes",
+		strings.Join(f.input, ", "))
 }
 
 // buildOne builds an index of one graph in memory.
@@ -370,7 +375,9 @@ func (f *buildFlags) buildGraph(ctx context.Context, o shale.Options, r *buildRe
 	}
 	defer index.Close()
 	r.RSSBytes = residentBytes()
-	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: f.replace, Held: f.lock, Vectors: f.input[0]}); err != nil {
+	if err := index.Save(ctx, f.output, shale.SaveOptions{
+		Replace: f.replace, Held: f.lock, Vectors: f.input[0],
+	}); err != nil {
 		return err
 	}
 	return r.complete(index, began)

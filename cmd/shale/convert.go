@@ -61,7 +61,8 @@ a pipe or device.`,
 			return err
 		}
 		if where.vectors != "" && format != shale.Hnswlib && format != shale.Directory {
-			return usagef(c, "--vectors goes with --to hnswlib, and with --to shale of a directory: a %s names no file of vectors", format)
+			return usagef(c,
+				"--vectors goes with --to hnswlib, and with --to shale of a directory: a %s names no file of vectors", format)
 		}
 		r, err := convert(c, &where, args[0], args[1], format)
 		if err != nil {
@@ -102,7 +103,8 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.
 	if err := where.wait.check(c); err != nil {
 		return nil, err
 	}
-	lock, err := shale.Reserve(c.Context(), to, shale.ReserveOptions{Format: format, Replace: true, Lock: where.wait.options(c, to)})
+	lock, err := shale.Reserve(c.Context(), to,
+		shale.ReserveOptions{Format: format, Replace: true, Lock: where.wait.options(c, to)})
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +120,9 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.
 		return nil, err
 	}
 	defer index.Close()
-	if err := index.Save(c.Context(), to, shale.SaveOptions{Format: format, Replace: true, Held: lock, Vectors: vectorsOf(where, index)}); err != nil {
+	if err := index.Save(c.Context(), to, shale.SaveOptions{
+		Format: format, Replace: true, Held: lock, Vectors: vectorsOf(where, index),
+	}); err != nil {
 		return nil, err
 	}
 	info, err := index.Info()

@@ -39,7 +39,7 @@ type evalReport struct {
 	ShareHeld     float64      `json:"share_held,omitempty"`    // of the true neighbours, in the shards looked into
 	ShareQueries  int          `json:"share_queries,omitempty"` // that tune measured shares on; 0: the build did, on rows
 	MemoryBytes   int64        `json:"memory_bytes"`            // of the index
-	ResidentBytes int64        `json:"resident_bytes"`          // that the process grew by; 0 where the system doesn't tell
+	ResidentBytes int64        `json:"resident_bytes"`          // that the process grew by; 0: not known
 }
 
 func evalCommand() *cobra.Command {
@@ -103,7 +103,8 @@ func (f *evalFlags) run(c *cobra.Command, args []string) error {
 	if err := f.check(c); err != nil {
 		return err
 	}
-	if err := checkOutput(c, "plot", f.plot, f.queries, f.truth, f.where.vectors, f.where.codes, f.where.codebooks); err != nil {
+	if err := checkOutput(c, "plot", f.plot, f.queries, f.truth,
+		f.where.vectors, f.where.codes, f.where.codebooks); err != nil {
 		return err
 	}
 	r, metric, err := f.measure(c, args[0])
@@ -122,7 +123,8 @@ func (f *evalFlags) run(c *cobra.Command, args []string) error {
 	p := &printer{w: c.OutOrStdout()}
 	printPoints(p, r.Rows, f.k)
 	if r.Share > 0 {
-		p.printf("the shards looked into hold %.4f of the true neighbours, %g asked; shares were %s\n", r.ShareHeld, r.Share, measuredOn(r.ShareQueries))
+		p.printf("the shards looked into hold %.4f of the true neighbours, %g asked; shares were %s\n",
+			r.ShareHeld, r.Share, measuredOn(r.ShareQueries))
 	}
 	p.printf("%s queries on %s; %s resident; %s\n", count(r.Queries), many(r.Threads, "thread"), size(r.ResidentBytes), r.Machine)
 	return p.err

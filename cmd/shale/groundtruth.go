@@ -51,7 +51,8 @@ stream through memory, so they may be more than fit.`,
 	filesFlag(c, &f.labels, "labels", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
 	s.IntVarP(&f.k, "k", "k", 100, "find `N` neighbours a query")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", "write the labels to `FILE`: .ivecs, .ibin or .npy, or a pipe as in ivecs:/dev/stdout")
+	s.StringVar(&f.output, "output", "",
+		"write the labels to `FILE`: .ivecs, .ibin or .npy, or a pipe as in ivecs:/dev/stdout")
 	jsonFlag(c, &f.json)
 	required(c, "input", "queries", "metric", "output")
 	c.RunE = f.run

@@ -76,7 +76,9 @@ func (f *indexFlags) options(c *cobra.Command, path string) (shale.OpenOptions, 
 	if err := f.wait.check(c); err != nil {
 		return shale.OpenOptions{}, err
 	}
-	o := shale.OpenOptions{Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident, Load: f.load}
+	o := shale.OpenOptions{
+		Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident, Load: f.load,
+	}
 	lock := f.wait.options(c, path)
 	o.Lock, o.Wait, o.Waiting = f.toChange, lock.Wait, lock.Waiting
 	var err error

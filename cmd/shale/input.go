@@ -151,7 +151,8 @@ func (f *filterFile) suit(index *shale.Index) error {
 		return err
 	}
 	if (!ok && f.mask > 0) || (ok && uint64(f.mask)-1 != last) {
-		return fmt.Errorf("%s: a mask of %s, and the index's largest label is %d: it must have one for each label from 0 to that one",
+		return fmt.Errorf("%s: a mask of %s, and the index's largest label is %d: "+
+			"it must have one for each label from 0 to that one",
 			f.path, many(int(f.mask), "boolean"), last)
 	}
 	return nil

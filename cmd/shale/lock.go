@@ -14,7 +14,8 @@ import (
 type waitFlag struct{ limit time.Duration }
 
 func (f *waitFlag) add(c *cobra.Command) {
-	c.Flags().DurationVar(&f.limit, "wait", 30*time.Second, "wait up to `TIME` while another process changes the index, or has a live file open; 0: not at all")
+	c.Flags().DurationVar(&f.limit, "wait", 30*time.Second,
+		"wait up to `TIME` while another process changes the index, or has a live file open; 0: not at all")
 }
 
 func (f *waitFlag) check(c *cobra.Command) error {
@@ -34,5 +35,6 @@ func (f *waitFlag) options(c *cobra.Command, path string) shale.LockOptions {
 }
 
 func tellWaiting(w io.Writer, path string, limit time.Duration) {
-	fmt.Fprintf(w, "%s: another process is changing it or, if it is a live file, has it open: waiting up to %v (--wait)\n", path, limit)
+	fmt.Fprintf(w, "%s: another process is changing it or, if it is a live file, has it open: waiting up to %v (--wait)\n",
+		path, limit)
 }

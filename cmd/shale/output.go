@@ -32,7 +32,8 @@ func checkOutput(c *cobra.Command, name, output string, inputs ...string) error 
 		}
 	}
 	if kind, err := shale.Detect(file); err == nil {
-		return fmt.Errorf("--%s %s is a %s, which isn't replaced by results: give another name, or remove it", name, output, kind)
+		return fmt.Errorf("--%s %s is a %s, which isn't replaced by results: give another name, or remove it",
+			name, output, kind)
 	}
 	return nil
 }

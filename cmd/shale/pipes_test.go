@@ -26,7 +26,9 @@ func TestSilentPipes(t *testing.T) {
 	}
 	index := filepath.Join(dir, "index")
 	var messages bytes.Buffer
-	if code := run(context.Background(), []string{"build", "--input", vectors, "--output", index, "--metric", "l2"}, &messages, &messages); code != 0 {
+	if code := run(context.Background(), []string{
+		"build", "--input", vectors, "--output", index, "--metric", "l2",
+	}, &messages, &messages); code != 0 {
 		t.Fatal(messages.String())
 	}
 	for name, args := range map[string][]string{
@@ -54,7 +56,8 @@ func TestSilentPipes(t *testing.T) {
 				interrupt()
 			}()
 			var messages bytes.Buffer
-			if code := run(ctx, args, &messages, &messages); code != exitInterrupted || !strings.Contains(messages.String(), "interrupted") {
+			if code := run(ctx, args, &messages, &messages); code != exitInterrupted ||
+				!strings.Contains(messages.String(), "interrupted") {
 				t.Errorf("%s: ended with %d: %s", name, code, messages.String())
 			}
 			<-opened

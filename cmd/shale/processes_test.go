@@ -163,8 +163,9 @@ func TestManyProcessesOnOneDirectory(t *testing.T) {
 	all := make([]*processWriter, writers)
 	for i := range all {
 		w := &processWriter{
-			index: index, vectors: filepath.Join(dir, fmt.Sprintf("%d.npy", i)), labels: filepath.Join(dir, fmt.Sprintf("%d.txt", i)),
-			rnd: rand.New(rand.NewPCG(uint64(i), 2)), next: uint64(i+1) << 32, state: map[uint64]labelState{},
+			index: index, vectors: filepath.Join(dir, fmt.Sprintf("%d.npy", i)),
+			labels: filepath.Join(dir, fmt.Sprintf("%d.txt", i)),
+			rnd:    rand.New(rand.NewPCG(uint64(i), 2)), next: uint64(i+1) << 32, state: map[uint64]labelState{},
 		}
 		writeVectors(t, w.vectors, processRows, uint64(i)+2)
 		all[i] = w

@@ -42,7 +42,8 @@ func newRoot() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), resizeCommand(), searchCommand(), groundtruthCommand(), evalCommand(),
+		buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), resizeCommand(), searchCommand(),
+		groundtruthCommand(), evalCommand(),
 		tuneCommand(), inspectCommand(), verifyCommand(), convertCommand(), demoCommand(),
 	)
 	cobra.EnableCommandSorting = false

@@ -77,7 +77,8 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err := f.check(c); err != nil {
 		return err
 	}
-	if err := checkOutput(c, "output", f.output, f.queries, f.filter, f.where.vectors, f.where.codes, f.where.codebooks); err != nil {
+	if err := checkOutput(c, "output", f.output, f.queries, f.filter,
+		f.where.vectors, f.where.codes, f.where.codebooks); err != nil {
 		return err
 	}
 	if err := f.where.check(c, args[0]); err != nil {

@@ -40,7 +40,8 @@ type truthFile struct {
 // has rows where these are fewer.
 func (t *truthFile) covers(k, rows int) error {
 	if t.k < min(k, rows) {
-		return fmt.Errorf("%s holds %s of each query, and recall@%d needs %d: give -k %d, or make it again with \"shale groundtruth -k %d\"",
+		return fmt.Errorf("%s holds %s of each query, and recall@%d needs %d: "+
+			"give -k %d, or make it again with \"shale groundtruth -k %d\"",
 			t.path, many(t.k, "neighbour"), k, k, t.k, k)
 	}
 	if err := t.Covers(k, rows); err != nil {

@@ -177,7 +177,8 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	}
 	p.printf("ef %d%s gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, with, f.k, r.Point.Recall, count(int(r.Point.QPS)))
 	if r.ShareHeld > 0 {
-		p.printf("the shards looked into hold %.4f of the true neighbours of these queries, %g asked; by the shares as they were, the default of %g held %.4f\n",
+		p.printf("the shards looked into hold %.4f of the true neighbours of these queries, %g asked; "+
+			"by the shares as they were, the default of %g held %.4f\n",
 			r.ShareHeld, cmp.Or(r.Point.Share, defaultShare), defaultShare, r.DefaultHeld)
 	}
 	if f.save {

@@ -38,7 +38,10 @@ and what is wrong. It also counts the rows that searches can't come to by links.
 		if err != nil {
 			return explain(err, args[0])
 		}
-		r := &verifyReport{Index: args[0], OK: len(report.Problems) == 0, Rows: report.Rows, Reachable: report.Reachable, Unreachable: report.Unreachable, Problems: []string{}}
+		r := &verifyReport{
+			Index: args[0], OK: len(report.Problems) == 0, Rows: report.Rows,
+			Reachable: report.Reachable, Unreachable: report.Unreachable, Problems: []string{},
+		}
 		for _, p := range report.Problems {
 			r.Problems = append(r.Problems, p.Error())
 		}

@@ -78,7 +78,8 @@ func IsStream(path string) (bool, error) {
 	case info.Mode()&fs.ModeDevice != 0 && info.Mode()&fs.ModeCharDevice == 0:
 		return false, fmt.Errorf("%s: it is a block device: %w", path, ErrNotFile)
 	}
-	return descriptor.MatchString(inDirectory(name)) || info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0, nil
+	return descriptor.MatchString(inDirectory(name)) ||
+		info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0, nil
 }
 
 // fileTarget returns the name to rename a file to that is to be at path. Streams and directories are refused.

@@ -43,7 +43,8 @@ func TestLinksAreFollowed(t *testing.T) {
 	link(t, "a/b", filepath.Join(dir, "b"))
 	link(t, "b/../other", filepath.Join(dir, "up")) // b/.. is a
 	for name, target := range map[string]string{
-		"absolute": "old", "a/relative": "old", "twice": "old", "dangling": "a/new", "up": "a/other", "b/c": "a/b/c", "plain": "plain",
+		"absolute": "old", "a/relative": "old", "twice": "old", "dangling": "a/new", "up": "a/other", "b/c": "a/b/c",
+		"plain": "plain",
 	} {
 		path := filepath.Join(dir, name)
 		before, _ := os.Readlink(path)

@@ -19,7 +19,7 @@ func (System) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	return systemFile(os.OpenFile(name, flag, perm))
 }
 
-// Rename renames from to to. Unlike os.Rename it lets a directory replace an empty one.
+// Rename renames a file or directory. Unlike os.Rename it lets a directory replace an empty one.
 func (System) Rename(from, to string) error {
 	if err := unix.Rename(from, to); err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}

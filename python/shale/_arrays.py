@@ -16,7 +16,7 @@ F32, F16, U64 = np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint64)
 
 
 def size(value: Any, name: str, most: int = 2**63 - 1) -> int:
-    """A count: TypeError for what isn't an integer of at least 0, RuntimeError for one that is larger than any may be."""
+    """Returns a count. Raises TypeError unless it is an integer of at least 0, RuntimeError if it is too large."""
     number = operator.index(value)
     if number < 0:
         raise TypeError(f"{name} must not be negative, it is {number}")

@@ -131,7 +131,9 @@ def plan(
     m: int = 16,
     ef_construction: int = 200,
 ) -> BuildPlan:
-    """What :func:`build` with the same arguments would do and take. Some vectors are looked at where ``storage`` or ``keep`` is ``auto``.
+    """What :func:`build` with the same arguments would do and take.
+
+    Some vectors are looked at where ``storage`` or ``keep`` is ``auto``.
 
     Raises:
         MemoryLimitError: ``memory`` is too little.

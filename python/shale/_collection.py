@@ -76,7 +76,8 @@ class Collection:
         with self._lock:
             self._settle()
             return {
-                "metric": self.metric, "settings": self.settings, "records": list(self._by_id.values()), "next": self._next,
+                "metric": self.metric, "settings": self.settings, "records": list(self._by_id.values()),
+                "next": self._next,
                 "index": copy.copy(self._index),
             }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Filters of documents by their metadata, as dicts: values that must be equal, and the operators that other stores have."""
+"""Filters of documents by their metadata, as dicts: values that must be equal, and the operators of other stores."""
 
 from __future__ import annotations
 

@@ -66,8 +66,9 @@ class Filters:
         return _native.make("filter_labels", _native.at(allowed), allowed.size)
 
     def _answers(self, allow: Callable[[int], object], answer: c_int32) -> Generator[None, int, None]:
-        """Is sent labels and leaves answers. What is raised is kept to be raised by the search; that goes for exceptions that
-        have nothing to do with the filter, such as that of Ctrl-C, and come where Python code goes on: here, within the try.
+        """Receives labels and leaves answers. It keeps an exception for the search to raise; that includes exceptions
+        that have nothing to do with the filter, such as that of Ctrl-C. They come where Python code goes on: here,
+        within the try.
         """
         try:
             while True:

@@ -161,7 +161,9 @@ class Index(_native.Owner):
         return given
 
     def delete(self, labels: npt.ArrayLike) -> None:
-        """Deletes vectors: searches pass over them. Vectors that are added take their places; :meth:`compact` takes them out.
+        """Deletes vectors: searches pass over them.
+
+        Vectors that are added take their places; :meth:`compact` takes them out.
 
         Args:
             labels: one, or many.
@@ -185,9 +187,10 @@ class Index(_native.Owner):
         self._mark(labels, deleted=False)
 
     def compact(self, *, threads: int | None = None) -> None:
-        """Takes deleted vectors out, so that they no longer take memory or room on disk. The index is built anew of the others.
+        """Takes deleted vectors out, so that they no longer take memory or room on disk.
 
-        Changes wait meanwhile, and searches go on; about as much memory as the index has is taken beside it.
+        The index is built anew of the others. Changes wait meanwhile, and searches go on; about as much memory as the
+        index has is taken beside it.
 
         Args:
             threads: default: all processors.

@@ -18,8 +18,8 @@ _EXACT = 2**53
 def exact(given: npt.ArrayLike, largest: int = LARGEST, floats: bool = False) -> npt.NDArray[np.uint64]:
     """Labels as a C-contiguous array of uint64, of the shape given.
 
-    NumPy makes floats of a list of integers some of which are below 2**63 and some not below, which rounds them; here they
-    stay what they are. ``floats`` says that integers given as floats are taken.
+    NumPy makes floats of a list of integers some of which are below 2**63 and some not below, which rounds them; here
+    they stay what they are. ``floats`` says that integers given as floats are taken.
 
     Raises:
         ValueError: a number isn't a label.

@@ -4,10 +4,10 @@ All of the package calls the library through here. Functions take and give what 
 :func:`at` gives. :func:`call` and :func:`make` call functions that are about no object, the methods of :class:`Owner` those
 that are about one.
 
-An exception may be raised at any instruction of Python: by Ctrl-C, a signal's handler, a trace function, another thread. So
-work in the background is begun and waited for within one call of the library (see :class:`Watched`), which returns once
-nothing reads or writes the arguments any more; and an object of the library belongs from its first moment to a
-:class:`Handle`, which closes it. Nothing depends on the code of an ``except`` or ``finally`` having run.
+An exception may be raised at any instruction of Python: by Ctrl-C, a signal's handler, a trace function, another
+thread. So work in the background is begun and waited for within one call of the library (see :class:`Watched`), which
+returns once nothing reads or writes the arguments any more; and an object of the library belongs from its first moment
+to a :class:`Handle`, which closes it. Nothing depends on the code of an ``except`` or ``finally`` having run.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from shale import _prototypes as _prototypes_of
 OK, RUNNING, ERROR, VALUE, CLOSED, FORKED, CANCELLED, FEW = range(8)
 
 (
-    STAT_CAPACITY, STAT_COUNT, STAT_DELETED, STAT_M, STAT_EF_CONSTRUCTION, STAT_REPLACING, STAT_DIM, STAT_EXTERNAL, STAT_NEXT, STAT_FIELDS,
+    STAT_CAPACITY, STAT_COUNT, STAT_DELETED, STAT_M, STAT_EF_CONSTRUCTION, STAT_REPLACING, STAT_DIM, STAT_EXTERNAL,
+    STAT_NEXT, STAT_FIELDS,
 ) = range(10)  # fmt: skip
 
 #: Threads of a call: more than several for each processor are of no use and take memory.
@@ -150,8 +151,8 @@ def _check_room() -> None:
         used = int(f.read().split()[0]) * resource.getpagesize()
     if limit - used < _ROOM:
         raise ImportError(
-            f"shale wants {_ROOM >> 20} MiB of address space to be loaded, and the limit of {limit >> 20} MiB (ulimit -v) leaves "
-            f"{max(limit - used, 0) >> 20} MiB: set it to at least {(used + _ROOM >> 20) + 1} MiB"
+            f"shale wants {_ROOM >> 20} MiB of address space to be loaded, and the limit of {limit >> 20} MiB "
+            f"(ulimit -v) leaves {max(limit - used, 0) >> 20} MiB: set it to at least {(used + _ROOM >> 20) + 1} MiB"
         )
 
 
@@ -162,7 +163,8 @@ _OF_GO = {"SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGABRT", "SIGSYS
 def _load(path: str) -> ctypes.CDLL:
     """Loads the library, whose threads inherit which signals are blocked: all but a few are left to Python's threads.
 
-    Handlers that Python up to 3.9 sets run on the stack that is in use, which for Go's threads is one of a few kilobytes.
+    Handlers that Python up to 3.9 sets run on the stack that is in use, which for Go's threads is one of a few
+    kilobytes.
     """
     _check_room()
     ours = {number for number in signal.valid_signals() if getattr(number, "name", "") not in _OF_GO}
@@ -339,7 +341,8 @@ def check(status: int) -> None:
 
 
 def look() -> None:
-    """What is called during work that nobody watches: Python answers signals and other threads' exceptions meanwhile."""
+    """Does nothing. It is called during work that nobody watches, so that Python answers signals and raises exceptions
+    that other threads set."""
 
 
 def call(name: str, *arguments: Any, long: bool = False) -> None:

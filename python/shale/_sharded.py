@@ -87,8 +87,8 @@ class ShardedIndex(Tunable):
     def __getstate__(self) -> Dict[str, Any]:
         if self._handle:
             raise TypeError(
-                "a ShardedIndex with its shards loaded can't be pickled: they are files, and their vectors the caller's; "
-                "pass on where both are, and load them there"
+                "a ShardedIndex with its shards loaded can't be pickled: they are files, and their vectors the "
+                "caller's; pass on where both are, and load them there"
             )
         return {name: value for name, value in self.__dict__.items() if name != "_handle"}
 

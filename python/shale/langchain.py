@@ -31,11 +31,11 @@ class ShaleVectorStore(VectorStore):
         metric: ``"cosine"``, ``"l2"`` or ``"ip"``.
         settings: further ones of :class:`shale.Index`, such as ``storage``, ``keep``, ``m`` and ``ef_construction``.
 
-    Metadata may hold what JSON can, dates, bytes, tuples, and numbers and arrays of NumPy; other values are refused, and so are
-    ids that aren't strings. Searches take ``filter`` and the settings of :meth:`shale.Index.search`, such as ``ef``. A filter is
-    a callable of a document, or a dict: ``{"year": 2001}`` asks for a value that is equal; ``{"year": {"$gte": 2001}}`` for one
-    by an operator: $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists or $not; $and, $or and $nor take lists of such dicts, $not
-    takes one.
+    Metadata may hold what JSON can, dates, bytes, tuples, and numbers and arrays of NumPy; other values are refused,
+    and so are ids that aren't strings. Searches take ``filter`` and the settings of :meth:`shale.Index.search`, such as
+    ``ef``. A filter is a callable of a document, or a dict: ``{"year": 2001}`` asks for a value that is equal;
+    ``{"year": {"$gte": 2001}}`` for one by an operator: $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists or $not;
+    $and, $or and $nor take lists of such dicts, $not takes one.
     """
 
     def __init__(self, embedding: Embeddings, *, metric: str = "cosine", **settings: Any) -> None:

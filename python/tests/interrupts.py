@@ -1,7 +1,7 @@
-"""Raises exceptions at places of Python's code that nobody chose, within calls of the package: python interrupts.py COUNT SEED.
+"""Raises exceptions at random places of Python's code, within calls of the package: python interrupts.py COUNT SEED.
 
-Memory that is freed is given back to the system at once (the caller sets MALLOC_MMAP_THRESHOLD_), so that work which goes on
-with it ends the process. A call that returns has done what it says; one that raises leaves all in order.
+Memory that is freed is given back to the system at once (the caller sets MALLOC_MMAP_THRESHOLD_), so that work which
+goes on with it ends the process. A call that returns has done what it says; one that raises leaves all in order.
 """
 
 import copy
@@ -274,7 +274,7 @@ CALLS = {
 
 
 class At:
-    """Raises at the n-th instruction of a call, whatever code it is of; and again some instructions later, if asked to."""
+    """Raises at the n-th instruction of a call, whatever code it is of; if asked to, again some instructions later."""
 
     def __init__(self, n, error, again, later):
         self.n, self.error, self.again, self.later, self.count = n, error, again, later, 0
@@ -351,8 +351,8 @@ class Alarm:
 
 
 def attempt(call, how):
-    """Whether a call returned, and what. Two exceptions may be raised, the second in the handler of the first; code that is
-    broken off may raise others in their place."""
+    """Whether a call returned, and what. Two exceptions may be raised, the second in the handler of the first; code
+    that is broken off may raise others in their place."""
     outcome = [False, None]
     try:
         try:

@@ -18,11 +18,14 @@ from shale._metadata import checked, decoded, encoded, line, read_line
 
 ROWS = np.random.default_rng(3).standard_normal((400, 16)).astype(np.float32)
 KEPT = {
-    "text": "a\u00e9\U0001f600\n\u2028\r", "surrogates": "\ud83d", "pair of surrogates": "\ud83d" + "\ude00", "": None, "int": -(2**200),
-    "bool": True, "float": 1e-300, "infinity": -np.inf, "list": [1, [2, {"a": []}]], "tuple": (1, ("a", [2])), "dict": {"$shale": "date"},
+    "text": "a\u00e9\U0001f600\n\u2028\r", "surrogates": "\ud83d", "pair of surrogates": "\ud83d" + "\ude00", "": None,
+    "int": -(2**200),
+    "bool": True, "float": 1e-300, "infinity": -np.inf, "list": [1, [2, {"a": []}]], "tuple": (1, ("a", [2])),
+    "dict": {"$shale": "date"},
     "date": datetime.date(2024, 2, 29), "time": datetime.time(1, 2, 3, 4),
     "datetime": datetime.datetime(2024, 2, 29, 1, 2, 3, 4, datetime.timezone(datetime.timedelta(hours=5))),
-    "duration": datetime.timedelta(-3, 4, 5), "bytes": b"\x00\xff", "float32": np.float32(0.1), "int64": np.int64(-(2**63)),
+    "duration": datetime.timedelta(-3, 4, 5), "bytes": b"\x00\xff", "float32": np.float32(0.1),
+    "int64": np.int64(-(2**63)),
     "uint64": np.uint64(2**64 - 1), "bool_": np.bool_(False), "array": np.arange(6, dtype=np.int16).reshape(2, 3),
     "datetime64": np.datetime64("2024-02-29T01:02:03"), "halves": np.zeros((0, 2), np.float16), "$shale": "numpy",
 }  # fmt: skip
@@ -68,7 +71,8 @@ def test_what_is_kept_survives_everything(tmp_path):
     collection.delete(["id 3"])
     collection.save(tmp_path)
     for other in (
-        Collection.load(tmp_path), pickle.loads(pickle.dumps(collection)), copy.copy(collection), copy.deepcopy(collection),
+        Collection.load(tmp_path), pickle.loads(pickle.dumps(collection)), copy.copy(collection),
+        copy.deepcopy(collection),
     ):  # fmt: skip
         in_order(other)
         assert [r.id for r in other.records()] == [r.id for r in collection.records()] and len(other) == 41
@@ -95,7 +99,8 @@ CIRCLE.append(CIRCLE)
 def test_what_cannot_be_kept_is_refused_by_id_and_key():
     collection = filled(5)
     for value in (
-        Own(), {1, 2}, {1: "a"}, {"a": {2: 3}}, [Own()], (Own(),), 1 + 2j, 10**5000, CIRCLE, np.array([Own()]), Own, len,
+        Own(), {1, 2}, {1: "a"}, {"a": {2: 3}}, [Own()], (Own(),), 1 + 2j, 10**5000, CIRCLE, np.array([Own()]), Own,
+        len,
     ):  # fmt: skip
         with pytest.raises((TypeError, ValueError), match="id 'x'.*'the key'"):
             collection.add(["y", "x"], ["", ""], [{}, {"the key": value}], ROWS[:2])
@@ -103,7 +108,10 @@ def test_what_cannot_be_kept_is_refused_by_id_and_key():
     in_order(collection)
 
 
-@pytest.mark.parametrize("ids, texts, text", [([1], ["a"], "1"), ([None], ["a"], "None"), (["a"], [7], "'a'"), ([b"a"], ["a"], "b'a'")])
+@pytest.mark.parametrize(
+    "ids, texts, text",
+    [([1], ["a"], "1"), ([None], ["a"], "None"), (["a"], [7], "'a'"), ([b"a"], ["a"], "b'a'")],
+)
 def test_ids_and_texts_are_strings(ids, texts, text):
     collection = filled(5)
     with pytest.raises(TypeError, match=text):
@@ -121,7 +129,8 @@ def test_what_is_kept_is_nobody_elses():
 
 def test_settings_are_refused_at_once():
     for metric, settings, error, text in (
-        ("l3", {}, ValueError, "l3"), ("l2", {"strage": "fp32"}, TypeError, "strage"), ("l2", {"storage": "x"}, ValueError, "'x'"),
+        ("l3", {}, ValueError, "l3"), ("l2", {"strage": "fp32"}, TypeError, "strage"),
+        ("l2", {"storage": "x"}, ValueError, "'x'"),
     ):  # fmt: skip
         with pytest.raises(error, match=text):
             Collection(metric, settings)
@@ -138,7 +147,9 @@ def test_stores_of_the_first_version_are_read(tmp_path):
     assert Collection.load(tmp_path).records() == collection.records()
 
 
-@pytest.mark.parametrize("value", [{"$shale": "none"}, {"$shale": "numpy", "value": "", "dtype": "O", "shape": [0]}, {"$shale": []}])
+@pytest.mark.parametrize(
+    "value", [{"$shale": "none"}, {"$shale": "numpy", "value": "", "dtype": "O", "shape": [0]}, {"$shale": []}]
+)
 def test_damaged_values_are_refused(tmp_path, value):
     filled(1).save(tmp_path)
     content = line({"id": "id 0", "label": 0, "text": "", "metadata": {"n": value}})

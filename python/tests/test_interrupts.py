@@ -27,7 +27,8 @@ def test_a_call_happens_or_raises():
 @pytest.mark.parametrize(
     "call",
     [
-        "index.add_items(rows[:2000])", "index.knn_query(rows, k=5)", "index.knn_query(rows[:500], filter=lambda label: True)",
+        "index.add_items(rows[:2000])", "index.knn_query(rows, k=5)",
+        "index.knn_query(rows[:500], filter=lambda label: True)",
         "shale.build(rows, metric='l2')",
     ],
 )  # fmt: skip

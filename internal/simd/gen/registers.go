@@ -8,9 +8,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// checkRegisters refuses functions for AVX2 that use what only AVX-512 has: its
-// instructions, and vector registers 16 to
-// 31. The assembler would encode any instruction on these as one of AVX-512, and avo counts it as AVX.
+// checkRegisters refuses functions for AVX2 that use what only AVX-512 has: its instructions, and the vector registers
+// from 16 to 31. The assembler would encode any instruction on these as one of AVX-512, and avo counts it as AVX.
 func checkRegisters(file *ir.File) error {
 	for _, fn := range file.Functions() {
 		if !strings.HasSuffix(fn.Name, avx2.name) {
