@@ -52,8 +52,10 @@ func (x *Index) Calibrate(ctx context.Context, queries vector.Matrix, truth [][]
 			return nil, err
 		}
 		all = append(all, slices.Clone(routes))
+		always := slices.Clone(routes)
+		always = always[:f.together(always, 0)]
 		for _, label := range labels {
-			c.at = append(c.at, massToAny(routes, parts[label]))
+			c.at = append(c.at, massToAny(routes, always, parts[label]))
 		}
 	}
 	if len(c.at) == 0 {
@@ -86,11 +88,16 @@ func (x *Index) partsOf(truth [][]uint64) (map[uint64][]uint32, error) {
 	return parts, nil
 }
 
-// massToAny is the mass that a query must look for along routes to come to one of the shards.
-func massToAny(routes []route, shards []uint32) float32 {
+// massToAny returns the least mass that a query must look for along routes to come to one of the shards. A search looks
+// into the shards of always whatever the mass.
+func massToAny(routes, always []route, shards []uint32) float32 {
+	in := func(r route) bool { return slices.Contains(shards, r.part) }
+	if slices.ContainsFunc(always, in) {
+		return math.Nextafter32(0, 2)
+	}
 	before := float32(0)
 	for _, r := range routes {
-		if slices.Contains(shards, r.part) {
+		if in(r) {
 			return math.Nextafter32(before, 2)
 		}
 		before += r.mass
