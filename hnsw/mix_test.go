@@ -15,7 +15,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-var mixTime = flag.Duration("hnsw.mix", time.Second, "how long the tests of mixed concurrent operations run, each")
+var mixTime = flag.Duration("hnsw.mix", 500*time.Millisecond, "how long the tests of mixed concurrent operations run, each")
 
 const (
 	mixDim      = 16

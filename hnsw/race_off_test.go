@@ -3,4 +3,4 @@
 package hnsw
 
 // realRows is how many rows of the real data set tests use.
-const realRows = 10000
+const realRows = 4000

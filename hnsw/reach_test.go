@@ -40,12 +40,12 @@ func checkReach(t *testing.T, x interface {
 // TestTightCluster builds graphs whose links the heuristic would keep within a cluster. It compares nothing but rows
 // that are found: within the cluster many are as near as rounding can tell.
 func TestTightCluster(t *testing.T) {
-	const n, dim = 1500, 32
+	const n, dim = 900, 32
 	for _, c := range []Config{
 		{}, {Metric: vector.Cosine}, {Metric: vector.IP}, {Codes: Codes{Bits: 2}},
 		{Metric: vector.Cosine, Codes: Codes{Bits: 2}},
 	} {
-		for _, tight := range []int{200, 1450} {
+		for _, tight := range []int{200, 850} {
 			for _, radius := range []float32{1e-3, 3e-7} {
 				for _, first := range []bool{true, false} {
 					c.Dim = dim
