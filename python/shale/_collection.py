@@ -6,6 +6,7 @@ import contextlib
 import copy
 import errno
 import fcntl
+import gc
 import inspect
 import io
 import json
@@ -322,6 +323,18 @@ def _check_settings(metric: str, settings: dict[str, Any]) -> None:
 _PATIENCE = 60.0
 
 
+def _flock(descriptor: int, how: int) -> bool:
+    """Whether nobody else has the lock; it has been got then, where the file system has any."""
+    try:
+        fcntl.flock(descriptor, how)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL):
+            raise
+    return True
+
+
 def _locked(path: str, mode: str, how: int) -> io.FileIO:
     """A file with a lock, where the file system has any, which tells writers and readers of each other.
 
@@ -329,19 +342,15 @@ def _locked(path: str, mode: str, how: int) -> io.FileIO:
     """
     file = io.FileIO(path, mode)
     end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(file, how | fcntl.LOCK_NB)
-            break
-        except BlockingIOError as error:
-            if how & fcntl.LOCK_NB:
-                raise
-            if time.monotonic() > end:
-                raise TimeoutError(f"{path}: somebody else has held it for {_PATIENCE:.0f} seconds") from error
-        except OSError as error:
-            if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL):
-                raise
-            break
+    waiting = False
+    while not _flock(file.fileno(), how | fcntl.LOCK_NB):
+        if how & fcntl.LOCK_NB:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
+        if time.monotonic() > end:
+            raise TimeoutError(f"{path}: somebody else has held it for {_PATIENCE:.0f} seconds")
+        if not waiting:  # for a call of this process, perhaps, that an exception broke off and whose frame is in a cycle
+            gc.collect()
+            waiting = True
         time.sleep(0.01)
     if os.fstat(file.fileno()).st_nlink == 0:  # removed before the lock was got
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)

@@ -343,6 +343,7 @@ class Alarm:
 
     def __exit__(self, *_):
         signal.setitimer(signal.ITIMER_REAL, 0)
+        self.left = 0  # another thread may have got a signal and tell Python of it later
 
     def handle(self, *_):
         self.left -= 1
@@ -394,7 +395,7 @@ def main(count, seed):
             places = lengths[name]
             place = places[number // len(names) % len(places)]
             again = choose.choice(EXCEPTIONS) if choose.random() < 0.4 else None
-            how = Instruction(place, error, again, int(10 ** choose.uniform(0, 2)))
+            how = Instruction(place, error, again, 2 + int(10 ** choose.uniform(0, 2)))
         else:
             how = Alarm(10 ** choose.uniform(-5, -2), error)
         returned, result = attempt(call, how)
