@@ -23,8 +23,12 @@ def test_an_index_in_a_file(space, rows, tmp_path):
     want = index.knn_query(rows[:50], k=5)
     assert recall(want[0], nearest(space, rows[:1000], rows[:50], 5)) > 0.9
     index.save_index(tmp_path / "a.bin")
+    for size in (3000, 1500):  # the file is replaced by one of another size
+        index.resize_index(size)
+        assert index.max_elements == size
+        np.testing.assert_array_equal(index.knn_query(rows[:50], k=5)[0], want[0])
     with pytest.raises(RuntimeError):
-        index.resize_index(3000)
+        index.resize_index(999)
     with pytest.raises(RuntimeError, match="open elsewhere"):
         hnswlib.Index(space, DIM).load_index_mmap(path, read_only=False)
     index.close()
