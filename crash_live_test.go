@@ -206,7 +206,8 @@ func TestLiveFileSurvivesEveryFault(t *testing.T) {
 	cut("when it is closed", r, x)
 	ops, faults := x.Ops(), 0
 	c := &crashCase{}
-	for i, op := range ops {
+	for i := 0; i < len(ops); i += stepOf() {
+		op := ops[i]
 		for _, f := range c.faultsOf(op, i+1) {
 			faults++
 			r, x, err := attempt(f)
