@@ -41,12 +41,16 @@ func checkReach(t *testing.T, x interface {
 // that are found: within the cluster many are as near as rounding can tell.
 func TestTightCluster(t *testing.T) {
 	const n, dim = 900, 32
+	radii := []float32{1e-3, 3e-7}
+	if testing.Short() {
+		radii = radii[1:]
+	}
 	for _, c := range []Config{
 		{}, {Metric: vector.Cosine}, {Metric: vector.IP}, {Codes: Codes{Bits: 2}},
 		{Metric: vector.Cosine, Codes: Codes{Bits: 2}},
 	} {
 		for _, tight := range []int{200, 850} {
-			for _, radius := range []float32{1e-3, 3e-7} {
+			for _, radius := range radii {
 				for _, first := range []bool{true, false} {
 					c.Dim = dim
 					rows := tightRows(n, tight, dim, radius, first)
