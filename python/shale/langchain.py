@@ -45,7 +45,7 @@ class ShaleVectorStore(VectorStore):
     def __copy__(self) -> ShaleVectorStore:
         """A store of its own: a change of one doesn't change the other."""
         new = type(self).__new__(type(self))
-        new.__dict__.update(self.__dict__, _collection=copy.copy(self._collection))
+        vars(new).update(vars(self), _collection=copy.copy(self._collection))
         return new
 
     @property
