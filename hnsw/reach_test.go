@@ -140,3 +140,15 @@ func TestUnreachableCounted(t *testing.T) {
 	must(t, x.connectAll(true))
 	checkReach(t, x)
 }
+
+// TestReachOfNothing: looking for what can be reached in an empty index leaves nothing of it held.
+func TestReachOfNothing(t *testing.T) {
+	x, err := New(Config{Dim: 2})
+	must(t, err)
+	reached, err := x.Reachable()
+	must(t, err)
+	if refs := x.graph.Load().refs.Load(); reached != 0 || refs != 1 {
+		t.Errorf("%d reached, %d references", reached, refs)
+	}
+	must(t, x.Close())
+}

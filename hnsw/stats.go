@@ -163,10 +163,13 @@ func (r *Reader) reachable() (reached, missed int, err error) {
 	}
 	entry, n := r.entry.Load(), r.Len()
 	g, err := r.view()
-	if err != nil || entry == none {
+	if err != nil {
 		return 0, 0, err
 	}
 	defer g.release()
+	if entry == none {
+		return 0, 0, nil
+	}
 	met := g.reached(uint32(entry), 0)
 	for id := range uint32(min(n, g.capacity)) {
 		if !met.has(id) && g.allowed(id, nil) {
