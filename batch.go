@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 // BatchOptions says how to search for many queries.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/store"
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/manifest"
 )
 
 const (

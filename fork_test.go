@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store"
-	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/hnswlib"
 )
 
 // forkOf writes a directory of three shards of rows.

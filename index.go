@@ -8,10 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/fewerrors"
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
 )
 

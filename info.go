@@ -3,7 +3,7 @@ package shale
 import (
 	"fmt"
 
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/store/manifest"
 )
 
 // Info describes an index.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
-	"github.com/shale-search/shale/store/manifest"
 )
 
 // Leftovers returns the files and directories that were left by processes which were killed while they wrote the index

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 // smallLiveFile makes a live file of 30 rows.

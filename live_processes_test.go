@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 const (

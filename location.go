@@ -8,11 +8,11 @@ import (
 	"strings"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store"
-	"github.com/shale-search/shale/store/hnswlib"
-	"github.com/shale-search/shale/store/manifest"
 )
 
 // Format is how an index lies on disk.

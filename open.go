@@ -10,11 +10,11 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store"
-	"github.com/shale-search/shale/store/hnswlib"
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/quant"
-	"github.com/shale-search/shale/quant/pq"
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/store/manifest"
 )
 
 // PQOptions says what codes of product quantization are like. The zero value of a field means its default.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store/hnswlib"
-	"github.com/shale-search/shale/store/manifest"
 )
 
 // ReserveOptions says what is to be written.

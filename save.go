@@ -13,11 +13,11 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store"
-	"github.com/shale-search/shale/store/hnswlib"
-	"github.com/shale-search/shale/store/manifest"
 )
 
 // ErrChanged reports an index on disk that was saved by someone else since it was opened.

@@ -12,8 +12,8 @@ package shale
 import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/shard"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 

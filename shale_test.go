@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/store"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store/manifest"
 )
 
 // Source is the rows that an index of shards is built of: a file, say, read more than once.

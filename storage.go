@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/quant"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/vector"
 )
 

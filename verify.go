@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store"
-	"github.com/shale-search/shale/store/blocks"
-	"github.com/shale-search/shale/store/hnswlib"
-	"github.com/shale-search/shale/store/manifest"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/blocks"
+	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/internal/store/manifest"
 )
 
 // Report is what Verify found.

@@ -9,8 +9,8 @@ import (
 	"context"
 	"unsafe"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store/hnswlib"
 )
 
 //export goGraphAttach

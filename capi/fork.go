@@ -10,7 +10,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 // Go's runtime doesn't survive fork: only the thread that forks goes on in the child. So entry.c calls goBeforeFork before

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/vector"
 )
 

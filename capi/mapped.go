@@ -11,9 +11,9 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/store"
-	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/hnswlib"
 )
 
 //export goGraphCreate

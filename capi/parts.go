@@ -11,7 +11,7 @@ import (
 	"encoding/binary"
 	"io"
 
-	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/internal/store/hnswlib"
 )
 
 // An index.bin is a header, level 0, and each element's upper lists after their length in bytes. hnswlib's pickles hold

@@ -12,7 +12,7 @@ import (
 	"runtime"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 // rootBequest is what a child of fork needs beside the memory of a graph; an index without one it opens again.

@@ -13,7 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -12,9 +12,9 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
-	"github.com/shale-search/shale/shard"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -10,7 +10,7 @@ import (
 	"math"
 	"unsafe"
 
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -11,10 +11,10 @@ import (
 	"math"
 	"unsafe"
 
-	"github.com/shale-search/shale/hnsw"
-	"github.com/shale-search/shale/quant/pq"
-	"github.com/shale-search/shale/shard"
-	"github.com/shale-search/shale/store/hnswlib"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/vector"
 )
 

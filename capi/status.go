@@ -14,8 +14,8 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/shale-search/shale/hnsw"
 	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/shard"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 

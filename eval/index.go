@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/hnsw"
+	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 

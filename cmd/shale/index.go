@@ -13,7 +13,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
-	"github.com/shale-search/shale/quant/pq"
+	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/vector"
 )
 

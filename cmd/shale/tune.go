@@ -11,7 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/shard"
+	"github.com/shale-search/shale/internal/shard"
 )
 
 // tuneShares are tried for an index of several shards, from those that look into most of them on.

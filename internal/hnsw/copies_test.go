@@ -1,0 +1,437 @@
+package hnsw
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/vector"
+)
+
+var allCopies = flag.Bool("hnsw.copies", false,
+	"test copies of rows in all numbers, orders and kinds of storage, which takes minutes")
+
+// copyCase is a set of rows of which some are there several times.
+type copyCase struct {
+	cfg            Config
+	n              int // rows, each of them once
+	groups, copies int // rows that are there more often, and how often
+	order          string
+}
+
+func (c copyCase) String() string {
+	return fmt.Sprintf("%s, %s, %d bits, %d rows, %d with %d copies %s",
+		c.cfg.Metric, c.cfg.Storage, c.cfg.Codes.Bits, c.n, c.groups, c.copies, c.order)
+}
+
+// rows gives the rows in order, and the row of base that each is equal to: rows that are there
+// several times are the first of base.
+func (c copyCase) rows(base []float32) (rows []float32, of []int) {
+	for i := range c.n {
+		of = append(of, i)
+	}
+	var more []int
+	for range c.copies - 1 {
+		for g := range c.groups {
+			more = append(more, g)
+		}
+	}
+	switch c.order {
+	case "first":
+		of = append(more, of...)
+	case "last":
+		of = append(of, more...)
+	default:
+		of = append(of, more...)
+		rand.New(rand.NewPCG(7, 7)).Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+	}
+	dim := c.cfg.Dim
+	for _, i := range of {
+		rows = append(rows, base[i*dim:(i+1)*dim]...)
+	}
+	return rows, of
+}
+
+// copyCases are a few of all combinations, or all.
+func copyCases() (cases []copyCase) {
+	n, counts := 1500, [][2]int{{1, 1500}, {30, 50}}
+	if *allCopies {
+		n, counts = 20_000, [][2]int{{1, 2}, {1, 100}, {1, 3000}, {1, 10_000}, {10, 1000}, {100, 2}, {100, 100}}
+	}
+	storages := []Config{
+		{}, {Storage: vector.Float16}, {Storage: vector.ScaledInt8}, {Codes: Codes{Bits: 1}}, {Codes: Codes{Bits: 2}},
+		{Codes: Codes{Bits: 4}, Storage: vector.Float16}, {Codes: Codes{Bits: 4}, Storage: vector.NoRows},
+		{Codes: Codes{Bits: 4, Kind: quant.Product}},
+	}
+	at := 0
+	for _, storage := range storages {
+		for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
+			for _, count := range counts {
+				for _, order := range []string{"first", "last", "shuffled"} {
+					if at++; !*allCopies && at%13 != 0 {
+						continue
+					}
+					c := storage
+					c.Dim, c.Metric = 32, metric
+					cases = append(cases, copyCase{c, n, count[0], count[1], order})
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// copyCheck searches an index of rows with copies, as its case says.
+type copyCheck struct {
+	copyCase
+	base    []float32 // different rows
+	of      []int     // the row of base that each row is
+	queries []float32
+	live    func(label uint64) bool
+}
+
+func TestCopies(t *testing.T) {
+	t.Parallel()
+	cases := copyCases()
+	if testing.Short() {
+		cases = cases[:min(3, len(cases))]
+	}
+	for _, c := range cases {
+		t.Run(c.String(), func(t *testing.T) { testCopies(t, c) })
+	}
+}
+
+func testCopies(t *testing.T, c copyCase) {
+	dim := c.cfg.Dim
+	base := randomRows(c.n, dim, 3)
+	queries := randomRows(100, dim, 4)
+	single := c
+	single.groups, single.copies = 0, 1
+	_, alone := single.rows(base)
+	rows, of := c.rows(base)
+	without := copyCheck{single, base, alone, queries, func(uint64) bool { return true }}
+	x, y := c.build(t, base), c.build(t, rows)
+	defer x.Close()
+	defer y.Close()
+	with := copyCheck{c, base, of, queries, func(uint64) bool { return true }}
+	with.check(t, y, without, x)
+	deleted, met := map[uint64]bool{}, map[int]int{}
+	for id, i := range of {
+		if met[i]++; met[i]%2 == 1 && i < c.groups {
+			must(t, y.Delete(uint64(id)))
+			deleted[uint64(id)] = true
+		}
+	}
+	with.live = func(label uint64) bool { return !deleted[label] }
+	with.check(t, y, without, x)
+}
+
+// TestZeroRows is TestCopies for rows of zeros, which are at distance 1 from everything by some metrics.
+func TestZeroRows(t *testing.T) {
+	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
+		c := copyCase{Config{Dim: 32, Metric: metric}, 1000, 1, 700, "shuffled"}
+		base := randomRows(c.n, c.cfg.Dim, 3)
+		clear(base[:c.cfg.Dim])
+		rows, of := c.rows(base)
+		single := c
+		single.groups, single.copies = 0, 1
+		_, alone := single.rows(base)
+		x, y := c.build(t, base), c.build(t, rows)
+		queries := randomRows(100, c.cfg.Dim, 4)
+		all := func(uint64) bool { return true }
+		checkReach(t, y)
+		copyCheck{c, base, of, queries, all}.check(t, y, copyCheck{single, base, alone, queries, all}, x)
+		must(t, x.Close())
+		must(t, y.Close())
+	}
+}
+
+// build makes an index of rows. One goroutine inserts, so that nothing depends on chance.
+func (c copyCase) build(t *testing.T, rows []float32) *Index {
+	t.Helper()
+	x, err := New(c.cfg)
+	must(t, err)
+	must(t, x.AddBatch(context.Background(), matrix(t, rows, c.cfg.Dim), nil, BatchOptions{Threads: 1}))
+	return x
+}
+
+// check searches for copies, and for others, which are to be found as they are without copies.
+func (c copyCheck) check(t *testing.T, x *Index, without copyCheck, y *Index) {
+	t.Helper()
+	for g := range min(c.groups, 20) {
+		if found, want := c.copiesFound(t, x, g); found != want {
+			t.Errorf("row %d: %d of %d copies found", g, found, want)
+		}
+	}
+	true10 := make([][]int, len(c.queries)/c.cfg.Dim)
+	for q := range true10 {
+		true10[q] = c.othersNear(c.queries[q*c.cfg.Dim : (q+1)*c.cfg.Dim])
+	}
+	slack := 0.005
+	if !c.cfg.keepsRows() { // distances are estimates, whose errors are another build's
+		slack = 0.03
+	}
+	if with, without := c.recall(t, x, true10), without.recall(t, y, true10); with < without-slack {
+		t.Errorf("recall is %.4f, without copies it is %.4f", with, without)
+	}
+}
+
+// distances are those from a query to each different row.
+func (c copyCheck) distances(query []float32) []float64 {
+	all := make([]float64, c.n)
+	for i := range all {
+		all[i] = oracle(c.cfg, query, c.base[i*c.cfg.Dim:(i+1)*c.cfg.Dim])
+	}
+	return all
+}
+
+// copiesFound searches for row g of base, for as many as there are of it and of those that are nearer.
+func (c copyCheck) copiesFound(t *testing.T, x *Index, g int) (found, want int) {
+	t.Helper()
+	query := c.base[g*c.cfg.Dim : (g+1)*c.cfg.Dim]
+	distances := c.distances(query)
+	k := 0
+	for label, i := range c.of {
+		switch {
+		case !c.live(uint64(label)):
+		case i == g:
+			want++
+			k++
+		case distances[i] < distances[g]+1e-3: // nearer, as far as floats of 16 bits can tell
+			k++
+		}
+	}
+	if !c.cfg.keepsRows() || c.cfg.Storage == vector.ScaledInt8 {
+		k += 50 // others, whose distances are rounded, may come before
+	}
+	got, err := x.Search(query, k, SearchOptions{Ef: 200})
+	must(t, err)
+	for _, f := range got {
+		if c.of[f.Label] == g {
+			found++
+		}
+	}
+	return found, want
+}
+
+// othersNear gives those of the 10 nearest rows that are there once.
+func (c copyCheck) othersNear(query []float32) []int {
+	distances := c.distances(query)
+	var live []int
+	for label, i := range c.of {
+		if c.live(uint64(label)) {
+			live = append(live, i)
+		}
+	}
+	slices.SortFunc(live, func(a, b int) int { return cmp.Compare(distances[a], distances[b]) })
+	return slices.DeleteFunc(live[:10], func(i int) bool { return i < c.groups })
+}
+
+// recall is the share of wanted rows, of each query's 10 nearest, that searches find.
+func (c copyCheck) recall(t *testing.T, x *Index, wanted [][]int) float64 {
+	t.Helper()
+	found, all, dim := 0, 0, c.cfg.Dim
+	for q, rows := range wanted {
+		got, err := x.Search(c.queries[q*dim:(q+1)*dim], 10, SearchOptions{Ef: 100})
+		must(t, err)
+		for _, f := range got {
+			if slices.Contains(rows, c.of[f.Label]) {
+				found++
+			}
+		}
+		all += len(rows)
+	}
+	return float64(found) / float64(all)
+}
+
+// checkChains tests the rules of copies: each leads to its leader first and to its neighbours in the chain, which leads
+// back; the leader's links lead to one end of the chain, and nothing else leads to a copy.
+func checkChains(t *testing.T, x *Index) {
+	t.Helper()
+	g, n := x.graph.Load(), uint32(x.Len())
+	inChain, inbound := map[uint32]bool{}, make([]uint32, n)
+	copies := 0
+	for id := range n {
+		links := g.links(id, nil)
+		for _, to := range links {
+			inbound[to]++
+		}
+		if g.isCopy(id) {
+			copies++
+			if len(links) == 0 || len(links) > mostCopyLinks || g.isCopy(links[0]) {
+				t.Fatalf("copy %d has links to %v", id, links)
+			}
+			for _, to := range links {
+				if !bytes.Equal(g.content(id), g.content(to)) {
+					t.Fatalf("copy %d has a link to %d, whose row is another one", id, to)
+				}
+			}
+			continue
+		}
+		if first, ok := x.firstCopy(g, id); ok {
+			for _, c := range x.chainFrom(g, first) {
+				if g.links(c, nil)[0] != id {
+					t.Fatalf("copy %d in the chain of %d has leader %d", c, id, g.links(c, nil)[0])
+				}
+				inChain[c] = true
+			}
+		}
+	}
+	if int64(copies) != g.copies.n.Load() || len(inChain) != copies {
+		t.Fatalf("%d copies are counted, %d are marked, %d are in chains", g.copies.n.Load(), copies, len(inChain))
+	}
+	for id, count := range inbound {
+		if g.inbound[id] != count {
+			t.Fatalf("element %d: %d links lead to it, %d are counted", id, count, g.inbound[id])
+		}
+	}
+}
+
+// TestCopiesChange updates, deletes, undeletes and replaces rows at random, most of them
+// by rows that are there already.
+func TestCopiesChange(t *testing.T) {
+	const labels, rowCount, dim = 300, 12, 8
+	for _, c := range []Config{
+		{}, {Metric: vector.Cosine, Storage: vector.Float16}, {Metric: vector.IP},
+		{Storage: vector.NoRows, Codes: Codes{Bits: 4}},
+	} {
+		c.Dim, c.M, c.ReplaceDelete = dim, 4, true
+		x, err := New(c)
+		must(t, err)
+		base, rnd := randomRows(rowCount, dim, 1), newRand(2)
+		own, deleted := map[uint64]int{}, map[uint64]bool{}
+		for step := range 3000 {
+			label := rnd.Uint64N(labels)
+			row := rnd.IntN(rowCount)
+			_, there := own[label]
+			switch {
+			case there && !deleted[label] && rnd.IntN(4) == 0:
+				must(t, x.Delete(label))
+				deleted[label] = true
+			case there && deleted[label]:
+				must(t, x.Undelete(label))
+				delete(deleted, label)
+			default:
+				must(t, x.Add(label, base[row*dim:(row+1)*dim], AddOptions{}))
+				own[label] = row
+			}
+			if step%500 == 499 {
+				checkChains(t, x)
+				must(t, x.Reorder())
+				must(t, x.Vector(own1(own, deleted), make([]float32, dim))) // opens the books
+				checkChains(t, x)
+			}
+		}
+		must(t, x.WithImage(func(m *Image) error { return m.Check() }))
+		checkReach(t, x)
+		for row := range rowCount {
+			want := 0
+			for label, r := range own {
+				if r == row && !deleted[label] {
+					want++
+				}
+			}
+			got, err := x.Search(base[row*dim:(row+1)*dim], labels, SearchOptions{})
+			must(t, err)
+			found := 0
+			for _, f := range got {
+				if own[f.Label] == row {
+					found++
+				}
+			}
+			if found != want {
+				t.Errorf("%s, %s: %d of %d copies of row %d are found", c.Metric, c.Storage, found, want, row)
+			}
+		}
+		must(t, x.Close())
+	}
+}
+
+// own1 is a label that isn't marked deleted.
+func own1(own map[uint64]int, deleted map[uint64]bool) uint64 {
+	for label := range uint64(1 << 20) {
+		if _, ok := own[label]; ok && !deleted[label] {
+			return label
+		}
+	}
+	return 0
+}
+
+// TestCopiesConcurrently changes rows, most of them equal to others, from several goroutines.
+func TestCopiesConcurrently(t *testing.T) {
+	const labels, rowCount, dim = 400, 5, 8
+	x, err := New(Config{Dim: dim, M: 4})
+	must(t, err)
+	defer x.Close()
+	base := randomRows(rowCount, dim, 1)
+	var wg sync.WaitGroup
+	for worker := range 6 {
+		wg.Go(func() {
+			rnd := newRand(uint64(worker))
+			for range 800 {
+				label, row := rnd.Uint64N(labels), rnd.IntN(rowCount)
+				if rnd.IntN(4) == 0 {
+					if _, err := x.Search(base[row*dim:(row+1)*dim], 10, SearchOptions{}); err != nil {
+						t.Error(err)
+					}
+					continue
+				}
+				if err := x.Add(label, base[row*dim:(row+1)*dim], AddOptions{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	checkChains(t, x)
+	must(t, x.WithImage(func(m *Image) error { return m.Check() }))
+	checkReach(t, x)
+	got, err := x.Search(base[:dim], labels, SearchOptions{})
+	must(t, err)
+	if len(got) != x.Len() {
+		t.Errorf("%d of %d rows are found", len(got), x.Len())
+	}
+}
+
+// TestCopiesBeforeRows deletes an element of a graph of links alone, whose rows can't be compared.
+func TestCopiesBeforeRows(t *testing.T) {
+	const n, dim = 300, 8
+	rows := randomRows(n, dim, 1)
+	for i := range 100 {
+		copy(rows[i*dim:(i+1)*dim], rows)
+	}
+	x, err := New(Config{Dim: dim, Storage: vector.External})
+	must(t, err)
+	defer x.Close()
+	must(t, x.Attach(matrix(t, rows, dim), AttachOptions{}))
+	must(t, x.AddAttached(context.Background(), n, nil, BatchOptions{}))
+	var y *Index
+	must(t, x.WithImage(func(m *Image) error {
+		c := m.Config
+		y, err = Restore(c, m.Count, m.UpperLists(), func(to *Image) error {
+			copy(to.Links0, m.Links0)
+			copy(to.Levels, m.Levels)
+			copy(to.UpperAt, m.UpperAt)
+			copy(to.Upper, m.Upper)
+			copy(to.Labels, m.Labels)
+			to.TopLevel, to.Entry = m.TopLevel, m.Entry
+			return nil
+		})
+		return err
+	}))
+	defer y.Close()
+	must(t, y.Delete(7))
+	must(t, y.Attach(matrix(t, rows, dim), AttachOptions{}))
+	got, err := y.Search(rows[:dim], 99, SearchOptions{})
+	must(t, err)
+	if got[98].Distance != 0 {
+		t.Errorf("the 99 live copies aren't the 99 nearest: %v", got[98])
+	}
+}

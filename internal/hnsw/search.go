@@ -1,0 +1,343 @@
+package hnsw
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/vector"
+)
+
+// Neighbor is one result of a search.
+type Neighbor struct {
+	Label    uint64
+	Distance float32 // by the index's metric; smaller is nearer
+}
+
+// DefaultEf is the number of candidates that a search keeps unless told otherwise.
+const DefaultEf = 100
+
+// SearchOptions says how to search. The zero value searches all elements with DefaultEf.
+type SearchOptions struct {
+	Ef     int           // candidates kept, raised to k and cut down to the number of rows; 0: DefaultEf
+	Filter *Filter       // elements that may be returned; nil: all
+	Stop   StopCondition // decides when the walk ends, in place of ef and k; used by one search only
+	// Slack ends a plain walk (l2 or cosine; without a filter, deletions or a stop condition) early, at the first candidate
+	// whose distance is more than 1 + Slack times that of the k-th: easy queries end sooner than hard ones, for which ef is
+	// the bound. About 0.05 to 0.25; 0: the walk goes on as long as ef says. (Distance-adaptive beam search, Al-Jazzazi
+	// et al., 2025.)
+	Slack float32
+	// Rerank is the number of candidates found by codes whose exact distances are computed, at least k. 0: as many as may
+	// be among the k nearest, by the error bound of their estimates. Where no rows are kept there is none to compute.
+	Rerank int
+	// Exact scores every row that may be returned in place of walking, as searches do by themselves where that is less
+	// work, or where a walk finds fewer than k though there are more.
+	Exact bool
+	Stats *SearchStats // filled in, if not nil
+}
+
+// SearchStats says what a search did.
+type SearchStats struct {
+	Distances int  // distances computed by the walk: estimates, where it reads codes
+	Reranked  int  // exact distances computed after it
+	Hops      int  // nodes expanded on level 0
+	Exact     bool // every allowed row was scored instead of walking the graph
+}
+
+// Search gives the k elements nearest to query (dim values), nearest first, ties by smaller label. There are fewer when
+// fewer are to be had.
+func (r *Reader) Search(query []float32, k int, o SearchOptions) ([]Neighbor, error) {
+	return r.SearchInto(make([]Neighbor, 0, max(min(k, r.Len()), 0)), query, k, o)
+}
+
+// SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
+func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) (found []Neighbor, err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	s, err := r.prepared(query, k, &o, false)
+	if err != nil {
+		return dst, err
+	}
+	defer r.end(s)
+	if c := s.task.collector; c != nil {
+		s.walk(c)
+	}
+	return append(dst, r.conclude(s)...), nil
+}
+
+// prepared gives a searcher that has done all of a search that comes before its walk. It holds the current arrays, until end.
+// probe says that the caller ranks what is found.
+func (r *Reader) prepared(query []float32, k int, o *SearchOptions, probe bool) (*searcher, error) {
+	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
+	s, err := r.begin(query, k, o)
+	if err != nil {
+		return nil, err
+	}
+	s.task = task{o: *o, probe: probe}
+	if entry == none {
+		return s, nil
+	}
+	ready := false
+	defer func() {
+		if !ready { // a mapping has faulted
+			r.end(s)
+		}
+	}()
+	r.prepare(s, k, entry, n)
+	ready = true
+	return s, nil
+}
+
+// begin gives a searcher bound to query that holds the current arrays, until end.
+func (r *Reader) begin(query []float32, k int, o *SearchOptions) (*searcher, error) {
+	if len(query) != r.cfg.Dim {
+		return nil, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
+	}
+	if err := o.Check(k); err != nil {
+		return nil, err
+	}
+	g, err := r.view()
+	if err != nil {
+		return nil, err
+	}
+	s, err := r.takeSearcher(g)
+	if err == nil {
+		err = r.bind(s, query)
+	}
+	if err != nil {
+		g.release()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (r *Reader) end(s *searcher) {
+	g := s.g
+	r.putSearcher(s)
+	g.release()
+}
+
+// bind makes query, normalised where the metric asks for it, the searcher's query.
+func (r *Reader) bind(s *searcher, query []float32) error {
+	if err := r.cfg.checkLength(query); err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
+	own := s.rows.Query()
+	copy(own, query)
+	if r.cfg.Metric == vector.Cosine {
+		vector.Normalize(own)
+	}
+	s.rows.BindOwn()
+	return nil
+}
+
+// task is one search under way.
+type task struct {
+	k, ef, n  int // n: elements searched among
+	o         SearchOptions
+	filter    *Filter
+	began     uint64    // the epoch
+	keys      []key     // found without a walk
+	exact     bool      // every allowed row was scored for them
+	probe     bool      // the caller ranks what is found
+	collector collector // of the walk; nil: there is none
+}
+
+// wanted is how many elements that may be returned a walk has to meet before it ends.
+func (t *task) wanted() int {
+	if e, ok := t.o.Stop.(*epsilonStop); ok {
+		return max(t.ef, e.least)
+	}
+	return t.ef
+}
+
+// prepare does all of a search among the first n elements that comes before its walk.
+func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
+	t := &s.task
+	t.began = r.epoch.Load() &^ 1 // odd: a row is being rewritten now, so look again at the end
+	t.k = min(k, n)
+	s.copies.held = s.copies.held[:0]
+	t.filter = t.o.Filter.at(t.began)
+	ef := t.o.Ef
+	if ef <= 0 {
+		ef = DefaultEf
+	}
+	ef = min(max(ef, t.k), n)
+	t.ef, t.n = ef, n
+	plain := t.o.Stop == nil && t.o.Filter == nil && r.removed.Load() == 0
+	if t.o.Exact || !plain && r.exactIsCheaper(s, s.g, t.filter, t.wanted(), n) {
+		t.exact = true
+		if t.o.Stop != nil {
+			s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
+			s.scan(s.g, n, nil, &s.filtered) // which asks the filter itself
+			t.keys = s.filtered.sorted()
+			return
+		}
+		wanted := t.k
+		if t.probe {
+			wanted = ef // by codes, perhaps: the caller ranks them
+		}
+		t.keys = s.exact(s.g, n, t.filter, wanted)
+		return
+	}
+	if t.o.Stop == nil { // stop conditions are promised exact distances
+		s.steerByCodes(s.rows.Query())
+	}
+	from := s.descend(s.g, entry, 0)
+	if plain {
+		s.pool.reset(ef)
+		if t.o.Slack > 0 && r.cfg.scalable() {
+			s.pool.slack, s.pool.k = 1+t.o.Slack, max(t.k, 1)
+		}
+		s.pool.holder = s.holdsCopies()
+		t.collector = &s.pool
+	} else {
+		s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
+		if t.o.Stop == nil { // it is told of each result
+			s.filtered.holder = s.holdsCopies()
+		}
+		t.collector = &s.filtered
+	}
+	s.reset(s.g, 0)
+	s.enter(from, t.collector)
+}
+
+// conclude does all of a search that comes after its walk.
+func (r *Reader) conclude(s *searcher) []Neighbor {
+	t := &s.task
+	keys := t.keys
+	if t.collector != nil {
+		keys = s.settle()
+		if len(s.copies.held) > 0 {
+			keys = s.withCopies(keys)
+		}
+	}
+	if t.o.Stop == nil && t.collector != nil && len(keys) < t.k && r.hasMore(t.filter, len(keys)) {
+		keys = s.exhaust()
+	}
+	if t.o.Stop == nil && len(keys) > t.k {
+		keys = keys[:lastTie(keys, t.k)]
+	}
+	if t.o.Stats != nil {
+		*t.o.Stats = s.stats()
+	}
+	found := s.resolve(r, s.g, keys, t.o.Filter.byLabel(), t.began)
+	if t.o.Stop != nil {
+		return t.o.Stop.Finish(found)
+	}
+	return found[:min(len(found), t.k)]
+}
+
+// hasMore reports whether there may be more than n elements that a search may return.
+func (r *Reader) hasMore(f *Filter, n int) bool {
+	return f != nil || r.Len()-r.Deleted() > n
+}
+
+// exhaust does the search once more by all rows.
+func (s *searcher) exhaust() []key {
+	t := &s.task
+	t.exact = true
+	s.scorer, s.beam = s.rows, rowBeam
+	return s.exact(s.g, t.n, t.filter, t.k)
+}
+
+// settle gives what the walk has found, at exact distances where there are rows to compute them from.
+func (s *searcher) settle() []key {
+	keys := s.walked()
+	if s.scorer == s.rows {
+		return keys
+	}
+	return s.rerank(keys, s.task.k, s.task.o.Rerank)
+}
+
+// walked gives what the walk has found, nearest first by what it read; by the distances that are told where no rows are.
+func (s *searcher) walked() []key {
+	keys := s.pool.keys
+	if s.task.collector == &s.filtered {
+		keys = s.filtered.sorted()
+	}
+	if s.coder != nil && s.coder.squared && !s.keepsRows() {
+		s.tellSquared(keys)
+	}
+	return keys
+}
+
+// tellSquared puts squared distances of codes in the place of those by which a walk found them, which are rounded.
+func (s *searcher) tellSquared(keys []key) {
+	codes := s.codes.(*pq.Scorer)
+	for i, k := range keys {
+		keys[i] = keyOf(codes.Exact(k.id()), k.id())
+	}
+	slices.Sort(keys)
+}
+
+// stats says what the search did so far.
+func (s *searcher) stats() SearchStats {
+	st := SearchStats{Distances: s.scored, Reranked: s.reranked, Exact: s.task.exact}
+	if s.task.collector != nil {
+		st.Hops = s.hops
+	}
+	return st
+}
+
+// lastTie is the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.
+func lastTie(keys []key, k int) int {
+	for k < len(keys) && keys[k]>>32 == keys[k-1]>>32 {
+		k++
+	}
+	return k
+}
+
+// resolve turns keys into sorted results. If a row was rewritten since the search began, the distances, labels and marks
+// are read once more, all of one moment.
+func (s *searcher) resolve(r *Reader, g *graph, keys []key, f *Filter, began uint64) []Neighbor {
+	for {
+		s.results = s.results[:0]
+		now := r.epoch.Load()
+		if now == began {
+			for _, k := range keys {
+				s.results = append(s.results, Neighbor{g.label(k.id()), k.distance()})
+			}
+		} else if now&1 == 0 {
+			s.rescore(g, keys, f)
+		}
+		if now&1 == 0 && r.epoch.Load() == now {
+			break
+		}
+		runtime.Gosched()
+	}
+	if r.cfg.Metric == vector.Cosine || r.cfg.Metric == vector.L2 && !r.cfg.keepsRows() {
+		for i := range s.results {
+			s.results[i].Distance = max(s.results[i].Distance, 0) // rounding and estimating may take it below
+		}
+	}
+	slices.SortFunc(s.results, func(a, b Neighbor) int {
+		if c := cmp.Compare(keyOf(a.Distance, 0), keyOf(b.Distance, 0)); c != 0 {
+			return c
+		}
+		return cmp.Compare(a.Label, b.Label)
+	})
+	return s.results
+}
+
+// rescore makes results of the keys whose elements may be returned now, at their present distances.
+func (s *searcher) rescore(g *graph, keys []key, f *Filter) {
+	for len(keys) > 0 {
+		n := min(len(s.dist), len(keys))
+		ids := s.ids[:0]
+		for _, k := range keys[:n] {
+			if g.allowed(k.id(), f) {
+				ids = append(ids, k.id())
+			}
+		}
+		s.rows.Score(ids, s.dist)
+		for i, id := range ids {
+			s.results = append(s.results, Neighbor{g.label(id), s.dist[i]})
+		}
+		keys = keys[n:]
+	}
+}

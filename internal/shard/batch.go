@@ -1,0 +1,187 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/internal/crew"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/vector"
+)
+
+// SearchBatch searches for the rows of queries on the given number of threads; 0 means GOMAXPROCS. If k is above the
+// number of rows, Results.K is that number, at least 1. An error names the first row that failed.
+func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threads int, o SearchOptions) (*hnsw.Results, error) {
+	if err := o.check(k); err != nil {
+		return nil, err
+	}
+	k = min(k, max(x.stored, 1))
+	if err := hnsw.CheckResults(queries.Rows(), k); err != nil {
+		return nil, err
+	}
+	out := hnsw.NewResults(queries.Rows(), k)
+	if err := x.SearchBatchInto(ctx, queries, out, threads, nil, o); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// check reports what can't be meant.
+func (o *SearchOptions) check(k int) error {
+	switch {
+	case o.Stop != nil:
+		return errors.New("shard: a stop condition can't serve several shards")
+	case o.Probes < 0:
+		return fmt.Errorf("shard: probes are %d, not at least 0", o.Probes)
+	case !(o.Share >= 0 && o.Share <= 1):
+		return fmt.Errorf("shard: a share of %v is not 0 to 1", o.Share)
+	}
+	return o.SearchOptions.Check(k)
+}
+
+// SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query. With filters, one for each
+// query, these take the place of o's.
+func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *hnsw.Results, threads int, filters []*hnsw.Filter, o SearchOptions) error {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	rows := queries.Rows()
+	if err := o.check(out.K); err != nil {
+		return err
+	}
+	switch {
+	case rows > 0 && queries.Dim() != x.Dim():
+		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
+	case !out.Room(rows):
+		return fmt.Errorf("shard: no room for %d results of each of %d queries", out.K, rows)
+	case filters != nil && len(filters) != rows:
+		return fmt.Errorf("shard: %d filters for %d queries", len(filters), rows)
+	}
+	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: filters, failedRow: rows, out: out}
+	threads = crew.Threads(threads, math.MaxInt)
+	if b.o.Threads <= 0 {
+		b.o.Threads = threads / max(rows, 1)
+	}
+	threads = crew.Threads(threads, rows)
+	if most := x.plan.Threads; most > 0 { // each takes memory
+		threads, b.o.Threads = min(threads, most), min(b.o.Threads, most)
+	}
+	if x.shardByShard(rows, &o) {
+		newRounds(b, threads).run()
+	} else {
+		crew.Run(threads, b, (*batch).work)
+	}
+	switch {
+	case b.err != nil:
+		return fmt.Errorf("query %d: %w", b.failedRow, b.err)
+	case b.done < rows:
+		return fmt.Errorf("after %d of %d queries: %w", b.done, rows, ctx.Err())
+	}
+	if o.Stats != nil {
+		*o.Stats = b.sum
+	}
+	return nil
+}
+
+// together runs work on so many goroutines, each with its number, and waits for all.
+func together(threads int, work func(number int)) {
+	var wg sync.WaitGroup
+	for i := range threads {
+		wg.Go(func() { work(i) })
+	}
+	wg.Wait()
+}
+
+// batch is one SearchBatch under way.
+type batch struct {
+	x       *Index
+	ctx     context.Context
+	queries vector.Matrix
+	k       int
+	o       SearchOptions
+	filters []*hnsw.Filter // one for each query, or nil
+	out     *hnsw.Results
+	next    atomic.Int64
+	failed  atomic.Bool
+
+	mu        sync.Mutex // guards what follows
+	sum       Stats
+	done      int
+	failedRow int
+	err       error
+}
+
+// work answers rows until there are none left.
+func (b *batch) work() {
+	if b.x.plan.RowsOnDisk {
+		b.overlapped()
+		return
+	}
+	l, err := b.x.takeLane()
+	if err != nil {
+		b.fail(0, err)
+		return
+	}
+	defer b.x.putLane(l)
+	query := make([]float32, b.x.Dim())
+	for {
+		row, ok := b.take(query)
+		if !ok {
+			return
+		}
+		if err := l.answer(query, b.k, b.options(row)); err != nil {
+			b.fail(row, err)
+			return
+		}
+		b.put(row, l)
+	}
+}
+
+// options are those of a row's search.
+func (b *batch) options(row int) *SearchOptions {
+	if b.filters == nil {
+		return &b.o
+	}
+	o := b.o
+	o.Filter = b.filters[row]
+	return &o
+}
+
+// take gives the next row and its query.
+func (b *batch) take(query []float32) (row int, ok bool) {
+	if b.failed.Load() || b.ctx.Err() != nil {
+		return 0, false
+	}
+	row = int(b.next.Add(1)) - 1
+	if row >= b.queries.Rows() {
+		return 0, false
+	}
+	b.queries.Decode(row, query)
+	return row, true
+}
+
+// put makes what a lane has found the results of a row.
+func (b *batch) put(row int, l *lane) {
+	b.out.Set(row, l.found)
+	b.count(&l.stats, 1)
+}
+
+// count adds what a lane did and the rows that are answered by it.
+func (b *batch) count(s *Stats, rows int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sum.add(s)
+	b.done += rows
+}
+
+func (b *batch) fail(row int, err error) {
+	b.failed.Store(true)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if row < b.failedRow || b.err == nil {
+		b.failedRow, b.err = row, err
+	}
+}

@@ -1,0 +1,291 @@
+package shard
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/crew"
+	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/internal/vfs"
+	"github.com/shale-search/shale/vector"
+)
+
+// BuildOptions says how to build. The zero value of a field means its default.
+type BuildOptions struct {
+	Config    hnsw.Config // of every shard; Dim is the source's, Capacity follows
+	Labels    []uint64    // of the rows, the last of which stays where several have one; default their numbers
+	Shards    int         // default: as many as Memory asks for
+	Copies    float64     // rows stored for each row, 1 to 2: rows at borders go to a second shard; default 1
+	Centroids int         // a shard, for routing; default 256
+	Memory    int64       // bytes that the build may take; default no bound
+	Threads   int         // default GOMAXPROCS
+	Blocks    bool        // write rows and links once more, side by side, for searches in memory that doesn't hold the links
+	Replace   bool        // take the place of an index that is at dir already, once complete
+	Progress  func(Progress)
+	// Complete fills in what the manifest says beside the shards, just before it is written.
+	Complete func(*manifest.Manifest)
+}
+
+// Progress says how far a build is.
+type Progress struct {
+	Step        string
+	Done, Total int // rows; a Total of 0: not known
+}
+
+// ErrBusy reports a build that another process is working on.
+var ErrBusy = errors.New("another process builds this index")
+
+// BuildDir is where the index that is to be at dir lies until it is complete: beside what dir
+// leads to, if it is a symbolic link.
+func BuildDir(dir string) string {
+	if to, err := atomicfile.Resolve(filepath.Clean(dir)); err == nil {
+		dir = to
+	}
+	return filepath.Clean(dir) + ".building"
+}
+
+// Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed goes
+// on from the last step that it finished, if it is given the same rows and options by the same user, and else starts
+// anew. NaN and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
+func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
+	if err := build(ctx, src, dir, o); err != nil {
+		return fmt.Errorf("build %s: %w", dir, err)
+	}
+	return nil
+}
+
+func build(ctx context.Context, src Source, dir string, o BuildOptions) (err error) {
+	if dir, err = atomicfile.Resolve(filepath.Clean(dir)); err != nil {
+		return err
+	}
+	b, err := newBuilder(src, o)
+	if err != nil {
+		return err
+	}
+	from, err := b.from()
+	if err != nil {
+		return err
+	}
+	if err := b.mayReplace(dir); err != nil && !isDone(dir, from) {
+		return err
+	}
+	at, err := openBuildDir(BuildDir(dir))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, at.Close()) }()
+	b.at, b.dir = at, at.index()
+	if isDone(dir, from) {
+		return at.remove() // killed after the index had taken its place
+	}
+	if err := b.resume(from); err != nil {
+		return err
+	}
+	if err := b.steps(ctx); err != nil {
+		return err
+	}
+	return b.place(dir)
+}
+
+// mayReplace refuses to replace what is at dir unless it is an index, and that is asked for.
+func (b *builder) mayReplace(dir string) error {
+	if entries, err := vfs.ReadDir(dir); errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	if !b.o.Replace {
+		return fmt.Errorf("%w: say that it is to be replaced, or give another path", fs.ErrExist)
+	}
+	if err := checkOwn(dir, IsIndexFile); err != nil {
+		return err
+	}
+	if !manifest.Recognize(dir) {
+		return fmt.Errorf("%s is no index of Shale, and is not replaced by one: give another path", dir)
+	}
+	return nil
+}
+
+// isDone reports whether the build from has put its index at dir, and was killed before it removed its own directory.
+func isDone(dir, from string) bool {
+	n := (&buildDir{path: BuildDir(dir)}).note()
+	if n.From != from || n.Manifest == "" {
+		return false
+	}
+	m, err := manifest.Read(dir)
+	return err == nil && m.CRC32C == n.Manifest
+}
+
+// place takes the index to dir. It is locked until that is durable, so that nobody changes it before.
+func (b *builder) place(dir string) error {
+	lock, err := filelock.Try(b.dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := b.mayReplace(dir); err != nil {
+		return err
+	}
+	if err := atomicfile.Place(b.dir, dir, b.o.Replace); err != nil {
+		return err
+	}
+	return b.at.remove()
+}
+
+// builder is a build under way.
+type builder struct {
+	src        Source
+	o          BuildOptions
+	at         *buildDir
+	dir        string // of the index in at
+	parts      int
+	sampleRows int
+	m          *manifest.Manifest
+}
+
+func newBuilder(src Source, o BuildOptions) (*builder, error) {
+	if o.Labels != nil {
+		var err error
+		if src, o.Labels, err = latest(src, o.Labels); err != nil {
+			return nil, err
+		}
+	}
+	o.Config.Dim = src.Dim()
+	o.Threads = crew.Threads(o.Threads, src.Rows())
+	if o.Copies == 0 {
+		o.Copies = 1
+	}
+	if o.Centroids <= 0 {
+		o.Centroids = 256
+	}
+	if o.Config.Seed == 0 {
+		o.Config.Seed = 100
+	}
+	switch {
+	case src.Rows() == 0:
+		return nil, errors.New("there are no rows")
+	case !(o.Copies >= 1 && o.Copies <= 2):
+		return nil, fmt.Errorf("%v copies of a row are not 1 to 2", o.Copies)
+	case o.Shards < 0 || o.Shards > maxShards || o.Shards > src.Rows():
+		return nil, fmt.Errorf("%d shards of %d rows: 1 to %d are possible", o.Shards, src.Rows(), min(maxShards, src.Rows()))
+	case o.Blocks && (o.Config.Codes.Bits == 0 || o.Config.Storage == vector.NoRows):
+		return nil, errors.New("blocks on disk need rows, and codes that searches keep in memory")
+	case o.Config.Custom != nil:
+		return nil, errors.New("rows can't be divided by a custom metric")
+	}
+	e, err := PlanBuild(src, o)
+	if err != nil {
+		return nil, err
+	}
+	return &builder{src: src, o: o, parts: e.Shards, sampleRows: e.SampleRows}, nil
+}
+
+const maxShards = 1 << 12
+
+// from tells this build from others.
+func (b *builder) from() (string, error) {
+	c := b.o.Config
+	c.Capacity = 0
+	key, err := json.Marshal([]any{
+		b.src.ID(), b.src.Rows(), b.src.Dim(), b.src.Type(), c.Metric, c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.Storage, c.Codes,
+		b.parts, b.sampleRows, b.o.Copies, b.o.Centroids, b.o.Blocks, checksumOf(b.o.Labels),
+	})
+	return string(key), err
+}
+
+// resume reads what is done of the build from, or begins it.
+func (b *builder) resume(from string) error {
+	m, err := b.at.found(from)
+	if err != nil {
+		return err
+	}
+	if m != nil {
+		b.m = m
+		if m.Build == nil {
+			return b.removeSteps()
+		}
+		return b.removeIf(unfinished)
+	}
+	if err := b.at.clear(); err != nil {
+		return err
+	}
+	if err := b.at.write(note{From: from}); err != nil {
+		return err
+	}
+	if err := vfs.Mkdir(b.dir, 0o777); err != nil {
+		return err
+	}
+	b.m = &manifest.Manifest{Build: &manifest.Build{From: from}}
+	return b.m.Write(b.dir)
+}
+
+// steps does what is left to do.
+func (b *builder) steps(ctx context.Context) error {
+	if b.m.Build == nil {
+		return nil // complete but for its name
+	}
+	if b.m.Build.Parts == nil {
+		if err := b.distribute(ctx); err != nil {
+			return err
+		}
+	}
+	if len(b.m.Shards) < len(b.m.Build.Parts) {
+		if err := b.train(ctx); err != nil {
+			return err
+		}
+	}
+	for i := len(b.m.Shards); i < len(b.m.Build.Parts); i++ {
+		if err := b.shard(ctx, i); err != nil {
+			return fmt.Errorf("shard %d: %w", i, err)
+		}
+	}
+	return b.complete()
+}
+
+// complete writes the manifest that makes the directory an index.
+func (b *builder) complete() error {
+	info, err := store.Inspect(filepath.Join(b.dir, b.m.Shards[0].File))
+	if err != nil {
+		return err
+	}
+	m, c := *b.m, info.Config
+	m.Rows, m.Dim, m.Metric, m.Generation = b.src.Rows(), c.Dim, c.Metric.String(), 1
+	m.M, m.BaseLinks, m.EfConstruction, m.Seed = c.M, c.BaseLinks, c.EfConstruction, c.Seed
+	m.Build = nil
+	if b.o.Complete != nil {
+		b.o.Complete(&m)
+	}
+	sum, err := m.Checksum()
+	if err != nil {
+		return err
+	}
+	if err := b.at.write(note{From: b.m.Build.From, Manifest: sum}); err != nil {
+		return err
+	}
+	if err := m.Write(b.dir); err != nil {
+		return err
+	}
+	return b.removeSteps()
+}
+
+// removeSteps removes what a complete index has no use for, for good before the index takes its place.
+func (b *builder) removeSteps() error {
+	err := b.removeIf(func(name string) bool { return unfinished(name) || strings.HasPrefix(name, partPrefix) })
+	if err != nil {
+		return err
+	}
+	return vfs.SyncDir(b.dir)
+}
+
+func (b *builder) told(step string, done, total int) {
+	if b.o.Progress != nil {
+		b.o.Progress(Progress{step, done, total})
+	}
+}

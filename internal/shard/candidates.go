@@ -1,0 +1,160 @@
+package shard
+
+import (
+	"github.com/shale-search/shale/internal/hnsw"
+)
+
+const (
+	// firstRows and batchRows are how many rows are scored at first, by which most others are ruled out, and then at a time.
+	firstRows = 16
+	batchRows = 64
+)
+
+// candidate is what the walk of a probe has found.
+type candidate struct {
+	hnsw.Candidate
+	probe uint32 // number of the probe
+}
+
+// before orders candidates by estimate, ties by label.
+func (c *candidate) before(o *candidate) bool {
+	return c.Distance < o.Distance || c.Distance == o.Distance && c.Label < o.Label
+}
+
+// candidates are what several shards' walks have found, and the k nearest of those whose rows were scored.
+type candidates struct {
+	heads  []head          // of the probes that have candidates left: a heap, the nearest first by estimate
+	found  []hnsw.Neighbor // exact, nearest first, ties by smaller label
+	k      int
+	left   int     // rows that may still be scored; below 0: as many as the bounds of estimates ask for
+	copies bool    // a row may lie in several shards
+	widest float32 // the largest bound met
+	step   int     // rows to score at a time
+	begun  bool
+}
+
+// reset forgets all. rerank is SearchOptions.Rerank.
+func (c *candidates) reset(k, rerank int, copies bool) {
+	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows}
+	if rerank > 0 {
+		c.left = max(rerank, k)
+	}
+}
+
+// head is the nearest candidate of a probe that wasn't looked at yet. Of the hundreds that each probe has only few are ever
+// needed, and what tells more of one than its distance lies far away in memory.
+type head struct {
+	candidate
+	from  hnsw.Probe
+	at    int  // number among the probe's candidates
+	final bool // their distances are those that are told
+}
+
+// add adds the candidates of a probe. final says that their distances are those that the search returns.
+func (c *candidates) add(p hnsw.Probe, number uint32, final bool) {
+	first, ok := p.At(0)
+	if !ok {
+		return
+	}
+	first.Exact = first.Exact || final
+	c.heads = append(c.heads, head{candidate{first, number}, p, 0, final})
+	for i := len(c.heads) - 1; i > 0 && c.heads[i].before(&c.heads[(i-1)/2].candidate); i = (i - 1) / 2 {
+		c.heads[i], c.heads[(i-1)/2] = c.heads[(i-1)/2], c.heads[i]
+	}
+}
+
+// pass goes on to the next candidate.
+func (c *candidates) pass() {
+	top, ok := &c.heads[0], false
+	top.at++
+	top.Candidate, ok = top.from.At(top.at)
+	top.Exact = top.Exact || top.final
+	if last := len(c.heads) - 1; !ok {
+		c.heads[0] = c.heads[last]
+		c.heads = c.heads[:last]
+	}
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= len(c.heads) {
+			return
+		}
+		if child+1 < len(c.heads) && c.heads[child+1].before(&c.heads[child].candidate) {
+			child++
+		}
+		if !c.heads[child].before(&c.heads[i].candidate) {
+			return
+		}
+		c.heads[i], c.heads[child] = c.heads[child], c.heads[i]
+		i = child
+	}
+}
+
+// next appends to dst the candidates whose rows are to be scored next, none at the end: nearest estimate first, until none
+// left can be among the k nearest, given how far its estimate may be off.
+func (c *candidates) next(dst []candidate) []candidate {
+	most := c.step
+	switch {
+	case c.left > 0: // none is ruled out, so all are asked for at once
+		most = min(c.left, batchRows)
+	case !c.begun:
+		most = max(firstRows, min(c.k, batchRows))
+	}
+	c.begun = true
+	for len(c.heads) > 0 && len(dst) < most && c.left != 0 {
+		now := c.heads[0].candidate
+		if c.left < 0 && len(c.found) == c.k {
+			kth := c.found[c.k-1].Distance
+			c.widest = max(c.widest, now.Off)
+			if now.Distance-c.widest > kth {
+				c.heads = c.heads[:0]
+				break
+			}
+			if now.Distance-now.Off > kth {
+				c.pass()
+				continue
+			}
+		}
+		c.pass()
+		switch {
+		case c.copies && c.known(now.Label, dst):
+		case now.Exact:
+			c.offer(now.Label, now.Distance)
+		default:
+			dst = append(dst, now)
+			c.left = max(c.left-1, min(c.left, 0))
+		}
+	}
+	return dst
+}
+
+// known reports whether another copy of a row is among the found or in batch. One that was scored and is too far away to
+// be found is scored again, to no effect.
+func (c *candidates) known(label uint64, batch []candidate) bool {
+	for i := range batch {
+		if batch[i].Label == label {
+			return true
+		}
+	}
+	for i := range c.found {
+		if c.found[i].Label == label {
+			return true
+		}
+	}
+	return false
+}
+
+// offer takes a row at its exact distance for one of the k nearest, if it is.
+func (c *candidates) offer(label uint64, distance float32) {
+	at := len(c.found)
+	for at > 0 && (distance < c.found[at-1].Distance || distance == c.found[at-1].Distance && label < c.found[at-1].Label) {
+		at--
+	}
+	if at == c.k {
+		return
+	}
+	if len(c.found) < c.k {
+		c.found = append(c.found, hnsw.Neighbor{})
+	}
+	copy(c.found[at+1:], c.found[at:])
+	c.found[at] = hnsw.Neighbor{Label: label, Distance: distance}
+}

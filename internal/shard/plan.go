@@ -1,0 +1,101 @@
+package shard
+
+import (
+	"fmt"
+	"hash/crc32"
+	"unsafe"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store/blocks"
+)
+
+// BuildPlan says what a build will do and take.
+type BuildPlan struct {
+	Shards      int
+	ShardRows   int   // of the largest shard
+	SampleRows  int   // by which rows are divided
+	MemoryBytes int64 // at the peak, about
+	DiskBytes   int64 // at the peak, beside the input
+	IndexBytes  int64 // of what comes of it
+	Copies      float64
+}
+
+const (
+	// buildMemory is what a build needs beside rows: the program, blocks of the input, the garbage of its heap.
+	buildMemory = 96 << 20
+	// mostSample is how many rows a sample has where memory allows for more.
+	mostSample = 400_000
+	// skew is how much larger than the mean a shard may be.
+	skew = 1.3
+	// filled is how full a shard may get where copies are shared out, whose number is estimated from the sample.
+	filled = 1.29
+	// even and evenWithCopies are how much larger than the mean a shard's share of the sample may be: less than skew, since
+	// rows beyond the sample fall as they do. Copies fill the room that is left, and the more there is the better they lie.
+	even           = 1.25
+	evenWithCopies = 1.1
+)
+
+// rowBytes is what a row takes in the memory of an index.
+func rowBytes(c hnsw.Config) int64 {
+	m := c.M
+	if m == 0 {
+		m = 16
+	}
+	size := int64(2*m*4+m*4/max(m-1, 1)) + 8 + 4 + 1 + 4 + 26 + 1
+	size += int64(c.Storage.RowSize(c.Dim)+63) &^ 63
+	return size + int64(c.CodeStride())
+}
+
+// sampleRowBytes is what a row of the sample takes, with the lists of its neighbours.
+func sampleRowBytes(c hnsw.Config) int64 {
+	return rowBytes(sampleConfig(c, 0)) + 4*divideNeighbors + 16*divideNeighbors + 24
+}
+
+// PlanBuild works out what Build will do. It reads no rows.
+func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
+	o.Config.Dim = src.Dim()
+	if err := o.Config.Check(); err != nil {
+		return BuildPlan{}, err
+	}
+	rows, copies := int64(src.Rows()), max(o.Copies, 1)
+	each, stored := rowBytes(o.Config), int64(float64(rows)*copies)
+	p := BuildPlan{Shards: o.Shards, SampleRows: int(min(rows, mostSample)), Copies: copies}
+	room := o.Memory - buildMemory
+	if o.Memory > 0 {
+		if room < 64*sampleRowBytes(o.Config) || room < 1<<20 {
+			return p, fmt.Errorf("%w: a build needs %d MiB and more, %d MiB are allowed", ErrMemory, buildMemory>>20+1, o.Memory>>20)
+		}
+		p.SampleRows = int(min(int64(p.SampleRows), room/sampleRowBytes(o.Config)))
+	}
+	if p.Shards == 0 {
+		p.Shards = 1
+		if o.Memory > 0 {
+			p.Shards = int(max(1, (int64(float64(stored*each)*skew)+room-1)/room))
+		}
+	}
+	if p.Shards > maxShards || int64(p.Shards) > rows {
+		return p, fmt.Errorf("%w: %d MiB would take %d shards, at most %d are possible", ErrMemory, o.Memory>>20, p.Shards, min(maxShards, rows))
+	}
+	p.ShardRows = int(min(float64(rows), float64(stored)/float64(p.Shards)*skew)) + 1
+	if need := int64(p.ShardRows) * each; o.Memory > 0 && need > room {
+		return p, fmt.Errorf("%w: a shard of %d rows needs %d MiB, %d MiB are allowed: give more shards, or none to let the memory decide",
+			ErrMemory, p.ShardRows, (need+buildMemory)>>20, o.Memory>>20)
+	}
+	p.MemoryBytes = buildMemory + max(int64(p.SampleRows)*sampleRowBytes(o.Config), int64(p.ShardRows)*each)
+	p.IndexBytes = stored * (each - 30)
+	if o.Blocks {
+		l := blocks.LayoutOf(int(stored), src.Dim(), o.Config.Storage, max(o.Config.M, 2))
+		p.IndexBytes += l.Bytes()
+	}
+	p.DiskBytes = p.IndexBytes + stored*int64(8+src.Type().RowSize(src.Dim()))
+	return p, nil
+}
+
+// checksumOf tells labels from others.
+func checksumOf(labels []uint64) uint32 {
+	if len(labels) == 0 {
+		return 0
+	}
+	b := unsafe.Slice((*byte)(unsafe.Pointer(&labels[0])), 8*len(labels))
+	return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli))
+}

@@ -1,0 +1,92 @@
+package shard
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/vector"
+)
+
+// shares are those that measureReach finds the reach for.
+var shares = []float64{0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995}
+
+// reachNeighbors is how many nearest rows count.
+const reachNeighbors = 10
+
+// reachEf is large: the sample's graph is a hasty one, and neighbours that it finds easily are routed to easily.
+const reachEf = 256
+
+// measureReach finds, by the rows held out, what mass of votes queries must look for to find a share of their neighbours.
+// Their neighbours are those in the sample: of the whole, a query's are nearer, and lie in fewer shards.
+func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Reach, error) {
+	if len(d.held) == 0 || b.parts == 1 {
+		return nil, nil
+	}
+	dim := b.src.Dim()
+	rows, err := vector.Of(d.held, dim)
+	if err != nil {
+		return nil, err
+	}
+	found, err := d.sample.SearchBatch(ctx, rows, reachNeighbors, hnsw.BatchSearchOptions{
+		SearchOptions: hnsw.SearchOptions{Ef: reachEf}, Threads: b.o.Threads,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var f finder
+	var at []float32 // the mass with which each neighbour's shard is included
+	var all [][]route
+	query := make([]float32, dim)
+	for i := range rows.Rows() {
+		rows.Decode(i, query)
+		if b.o.Config.Metric == vector.Cosine {
+			vector.Normalize(query)
+		}
+		routes, err := d.router.find(&f, query, 0)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, slices.Clone(routes))
+		for _, n := range found.Labels[i*found.K : i*found.K+found.Counts[i]] {
+			at = append(at, d.massTo(routes, n))
+		}
+	}
+	slices.Sort(at)
+	return reachOf(at, all), nil
+}
+
+// reachOf finds the mass for each share, given that with which each neighbour's shard is included,
+// sorted, and all queries' routes.
+func reachOf(at []float32, all [][]route) []manifest.Reach {
+	reach := make([]manifest.Reach, 0, len(shares))
+	for _, share := range shares {
+		mass := at[min(int(share*float64(len(at))), len(at)-1)]
+		if mass == unreached || len(reach) > 0 && mass <= reach[len(reach)-1].Mass {
+			continue
+		}
+		probes := 0
+		for _, routes := range all {
+			probes += holding(routes, mass)
+		}
+		reach = append(reach, manifest.Reach{Share: share, Mass: mass, Probes: float64(probes) / float64(len(all))})
+	}
+	return reach
+}
+
+// unreached is the mass of what lies in no shard found.
+const unreached = 2
+
+// massTo is the mass that a query must look for along routes to find a row of the sample.
+func (d *division) massTo(routes []route, row uint64) float32 {
+	before := float32(0)
+	for _, r := range routes {
+		if r.part == d.p.Of[row] || d.second != nil && r.part == d.second[row] {
+			return math.Nextafter32(before, 2)
+		}
+		before += r.mass
+	}
+	return unreached
+}

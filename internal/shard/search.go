@@ -1,0 +1,314 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/vector"
+)
+
+// defaultShare is the share of a query's true neighbours that should lie in the shards probed, unless told otherwise.
+const defaultShare = 0.98
+
+// SearchOptions says how to search. The zero value probes as many shards as a query seems to need.
+type SearchOptions struct {
+	hnsw.SearchOptions          // of each shard probed; Stop is refused, Stats is not used
+	Probes             int      // shards to look into, those nearest to the query; more than there are: all
+	Parts              []uint32 // look into these and no others, in place of Probes; those past the end are skipped
+	// Share is the share of the true neighbours that should lie in the shards probed, 0 to 1, from which each query's own
+	// number of probes follows; default 0.98. Probes and Parts come before it.
+	Share float64
+	// Threads is the most goroutines that search the shards of one query; fewer where there is too little to do for them.
+	// Default 1; in a batch of fewer queries than threads, as many as are left for each. Walks end by what others have found
+	// by then, so that with more than one it may depend on the clock whether a far neighbour is found.
+	Threads int
+	// EachAlone lets the walk through a shard go on as long as ef says, however near what others have found is. It takes longer,
+	// finds a little more, and the same in whatever order shards are searched.
+	EachAlone bool
+	Stats     *Stats // filled in, if not nil
+}
+
+// Stats says what searches did.
+type Stats struct {
+	hnsw.SearchStats
+	Probes int   // shards looked into
+	Reads  int   // from disk, of rows
+	Bytes  int64 // read from disk
+}
+
+func (s *Stats) add(o *Stats) {
+	s.Distances += o.Distances
+	s.Reranked += o.Reranked
+	s.Hops += o.Hops
+	s.Probes += o.Probes
+	s.Reads += o.Reads
+	s.Bytes += o.Bytes
+}
+
+// count adds what a probe's walk did.
+func (s *Stats) count(p hnsw.Probe) {
+	walk := p.Stats()
+	s.Distances += walk.Distances
+	s.Hops += walk.Hops
+}
+
+// SearchInto appends the k rows nearest to query (Dim values) to dst, nearest first, ties by smaller label; fewer where
+// fewer are to be had. Copies of a row in several shards are one result.
+func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o SearchOptions) ([]hnsw.Neighbor, error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	l, err := x.takeLane()
+	if err != nil {
+		return dst, err
+	}
+	defer x.putLane(l)
+	if err := l.answer(query, k, &o); err != nil {
+		return dst, err
+	}
+	if o.Stats != nil {
+		*o.Stats = l.stats
+	}
+	return append(dst, l.found...), nil
+}
+
+// answer finds all that a search does.
+func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
+	if l.x.faulty() {
+		defer l.x.nameFault(&err)
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	if err := l.find(query, k, o); err != nil {
+		return err
+	}
+	return l.complete(query, k, o)
+}
+
+// find finds what the walks of a search through the shards chosen give.
+func (l *lane) find(query []float32, k int, o *SearchOptions) error {
+	if err := l.begin(query, k, o); err != nil {
+		return err
+	}
+	for l.more() {
+		if err := l.scoreNow(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// faulty reports whether searches read files that are mapped.
+func (x *Index) faulty() bool { return x.plan.MappedShards > 0 || x.faults.Load() }
+
+// nameFault makes the error of a mapping that failed tell whose it is.
+func (x *Index) nameFault(err *error) {
+	if fault := (*mmap.FaultError)(nil); errors.As(*err, &fault) {
+		*err = fmt.Errorf("%s: %w: verify the index", x.dir, *err)
+	}
+}
+
+// copies reports whether a row may lie in several shards, under one label.
+func (x *Index) copies() bool { return x.m.Routing != nil && x.m.Routing.Copies > 1 || x.global.Load() }
+
+// takeLane gives the memory of a search. The caller holds using.
+func (x *Index) takeLane() (*lane, error) {
+	if x.closed.Load() {
+		return nil, hnsw.ErrClosed
+	}
+	if l, ok := x.lanes.Get().(*lane); ok {
+		return l, nil
+	}
+	return newLane(x)
+}
+
+func (x *Index) putLane(l *lane) {
+	l.end()
+	x.lanes.Put(l)
+}
+
+// lane is one search under way: its candidates are found by begin; then more says which rows are to be scored next, until
+// there are none.
+type lane struct {
+	x      *Index
+	k      int
+	finder finder
+	query  []float32    // normalised where the metric asks for it
+	parts  []uint32     // to look into, most likely first
+	probes []hnsw.Probe // of each part
+	walks  walks
+	candidates
+	batch []candidate // whose rows are to be scored
+	ids   []uint32
+	dist  []float32
+	rows  *fetched   // of what lies on disk; nil: all is in memory
+	disk  *blockWalk // the layout of rows, where links lie on disk as well; else nil
+	stats Stats
+}
+
+func newLane(x *Index) (*lane, error) {
+	l := &lane{x: x, query: make([]float32, x.Dim()), ids: make([]uint32, 0, batchRows), dist: make([]float32, batchRows)}
+	l.walks.next, l.walks.help, l.walks.helpers.last = l.nextProbe, l.helpWalking, make(chan struct{}, 1)
+	var err error
+	switch {
+	case x.plan.LinksOnDisk:
+		l.disk = newBlockWalk(x)
+		l.rows, err = newFetched(x, l.disk)
+	case x.plan.RowsOnDisk:
+		l.rows, err = newFetched(x, rowLayout{})
+	}
+	return l, err
+}
+
+// rowType is that of the rows on disk.
+func (x *Index) rowType() vector.Type {
+	for _, p := range x.parts {
+		switch {
+		case p.rows != nil:
+			return p.rows.place.Type
+		case p.blocks != nil:
+			return p.blocks.Type
+		}
+	}
+	return vector.Float32
+}
+
+// begin walks the shards that the query needs and collects their candidates.
+func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
+	if err := l.bind(query, k, o); err != nil {
+		return err
+	}
+	if err := l.choose(o); err != nil {
+		return err
+	}
+	if err := l.walk(o); err != nil {
+		return err
+	}
+	if l.rows != nil {
+		l.rows.bind(l.query)
+	}
+	return nil
+}
+
+// bind makes query the lane's.
+func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
+	x := l.x
+	l.end()
+	l.stats = Stats{}
+	if err := o.check(k); err != nil {
+		return err
+	}
+	switch {
+	case len(query) != x.Dim():
+		return fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), x.Dim())
+	}
+	if err := x.metric.Check(query); err != nil {
+		return fmt.Errorf("query: %w", err)
+	}
+	copy(l.query, query)
+	if x.metric == vector.Cosine {
+		vector.Normalize(l.query)
+	}
+	l.k = min(k, max(x.stored, 1))
+	return nil
+}
+
+// choose fills parts with the shards to look into.
+func (l *lane) choose(o *SearchOptions) error {
+	x := l.x
+	l.parts = l.parts[:0]
+	if o.Parts != nil {
+		for _, p := range o.Parts {
+			if int64(p) < int64(len(x.parts)) {
+				l.parts = append(l.parts, p)
+			}
+		}
+		return nil
+	}
+	if x.router == nil || o.Probes >= len(x.parts) {
+		for p := range x.parts {
+			l.parts = append(l.parts, uint32(p))
+		}
+		return nil
+	}
+	routes, err := x.router.find(&l.finder, l.query, o.Probes)
+	if err != nil {
+		return err
+	}
+	probes := o.Probes
+	if probes <= 0 {
+		share := o.Share
+		if share == 0 {
+			share = defaultShare
+		}
+		probes = l.finder.together(routes, holding(routes, x.router.massFor(share)))
+	}
+	for _, r := range routes[:min(probes, len(routes))] {
+		l.parts = append(l.parts, r.part)
+	}
+	return nil
+}
+
+// more fills batch with the candidates whose rows are to be scored next. It reports false where the search has ended.
+func (l *lane) more() bool {
+	if l.disk != nil && l.disk.frontier(l) {
+		l.stats.Reranked += len(l.batch)
+		return true
+	}
+	if l.disk != nil {
+		l.disk.ranks = true
+	}
+	l.batch = l.candidates.next(l.batch[:0])
+	l.stats.Reranked += len(l.batch)
+	if len(l.batch) > 0 {
+		return true
+	}
+	for i, p := range l.probes {
+		if l.led(i) {
+			l.stats.count(p)
+		}
+	}
+	if l.x.metric == vector.Cosine {
+		for i := range l.found {
+			l.found[i].Distance = max(l.found[i].Distance, 0) // rounding may take it below
+		}
+	}
+	return false
+}
+
+// scoreNow scores the batch, waiting for rows on disk.
+func (l *lane) scoreNow() error {
+	if l.rows != nil {
+		return l.read()
+	}
+	for i, p := range l.probes {
+		l.ids = l.ids[:0]
+		for _, c := range l.batch {
+			if c.probe == uint32(i) {
+				l.ids = append(l.ids, c.ID)
+			}
+		}
+		if len(l.ids) == 0 {
+			continue
+		}
+		p.Score(l.ids, l.dist)
+		at := 0
+		for _, c := range l.batch {
+			if c.probe == uint32(i) {
+				l.offer(c.Label, l.dist[at])
+				at++
+			}
+		}
+	}
+	return nil
+}
+
+// end closes the probes.
+func (l *lane) end() {
+	for _, p := range l.probes {
+		if p != (hnsw.Probe{}) { // else it wasn't begun
+			p.Close()
+		}
+	}
+	l.probes = l.probes[:0]
+}

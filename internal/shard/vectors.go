@@ -1,0 +1,208 @@
+package shard
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/vector"
+)
+
+const (
+	// vectorBlock is how many rows EachVector gives at a time, or fewer that take vectorBytes.
+	vectorBlock = 4096
+	vectorBytes = 2 << 20
+	// sequentialBytes are read from a file at a time.
+	sequentialBytes = 256 * store.SumBlock
+)
+
+// EachVector calls fn with the vectors that a search may find, decoded to float32, some thousand at a time, and their labels;
+// both are valid until fn returns. Rows on disk are read, and checked, from front to back. Of copies it gives the first.
+func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return hnsw.ErrClosed
+	}
+	if x.m.Routing != nil && x.m.Routing.Copies > 1 {
+		fn = firstCopies(x.m.Rows, x.m.Dim, fn)
+	}
+	for _, p := range x.parts {
+		if err := p.eachVector(ctx, fn); err != nil {
+			return fmt.Errorf("read rows: %w", err)
+		}
+	}
+	return nil
+}
+
+// Findable gives the labels that a search may find, each once, in no order.
+func (x *Index) Findable() ([]uint64, error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return nil, hnsw.ErrClosed
+	}
+	var all []uint64
+	for _, p := range x.parts {
+		labels, err := p.Findable()
+		if err != nil {
+			return nil, fmt.Errorf("read labels: %w", err)
+		}
+		all = append(all, labels...)
+	}
+	if x.copies() {
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
+	return all, nil
+}
+
+// LargestLabel returns the largest label, those of deleted rows included; ok is false where there is none.
+func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return 0, false, hnsw.ErrClosed
+	}
+	for _, p := range x.parts {
+		l, any, err := p.LargestLabel()
+		if err != nil {
+			return 0, false, fmt.Errorf("read labels: %w", err)
+		}
+		label, ok = max(label, l), ok || any
+	}
+	return label, ok, nil
+}
+
+func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) error) error {
+	block := max(1, min(vectorBlock, vectorBytes/vector.Float32.RowSize(p.Dim())))
+	if p.blocks != nil {
+		s, err := newBlockStream(p.blocks)
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return p.EachVector(ctx, block, s.read, fn)
+	}
+	if p.rows == nil {
+		return p.EachVector(ctx, block, nil, fn)
+	}
+	s, err := newRowStream(p.rows, p.Dim())
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return p.EachVector(ctx, block, s.read, fn)
+}
+
+// firstCopies lets through what has a label that wasn't met before.
+func firstCopies(rows, dim int, fn func([]uint64, vector.Matrix) error) func([]uint64, vector.Matrix) error {
+	met := make(map[uint64]struct{}, rows)
+	return func(labels []uint64, block vector.Matrix) error {
+		data, fresh := make([]float32, 0, len(labels)*dim), make([]uint64, 0, len(labels))
+		for i, label := range labels {
+			if _, ok := met[label]; ok {
+				continue
+			}
+			met[label] = struct{}{}
+			data, fresh = append(data, vector.Row[float32](block, i)...), append(fresh, label)
+		}
+		m, err := vector.Of(data, dim)
+		if err != nil {
+			return err
+		}
+		return fn(fresh, m)
+	}
+}
+
+// rowStream reads rows on disk from front to back and tests each block against its sum.
+type rowStream struct {
+	*os.File
+	rows *rowFile
+	dim  int
+	next int64  // the byte of the rows that is read next
+	room []byte // for a stretch of blocks
+	have []byte // what was read last, up to next
+}
+
+func newRowStream(rows *rowFile, dim int) (*rowStream, error) {
+	f, err := os.Open(rows.path)
+	if err != nil {
+		return nil, err
+	}
+	return &rowStream{File: f, rows: rows, dim: dim}, nil
+}
+
+// read is a hnsw.VectorReader.
+func (s *rowStream) read(id uint32, dst []float32) error {
+	place := &s.rows.place
+	from := int64(id) * int64(place.Stride)
+	to := from + int64(place.Type.RowSize(s.dim))
+	if err := s.fill(from, to); err != nil {
+		return err
+	}
+	m, err := vector.FromBytes(s.have[from-(s.next-int64(len(s.have))):], place.Type, 1, s.dim, place.Stride)
+	if err != nil {
+		return err
+	}
+	m.Decode(0, dst)
+	return nil
+}
+
+// fill reads on until the bytes from … to, which rise from call to call, are there.
+func (s *rowStream) fill(from, to int64) error {
+	begin := s.next - int64(len(s.have))
+	if to <= s.next && from >= begin {
+		return nil
+	}
+	first := from / store.SumBlock * store.SumBlock
+	n := max(sequentialBytes, (to-first+store.SumBlock-1)/store.SumBlock*store.SumBlock)
+	n = min(n, s.rows.place.Bytes()-first)
+	if int64(len(s.room)) < n {
+		s.room = make([]byte, n)
+	}
+	if _, err := s.ReadAt(s.room[:n], s.rows.place.Offset+first); err != nil {
+		return fmt.Errorf("%s: %w", s.rows.path, err)
+	}
+	s.have, s.next = s.room[:n], first+n
+	return s.rows.check(first, s.have)
+}
+
+// blockStream reads the rows in a file of blocks from front to back.
+type blockStream struct {
+	*os.File
+	blocks *blockFile
+	block  []byte
+	number int // of block; −1: none
+}
+
+func newBlockStream(b *blockFile) (*blockStream, error) {
+	f, err := os.Open(b.path)
+	if err != nil {
+		return nil, err
+	}
+	return &blockStream{File: f, blocks: b, block: make([]byte, b.Block), number: -1}, nil
+}
+
+// read is a hnsw.VectorReader.
+func (s *blockStream) read(id uint32, dst []float32) error {
+	b := s.blocks
+	if number := b.BlockOf(id); number != s.number {
+		if _, err := s.ReadAt(s.block, b.Offset(number)); err != nil {
+			return fmt.Errorf("%s: %w", b.path, err)
+		}
+		if err := b.Check(b.path, number, s.block); err != nil {
+			return err
+		}
+		s.number = number
+	}
+	m, err := vector.FromBytes(b.Row(s.block, id), b.Type, 1, b.Dim, 0)
+	if err != nil {
+		return err
+	}
+	m.Decode(0, dst)
+	return nil
+}

@@ -1,0 +1,69 @@
+package shard
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/shale-search/shale/internal/store/manifest"
+)
+
+// Reachable is the number of elements that links of level 0 lead to from the entry points of their shards.
+func (x *Index) Reachable() (int, error) {
+	return x.sumOfParts(func(p *part) (int, error) { return p.Reachable() })
+}
+
+// Unreachable is the number of elements not marked deleted to which none lead.
+func (x *Index) Unreachable() (int, error) {
+	return x.sumOfParts(func(p *part) (int, error) { return p.Unreachable() })
+}
+
+func (x *Index) sumOfParts(count func(*part) (int, error)) (sum int, err error) {
+	for i, p := range x.parts {
+		n, err := count(p)
+		if err != nil {
+			return 0, x.ofPart(i, err)
+		}
+		sum += n
+	}
+	return sum, nil
+}
+
+// CheckLabels counts the different labels of all shards, which must be as many as the index has rows.
+func (x *Index) CheckLabels() []error {
+	var all []uint64
+	for i, p := range x.parts {
+		labels, err := p.Labels()
+		if err != nil {
+			return []error{fmt.Errorf("shard %d: %w", i, err)}
+		}
+		all = append(all, labels...)
+	}
+	slices.Sort(all)
+	if n := len(slices.Compact(all)); n != x.m.Rows {
+		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "rows", "%d, the shards hold %d different labels", x.m.Rows, n)}
+	}
+	return nil
+}
+
+// CheckRouting looks for shards that no centroid leads to, whose rows searches would hardly ever find.
+func (x *Index) CheckRouting() []error {
+	if x.router == nil {
+		return nil
+	}
+	labels, err := x.router.index.Labels()
+	if err != nil {
+		return []error{fmt.Errorf("routing: %w", err)}
+	}
+	led := make([]bool, len(x.parts))
+	for _, l := range labels {
+		led[l>>32] = true
+	}
+	var errs []error
+	for i, p := range x.parts {
+		if !led[i] && p.Len() > 0 {
+			errs = append(errs, corrupt(filepath.Join(x.dir, x.m.Routing.File), "centroids", "none is of shard %d, of %d rows", i, p.Len()))
+		}
+	}
+	return errs
+}

@@ -1,0 +1,137 @@
+package shard
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
+)
+
+// walks are those of a query through its shards.
+type walks struct {
+	bound   hnsw.Bound
+	shared  *hnsw.Bound // bound, or nil where a walk is alone
+	options hnsw.SearchOptions
+	depth   int          // candidates of a shard
+	begun   atomic.Int64 // probes
+	helpers helpers
+
+	next func() (hnsw.Probe, bool) // lane.nextProbe and lane.helpWalking, made once
+	help func()
+
+	mu  sync.Mutex // guards err
+	err error      // the first
+}
+
+// walkWork is the work for each goroutine, in candidates kept: some 300 µs, of which waking it up takes 10 to 50.
+const walkWork = 2000
+
+// walk finds candidates in the shards chosen.
+func (l *lane) walk(o *SearchOptions) error {
+	l.readyToWalk(o)
+	w := &l.walks
+	if wanted := min(o.Threads, len(l.parts), len(l.parts)*w.depth/walkWork) - 1; wanted > 0 {
+		w.helpers.open()
+		for range wanted {
+			go w.help()
+		}
+	}
+	l.walkSome()
+	w.helpers.close()
+	return l.walked()
+}
+
+// readyToWalk sets what the walks of the shards chosen need.
+func (l *lane) readyToWalk(o *SearchOptions) {
+	w := &l.walks
+	w.depth = max(o.Ef, l.k)
+	if o.Ef == 0 {
+		w.depth = max(hnsw.DefaultEf, l.k)
+	}
+	w.depth = min(w.depth, max(l.x.stored, 1))
+	w.options, w.err = o.SearchOptions, nil
+	w.options.Stats = nil
+	w.bound.Reset()
+	if w.shared = &w.bound; o.EachAlone || len(l.parts) == 1 {
+		w.shared = nil
+	}
+	w.begun.Store(0)
+	l.probes = slices.Grow(l.probes[:0], len(l.parts))[:len(l.parts)]
+	clear(l.probes)
+}
+
+// walked makes candidates of what the walks have found.
+func (l *lane) walked() error {
+	rerank := l.walks.options.Rerank
+	l.walks.options = hnsw.SearchOptions{}
+	if l.walks.err != nil {
+		return l.walks.err
+	}
+	l.collect(rerank)
+	return nil
+}
+
+func (l *lane) helpWalking() {
+	if h := &l.walks.helpers; h.enter() {
+		defer h.leave()
+		l.walkSome()
+	}
+}
+
+// walkSome walks until all probes are begun by somebody, and ends its own.
+func (l *lane) walkSome() {
+	if err := l.guarded(); err != nil {
+		l.fail(err)
+	}
+}
+
+func (l *lane) guarded() (err error) {
+	if l.x.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	hnsw.WalkProbes(l.walks.next)
+	return nil
+}
+
+func (l *lane) fail(err error) {
+	l.walks.mu.Lock()
+	defer l.walks.mu.Unlock()
+	if l.walks.err == nil {
+		l.walks.err = err
+	}
+}
+
+// nextProbe begins the next probe, and those before it whose walks the lane leads.
+func (l *lane) nextProbe() (hnsw.Probe, bool) {
+	for i := int(l.walks.begun.Add(1)) - 1; i < len(l.parts); i = int(l.walks.begun.Add(1)) - 1 {
+		p, err := l.x.parts[l.parts[i]].Probe(l.query, l.k, l.walks.options, l.walks.shared)
+		if err != nil {
+			l.fail(err)
+			return hnsw.Probe{}, false
+		}
+		if l.probes[i] = p; !l.led(i) {
+			return p, true
+		}
+	}
+	return hnsw.Probe{}, false
+}
+
+// collect takes the candidates of each probe.
+func (l *lane) collect(rerank int) {
+	l.candidates.reset(l.k, rerank, l.x.copies())
+	if l.rows != nil {
+		l.candidates.step = firstRows // fewer reads, since each step rules others out
+	}
+	for i, p := range l.probes {
+		if part := l.x.parts[l.parts[i]]; !l.led(i) {
+			l.candidates.add(p, uint32(i), p.Final() && part.rows == nil && part.blocks == nil)
+			l.stats.count(p)
+		}
+	}
+	if l.disk != nil {
+		l.disk.ef = l.walks.depth
+	}
+	l.stats.Probes = len(l.probes)
+}

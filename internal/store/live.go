@@ -1,0 +1,195 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
+)
+
+// A live file is the memory of a growing index: its arrays for a number of elements, mapped and changed in place. What
+// an index has added is in the file at once, and outlives a process that is killed; Sync and Close make it outlive a
+// power cut. docs/format.md describes the layout.
+
+// ErrLocked reports a live file that another index has open: one that writes excludes all
+// others. It is filelock.ErrHeld, too.
+var ErrLocked error = lockedError{}
+
+type lockedError struct{}
+
+func (lockedError) Error() string { return "the index is open elsewhere" }
+
+// Is makes it the error of other locks.
+func (lockedError) Is(err error) bool { return err == filelock.ErrHeld }
+
+// CreateOptions says how to make a live file. The zero value makes an empty index where nothing lies yet.
+type CreateOptions struct {
+	// Fill puts elements into the index before the file gets its name, so that the name stands for the whole
+	// of them or for nothing. An error of Fill is that of CreateLive, and nothing is left behind then, nor
+	// when the process ends meanwhile.
+	Fill func(*hnsw.Index) error
+	// Replace allows for another regular file at the path, or at the end of a symbolic link there, as long as no index has
+	// it open. It stays until the new one is complete.
+	Replace bool
+}
+
+// CreateLive makes a live file at path with an index for c.Capacity elements, which grows when it is full unless
+// c.FixedCapacity is set. All the room on disk is taken at once, so that a full disk is an error now. Rows lie in the
+// file in any storage but External. After an error path names what it named before.
+func CreateLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error) {
+	x, err := createLive(path, c, o)
+	if err != nil {
+		return nil, fmt.Errorf("create live index %s: %w", path, err)
+	}
+	return x, nil
+}
+
+func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error) {
+	if err := format.CheckMachine(); err != nil {
+		return nil, err
+	}
+	l, err := newLayout(c, true)
+	if err != nil {
+		return nil, err
+	}
+	if path, err = mayCreate(path, o.Replace); err != nil {
+		return nil, err
+	}
+	t, err := l.newFile(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := newLiveFile(t.File, path, l, toWrite)
+	if err != nil {
+		return nil, errors.Join(err, t.Drop())
+	}
+	b.named = true // publish sees to it
+	x, err := hnsw.Backed(l.config, b, hnsw.State{TopLevel: -1, Epoch: 1})
+	if err != nil {
+		return nil, errors.Join(err, b.Close(), t.Drop())
+	}
+	if o.Fill != nil {
+		if err = o.Fill(x); err == nil {
+			err = x.Sync()
+		}
+	}
+	if err == nil {
+		err = publish(t, path, o.Replace)
+	}
+	if err != nil {
+		b.abandon()
+		_ = x.Close() // of a file that is to vanish
+		return nil, errors.Join(err, t.Drop())
+	}
+	return x, nil
+}
+
+// OpenLive opens a live file to search and change it. Of one that was closed it reads the first pages only; one
+// that wasn't is repaired, which reads its links and labels: what was added is there, what was about to be
+// isn't. Options.Capacity must be 0.
+func OpenLive(path string, o Options) (*hnsw.Index, hnsw.Recovery, error) {
+	return openLive(path, toWrite, o)
+}
+
+// MapLive opens a live file for searching only: changes give hnsw.ErrFrozen. It needs no right to write, and several
+// indexes, of several processes, may have the file open so. While one that writes has it open it is locked: see
+// Options.Wait. A file that wasn't closed is repaired in memory, and stays as it is.
+func MapLive(path string, o Options) (*hnsw.Index, error) {
+	x, _, err := openLive(path, toRead, o)
+	return x, err
+}
+
+func openLive(path string, a access, o Options) (*hnsw.Index, hnsw.Recovery, error) {
+	x, r, err := openLocked(path, a, o)
+	if err != nil {
+		return nil, r, fmt.Errorf("open live index: %w", err)
+	}
+	return x, r, nil
+}
+
+func openLocked(path string, a access, o Options) (*hnsw.Index, hnsw.Recovery, error) {
+	none := hnsw.Recovery{}
+	if err := format.CheckMachine(); err != nil {
+		return nil, none, err
+	}
+	if o.Capacity != 0 {
+		return nil, none, fmt.Errorf("%s has the capacity that it was made with: ResizeLive changes it", path)
+	}
+	path, err := atomicfile.Resolve(path) // a link stays one when the index grows into another file
+	if err != nil {
+		return nil, none, err
+	}
+	f, err := lockedFile(path, a, o)
+	if err != nil {
+		return nil, none, err
+	}
+	mmap.NoReadAhead(f)
+	p, err := readLive(f, path, o)
+	if err != nil {
+		return nil, none, errors.Join(err, unlock(f))
+	}
+	if p.dirty && a == toRead {
+		a = toMend
+	}
+	b, err := newLiveFile(f, path, p.liveLayout, a)
+	if err != nil {
+		return nil, none, errors.Join(err, unlock(f))
+	}
+	b.dropDamaged, b.unsure = o.DropDamaged, p.dirty && p.state.Unsure
+	x, r, err := b.index(p)
+	if err != nil {
+		return nil, r, errors.Join(located(path, err), b.Close())
+	}
+	return x, r, nil
+}
+
+// index makes an index of the file, and repairs it where it wasn't closed.
+func (b *liveFile) index(p *livePages) (x *hnsw.Index, r hnsw.Recovery, err error) {
+	if !p.dirty {
+		x, err = hnsw.Backed(p.config, b, p.state)
+		return x, r, err
+	}
+	if p.faulted && b.access == toWrite {
+		if err := b.rewrite(); err != nil {
+			return nil, r, err
+		}
+	}
+	if x, r, err = hnsw.Recover(p.config, b, p.state, b.dropDamaged); err != nil {
+		return nil, r, err
+	}
+	err = x.Sync() // which writes nothing to a file that is repaired in memory, and ends the changes
+	if b.access == toMend {
+		b.access = toRead
+	}
+	return x, r, err
+}
+
+// located makes an error about an image one about a file.
+func located(path string, err error) error {
+	var image *hnsw.ImageError
+	if errors.As(err, &image) {
+		return &FormatError{File: path, Offset: -1, Field: image.Field, Reason: "not possible", Err: err}
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// CheckLive reads all of the index in a live file and tests that links, labels and rows are as they should be.
+func CheckLive(path string, x *hnsw.Index) error {
+	err := x.WithImage(func(m *hnsw.Image) error {
+		if err := m.Check(); err != nil {
+			return err
+		}
+		return m.CheckLabels()
+	})
+	if err == nil {
+		err = x.CheckSums()
+	}
+	if err != nil {
+		return located(path, err)
+	}
+	return nil
+}

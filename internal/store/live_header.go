@@ -1,0 +1,297 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"io/fs"
+	"syscall"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/vfs"
+	"github.com/shale-search/shale/vector"
+)
+
+const (
+	liveMagic = "SHALELIV"
+	// LiveVersion is the version of live files. Readers accept their own version only.
+	LiveVersion = 1
+
+	liveConfigAt = 24
+	// The second page holds what changes.
+	stateAt  = headerSize
+	centerAt = stateAt + headerSize
+
+	dirtyAt     = stateAt // whether the parts may be in the middle of changes
+	codedAt     = stateAt + 4
+	countsAt    = stateAt + 8 // liveState
+	countsSize  = 32
+	centerCRCAt = countsAt + countsSize
+	stateCRCAt  = centerCRCAt + 4
+	faultedAt   = stateCRCAt + 4 // whether some pages may be in the page cache alone, without the system's knowing
+	writerAt    = faultedAt + 4  // uint64: see writerOf
+	epochAt     = writerAt + 8   // uint32
+)
+
+// liveConfig is what the first page of a live file says about its index, field by field.
+type liveConfig struct {
+	Flags          uint32
+	Metric         uint32
+	Storage        uint32
+	Dim            uint32
+	M              uint32
+	BaseLinks      uint32
+	EfConstruction uint32
+	CodeBits       uint8
+	CodeKind       uint8
+	Reserved       uint16
+	Seed           uint64
+	Capacity       uint64
+	UpperLists     uint64
+}
+
+// liveState is what the second page says of an index that was settled.
+type liveState struct {
+	Count, Lists, Deleted uint64
+	TopLevel              int32
+	Entry                 uint32
+}
+
+// flagSums says that a live file has sums of its elements.
+const flagSums = knownFlags + 1
+
+func liveConfigOf(c hnsw.Config, upperLists int, sums bool) liveConfig {
+	return liveConfig{
+		Flags:  flag(flagReplaceDelete, c.ReplaceDelete) | flag(flagCustomMetric, c.Custom != nil) | flag(flagSums, sums),
+		Metric: uint32(c.Metric), Storage: uint32(c.Storage), Dim: uint32(c.Dim), M: uint32(c.M),
+		BaseLinks: uint32(c.BaseLinks), EfConstruction: uint32(c.EfConstruction),
+		CodeBits: uint8(c.Codes.Bits), CodeKind: uint8(c.Codes.Kind),
+		Seed: c.Seed, Capacity: uint64(c.Capacity), UpperLists: uint64(upperLists),
+	}
+}
+
+// config is the configuration that l stands for.
+func (l *liveConfig) config(o Options) (hnsw.Config, error) {
+	switch {
+	case l.Flags&^(flagReplaceDelete|flagCustomMetric|flagSums) != 0 || l.Reserved != 0:
+		return hnsw.Config{}, fmt.Errorf("flags %#x, reserved %#x: %w", l.Flags, l.Reserved, errors.ErrUnsupported)
+	case l.Metric > uint32(vector.Cosine) || l.Storage > uint32(vector.NoRows):
+		return hnsw.Config{}, fmt.Errorf("metric %d, element type %d: %w", l.Metric, l.Storage, errors.ErrUnsupported)
+	case l.M == 0 || l.BaseLinks == 0 || l.EfConstruction < l.M || l.Seed == 0:
+		return hnsw.Config{}, fmt.Errorf("%d as M, %d base links, efConstruction %d or seed %d isn't possible", l.M, l.BaseLinks, l.EfConstruction, l.Seed)
+	case l.Capacity > maxRows || l.UpperLists > maxRows:
+		return hnsw.Config{}, fmt.Errorf("room for %d elements and %d lists isn't possible", l.Capacity, l.UpperLists)
+	case l.Flags&flagCustomMetric != 0 && o.Custom == nil:
+		return hnsw.Config{}, fmt.Errorf("the index has a metric of its own, give it to open the file: %w", errors.ErrUnsupported)
+	}
+	return hnsw.Config{
+		Dim: int(l.Dim), Metric: vector.Metric(l.Metric), Custom: o.Custom, M: int(l.M), BaseLinks: int(l.BaseLinks),
+		EfConstruction: int(l.EfConstruction), Seed: l.Seed, Storage: vector.Type(l.Storage),
+		Codes:    hnsw.Codes{Kind: quant.Kind(l.CodeKind), Bits: int(l.CodeBits)},
+		Capacity: int(l.Capacity), FixedCapacity: o.FixedCapacity,
+		ReplaceDelete: l.Flags&flagReplaceDelete != 0 || o.ReplaceDelete,
+	}, nil
+}
+
+// liveLayout says where in a live file everything lies: the center of the codes, then the parts, each on a page.
+type liveLayout struct {
+	config     hnsw.Config
+	upperLists int
+	sums       bool // of the elements; files that were made before there were sums have none
+	center     int  // bytes
+	at         [hnsw.Parts]int64
+	size       [hnsw.Parts]int64
+	length     int64 // of the file
+}
+
+// newLayout is the layout of a new file for c.Capacity elements.
+func newLayout(c hnsw.Config, sums bool) (liveLayout, error) {
+	c, lists, err := hnsw.Backable(c)
+	if err != nil {
+		return liveLayout{}, err
+	}
+	return layoutOf(c, lists, sums)
+}
+
+func layoutOf(c hnsw.Config, upperLists int, sums bool) (l liveLayout, err error) {
+	l = liveLayout{config: c, upperLists: upperLists, sums: sums}
+	if c.Codes.Bits != 0 {
+		l.center = c.Dim * 4
+	}
+	if l.size, err = hnsw.PartBytes(c, upperLists); err != nil {
+		return l, err
+	}
+	if !sums {
+		l.size[hnsw.PartSums], l.size[hnsw.PartUndo] = 0, 0
+	}
+	// Records of undo come first, since they are synced often, and a file is synced from its beginning on.
+	l.at[hnsw.PartUndo] = alignUp(centerAt + int64(l.center))
+	end := l.at[hnsw.PartUndo] + l.size[hnsw.PartUndo]
+	for p := range hnsw.PartUndo {
+		l.at[p] = alignUp(end)
+		end = l.at[p] + l.size[p]
+	}
+	l.length = alignUp(end)
+	return l, nil
+}
+
+// header is the first two pages of a new file.
+func (l *liveLayout) header() ([]byte, error) {
+	b := make([]byte, 0, centerAt)
+	b = append(b, liveMagic...)
+	b = binary.LittleEndian.AppendUint32(b, LiveVersion)
+	b = binary.LittleEndian.AppendUint32(b, byteOrder)
+	b = binary.LittleEndian.AppendUint64(b, uint64(l.length))
+	b, err := binary.Append(b, binary.LittleEndian, liveConfigOf(l.config, l.upperLists, l.sums))
+	if err != nil {
+		return nil, err
+	}
+	b = b[:centerAt]
+	binary.LittleEndian.PutUint32(b[crcAt:], checksum(b[:crcAt]))
+	putState(b, hnsw.State{TopLevel: -1, Epoch: 1})
+	return b, nil
+}
+
+// putState writes the counts of a state and their sum.
+func putState(b []byte, s hnsw.State) {
+	at := b[countsAt:stateCRCAt]
+	binary.LittleEndian.PutUint64(at, uint64(s.Count))
+	binary.LittleEndian.PutUint64(at[8:], uint64(s.Lists))
+	binary.LittleEndian.PutUint64(at[16:], uint64(s.Deleted))
+	binary.LittleEndian.PutUint32(at[24:], uint32(int32(s.TopLevel)))
+	binary.LittleEndian.PutUint32(at[28:], s.Entry)
+	binary.LittleEndian.PutUint32(b[stateCRCAt:], checksum(at[:countsSize]))
+	binary.LittleEndian.PutUint32(b[epochAt:], s.Epoch)
+}
+
+// writerOf is a number that an index leaves in its file when it begins to change it: of the system since it
+// was started, and of the file. Where it is the same, what the file holds is what was written, however the one
+// that wrote it ended: it is in the page cache. Else there may have been a power cut, or the file is a copy. 0
+// means that the system gives no such number.
+func writerOf(f fs.FileInfo) uint64 {
+	boot := bootID()
+	s, ok := f.Sys().(*syscall.Stat_t)
+	if !ok || boot == "" {
+		return 0
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %d %d", boot, s.Dev, s.Ino)
+	return h.Sum64()
+}
+
+// livePages is the first two pages of a live file and what they say.
+type livePages struct {
+	liveLayout
+	b       []byte
+	info    fs.FileInfo
+	dirty   bool
+	faulted bool
+	state   hnsw.State
+}
+
+// readLive reads and checks the first pages of f, and the center of the codes.
+func readLive(f vfs.File, path string, o Options) (*livePages, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	p := &livePages{b: make([]byte, centerAt), info: info}
+	bad := func(at int64, field string, cause error, reason string, args ...any) error {
+		return &FormatError{File: path, Offset: at, Field: field, Reason: fmt.Sprintf(reason, args...), Err: cause}
+	}
+	if !info.Mode().IsRegular() || info.Size() < centerAt {
+		return nil, bad(0, "header", nil, "no regular file of at least %d bytes", centerAt)
+	}
+	if _, err := f.ReadAt(p.b, 0); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	b := p.b
+	switch {
+	case string(b[:len(liveMagic)]) != liveMagic:
+		return nil, bad(0, "magic", nil, "not a live index file")
+	case binary.LittleEndian.Uint32(b[versionAt:]) != LiveVersion:
+		return nil, bad(versionAt, "version", errors.ErrUnsupported, "%d, this program reads %d", binary.LittleEndian.Uint32(b[versionAt:]), LiveVersion)
+	case binary.LittleEndian.Uint32(b[crcAt:]) != checksum(b[:crcAt]):
+		return nil, bad(crcAt, "header", nil, "its checksum is wrong: the header is damaged")
+	case binary.LittleEndian.Uint32(b[byteOrderAt:]) != byteOrder:
+		return nil, bad(byteOrderAt, "byte order", errors.ErrUnsupported, "not little-endian")
+	}
+	var lc liveConfig
+	if _, err := binary.Decode(b[liveConfigAt:], binary.LittleEndian, &lc); err != nil {
+		return nil, bad(liveConfigAt, "configuration", err, "can't be decoded")
+	}
+	c, err := lc.config(o)
+	if err == nil {
+		p.liveLayout, err = layoutOf(c, int(lc.UpperLists), lc.Flags&flagSums != 0)
+	}
+	if err != nil {
+		return nil, bad(liveConfigAt, "configuration", err, "not possible")
+	}
+	if said := binary.LittleEndian.Uint64(b[lengthAt:]); said != uint64(p.length) || info.Size() != p.length {
+		return nil, bad(lengthAt, "file length", nil, "%d, and the file has %d bytes, the index needs %d: truncated, or something follows", said, info.Size(), p.length)
+	}
+	if err := p.readState(f); err != nil {
+		return nil, bad(stateAt, "state", err, "the file is damaged")
+	}
+	return p, nil
+}
+
+// readState reads what the second page says. Of a file that is dirty only the center is used.
+func (p *livePages) readState(r io.ReaderAt) error {
+	dirty, coded := binary.LittleEndian.Uint32(p.b[dirtyAt:]), binary.LittleEndian.Uint32(p.b[codedAt:])
+	if dirty > 1 || coded > 1 || coded == 1 && p.center == 0 {
+		return fmt.Errorf("marks %d and %d", dirty, coded)
+	}
+	p.dirty, p.faulted = dirty == 1, binary.LittleEndian.Uint32(p.b[faultedAt:]) != 0
+	writer := binary.LittleEndian.Uint64(p.b[writerAt:])
+	unsure := p.faulted || writer == 0 || writer != writerOf(p.info)
+	at := p.b[countsAt:stateCRCAt]
+	var s liveState
+	if binary.LittleEndian.Uint32(p.b[stateCRCAt:]) != checksum(at[:countsSize]) {
+		if !p.dirty {
+			return errors.New("its checksum is wrong")
+		}
+		at = make([]byte, countsSize) // the writer was interrupted while it wrote it, after all else was on the disk
+	}
+	if _, err := binary.Decode(at, binary.LittleEndian, &s); err != nil {
+		return err
+	}
+	if p.dirty {
+		s.Lists, s.Deleted, s.TopLevel, s.Entry = 0, 0, 0, 0 // which nobody reads
+	}
+	if s.Count > maxRows || s.Lists > maxRows || s.Deleted > maxRows {
+		return fmt.Errorf("%d elements, %d deleted, %d lists", s.Count, s.Deleted, s.Lists)
+	}
+	p.state = hnsw.State{
+		Unsure: unsure, Epoch: binary.LittleEndian.Uint32(p.b[epochAt:]), Count: int(s.Count), Lists: int(s.Lists),
+		Deleted: int(s.Deleted), TopLevel: int(s.TopLevel), Entry: s.Entry,
+	}
+	if coded == 1 {
+		return p.readCenter(r)
+	}
+	return nil
+}
+
+func (p *livePages) readCenter(r io.ReaderAt) error {
+	b := make([]byte, p.center)
+	if _, err := r.ReadAt(b, centerAt); err != nil {
+		return err
+	}
+	if binary.LittleEndian.Uint32(p.b[centerCRCAt:]) != checksum(b) {
+		if p.dirty && (p.sums || p.config.Storage != vector.NoRows) {
+			return nil // codes are made anew, or there are none as yet
+		}
+		return errors.New("the checksum of the codes' center is wrong")
+	}
+	p.state.Coded, p.state.Center = true, make([]float32, p.config.Dim)
+	_, err := binary.Decode(b, binary.LittleEndian, p.state.Center)
+	return err
+}
+
+// isLive reports whether a file begins as live files do.
+func isLive(head []byte) bool {
+	return len(head) >= len(liveMagic) && string(head[:len(liveMagic)]) == liveMagic
+}

@@ -1,0 +1,190 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store"
+)
+
+// checkKind names the field by which this is something else than a manifest of this version.
+func (m *Manifest) checkKind() (field string, err error) {
+	switch {
+	case m.Format != kind:
+		return "format", fmt.Errorf("%q is not %q", m.Format, kind)
+	case m.Version != Version:
+		return "version", fmt.Errorf("%d, this program reads %d: %w", m.Version, Version, errors.ErrUnsupported)
+	}
+	return "", nil
+}
+
+// check names the field that is wrong, as far as the manifest alone tells.
+func (m *Manifest) check() (field string, err error) {
+	switch {
+	case len(m.Shards) == 0 && m.Build == nil:
+		return "shards", errors.New("there are none")
+	case len(m.Shards) > maxShards:
+		return "shards", fmt.Errorf("%d shards, at most %d are possible", len(m.Shards), maxShards)
+	case m.Generation < 0:
+		return "generation", fmt.Errorf("%d is not at least 0", m.Generation)
+	case m.Rows < 0:
+		return "rows", fmt.Errorf("%d is not at least 0", m.Rows)
+	case m.Deleted < 0 || m.Deleted > m.Rows:
+		return "deleted", fmt.Errorf("%d of %d rows", m.Deleted, m.Rows)
+	}
+	if err := m.Tuned.check(); err != nil {
+		return "tuned", err
+	}
+	if err := m.checkNames(); err != nil {
+		return "shards", err
+	}
+	if m.Routing == nil {
+		return "", nil
+	}
+	return "routing", m.Routing.check()
+}
+
+// maxShards is the largest number of shards that is believed.
+const maxShards = 1 << 16
+
+func (t *Tuned) check() error {
+	switch {
+	case t == nil:
+	case t.Ef < 1 || t.Ef > 1<<31-1:
+		return fmt.Errorf("ef %d is not at least 1", t.Ef)
+	case !(t.Slack >= 0):
+		return fmt.Errorf("slack %v is not at least 0", t.Slack)
+	case !(t.Share >= 0 && t.Share <= 1):
+		return fmt.Errorf("share %v is not 0 to 1", t.Share)
+	}
+	return nil
+}
+
+// checkNames tests that each shard, and the routing, is a file of its own in the directory.
+func (m *Manifest) checkNames() error {
+	seen := map[string]bool{Name: true}
+	for _, s := range m.files() {
+		switch {
+		case s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." ||
+			strings.ContainsRune(s.File, 0):
+			return fmt.Errorf("%q is not the name of a file in the directory", s.File)
+		case seen[s.File]:
+			return fmt.Errorf("%q is there twice", s.File)
+		case s.Rows < 0 || s.Bytes < 0:
+			return fmt.Errorf("%q has %d rows in %d bytes", s.File, s.Rows, s.Bytes)
+		}
+		seen[s.File] = true
+	}
+	return nil
+}
+
+func (r *Routing) check() error {
+	if !(r.Copies >= 1 && r.Copies <= 2) {
+		return fmt.Errorf("%v copies of a row are not 1 to 2", r.Copies)
+	}
+	before := Reach{}
+	for _, now := range r.Reach {
+		if !(now.Share > before.Share && now.Share <= 1) || !(now.Mass > before.Mass && now.Mass <= 2) || !(now.Probes >= 0) {
+			return fmt.Errorf("reach of a share of %v by a mass of %v with %v probes, after %v by %v",
+				now.Share, now.Mass, now.Probes, before.Share, before.Mass)
+		}
+		before = now
+	}
+	return nil
+}
+
+// Check tests that the shards' files in dir are those that the manifest was written for.
+func (m *Manifest) Check(dir string) error {
+	for _, s := range m.files() {
+		have, err := Describe(dir, s.File)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("a file that the manifest names is missing: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+		if have.Bytes != s.Bytes || have.CRC32C != s.CRC32C {
+			return &store.FormatError{
+				File: filepath.Join(dir, s.File), Offset: -1, Field: "file",
+				Reason: fmt.Sprintf("%d bytes with header checksum %s, the manifest says %d with %s: copy the whole index again",
+					have.Bytes, have.CRC32C, s.Bytes, s.CRC32C),
+			}
+		}
+	}
+	return nil
+}
+
+// CheckContent tests that the manifest of a complete index agrees with what the shards' files say of themselves. It reads
+// their beginnings, after Check.
+func (m *Manifest) CheckContent(dir string) error {
+	stored, deleted := 0, 0
+	for _, s := range m.Shards {
+		info, err := store.Inspect(filepath.Join(dir, s.File))
+		if err != nil {
+			return err
+		}
+		if info.Count != s.Rows {
+			return m.wrong(dir, "shards", "%s has %d rows, not %d", s.File, info.Count, s.Rows)
+		}
+		if field, has, says := m.differs(&info.Config); field != "" {
+			return m.wrong(dir, field, "%v, that of %s is %v", says, s.File, has)
+		}
+		stored, deleted = stored+info.Count, deleted+info.Deleted
+	}
+	if m.Routing != nil {
+		info, err := store.Inspect(filepath.Join(dir, m.Routing.File))
+		if err != nil {
+			return err
+		}
+		if info.Count != m.Routing.Rows {
+			return m.wrong(dir, "routing", "%s has %d centroids, not %d", m.Routing.File, info.Count, m.Routing.Rows)
+		}
+	}
+	return m.checkCounts(dir, stored, deleted)
+}
+
+// checkCounts tests the numbers of rows against those that the shards hold together.
+func (m *Manifest) checkCounts(dir string, stored, deleted int) error {
+	copies := 1.0
+	if m.Routing != nil {
+		copies = m.Routing.Copies
+	}
+	switch {
+	case copies == 1 && stored != m.Rows:
+		return m.wrong(dir, "rows", "%d, the shards hold %d", m.Rows, stored)
+	case float64(m.Rows)*copies < float64(stored)-0.5 || float64(m.Rows)*copies > float64(stored)+0.5:
+		return m.wrong(dir, "rows", "%d in %v copies, the shards hold %d", m.Rows, copies, stored)
+	case deleted != m.Deleted:
+		return m.wrong(dir, "deleted", "%d, in the shards %d are", m.Deleted, deleted)
+	}
+	return nil
+}
+
+// differs names the first field that is another than in a shard's configuration, with both values.
+func (m *Manifest) differs(c *hnsw.Config) (field string, has, says any) {
+	for _, f := range []struct {
+		name      string
+		has, says any
+	}{
+		{"dim", c.Dim, m.Dim},
+		{"metric", c.Metric.String(), m.Metric},
+		{"m", c.M, m.M},
+		{"base_links", c.BaseLinks, m.BaseLinks},
+		{"ef_construction", c.EfConstruction, m.EfConstruction},
+		{"seed", c.Seed, m.Seed},
+	} {
+		if f.has != f.says {
+			return f.name, f.has, f.says
+		}
+	}
+	return "", nil, nil
+}
+
+// wrong says what is wrong with a field of the manifest.
+func (m *Manifest) wrong(dir, field, reason string, args ...any) error {
+	return &store.FormatError{File: filepath.Join(dir, Name), Offset: -1, Field: field, Reason: fmt.Sprintf(reason, args...)}
+}

@@ -1,0 +1,271 @@
+// Package manifest reads and writes manifest.json, which makes a directory a Shale index: it names the shards' files and
+// says what they hold. It is written after all of them.
+package manifest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/internal/store"
+)
+
+// Name is the manifest's file name.
+const Name = "manifest.json"
+
+const (
+	kind = "shale index"
+	// Version goes up with every change that older readers would misread.
+	Version = 1
+)
+
+// Manifest is the content of manifest.json.
+type Manifest struct {
+	Format         string   `json:"format"`
+	Version        int      `json:"version"`
+	Generation     int      `json:"generation"` // goes up with every save
+	Rows           int      `json:"rows"`       // those deleted included
+	Deleted        int      `json:"deleted"`
+	Dim            int      `json:"dim"`
+	Metric         string   `json:"metric"`
+	Storage        string   `json:"storage"`      // what the walk reads
+	Keep           string   `json:"keep"`         // the rows that distances told come from, or none
+	Product        *Product `json:"pq,omitempty"` // of a storage that is product quantization
+	M              int      `json:"m"`
+	BaseLinks      int      `json:"base_links"` // of a new row on level 0
+	EfConstruction int      `json:"ef_construction"`
+	Seed           uint64   `json:"seed"`
+	Tuned          *Tuned   `json:"tuned,omitempty"`
+	Shards         []Shard  `json:"shards"`
+
+	// Vectors is the file whose rows an index of links alone is searched with, from the directory on; empty if unknown.
+	Vectors string `json:"vectors,omitempty"`
+
+	Routing *Routing `json:"routing,omitempty"` // of several shards
+	Build   *Build   `json:"build,omitempty"`   // of an index that isn't complete
+
+	CRC32C string `json:"manifest_crc32c"` // of this file, with zeros in place of it; the last field
+}
+
+// Product says what codes of product quantization are like.
+type Product struct {
+	Subvectors int  `json:"subvectors"`
+	Bits       int  `json:"bits"`
+	Rotated    bool `json:"rotated"`
+}
+
+// Routing tells which shards a query's neighbours are likely in.
+type Routing struct {
+	Shard          // the file: an index of centroids, whose labels are their shards << 32 | a number
+	Copies float64 `json:"copies"`          // rows stored for each row
+	Reach  []Reach `json:"reach,omitempty"` // by rising share
+	// Queries is the number of queries that Reach was measured on by tuning; 0: it was measured on rows, by the build.
+	Queries int `json:"queries,omitempty"`
+}
+
+// Reach says what mass of the votes of near centroids the shards that are looked into must hold together to find a share of
+// the true neighbours.
+type Reach struct {
+	Share  float64 `json:"share"`
+	Mass   float32 `json:"mass"`
+	Probes float64 `json:"probes"` // shards that this takes, on average
+}
+
+// Build is what is done of a build, so that one that was killed goes on.
+type Build struct {
+	From  string `json:"from"`  // the input and the options; a build goes on only with the same
+	Parts []int  `json:"parts"` // rows of each shard to come, once they are divided
+}
+
+// Tuned is what searches use unless told otherwise.
+type Tuned struct {
+	Ef     int     `json:"ef"`
+	Slack  float32 `json:"slack,omitempty"`
+	Share  float64 `json:"share,omitempty"` // of the true neighbours that the shards probed should hold
+	K      int     `json:"k"`
+	Recall float64 `json:"recall"` // measured with these
+}
+
+// Shard is one file of the index.
+type Shard struct {
+	File   string `json:"file"`
+	Rows   int    `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	CRC32C string `json:"header_crc32c"`    // of the file's header, which holds the checksums of the rest
+	Blocks *Shard `json:"blocks,omitempty"` // the file that holds rows and links once more, side by side
+}
+
+// Sum is CRC32C as a number.
+func (s *Shard) Sum() (uint32, error) {
+	n, err := strconv.ParseUint(s.CRC32C, 16, 32)
+	return uint32(n), err
+}
+
+// headBytes is the part of a shard's file that CRC32C is about: its header but for the header's own checksum, with which
+// that of any two headers would be the same.
+const headBytes = 4096 - 4
+
+// Read reads and checks the manifest of the index in dir. What is wrong comes as a *store.FormatError.
+func Read(dir string) (*Manifest, error) {
+	path := filepath.Join(dir, Name)
+	b, err := read(path)
+	if err != nil {
+		return nil, fmt.Errorf("read manifest: %w", err)
+	}
+	m := &Manifest{}
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := d.Decode(m); err != nil {
+		return nil, &store.FormatError{File: path, Offset: d.InputOffset(), Field: "JSON", Reason: "can't be decoded", Err: err}
+	}
+	field, err := m.checkKind()
+	if err == nil {
+		field, err = "manifest_crc32c", checkSum(b)
+	}
+	if err == nil {
+		field, err = m.check()
+	}
+	if err != nil {
+		return nil, &store.FormatError{File: path, Offset: -1, Field: field, Reason: "not usable", Err: err}
+	}
+	return m, nil
+}
+
+// maxBytes is more than the manifest of maxShards shards takes.
+const maxBytes = 64 << 20
+
+// read gives the bytes of a file that may be something else altogether.
+func read(path string) ([]byte, error) {
+	f, size, err := format.OpenFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if size > maxBytes {
+		return nil, &store.FormatError{File: path, Offset: -1, Field: "file", Reason: fmt.Sprintf("%d bytes are too many for a manifest", size)}
+	}
+	return io.ReadAll(io.LimitReader(f, maxBytes))
+}
+
+// files are the shards' and that of the routing.
+func (m *Manifest) files() []Shard {
+	all := slices.Clone(m.Shards)
+	for _, s := range m.Shards {
+		if s.Blocks != nil {
+			all = append(all, *s.Blocks)
+		}
+	}
+	if m.Routing != nil {
+		all = append(all, m.Routing.Shard)
+	}
+	return all
+}
+
+// Files returns the names of all files that m names.
+func (m *Manifest) Files() []string {
+	var names []string
+	for _, s := range m.files() {
+		names = append(names, s.File)
+	}
+	return names
+}
+
+// Write makes m the manifest of the index in dir, atomically.
+func (m *Manifest) Write(dir string) error {
+	b, err := m.encode()
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, Name), func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// Checksum sets and returns the CRC32C that Write will write.
+func (m *Manifest) Checksum() (string, error) {
+	_, err := m.encode()
+	return m.CRC32C, err
+}
+
+func (m *Manifest) encode() ([]byte, error) {
+	m.Format, m.Version, m.CRC32C = kind, Version, noSum
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("write manifest: %w", err)
+	}
+	b = append(b, '\n')
+	m.CRC32C = seal(b)
+	return b, nil
+}
+
+// Recognize reports whether the manifest in dir is one of Shale, damaged or not, and not a file of
+// that name that other programs use.
+func Recognize(dir string) bool {
+	b, err := read(filepath.Join(dir, Name))
+	if err != nil {
+		return false
+	}
+	var m struct{ Format string }
+	return json.Unmarshal(b, &m) == nil && m.Format == kind || bytes.Contains(b, []byte(`"format": "`+kind+`"`))
+}
+
+// noSum stands in the place of the checksum while it is computed.
+const noSum = "00000000"
+
+// sumAt is the place of the checksum in a manifest's bytes, or −1.
+func sumAt(b []byte) int {
+	key := []byte(`"manifest_crc32c": "`)
+	at := bytes.LastIndex(b, key)
+	if at < 0 || len(b) < at+len(key)+len(noSum) {
+		return -1
+	}
+	return at + len(key)
+}
+
+// seal puts the checksum of a manifest's bytes, which have a place for it, into them.
+func seal(b []byte) string {
+	at := sumAt(b)
+	copy(b[at:], noSum)
+	s := sum(b)
+	copy(b[at:], s)
+	return s
+}
+
+func sum(b []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+// checkSum tests a manifest's bytes against the checksum in them.
+func checkSum(b []byte) error {
+	at := sumAt(b)
+	if at < 0 {
+		return errors.New("it has no checksum")
+	}
+	has := string(b[at : at+len(noSum)])
+	if should := seal(bytes.Clone(b)); should != has {
+		return fmt.Errorf("it is %s, it should be %s: the file is damaged or was edited", has, should)
+	}
+	return nil
+}
+
+// Describe gives a shard's entry for the file name in dir.
+func Describe(dir, name string) (Shard, error) {
+	f, size, err := format.OpenHead(filepath.Join(dir, name))
+	if err != nil {
+		return Shard{}, fmt.Errorf("describe shard: %w", err)
+	}
+	defer f.Close()
+	head := make([]byte, min(size, headBytes))
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return Shard{}, fmt.Errorf("describe shard: %w", err)
+	}
+	return Shard{File: name, Bytes: size, CRC32C: sum(head)}, nil
+}

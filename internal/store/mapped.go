@@ -1,0 +1,117 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/vector"
+)
+
+// OpenMapped maps an index file for searching. It reads and checks the header, the meta section and what codes are made by,
+// and nothing else, however large the file is; Verify checks the rest. Searches read what they need from the mapping, and give an error where the file
+// was cut off or its disk fails; what is damaged otherwise gives wrong answers, but never leads out of the arrays. Links
+// aren't packed.
+func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
+	var x *hnsw.Frozen
+	err := withHead(ctx, path, func(l *loader) error {
+		c, err := l.config(o)
+		if err != nil {
+			return err
+		}
+		r, err := mmap.File(path, l.h.length)
+		if err != nil {
+			return err
+		}
+		owner := closers{r}
+		m, err := l.mapped(r, c)
+		if err == nil && o.PinUpper {
+			owner, err = l.pinUpper(path, m, owner)
+		}
+		if err == nil {
+			x, err = hnsw.MapFrozen(m, int(l.meta.Deleted), owner)
+		}
+		if err != nil {
+			return errors.Join(err, owner.Close())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("map index: %w", err)
+	}
+	return x, nil
+}
+
+// mapped views the sections in r as the arrays of an index.
+func (l *loader) mapped(r *mmap.Region, c hnsw.Config) (m *hnsw.Image, err error) {
+	defer mmap.Catch(mmap.Guard(), &err)
+	m = &hnsw.Image{Config: c, Count: int(l.meta.Count), TopLevel: -1}
+	l.begun(m)
+	m.Levels = sectionOf[uint8](l, r, Levels)
+	m.Links0 = sectionOf[uint32](l, r, Links0)
+	m.UpperAt = sectionOf[uint32](l, r, UpperAt)
+	m.Upper = sectionOf[uint32](l, r, Upper)
+	m.Labels = sectionOf[uint64](l, r, Labels)
+	m.Deleted = sectionOf[uint32](l, r, Deleted)
+	if m.Coded {
+		m.Quantizer = append([]float32(nil), sectionOf[float32](l, r, Quantizer)...) // read for every query
+		if s := l.h.section(Quantizer); checksum(bytesOf(m.Quantizer)) != s.CRC {
+			return nil, l.r.Bad(s.Offset, Quantizer.String(), "its checksum should be %08x: the section is damaged", s.CRC)
+		}
+		m.Codes = sectionOf[uint8](l, r, Codes)
+	}
+	m.Rows, err = vector.FromBytes(sectionOf[uint8](l, r, Vectors), c.Storage, m.Count, c.Dim, int(l.meta.RowStride))
+	return m, err
+}
+
+// sectionOf views section k, whose place and length the header and meta have been checked for.
+func sectionOf[T uint8 | uint32 | uint64 | float32](l *loader, r *mmap.Region, k Kind) []T {
+	s := l.h.section(k)
+	var zero T
+	return mmap.Slice[T](r, int(s.Offset), int(s.Length)/sizeOf(zero))
+}
+
+// closers are closed together.
+type closers []io.Closer
+
+// Close closes all of them.
+func (c closers) Close() error {
+	var errs []error
+	for _, one := range c {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// pinUpper copies what m has of the levels above 0 from the file into memory, which it appends to owner.
+func (l *loader) pinUpper(path string, m *hnsw.Image, owner closers) (closers, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return owner, err
+	}
+	defer f.Close()
+	for _, k := range []Kind{Levels, UpperAt, Upper} {
+		s := l.h.section(k)
+		r, err := mmap.Anonymous(int(s.Length))
+		if err != nil {
+			return owner, err
+		}
+		owner = append(owner, r)
+		if _, err := f.ReadAt(r.Bytes(), s.Offset); err != nil {
+			return owner, fmt.Errorf("read %s of %s: %w", k, path, err)
+		}
+		switch k {
+		case Levels:
+			m.Levels = r.Bytes()
+		case UpperAt:
+			m.UpperAt = mmap.Slice[uint32](r, 0, len(m.UpperAt))
+		default:
+			m.Upper = mmap.Slice[uint32](r, 0, len(m.Upper))
+		}
+	}
+	return owner, nil
+}

@@ -1,0 +1,166 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/vector"
+)
+
+// Options says how to open a file. The zero value opens it as it was saved.
+type Options struct {
+	// Capacity is the number of rows to make room for; below the file's count, what the file says.
+	Capacity int
+	// ReplaceDelete allows AddOptions.ReplaceDeleted, whether or not the saved index did.
+	ReplaceDelete bool
+	// Custom is the metric of an index that was saved with one of its own, which a file can't hold.
+	Custom vector.DistanceFunc
+	// PinUpper copies the levels above 0 into memory when OpenMapped opens: the links of these levels, and 5 bytes an element.
+	// The page cache may drop what it holds; what is copied stays.
+	PinUpper bool
+	// DropDamaged drops the rows of a live file that were damaged though a Sync had succeeded, which the disk isn't to do.
+	// Default: OpenLive and MapLive give an error that names their labels.
+	DropDamaged bool
+	// FixedCapacity lets a live file that is full give hnsw.ErrFull, instead of growing.
+	FixedCapacity bool
+	// Wait is how long to wait for a live file that an index of another process has open, before ErrLocked; 0: not at all.
+	// For one of this process there is no waiting.
+	Wait time.Duration
+	// Waiting is called once when such waiting begins, if not nil.
+	Waiting func()
+}
+
+// DefaultWait is a Wait that is long enough for another process to change some rows, and short enough for a person.
+const DefaultWait = 30 * time.Second
+
+// Opened is an index as it was saved: one of the two.
+type Opened struct {
+	Index  *hnsw.Index
+	Frozen *hnsw.Frozen
+}
+
+// Reader is the searching half of the index.
+func (o Opened) Reader() *hnsw.Reader {
+	if o.Frozen != nil {
+		return &o.Frozen.Reader
+	}
+	return &o.Index.Reader
+}
+
+// Close frees the index.
+func (o Opened) Close() error {
+	if o.Frozen != nil {
+		return o.Frozen.Close()
+	}
+	return o.Index.Close()
+}
+
+// Open reads an index file into memory and checks all of it. A file that isn't in order gives a *FormatError.
+func Open(ctx context.Context, path string, o Options) (Opened, error) {
+	var opened Opened
+	err := withLoader(ctx, path, func(l *loader) (err error) {
+		opened, err = l.open(o)
+		return err
+	})
+	return opened, err
+}
+
+// OpenIndex is Open for an index that is to grow, a frozen file included.
+func OpenIndex(ctx context.Context, path string, o Options) (*hnsw.Index, error) {
+	var x *hnsw.Index
+	err := withLoader(ctx, path, func(l *loader) (err error) {
+		x, err = l.openIndex(o)
+		return err
+	})
+	return x, err
+}
+
+// OpenFrozen is Open for an index that is only searched, a growing one included.
+func OpenFrozen(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
+	var x *hnsw.Frozen
+	err := withLoader(ctx, path, func(l *loader) (err error) {
+		x, err = l.openFrozen(o)
+		return err
+	})
+	return x, err
+}
+
+// withLoader opens path, reads its header and meta section and calls fn.
+func withLoader(ctx context.Context, path string, fn func(*loader) error) error {
+	f, size, err := format.OpenFile(path)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	defer f.Close()
+	l, err := newLoader(ctx, f, path, size)
+	if err != nil {
+		return err
+	}
+	return fn(l)
+}
+
+// withHead is withLoader for those who read no more than these two.
+func withHead(ctx context.Context, path string, fn func(*loader) error) error {
+	f, size, err := format.OpenHead(path)
+	if err != nil {
+		return fmt.Errorf("open index: %w", err)
+	}
+	defer f.Close()
+	l, err := loaderOf(format.NewHeadReader(ctx, f, path, size))
+	if err != nil {
+		return err
+	}
+	return fn(l)
+}
+
+func (l *loader) open(o Options) (Opened, error) {
+	if !l.meta.has(flagFrozen) {
+		x, err := l.openIndex(o)
+		return Opened{Index: x}, err
+	}
+	f, err := l.openFrozen(o)
+	return Opened{Frozen: f}, err
+}
+
+func (l *loader) openFrozen(o Options) (*hnsw.Frozen, error) {
+	c, err := l.config(o)
+	if err != nil {
+		return nil, err
+	}
+	f, err := hnsw.RestoreFrozen(c, int(l.meta.Count), int(l.meta.UpperLists), l.fill)
+	return f, l.locate(err)
+}
+
+func (l *loader) openIndex(o Options) (*hnsw.Index, error) {
+	c, err := l.config(o)
+	if err != nil {
+		return nil, err
+	}
+	x, err := hnsw.Restore(c, int(l.meta.Count), int(l.meta.UpperLists), l.fill)
+	return x, l.locate(err)
+}
+
+// config is the file's configuration, with what the caller wants otherwise.
+func (l *loader) config(o Options) (hnsw.Config, error) {
+	c := l.meta.config()
+	at := l.h.section(Meta).Offset
+	if l.meta.has(flagCustomMetric) && o.Custom == nil {
+		return c, l.r.Caused(errors.ErrUnsupported, at, "meta", "the index has a metric of its own: give it to open the file")
+	}
+	c.Custom = o.Custom
+	c.ReplaceDelete = c.ReplaceDelete || o.ReplaceDelete
+	count := int(l.meta.Count)
+	if o.Capacity > 0 && o.Capacity >= count {
+		c.Capacity = o.Capacity
+		return c, nil
+	}
+	var ok bool
+	if c.Capacity, ok = format.Room(l.meta.Capacity, count, c.FixedCapacity); !ok {
+		return c, l.r.Bad(at, "meta", "room for %d with %d elements is not credible: give the capacity", l.meta.Capacity, count)
+	}
+	return c, nil
+}
