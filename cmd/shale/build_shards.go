@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
@@ -32,18 +31,6 @@ func (f *shardFlags) add(c *cobra.Command) {
 	s.IntVar(&f.centroids, "centroids", 256, "let `N` centroids a shard tell which shards a query needs")
 	s.BoolVar(&f.blocks, "blocks", false, "also lay vectors and links side by side on disk, for searches with --memory that holds only the codes")
 	s.BoolVar(&f.plan, "plan", false, "only tell the steps, and the memory, disk and time that they take")
-}
-
-// parseSize reads a size of memory; 0 where none is given.
-func parseSize(c *cobra.Command, name, value string) (int64, error) {
-	if value == "" {
-		return 0, nil
-	}
-	n, err := humanize.ParseBytes(value)
-	if err != nil || n == 0 || n > math.MaxInt64 {
-		return 0, usagef(c, "--%s %s is no size such as 500MB or 2GiB", name, value)
-	}
-	return int64(n), nil
 }
 
 // options adds what the flags say to o.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -46,6 +47,9 @@ func filesFlag(c *cobra.Command, into *[]string, name, usage string) {
 	c.Flags().StringArrayVar(into, name, nil, usage+"; several are read one after another")
 }
 
+// errTwice is what is wrong with a flag.
+var errTwice = errors.New("is given twice, and takes one value")
+
 // onceValue is a flag's value that may be set once: a second one would make the first count for nothing.
 type onceValue struct {
 	pflag.Value
@@ -55,7 +59,7 @@ type onceValue struct {
 // Set implements pflag.Value.
 func (v *onceValue) Set(s string) error {
 	if v.given {
-		return errors.New("it is given twice, and takes one value")
+		return errTwice
 	}
 	v.given = true
 	return v.Value.Set(s)
@@ -111,6 +115,24 @@ func atLeast(c *cobra.Command, name string, value, least int) error {
 		return usagef(c, "--%s is %d, not at most %d", name, value, mostCount)
 	}
 	return nil
+}
+
+// leastSize is the smallest size that may be given without a unit: less is more likely a unit forgotten.
+const leastSize = 1 << 20
+
+// parseSize reads a size of memory; 0 where none is given.
+func parseSize(c *cobra.Command, name, value string) (int64, error) {
+	if value == "" {
+		return 0, nil
+	}
+	n, err := humanize.ParseBytes(value)
+	if err != nil || n == 0 || n > math.MaxInt64 {
+		return 0, usagef(c, "--%s %s is no size such as 500MB or 2GiB", name, value)
+	}
+	if strings.Trim(value, "0123456789., ") == "" && n < leastSize {
+		return 0, usagef(c, "--%s %s is %d bytes; did you mean %sMiB or %sGiB?", name, value, n, value, value)
+	}
+	return int64(n), nil
 }
 
 func parseMetric(c *cobra.Command, s string) (shale.Metric, error) {
@@ -186,7 +208,7 @@ func (f *rankFlags) check(c *cobra.Command) error {
 		return usagef(c, "--slack is %v, not at least 0", f.slack)
 	}
 	if !(f.share >= 0 && f.share <= 1) {
-		return usagef(c, "--share is %v, not 0 to 1", f.share)
+		return usagef(c, "--share is %v, not 0 to 1%s", f.share, shareHint(f.share))
 	}
 	if err := atLeast(c, "probes", f.probes, 0); err != nil {
 		return err

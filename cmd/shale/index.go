@@ -3,10 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"unsafe"
 
 	"github.com/spf13/cobra"
@@ -202,7 +199,8 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 	}
 	rows, err := dataset.Map(file)
 	if err != nil {
-		return fmt.Errorf("%s holds links alone, and its vectors can't be mapped: name the file by --vectors: %w", path, err)
+		return fmt.Errorf("%s holds links alone, and its vectors can't be mapped: name the file by --vectors: %w",
+			path, explainVectors(err, file))
 	}
 	return index.Attach(rows.Matrix, true)
 }
@@ -216,14 +214,4 @@ func (f *indexFlags) openToChange(c *cobra.Command, path string) (*shale.Index, 
 		return nil, fmt.Errorf("%s: %w", path, shale.ErrReadOnly)
 	}
 	return index, err
-}
-
-// explain adds what to do about an index that isn't there.
-func explain(err error, path string) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, statErr := os.Stat(path); statErr != nil {
-			return fmt.Errorf("%s: there is no such index: build one with \"shale build --output %s\"", path, path)
-		}
-	}
-	return err
 }

@@ -42,7 +42,7 @@ type rowFile struct {
 func openRows(ctx context.Context, paths []string) (*rowFile, error) {
 	f, err := within(ctx, func() (*dataset.File, error) { return dataset.OpenOnce(paths...) })
 	if err != nil {
-		return nil, err
+		return nil, explainVectors(err, paths...)
 	}
 	return &rowFile{f, paths}, nil
 }
@@ -74,7 +74,7 @@ func readQueriesOf(ctx context.Context, path string, dim int) (shale.Matrix, err
 func readQueries(ctx context.Context, path string) (shale.Matrix, error) {
 	m, err := within(ctx, func() (shale.Matrix, error) { return dataset.ReadAll(path) })
 	if err != nil {
-		return m, err
+		return m, explainVectors(err, path)
 	}
 	if m.Rows() == 0 {
 		return m, fmt.Errorf("%s holds no vectors", path)

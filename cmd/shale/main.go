@@ -42,13 +42,13 @@ func usagef(c *cobra.Command, format string, args ...any) error {
 	return &usageError{c, fmt.Errorf(format, args...)}
 }
 
-// run does what the command line says and gives the exit code.
+// run does what the command line says and returns the exit code.
 func run(ctx context.Context, args []string, out, messages io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(messages)
-	c, err := root.ExecuteContextC(ctx)
+	err := root.ExecuteContext(ctx)
 	var usage *usageError
 	var begun *begunError
 	switch {
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, out, messages io.Writer) int {
 		fmt.Fprintln(messages, "shale: interrupted, nothing was written")
 		return exitInterrupted
 	case errors.As(err, &usage):
-		fmt.Fprintf(messages, "shale: %v\nTry \"%s --help\".\n", err, c.CommandPath())
+		fmt.Fprintf(messages, "shale: %v\nTry \"%s --help\".\n", err, usage.command.CommandPath())
 		return exitUsage
 	}
 	fmt.Fprintf(messages, "shale: %v\n", err)

@@ -2,23 +2,23 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
 
 const about = `Shale finds the nearest vectors: it builds HNSW graph indexes from files of vectors,
-searches them, and says how good and how fast the search is.
+searches them, and measures how good and how fast the searches are.
 
-Vectors are read from .npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin and .parquet;
-"file.npz:name" and "file.parquet:column" pick a member. "-" is standard input; it and pipes are read once,
-and where neither the name's ending nor the first bytes tell the format it is named before, as in "fvecs:-".
-INDEX is what "shale build" wrote, an hnswlib index.bin or an hnswlib-mmap .graph (then with --dim and
---metric), or hnswlib-mmap's directory of shards.
+Vectors are read from .npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin and .parquet files;
+"file.npz:name" and "file.parquet:column" select a member. "-" is standard input. Standard input
+and pipes are read once; where neither the name nor the first bytes show the format, put it before
+the name, as in "fvecs:-".
+
+INDEX is the output of "shale build", an hnswlib index.bin or an hnswlib-mmap .graph (both need
+--metric), or a directory of hnswlib-mmap shards.
 
 Results go to standard output, progress and messages to standard error.
-Exit codes: 0 done, 1 failed or damaged, 2 wrong command line, 130 interrupted.`
+Exit codes: 0 success, 1 failure or a damaged index, 2 wrong command line, 130 interrupted.`
 
 const firstSteps = `  shale demo
   shale build --input vectors.npy --output my.index --metric cosine
@@ -26,63 +26,91 @@ const firstSteps = `  shale demo
   shale groundtruth --input vectors.npy --queries queries.npy --metric cosine --output truth.ivecs
   shale eval my.index --queries queries.npy --groundtruth truth.ivecs`
 
+// commandGroups are the commands as the help lists them.
+var commandGroups = []struct {
+	title    string
+	commands func() []*cobra.Command
+}{
+	{"Make and change an index:", func() []*cobra.Command {
+		return []*cobra.Command{
+			buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), resizeCommand(), convertCommand(),
+		}
+	}},
+	{"Search and measure:", func() []*cobra.Command {
+		return []*cobra.Command{searchCommand(), groundtruthCommand(), evalCommand(), tuneCommand()}
+	}},
+	{"Examine an index:", func() []*cobra.Command {
+		return []*cobra.Command{inspectCommand(), verifyCommand()}
+	}},
+	{"Learn and install:", func() []*cobra.Command {
+		return []*cobra.Command{demoCommand(), manCommand(), versionCommand()}
+	}},
+}
+
 func newRoot() *cobra.Command {
+	cobra.EnableCommandSorting = false
 	root := &cobra.Command{
 		Use:           "shale",
 		Short:         "Find the nearest vectors",
 		Long:          about,
 		Example:       firstSteps,
-		Version:       version(),
+		Version:       thisBuild().Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          noCommand,
+
+		SuggestionsMinimumDistance: 2,
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &usageError{c, err} })
-	root.SuggestionsMinimumDistance = 2
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(
-		buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), resizeCommand(), searchCommand(),
-		groundtruthCommand(), evalCommand(),
-		tuneCommand(), inspectCommand(), verifyCommand(), convertCommand(), demoCommand(),
-	)
-	cobra.EnableCommandSorting = false
-	for _, c := range root.Commands() {
-		c.Args = usageArgs(c.Args)
-		takeOnce(c)
-		c.Flags().SortFlags = false // they are listed as they are declared: what must be given first
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(usageTemplate)
+	root.SetHelpCommand(helpCommand())
+	last := ""
+	for _, g := range commandGroups {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range g.commands() {
+			c.GroupID = g.title
+			root.AddCommand(c)
+		}
+		last = g.title
 	}
+	root.SetHelpCommandGroupID(last)
+	root.SetCompletionCommandGroupID(last)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	finish(root)
 	return root
 }
 
-// version is that of the module, as the Go tool recorded it.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+// finish gives the commands below c what all of them have.
+func finish(c *cobra.Command) {
+	for _, c := range c.Commands() {
+		if c.HasSubCommands() {
+			c.Args, c.RunE = cobra.ArbitraryArgs, noCommand
+		}
+		c.Args = usageArgs(c.Args)
+		c.SuggestFor = otherCommandNames[c.Name()]
+		c.Flags().SortFlags = false // they are listed as they are declared: what must be given first
+		takeOnce(c)
+		completeValues(c)
+		finish(c)
 	}
-	return "unknown"
 }
 
-// noCommand tells what there is, and names what was meant where the first word is nearly a command.
-func noCommand(c *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return c.Help()
-	}
-	near := c.SuggestionsFor(args[0])
-	if len(near) == 0 {
-		return usagef(c, "there is no command %q", args[0])
-	}
-	return usagef(c, "there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
-}
-
-// usageArgs makes what check finds an error of the command line.
+// usageArgs makes what check finds an error of the command line. Without a check the command takes no arguments.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
-		if check == nil {
-			check = cobra.NoArgs
+		if check == nil && len(args) > 0 {
+			hint := ""
+			if c.Flags().Lookup("input") != nil {
+				hint = "; did you mean --input " + args[0] + "?"
+			}
+			return usagef(c, "%s takes flags only, not the argument %q%s", c.CommandPath(), args[0], hint)
 		}
-		if err := check(c, args); err != nil {
-			return usagef(c, "%w", err)
+		if check != nil {
+			if err := check(c, args); err != nil {
+				return usagef(c, "%w", err)
+			}
 		}
 		return stdinOnce(c)
 	}

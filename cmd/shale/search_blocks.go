@@ -35,7 +35,7 @@ type queryFile struct {
 func openQueries(ctx context.Context, path string, k int, memory int64) (*queryFile, error) {
 	r, err := within(ctx, func() (dataset.Reader, error) { return dataset.Open(path) })
 	if err != nil {
-		return nil, err
+		return nil, explainVectors(err, path)
 	}
 	if r.Rows() == 0 {
 		return nil, errors.Join(fmt.Errorf("%s holds no vectors", path), r.Close())

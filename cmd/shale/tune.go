@@ -103,7 +103,7 @@ func (f *tuneFlags) check(c *cobra.Command) error {
 		f.threads = runtime.GOMAXPROCS(0)
 	}
 	if !(f.recall > 0 && f.recall <= 1) {
-		return usagef(c, "--recall is %v, not above 0 and up to 1", f.recall)
+		return usagef(c, "--recall is %v, not above 0 and up to 1%s", f.recall, shareHint(f.recall))
 	}
 	return cmp.Or(atLeast(c, "k", f.k, 1), atLeast(c, "max-ef", f.maxEf, 0), atLeast(c, "threads", f.threads, 0))
 }

@@ -34,6 +34,9 @@ and what is wrong. It also counts the rows that searches can't come to by links.
 	}
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if _, err := shale.Detect(args[0]); errors.Is(err, shale.ErrNotIndex) && isVectors(args[0]) {
+			return explain(err, args[0])
+		}
 		report, err := shale.Verify(c.Context(), args[0])
 		if err != nil {
 			return explain(err, args[0])
