@@ -22,8 +22,10 @@ func (x *Index) openBooks(g *graph) {
 	if x.backing == nil {
 		g.countInbound(n) // a backing keeps the counts
 	}
-	if g.copies = newCopySet(g.capacity); x.backing != nil || !g.mapped && g.hasContent() { // else reading rows may fault
+	g.copies = newCopySet(g.capacity)
+	if !x.noCopies.Load() && (x.backing != nil || !g.mapped && g.hasContent()) { // else reading rows may fault
 		g.findCopies(n)
+		x.noCopies.Store(!g.copies.any())
 	}
 }
 

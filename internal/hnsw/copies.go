@@ -74,29 +74,47 @@ type heldCopy struct {
 
 // copyHolder holds back copies that a walk meets, and gives those that the search wants in the end.
 type copyHolder struct {
+	none   bool // the index has no copies
 	held   []heldCopy
 	merged []key
 	wanted []key
 	queue  []uint32
 }
 
-// holdsCopies lets the walk that begins now hold copies back. Where links are read by the caller, or
-// codes lie elsewhere, it can't.
-func (s *searcher) holdsCopies() *searcher {
-	s.copies.held = s.copies.held[:0]
-	if s.coder != nil && s.coder.outside {
-		return nil
-	}
-	return s
+// copyFilter takes the copies out of what a walk meets. The zero value takes none out.
+type copyFilter struct {
+	s            *searcher // holds them back; nil: nobody does
+	last, before key       // the last two candidates expanded, by which copies are met
 }
 
-// hold takes the copies of two elements, which have just been expanded, out of fresh, which is sorted.
-func (s *searcher) hold(fresh []uint64, a, b key) []uint64 {
+// copyFilter returns the filter of the walk that is about to begin. The zero value serves an index without copies, and one
+// whose codes are somebody else's.
+func (s *searcher) copyFilter() copyFilter {
+	s.copies.held = s.copies.held[:0]
+	if s.copies.none || s.coder != nil && s.coder.outside {
+		return copyFilter{}
+	}
+	return copyFilter{s: s}
+}
+
+// expand notes that the walk expands a candidate.
+func (c *copyFilter) expand(k key) {
+	if c.s != nil {
+		c.last, c.before = k, c.last
+	}
+}
+
+// mayHold reports whether there may be copies among keys of which k is the nearest. None are where all of them are farther
+// than the candidate expanded last.
+func (c *copyFilter) mayHold(k key) bool { return c.s != nil && k>>32 <= c.last>>32 }
+
+// hold takes the copies of the candidates expanded last out of fresh, which is sorted.
+func (c *copyFilter) hold(fresh []uint64) []uint64 {
 	for i, f := range fresh {
 		switch d := key(f) >> 32; {
-		case d == a>>32 || d == b>>32:
-			return s.holdFrom(fresh, i, a, b)
-		case d > a>>32 && d > b>>32:
+		case d == c.last>>32 || d == c.before>>32:
+			return c.holdFrom(fresh, i)
+		case d > c.last>>32 && d > c.before>>32:
 			return fresh
 		}
 	}
@@ -104,14 +122,19 @@ func (s *searcher) hold(fresh []uint64, a, b key) []uint64 {
 }
 
 // holdFrom is hold for keys of which those before the i-th are no copies.
-func (s *searcher) holdFrom(fresh []uint64, i int, a, b key) []uint64 {
+func (c *copyFilter) holdFrom(fresh []uint64, i int) []uint64 {
 	kept := fresh[:i]
 	for _, f := range fresh[i:] {
-		if !s.holdOne(key(f), a) && !s.holdOne(key(f), b) {
+		if !c.holdOne(key(f)) {
 			kept = append(kept, f)
 		}
 	}
 	return kept
+}
+
+// holdOne holds k back if it is a copy of a candidate expanded last, and reports whether it is.
+func (c *copyFilter) holdOne(k key) bool {
+	return c.s != nil && (c.s.holdOne(k, c.last) || c.s.holdOne(k, c.before))
 }
 
 // holdOne holds k back if it is a copy of an element that has just been expanded.

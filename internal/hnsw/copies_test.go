@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -433,5 +434,32 @@ func TestCopiesBeforeRows(t *testing.T) {
 	must(t, err)
 	if got[98].Distance != 0 {
 		t.Errorf("the 99 live copies aren't the 99 nearest: %v", got[98])
+	}
+}
+
+// TestNoCopiesIsKnown looks whether indexes know that they have no copies, for which walks then don't look.
+func TestNoCopiesIsKnown(t *testing.T) {
+	const n, dim = 500, 8
+	rows := randomRows(n, dim, 1)
+	for _, copies := range []int{0, 1, 2, 40} {
+		for i := range copies {
+			copy(rows[(n-i-1)*dim:(n-i)*dim], rows[:dim])
+		}
+		x, err := New(Config{Dim: dim})
+		must(t, err)
+		must(t, x.AddBatch(context.Background(), matrix(t, rows, dim), nil, BatchOptions{}))
+		f, err := x.Freeze()
+		must(t, err)
+		for kind, r := range map[string]*Reader{"growing": &x.Reader, "frozen": &f.Reader} {
+			if got, want := r.noCopies.Load(), copies == 0; got != want {
+				t.Errorf("%s index with %d copies: noCopies is %v", kind, copies, got)
+			}
+			found, err := r.Search(rows[:dim], copies+1, SearchOptions{Ef: 20})
+			must(t, err)
+			if found[copies].Distance != 0 {
+				t.Errorf("%s index with %d copies: not all are found", kind, copies)
+			}
+		}
+		must(t, errors.Join(x.Close(), f.Close()))
 	}
 }

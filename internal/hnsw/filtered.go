@@ -22,15 +22,14 @@ type filtered struct {
 	kept   heap // farthest first: complements of keys
 	worst  float32
 
-	holder       *searcher // holds copies back; nil: none are
-	last, before key       // the last two candidates taken
+	copies copyFilter
 }
 
 func (f *filtered) reset(g *graph, ef int, filter *Filter, stop StopCondition) {
 	f.g, f.ef, f.filter, f.stop = g, ef, filter, stop
 	f.open, f.kept = f.open[:0], f.kept[:0]
 	f.worst = float32(math.Inf(1))
-	f.holder, f.last, f.before = nil, 0, 0
+	f.copies = copyFilter{}
 	if e, ok := stop.(*epsilonStop); ok {
 		e.begin(ef)
 	}
@@ -51,8 +50,9 @@ func (f *filtered) next() (uint32, bool) {
 	} else if nearest > f.worst && len(f.kept) == f.ef {
 		return 0, false
 	}
-	f.last, f.before = f.open.pop(), f.last
-	return f.last.id(), true
+	k := f.open.pop()
+	f.copies.expand(k)
+	return k.id(), true
 }
 
 // peek appends the first n of the heap, which are about the nearest.
@@ -69,7 +69,7 @@ func (f *filtered) offer(ids []uint32, dist []float32) {
 			continue
 		}
 		k := keyOf(dist[i], id)
-		if h := f.holder; h == nil || !h.holdOne(k, f.last) && !h.holdOne(k, f.before) {
+		if !f.copies.holdOne(k) {
 			f.take(k)
 		}
 	}

@@ -49,6 +49,27 @@ func (g *graph) isCopyOf(id, of uint32) bool {
 	return g.isCopy(id) && g.links0[int(id)*g.m0] == of+1
 }
 
+// mayHaveCopies reports whether the links of an element are those of a copy.
+func (m *Image) mayHaveCopies() bool {
+	m0 := 2 * m.Config.M
+	list := func(link uint32) []uint32 { return m.Links0[int(link-1)*m0 : int(link)*m0] }
+	short := func(links []uint32) bool { return links[0] != 0 && links[mostCopyLinks] == 0 }
+	for id := range uint32(m.Count) {
+		links := list(id + 1)
+		if !short(links) {
+			continue
+		}
+		alike := slices.Contains(list(links[0]), id+1) || links[1] != 0
+		for _, next := range links[1:mostCopyLinks] {
+			alike = alike && (next == 0 || short(list(next)) && list(next)[0] == links[0])
+		}
+		if alike {
+			return true
+		}
+	}
+	return false
+}
+
 // findCopies finds the copies among the first n elements. Nothing changes the graph meanwhile.
 func (g *graph) findCopies(n int) {
 	var room [mostCopyLinks]uint32
@@ -202,6 +223,7 @@ func (x *Index) chain(g *graph, leader, id uint32) {
 	}
 	x.drop(g, leader, id)
 	first, ok := x.firstCopy(g, leader)
+	x.noCopies.Store(false)
 	g.copies.add(id)
 	if !ok {
 		x.changeLinks(g, id, func([]uint32) []uint32 { return []uint32{leader} })

@@ -145,6 +145,7 @@ func (r *Reader) restore(c Config, count, upperLists int, fill func(*Image) erro
 			r.removed.Add(1)
 		}
 	}
+	r.noCopies.Store(!m.mayHaveCopies())
 	r.graph.Store(g)
 	return nil
 }

@@ -61,6 +61,7 @@ func New(c Config) (*Index, error) {
 	x.cfg, x.replacing = c, c.ReplaceDelete
 	x.nextTend.Store(trainRows)
 	x.entry.Store(none)
+	x.noCopies.Store(true)
 	if err := x.prepareCodes(g); err != nil {
 		g.release()
 		return nil, err

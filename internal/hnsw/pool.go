@@ -39,8 +39,7 @@ type pool struct {
 	margin margin  // of use with bound only
 	worst  float32 // distance of the last key once the pool is full; NaN before, which no distance is at least
 
-	holder       *searcher // holds copies back; nil: none are
-	last, before key       // the last two candidates taken
+	copies copyFilter
 }
 
 func (p *pool) reset(ef int) {
@@ -48,8 +47,7 @@ func (p *pool) reset(ef int) {
 		p.keys, p.places = make([]key, 0, room), make([]uint64, (ef+63)/64)
 	}
 	p.keys = p.keys[:0]
-	p.ef, p.first, p.slack, p.bound, p.holder = ef, 0, 0, nil, nil
-	p.last, p.before = 0, 0
+	p.ef, p.first, p.slack, p.bound, p.copies = ef, 0, 0, nil, copyFilter{}
 	p.worst = float32(math.NaN())
 }
 
@@ -68,7 +66,7 @@ func (p *pool) next() (uint32, bool) {
 	}
 	p.keys[i] |= expanded
 	p.first++
-	p.last, p.before = p.keys[i], p.last
+	p.copies.expand(p.keys[i])
 	return p.keys[i].id(), true
 }
 
@@ -110,8 +108,8 @@ func (p *pool) offer(ids []uint32, dist []float32) {
 	if n > 0 {
 		simd.Active.SortKeys(fresh, near, n)
 		sorted := p.fresh[:n]
-		if p.holder != nil && key(sorted[0])>>32 <= p.last>>32 { // else all are farther than what was expanded
-			sorted = p.holder.hold(sorted, p.last, p.before)
+		if p.copies.mayHold(key(sorted[0])) {
+			sorted = p.copies.hold(sorted)
 		}
 		if len(sorted) > 0 {
 			p.merge(sorted)

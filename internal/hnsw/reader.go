@@ -22,6 +22,7 @@ type Reader struct {
 	count     atomic.Int64  // elements, those marked deleted included
 	removed   atomic.Int64  // elements marked deleted
 	epoch     atomic.Uint64 // goes up by one before and after a stored row is rewritten
+	noCopies  atomic.Bool   // no element is a copy, so that walks needn't look for them
 	searchers sync.Pool
 }
 
@@ -138,6 +139,7 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 	}
 	s.scorer, s.beam = s.rows, rowBeam
 	s.scored, s.reranked = 0, 0
+	s.copies.none = r.noCopies.Load()
 	s.insert.angles.on = r.cfg.Metric == vector.IP && r.cfg.Custom == nil
 	if s.g == g {
 		return s, nil
@@ -222,7 +224,7 @@ func (s *searcher) nearest(g *graph, at key, level int) key {
 func (s *searcher) search(g *graph, from uint32, level, ef int) {
 	s.pool.reset(ef)
 	if level == 0 {
-		s.pool.holder = s.holdsCopies()
+		s.pool.copies = s.copyFilter()
 	}
 	s.reset(g, level)
 	s.enter(from, &s.pool)

@@ -193,12 +193,12 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 		if t.o.Slack > 0 && r.cfg.scalable() {
 			s.pool.slack, s.pool.k = 1+t.o.Slack, max(t.k, 1)
 		}
-		s.pool.holder = s.holdsCopies()
+		s.pool.copies = s.copyFilter()
 		t.collector = &s.pool
 	} else {
 		s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
 		if t.o.Stop == nil { // it is told of each result
-			s.filtered.holder = s.holdsCopies()
+			s.filtered.copies = s.copyFilter()
 		}
 		t.collector = &s.filtered
 	}

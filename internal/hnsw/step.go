@@ -12,7 +12,7 @@ func (p Probe) Walking() bool { return p.s.task.collector != nil }
 // where the walk has ended. Where Bounded is true those farther than bound stay open.
 func (p Probe) Take(dst []uint32, n int, bound float32) []uint32 {
 	s := p.s
-	s.pool.holder, s.filtered.holder = nil, nil // lists lie elsewhere
+	s.pool.copies, s.filtered.copies = copyFilter{}, copyFilter{} // lists lie elsewhere
 	before := len(dst)
 	for len(dst)-before < n {
 		if p.Bounded() && s.pool.nearestOpen() > bound {
