@@ -161,7 +161,7 @@ func (x *rootIndex) tune(ctx context.Context, queries vector.Matrix, t *C.struct
 	if s := x.Shards(); s != nil && s.Shards() > 1 {
 		o.Share, o.Shares = 1, tuneShares
 	}
-	return eval.TuneEffort(ctx, x.Index, queries, truth, float64(t.recall), maxEf, o)
+	return eval.Tune(ctx, x.Index, queries, truth, float64(t.recall), maxEf, o)
 }
 
 // truth are the true neighbours given, or found.

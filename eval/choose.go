@@ -10,38 +10,40 @@ import (
 )
 
 const (
-	// chooseTime is how long a setting of a candidate is timed in each round at least.
+	// chooseTime is the least time to time one setting of a candidate, in each round.
 	chooseTime = 30 * time.Millisecond
-	// alike is the share of the fastest's speed from which fewer bytes count for more.
+	// alike is the share of the highest speed above which the smaller candidate is better.
 	alike = 0.97
 )
 
-// Candidate is a way to store rows, as measured on an index of a sample.
+// Candidate is one way to store vectors, as Choose measured it on an index of a sample.
 type Candidate struct {
 	Storage     shale.Storage `json:"-"`
 	Keep        shale.Keep    `json:"-"`
-	BytesPerRow float64       `json:"bytes_per_row"`
-	Bytes       int64         `json:"bytes"`   // that all rows need in memory
-	Fits        bool          `json:"fits"`    // into the memory allowed
-	Reached     bool          `json:"reached"` // the recall wanted
-	Point       Point         `json:"point"`   // the fastest search that reaches the recall, or the best recall
+	BytesPerRow float64       `json:"bytes_per_row"` // of memory
+	Bytes       int64         `json:"bytes"`         // of memory, for all rows
+	Fits        bool          `json:"fits"`          // Bytes is at most the memory allowed
+	Reached     bool          `json:"reached"`       // a search reached the recall wanted
+	Point       Point         `json:"point"`         // the fastest search that did, or the one with the best recall
 }
 
-// ChooseOptions says what to choose by. The zero value of a field means its default.
+// ChooseOptions controls Choose. Only Wanted has no default.
 type ChooseOptions struct {
-	Index  shale.Options // of the indexes built; Storage and Keep, unless auto, narrow the choice
-	Wanted float64       // recall
-	Rows   int           // of the index to come; default those of the sample
-	Memory int64         // bytes that it may take; 0: any number
-	K      int           // results a query; default 10
+	Index  shale.Options // for the indexes of the sample; Storage and Keep, if not auto, narrow the choice
+	Wanted float64       // recall to reach, above 0 and at most 1
+	Rows   int           // rows of the index to be built; 0 means as many as the sample has
+	Memory int64         // bytes that the index may take; 0 means any number
+	K      int           // results of a query; 0 means 10
 
-	Progress func(done, of int) // told how many candidates have been measured
+	Progress func(done, of int) // if not nil, called with the number of candidates measured
 }
 
-// Choose builds an index of sample for every way to store rows that may suit, finds the fastest search of each that
-// reaches the recall wanted, and gives all of them and the place of the one to take: the fastest of those that reach it and
-// fit, or of those nearly as fast the smallest. It is -1 where none does. Speeds are those on the sample, which caches flatter:
-// more so the more a way reads.
+// Choose compares ways to store vectors. For each it builds an index of sample and finds the fastest search that reaches
+// the recall wanted. It returns all candidates and the position of the best: among those that reach the recall and fit the
+// memory, the smallest of those about as fast as the fastest. The position is -1 if there is none.
+//
+// A sample fits the processor's caches better than all rows do, so the larger a candidate, the more its speed is
+// overestimated.
 func Choose(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) ([]Candidate, int, error) {
 	if o.Rows == 0 {
 		o.Rows = sample.Rows()
@@ -49,7 +51,7 @@ func Choose(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) 
 	if o.K == 0 {
 		o.K = 10
 	}
-	truth, err := exactTruth(ctx, sample, queries, o)
+	truth, err := GroundTruth(ctx, sample, queries, o.Index.Metric, o.K, o.Index.Threads)
 	if err != nil {
 		return nil, -1, err
 	}
@@ -65,18 +67,7 @@ func Choose(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) 
 	return list, best(list), nil
 }
 
-func exactTruth(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) (*Truth, error) {
-	e, err := NewExact(queries, o.Index.Metric, o.K, o.Index.Threads)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.Add(ctx, sample, func(i int) (uint64, bool) { return uint64(i), true }); err != nil {
-		return nil, err
-	}
-	return e.Truth(), nil
-}
-
-// candidates lists what may suit: codes with the rows that may stand beside them, and rows alone.
+// candidates returns the ways to store rows that o allows: codes with rows for exact distances, and rows alone.
 func candidates(o shale.Options, halfIsSafe bool) []Candidate {
 	codes := []shale.Storage{shale.RaBitQ2, shale.RaBitQ3, shale.RaBitQ4, shale.RaBitQ8}
 	wide := shale.KeepFloat32
@@ -110,7 +101,7 @@ func candidates(o shale.Options, halfIsSafe bool) []Candidate {
 	return list
 }
 
-// measure fills in what an index of the sample tells.
+// measure builds an index of the sample and sets the results of c.
 func (c *Candidate) measure(ctx context.Context, sample, queries shale.Matrix, truth *Truth, o ChooseOptions) error {
 	o.Index.Storage, o.Index.Keep = c.Storage, c.Keep
 	o.Index.Labels, o.Index.Progress = nil, nil
@@ -126,7 +117,7 @@ func (c *Candidate) measure(ctx context.Context, sample, queries shale.Matrix, t
 	c.BytesPerRow = float64(info.MemoryBytes) / float64(max(info.Rows, 1))
 	c.Bytes = int64(c.BytesPerRow * float64(o.Rows))
 	c.Fits = o.Memory == 0 || c.Bytes <= o.Memory
-	c.Point, err = TuneEffort(ctx, x, queries, truth, o.Wanted, min(x.Len(), maxChooseEf), Options{K: o.K, MinTime: chooseTime, Batch: true})
+	c.Point, err = Tune(ctx, x, queries, truth, o.Wanted, min(x.Len(), maxChooseEf), Options{K: o.K, MinTime: chooseTime, Batch: true})
 	var short *RecallError
 	if errors.As(err, &short) {
 		c.Point = Point{Ef: short.Ef, Recall: short.Best}
@@ -136,10 +127,10 @@ func (c *Candidate) measure(ctx context.Context, sample, queries shale.Matrix, t
 	return err
 }
 
-// maxChooseEf bounds the search for a recall that codes alone may never reach.
+// maxChooseEf bounds ef, since codes alone may never reach the recall.
 const maxChooseEf = 4096
 
-// best is the place of the candidate to take, or -1.
+// best returns the position of the best candidate, or -1.
 func best(list []Candidate) int {
 	fastest := 0.0
 	for _, c := range list {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
@@ -97,7 +98,7 @@ func TestExactTakesRowsInBlocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := eval.NewExact(queries, shale.Cosine, 9, 2)
+	e, err := exact.New(queries, shale.Cosine, 9, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,8 @@ func TestExactTakesRowsInBlocks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for q, labels := range e.Truth().Labels {
+	nearest, _ := e.Nearest()
+	for q, labels := range nearest {
 		if !slices.Equal(labels, whole.Labels[q]) {
 			t.Fatalf("query %d: %v, want %v", q, labels, whole.Labels[q])
 		}
@@ -116,7 +118,7 @@ func TestExactTakesRowsInBlocks(t *testing.T) {
 
 func TestExactRefusesAndEnds(t *testing.T) {
 	queries := random(t, 3, 4, 9, 1)
-	if _, err := eval.NewExact(queries, shale.L2, 0, 1); err == nil {
+	if _, err := exact.New(queries, shale.L2, 0, 1); err == nil {
 		t.Fatal("k of 0")
 	}
 	if _, err := eval.GroundTruth(ctx, random(t, 3, 5, 9, 1), queries, shale.L2, 1, 1); !errors.Is(err, shale.ErrDim) {
@@ -270,7 +272,7 @@ func TestShortTruth(t *testing.T) {
 		short.Known != 10 || short.K != 11 {
 		t.Errorf("recall@11 by 10 neighbours: %v", err)
 	}
-	if _, err := eval.TuneEffort(ctx, x, queries, truth, 0.5, 200, eval.Options{K: 11}); !errors.As(err, &short) {
+	if _, err := eval.Tune(ctx, x, queries, truth, 0.5, 200, eval.Options{K: 11}); !errors.As(err, &short) {
 		t.Errorf("tuned for recall@11 by 10 neighbours: %v", err)
 	}
 	truth.Labels[3] = truth.Labels[3][:9]
@@ -298,7 +300,7 @@ func TestTuneFindsTheSmallestEf(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, wanted := range []float64{0.3, 0.8, 0.95} {
-		p, err := eval.Tune(ctx, x, queries, truth, wanted, 2000, eval.Options{Threads: 2})
+		p, err := eval.TuneEf(ctx, x, queries, truth, wanted, 2000, eval.Options{Threads: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -314,10 +316,10 @@ func TestTuneFindsTheSmallestEf(t *testing.T) {
 		}
 	}
 	var short *eval.RecallError
-	if _, err := eval.Tune(ctx, x, queries, truth, 0.99, 12, eval.Options{}); !errors.As(err, &short) || short.Ef != 12 {
+	if _, err := eval.TuneEf(ctx, x, queries, truth, 0.99, 12, eval.Options{}); !errors.As(err, &short) || short.Ef != 12 {
 		t.Fatal(err)
 	}
-	if _, err := eval.Tune(ctx, x, queries, truth, 1.01, 12, eval.Options{}); err == nil {
+	if _, err := eval.TuneEf(ctx, x, queries, truth, 1.01, 12, eval.Options{}); err == nil {
 		t.Fatal("a recall above 1")
 	}
 }
@@ -331,11 +333,11 @@ func TestTuneEffort(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, wanted := range []float64{0.5, 0.9, 0.99} {
-		p, err := eval.TuneEffort(ctx, x, queries, truth, wanted, 4000, eval.Options{})
+		p, err := eval.Tune(ctx, x, queries, truth, wanted, 4000, eval.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain, err := eval.Tune(ctx, x, queries, truth, wanted, 4000, eval.Options{})
+		plain, err := eval.TuneEf(ctx, x, queries, truth, wanted, 4000, eval.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -352,7 +354,7 @@ func TestTuneEffort(t *testing.T) {
 		}
 	}
 	var short *eval.RecallError
-	if _, err := eval.TuneEffort(ctx, x, queries, truth, 1, 10, eval.Options{}); !errors.As(err, &short) {
+	if _, err := eval.Tune(ctx, x, queries, truth, 1, 10, eval.Options{}); !errors.As(err, &short) {
 		t.Error(err)
 	}
 }
@@ -385,7 +387,7 @@ func TestTuneShards(t *testing.T) {
 		}
 	}
 	const wanted = 0.8
-	p, err := eval.TuneEffort(ctx, x, queries, truth, wanted, 6000, eval.Options{Share: 1, Shares: []float64{0.98, 0.9}})
+	p, err := eval.Tune(ctx, x, queries, truth, wanted, 6000, eval.Options{Share: 1, Shares: []float64{0.98, 0.9}})
 	if err != nil {
 		t.Fatal(err)
 	}

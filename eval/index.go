@@ -2,40 +2,34 @@ package eval
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
 )
 
-// IndexTruth finds the k nearest of the index's own rows to each query, those deleted left out; where it keeps no rows,
-// of what its codes stand for. Changes of the index wait meanwhile. threads of 0 means GOMAXPROCS.
+// IndexTruth finds the k rows of an index nearest to each query by comparing every row that isn't deleted. If the index
+// keeps no rows, the vectors decoded from its codes take their place. Changes of the index wait meanwhile. If threads is 0
+// it uses GOMAXPROCS threads.
 func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, threads int) (*Truth, error) {
-	e, err := NewExact(queries, x.Metric(), k, threads)
-	if err != nil {
-		return nil, err
-	}
-	add := func(labels []uint64, rows shale.Matrix) error {
-		return e.Add(ctx, rows, func(i int) (uint64, bool) { return labels[i], true })
-	}
-	if x.Graph() == nil {
-		err = x.Shards().EachVector(ctx, add)
-	} else {
-		err = x.Graph().WithImage(func(*hnsw.Image) error { return x.Graph().EachVector(ctx, truthBlock, nil, add) })
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ground truth: %w", err)
-	}
-	return e.Truth(), nil
+	return exactly(queries, x.Metric(), k, threads, func(e *exact.Search) error {
+		add := func(labels []uint64, rows shale.Matrix) error {
+			return e.Add(ctx, rows, func(i int) (uint64, bool) { return labels[i], true })
+		}
+		if x.Graph() == nil {
+			return x.Shards().EachVector(ctx, add)
+		}
+		return x.Graph().WithImage(func(*hnsw.Image) error { return x.Graph().EachVector(ctx, truthBlock, nil, add) })
+	})
 }
 
-// truthBlock is how many vectors are decoded at a time.
+// truthBlock is the number of vectors that are decoded at a time.
 const truthBlock = 1 << 14
 
-// Measure fills in the distances of the first k neighbours of each query as the index computes them, so that ties at the
-// k-th are known. Neighbours from one that the index doesn't hold on keep none, nor do those of an index that keeps no
-// rows: estimates tie by chance. Those of an index of several shards have none either.
+// Measure sets t.Distances to the distances of the first k neighbours of each query as the index computes them, so that
+// Hits can recognise ties at the k-th. The distances of a query end before the first neighbour that isn't in the index.
+// An index of several shards, or one that keeps no rows, leaves t.Distances nil.
 func (t *Truth) Measure(x *shale.Index, queries shale.Matrix, k int) error {
 	if err := t.checkFor(queries.Rows()); err != nil {
 		return err

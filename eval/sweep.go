@@ -15,44 +15,44 @@ import (
 	"github.com/shale-search/shale/internal/crew"
 )
 
-// Searcher is an index under test.
-// Where it has a method Len, that is the number of its rows: no search is expected to find more.
+// Searcher is an index whose searches are measured; a *shale.Index is one. If it has a method Len() int, searches are
+// expected to find at most as many rows.
 type Searcher interface {
 	SearchInto(dst []shale.Neighbor, query []float32, k int, o shale.SearchOptions) ([]shale.Neighbor, error)
 	SearchBatch(ctx context.Context, queries shale.Matrix, k, threads int, o shale.SearchOptions) (*shale.Results, error)
 }
 
-// Point is what searches with one ef were like.
+// Point holds the measurements of one setting. Numbers are averages over the queries.
 type Point struct {
 	Ef        int     `json:"ef"`
 	Slack     float32 `json:"slack"`
-	Share     float64 `json:"share,omitempty"` // of an index of several shards: as in shale.SearchOptions
+	Share     float64 `json:"share,omitempty"` // share of neighbours to look for, in an index of several shards
 	Recall    float64 `json:"recall"`
-	QPS       float64 `json:"qps"`
-	P50       float64 `json:"p50_us"` // of a search's time; these three are 0 where queries were searched for in batches
-	P95       float64 `json:"p95_us"`
-	P99       float64 `json:"p99_us"`
-	Distances float64 `json:"distances"`            // computed a query: estimates, where the index has codes
-	Reranked  float64 `json:"reranked"`             // candidates ranked by their rows, a query
-	Hops      float64 `json:"hops"`                 // nodes expanded a query
-	Reads     float64 `json:"reads,omitempty"`      // from disk, a query, of an index whose rows stay there
-	ReadBytes float64 `json:"read_bytes,omitempty"` // that these brought
+	QPS       float64 `json:"qps"`                  // queries a second; 0 if not timed
+	P50       float64 `json:"p50_us"`               // median time of a search in microseconds; 0 if timed in batches
+	P95       float64 `json:"p95_us"`               // 95th percentile
+	P99       float64 `json:"p99_us"`               // 99th percentile
+	Distances float64 `json:"distances"`            // distances computed; estimates if the index has codes
+	Reranked  float64 `json:"reranked"`             // candidates ranked by their rows
+	Hops      float64 `json:"hops"`                 // nodes expanded
+	Reads     float64 `json:"reads,omitempty"`      // reads from disk, if rows stay there
+	ReadBytes float64 `json:"read_bytes,omitempty"` // bytes that these reads returned
 }
 
-// Options says how to measure. The zero value measures recall@10 on one thread.
+// Options controls Sweep and Tune. The zero value measures recall@10 on one thread.
 type Options struct {
-	K       int           // results a query; 0: 10
-	Threads int           // searching at the same time; 0: 1
-	MinTime time.Duration // least time to measure; queries are repeated until then; 0: one pass
+	K       int           // results of a query; 0 means 10
+	Threads int           // threads that search at the same time; 0 means 1
+	MinTime time.Duration // queries are repeated for at least this time; 0 means one pass
 	Rerank  int           // as in shale.SearchOptions
 	Slack   float32       // as in shale.SearchOptions
 	Probes  int           // as in shale.SearchOptions
 	Share   float64       // as in shale.SearchOptions
-	Shares  []float64     // further ones for TuneEffort to try
-	Batch   bool          // time searches for all queries in one call, not for one after another
-	Filter  *shale.Filter // labels that may be returned; the truth must be that of these, and may hold fewer than K
+	Shares  []float64     // further values of Share for Tune to try
+	Batch   bool          // time one call for all queries instead of a call a query
+	Filter  *shale.Filter // as in shale.SearchOptions; the truth must be that of the labels allowed
 
-	Progress func(done int) // told the number of values of ef measured
+	Progress func(done int) // if not nil, called with the number of values of ef measured
 }
 
 func (o Options) withDefaults() Options {
@@ -60,7 +60,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// bench is an index with the queries to ask it.
+// bench is an index with the queries to search for.
 type bench struct {
 	x       Searcher
 	batch   shale.Matrix
@@ -93,7 +93,7 @@ func newBench(x Searcher, queries shale.Matrix, truth *Truth, o Options) (*bench
 	return b, nil
 }
 
-// rows is the most results that a search can have.
+// rows returns the most results that a search can have.
 func (b *bench) rows() int {
 	if x, ok := b.x.(interface{ Len() int }); ok {
 		return x.Len()
@@ -101,7 +101,7 @@ func (b *bench) rows() int {
 	return math.MaxInt
 }
 
-// Sweep measures searches with each ef in turn. Recall, distances and hops come from a pass that warms the caches and
+// Sweep measures searches with each ef in turn. Recall and the counts come from a first pass, which warms the caches and
 // isn't timed.
 func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, efs []int, o Options) ([]Point, error) {
 	b, err := newBench(x, queries, truth, o)
@@ -185,7 +185,7 @@ func (b *bench) time(ctx context.Context, p *Point) error {
 	return nil
 }
 
-// oneByOne searches for one query after another and gives the time that each took.
+// oneByOne searches for one query after another and returns the time that each took.
 func (b *bench) oneByOne(ctx context.Context, ef int) ([]time.Duration, error) {
 	took := make([]time.Duration, len(b.queries))
 	return took, b.each(ctx, func() func(q int) error {
@@ -207,13 +207,13 @@ func (b *bench) together(ctx context.Context, ef int) ([]time.Duration, error) {
 	return nil, err
 }
 
-// percentile of sorted durations, in microseconds.
+// percentile returns the p-th percentile of sorted durations, in microseconds.
 func percentile(took []time.Duration, p int) float64 {
 	at := (len(took)*p + 99) / 100
 	return float64(took[max(at, 1)-1].Nanoseconds()) / 1e3
 }
 
-// each runs every query on the threads asked for; start makes a thread's worker.
+// each calls a worker with every query, on the threads asked for. start returns the worker of a thread.
 func (b *bench) each(ctx context.Context, start func() func(q int) error) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup

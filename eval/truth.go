@@ -1,5 +1,6 @@
-// Package eval says how good and how fast a search is: true neighbours, recall, sweeps over ef, and the smallest ef that
-// reaches a recall.
+// Package eval measures how good and how fast searches are. It finds true neighbours ([GroundTruth]), measures recall and
+// speed over a range of ef ([Sweep]), finds the fastest settings that reach a recall ([Tune]), and compares ways to store
+// vectors before an index is built ([Choose]).
 package eval
 
 import (
@@ -9,27 +10,37 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/exact"
 )
 
-// Truth holds the true nearest neighbours of a set of queries, nearest first.
+// Truth holds the true nearest neighbours of a set of queries. Results are judged by it.
 type Truth struct {
-	Labels    [][]uint64
-	Distances [][]float32 // nil where not known
+	Labels    [][]uint64  // of each query, nearest first
+	Distances [][]float32 // of each query; nil if not known
 }
 
-// GroundTruth finds the k nearest of rows, labelled 0, 1, …, to each query.
+// GroundTruth finds the k rows nearest to each query by comparing every row. Rows have the labels 0, 1, 2 and so on. If
+// threads is 0 it uses GOMAXPROCS threads.
 func GroundTruth(ctx context.Context, rows, queries shale.Matrix, metric shale.Metric, k, threads int) (*Truth, error) {
-	e, err := NewExact(queries, metric, k, threads)
+	return exactly(queries, metric, k, threads, func(e *exact.Search) error {
+		return e.Add(ctx, rows, func(i int) (uint64, bool) { return uint64(i), true })
+	})
+}
+
+// exactly returns the truth about the rows that add adds to a search.
+func exactly(queries shale.Matrix, metric shale.Metric, k, threads int, add func(*exact.Search) error) (*Truth, error) {
+	e, err := exact.New(queries, metric, k, threads)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("eval: %w", err)
 	}
-	if err := e.Add(ctx, rows, func(i int) (uint64, bool) { return uint64(i), true }); err != nil {
+	if err := add(e); err != nil {
 		return nil, fmt.Errorf("ground truth: %w", err)
 	}
-	return e.Truth(), nil
+	labels, distances := e.Nearest()
+	return &Truth{Labels: labels, Distances: distances}, nil
 }
 
-// checkFor reports whether t can judge the results of n queries.
+// checkFor returns an error if t can't judge the results of n queries.
 func (t *Truth) checkFor(n int) error {
 	if len(t.Labels) != n {
 		return fmt.Errorf("eval: true neighbours of %d queries for %d queries", len(t.Labels), n)
@@ -42,9 +53,11 @@ func (t *Truth) checkFor(n int) error {
 	return nil
 }
 
-// ShortTruthError reports a query of which fewer true neighbours are known than its recall is to be measured by.
+// ShortTruthError reports that recall@K can't be measured, since too few true neighbours of a query are known.
 type ShortTruthError struct {
-	Query, Known, K int
+	Query int // number of the query
+	Known int // true neighbours known
+	K     int // true neighbours needed
 }
 
 func (e *ShortTruthError) Error() string {
@@ -53,8 +66,8 @@ func (e *ShortTruthError) Error() string {
 		e.Query, e.Known, e.K, e.K, e.Known)
 }
 
-// Covers returns a *ShortTruthError if t knows fewer than k neighbours of a query, of an index of rows rows: all of
-// them where there are fewer than k.
+// Covers returns a *ShortTruthError if t has fewer than k neighbours of a query, or, if the index has fewer than k rows,
+// fewer than rows.
 func (t *Truth) Covers(k, rows int) error {
 	for q, labels := range t.Labels {
 		if len(labels) < min(k, rows) {
@@ -64,13 +77,12 @@ func (t *Truth) Covers(k, rows int) error {
 	return nil
 }
 
-// tieTolerance is the relative difference up to which two distances are one: float32 sums of the same numbers in another
-// order differ by about as much.
+// tieTolerance is the relative difference up to which two distances are equal. Sums of the same float32 numbers in
+// another order differ by about as much.
 const tieTolerance = 1e-6
 
-// Hits is the number of query q's k nearest neighbours that found holds, of so many. A result that isn't among them counts
-// if it is exactly as near as the k-th, which it then might as well have been. Where fewer than k are known, those are
-// asked for: the caller knows that there are no more, by Covers or by a filter.
+// Hits returns how many of query q's k true neighbours are in found, and how many there are to find: k, or fewer if t has
+// fewer. A result at the distance of the k-th neighbour counts as a hit, because either could be the k-th.
 func (t *Truth) Hits(q int, found []shale.Neighbor, k int) (hits, of int) {
 	labels := t.Labels[q]
 	k = min(k, len(labels))
@@ -82,7 +94,7 @@ func (t *Truth) Hits(q int, found []shale.Neighbor, k int) (hits, of int) {
 	return hits, k
 }
 
-// ties reports whether d is the distance of query q's k-th neighbour.
+// ties reports whether d equals the distance of query q's k-th neighbour.
 func (t *Truth) ties(q, k int, d float32) bool {
 	if q >= len(t.Distances) || k > len(t.Distances[q]) {
 		return false

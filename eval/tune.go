@@ -11,19 +11,20 @@ import (
 	"github.com/shale-search/shale"
 )
 
-// RecallError says that a recall can't be reached.
+// RecallError reports that no setting reaches the recall wanted.
 type RecallError struct {
-	Wanted, Best float64
-	Ef           int // with which Best was reached
+	Wanted float64
+	Best   float64 // the highest recall measured
+	Ef     int     // the ef that reached Best
 }
 
 func (e *RecallError) Error() string {
 	return fmt.Sprintf("recall %.4f is not reached: ef %d gives %.4f; build with a larger m or ef-construction", e.Wanted, e.Ef, e.Best)
 }
 
-// Tune finds the smallest ef, at least k and at most maxEf, with which the queries' recall is at least wanted: it doubles
-// ef until that is so and bisects from there. It measures no times. It gives a *RecallError where no ef does.
-func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, wanted float64, maxEf int, o Options) (Point, error) {
+// tuneEf finds the smallest ef, at least k and at most maxEf, with which the queries' recall is at least wanted. It doubles
+// ef until that is so, and then bisects. It measures no times. If no ef suffices the error is a *RecallError.
+func tuneEf(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, wanted float64, maxEf int, o Options) (Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {
 		return Point{}, err
@@ -64,20 +65,20 @@ func (b *bench) smallest(ctx context.Context, wanted float64, maxEf int) (best P
 	return best, nil
 }
 
-// slacks are those that TuneEffort tries; each with an ef up to so many times the one that does without.
+// slacks are the values of Slack that Tune tries.
 var slacks = []float32{0.05, 0.08, 0.12, 0.18, 0.25}
 
 const (
-	slackEf    = 4
-	fewer      = 0.98 // share of the distances above which a slack isn't worth timing
-	tuneRounds = 5
-	faster     = 1.03 // times the speed without slack that one must reach, or chance decides
+	slackEf    = 4    // with slack, ef is at most this many times the ef that suffices without
+	fewer      = 0.98 // a slack that computes a larger share of the distances than this isn't timed
+	tuneRounds = 5    // times that each setting is timed
+	faster     = 1.03 // a setting must be this many times as fast as the first, so that chance doesn't decide
 )
 
-// TuneEffort finds the fastest of the settings, ef alone or with a slack, with which the queries' recall is at least wanted:
-// for each slack the smallest ef that suffices, and of these the one that answers the most queries a second, taken in turns.
-// Where o.Shares are given it tries these as well. Errors are those of Tune.
-func TuneEffort(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, wanted float64, maxEf int, o Options) (Point, error) {
+// Tune finds the fastest settings with which the queries' recall is at least wanted. For no slack and several values of
+// Slack, and for each of o.Shares, it finds the smallest ef between k and maxEf that suffices. It then times these settings
+// in turns and returns the fastest. If no ef suffices the error is a *RecallError.
+func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, wanted float64, maxEf int, o Options) (Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {
 		return Point{}, err
@@ -110,8 +111,8 @@ func TuneEffort(ctx context.Context, x Searcher, queries shale.Matrix, truth *Tr
 	return b.fastest(ctx, points)
 }
 
-// tryUnder appends the smallest ef that reaches the recall with the bench's options, unless that takes much more than the first
-// of points does: an ef of slackEf times as much, or more than a share of its distances.
+// tryUnder appends the point of the smallest ef that reaches the recall with the bench's options. It appends nothing if
+// that needs more than slackEf times the ef of the first point, or more than a share of its distances.
 func (b *bench) tryUnder(ctx context.Context, points []Point, wanted float64, maxEf int, share float64) ([]Point, error) {
 	p, err := b.smallest(ctx, wanted, min(maxEf, slackEf*points[0].Ef))
 	var short *RecallError
@@ -126,7 +127,8 @@ func (b *bench) tryUnder(ctx context.Context, points []Point, wanted float64, ma
 	return points, nil
 }
 
-// fastest times the points in turns. The first is the simplest: another must be clearly faster.
+// fastest times the points in turns and returns the fastest: the first, which is the simplest, unless another is clearly
+// faster.
 func (b *bench) fastest(ctx context.Context, points []Point) (Point, error) {
 	speeds := make([][]float64, len(points))
 	for range tuneRounds {

@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/eval/plot"
+	"github.com/shale-search/shale/internal/machine"
 )
 
 // minTime is how long searches are timed for each ef at least.
@@ -28,18 +29,18 @@ type evalFlags struct {
 }
 
 type evalReport struct {
-	Index         string       `json:"index"`
-	Machine       eval.Machine `json:"machine"`
-	K             int          `json:"k"`
-	Queries       int          `json:"queries"`
-	Threads       int          `json:"threads"`
-	Batch         bool         `json:"batch"`
-	Rows          []eval.Point `json:"rows"`
-	Share         float64      `json:"share,omitempty"`         // asked for, of an index of several shards
-	ShareHeld     float64      `json:"share_held,omitempty"`    // of the true neighbours, in the shards looked into
-	ShareQueries  int          `json:"share_queries,omitempty"` // that tune measured shares on; 0: the build did, on rows
-	MemoryBytes   int64        `json:"memory_bytes"`            // of the index
-	ResidentBytes int64        `json:"resident_bytes"`          // that the process grew by; 0: not known
+	Index         string          `json:"index"`
+	Machine       machine.Machine `json:"machine"`
+	K             int             `json:"k"`
+	Queries       int             `json:"queries"`
+	Threads       int             `json:"threads"`
+	Batch         bool            `json:"batch"`
+	Rows          []eval.Point    `json:"rows"`
+	Share         float64         `json:"share,omitempty"`         // asked for, of an index of several shards
+	ShareHeld     float64         `json:"share_held,omitempty"`    // of the true neighbours, in the shards looked into
+	ShareQueries  int             `json:"share_queries,omitempty"` // that tune measured shares on; 0: the build did, on rows
+	MemoryBytes   int64           `json:"memory_bytes"`            // of the index
+	ResidentBytes int64           `json:"resident_bytes"`          // that the process grew by; 0: not known
 }
 
 func evalCommand() *cobra.Command {
@@ -171,7 +172,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 		return nil, 0, err
 	}
 	r := &evalReport{
-		Index: path, Machine: eval.ThisMachine(), K: f.k, Queries: queries.Rows(), Threads: f.threads, Batch: f.batch,
+		Index: path, Machine: machine.This(), K: f.k, Queries: queries.Rows(), Threads: f.threads, Batch: f.batch,
 		MemoryBytes: info.MemoryBytes,
 	}
 	if f.rank.probes == 0 {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
-	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/rowlabels"
 )
 
@@ -120,7 +120,7 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 		fmt.Fprintf(messages, "%s: %s: all of them are the nearest, not %d\n", rows, many(rows.Rows(), "vector"), f.k)
 		f.k, r.K = rows.Rows(), rows.Rows()
 	}
-	exact, err := eval.NewExact(queries, metric, f.k, threads)
+	search, err := exact.New(queries, metric, f.k, threads)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.queries, err)
 	}
@@ -131,13 +131,14 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	r.Seconds, err = timed(func() error {
 		return rows.Blocks(ctx, func(first int, block shale.Matrix) error {
 			bar.set(first)
-			return exact.Add(ctx, block, labelsFrom(first, labels, old))
+			return search.Add(ctx, block, labelsFrom(first, labels, old))
 		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", rows, err)
 	}
-	return r, dataset.WriteNeighbors(f.output, neighborsOf(exact.Truth(), f.k))
+	nearest, _ := search.Nearest()
+	return r, dataset.WriteNeighbors(f.output, neighborsOf(nearest, f.k))
 }
 
 // labelsFrom gives the labels of a block's rows: those listed, or else their numbers. Rows that later ones with the
@@ -151,10 +152,10 @@ func labelsFrom(first int, labels []uint64, old rowlabels.Set) func(i int) (uint
 	}
 }
 
-// neighborsOf lays the truth out as files hold it.
-func neighborsOf(t *eval.Truth, k int) dataset.Neighbors {
-	n := dataset.Neighbors{K: k, IDs: make([]int64, 0, len(t.Labels)*k)}
-	for _, labels := range t.Labels {
+// neighborsOf returns the labels as a file holds them: k for each query, -1 where there are fewer.
+func neighborsOf(nearest [][]uint64, k int) dataset.Neighbors {
+	n := dataset.Neighbors{K: k, IDs: make([]int64, 0, len(nearest)*k)}
+	for _, labels := range nearest {
 		for i := range k {
 			id := int64(-1)
 			if i < len(labels) {

@@ -218,7 +218,7 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 	if s := index.Shards(); s != nil && s.Shards() > 1 {
 		o.Share, o.Shares = 1, tuneShares
 	}
-	r.Point, err = eval.TuneEffort(ctx, index, queries, truth, f.recall, maxEf, o)
+	r.Point, err = eval.Tune(ctx, index, queries, truth, f.recall, maxEf, o)
 	if err == nil && shares != nil {
 		r.ShareHeld = shares.Held(index.Shards(), r.Point.Share)
 	}

@@ -1,4 +1,5 @@
-package eval
+// Package machine describes the computer that a measurement was taken on.
+package machine
 
 import (
 	"bufio"
@@ -10,18 +11,18 @@ import (
 	"github.com/shale-search/shale/internal/simd"
 )
 
-// Machine is where a measurement was taken.
+// Machine describes a computer and the Go program on it.
 type Machine struct {
 	CPU   string `json:"cpu"`
-	Cores int    `json:"cores"` // that the process may use
+	Cores int    `json:"cores"` // CPUs that the process may use
 	OS    string `json:"os"`
 	Arch  string `json:"arch"`
 	Go    string `json:"go"`
-	SIMD  string `json:"simd"` // the kernels in use
+	SIMD  string `json:"simd"` // instruction set of the kernels in use
 }
 
-// ThisMachine describes the machine that the program runs on.
-func ThisMachine() Machine {
+// This describes the machine that the program runs on.
+func This() Machine {
 	return Machine{
 		CPU: cpuName(), Cores: runtime.GOMAXPROCS(0), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		Go: runtime.Version(), SIMD: simd.Active.Name,
@@ -32,7 +33,7 @@ func (m Machine) String() string {
 	return fmt.Sprintf("%s, %d cores, %s/%s, %s, %s kernels", m.CPU, m.Cores, m.OS, m.Arch, m.Go, m.SIMD)
 }
 
-// cpuName is the processor's name, as far as the system tells it.
+// cpuName returns the processor's model name, or "unknown CPU" if the system doesn't say.
 func cpuName() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {

@@ -1,0 +1,4 @@
+package eval
+
+// TuneEf is tuneEf, for tests.
+var TuneEf = tuneEf
