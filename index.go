@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/fewerrors"
+	"github.com/shale-search/shale/internal/errlist"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -194,7 +194,7 @@ func (x *Index) mark(labels []uint64, one func(*hnsw.Index, uint64) error) error
 	if x.graph == nil {
 		return ErrReadOnly
 	}
-	var failed fewerrors.List
+	var failed errlist.List
 	for _, l := range labels {
 		failed.Add(one(x.graph, l))
 	}

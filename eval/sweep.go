@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/internal/crew"
+	"github.com/shale-search/shale/internal/workers"
 )
 
 // Searcher is an index whose searches are measured; a *shale.Index is one. If it has a method Len() int, searches are
@@ -217,7 +217,7 @@ func percentile(took []time.Duration, p int) float64 {
 func (b *bench) each(ctx context.Context, start func() func(q int) error) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, crew.Threads(b.o.Threads, len(b.queries)))
+	errs := make([]error, workers.Threads(b.o.Threads, len(b.queries)))
 	for t := range errs {
 		wg.Go(func() {
 			work := start()

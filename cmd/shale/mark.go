@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/internal/fewerrors"
+	"github.com/shale-search/shale/internal/errlist"
 )
 
 // marking is what delete and undelete share.
@@ -101,7 +101,7 @@ func (m *marking) change(c *cobra.Command, index *shale.Index, r *changeReport) 
 // markAll marks labels and gives those that were marked. Where some can't be and aren't to be passed over none is: a live
 // file has changed by then.
 func (m *marking) markAll(index *shale.Index, labels []uint64) (marked []uint64, err error) {
-	var failed fewerrors.List
+	var failed errlist.List
 	for _, l := range labels {
 		err := m.mark(index, l)
 		if err == nil {

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/crew"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -107,7 +107,7 @@ func inBlocks(ctx context.Context, n, threads int, start func() (func(lo, hi int
 	const block = 256
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	errs := make([]error, crew.Threads(threads, n/block+1))
+	errs := make([]error, workers.Threads(threads, n/block+1))
 	for t := range errs {
 		wg.Go(func() {
 			work, err := start()

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/crew"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -38,7 +38,7 @@ func New(queries vector.Matrix, metric vector.Metric, k, threads int) (*Search, 
 	if k < 1 || k > math.MaxInt32 {
 		return nil, fmt.Errorf("k is %d, not at least 1 and at most %d", k, math.MaxInt32)
 	}
-	threads = crew.Threads(threads, queries.Rows())
+	threads = workers.Threads(threads, queries.Rows())
 	own, err := floats(queries, metric)
 	if err != nil {
 		return nil, fmt.Errorf("queries: %w", err)

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -49,7 +49,7 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 			return err
 		}
 	}
-	b.run(ctx, crew.Threads(o.Threads, rows.Rows()))
+	b.run(ctx, workers.Threads(o.Threads, rows.Rows()))
 	if b.err == nil && int(b.done.Load()) < rows.Rows() {
 		b.err = ctx.Err()
 	}

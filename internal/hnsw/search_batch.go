@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/crew"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -106,11 +106,11 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 	if err := b.resolve(); err != nil {
 		return err
 	}
-	threads := crew.Threads(o.Threads, rows)
+	threads := workers.Threads(o.Threads, rows)
 	if b.lanes = lanes; rows == threads && o.Ef >= longEf {
 		b.lanes = 1
 	}
-	crew.Run(threads, &b, (*batchSearch).work)
+	workers.Run(threads, &b, (*batchSearch).work)
 	switch {
 	case b.err != nil:
 		return fmt.Errorf("query %d: %w", b.failedRow, b.err)

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -61,18 +61,18 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 		return fmt.Errorf("shard: %d filters for %d queries", len(filters), rows)
 	}
 	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: filters, failedRow: rows, out: out}
-	threads = crew.Threads(threads, math.MaxInt)
+	threads = workers.Threads(threads, math.MaxInt)
 	if b.o.Threads <= 0 {
 		b.o.Threads = threads / max(rows, 1)
 	}
-	threads = crew.Threads(threads, rows)
+	threads = workers.Threads(threads, rows)
 	if most := x.plan.Threads; most > 0 { // each takes memory
 		threads, b.o.Threads = min(threads, most), min(b.o.Threads, most)
 	}
 	if x.shardByShard(rows, &o) {
 		newRounds(b, threads).run()
 	} else {
-		crew.Run(threads, b, (*batch).work)
+		workers.Run(threads, b, (*batch).work)
 	}
 	switch {
 	case b.err != nil:

@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -158,7 +158,7 @@ func newBuilder(src Source, o BuildOptions) (*builder, error) {
 		}
 	}
 	o.Config.Dim = src.Dim()
-	o.Threads = crew.Threads(o.Threads, src.Rows())
+	o.Threads = workers.Threads(o.Threads, src.Rows())
 	if o.Copies == 0 {
 		o.Copies = 1
 	}

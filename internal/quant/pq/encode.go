@@ -6,8 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/simd"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -26,7 +26,7 @@ func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int,
 	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range crew.Threads(threads, rows.Rows()/encodeRows+1) {
+	for range workers.Threads(threads, rows.Rows()/encodeRows+1) {
 		wg.Go(func() {
 			e := q.encoder(encodeRows)
 			for ctx.Err() == nil {

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/crew"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/simd"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -44,7 +44,7 @@ func (o TrainOptions) withDefaults() TrainOptions {
 	if o.Turns <= 0 {
 		o.Turns = defaultTurns
 	}
-	o.Threads = crew.Threads(o.Threads, math.MaxInt)
+	o.Threads = workers.Threads(o.Threads, math.MaxInt)
 	return o
 }
 

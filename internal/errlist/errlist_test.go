@@ -1,4 +1,4 @@
-package fewerrors
+package errlist
 
 import (
 	"errors"

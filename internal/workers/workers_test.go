@@ -1,4 +1,4 @@
-package crew
+package workers
 
 import (
 	"sync"
@@ -45,7 +45,7 @@ func TestOthersHelp(t *testing.T) {
 
 // TestAPanicLeavesNoneBehind: what goes wrong in the caller's call goes on when the others have ended, and none begins then.
 func TestAPanicLeavesNoneBehind(t *testing.T) {
-	c := new(crew)
+	c := new(group)
 	if !c.join() {
 		t.Fatal("none may begin")
 	}
