@@ -42,7 +42,7 @@ def build_library(target):
 class BuildWithLibrary(build_py):
     def run(self):
         super().run()
-        folder = os.path.join(HERE if self.editable_mode else os.path.abspath(self.build_lib), "shale")
+        folder = os.path.join(HERE if self.editable_mode else os.path.abspath(self.build_lib), "shale", "_core")
         os.makedirs(folder, exist_ok=True)
         build_library(os.path.join(folder, LIBRARY))
 

@@ -4,11 +4,20 @@
 ``shale.hnswlib`` is a stand-in for the package hnswlib.
 """
 
-from shale._build import build, plan, verify
-from shale._build import open_index as open
-from shale._errors import CancelledError, ClosedError, Error, FormatError, MemoryLimitError, ReadOnlyError, RecallError
-from shale._index import Index
-from shale._reports import NO_LABEL, BuildPlan, IndexInfo, SearchResult, Tuned, Verified
+from shale._api.build import build, plan
+from shale._api.files import open_index as open
+from shale._api.files import verify
+from shale._api.index import Index
+from shale._api.reports import NO_LABEL, BuildPlan, IndexInfo, SearchResult, Tuned, Verified
+from shale._core.errors import (
+    CancelledError,
+    ClosedError,
+    Error,
+    FormatError,
+    MemoryLimitError,
+    ReadOnlyError,
+    RecallError,
+)
 from shale._version import __version__
 
 __all__ = [

@@ -21,7 +21,7 @@ import numpy as np
 
 import shale
 from shale import hnswlib
-from shale._collection import Collection
+from shale.integrations._collection import Collection
 
 DIM, ROWS = 256, 160
 RNG = np.random.default_rng(1)

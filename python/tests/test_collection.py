@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import shale
-from shale._collection import Collection
-from shale._metadata import checked, decoded, encoded, line, read_line
+from shale.integrations._collection import Collection
+from shale.integrations._metadata import checked, decoded, encoded, line, read_line
 
 ROWS = np.random.default_rng(3).standard_normal((400, 16)).astype(np.float32)
 KEPT = {

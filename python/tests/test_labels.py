@@ -7,7 +7,8 @@ import pytest
 from conftest import DIM
 
 import shale
-from shale import _labels, hnswlib
+from shale import hnswlib
+from shale._core.labels import exact_labels
 
 #: Hashes, some above 2**63: NumPy makes float64 of a list of them.
 HASHES = [int.from_bytes(hashlib.blake2b(b"%d" % i, digest_size=8).digest(), "big") % (2**64 - 1) for i in range(40)]
@@ -129,10 +130,10 @@ def test_single_labels_do_not_wrap_around(rows):
 
 
 def test_conversion_keeps_the_shape():
-    assert _labels.exact([[2**63, 1], [2, 3]]).tolist() == [[2**63, 1], [2, 3]]
-    assert _labels.exact(2**63 + 1).tolist() == 2**63 + 1
-    assert _labels.exact([]).shape == (0,)
-    assert _labels.exact(range(2**63 - 2, 2**63 + 2)).tolist() == list(range(2**63 - 2, 2**63 + 2))
+    assert exact_labels([[2**63, 1], [2, 3]]).tolist() == [[2**63, 1], [2, 3]]
+    assert exact_labels(2**63 + 1).tolist() == 2**63 + 1
+    assert exact_labels([]).shape == (0,)
+    assert exact_labels(range(2**63 - 2, 2**63 + 2)).tolist() == list(range(2**63 - 2, 2**63 + 2))
 
 
 def test_masks_of_the_wrong_length_are_refused(rows):

@@ -5,7 +5,7 @@ import pytest
 
 import shale
 from conftest import DIM
-from shale._search import Search
+from shale._api.search import Search
 
 
 @pytest.fixture(scope="module")

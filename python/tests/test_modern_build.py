@@ -261,7 +261,7 @@ def test_damage_is_found(rows, tmp_path):
     "text, size", [("500MB", 500_000_000), ("2GiB", 2 << 30), ("1.5 gib", 3 << 29), ("64k", 64_000), ("12", 12)]
 )
 def test_sizes_of_memory(text, size):
-    from shale._vectors import memory
+    from shale._core.arguments import memory
 
     assert memory(text) == size
 

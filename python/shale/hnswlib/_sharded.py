@@ -5,9 +5,15 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 import numpy as np
 import numpy.typing as npt
 
-from shale import _arrays, _native
-from shale._arrays import F32, U64
-from shale._base import MAX_THREADS, Path, Results, Tunable
+from shale._core import forks, library
+from shale._core.arguments import MAX_THREADS
+from shale._core.arrays import F32, U64, address, at, in_file
+from shale._core.calls import file_name, look
+from shale._core.handles import NONE, Handle
+from shale._core.prototypes import CLOSED, FLOAT32, OK, SPACES, pack_query
+from shale.hnswlib import _arguments
+from shale.hnswlib._common import Path, Results, Tunable
+from shale.hnswlib._errors import call, call_long, failure, make_long
 
 
 #: Results a query of any index may ask for; more only of an index of as many elements.
@@ -21,8 +27,8 @@ class _Rows(NamedTuple):
     kind: int
 
     def attach(self, handle: int) -> int:
-        mapped = _arrays.in_file(self.array)
-        return int(_native.lib.shards_attach(handle, _native.at(self.array), self.kind, *self.array.shape, mapped))
+        mapped = in_file(self.array)
+        return int(library.lib.shards_attach(handle, at(self.array), self.kind, *self.array.shape, mapped))
 
 
 class _Codes(NamedTuple):
@@ -33,11 +39,11 @@ class _Codes(NamedTuple):
     order: Optional[npt.NDArray[np.int64]]
 
     def attach(self, handle: int) -> int:
-        order = None if self.order is None else _native.at(self.order)
+        order = None if self.order is None else at(self.order)
         return int(
-            _native.lib.shards_attach_pq(
-                handle, _native.at(self.array), *self.array.shape, _native.at(self.books), self.books.shape[1], order,
-                0 if self.order is None else self.order.size, _arrays.in_file(self.array),
+            library.lib.shards_attach_pq(
+                handle, at(self.array), *self.array.shape, at(self.books), self.books.shape[1], order,
+                0 if self.order is None else self.order.size, in_file(self.array),
             )
         )  # fmt: skip
 
@@ -98,7 +104,7 @@ class ShardedIndex(Tunable):
     def __copy__(self) -> ShardedIndex:
         """An index of its own, of the same files and over the same vectors."""
         new = type(self).__new__(type(self))
-        new.__dict__.update(self.__dict__, _handle=_native.NONE)
+        new.__dict__.update(self.__dict__, _handle=NONE)
         if self._handle and self._opened is not None:
             new._handle = new._open(*self._opened)
         return new
@@ -133,24 +139,24 @@ class ShardedIndex(Tunable):
             raise RuntimeError(f"Vectors must be a 2D array, not one of {rows.ndim} dimensions")
         if rows.shape[1] != self._dim:
             raise RuntimeError(f"Vector dimension mismatch (got {rows.shape[1]}, expected {self._dim})")
-        _native.call(
-            "shard_build", _native.at(rows), _native.FLOAT32, *rows.shape, _native.SPACES[self._space],
-            _native.file_name(output_dir), _arrays.size(shard_idx, "shard_idx"), _arrays.size(start_idx, "start_idx"),
-            _arrays.links(M), max(_arrays.size(ef_construction, "ef_construction"), M), self._threads(num_threads), long=True,
+        call_long(
+            "shard_build", at(rows), FLOAT32, *rows.shape, SPACES[self._space],
+            file_name(output_dir), _arguments.size(shard_idx, "shard_idx"), _arguments.size(start_idx, "start_idx"),
+            _arguments.links(M), max(_arguments.size(ef_construction, "ef_construction"), M), self._threads(num_threads),
         )  # fmt: skip
 
     def save_metadata(self, output_dir: Path, n_shards: int, total_elements: int, M: int, ef_construction: int) -> None:
         """Writes ``index.meta``, once all shards are built."""
-        shards, total = _arrays.size(n_shards, "n_shards"), _arrays.size(total_elements, "total_elements")
-        _native.call(
-            "shards_describe", _native.file_name(output_dir), _native.SPACES[self._space], self._dim, shards, total,
-            _arrays.size(M, "M"), _arrays.size(ef_construction, "ef_construction"),
+        shards, total = _arguments.size(n_shards, "n_shards"), _arguments.size(total_elements, "total_elements")
+        call(
+            "shards_describe", file_name(output_dir), SPACES[self._space], self._dim, shards, total,
+            _arguments.size(M, "M"), _arguments.size(ef_construction, "ef_construction"),
         )  # fmt: skip
         self._shards, self._total = shards, total
 
     def load_shards(self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int) -> None:
         """Opens shards over float32 ``external_vectors`` (n, dim), all rows in global order, which are read where they lie."""
-        self._load(output_dir, n_shards, False, 0, _Rows(*_arrays.attached(external_vectors, self._dim, False)))
+        self._load(output_dir, n_shards, False, 0, _Rows(*_arguments.attached(external_vectors, self._dim, False)))
 
     def load_shards_fp16(
         self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int, use_mmap_graphs: bool = False
@@ -159,7 +165,7 @@ class ShardedIndex(Tunable):
 
         ``use_mmap_graphs``: the graphs too are in memory only as far as searches need them.
         """
-        rows = _Rows(*_arrays.attached(external_vectors, self._dim, True))
+        rows = _Rows(*_arguments.attached(external_vectors, self._dim, True))
         self._load(output_dir, n_shards, bool(use_mmap_graphs), 0, rows)
 
     def load_shards_pq(
@@ -174,29 +180,31 @@ class ShardedIndex(Tunable):
         code of row i is ``pq_codes[sort_order[i]]``. Distances are squared Euclidean ones in every space.
         """
         codes = _codes(pq_codes, codebooks, n_subvectors, n_centroids, subvector_dim, sort_order, self._dim)
-        self._load(output_dir, n_shards, bool(use_mmap_graphs), _arrays.size(n_ram_shards, "n_ram_shards"), codes)
+        self._load(output_dir, n_shards, bool(use_mmap_graphs), _arguments.size(n_ram_shards, "n_ram_shards"), codes)
 
     def _load(self, output_dir: Path, n_shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> None:
-        _arrays.check_lengths(attached.array, self._space if isinstance(attached, _Rows) else "")
-        opened = (_native.file_name(output_dir), _arrays.size(n_shards, "n_shards"), mapped, in_memory, attached)
+        _arguments.check_lengths(attached.array, self._space if isinstance(attached, _Rows) else "")
+        opened = (file_name(output_dir), _arguments.size(n_shards, "n_shards"), mapped, in_memory, attached)
         new = self._open(*opened)
         self._shards, self._total, self._opened = opened[1], attached.array.shape[0], opened
         old, self._handle = self._handle, new
         old.close()
 
-    def _open(self, name: bytes, shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> _native.Handle:
+    def _open(self, name: bytes, shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> Handle:
         """What the library holds of the shards; it keeps the arrays that the library reads."""
-        space = _native.SPACES[self._space]
-        handle = _native.make(
-            "shards_open", name, space, self._dim, shards, self._global, mapped, min(in_memory, shards), long=True
+        space = SPACES[self._space]
+        handle = make_long(
+            "shards_open", name, space, self._dim, shards, self._global, mapped, min(in_memory, shards)
         )
         handle.kept = attached
-        _native.check(attached.attach(handle.value))
+        status = attached.attach(handle.value)
+        if status != OK:
+            raise failure(status)
         return handle
 
-    def _heir(self, handle: _native.Handle) -> Optional[_native.Handle]:
+    def _heir(self, handle: Handle) -> Optional[Handle]:
         """Opens the shards anew in a child of fork."""
-        if self._opened is None or not _native.forked_since(handle.value):
+        if self._opened is None or not forks.forked_since(handle.value):
             return None
         return self._open(*self._opened)
 
@@ -226,27 +234,27 @@ class ShardedIndex(Tunable):
         return self._query(data, np.ascontiguousarray(inside, np.uint32), k, num_threads)
 
     def _query(self, data: npt.ArrayLike, parts: Optional[npt.NDArray[np.uint32]], k: int, num_threads: int) -> Results:
-        array, kind, count, dim = _arrays.rows(data)
+        array, kind, count, dim = _arguments.rows(data)
         if dim != self._dim:
             raise RuntimeError(f"Query dimension mismatch (got {dim}, expected {self._dim})")
         if k > _MANY and k > self._total:
             raise RuntimeError(f"k is {k}, at most {max(self._total, _MANY)} for an index of {self._total} elements")
         labels, distances = np.empty((count, k), U64), np.empty((count, k), F32)
         if k == 0 or count == 0:
-            _arrays.size(k, "k")
+            _arguments.size(k, "k")
             return labels, distances
         query = (
-            _native.address(array), kind, count, dim, k, self._ef, self._threads(num_threads), 0, 0, 1,
-            _native.address(labels), _native.address(distances), 0, 0 if parts is None else _native.address(parts),
+            address(array), kind, count, dim, k, self._ef, self._threads(num_threads), 0, 0, 1,
+            address(labels), address(distances), 0, 0 if parts is None else address(parts),
             -1 if parts is None else parts.size,
         )  # fmt: skip
-        self._attempt(lambda handle: _native.lib.watched.search(_native.query(handle, *query), _native.look))
+        self._attempt(lambda handle: library.lib.watched.search(pack_query(handle, *query), look))
         return labels, distances
 
     def _threads(self, num_threads: int) -> int:
         return min(super()._threads(num_threads), MAX_THREADS)
 
     def _failure(self, status: int) -> Exception:
-        if status == _native.CLOSED and self._handle is _native.NONE:
+        if status == CLOSED and self._handle is NONE:
             return RuntimeError("The index is not loaded: call load_shards first")
-        return _native.failure(status)
+        return failure(status)

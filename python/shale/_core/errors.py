@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shale import _native
+from shale._core import library
+from shale._core.prototypes import CANCELLED, CLOSED, OK, VALUE
 
 _NO_LABEL, _READ_ONLY, _DAMAGED, _NO_FILE, _DENIED, _EXISTS, _MEMORY, _RECALL = range(32, 40)
 
@@ -36,9 +37,9 @@ class CancelledError(Error):
 
 
 _EXCEPTIONS: dict[int, type[Exception]] = {
-    _native.VALUE: ValueError,
-    _native.CLOSED: ClosedError,
-    _native.CANCELLED: CancelledError,
+    VALUE: ValueError,
+    CLOSED: ClosedError,
+    CANCELLED: CancelledError,
     _NO_LABEL: KeyError,
     _READ_ONLY: ReadOnlyError,
     _DAMAGED: FormatError,
@@ -52,11 +53,11 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
 
 def failure(status: int) -> Exception:
     """The exception for a status that isn't OK, with the text of this thread's last error."""
-    text: str = _native.lib.last_error().decode("utf-8", "replace")
+    text: str = library.lib.last_error().decode("utf-8", "replace")
     return _EXCEPTIONS.get(status, Error)(text)
 
 
 def check(status: int) -> None:
     """Raises what a status says."""
-    if status != _native.OK:
+    if status != OK:
         raise failure(status)

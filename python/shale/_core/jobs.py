@@ -9,7 +9,9 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any, Optional, Union
 
-from shale import _errors, _native
+from shale._core import errors, library
+from shale._core.calls import attempt
+from shale._core.handles import Handle
 
 #: ``True`` shows a bar where tqdm is installed; a callable is told (step, done, total), total being 0 where it isn't known.
 Progress = Union[bool, Callable[[str, int, int], None]]
@@ -17,23 +19,12 @@ Progress = Union[bool, Callable[[str, int, int], None]]
 _STEP_BYTES = 64
 
 
-def attempt(call: Callable[[], int]) -> None:
-    """Makes a call that is about no object; in a child of fork the library is loaded afresh for it."""
-    while True:
-        status = call()
-        if status == _native.OK:
-            return
-        if status != _native.FORKED:
-            raise _errors.failure(status)
-        _native.take_over()
-
-
-def text(handle: _native.Handle) -> Any:
+def text(handle: Handle) -> Any:
     """The report that a handle names."""
     size = c_int64(0)
-    _errors.check(_native.lib.text(handle.value, None, byref(size)))
+    errors.check(library.lib.text(handle.value, None, byref(size)))
     room = create_string_buffer(size.value)
-    _errors.check(_native.lib.text(handle.value, room, byref(size)))
+    errors.check(library.lib.text(handle.value, room, byref(size)))
     return json.loads(room.raw)
 
 
@@ -41,7 +32,7 @@ class Watch:
     """Shows how far the work is, for as long as it is entered; ``handle`` is what the library tells it through."""
 
     def __init__(self, progress: Progress) -> None:
-        self._handle = _native.Handle()
+        self._handle = Handle()
         self._tell: Optional[Callable[[str, int, int], None]] = None
         self._bar: Optional[_Bar] = None
         if progress is True:
@@ -58,7 +49,7 @@ class Watch:
 
     def __enter__(self) -> Watch:
         if self._tell is not None:
-            attempt(lambda: int(_native.lib.progress_new(byref(self._handle))))
+            attempt(lambda: int(library.lib.progress_new(byref(self._handle))))
         return self
 
     def __exit__(
@@ -75,7 +66,7 @@ class Watch:
         if self._tell is None:
             return
         step, done, total = create_string_buffer(_STEP_BYTES), c_int64(), c_int64()
-        _errors.check(_native.lib.progress(self.handle, step, _STEP_BYTES, byref(done), byref(total)))
+        errors.check(library.lib.progress(self.handle, step, _STEP_BYTES, byref(done), byref(total)))
         now = (step.value.decode("utf-8", "replace"), done.value, total.value)
         if now[0] and now != self._last:
             self._last = now

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from shale import _vectors
+from shale._core import arguments
 
 Metric = Literal["l2", "ip", "cosine"]
 Storage = Literal["auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8", "pq"]
@@ -19,8 +19,8 @@ def layout(metric: str, storage: str, keep: str, m: int, ef_construction: int, s
         "metric": metric,
         "storage": storage,
         "keep": keep,
-        "m": _vectors.count(m, "m", 2),
-        "ef_construction": _vectors.count(ef_construction, "ef_construction", 1),
+        "m": arguments.count(m, "m", 2),
+        "ef_construction": arguments.count(ef_construction, "ef_construction", 1),
         "seed": seed,
         "replace_deleted": True,
     }

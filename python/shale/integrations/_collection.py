@@ -23,13 +23,13 @@ from typing import Any, Optional, get_args
 import numpy as np
 import numpy.typing as npt
 
-from shale import _metadata
-from shale._build import open_index
-from shale._errors import Error, FormatError
-from shale._index import Index
-from shale._options import Keep, Metric, Storage
-from shale._reports import NO_LABEL
-from shale._vectors import Path
+from shale._api.files import open_index
+from shale._api.index import Index
+from shale._api.options import Keep, Metric, Storage
+from shale._api.reports import NO_LABEL
+from shale._core.arguments import Path
+from shale._core.errors import Error, FormatError
+from shale.integrations import _metadata
 
 _HEAD = "store.json"
 #: Held by who saves.

@@ -13,18 +13,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shale import _errors, _jobs, _labels, _native, _reports, _vectors
-from shale._filters import Filter
-from shale._jobs import Progress
-from shale._options import Format, Keep, Metric, Storage, encode, layout
-from shale._reports import IndexInfo, SearchResult, Tuned
-from shale._search import Search
-from shale._vectors import Path
+from shale._api import reports
+from shale._api.opening import open_handle
+from shale._api.options import Format, Keep, Metric, Storage, encode, layout
+from shale._api.reports import IndexInfo, SearchResult, Tuned
+from shale._api.search import Search
+from shale._core import arguments, jobs, library
+from shale._core.arguments import Path
+from shale._core.arrays import Rows, address, at
+from shale._core.calls import Owner, attempt, file_name, look
+from shale._core.filters import Filter
+from shale._core.handles import Handle
+from shale._core.jobs import Progress
+from shale._core.labels import exact_labels
 
 _pack_tuning = struct.Struct("10qd").pack
 
 
-class Index(_native.Owner):
+class Index(Owner):
     """An index of vectors that grows, shrinks and is searched from any number of threads at once.
 
     Searches release the GIL. Vectors are copied into the index; ``storage`` says what searches walk over (codes of a few bits
@@ -57,26 +63,23 @@ class Index(_native.Owner):
         capacity: int = 0,
     ) -> None:
         options = layout(metric, storage, keep, m, ef_construction, seed)
-        options["capacity"] = _vectors.count(capacity, "capacity")
-        handle = _native.Handle()
-        length, text = _vectors.count(dim, "dim", 1), encode(options)
-        _jobs.attempt(lambda: int(_native.lib.index_new(length, text, byref(handle))))
+        options["capacity"] = arguments.count(capacity, "capacity")
+        handle = Handle()
+        length, text = arguments.count(dim, "dim", 1), encode(options)
+        attempt(lambda: int(library.lib.index_new(length, text, byref(handle))))
         self._adopt(handle, "")
 
     @classmethod
-    def _of(cls, handle: _native.Handle, path: str) -> Index:
+    def _of(cls, handle: Handle, path: str) -> Index:
         index = cls.__new__(cls)
         index._adopt(handle, path)
         return index
 
-    def _adopt(self, handle: _native.Handle, path: str) -> None:
+    def _adopt(self, handle: Handle, path: str) -> None:
         self._handle = handle
         self._path = path
         info = self.info()
         self._dim, self._metric, self._changeable = info.dim, info.metric, info.changeable
-
-    def _failure(self, status: int) -> Exception:
-        return _errors.failure(status)
 
     @property
     def dim(self) -> int:
@@ -148,13 +151,13 @@ class Index(_native.Owner):
             ValueError: wrong shapes, NaN or infinity. Nothing has been added.
             ReadOnlyError: the index can't be changed.
         """
-        rows = _vectors.Rows(vectors, self._dim)
-        given = np.empty(rows.count, np.uint64) if labels is None else _vectors.labels(labels, rows.count)
-        assign, many = labels is None, _vectors.threads(threads)
-        at_rows, at_labels = _native.at(rows.array), _native.at(given)
-        with _jobs.Watch(progress) as watch:
+        rows = Rows(vectors, self._dim)
+        given = np.empty(rows.count, np.uint64) if labels is None else arguments.labels(labels, rows.count)
+        assign, many = labels is None, arguments.threads(threads)
+        at_rows, at_labels = at(rows.array), at(given)
+        with jobs.Watch(progress) as watch:
             self._attempt(
-                lambda handle: _native.lib.watched.index_add(
+                lambda handle: library.lib.watched.index_add(
                     handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, watch.handle, watch.look
                 )
             )
@@ -199,12 +202,12 @@ class Index(_native.Owner):
             ReadOnlyError: the index can't be changed.
             Error: it keeps no vectors (``keep="none"``) that another could be built of.
         """
-        many = _vectors.threads(threads)
-        self._attempt(lambda handle: _native.lib.watched.index_compact(handle, many, _native.look))
+        many = arguments.threads(threads)
+        self._attempt(lambda handle: library.lib.watched.index_compact(handle, many, look))
 
     def _mark(self, labels: npt.ArrayLike, *, deleted: bool) -> None:
-        array = _vectors.asked(labels)
-        self._attempt(lambda handle: _native.lib.index_mark(handle, _native.at(array), array.size, deleted))
+        array = arguments.asked(labels)
+        self._attempt(lambda handle: library.lib.index_mark(handle, at(array), array.size, deleted))
 
     def vectors(self, labels: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """The vectors of labels, as the index keeps them: of length 1 if the metric is cosine.
@@ -220,9 +223,9 @@ class Index(_native.Owner):
         Raises:
             KeyError: one isn't there.
         """
-        array = _vectors.asked(labels)
+        array = arguments.asked(labels)
         out = np.empty((array.size, self._dim), np.float32)
-        self._attempt(lambda handle: _native.lib.index_vectors(handle, _native.at(array), array.size, _native.at(out)))
+        self._attempt(lambda handle: library.lib.index_vectors(handle, at(array), array.size, at(out)))
         return out[0] if np.ndim(labels) == 0 else out
 
     def labels(self) -> npt.NDArray[np.uint64]:
@@ -230,7 +233,7 @@ class Index(_native.Owner):
         size = c_int64(0)
         while True:
             out = np.empty(size.value, np.uint64)
-            place = _native.at(out)
+            place = at(out)
             self._call("index_labels", place, byref(size))
             if size.value <= out.size:
                 return out[: size.value]
@@ -314,20 +317,20 @@ class Index(_native.Owner):
         Raises:
             RecallError: no setting reaches it.
         """
-        rows = _vectors.Rows(queries, self._dim)
+        rows = Rows(queries, self._dim)
         true = None if truth is None else _truth(truth, rows.count)
-        numbers = (_vectors.count(k, "k", 1), _vectors.count(max_ef, "max_ef"), _vectors.threads(threads))
-        report = _native.Handle()
+        numbers = (arguments.count(k, "k", 1), arguments.count(max_ef, "max_ef"), arguments.threads(threads))
+        report = Handle()
         self._attempt(
-            lambda handle: _native.lib.watched.index_tune(
+            lambda handle: library.lib.watched.index_tune(
                 _pack_tuning(
                     handle, rows.address, rows.kind, rows.count, rows.dim, numbers[0],
-                    0 if true is None else _native.address(true), 0 if true is None else true.shape[1], *numbers[1:], recall,
+                    0 if true is None else address(true), 0 if true is None else true.shape[1], *numbers[1:], recall,
                 ),
-                byref(report), _native.look,
+                byref(report), look,
             )
         )  # fmt: skip
-        found = _reports.of(Tuned, _jobs.text(report))
+        found = reports.of(Tuned, jobs.text(report))
         if save:
             self._save(self._path, {"tuned": True})
         return found
@@ -347,18 +350,18 @@ class Index(_native.Owner):
         self._path = os.fspath(path)
 
     def _save(self, path: Path, options: dict[str, Any]) -> None:
-        name, text = _native.file_name(path), encode(options)
-        self._attempt(lambda handle: _native.lib.watched.index_save(handle, name, text, _native.look))
+        name, text = file_name(path), encode(options)
+        self._attempt(lambda handle: library.lib.watched.index_save(handle, name, text, look))
 
     def info(self) -> IndexInfo:
         """Describes the index as it is now."""
-        report = _native.Handle()
-        self._attempt(lambda handle: _native.lib.index_info(handle, byref(report)))
-        return _reports.of(IndexInfo, _jobs.text(report))
+        report = Handle()
+        self._attempt(lambda handle: library.lib.index_info(handle, byref(report)))
+        return reports.of(IndexInfo, jobs.text(report))
 
 
 def _truth(given: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:
-    array = _labels.exact(given, 2**64 - 1)
+    array = exact_labels(given, 2**64 - 1)
     if array.ndim != 2 or array.shape[0] != count or array.shape[1] < 1:
         raise ValueError(f"truth has the shape {array.shape}, it isn't labels for {count} queries")
     return array
@@ -366,12 +369,8 @@ def _truth(given: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:
 
 def _restore(data: bytes) -> Index:
     """The index of which a pickle holds the file."""
-    from shale._build import open_index
-
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, "index.shale")
         with open(file, "wb") as f:
             f.write(data)
-        index = open_index(file)
-    index._path = ""
-    return index
+        return Index._of(open_handle(file), "")

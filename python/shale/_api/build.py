@@ -1,4 +1,4 @@
-"""Building, opening and checking indexes."""
+"""Building indexes, and planning that."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import Any, Union
 
 import numpy.typing as npt
 
-from shale import _jobs, _native, _reports, _vectors
-from shale._index import Index
-from shale._jobs import Progress
-from shale._options import Keep, Metric, Storage, encode, layout
-from shale._reports import BuildPlan, Verified
-from shale._vectors import Path
+from shale._api.files import open_index
+from shale._api.index import Index
+from shale._api.options import Keep, Metric, Storage, encode, layout
+from shale._api.reports import BuildPlan
+from shale._core import arguments, jobs, library
+from shale._core.arguments import Path
+from shale._core.arrays import Rows, address
+from shale._core.calls import attempt, file_name
+from shale._core.handles import Handle
+from shale._core.jobs import Progress
 
 #: Vectors, or a file of them.
 Vectors = Union[npt.ArrayLike, Path]
@@ -36,19 +40,19 @@ class _Source(Structure):
 
 def _source(vectors: Vectors, labels: npt.ArrayLike | None) -> tuple[_Source, Any]:
     """What to build of, and what must live as long as it is read."""
-    given = None if labels is None else _vectors.labels(labels)
+    given = None if labels is None else arguments.labels(labels)
     source, kept = _Source(), [given]
     if isinstance(vectors, (str, os.PathLike)):
-        source.path = _native.file_name(vectors)
+        source.path = file_name(vectors)
     else:
-        rows = _vectors.Rows(vectors)
+        rows = Rows(vectors)
         if rows.single:
             raise ValueError("vectors have one dimension: want rows of them")
         source.rows, source.type, source.count, source.dim = rows.address, rows.kind, rows.count, rows.dim
         source.id = rows.source.encode() or None
         kept.append(rows.array)
     if given is not None:
-        source.labels, source.label_count = _native.address(given), given.size
+        source.labels, source.label_count = address(given), given.size
     return source, kept
 
 
@@ -102,12 +106,12 @@ def build(
     options["replace"] = replace
     text = encode(options)
     source, kept = _source(vectors, labels)
-    handle = _native.Handle()
-    name = None if output is None else _native.file_name(output)
-    with _jobs.Watch(progress) as watch:
-        _jobs.attempt(
+    handle = Handle()
+    name = None if output is None else file_name(output)
+    with jobs.Watch(progress) as watch:
+        attempt(
             lambda: int(
-                _native.lib.watched.index_build(
+                library.lib.watched.index_build(
                     byref(source), name, text, watch.handle, byref(handle) if output is None else None, watch.look
                 )
             )
@@ -140,10 +144,10 @@ def plan(
     """
     text = encode(_options(metric, memory, shards, copies, blocks, storage, keep, m, ef_construction, 100, None))
     source, kept = _source(vectors, None)
-    report = _native.Handle()
-    _jobs.attempt(lambda: int(_native.lib.index_plan(byref(source), text, byref(report))))
+    report = Handle()
+    attempt(lambda: int(library.lib.index_plan(byref(source), text, byref(report))))
     del kept
-    told = _jobs.text(report)
+    told = jobs.text(report)
     return BuildPlan(
         shards=told["Shards"], shard_rows=told["ShardRows"], sample_rows=told["SampleRows"], memory_bytes=told["MemoryBytes"],
         disk_bytes=told["DiskBytes"], index_bytes=told["IndexBytes"], copies=told["Copies"],
@@ -167,53 +171,9 @@ def _options(
         raise ValueError(f"copies is {copies}, not 1 to 2")
     return {
         **layout(metric, storage, keep, m, ef_construction, seed),
-        "memory": _vectors.memory(memory),
-        "shards": _vectors.count(shards, "shards", 1),
+        "memory": arguments.memory(memory),
+        "shards": arguments.count(shards, "shards", 1),
         "copies": copies,
         "blocks": bool(blocks),
-        "threads": _vectors.threads(threads),
+        "threads": arguments.threads(threads),
     }
-
-
-def open_index(
-    path: Path,
-    *,
-    memory: int | str | None = None,
-    mmap: bool = False,
-    metric: Metric | None = None,
-    dim: int | None = None,
-) -> Index:
-    """Opens an index: one of Shale's directories or files, or hnswlib's or hnswlib-mmap's.
-
-    Args:
-        path: of the index.
-        memory: what it may keep resident; where that doesn't hold the rows beside links and codes, searches of a directory
-            read rows from disk, and the index can't be changed.
-        mmap: map a directory and read only what searches need; the index can't be changed.
-        metric: of hnswlib's files, which don't hold it; default l2.
-        dim: expected values a vector; default: any.
-
-    Raises:
-        FileNotFoundError: nothing lies there.
-        FormatError: what lies there isn't an index, or is damaged.
-        MemoryLimitError: ``memory`` is too little.
-    """
-    name = _native.file_name(path)
-    options = encode({
-        "memory": _vectors.memory(memory), "mapped": bool(mmap), "metric": metric or "", "dim": _vectors.count(dim, "dim"),
-    })  # fmt: skip
-    handle = _native.Handle()
-    _jobs.attempt(lambda: int(_native.lib.watched.index_open(name, options, byref(handle), _native.look)))
-    return Index._of(handle, os.fspath(path))
-
-
-def verify(path: Path) -> Verified:
-    """Reads all of an index on disk and checks it.
-
-    Raises:
-        FileNotFoundError: nothing lies there.
-    """
-    name = _native.file_name(path)
-    report = _native.Handle()
-    _jobs.attempt(lambda: int(_native.lib.watched.verify(name, byref(report), _native.look)))
-    return _reports.of(Verified, _jobs.text(report))

@@ -9,7 +9,11 @@ from typing import Any, Dict, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shale import _native
+from shale._core.arrays import at
+from shale._core.calls import Owner
+from shale._core.handles import Handle
+from shale._core.prototypes import SPACES
+from shale.hnswlib._errors import make
 
 _HEADER = struct.Struct("<6QiI3QdQ")  # of an index.bin
 _HEADER_NAMES = (
@@ -30,7 +34,7 @@ class Parts(NamedTuple):
     lists: Bytes
 
 
-def parts_of(index: _native.Owner) -> Parts:
+def parts_of(index: Owner) -> Parts:
     """The parts of the file of an index, all of one moment."""
     header = np.empty(_HEADER.size, np.int8)
     level0_size, count, lists_size = c_int64(), c_int64(), c_int64()
@@ -38,8 +42,8 @@ def parts_of(index: _native.Owner) -> Parts:
         room = level0_size.value, count.value, lists_size.value
         parts = Parts(header, np.empty(room[0], np.int8), np.empty(room[1], np.int32), np.empty(room[2], np.int8))
         index._call(
-            "graph_export", _native.at(header), _native.at(parts.level0), byref(level0_size), _native.at(parts.levels),
-            byref(count), _native.at(parts.lists), byref(lists_size),
+            "graph_export", at(header), at(parts.level0), byref(level0_size), at(parts.levels),
+            byref(count), at(parts.lists), byref(lists_size),
         )  # fmt: skip
         if level0_size.value <= room[0] and count.value <= room[1] and lists_size.value <= room[2]:
             return Parts(
@@ -47,7 +51,7 @@ def parts_of(index: _native.Owner) -> Parts:
             )
 
 
-def content_of(index: _native.Owner) -> Dict[str, Any]:
+def content_of(index: Owner) -> Dict[str, Any]:
     """The part of the state that an initialised index has."""
     parts = parts_of(index)
     content: Dict[str, Any] = dict(zip(_HEADER_NAMES, _HEADER.unpack(parts.header.tobytes())))
@@ -69,7 +73,7 @@ def check_version(params: Dict[str, Any]) -> None:
         raise RuntimeError("Unpickle Error: Invalid serialization version!")
 
 
-def restored(params: Dict[str, Any], space: str, dim: int, seed: int) -> _native.Handle:
+def restored(params: Dict[str, Any], space: str, dim: int, seed: int) -> Handle:
     """The handle of an index with the content of a state."""
     try:
         header = np.frombuffer(_HEADER.pack(*(params[name] for name in _HEADER_NAMES)), np.int8)
@@ -79,9 +83,9 @@ def restored(params: Dict[str, Any], space: str, dim: int, seed: int) -> _native
     levels = np.require(params["element_levels"], np.int32, ["C", "A"])
     if levels.size < params["cur_element_count"]:
         raise RuntimeError(f"Unpickle Error: {levels.size} levels for {params['cur_element_count']} elements")
-    return _native.make(
-        "graph_import", _native.SPACES[space], dim, seed, bool(params.get("allow_replace_deleted", False)),
-        _native.at(header), _native.at(level0), level0.size, _native.at(levels), _native.at(lists), lists.size,
+    return make(
+        "graph_import", SPACES[space], dim, seed, bool(params.get("allow_replace_deleted", False)),
+        at(header), at(level0), level0.size, at(levels), at(lists), lists.size,
     )  # fmt: skip
 
 

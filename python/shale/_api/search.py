@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import struct
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from shale import _errors, _native, _vectors
-from shale._filters import Filter, Filters
-from shale._reports import SearchResult
-
-if TYPE_CHECKING:
-    from shale._index import Index
+from shale._api.reports import IndexInfo, SearchResult
+from shale._core import arguments, errors, library
+from shale._core.arrays import Rows, address
+from shale._core.filters import Filter, Filters
 
 _pack_query = struct.Struct("10q2d4q").pack
 #: Searches of about this many candidates are answered at once; longer ones let Python answer signals.
@@ -24,12 +23,26 @@ _DEFAULT_EF = 100
 _MANY = 1 << 16
 
 
+class Searched(Protocol):
+    """What a search asks of its index."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def changeable(self) -> bool: ...
+
+    def info(self) -> IndexInfo: ...
+
+    def _attempt(self, attempt: Callable[[int], int]) -> None: ...
+
+
 class Search:
     """One call of :meth:`Index.search`."""
 
     def __init__(
         self,
-        index: Index,
+        index: Searched,
         queries: npt.ArrayLike,
         k: int,
         ef: int | None,
@@ -42,12 +55,12 @@ class Search:
     ) -> None:
         self.cancelled = threading.Event()
         self._index = index
-        self._rows = _vectors.Rows(queries, index.dim)
+        self._rows = Rows(queries, index.dim)
         self._k = _results(index, k)
         self._filter = filter
-        self._threads = _vectors.threads(threads)
-        self._ef = _vectors.count(ef, "ef", 1)
-        self._settings = (self._ef, _vectors.count(rerank, "rerank"), _vectors.count(probes, "probes"))
+        self._threads = arguments.threads(threads)
+        self._ef = arguments.count(ef, "ef", 1)
+        self._settings = (self._ef, arguments.count(rerank, "rerank"), arguments.count(probes, "probes"))
         if share is not None and not 0 <= share <= 1:
             raise ValueError(f"share is {share}, not 0 to 1")
         self._floats = (slack or 0.0, share or 0.0)
@@ -75,25 +88,25 @@ class Search:
         rows = self._rows
         rest = (
             rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings, 1 if asks_python else self._threads,
-            *self._floats, 0 if filters is None else _native.address(filters.array), 0 if filters is None else filters.array.size,
-            _native.address(labels), _native.address(distances),
+            *self._floats, 0 if filters is None else address(filters.array), 0 if filters is None else filters.array.size,
+            address(labels), address(distances),
         )  # fmt: skip
         work = rows.count * max(self._ef or _DEFAULT_EF, self._k)
         if asks_python or work <= _SHORT and self._index.changeable:
-            self._index._attempt(lambda handle: _native.lib.index_find(_pack_query(handle, *rest), None))
+            self._index._attempt(lambda handle: library.lib.index_find(_pack_query(handle, *rest), None))
         else:
             self._index._attempt(
-                lambda handle: _native.lib.watched.index_find(_pack_query(handle, *rest), self._look)
+                lambda handle: library.lib.watched.index_find(_pack_query(handle, *rest), self._look)
             )
 
     def _look(self) -> None:
         if self.cancelled.is_set():
-            raise _errors.CancelledError("the search was cancelled")
+            raise errors.CancelledError("the search was cancelled")
 
 
-def _results(index: Index, k: int) -> int:
+def _results(index: Searched, k: int) -> int:
     """How many results a query is to have: room for them is made, so not many more than there can be."""
-    number = _vectors.count(k, "k", 1)
+    number = arguments.count(k, "k", 1)
     if number > _MANY:
         rows = index.info().rows
         if number > rows:

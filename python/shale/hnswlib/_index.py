@@ -1,9 +1,4 @@
-"""A stand-in for hnswlib 0.8.0 and hnswlib-mmap: the same classes, methods, results, errors and files.
-
-Labels are uint64, distances float32: squared Euclidean for ``"l2"``, 1 - inner product for ``"ip"``, 1 - cosine for
-``"cosine"``, smaller being nearer. Errors are RuntimeErrors unless it is said otherwise; arguments of types that don't fit
-are TypeErrors. All methods may be called from many threads, release the GIL, and answer Ctrl-C.
-"""
+"""The graph that grows: class Index of hnswlib."""
 
 from __future__ import annotations
 
@@ -13,20 +8,31 @@ from typing import Any, Dict, List, Optional, Tuple, Union, overload
 import numpy as np
 import numpy.typing as npt
 
-from shale import _arrays, _labels, _native, _state
-from shale._arrays import F32, U64
-from shale._base import MANY_RESULTS, MAX_THREADS, Base, Path, Results, Tunable
-from shale._exact import BFIndex
-from shale._filters import Filter
-from shale._sharded import ShardedIndex
-
-__all__ = ["BFIndex", "Index", "ShardedIndex"]
-
-BFIndex.__module__ = ShardedIndex.__module__ = __name__
+from shale._core import library
+from shale._core.arguments import MAX_THREADS
+from shale._core.arrays import F32, U64, at, in_file
+from shale._core.calls import file_name
+from shale._core.filters import Filter
+from shale._core.handles import NONE, Handle
+from shale._core.labels import exact_labels, one_label
+from shale._core.prototypes import (
+    HEAD,
+    OK,
+    SPACES,
+    STAT_CAPACITY,
+    STAT_COUNT,
+    STAT_EF_CONSTRUCTION,
+    STAT_M,
+    STAT_REPLACING,
+    pack_query,
+)
+from shale.hnswlib import _arguments, _state
+from shale.hnswlib._common import MANY_RESULTS, Base, Path, Results, Tunable
+from shale.hnswlib._errors import make
 
 # what a query of one row needs, found without a look into other modules
 _empty: Any = np.empty
-_ndarray, _query, _HEAD = np.ndarray, _native.query, _native.HEAD
+_ndarray, _query, _HEAD = np.ndarray, pack_query, HEAD
 
 _DEFAULT_EF = 10
 
@@ -78,26 +84,26 @@ class Index(Base, Tunable):
     @property
     def max_elements(self) -> int:
         """Elements that there is room for; 0 before initialisation."""
-        return self._stat(_native.STAT_CAPACITY) if self._handle else 0
+        return self._stat(STAT_CAPACITY) if self._handle else 0
 
     @property
     def element_count(self) -> int:
         """Elements, those marked deleted included; 0 before initialisation."""
-        return self._stat(_native.STAT_COUNT) if self._handle else 0
+        return self._stat(STAT_COUNT) if self._handle else 0
 
     @property
     def ef_construction(self) -> int:
         """Candidates kept while building; 0 before initialisation."""
-        return self._stat(_native.STAT_EF_CONSTRUCTION) if self._handle else 0
+        return self._stat(STAT_EF_CONSTRUCTION) if self._handle else 0
 
     @property
     def M(self) -> int:
         """Links of an element on each level above the lowest, which has up to twice as many; 0 before initialisation."""
-        return self._stat(_native.STAT_M) if self._handle else 0
+        return self._stat(STAT_M) if self._handle else 0
 
     def set_ef(self, ef: int) -> None:
         """Sets the number of candidates that a search keeps; also before initialisation."""
-        self._default_ef = self._ef = _arrays.size(ef, "ef")
+        self._default_ef = self._ef = _arguments.size(ef, "ef")
 
     def init_index(
         self, max_elements: int, M: int = 16, ef_construction: int = 200, random_seed: int = 100,
@@ -120,48 +126,48 @@ class Index(Base, Tunable):
         These are read where they lie, also in a mapped file, and never changed; the index keeps the array alive. Then
         ``add_items(external_vectors)`` builds the graph. For cosine they must be normalised.
         """
-        rows, kind = _arrays.attached(external_vectors, self._dim, False)
-        if rows.shape[0] < _arrays.size(max_elements, "max_elements"):
+        rows, kind = _arguments.attached(external_vectors, self._dim, False)
+        if rows.shape[0] < _arguments.size(max_elements, "max_elements"):
             raise RuntimeError(f"External vectors are {rows.shape[0]} rows, for {max_elements} elements")
         handle = self._made(max_elements, M, ef_construction, random_seed, False, True)
         status = self._attach(handle, rows, kind)
-        if status != _native.OK:
+        if status != OK:
             raise self._failure(status)
         self._begin_with(handle, random_seed)
 
     def _made(
         self, max_elements: int, M: int, ef_construction: int, random_seed: int, replace: bool, external: bool
-    ) -> _native.Handle:
+    ) -> Handle:
         """What the library holds of an empty index."""
-        capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
-        construct = max(_arrays.size(ef_construction, "ef_construction"), links)
-        seed = _engine_seed(_arrays.size(random_seed, "random_seed", 2**64 - 1))
+        capacity, links = _arguments.size(max_elements, "max_elements"), _arguments.links(M)
+        construct = max(_arguments.size(ef_construction, "ef_construction"), links)
+        seed = _engine_seed(_arguments.size(random_seed, "random_seed", 2**64 - 1))
         return self._new("graph_new", capacity, links, construct, seed, bool(replace), external)
 
-    def _begin_with(self, handle: _native.Handle, random_seed: int) -> None:
+    def _begin_with(self, handle: Handle, random_seed: int) -> None:
         self._seed, self._ep_added, self._ef = random_seed, False, self._default_ef
         self._handle = handle
 
     def set_external_vectors(self, external_vectors: npt.ArrayLike) -> None:
         """Gives an index of links alone its float32 vectors (n, dim), which are read where they lie."""
-        self._set_external(*_arrays.attached(external_vectors, self._dim, False))
+        self._set_external(*_arguments.attached(external_vectors, self._dim, False))
 
     def set_external_vectors_fp16(self, external_vectors: npt.ArrayLike) -> None:
         """Gives an index of links alone its float16 vectors (n, dim), or their view as uint16. TypeError for others."""
-        self._set_external(*_arrays.attached(external_vectors, self._dim, True))
+        self._set_external(*_arguments.attached(external_vectors, self._dim, True))
 
     def _set_external(self, rows: npt.NDArray[Any], kind: int) -> None:
         self._attempt(lambda _: self._attach(self._handle, rows, kind))
 
-    def _attach(self, handle: _native.Handle, rows: npt.NDArray[Any], kind: int) -> int:
-        _arrays.check_lengths(rows, self._space)
+    def _attach(self, handle: Handle, rows: npt.NDArray[Any], kind: int) -> int:
+        _arguments.check_lengths(rows, self._space)
         new = _External(rows, handle.kept)
-        if handle is not _native.NONE:
+        if handle is not NONE:
             handle.kept = new
-        status: int = _native.lib.graph_attach(
-            handle.value, _native.at(rows), kind, *rows.shape, _arrays.in_file(rows)
+        status: int = library.lib.graph_attach(
+            handle.value, at(rows), kind, *rows.shape, in_file(rows)
         )
-        if status == _native.OK:
+        if status == OK:
             new.attached, new.before = True, None
         return status
 
@@ -191,20 +197,20 @@ class Index(Base, Tunable):
 
     def _add_external(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike], threads: int) -> None:
         """Adds the external rows that follow; data must be these."""
-        array, _, count, dim = _arrays.rows(data)
+        array, _, count, dim = _arguments.rows(data)
         labels = self._labels(ids, count, dim)
-        rows, first = self._external, self._stat(_native.STAT_COUNT)
-        if first + count > min(rows.shape[0], self._stat(_native.STAT_CAPACITY)):
+        rows, first = self._external, self._stat(STAT_COUNT)
+        if first + count > min(rows.shape[0], self._stat(STAT_CAPACITY)):
             raise RuntimeError(
                 f"The number of elements exceeds the specified limit: {count} more than {first}, of {rows.shape[0]} rows"
             )
         given = array.reshape(count, dim)
-        if not _arrays.same_rows(given, rows[first : first + count], self._space == "cosine"):
+        if not _arguments.same_rows(given, rows[first : first + count], self._space == "cosine"):
             raise RuntimeError(
                 f"the rows to add aren't the external vectors {first} to {first + count}, of which the graph is to be built"
             )
         threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
-        self._call_long("graph_add_attached", count, labels if labels is None else _native.at(labels), threads)
+        self._call_long("graph_add_attached", count, labels if labels is None else at(labels), threads)
 
     def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
         """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
@@ -222,7 +228,7 @@ class Index(Base, Tunable):
             query = _query(
                 handle.value, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
             )
-            if not _native.lib.search(query, None):
+            if not library.lib.search(query, None):
                 return labels, distances
         results = self._query(data, k, self._ef, num_threads, filter, False)
         del kept
@@ -238,14 +244,14 @@ class Index(Base, Tunable):
         """
         if return_type not in ("numpy", "list"):
             raise ValueError('return_type should be "numpy" or "list"')
-        labels = _labels.exact([] if ids is None else ids, 2**64 - 1, floats=True)
+        labels = exact_labels([] if ids is None else ids, 2**64 - 1, floats=True)
         if labels.ndim == 0:
             raise ValueError("get_items accepts a list of indices and returns a list of vectors")
         if labels.ndim > 2 or labels.ndim == 2 and labels.shape[1] > 1:
             raise ValueError(f"get_items accepts labels of shape (n,) or (n, 1), not {labels.shape}")
         vectors: npt.NDArray[np.float32] = np.empty((labels.size, self._dim) if labels.size else 0, F32)
         if labels.size:
-            self._call("vectors", _native.at(labels), labels.size, _native.at(vectors))
+            self._call("vectors", at(labels), labels.size, at(vectors))
         if return_type == "numpy":
             return vectors
         rows: List[List[float]] = vectors.tolist()
@@ -253,10 +259,10 @@ class Index(Base, Tunable):
 
     def get_ids_list(self) -> List[int]:
         """All labels, those of deleted elements included, in no order."""
-        room = self._stat(_native.STAT_COUNT)
+        room = self._stat(STAT_COUNT)
         while True:
             labels, count = np.empty(room, U64), c_int64(room)
-            self._call("labels", _native.at(labels), byref(count))
+            self._call("labels", at(labels), byref(count))
             if count.value <= room:
                 ids: List[int] = labels[: count.value].tolist()
                 return ids
@@ -264,16 +270,16 @@ class Index(Base, Tunable):
 
     def mark_deleted(self, label: int) -> None:
         """Hides a label from searches. RuntimeError where it is unknown or deleted already."""
-        self._call("graph_mark", _labels.one(label), 1)
+        self._call("graph_mark", one_label(label), 1)
 
     def unmark_deleted(self, label: int) -> None:
         """Brings a deleted label back. RuntimeError where it is unknown or not deleted."""
-        self._call("graph_mark", _labels.one(label), 0)
+        self._call("graph_mark", one_label(label), 0)
 
     def resize_index(self, new_size: int) -> None:
         """Makes room for ``new_size`` elements. RuntimeError below the number of those there are."""
-        new_size = _arrays.size(new_size, "new_size")
-        if new_size < self._stat(_native.STAT_COUNT):
+        new_size = _arguments.size(new_size, "new_size")
+        if new_size < self._stat(STAT_COUNT):
             raise RuntimeError(f"Cannot resize, max element is less than the current number of elements: {new_size}")
         self._call("graph_resize", new_size)
 
@@ -283,7 +289,7 @@ class Index(Base, Tunable):
         Room is as in the file where ``max_elements`` is less than its count. RuntimeError where it can't be read or is
         damaged; the index is then what it was. The space isn't in the file.
         """
-        capacity = _arrays.size(max_elements, "max_elements")
+        capacity = _arguments.size(max_elements, "max_elements")
         self._load("load_index", "graph_load", path_to_index, capacity, bool(allow_replace_deleted))
         self._ef = _DEFAULT_EF
 
@@ -298,11 +304,11 @@ class Index(Base, Tunable):
         """
         if self._handle:
             raise RuntimeError("The index is already initiated.")
-        capacity, links = _arrays.size(max_elements, "max_elements"), _arrays.links(M)
-        construct = max(_arrays.size(ef_construction, "ef_construction"), links)
-        seed, space = _arrays.size(random_seed, "random_seed", 2**64 - 1), _native.SPACES[self._space]
-        handle = _native.make(
-            "graph_create", _native.file_name(mmap_path), space, self._dim, capacity, links, construct, _engine_seed(seed),
+        capacity, links = _arguments.size(max_elements, "max_elements"), _arguments.links(M)
+        construct = max(_arguments.size(ef_construction, "ef_construction"), links)
+        seed, space = _arguments.size(random_seed, "random_seed", 2**64 - 1), SPACES[self._space]
+        handle = make(
+            "graph_create", file_name(mmap_path), space, self._dim, capacity, links, construct, _engine_seed(seed),
             bool(allow_replace_deleted),
         )  # fmt: skip
         self._begin_with(handle, seed)
@@ -324,7 +330,7 @@ class Index(Base, Tunable):
 
     def save_graph(self, path_to_graph: Path) -> None:
         """Writes the links alone. The file appears whole or not at all."""
-        self._call_long("graph_write", _native.file_name(path_to_graph))
+        self._call_long("graph_write", file_name(path_to_graph))
 
     def load_graph(self, path_to_graph: Path) -> None:
         """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their vectors."""
@@ -347,7 +353,7 @@ class Index(Base, Tunable):
             "seed": self._seed, "ef": self._ef,
         }  # fmt: skip
         if self._handle:
-            params["allow_replace_deleted"] = bool(self._stat(_native.STAT_REPLACING))
+            params["allow_replace_deleted"] = bool(self._stat(STAT_REPLACING))
             params.update(_state.content_of(self))
         return params
 

@@ -1,8 +1,7 @@
-"""What callers give, as arrays that the library can read."""
+"""What callers give, as hnswlib takes it: errors are RuntimeErrors and TypeErrors in its words."""
 
 from __future__ import annotations
 
-import mmap
 import operator
 import sys
 from typing import Any, Tuple
@@ -10,9 +9,9 @@ from typing import Any, Tuple
 import numpy as np
 import numpy.typing as npt
 
-from shale import _labels, _native
-
-F32, F16, U64 = np.dtype(np.float32), np.dtype(np.float16), np.dtype(np.uint64)
+from shale._core.arrays import F16, F32, in_file, readable
+from shale._core.labels import exact_labels
+from shale._core.prototypes import FLOAT16, FLOAT32
 
 
 def size(value: Any, name: str, most: int = 2**63 - 1) -> int:
@@ -38,18 +37,9 @@ def links(M: int) -> int:
     return min(count, _MAX_M)
 
 
-def plain(array: npt.NDArray[Any]) -> bool:
-    """Whether the library can read an array where it lies."""
-    return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
-
-
 def rows(data: npt.ArrayLike) -> Tuple[npt.NDArray[Any], int, int, int]:
     """(array, type, rows, values a row) of one vector or rows of them, any numbers; fp32 and fp16 aren't copied."""
-    array = np.asarray(data)
-    if array.dtype == F16 and plain(array):
-        kind = _native.FLOAT16
-    else:
-        array, kind = np.require(array, F32, ["C", "A"]), _native.FLOAT32
+    array, kind = readable(np.asarray(data))
     if array.ndim == 1:
         return array, kind, 1, array.shape[0]
     if array.ndim == 2:
@@ -61,7 +51,7 @@ def rows(data: npt.ArrayLike) -> Tuple[npt.NDArray[Any], int, int, int]:
 
 def labels_of_rows(ids: npt.ArrayLike, count: int) -> npt.NDArray[np.uint64]:
     """Labels of so many rows; one row's may be a scalar."""
-    array = _labels.exact(ids, floats=True)
+    array = exact_labels(ids, floats=True)
     if not (array.ndim == 1 and array.shape[0] == count or array.ndim == 0 and count == 1):
         raise RuntimeError(
             f"The input label shape {array.shape} does not match the input data vector shape {count}"
@@ -75,26 +65,14 @@ def attached(array: Any, dim: int, halves: bool) -> Tuple[npt.NDArray[Any], int]
         array = np.asarray(array)
         if array.dtype not in (F16, np.dtype(np.uint16)):
             raise TypeError(f"float16, or its view as uint16, is expected, not {array.dtype}")
-        array, kind = np.require(array, None, ["C", "A"]), _native.FLOAT16
+        array, kind = np.require(array, None, ["C", "A"]), FLOAT16
     else:
-        array, kind = np.require(array, F32, ["C", "A"]), _native.FLOAT32
+        array, kind = np.require(array, F32, ["C", "A"]), FLOAT32
     if array.ndim != 2:
         raise RuntimeError(f"External vectors must be a 2D array, not one of {array.ndim} dimensions")
     if array.shape[1] != dim:
         raise RuntimeError(f"External vectors dimension mismatch (got {array.shape[1]}, expected {dim})")
     return array, kind
-
-
-def in_file(array: Any) -> bool:
-    """Whether an array's memory may be that of a file."""
-    while array is not None:
-        if isinstance(array, (np.memmap, mmap.mmap)):
-            return True
-        if isinstance(array, memoryview):
-            array = array.obj
-        else:
-            array = getattr(array, "base", None)
-    return False
 
 
 def same_rows(data: npt.NDArray[Any], rows: npt.NDArray[Any], normalised: bool) -> bool:

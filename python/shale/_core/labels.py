@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 #: The largest label there may be; the number after it stands for no result.
-LARGEST = 2**64 - 2
+LARGEST_LABEL = 2**64 - 2
 _U64 = np.dtype(np.uint64)
 #: Floats from here on don't hold every integer: what they are made of may have been another number.
 _EXACT = 2**53
 
 
-def exact(given: npt.ArrayLike, largest: int = LARGEST, floats: bool = False) -> npt.NDArray[np.uint64]:
+def exact_labels(given: npt.ArrayLike, largest: int = LARGEST_LABEL, floats: bool = False) -> npt.NDArray[np.uint64]:
     """Labels as a C-contiguous array of uint64, of the shape given.
 
     NumPy makes floats of a list of integers some of which are below 2**63 and some not below, which rounds them; here
@@ -45,7 +45,7 @@ def exact(given: npt.ArrayLike, largest: int = LARGEST, floats: bool = False) ->
     return array
 
 
-def one(label: Any, largest: int = 2**64 - 1) -> int:
+def one_label(label: Any, largest: int = 2**64 - 1) -> int:
     """A label that is asked for by itself: TypeError, as of a wrong argument, for what isn't one."""
     number = operator.index(label)
     if not 0 <= number <= largest:

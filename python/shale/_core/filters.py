@@ -8,7 +8,11 @@ from typing import Any, Callable, Generator, List, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
-from shale import _labels, _native
+from shale._core.arrays import at
+from shale._core.calls import make
+from shale._core.handles import NONE, Handle
+from shale._core.labels import exact_labels
+from shale._core.prototypes import Allow
 
 
 #: What a search may be given: see :class:`Filters`.
@@ -27,7 +31,7 @@ class Filters:
         self.asks_python = False
         self._raised: Optional[BaseException] = None
         self._kept: List[Any] = []
-        self._handles = [_native.NONE if one is None else self._make(one) for one in _split(given, queries)]
+        self._handles = [NONE if one is None else self._make(one) for one in _split(given, queries)]
         #: Handles, 0 for none, as the library takes them.
         self.array = np.array([handle.value for handle in self._handles], dtype=np.int64)
 
@@ -40,18 +44,18 @@ class Filters:
             raise self._raised from None
         self._handles, self._kept = [], []
 
-    def _make(self, given: Any) -> _native.Handle:
+    def _make(self, given: Any) -> Handle:
         if type(given).__module__.split(".")[0] == "pyroaring":
             data, bits = given.serialize(), 64 if "64" in type(given).__name__ else 32
-            return _native.make("filter_roaring", data, len(data), bits)
+            return make("filter_roaring", data, len(data), bits)
         if callable(given):
             answer = c_int32()
             asked = self._answers(given, answer)
             next(asked)
-            allow = _native.Allow(asked.send)
+            allow = Allow(asked.send)
             self._kept.append((allow, answer))
             self.asks_python = True
-            return _native.make("filter_callback", allow, byref(answer))
+            return make("filter_callback", allow, byref(answer))
         if isinstance(given, range) and given:
             return _range(given)
         given = list(given) if isinstance(given, (set, frozenset)) else given
@@ -61,9 +65,9 @@ class Filters:
         if array.dtype == np.bool_:
             mask = np.ascontiguousarray(array)
             self._kept.append(mask)
-            return _native.make("filter_mask", _native.at(mask), mask.size)
-        allowed = _labels.exact(given)
-        return _native.make("filter_labels", _native.at(allowed), allowed.size)
+            return make("filter_mask", at(mask), mask.size)
+        allowed = exact_labels(given)
+        return make("filter_labels", at(allowed), allowed.size)
 
     def _answers(self, allow: Callable[[int], object], answer: c_int32) -> Generator[None, int, None]:
         """Receives labels and leaves answers. It keeps an exception for the search to raise; that includes exceptions
@@ -82,11 +86,11 @@ class Filters:
             yield  # the search is about to end
 
 
-def _range(given: range) -> _native.Handle:
+def _range(given: range) -> Handle:
     """A range as it is: it may span more labels than memory holds."""
     given = given if given.step > 0 else given[::-1]
-    first, last = _labels.exact([given[0], given[-1]]).tolist()
-    return _native.make("filter_range", first, last, given.step if first < last else 1)
+    first, last = exact_labels([given[0], given[-1]]).tolist()
+    return make("filter_range", first, last, given.step if first < last else 1)
 
 
 def _split(given: Filter, queries: int) -> Any:

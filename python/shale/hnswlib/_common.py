@@ -10,11 +10,15 @@ from typing import Any, Optional, Tuple, Union
 import numpy as np
 import numpy.typing as npt
 
-from shale import _arrays, _native
-from shale._arrays import F32, U64
-from shale._filters import Filter, Filters
-
-TOO_FEW = "Cannot return the results in a contiguous 2D array. Probably ef or M is too small"
+from shale._core import library
+from shale._core.arguments import MAX_THREADS
+from shale._core.arrays import F32, U64, address, at
+from shale._core.calls import Owner, file_name, look
+from shale._core.filters import Filter, Filters
+from shale._core.handles import NONE, Handle
+from shale._core.prototypes import CLOSED, SPACES, STAT_CAPACITY, STAT_COUNT, STAT_FIELDS, pack_query
+from shale.hnswlib import _arguments
+from shale.hnswlib._errors import TOO_FEW, failure, make, make_long
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 Results = Tuple["npt.NDArray[np.uint64]", "npt.NDArray[np.float32]"]
@@ -25,7 +29,6 @@ SHORT_SEARCH = 20_000
 SHORT_ADD = 8
 #: Results a query may ask for without a look at how many elements there are.
 MANY_RESULTS = 4096
-MAX_THREADS = _native.MAX_THREADS
 
 
 def cores() -> int:
@@ -36,9 +39,9 @@ def space_and_dim(space: str, dim: int) -> Tuple[str, int]:
     """Checks what a constructor was given."""
     if not isinstance(space, str):
         raise TypeError(f"space must be a str, not {type(space).__name__}")
-    if space not in _native.SPACES:
+    if space not in SPACES:
         raise RuntimeError("Space name must be one of l2, ip, or cosine.")
-    dim = _arrays.size(dim, "dim")
+    dim = _arguments.size(dim, "dim")
     if dim < 1:
         raise RuntimeError("dim must be at least 1")
     return space, dim
@@ -48,7 +51,7 @@ def wrong_width(dim: int, expected: int) -> RuntimeError:
     return RuntimeError(f"Wrong dimensionality of the vectors: {dim}, the index has {expected}")
 
 
-class Common(_native.Owner):
+class Common(Owner):
     """A handle to what the library holds, for vectors of one space and width."""
 
     _space: str
@@ -94,7 +97,7 @@ class Tunable(Common):
 
     def set_ef(self, ef: int) -> None:
         """Sets the number of candidates that a search keeps, in each shard."""
-        self._ef = _arrays.size(ef, "ef")
+        self._ef = _arguments.size(ef, "ef")
 
 
 class Base(Common):
@@ -107,36 +110,36 @@ class Base(Common):
 
     def get_max_elements(self) -> int:
         """The number of elements that there is room for."""
-        return self._stat(_native.STAT_CAPACITY)
+        return self._stat(STAT_CAPACITY)
 
     def get_current_count(self) -> int:
         """The number of elements, those marked deleted included."""
-        return self._stat(_native.STAT_COUNT)
+        return self._stat(STAT_COUNT)
 
     def save_index(self, path_to_index: Path) -> None:
         """Writes a file that hnswlib reads. It appears whole or not at all. RuntimeError where that can't be done."""
-        self._call_long("save", _native.file_name(path_to_index))
+        self._call_long("save", file_name(path_to_index))
 
     def _failure(self, status: int) -> Exception:
-        if status == _native.CLOSED and self._handle is _native.NONE:
+        if status == CLOSED and self._handle is NONE:
             return RuntimeError("The index is not initiated, or closed: call init_index or load_index first")
-        return _native.failure(status)
+        return failure(status)
 
     def _stat(self, field: int) -> int:
-        fields = (c_int64 * _native.STAT_FIELDS)()
+        fields = (c_int64 * STAT_FIELDS)()
         self._call("stat", fields)
         return fields[field]
 
-    def _new(self, function: str, *arguments: Any) -> _native.Handle:
+    def _new(self, function: str, *arguments: Any) -> Handle:
         """Makes what the library holds, once."""
         if self._handle:
             raise RuntimeError("The index is already initiated.")
-        return _native.make(function, _native.SPACES[self._space], self._dim, *arguments)
+        return make(function, SPACES[self._space], self._dim, *arguments)
 
     def _load(self, what: str, function: str, path: Path, *arguments: Any) -> None:
         """Reads a file in the place of what the library holds, which stays if that fails."""
-        name, space = _native.file_name(path), _native.SPACES[self._space]
-        handle = _native.make(function, name, space, self._dim, *arguments, long=True)
+        name, space = file_name(path), SPACES[self._space]
+        handle = make_long(function, name, space, self._dim, *arguments)
         old, self._handle = self._handle, handle
         if old:
             print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
@@ -146,14 +149,14 @@ class Base(Common):
         """Labels of so many rows, whose width is checked."""
         if dim != self._dim:
             raise wrong_width(dim, self._dim)
-        return None if ids is None else _arrays.labels_of_rows(ids, count)
+        return None if ids is None else _arguments.labels_of_rows(ids, count)
 
     def _add(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike], threads: int, replace_deleted: bool) -> None:
-        array, kind, count, dim = _arrays.rows(data)
+        array, kind, count, dim = _arguments.rows(data)
         labels = self._labels(ids, count, dim)
-        at = labels if labels is None else _native.at(labels)
+        under = labels if labels is None else at(labels)
         threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
-        arguments = (_native.at(array), kind, count, dim, at, threads, replace_deleted)
+        arguments = (at(array), kind, count, dim, under, threads, replace_deleted)
         if count < SHORT_ADD:
             self._call("add", *arguments, None)
         else:
@@ -163,30 +166,30 @@ class Base(Common):
         self, data: npt.ArrayLike, k: int, ef: int, num_threads: int, given: Optional[Filter], long: bool
     ) -> Results:
         """(labels, distances) of the k nearest to each row; long says that one query may take long."""
-        array, kind, count, dim = _arrays.rows(data)
+        array, kind, count, dim = _arguments.rows(data)
         if dim != self._dim:
             raise wrong_width(dim, self._dim)
-        if k > MANY_RESULTS and k > self._stat(_native.STAT_COUNT):
+        if k > MANY_RESULTS and k > self._stat(STAT_COUNT):
             raise RuntimeError(TOO_FEW)
         labels, distances = np.empty((count, k), U64), np.empty((count, k), F32)
         if k == 0 or count == 0:
-            _arrays.size(k, "k")
+            _arguments.size(k, "k")
             return labels, distances
         threads = min(self._threads(num_threads), count, MAX_THREADS)
         long = long or count * max(ef, k) > SHORT_SEARCH
-        into = (_native.address(labels), _native.address(distances), 0, 0, -1)
-        start = (_native.address(array), kind, count, dim, k, ef)
+        into = (address(labels), address(distances), 0, 0, -1)
+        start = (address(array), kind, count, dim, k, ef)
         if given is None:
             self._search(long, *start, threads, 0, 0, 0, *into)
             return labels, distances
         with Filters(given, count) as filters:
             if filters.asks_python:  # from this thread, which may hold what Python asks for
                 threads, long = 1, False
-            self._search(long, *start, threads, _native.address(filters.array), filters.array.size, 0, *into)
+            self._search(long, *start, threads, address(filters.array), filters.array.size, 0, *into)
         return labels, distances
 
     def _search(self, long: bool, *query: int) -> None:
         if long:
-            self._attempt(lambda handle: _native.lib.watched.search(_native.query(handle, *query), _native.look))
+            self._attempt(lambda handle: library.lib.watched.search(pack_query(handle, *query), look))
         else:
-            self._attempt(lambda handle: _native.lib.search(_native.query(handle, *query), None))
+            self._attempt(lambda handle: library.lib.search(pack_query(handle, *query), None))

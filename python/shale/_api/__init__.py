@@ -1,0 +1,1 @@
+"""What the package shale is made of."""

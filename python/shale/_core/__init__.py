@@ -1,0 +1,1 @@
+"""The library, and what all of the package needs to call it."""

@@ -1,0 +1,1 @@
+"""Parts for other packages: LangChain, LlamaIndex and scikit-learn."""
