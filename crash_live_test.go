@@ -31,7 +31,7 @@ type liveRun struct {
 // change makes all steps until one fails. The index is closed in any case, if it was made.
 func (r *liveRun) change(rows, more, most shale.Matrix) (err error) {
 	r.now, r.tried = liveState{rows: map[uint64][]float32{}}, map[uint64][]float32{}
-	r.x, err = shale.Create(r.path, rows.Dim(), shale.Options{Capacity: 30, Threads: 1, M: 4})
+	r.x, err = shale.New(rows.Dim(), shale.BuildOptions{Path: r.path, Live: true, Capacity: 30, Threads: 1, M: 4})
 	if err != nil {
 		return err
 	}

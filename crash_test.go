@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 )
 
@@ -306,7 +307,7 @@ func changeOf(fn func(x *shale.Index) error) func(string) error {
 }
 
 // saved gives a function that saves an index of rows, as any format.
-func saved(rows shale.Matrix, o shale.Options, format shale.Format) func(string) error {
+func saved(rows shale.Matrix, o shale.BuildOptions, format shale.Format) func(string) error {
 	return func(path string) error {
 		o.Threads = 1
 		x, err := shale.Build(ctx, rows, o)
@@ -320,7 +321,7 @@ func saved(rows shale.Matrix, o shale.Options, format shale.Format) func(string)
 
 func TestSavingSurvivesEveryFault(t *testing.T) {
 	rows, others, few := random(t, 24, 6, 1), random(t, 30, 6, 2), random(t, 3, 6, 3)
-	plain := saved(rows, shale.Options{}, shale.Directory)
+	plain := saved(rows, shale.BuildOptions{}, shale.Directory)
 	deleted := func(path string) error {
 		return errors.Join(plain(path), changeOf(func(x *shale.Index) error { return x.Delete(1, 2, 3) })(path))
 	}
@@ -338,8 +339,8 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 	}
 	shardsOf := func(ctx context.Context, rows shale.Matrix, id string, step func(string, int, int)) func(string) error {
 		return func(path string) error {
-			return shale.BuildTo(ctx, shale.MatrixSource(rows, id), path, shale.ShardOptions{
-				Options: shale.Options{Threads: 1}, Shards: 2, Replace: true, Step: step,
+			return buildAt(ctx, shard.MatrixSource(rows, id), shale.BuildOptions{
+				Path: path, Threads: 1, Shards: 2, Replace: true, Progress: step,
 			})
 		}
 	}
@@ -362,17 +363,17 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"new directory":   {change: plain},
 		"empty directory": {before: func(path string) error { return os.Mkdir(path, 0o755) }, change: plain},
 		"over a directory": {
-			before: plain, change: saved(others, shale.Options{}, shale.Directory),
+			before: plain, change: saved(others, shale.BuildOptions{}, shale.Directory),
 		},
 		"over a directory, all temporary files named": {
-			before: plain, change: saved(others, shale.Options{}, shale.Directory), noUnnamed: true, long: true,
+			before: plain, change: saved(others, shale.BuildOptions{}, shale.Directory), noUnnamed: true, long: true,
 		},
-		"new file": {change: saved(rows, shale.Options{}, shale.File)},
+		"new file": {change: saved(rows, shale.BuildOptions{}, shale.File)},
 		"over a file": {
-			before: saved(rows, shale.Options{}, shale.File), change: saved(others, shale.Options{}, shale.File),
+			before: saved(rows, shale.BuildOptions{}, shale.File), change: saved(others, shale.BuildOptions{}, shale.File),
 		},
 		"over a file, all temporary files named": {
-			before: saved(rows, shale.Options{}, shale.File), change: saved(others, shale.Options{}, shale.File),
+			before: saved(rows, shale.BuildOptions{}, shale.File), change: saved(others, shale.BuildOptions{}, shale.File),
 			noUnnamed: true,
 		},
 		"add": {before: plain, change: changeOf(func(x *shale.Index) error {
@@ -389,19 +390,19 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 			x.Tune(shale.Effort{Ef: 77}, 10, 0.9)
 			return x.SaveTuned(path)
 		}},
-		"hnswlib": {change: saved(rows, shale.Options{}, shale.Hnswlib)},
+		"hnswlib": {change: saved(rows, shale.BuildOptions{}, shale.Hnswlib)},
 		"over hnswlib": {
-			before: saved(rows, shale.Options{}, shale.Hnswlib), change: saved(others, shale.Options{}, shale.Hnswlib),
+			before: saved(rows, shale.BuildOptions{}, shale.Hnswlib), change: saved(others, shale.BuildOptions{}, shale.Hnswlib),
 		},
-		"graph":                   {rows: rows, change: saved(rows, shale.Options{}, shale.Graph)},
+		"graph":                   {rows: rows, change: saved(rows, shale.BuildOptions{}, shale.Graph)},
 		"fork shards":             {rows: rows, change: converted(shale.ForkShards)},
-		"over fork shards":        {long: true, rows: rows, before: saved(rows, shale.Options{}, shale.ForkShards), change: converted(shale.ForkShards)},
-		"links alone":             {rows: rows, change: saved(rows, shale.Options{GraphOnly: true}, shale.Directory)},
+		"over fork shards":        {long: true, rows: rows, before: saved(rows, shale.BuildOptions{}, shale.ForkShards), change: converted(shale.ForkShards)},
+		"links alone":             {rows: rows, change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
 		"several graphs":          {rows: rows, change: converted(shale.Directory)},
-		"several graphs over one": {long: true, rows: rows, before: saved(rows, shale.Options{GraphOnly: true}, shale.Directory), change: converted(shale.Directory)},
-		"one graph over several":  {long: true, rows: rows, before: converted(shale.Directory), change: saved(rows, shale.Options{GraphOnly: true}, shale.Directory)},
+		"several graphs over one": {long: true, rows: rows, before: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory), change: converted(shale.Directory)},
+		"one graph over several":  {long: true, rows: rows, before: converted(shale.Directory), change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
 		"build": {change: func(path string) error {
-			return shale.BuildTo(ctx, shale.MatrixSource(rows, "rows"), path, shale.ShardOptions{Replace: true})
+			return buildAt(ctx, shard.MatrixSource(rows, "rows"), shale.BuildOptions{Path: path, Replace: true})
 		}},
 		"build of shards":                 {long: true, change: shards},
 		"build of shards over an index":   {long: true, before: plain, change: shards},

@@ -228,9 +228,9 @@ func TestSearchesOfDamagedMappingsEnd(t *testing.T) {
 // makeVictims builds the kinds of directories there are.
 func makeVictims(t *testing.T) []*victim {
 	t.Helper()
-	options := shale.Options{M: 5, EfConstruction: 30, Storage: shale.RaBitQ4, Threads: 1}
-	plain := shale.Options{M: 5, EfConstruction: 30, Storage: shale.Float32, Threads: 1}
-	only := shale.Options{M: 5, EfConstruction: 30, GraphOnly: true, Threads: 1}
+	options := shale.BuildOptions{M: 5, EfConstruction: 30, Storage: shale.RaBitQ4, Threads: 1}
+	plain := shale.BuildOptions{M: 5, EfConstruction: 30, Storage: shale.Float32, Threads: 1}
+	only := shale.BuildOptions{M: 5, EfConstruction: 30, GraphOnly: true, Threads: 1}
 	one, links, shards := makeOne(t, options), makeOne(t, only), makeShards(t, options)
 	plainShards := makeShards(t, plain)
 	return []*victim{
@@ -292,7 +292,7 @@ func rowsOnDisk(t *testing.T, dir string) int64 {
 }
 
 // makeOne builds an index of one shard, and changes it once.
-func makeOne(t *testing.T, o shale.Options) victim {
+func makeOne(t *testing.T, o shale.BuildOptions) victim {
 	t.Helper()
 	var v victim
 	save := func(seed uint64) (x *shale.Index, dir string) {
@@ -323,14 +323,12 @@ func makeOne(t *testing.T, o shale.Options) victim {
 	return v
 }
 
-func makeShards(t *testing.T, o shale.Options) victim {
+func makeShards(t *testing.T, o shale.BuildOptions) victim {
 	t.Helper()
 	build := func(seed uint64) content {
 		dir := filepath.Join(t.TempDir(), "index")
-		err := shale.BuildShards(ctx, matrixSource{random(t, victimRows, victimDim, seed)}, dir, shale.ShardOptions{
-			Options: o, Shards: 3, Copies: 1.5, Centroids: 8,
-		})
-		if err != nil {
+		o.Path, o.Shards, o.Copies, o.Centroids = dir, 3, 1.5, 8
+		if err := buildAt(ctx, matrixSource{random(t, victimRows, victimDim, seed)}, o); err != nil {
 			t.Fatal(err)
 		}
 		return contentOf(t, dir)

@@ -20,7 +20,7 @@ import (
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// matrixSource is rows in memory for BuildShards.
+// matrixSource is rows in memory that come in one block.
 type matrixSource struct{ shale.Matrix }
 
 func (matrixSource) ID() string { return "rows" }

@@ -28,7 +28,7 @@ func build() *shale.Index {
 	if err != nil {
 		log.Fatal(err)
 	}
-	index, err := shale.Build(context.Background(), rows, shale.Options{Labels: []uint64{1, 2, 3, 4, 5}})
+	index, err := shale.Build(context.Background(), rows, shale.BuildOptions{Labels: []uint64{1, 2, 3, 4, 5}})
 	if err != nil {
 		log.Fatal(err)
 	}

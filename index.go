@@ -177,7 +177,7 @@ func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 		hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: x.adding()})
 }
 
-// adding says whether rows take the places of deleted ones: see Options.ReplaceDeleted.
+// adding says whether rows take the places of deleted ones: see BuildOptions.ReplaceDeleted.
 func (x *Index) adding() hnsw.AddOptions {
 	return hnsw.AddOptions{ReplaceDeleted: x.graph.Config().ReplaceDelete}
 }

@@ -9,18 +9,19 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/shard"
 )
 
 // onePerKind are indexes of 300 rows: a graph, and several shards with copies.
 func onePerKind(t *testing.T) map[string]*shale.Index {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "shards")
-	o := shale.ShardOptions{Options: shale.Options{Threads: math.MaxInt}, Shards: 3, Copies: 1.5, Centroids: math.MaxInt}
-	if err := shale.BuildShards(ctx, shale.MatrixSource(random(t, 300, 8, 1), "rows"), path, o); err != nil {
+	o := shale.BuildOptions{Path: path, Threads: math.MaxInt, Shards: 3, Copies: 1.5, Centroids: math.MaxInt}
+	if err := buildAt(ctx, random(t, 300, 8, 1), o); err != nil {
 		t.Fatal(err)
 	}
 	return map[string]*shale.Index{
-		"graph": built(t, 300, shale.Options{}), "shards": reopened(t, path, shale.OpenOptions{}),
+		"graph": built(t, 300, shale.BuildOptions{}), "shards": reopened(t, path, shale.OpenOptions{}),
 	}
 }
 
@@ -81,29 +82,30 @@ func TestNonsenseIsRefused(t *testing.T) {
 }
 
 func TestNonsenseOfBuilding(t *testing.T) {
-	src := shale.MatrixSource(random(t, 100, 8, 1), "rows")
-	for name, o := range map[string]shale.ShardOptions{
-		"M":              {Options: shale.Options{M: 1e9}},
-		"efConstruction": {Options: shale.Options{EfConstruction: math.MaxInt}},
-		"threads":        {Options: shale.Options{Threads: -1}},
-		"sub-vectors":    {Options: shale.Options{Storage: shale.PQ, PQ: shale.PQOptions{Subvectors: 1e9}}},
+	src := random(t, 100, 8, 1)
+	for name, o := range map[string]shale.BuildOptions{
+		"M":              {M: 1e9},
+		"efConstruction": {EfConstruction: math.MaxInt},
+		"threads":        {Threads: -1},
+		"sub-vectors":    {Storage: shale.PQ, PQ: shale.PQOptions{Subvectors: 1e9}},
 		"shards":         {Shards: 1e9},
 		"copies":         {Shards: 2, Copies: math.NaN()},
 	} {
 		o.Shards = max(o.Shards, 1)
 		path := filepath.Join(t.TempDir(), "index")
-		if err := shale.BuildShards(context.Background(), src, path, o); err == nil {
+		o.Path = path
+		if err := buildAt(context.Background(), src, o); err == nil {
 			t.Errorf("%s: built", name)
 		}
-		if _, err := os.Stat(shale.BuildDir(path)); err == nil {
+		if _, err := os.Stat(shard.BuildDir(path)); err == nil {
 			t.Errorf("%s: the build was begun", name)
 		}
 	}
-	if _, err := shale.New(8, shale.Options{Capacity: 1 << 40}); err == nil ||
+	if _, err := shale.New(8, shale.BuildOptions{Capacity: 1 << 40}); err == nil ||
 		!strings.Contains(err.Error(), "2147483647") {
 		t.Errorf("capacity: %v", err)
 	}
-	if _, err := shale.New(math.MaxInt, shale.Options{}); err == nil {
+	if _, err := shale.New(math.MaxInt, shale.BuildOptions{}); err == nil {
 		t.Error("a vector of the largest length is no error")
 	}
 }

@@ -21,14 +21,14 @@ import (
 func smallLiveFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "small.live")
-	x, err := CreateFilled(path, processDim, Options{Capacity: 40, Storage: Float32}, CreateOptions{Fill: func(x *Index) error {
+	x, err := createLive(processDim, BuildOptions{Path: path, Capacity: 40, Storage: Float32}, func(x *hnsw.Index) error {
 		for label := range uint64(30) {
-			if err := x.Add(label, versioned(label, 0)); err != nil {
+			if err := x.Add(label, versioned(label, 0), hnsw.AddOptions{}); err != nil {
 				return err
 			}
 		}
 		return nil
-	}})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,29 +190,34 @@ func readOnceWithoutRights(path string) error {
 func TestLiveFileIsCreatedWhole(t *testing.T) {
 	path := smallLiveFile(t)
 	dir := filepath.Dir(path)
-	o := Options{Capacity: 10, Storage: Float32}
-	fill := func(x *Index) error { return x.Add(77, versioned(77, 0)) }
+	o := BuildOptions{Capacity: 10, Storage: Float32}
+	fill := func(x *hnsw.Index) error { return x.Add(77, versioned(77, 0), hnsw.AddOptions{}) }
+	create := func(path string, fill func(*hnsw.Index) error, replace bool) (*Index, error) {
+		o := o
+		o.Path, o.Replace = path, replace
+		return createLive(processDim, o, fill)
+	}
 	stop := errors.New("stop")
-	failing := func(x *Index) error {
+	failing := func(x *hnsw.Index) error {
 		if _, err := os.Stat(filepath.Join(dir, "new")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("half an index has a name: %v", err)
 		}
 		return errors.Join(fill(x), stop)
 	}
-	if _, err := CreateFilled(filepath.Join(dir, "new"), processDim, o, CreateOptions{Fill: failing}); !errors.Is(err, stop) {
+	if _, err := create(filepath.Join(dir, "new"), failing, false); !errors.Is(err, stop) {
 		t.Errorf("failed: %v", err)
 	}
-	if _, err := CreateFilled(path, processDim, o, CreateOptions{Fill: fill}); !errors.Is(err, fs.ErrExist) {
+	if _, err := create(path, fill, false); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("over another: %v", err)
 	}
-	if _, err := CreateFilled(path, processDim, o, CreateOptions{Fill: failing, Replace: true}); !errors.Is(err, stop) {
+	if _, err := create(path, failing, true); !errors.Is(err, stop) {
 		t.Errorf("failed to replace: %v", err)
 	}
 	x, err := Open(context.Background(), path, OpenOptions{Mapped: true})
 	if err != nil || x.Len() != 30 {
 		t.Fatalf("%v, %d rows", err, x.Len())
 	}
-	if _, err := CreateFilled(path, processDim, o, CreateOptions{Fill: fill, Replace: true}); !errors.Is(err, ErrLocked) {
+	if _, err := create(path, fill, true); !errors.Is(err, ErrLocked) {
 		t.Errorf("over one that is open: %v", err)
 	}
 	if err := x.Save(context.Background(), path, SaveOptions{Format: File}); err == nil {
@@ -225,7 +230,7 @@ func TestLiveFileIsCreatedWhole(t *testing.T) {
 	if err := os.Symlink("small.live", link); err != nil {
 		t.Fatal(err)
 	}
-	if x, err = CreateFilled(link, processDim, o, CreateOptions{Fill: fill, Replace: true}); err != nil || x.Len() != 1 {
+	if x, err = create(link, fill, true); err != nil || x.Len() != 1 {
 		t.Fatal(err)
 	}
 	for label := range uint64(50) { // the file grows

@@ -249,7 +249,7 @@ func TestLiveFileOfManyProcesses(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "many.live")
-	x, err := Create(path, processDim, Options{M: 8, EfConstruction: 40, Capacity: 100, Storage: Float32})
+	x, err := New(processDim, BuildOptions{Path: path, Live: true, M: 8, EfConstruction: 40, Capacity: 100, Storage: Float32})
 	if err != nil {
 		t.Fatal(err)
 	}

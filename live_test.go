@@ -15,7 +15,7 @@ func TestLiveFile(t *testing.T) {
 	ctx := context.Background()
 	rows := groups(1500, 24, 40, 0.5)
 	path := filepath.Join(t.TempDir(), "vectors.live")
-	x, err := Create(path, rows.Dim(), Options{Metric: Cosine, Capacity: 2000, Storage: RaBitQ2})
+	x, err := New(rows.Dim(), BuildOptions{Path: path, Live: true, Metric: Cosine, Capacity: 2000, Storage: RaBitQ2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +25,7 @@ func TestLiveFile(t *testing.T) {
 	if err := errors.Join(x.Delete(3), x.Sync(), x.Add(4, make([]float32, rows.Dim())), x.Save(ctx, path, SaveOptions{})); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(path, 3, Options{Capacity: 1}); !errors.Is(err, fs.ErrExist) {
+	if _, err := New(3, BuildOptions{Path: path, Live: true, Capacity: 1}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("made twice: %v", err)
 	}
 	query := make([]float32, rows.Dim())

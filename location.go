@@ -26,7 +26,7 @@ const (
 	Hnswlib           // hnswlib's index.bin
 	Graph             // hnswlib-mmap's .graph: links alone; it holds no metric
 	ForkShards        // hnswlib-mmap's directory of shards: an index.meta, and a .graph and a .meta for each
-	Live              // one file that is the memory of an index and changes in place: see Create
+	Live              // one file that is the memory of an index and changes in place: see New
 )
 
 func (f Format) String() string {

@@ -19,7 +19,7 @@ func savedAtEach(t *testing.T, fn func(t *testing.T, path string)) {
 	for _, name := range []string{"x.index", "x.shale"} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), name)
-			if err := built(t, 50, shale.Options{M: 4}).Save(ctx, path, shale.SaveOptions{}); err != nil {
+			if err := built(t, 50, shale.BuildOptions{M: 4}).Save(ctx, path, shale.SaveOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			fn(t, path)
@@ -58,11 +58,11 @@ func TestLostUpdateIsRefused(t *testing.T) {
 // TestBuiltAnewIsRefused saves over an index that was built again, whose generation is the first one again.
 func TestBuiltAnewIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	o := shale.ShardOptions{Options: shale.Options{M: 4}, Shards: 1, Memory: 1 << 30, Blocks: true, Replace: true}
+	o := shale.BuildOptions{Path: path, M: 4, Shards: 1, Memory: 1 << 30, Blocks: true, Replace: true}
 	build := func(seed uint64) {
 		t.Helper()
 		o.Storage = shale.RaBitQ2
-		if err := shale.BuildShards(ctx, shale.MatrixSource(random(t, 60, 8, seed), "rows"), path, o); err != nil {
+		if err := buildAt(ctx, random(t, 60, 8, seed), o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -77,7 +77,7 @@ func TestBuiltAnewIsRefused(t *testing.T) {
 
 func TestTuningOfOthersIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	if err := built(t, 50, shale.Options{M: 4}).Save(ctx, path, shale.SaveOptions{}); err != nil {
+	if err := built(t, 50, shale.BuildOptions{M: 4}).Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	x, y := reopened(t, path, shale.OpenOptions{}), reopened(t, path, shale.OpenOptions{})
@@ -154,8 +154,8 @@ func TestReadersNeverFail(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	build := func(shards int, seed uint64) {
 		t.Helper()
-		o := shale.ShardOptions{Options: shale.Options{M: 4}, Shards: shards, Replace: true}
-		if err := shale.BuildTo(ctx, shale.MatrixSource(random(t, 60, 8, seed), "rows"), path, o); err != nil {
+		o := shale.BuildOptions{Path: path, M: 4, Shards: shards, Replace: true}
+		if err := buildAt(ctx, random(t, 60, 8, seed), o); err != nil {
 			t.Fatal(err)
 		}
 	}

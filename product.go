@@ -15,7 +15,7 @@ type PQOptions struct {
 	Bits       int  // a sub-vector: 8, which is the default, or 4, which searches read several times as fast
 	Subvectors int  // a row, a divisor of its dimensions; default: as many as make codes of 4 bits a dimension
 	Rotate     bool // whether to find a rotation of the rows, too, of which codes lose less (OPQ); it takes longer to train
-	// Quantizer is one that was trained before, by TrainPQ or elsewhere; the rest must be as it was made with.
+	// Quantizer is one that was trained before; the rest must be as it was made with.
 	Quantizer *pq.Quantizer
 }
 
@@ -27,28 +27,17 @@ func (o *PQOptions) codes() hnsw.Codes {
 	return c
 }
 
-// PQTraining is how many rows TrainPQ looks at: it makes no use of more.
-const PQTraining = pq.DefaultSample
-
-// TrainPQ trains the codes of an index whose Storage is PQ on a sample of its rows, for one that gets its rows bit by bit:
-// without it, codes are trained on those that it gets first. progress, if not nil, is told of the steps done.
-func TrainPQ(ctx context.Context, sample Matrix, o *Options, progress func(done, total int)) error {
-	c, err := o.config(sample.Dim(), 0, false)
-	if err != nil {
-		return fmt.Errorf("train codes: %w", err)
-	}
-	if c.Codes.Kind != quant.Product || c.Quantizer != nil {
-		return nil
-	}
+// trainPQ sets the config's codebooks of product quantization, trained on a sample of the rows.
+func trainPQ(ctx context.Context, sample Matrix, c *hnsw.Config, threads int, progress func(done, total int)) error {
 	seed := c.Seed
 	if seed == 0 {
 		seed = defaultSeed
 	}
-	q, err := pq.Train(ctx, sample, c.ProductConfig(), pq.TrainOptions{Seed: seed, Threads: o.Threads, Progress: progress})
+	q, err := pq.Train(ctx, sample, c.ProductConfig(), pq.TrainOptions{Seed: seed, Threads: threads, Progress: progress})
 	if err != nil {
 		return fmt.Errorf("train codes: %w", err)
 	}
-	o.PQ.Quantizer = q
+	c.Quantizer = q
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 // ReserveOptions says what is to be written.
 type ReserveOptions struct {
-	Format  Format      // as in SaveOptions
+	Format  Format      // as in SaveOptions, or Live
 	Replace bool        // an index that is there may be replaced
 	Lock    LockOptions // how to wait for another process that is changing it
 }
@@ -22,7 +22,7 @@ type ReserveOptions struct {
 // Reserve finds out before long work whether a new index can be written to path, and locks what is there, so that no
 // other process changes what is going to be replaced. It refuses to replace an index, with fs.ErrExist, unless that is
 // asked for; and anything else, live files, and directories that hold other files than those of an index, in any case.
-// Save and BuildShards take the lock as SaveOptions.Held and ShardOptions.Held.
+// Save and Build take the lock as SaveOptions.Held and BuildOptions.Held.
 func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) {
 	path, err := target(path)
 	if err != nil {
@@ -30,6 +30,9 @@ func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) 
 	}
 	if err := mayWrite(path, o); err != nil {
 		return nil, err
+	}
+	if o.Format == Live && o.Replace {
+		return &Lock{path: path}, nil // what lies there is locked when it is replaced
 	}
 	lock, err := LockIndex(ctx, path, o.Lock)
 	if err != nil {
@@ -41,8 +44,30 @@ func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) 
 	return lock, nil
 }
 
+// reserve is Reserve for a build.
+func (o *BuildOptions) reserve(ctx context.Context) (*Lock, error) {
+	format := Auto
+	if o.Live {
+		format = Live
+	}
+	lock, err := Reserve(ctx, o.Path, ReserveOptions{Format: format, Replace: o.Replace, Lock: o.Lock})
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("%w: set Replace to build over it", err)
+	}
+	return lock, err
+}
+
 // mayWrite refuses what Reserve refuses.
 func mayWrite(path string, o ReserveOptions) error {
+	if o.Format == Live {
+		if there, err := Detect(path); err == nil && o.Replace {
+			if there == Live {
+				return nil
+			}
+			return fmt.Errorf("%s is a %s, which a live file doesn't replace: remove it first, or give another path", path, there)
+		}
+		o.Format = Auto
+	}
 	if err := CanSave(path, o.Format); err != nil {
 		return err
 	}
@@ -55,7 +80,7 @@ func mayWrite(path string, o ReserveOptions) error {
 	}
 	if !o.Replace {
 		if shard.IsBuildDir(shard.BuildDir(path)) {
-			return nil // it may be complete, and then BuildShards clears up after it
+			return nil // it may be complete, and then Build clears up after it
 		}
 		return fmt.Errorf("%s: %w", path, fs.ErrExist)
 	}

@@ -153,7 +153,7 @@ func (x *Index) forkShards() []shard.ForkShard {
 // saveLive lets a live file be as it is now. It isn't replaced by another index.
 func (x *Index) saveLive(path string) error {
 	if x.live != path {
-		return fmt.Errorf("a live file is made by Create, and not replaced: give another path than %s", path)
+		return fmt.Errorf("a live file is made by New, and not replaced: give another path than %s", path)
 	}
 	return x.Sync()
 }

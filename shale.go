@@ -2,7 +2,7 @@
 // they change.
 //
 //	rows, err := vector.Of(data, 384)                             // []float32, 384 values a row
-//	index, err := shale.Build(ctx, rows, shale.Options{Metric: shale.Cosine})
+//	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: shale.Cosine})
 //	nearest, err := index.Search(query, 10, shale.SearchOptions{})
 //
 // Package dataset reads files of vectors, package eval tells how good and fast a search is, and packages hnsw and store

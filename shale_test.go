@@ -33,7 +33,7 @@ func random(t *testing.T, rows, dim int, seed uint64) shale.Matrix {
 	return m
 }
 
-func built(t *testing.T, rows int, o shale.Options) *shale.Index {
+func built(t *testing.T, rows int, o shale.BuildOptions) *shale.Index {
 	t.Helper()
 	x, err := shale.Build(ctx, random(t, rows, 8, 1), o)
 	if err != nil {
@@ -67,7 +67,7 @@ func files(t *testing.T, dir string) []string {
 }
 
 func TestEveryFormatHoldsTheSame(t *testing.T) {
-	x := built(t, 300, shale.Options{Metric: shale.Cosine, M: 5})
+	x := built(t, 300, shale.BuildOptions{Metric: shale.Cosine, M: 5})
 	if err := x.Delete(3, 9); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestEveryFormatHoldsTheSame(t *testing.T) {
 
 func TestSaveReplacesAndCleansUp(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	x := built(t, 50, shale.Options{})
+	x := built(t, 50, shale.BuildOptions{})
 	for range 3 {
 		if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 			t.Fatal(err)
@@ -112,10 +112,10 @@ func TestSaveReplacesAndCleansUp(t *testing.T) {
 	if got := files(t, filepath.Dir(path)); !slices.Equal(got, []string{"x"}) {
 		t.Fatalf("beside it lie %v", got)
 	}
-	if err := built(t, 60, shale.Options{}).Save(ctx, path, shale.SaveOptions{}); !errors.Is(err, fs.ErrExist) {
+	if err := built(t, 60, shale.BuildOptions{}).Save(ctx, path, shale.SaveOptions{}); !errors.Is(err, fs.ErrExist) {
 		t.Fatalf("another index was replaced without being told to: %v", err)
 	}
-	if err := built(t, 60, shale.Options{}).Save(ctx, path, shale.SaveOptions{Replace: true}); err != nil {
+	if err := built(t, 60, shale.BuildOptions{}).Save(ctx, path, shale.SaveOptions{Replace: true}); err != nil {
 		t.Fatal(err)
 	}
 	if err := x.Save(ctx, path, shale.SaveOptions{}); !errors.Is(err, shale.ErrChanged) {
@@ -130,7 +130,7 @@ func TestCancelledSaveLeavesNothing(t *testing.T) {
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	dir := t.TempDir()
-	x := built(t, 50, shale.Options{})
+	x := built(t, 50, shale.BuildOptions{})
 	for _, f := range []shale.Format{shale.Directory, shale.File, shale.Hnswlib} {
 		if err := x.Save(ended, filepath.Join(dir, "x"), shale.SaveOptions{Format: f}); !errors.Is(err, context.Canceled) {
 			t.Fatalf("%v: %v", f, err)
@@ -159,7 +159,7 @@ func TestSaveSparesWhatIsNoIndex(t *testing.T) {
 	if err := os.WriteFile(path, []byte("notes"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	x := built(t, 10, shale.Options{})
+	x := built(t, 10, shale.BuildOptions{})
 	for _, p := range []string{path, dir} {
 		if err := x.Save(ctx, p, shale.SaveOptions{Replace: true}); !errors.Is(err, shale.ErrNotIndex) {
 			t.Fatalf("%s was replaced: %v", p, err)
@@ -175,7 +175,7 @@ func TestSaveSparesWhatIsNoIndex(t *testing.T) {
 
 func TestTunedEfIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	x := built(t, 200, shale.Options{})
+	x := built(t, 200, shale.BuildOptions{})
 	if x.Effort() != (shale.Effort{Ef: 100}) {
 		t.Fatalf("%+v before tuning", x.Effort())
 	}
@@ -200,7 +200,7 @@ func TestTunedEfIsKept(t *testing.T) {
 }
 
 func TestLabelsAreCountedOn(t *testing.T) {
-	x := built(t, 3, shale.Options{Labels: []uint64{10, 500, 20}})
+	x := built(t, 3, shale.BuildOptions{Labels: []uint64{10, 500, 20}})
 	if err := x.AddBatch(ctx, random(t, 2, 8, 5), shale.AddOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestLabelsAreCountedOn(t *testing.T) {
 }
 
 func TestDeleteTellsOfAFewLabels(t *testing.T) {
-	x := built(t, 5, shale.Options{})
+	x := built(t, 5, shale.BuildOptions{})
 	wrong := []uint64{0}
 	for i := range uint64(40) {
 		wrong = append(wrong, 1000+i)
@@ -237,7 +237,7 @@ func TestDeleteTellsOfAFewLabels(t *testing.T) {
 
 func TestDamagedManifest(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
-	if err := built(t, 20, shale.Options{}).Save(ctx, path, shale.SaveOptions{}); err != nil {
+	if err := built(t, 20, shale.BuildOptions{}).Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	name := filepath.Join(path, "manifest.json")
@@ -268,7 +268,7 @@ func TestDamagedManifest(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	x := built(t, 5, shale.Options{})
+	x := built(t, 5, shale.BuildOptions{})
 	x.Close()
 	if _, err := x.Search(make([]float32, 8), 1, shale.SearchOptions{}); !errors.Is(err, shale.ErrClosed) {
 		t.Fatal(err)

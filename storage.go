@@ -26,7 +26,7 @@ const (
 	RaBitQ8
 	SQ4
 	SQ8
-	PQ // product quantization: see Options.PQ
+	PQ // product quantization: see BuildOptions.PQ
 )
 
 // storages holds each storage's name and codes.
@@ -170,7 +170,7 @@ func walkOver(rows vector.Type) Storage {
 func AutoCodes(dim int) hnsw.Codes { return storages[autoStorage(dim, vector.Float32)].codes }
 
 // layout decides which codes searches walk over, if any, and which rows an index of dim values a row keeps.
-func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, error) {
+func (o *BuildOptions) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, error) {
 	if int(o.Storage) >= len(storages) || int(o.Keep) >= len(keeps) {
 		return hnsw.Codes{}, 0, fmt.Errorf("there is no %v, or no %v", o.Storage, o.Keep)
 	}
@@ -202,7 +202,7 @@ func (o *Options) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type, err
 
 // HasCodes reports whether searches with a storage walk over codes, of rows of dim values.
 func HasCodes(s Storage, dim int) (bool, error) {
-	o := Options{Storage: s}
+	o := BuildOptions{Storage: s}
 	codes, _, err := o.layout(dim, false)
 	return codes.Bits != 0, err
 }

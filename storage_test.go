@@ -14,7 +14,7 @@ import (
 )
 
 // described builds an index of random rows and tells its storage and keep.
-func described(t *testing.T, rows, dim int, o shale.Options) (*shale.Index, shale.Info) {
+func described(t *testing.T, rows, dim int, o shale.BuildOptions) (*shale.Index, shale.Info) {
 	t.Helper()
 	o.M, o.EfConstruction = 6, 40
 	x, err := shale.Build(ctx, random(t, rows, dim, 1), o)
@@ -32,31 +32,31 @@ func described(t *testing.T, rows, dim int, o shale.Options) (*shale.Index, shal
 func TestAutoStorage(t *testing.T) {
 	for _, c := range []struct {
 		dim  int
-		o    shale.Options
+		o    shale.BuildOptions
 		want string
 	}{
-		{8, shale.Options{}, "fp32+fp32"},
-		{48, shale.Options{}, "fp32+fp32"}, // 192 bytes
-		{49, shale.Options{}, "rabitq4+fp16"},
-		{48, shale.Options{Keep: shale.KeepFloat16}, "fp16+fp16"},
-		{49, shale.Options{Keep: shale.KeepFloat16}, "rabitq4+fp16"},
-		{100, shale.Options{}, "rabitq4+fp16"},  // 64 bytes
-		{128, shale.Options{}, "rabitq4+fp16"},  // 80 bytes
-		{200, shale.Options{}, "rabitq4+fp16"},  // 112 bytes
-		{256, shale.Options{}, "rabitq3+fp16"},  // 108 bytes, 144 with 4 bits
-		{384, shale.Options{}, "rabitq2+fp16"},  // 108 bytes
-		{1536, shale.Options{}, "rabitq2+fp16"}, // 396 bytes
-		{384, shale.Options{Keep: shale.KeepFloat32}, "rabitq2+fp32"},
-		{384, shale.Options{Metric: shale.Cosine, Storage: shale.RaBitQ1}, "rabitq1+fp16"},
-		{384, shale.Options{Storage: shale.SQ8, Keep: shale.KeepFloat16}, "sq8+fp16"},
-		{8, shale.Options{Storage: shale.SQ4}, "sq4+fp16"},
-		{384, shale.Options{Keep: shale.KeepSQ8}, "rabitq2+sq8"},
-		{100, shale.Options{Keep: shale.KeepNone}, "rabitq4+none"},
-		{8, shale.Options{Keep: shale.KeepSQ8}, "rabitq8+sq8"}, // these are not walked over
-		{8, shale.Options{Keep: shale.KeepNone}, "rabitq8+none"},
-		{384, shale.Options{Storage: shale.SQ4, Keep: shale.KeepNone}, "sq4+none"},
-		{384, shale.Options{Storage: shale.Float32}, "fp32+fp32"},
-		{384, shale.Options{Storage: shale.Float16, Keep: shale.KeepFloat16}, "fp16+fp16"},
+		{8, shale.BuildOptions{}, "fp32+fp32"},
+		{48, shale.BuildOptions{}, "fp32+fp32"}, // 192 bytes
+		{49, shale.BuildOptions{}, "rabitq4+fp16"},
+		{48, shale.BuildOptions{Keep: shale.KeepFloat16}, "fp16+fp16"},
+		{49, shale.BuildOptions{Keep: shale.KeepFloat16}, "rabitq4+fp16"},
+		{100, shale.BuildOptions{}, "rabitq4+fp16"},  // 64 bytes
+		{128, shale.BuildOptions{}, "rabitq4+fp16"},  // 80 bytes
+		{200, shale.BuildOptions{}, "rabitq4+fp16"},  // 112 bytes
+		{256, shale.BuildOptions{}, "rabitq3+fp16"},  // 108 bytes, 144 with 4 bits
+		{384, shale.BuildOptions{}, "rabitq2+fp16"},  // 108 bytes
+		{1536, shale.BuildOptions{}, "rabitq2+fp16"}, // 396 bytes
+		{384, shale.BuildOptions{Keep: shale.KeepFloat32}, "rabitq2+fp32"},
+		{384, shale.BuildOptions{Metric: shale.Cosine, Storage: shale.RaBitQ1}, "rabitq1+fp16"},
+		{384, shale.BuildOptions{Storage: shale.SQ8, Keep: shale.KeepFloat16}, "sq8+fp16"},
+		{8, shale.BuildOptions{Storage: shale.SQ4}, "sq4+fp16"},
+		{384, shale.BuildOptions{Keep: shale.KeepSQ8}, "rabitq2+sq8"},
+		{100, shale.BuildOptions{Keep: shale.KeepNone}, "rabitq4+none"},
+		{8, shale.BuildOptions{Keep: shale.KeepSQ8}, "rabitq8+sq8"}, // these are not walked over
+		{8, shale.BuildOptions{Keep: shale.KeepNone}, "rabitq8+none"},
+		{384, shale.BuildOptions{Storage: shale.SQ4, Keep: shale.KeepNone}, "sq4+none"},
+		{384, shale.BuildOptions{Storage: shale.Float32}, "fp32+fp32"},
+		{384, shale.BuildOptions{Storage: shale.Float16, Keep: shale.KeepFloat16}, "fp16+fp16"},
 	} {
 		_, info := described(t, 5, c.dim, c.o)
 		if got := info.Storage + "+" + info.Keep; got != c.want {
@@ -67,7 +67,7 @@ func TestAutoStorage(t *testing.T) {
 
 func TestNewKeepsHalvesOfCosineOnly(t *testing.T) {
 	for metric, want := range map[shale.Metric]string{shale.L2: "fp32", shale.IP: "fp32", shale.Cosine: "fp16"} {
-		x, err := shale.New(100, shale.Options{Metric: metric})
+		x, err := shale.New(100, shale.BuildOptions{Metric: metric})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestNewKeepsHalvesOfCosineOnly(t *testing.T) {
 }
 
 func TestWalkedRowsAreTheRowsKept(t *testing.T) {
-	for _, o := range []shale.Options{
+	for _, o := range []shale.BuildOptions{
 		{Storage: shale.Float32, Keep: shale.KeepFloat16}, {Storage: shale.Float16, Keep: shale.KeepFloat32},
 		{Storage: shale.Float32, Keep: shale.KeepSQ8}, {Storage: shale.Float16, Keep: shale.KeepSQ8},
 		{Storage: shale.Float32, Keep: shale.KeepNone}, {Storage: shale.Float16, Keep: shale.KeepNone},
@@ -183,7 +183,7 @@ func TestNamesComeBack(t *testing.T) {
 
 func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 	queries := random(t, 30, 60, 2)
-	all := map[string]shale.Options{
+	all := map[string]shale.BuildOptions{
 		"rabitq2 with sq8": {Storage: shale.RaBitQ2, Keep: shale.KeepSQ8},
 		"rabitq8 alone":    {Storage: shale.RaBitQ8, Keep: shale.KeepNone},
 		"sq4 alone":        {Storage: shale.SQ4, Keep: shale.KeepNone},
@@ -195,7 +195,7 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = shale.Options{Storage: storage}
+		all[name] = shale.BuildOptions{Storage: storage}
 	}
 	for name, o := range all {
 		x, info := described(t, 1200, 60, o)

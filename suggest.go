@@ -24,7 +24,7 @@ const (
 
 // Suggestion is a choice and its reason.
 type Suggestion struct {
-	Storage Storage // one that Options.Storage may name; not AutoStorage
+	Storage Storage // one that BuildOptions.Storage may name; not AutoStorage
 	Why     string
 }
 
@@ -32,7 +32,7 @@ type Suggestion struct {
 // Storage that o names it gives back. It takes codes by the length of rows, encodes some rows and compares how far
 // estimates are off with how far true neighbours lie apart: where codes can't tell those apart, which is so for tight
 // groups of rows far from each other, it takes longer codes, and in the end rows. The same sample gives the same choice.
-func Suggest(sample Matrix, o Options) (Suggestion, error) {
+func Suggest(sample Matrix, o BuildOptions) (Suggestion, error) {
 	codes, rows, err := o.layout(sample.Dim(), false)
 	if err != nil {
 		return Suggestion{}, err

@@ -36,7 +36,7 @@ func TestSuggestFollowsTheRuleOnRealRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Suggest(rows, Options{Metric: Cosine})
+	s, err := Suggest(rows, BuildOptions{Metric: Cosine})
 	if err != nil || s.Storage != RaBitQ2 {
 		t.Fatalf("%+v, %v: not the 2 bits of rows of 384 values", s, err)
 	}
@@ -54,7 +54,7 @@ func TestSuggestTakesMoreBitsForTightGroups(t *testing.T) {
 		{0.1, []Storage{RaBitQ8}},
 		{0.001, []Storage{Float32}},
 	} {
-		s, err := Suggest(groups(4000, 384, 50, c.spread), Options{})
+		s, err := Suggest(groups(4000, 384, 50, c.spread), BuildOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,17 +75,17 @@ func TestSuggestTakesMoreBitsForTightGroups(t *testing.T) {
 // Searches of the index that Build makes of tight groups find what exact ones do, which 2 bits would not.
 func TestBuildTakesWhatSuggestDoes(t *testing.T) {
 	rows := groups(3000, 200, 20, 0.02)
-	auto, err := Build(t.Context(), rows, Options{})
+	auto, err := Build(t.Context(), rows, BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer auto.Close()
-	short, err := Build(t.Context(), rows, Options{Storage: RaBitQ2, Keep: KeepFloat32})
+	short, err := Build(t.Context(), rows, BuildOptions{Storage: RaBitQ2, Keep: KeepFloat32})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer short.Close()
-	exact, err := Build(t.Context(), rows, Options{Storage: Float32})
+	exact, err := Build(t.Context(), rows, BuildOptions{Storage: Float32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,24 +135,24 @@ func TestSuggestTakesAnything(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		rows Matrix
-		o    Options
+		o    BuildOptions
 		want Storage
 		why  string
 	}{
-		"named":    {nan, Options{Storage: SQ4}, SQ4, "asked for"},
-		"no rows":  {nan.Slice(0, 0), Options{}, RaBitQ4, "too few"},
-		"few rows": {nan.Slice(0, 30), Options{}, RaBitQ4, "too few"},
-		"short":    {groups(500, 48, 5, 1), Options{}, Float32, "as short as codes"},
-		"constant": {constant, Options{}, RaBitQ4, "off by 0 "},
-		"NaN":      {allBad, Options{}, RaBitQ4, "off by 0 "},
-		"bytes":    {groups(500, 384, 5, 0.0001), Options{Keep: KeepSQ8}, RaBitQ8, "8-bit estimates"},
+		"named":    {nan, BuildOptions{Storage: SQ4}, SQ4, "asked for"},
+		"no rows":  {nan.Slice(0, 0), BuildOptions{}, RaBitQ4, "too few"},
+		"few rows": {nan.Slice(0, 30), BuildOptions{}, RaBitQ4, "too few"},
+		"short":    {groups(500, 48, 5, 1), BuildOptions{}, Float32, "as short as codes"},
+		"constant": {constant, BuildOptions{}, RaBitQ4, "off by 0 "},
+		"NaN":      {allBad, BuildOptions{}, RaBitQ4, "off by 0 "},
+		"bytes":    {groups(500, 384, 5, 0.0001), BuildOptions{Keep: KeepSQ8}, RaBitQ8, "8-bit estimates"},
 	} {
 		s, err := Suggest(c.rows, c.o)
 		if err != nil || s.Storage != c.want || !strings.Contains(s.Why, c.why) {
 			t.Errorf("%s: %v, %q, %v; not %v, %q", name, s.Storage, s.Why, err, c.want, c.why)
 		}
 	}
-	if _, err := Suggest(nan, Options{Storage: 99}); err == nil {
+	if _, err := Suggest(nan, BuildOptions{Storage: 99}); err == nil {
 		t.Error("a storage that there is not is suggested")
 	}
 }

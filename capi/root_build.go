@@ -7,19 +7,17 @@ import "C"
 
 import (
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"runtime/debug"
 	"unsafe"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 
 // source gives the rows to build of, and their labels.
-func source(p unsafe.Pointer, bounded, resumable bool) (shale.Source, []uint64, error) {
+func source(p unsafe.Pointer, bounded bool) (shale.Source, []uint64, error) {
 	s := (*C.struct_shale_source)(p)
 	labels := view[uint64](ptr(s.labels), s.label_count)
 	if s.rows == nil {
@@ -30,26 +28,25 @@ func source(p unsafe.Pointer, bounded, resumable bool) (shale.Source, []uint64, 
 	if err != nil {
 		return nil, nil, err
 	}
-	id := C.GoString(s.id)
-	switch {
-	case id != "" && bounded:
-		return mappedRows{shale.MatrixSource(rows, id), rows}, labels, nil
-	case id == "" && resumable:
-		id = sum(rows)
+	if id := C.GoString(s.id); id != "" && bounded {
+		return mappedRows{rows, id}, labels, nil
 	}
-	return shale.MatrixSource(rows, id), labels, nil
+	return rows, labels, nil
 }
 
 // mappedRows are rows in a file mapped for reading only. Each block is given back once it was read, so that it isn't part of
 // the build's memory.
 type mappedRows struct {
-	shale.Source
-	rows vector.Matrix
+	vector.Matrix
+	id string
 }
+
+// ID distinguishes the file from others, and from itself once it has changed.
+func (m mappedRows) ID() string { return m.id + " " + shard.SampleSum(m.Matrix) }
 
 // Blocks implements shale.Source.
 func (m mappedRows) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
-	return m.Source.Blocks(ctx, func(first int, rows vector.Matrix) error {
+	return m.Matrix.Blocks(ctx, func(first int, rows vector.Matrix) error {
 		err := fn(first, rows)
 		if n := rows.Rows(); n > 0 {
 			mmap.GiveBack(unsafe.Slice(unsafe.SliceData(rows.RowBytes(0)), n*rows.Stride()))
@@ -57,22 +54,6 @@ func (m mappedRows) Blocks(ctx context.Context, fn func(first int, rows vector.M
 		return err
 	})
 }
-
-// sum tells rows from others by all that they hold.
-func sum(rows vector.Matrix) string {
-	h := sha256.New()
-	for i := range rows.Rows() {
-		h.Write(rows.RowBytes(i))
-	}
-	return fmt.Sprintf("%d × %d %v %x", rows.Rows(), rows.Dim(), rows.Type(), h.Sum(nil))
-}
-
-// heapShare is the part of a build's memory that the Go heap should keep within: blocks of the input and garbage. The
-// index lies outside.
-const (
-	heapShare = 4
-	leastHeap = 48 << 20
-)
 
 //export goIndexBuild
 func goIndexBuild(from unsafe.Pointer, output, options *C.char, progress C.int64_t, out, job *C.int64_t) status {
@@ -82,58 +63,50 @@ func goIndexBuild(from unsafe.Pointer, output, options *C.char, progress C.int64
 		if err != nil {
 			return err
 		}
-		o, err := shardOptions(text)
+		o, src, err := buildOf(from, path, text)
 		if err != nil {
 			return err
 		}
-		o.Step = p.set
-		if out != nil && (o.Memory > 0 || o.Shards > 1 || o.Blocks) {
+		if path == "" && (o.Memory > 0 || o.Shards > 1 || o.Blocks) {
 			return valueError("memory, shards and blocks are those of an index on disk")
 		}
-		src, labels, err := source(from, o.Memory > 0, o.Memory > 0 || o.Shards > 1 || o.Blocks)
-		if err != nil {
-			return err
+		o.Progress = p.set
+		x, err := shale.Build(ctx, src, o)
+		if err == nil {
+			*out = table.add(&rootIndex{Index: x, path: path, options: shale.OpenOptions{Memory: o.Memory}})
 		}
-		if labels != nil && len(labels) != src.Rows() {
-			return valueError("%d labels for %d vectors", len(labels), src.Rows())
-		}
-		o.Labels = labels
-		if out != nil {
-			x, err := shale.BuildFrom(ctx, src, o)
-			if err == nil {
-				*out = table.add(&rootIndex{Index: x})
-			}
-			return err
-		}
-		if o.Memory > 0 {
-			defer debug.SetMemoryLimit(debug.SetMemoryLimit(max(leastHeap, o.Memory/heapShare)))
-		}
-		return shale.BuildTo(ctx, src, path, o)
+		return err
 	})
 }
 
-func shardOptions(text string) (shale.ShardOptions, error) {
-	b, err := decode[buildOptions](text)
+// buildOf returns what to build, and how.
+func buildOf(from unsafe.Pointer, path, options string) (shale.BuildOptions, shale.Source, error) {
+	b, err := decode[buildOptions](options)
 	if err != nil {
-		return shale.ShardOptions{}, err
+		return shale.BuildOptions{}, nil, err
 	}
-	return b.options()
+	o, err := b.options()
+	if err != nil {
+		return o, nil, err
+	}
+	o.Path = path
+	src, labels, err := source(from, o.Memory > 0)
+	if err == nil && labels != nil && len(labels) != src.Rows() {
+		err = valueError("%d labels for %d vectors", len(labels), src.Rows())
+	}
+	o.Labels = labels
+	return o, src, err
 }
 
 //export goIndexPlan
 func goIndexPlan(from unsafe.Pointer, options *C.char, out *C.int64_t) status {
 	text := C.GoString(options)
 	return rootDo(func() error {
-		o, err := shardOptions(text)
+		o, src, err := buildOf(from, "", text)
 		if err != nil {
 			return err
 		}
-		src, labels, err := source(from, false, false)
-		if err != nil {
-			return err
-		}
-		o.Labels = labels
-		plan, err := shale.PlanBuild(context.Background(), src, o)
+		plan, err := shale.NewPlan(context.Background(), src, o)
 		if err != nil {
 			return err
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// layoutOptions say what an index is like. Absent fields mean the defaults of shale.Options.
+// layoutOptions say what an index is like. Absent fields mean the defaults of shale.BuildOptions.
 type layoutOptions struct {
 	Metric         string `json:"metric"`
 	Storage        string `json:"storage"`
@@ -24,7 +24,7 @@ type layoutOptions struct {
 	ReplaceDeleted bool   `json:"replace_deleted"`
 }
 
-// buildOptions say how to build an index on disk: see shale.ShardOptions.
+// buildOptions say how to build an index: see shale.BuildOptions.
 type buildOptions struct {
 	layoutOptions
 	Shards    int     `json:"shards"`
@@ -62,8 +62,8 @@ func decode[T any](text string) (T, error) {
 }
 
 // options are those of the root package.
-func (l *layoutOptions) options() (shale.Options, error) {
-	o := shale.Options{
+func (l *layoutOptions) options() (shale.BuildOptions, error) {
+	o := shale.BuildOptions{
 		M: l.M, BaseLinks: l.BaseLinks, EfConstruction: l.EfConstruction, Seed: l.Seed, Threads: l.Threads, Capacity: l.Capacity,
 		ReplaceDeleted: l.ReplaceDeleted,
 	}
@@ -84,11 +84,10 @@ func (l *layoutOptions) options() (shale.Options, error) {
 	return o, nil
 }
 
-func (b *buildOptions) options() (shale.ShardOptions, error) {
+func (b *buildOptions) options() (shale.BuildOptions, error) {
 	o, err := b.layoutOptions.options()
-	return shale.ShardOptions{
-		Options: o, Shards: b.Shards, Copies: b.Copies, Centroids: b.Centroids, Memory: b.Memory, Blocks: b.Blocks, Replace: b.Replace,
-	}, err
+	o.Shards, o.Copies, o.Centroids, o.Memory, o.Blocks, o.Replace = b.Shards, b.Copies, b.Centroids, b.Memory, b.Blocks, b.Replace
+	return o, err
 }
 
 func (p *openOptions) options() (shale.OpenOptions, error) {

@@ -29,11 +29,11 @@ type Candidate struct {
 
 // ChooseOptions controls Choose. Only Wanted has no default.
 type ChooseOptions struct {
-	Index  shale.Options // for the indexes of the sample; Storage and Keep, if not auto, narrow the choice
-	Wanted float64       // recall to reach, above 0 and at most 1
-	Rows   int           // rows of the index to be built; 0 means as many as the sample has
-	Memory int64         // bytes that the index may take; 0 means any number
-	K      int           // results of a query; 0 means 10
+	Index  shale.BuildOptions // for the indexes of the sample; Storage and Keep, if not auto, narrow the choice
+	Wanted float64            // recall to reach, above 0 and at most 1
+	Rows   int                // rows of the index to be built; 0 means as many as the sample has
+	Memory int64              // bytes that the index may take; 0 means any number
+	K      int                // results of a query; 0 means 10
 
 	Progress func(done, of int) // if not nil, called with the number of candidates measured
 }
@@ -68,7 +68,7 @@ func Choose(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) 
 }
 
 // candidates returns the ways to store rows that o allows: codes with rows for exact distances, and rows alone.
-func candidates(o shale.Options, halfIsSafe bool) []Candidate {
+func candidates(o shale.BuildOptions, halfIsSafe bool) []Candidate {
 	codes := []shale.Storage{shale.RaBitQ2, shale.RaBitQ3, shale.RaBitQ4, shale.RaBitQ8}
 	wide := shale.KeepFloat32
 	switch {

@@ -78,7 +78,7 @@ func TestChooseTriesOnlyWhatIsAskedFor(t *testing.T) {
 		{shale.RaBitQ1, shale.KeepNone, 1},
 		{shale.RaBitQ2, shale.KeepFloat32, 1},
 	} {
-		list, _ := chosen(t, eval.ChooseOptions{Wanted: 0.5, Index: shale.Options{Storage: c.storage, Keep: c.keep}})
+		list, _ := chosen(t, eval.ChooseOptions{Wanted: 0.5, Index: shale.BuildOptions{Storage: c.storage, Keep: c.keep}})
 		if len(list) != c.want {
 			t.Errorf("%v with %v: %d tried, not %d", c.storage, c.keep, len(list), c.want)
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/exact"
-	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -157,7 +156,7 @@ func TestHits(t *testing.T) {
 	}
 }
 
-func index(t *testing.T, rows shale.Matrix, o shale.Options) *shale.Index {
+func index(t *testing.T, rows shale.Matrix, o shale.BuildOptions) *shale.Index {
 	t.Helper()
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
@@ -169,7 +168,7 @@ func index(t *testing.T, rows shale.Matrix, o shale.Options) *shale.Index {
 
 func TestIndexTruthPassesOverDeleted(t *testing.T) {
 	rows, queries := random(t, 300, 6, 40, 1), random(t, 10, 6, 40, 2)
-	x := index(t, rows, shale.Options{})
+	x := index(t, rows, shale.BuildOptions{})
 	before, err := eval.IndexTruth(ctx, x, queries, 5, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +191,7 @@ func TestIndexTruthPassesOverDeleted(t *testing.T) {
 
 func TestDuplicatesDontLowerRecall(t *testing.T) {
 	one, queries := random(t, 1, 6, 40, 1), random(t, 1, 6, 40, 2)
-	x := index(t, one, shale.Options{})
+	x := index(t, one, shale.BuildOptions{})
 	for label := range uint64(50) {
 		if err := x.Add(label, row(one, 0)); err != nil {
 			t.Fatal(err)
@@ -210,7 +209,7 @@ func TestDuplicatesDontLowerRecall(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	rows, queries := random(t, 1500, 12, 100, 1), random(t, 60, 12, 100, 2)
-	x := index(t, rows, shale.Options{M: 4, EfConstruction: 20})
+	x := index(t, rows, shale.BuildOptions{M: 4, EfConstruction: 20})
 	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -237,7 +236,7 @@ func TestSweep(t *testing.T) {
 
 func TestSweepRefuses(t *testing.T) {
 	rows, queries := random(t, 50, 4, 9, 1), random(t, 5, 4, 9, 2)
-	x := index(t, rows, shale.Options{})
+	x := index(t, rows, shale.BuildOptions{})
 	good, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +261,7 @@ func TestSweepRefuses(t *testing.T) {
 // TestShortTruth: recall@k isn't measured by fewer than k true neighbours, unless the index has no more rows.
 func TestShortTruth(t *testing.T) {
 	rows, queries := random(t, 200, 4, 9, 1), random(t, 5, 4, 9, 2)
-	x := index(t, rows, shale.Options{})
+	x := index(t, rows, shale.BuildOptions{})
 	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -282,7 +281,7 @@ func TestShortTruth(t *testing.T) {
 	}
 
 	few := random(t, 6, 4, 9, 1)
-	x = index(t, few, shale.Options{})
+	x = index(t, few, shale.BuildOptions{})
 	if truth, err = eval.GroundTruth(ctx, few, queries, shale.L2, 10, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -294,7 +293,7 @@ func TestShortTruth(t *testing.T) {
 
 func TestTuneFindsTheSmallestEf(t *testing.T) {
 	rows, queries := random(t, 2000, 16, 100, 1), random(t, 80, 16, 100, 2)
-	x := index(t, rows, shale.Options{M: 5, EfConstruction: 30})
+	x := index(t, rows, shale.BuildOptions{M: 5, EfConstruction: 30})
 	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +326,7 @@ func TestTuneFindsTheSmallestEf(t *testing.T) {
 // TestTuneEffort: whatever setting is chosen reaches the recall; with a slack it needs fewer distances than without.
 func TestTuneEffort(t *testing.T) {
 	rows, queries := random(t, 4000, 12, 100, 1), random(t, 100, 12, 100, 2)
-	x := index(t, rows, shale.Options{M: 6, EfConstruction: 40})
+	x := index(t, rows, shale.BuildOptions{M: 6, EfConstruction: 40})
 	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -364,11 +363,8 @@ func TestTuneEffort(t *testing.T) {
 func TestTuneShards(t *testing.T) {
 	rows, queries := random(t, 6000, 12, 100, 1), random(t, 100, 12, 100, 2)
 	dir := filepath.Join(t.TempDir(), "index")
-	o := shale.ShardOptions{Options: shale.Options{M: 8, EfConstruction: 60}, Shards: 6, Copies: 1.5}
-	if err := shale.BuildShards(ctx, shard.MatrixSource(rows, "rows"), dir, o); err != nil {
-		t.Fatal(err)
-	}
-	x, err := shale.Open(ctx, dir, shale.OpenOptions{})
+	o := shale.BuildOptions{Path: dir, M: 8, EfConstruction: 60, Shards: 6, Copies: 1.5}
+	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/shard"
 )
 
 type buildFlags struct {
@@ -29,8 +30,6 @@ type buildFlags struct {
 	graphOnly, json            bool
 	replace                    bool
 	wait                       waitFlag
-
-	lock *shale.Lock // of what is replaced
 }
 
 type buildReport struct {
@@ -146,33 +145,29 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	so, err := f.divide.options(c, o)
+	if err := f.divide.options(c, &o); err != nil {
+		return err
+	}
+	if err := f.checkOnce(c, &o); err != nil {
+		return err
+	}
+	if !f.divide.plan {
+		if o.Held, err = f.reserve(c); err != nil {
+			return err
+		}
+		defer o.Held.Close()
+	}
+	src, file, err := f.open(c, &o)
 	if err != nil {
 		return err
 	}
-	r, err := f.build(c, so)
-	if err != nil || r == nil {
-		return err
-	}
-	if f.json {
-		return printJSON(c.OutOrStdout(), r)
-	}
-	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, rowsKept(r.Keep))
-	if o.Storage == shale.AutoStorage && r.Why != "" {
-		p.printf("%s: %s\n", r.Storage, r.Why)
-	}
-	if r.Shards > 1 {
-		p.printf("%d shards\n", r.Shards)
-	}
-	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
-		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
-	return p.err
+	defer file.Close()
+	return f.build(c, src, o)
 }
 
 // options checks the flags.
-func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
-	var o shale.Options
+func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
+	var o shale.BuildOptions
 	var err error
 	if o.Metric, err = parseMetric(c, f.metric); err != nil {
 		return o, err
@@ -218,91 +213,117 @@ func (f *buildFlags) options(c *cobra.Command) (shale.Options, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	o.Path, o.Replace, o.GraphOnly, o.Live, o.Capacity = f.output, f.replace, f.graphOnly, f.capacity > 0, f.capacity
+	if f.graphOnly {
+		o.Vectors = f.input[0]
+	}
 	return o, nil
 }
 
-// build builds the index; with --plan it only tells how, and gives no report.
-func (f *buildFlags) build(c *cobra.Command, so shale.ShardOptions) (*buildReport, error) {
-	ctx, o := c.Context(), so.Options
-	if !f.divide.plan {
-		if err := f.reserve(c); err != nil {
-			return nil, err
-		}
-		defer f.lock.Close()
-	}
-	so.Replace, so.Held = f.replace, f.lock
-	if err := f.checkOnce(c, o); err != nil {
-		return nil, err
-	}
-	rows, err := openRows(ctx, f.input)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	labels, err := readRowLabels(ctx, f.labels, rows.Rows())
-	if err != nil {
-		return nil, err
-	}
-	if so.Shards > rows.Rows() {
-		return nil, usagef(c, "--shards is %d, and %s holds %d vectors", so.Shards, rows, rows.Rows())
-	}
-	r := &buildReport{Output: f.output, Threads: o.Threads}
-	if !f.graphOnly {
-		s, err := shale.Settle(ctx, rows, &o)
-		if err != nil {
-			return nil, err
-		}
-		r.Why = s.Why
-	}
-	o.Labels = labels
-	so.Options = o
+// open opens the files of vectors and reads their labels. The caller closes file.
+func (f *buildFlags) open(c *cobra.Command, o *shale.BuildOptions) (src shale.Source, file io.Closer, err error) {
 	if f.graphOnly {
-		return r, f.buildGraph(ctx, o, r, c.ErrOrStderr())
+		var m *dataset.Mapped
+		if m, err = dataset.Map(f.input[0]); err == nil {
+			src, file = m.Matrix, m
+		}
+	} else {
+		var rows *rowFile
+		rows, err = openRows(c.Context(), f.input)
+		src, file = rows, rows
 	}
-	if f.capacity > 0 {
-		return r, f.buildLive(ctx, rows, o, r, c.ErrOrStderr())
+	if err != nil {
+		return nil, nil, err
 	}
-	plan, err := shale.PlanShards(rows, so)
-	switch {
-	case err != nil:
-		return nil, err
-	case rows.Once() && so.InSteps(plan):
-		return nil, f.onceError(c)
-	case plan.Shards == 1 && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")):
-		return nil, usagef(c,
+	o.Labels, err = readRowLabels(c.Context(), f.labels, src.Rows())
+	if err == nil && o.Shards > src.Rows() {
+		err = usagef(c, "--shards is %d, and %s holds %d vectors", o.Shards, strings.Join(f.input, ", "), src.Rows())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return src, file, nil
+}
+
+// build plans and builds the index, and prints what came of it; with --plan it prints the plan.
+func (f *buildFlags) build(c *cobra.Command, src shale.Source, o shale.BuildOptions) error {
+	bars := &steps{w: c.ErrOrStderr()}
+	o.Progress = bars.set
+	began := time.Now()
+	plan, err := shale.NewPlan(c.Context(), src, o)
+	if err != nil {
+		return err
+	}
+	if err := f.checkPlan(c, src, plan); err != nil {
+		return err
+	}
+	if f.divide.plan {
+		return f.tellPlan(c, plan)
+	}
+	index, err := plan.Run(c.Context())
+	bars.end()
+	if errors.Is(err, context.Canceled) && plan.SampleRows > 0 {
+		return &begunError{err, shard.BuildDir(f.output)}
+	}
+	if err != nil {
+		return err
+	}
+	defer index.Close()
+	r := &buildReport{Output: f.output, Threads: o.Threads, Why: plan.StorageWhy, BuildSeconds: plan.BuildTime().Seconds()}
+	if err := r.complete(index, began); err != nil {
+		return err
+	}
+	return f.print(c, r, o.Storage == shale.AutoStorage)
+}
+
+// checkPlan refuses flags that have no meaning for the plan.
+func (f *buildFlags) checkPlan(c *cobra.Command, src shale.Source, plan *shale.Plan) error {
+	if file, ok := src.(*rowFile); ok && file.Once() && plan.SampleRows > 0 {
+		return f.onceError(c)
+	}
+	if plan.Shards == 1 && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")) {
+		return usagef(c,
 			"--copies and --centroids go with several shards, and this build makes one graph: give --shards, or leave them out")
-	case f.divide.plan:
-		return nil, f.tellPlan(c, rows, plan, so)
-	case so.InSteps(plan):
-		return r, f.buildShards(ctx, rows, so, r, c.ErrOrStderr())
 	}
-	return r, f.buildOne(ctx, rows, o, r, c.ErrOrStderr())
+	return nil
+}
+
+// print prints what was built, and why by such codes if auto chose them.
+func (f *buildFlags) print(c *cobra.Command, r *buildReport, auto bool) error {
+	if f.json {
+		return printJSON(c.OutOrStdout(), r)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, rowsKept(r.Keep))
+	if auto && !f.graphOnly {
+		p.printf("%s: %s\n", r.Storage, r.Why)
+	}
+	if r.Shards > 1 {
+		p.printf("%d shards\n", r.Shards)
+	}
+	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
+		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
+	return p.err
 }
 
 // reserve locks the place of the index, if it can be written there.
-func (f *buildFlags) reserve(c *cobra.Command) error {
+func (f *buildFlags) reserve(c *cobra.Command) (*shale.Lock, error) {
 	if err := f.wait.check(c); err != nil {
-		return err
-	}
-	kind, detectErr := shale.Detect(f.output)
-	if f.capacity > 0 && f.replace && detectErr == nil {
-		if kind == shale.Live {
-			return nil // which is locked when it is replaced
-		}
-		return fmt.Errorf("%s is a %s, which a live file doesn't replace: remove it first, or give another --output",
-			f.output, kind)
+		return nil, err
 	}
 	o := shale.ReserveOptions{Replace: f.replace, Lock: f.wait.options(c, f.output)}
-	var err error
-	f.lock, err = shale.Reserve(c.Context(), f.output, o)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s already exists: give --replace to build over it, or another --output", f.output)
+	if f.capacity > 0 {
+		o.Format = shale.Live
 	}
-	return err
+	lock, err := shale.Reserve(c.Context(), f.output, o)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s already exists: give --replace to build over it, or another --output", f.output)
+	}
+	return lock, err
 }
 
 // checkOnce refuses a pipe where the build reads its input more than once, before it is opened.
-func (f *buildFlags) checkOnce(c *cobra.Command, o shale.Options) error {
+func (f *buildFlags) checkOnce(c *cobra.Command, o *shale.BuildOptions) error {
 	if !slices.ContainsFunc(f.input, dataset.IsPipe) {
 		return nil
 	}
@@ -321,68 +342,6 @@ func (f *buildFlags) onceError(c *cobra.Command) error {
 		strings.Join(f.input, ", "))
 }
 
-// buildOne builds an index of one graph in memory.
-func (f *buildFlags) buildOne(ctx context.Context, rows *rowFile, o shale.Options, r *buildReport, messages io.Writer) error {
-	began := time.Now()
-	labels := o.Labels
-	o.Labels, o.Capacity = nil, rows.capacity()
-	if err := trainCodes(ctx, rows, &o, messages); err != nil {
-		return err
-	}
-	training := time.Since(began).Seconds()
-	index, err := shale.New(rows.Dim(), o)
-	if err != nil {
-		return err
-	}
-	defer index.Close()
-	bar := newProgress(messages, "building", rows.Rows())
-	r.BuildSeconds, err = addRows(ctx, index, rows, labels, o.Threads, bar.set)
-	bar.end()
-	if err != nil {
-		return err
-	}
-	reordering, err := timed(index.Reorder)
-	if err != nil {
-		return err
-	}
-	r.BuildSeconds += reordering + training
-	r.RSSBytes = residentBytes()
-	if err := index.Save(ctx, f.output, shale.SaveOptions{Replace: f.replace, Held: f.lock}); err != nil {
-		return err
-	}
-	return r.complete(index, began)
-}
-
-// buildGraph builds links alone over the input, which is mapped.
-func (f *buildFlags) buildGraph(ctx context.Context, o shale.Options, r *buildReport, messages io.Writer) error {
-	rows, err := dataset.Map(f.input[0])
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	began := time.Now()
-	bar := newProgress(messages, "building", rows.Rows())
-	o.GraphOnly, o.Progress = true, bar.set
-	o.Training = trainingBar(messages)
-	var index *shale.Index
-	r.BuildSeconds, err = timed(func() error {
-		index, err = shale.Build(ctx, rows.Matrix, o)
-		return err
-	})
-	bar.end()
-	if err != nil {
-		return err
-	}
-	defer index.Close()
-	r.RSSBytes = residentBytes()
-	if err := index.Save(ctx, f.output, shale.SaveOptions{
-		Replace: f.replace, Held: f.lock, Vectors: f.input[0],
-	}); err != nil {
-		return err
-	}
-	return r.complete(index, began)
-}
-
 // complete tells what came of it.
 func (r *buildReport) complete(index *shale.Index, began time.Time) error {
 	info, err := index.Info()
@@ -395,6 +354,7 @@ func (r *buildReport) complete(index *shale.Index, began time.Time) error {
 	if r.FileBytes, err = shale.SizeOnDisk(r.Output); err != nil {
 		return err
 	}
+	r.RSSBytes = residentBytes()
 	r.TotalSeconds = time.Since(began).Seconds()
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -61,21 +62,21 @@ func (f *chooseFlags) add(c *cobra.Command) {
 }
 
 // chooseOptions checks the flags. The second result is the memory allowed.
-func (f *tuneFlags) chooseOptions(c *cobra.Command) (shale.Options, int64, error) {
+func (f *tuneFlags) chooseOptions(c *cobra.Command) (shale.BuildOptions, int64, error) {
 	b := buildFlags{
 		metric: f.where.metric, storage: f.choose.storage, keep: f.choose.keep,
 		m: f.choose.m, efConstruction: f.choose.efConstruction, threads: f.threads,
 	}
 	for _, name := range []string{"save", "groundtruth", "dim", "max-ef", "global-labels"} {
 		if c.Flags().Changed(name) {
-			return shale.Options{}, 0, usagef(c, "--%s goes with an INDEX, not with --input", name)
+			return shale.BuildOptions{}, 0, usagef(c, "--%s goes with an INDEX, not with --input", name)
 		}
 	}
 	if b.metric == "" {
-		return shale.Options{}, 0, usagef(c, "--input needs --metric l2, ip or cosine")
+		return shale.BuildOptions{}, 0, usagef(c, "--input needs --metric l2, ip or cosine")
 	}
 	if err := atLeast(c, "sample", f.choose.sample, fewestRows); err != nil {
-		return shale.Options{}, 0, err
+		return shale.BuildOptions{}, 0, err
 	}
 	o, err := b.options(c)
 	if err != nil {
@@ -136,12 +137,12 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 func (f *tuneFlags) parts(c *cobra.Command, rows *rowFile) (sample, queries shale.Matrix, err error) {
 	if f.queries != "" {
 		if queries, err = readQueriesOf(c.Context(), f.queries, rows.Dim()); err == nil {
-			sample, err = shale.Sample(c.Context(), rows, f.choose.sample)
+			sample, err = shard.Sample(c.Context(), rows, f.choose.sample)
 		}
 		return sample, queries, err
 	}
 	held := min(chooseQueries, rows.Rows()/10)
-	all, err := shale.Sample(c.Context(), rows, f.choose.sample+held)
+	all, err := shard.Sample(c.Context(), rows, f.choose.sample+held)
 	if err != nil {
 		return sample, queries, err
 	}

@@ -79,10 +79,10 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 	queries := vectors.Slice(rows.Rows(), vectors.Rows())
 	r := &demoReport{Rows: rows.Rows(), Dim: rows.Dim(), Queries: queries.Rows()}
 
-	bar := newProgress(messages, "building", rows.Rows())
+	bars := &steps{w: messages}
 	began := time.Now()
-	index, err := shale.Build(ctx, rows, shale.Options{Metric: shale.Cosine, Progress: bar.set})
-	bar.end()
+	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: shale.Cosine, Progress: bars.set})
+	bars.end()
 	if err != nil {
 		return nil, err
 	}

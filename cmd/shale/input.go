@@ -50,17 +50,6 @@ func openRows(ctx context.Context, paths []string) (*rowFile, error) {
 // String names the files.
 func (f *rowFile) String() string { return strings.Join(f.paths, ", ") }
 
-// mostRoom bounds the room made for the vectors that a pipe's header declares, before they come.
-const mostRoom = 1 << 20
-
-// capacity is the number of vectors to make room for at once.
-func (f *rowFile) capacity() int {
-	if f.Once() {
-		return min(f.Rows(), mostRoom)
-	}
-	return f.Rows()
-}
-
 // readQueriesOf reads a file of vectors that must have dim values each.
 func readQueriesOf(ctx context.Context, path string, dim int) (shale.Matrix, error) {
 	m, err := readQueries(ctx, path)

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"context"
-	"io"
-
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
@@ -36,30 +33,4 @@ func (f *productFlags) options(c *cobra.Command, storage shale.Storage) (shale.P
 		return shale.PQOptions{}, usagef(c, "--pq-bits is %d, not 4 or 8", f.bits)
 	}
 	return shale.PQOptions{Bits: f.bits, Subvectors: f.subvectors, Rotate: f.rotate}, atLeast(c, "pq-subvectors", f.subvectors, 0)
-}
-
-// trainCodes trains codes of product quantization on a sample of the file: the vectors that are read first may be unlike the
-// rest.
-func trainCodes(ctx context.Context, rows *rowFile, o *shale.Options, messages io.Writer) error {
-	if o.Storage != shale.PQ {
-		return nil
-	}
-	sample, err := shale.Sample(ctx, rows, shale.PQTraining)
-	if err != nil {
-		return err
-	}
-	return shale.TrainPQ(ctx, sample, o, trainingBar(messages))
-}
-
-// trainingBar shows the steps of training codes.
-func trainingBar(messages io.Writer) func(done, total int) {
-	var bar *progress
-	return func(done, total int) {
-		if bar == nil {
-			bar = newProgress(messages, "training codes", total)
-		}
-		if bar.set(done); done == total {
-			bar.end()
-		}
-	}
 }

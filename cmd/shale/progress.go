@@ -48,6 +48,32 @@ func (p *progress) end() {
 	}
 }
 
+// steps shows the progress of work in several steps.
+type steps struct {
+	w    io.Writer
+	name string
+	bar  *progress
+}
+
+// set says how much of a step is done; a total of 0 isn't known.
+func (s *steps) set(step string, done, total int) {
+	if s.bar == nil || step != s.name {
+		s.end()
+		s.name, s.bar = step, newProgress(s.w, step, total)
+	}
+	if total > 0 {
+		s.bar.set(done)
+	}
+}
+
+// end takes the bar off the screen.
+func (s *steps) end() {
+	if s.bar != nil {
+		s.bar.end()
+		s.bar = nil
+	}
+}
+
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

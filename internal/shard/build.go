@@ -71,7 +71,7 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) (err err
 	if err != nil {
 		return err
 	}
-	from, err := b.from()
+	from, err := b.from(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,8 @@ func (b *builder) place(dir string) error {
 
 // builder is a build under way.
 type builder struct {
-	src        Source
+	input      Source // as it was given
+	src        Source // the rows of it that are stored
 	o          BuildOptions
 	at         *buildDir
 	dir        string // of the index in at
@@ -151,6 +152,7 @@ type builder struct {
 }
 
 func newBuilder(src Source, o BuildOptions) (*builder, error) {
+	input := src
 	if o.Labels != nil {
 		var err error
 		if src, o.Labels, err = latest(src, o.Labels); err != nil {
@@ -184,17 +186,21 @@ func newBuilder(src Source, o BuildOptions) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{src: src, o: o, parts: e.Shards, sampleRows: e.SampleRows}, nil
+	return &builder{input: input, src: src, o: o, parts: e.Shards, sampleRows: e.SampleRows}, nil
 }
 
 const maxShards = 1 << 12
 
 // from tells this build from others.
-func (b *builder) from() (string, error) {
+func (b *builder) from(ctx context.Context) (string, error) {
+	id, err := idOf(ctx, b.input)
+	if err != nil {
+		return "", err
+	}
 	c := b.o.Config
 	c.Capacity = 0
 	key, err := json.Marshal([]any{
-		b.src.ID(), b.src.Rows(), b.src.Dim(), b.src.Type(), c.Metric, c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.Storage, c.Codes,
+		id, b.src.Rows(), b.src.Dim(), b.src.Type(), c.Metric, c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.Storage, c.Codes,
 		b.parts, b.sampleRows, b.o.Copies, b.o.Centroids, b.o.Blocks, checksumOf(b.o.Labels),
 	})
 	return string(key), err

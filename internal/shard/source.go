@@ -2,21 +2,22 @@ package shard
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"hash/crc32"
 
 	"github.com/shale-search/shale/vector"
 )
 
-// Source is the rows that an index is built of. They are read front to back, more than once.
+// Source is the rows that an index is built of. They are read front to back, more than once. A source may also have a
+// method ID() string that distinguishes its rows from others, by which a build that was killed knows that it goes on with
+// those that it began with; otherwise a checksum of all rows does.
 type Source interface {
 	Rows() int
 	Dim() int
 	Type() vector.Type // Float32, Float16, Int8 or Uint8
 	// Blocks calls fn with all rows in order, first being the number of a block's first row. A block isn't valid after fn.
 	Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error
-	// ID tells these rows from others: a build that was killed goes on only with those that it began with.
-	ID() string
 }
 
 // MatrixSource makes a source of rows in memory; id is their ID, to which the checksum of a sample is added.
@@ -27,39 +28,68 @@ type matrixSource struct {
 	id string
 }
 
-// InMemory gives the rows of a source that MatrixSource made.
+// InMemory returns the rows of a source that is a matrix.
 func InMemory(src Source) (rows vector.Matrix, ok bool) {
-	s, ok := src.(matrixSource)
-	return s.Matrix, ok
+	switch s := src.(type) {
+	case vector.Matrix:
+		return s, true
+	case matrixSource:
+		return s.Matrix, true
+	}
+	return vector.Matrix{}, false
 }
 
-func (s matrixSource) ID() string { return fmt.Sprintf("%s %08x", s.id, s.sampleSum()) }
+// ID returns the matrix's id and a checksum of rows at places spread over all, the first and the last among them.
+func (s matrixSource) ID() string { return s.id + " " + SampleSum(s.Matrix) }
 
-// sampleSum is a checksum of rows at places spread over all, the first and the last among them.
-func (s matrixSource) sampleSum() uint32 {
+// SampleSum returns a checksum of rows at places spread over all, the first and the last among them.
+func SampleSum(rows vector.Matrix) string {
 	const places = 64
-	sum, n := uint32(0), min(places, s.Rows())
+	sum, n := uint32(0), min(places, rows.Rows())
 	for i := range n {
-		row := s.Rows() - 1
+		row := rows.Rows() - 1
 		if i < n-1 {
-			row = spread{n, s.Rows()}.at(i)
+			row = spread{n, rows.Rows()}.at(i)
 		}
-		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), s.RowBytes(row))
+		sum = crc32.Update(sum, crc32.MakeTable(crc32.Castagnoli), rows.RowBytes(row))
 	}
-	return sum
+	return fmt.Sprintf("%08x", sum)
 }
 
-func (s matrixSource) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
-	const block = 1 << 14
-	for first := 0; first < s.Rows(); first += block {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := fn(first, s.Slice(first, min(first+block, s.Rows()))); err != nil {
-			return err
-		}
+// idOf returns what distinguishes the source's rows from others.
+func idOf(ctx context.Context, src Source) (string, error) {
+	if s, ok := src.(interface{ ID() string }); ok {
+		return s.ID(), nil
 	}
-	return nil
+	h := sha256.New()
+	err := src.Blocks(ctx, func(_ int, rows vector.Matrix) error {
+		for i := range rows.Rows() {
+			h.Write(rows.RowBytes(i))
+		}
+		return nil
+	})
+	return fmt.Sprintf("sha256 %x", h.Sum(nil)), err
+}
+
+// Sample takes n rows, or all if there are fewer, from places spread over the source, as float32. Of a matrix it returns
+// all rows, as they are.
+func Sample(ctx context.Context, src Source, n int) (vector.Matrix, error) {
+	if rows, ok := InMemory(src); ok {
+		return rows, nil
+	}
+	n = min(n, src.Rows())
+	dim, taken := src.Dim(), 0
+	data, places := make([]float32, n*dim), spread{n, src.Rows()}
+	err := src.Blocks(ctx, func(first int, rows vector.Matrix) error {
+		for ; taken < n && places.at(taken) < first+rows.Rows(); taken++ {
+			rows.Decode(places.at(taken)-first, data[taken*dim:(taken+1)*dim])
+		}
+		return nil
+	})
+	if err != nil {
+		return vector.Matrix{}, err
+	}
+	return vector.Of(data[:taken*dim], dim)
 }
 
 // spread picks n of all numbers from 0, evenly.

@@ -111,15 +111,11 @@ def build(
     with jobs.Watch(progress) as watch:
         attempt(
             lambda: int(
-                library.lib.watched.index_build(
-                    byref(source), name, text, watch.handle, byref(handle) if output is None else None, watch.look
-                )
+                library.lib.watched.index_build(byref(source), name, text, watch.handle, byref(handle), watch.look)
             )
         )
     del kept
-    if output is None:
-        return Index._of(handle, "")
-    return open_index(output, memory=memory)
+    return Index._of(handle, "" if output is None else os.fspath(output))
 
 
 def plan(

@@ -1,6 +1,7 @@
 package shale_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -30,6 +31,15 @@ func npyOf(t *testing.T, rows shale.Matrix) *dataset.File {
 	return f
 }
 
+// buildAt builds an index on disk and closes it.
+func buildAt(ctx context.Context, src shale.Source, o shale.BuildOptions) error {
+	x, err := shale.Build(ctx, src, o)
+	if err != nil {
+		return err
+	}
+	return x.Close()
+}
+
 func labelsFrom(first uint64, n int) []uint64 {
 	labels := make([]uint64, n)
 	for i := range labels {
@@ -39,17 +49,17 @@ func labelsFrom(first uint64, n int) []uint64 {
 }
 
 // A file, rows in memory, one graph and several shards all give an index that finds its rows under their labels.
-func TestBuildTo(t *testing.T) {
+func TestBuildAtAPath(t *testing.T) {
 	rows := random(t, 2000, 64, 1)
-	for name, src := range map[string]shale.Source{"file": npyOf(t, rows), "memory": shale.MatrixSource(rows, "rows")} {
+	for name, src := range map[string]shale.Source{"file": npyOf(t, rows), "memory": rows} {
 		for _, shards := range []int{0, 3} {
 			dir := filepath.Join(t.TempDir(), "index")
 			told := 0
-			o := shale.ShardOptions{
-				Options: shale.Options{Metric: shale.Cosine, Labels: labelsFrom(500, 2000)}, Shards: shards,
-				Step: func(_ string, done, total int) { told = max(told, done) },
+			o := shale.BuildOptions{
+				Path: dir, Metric: shale.Cosine, Labels: labelsFrom(500, 2000), Shards: shards,
+				Progress: func(_ string, done, total int) { told = max(told, done) },
 			}
-			if err := shale.BuildTo(ctx, src, dir, o); err != nil {
+			if err := buildAt(ctx, src, o); err != nil {
 				t.Fatalf("%s, %d shards: %v", name, shards, err)
 			}
 			x := reopened(t, dir, shale.OpenOptions{})
@@ -61,7 +71,7 @@ func TestBuildTo(t *testing.T) {
 			if err != nil || found[0].Label != 507 {
 				t.Errorf("%s, %d shards: %v, %v", name, shards, found, err)
 			}
-			if err := shale.BuildTo(ctx, src, dir, o); !errors.Is(err, fs.ErrExist) {
+			if err := buildAt(ctx, src, o); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("over an index: %v", err)
 			}
 		}
@@ -69,12 +79,12 @@ func TestBuildTo(t *testing.T) {
 }
 
 // Rows too large for halves are kept in full, whether they come from a file or from memory.
-func TestBuildFromKeepsWhatTheRowsNeed(t *testing.T) {
+func TestBuildKeepsWhatTheRowsNeed(t *testing.T) {
 	rows := random(t, 1500, 64, 1)
 	large := vector.Row[float32](rows, 1499)
 	large[3] = 1e6
-	for name, src := range map[string]shale.Source{"file": npyOf(t, rows), "memory": shale.MatrixSource(rows, "rows")} {
-		x, err := shale.BuildFrom(ctx, src, shale.ShardOptions{})
+	for name, src := range map[string]shale.Source{"file": npyOf(t, rows), "memory": rows} {
+		x, err := shale.Build(ctx, src, shale.BuildOptions{})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -85,7 +95,7 @@ func TestBuildFromKeepsWhatTheRowsNeed(t *testing.T) {
 		if err := x.Close(); err != nil {
 			t.Error(err)
 		}
-		if _, err := shale.BuildFrom(ctx, src, shale.ShardOptions{Options: shale.Options{Labels: labelsFrom(0, 3)}}); err == nil {
+		if _, err := shale.Build(ctx, src, shale.BuildOptions{Labels: labelsFrom(0, 3)}); err == nil {
 			t.Errorf("%s: three labels are taken for all rows", name)
 		}
 	}
@@ -95,11 +105,11 @@ func TestBuildFromKeepsWhatTheRowsNeed(t *testing.T) {
 func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 	rows := random(t, 3000, 16, 1)
 	dir := filepath.Join(t.TempDir(), "index")
-	if err := shale.BuildTo(ctx, shale.MatrixSource(rows, "rows"), dir, shale.ShardOptions{Shards: 4}); err != nil {
+	if err := buildAt(ctx, rows, shale.BuildOptions{Path: dir, Shards: 4}); err != nil {
 		t.Fatal(err)
 	}
 	divided := reopened(t, dir, shale.OpenOptions{})
-	whole, err := shale.Build(ctx, rows, shale.Options{})
+	whole, err := shale.Build(ctx, rows, shale.BuildOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +138,7 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 }
 
 func TestFromGraph(t *testing.T) {
-	x := shale.FromGraph(built(t, 300, shale.Options{Metric: shale.IP}).Graph())
+	x := shale.FromGraph(built(t, 300, shale.BuildOptions{Metric: shale.IP}).Graph())
 	if x.Len() != 300 || x.Metric() != shale.IP || x.Effort().Ef != 100 {
 		t.Errorf("%d rows, %v, %+v", x.Len(), x.Metric(), x.Effort())
 	}

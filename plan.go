@@ -1,0 +1,135 @@
+package shale
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/shard"
+)
+
+// Plan says how an index is built, what that takes, and why. NewPlan makes one, Run builds the index.
+type Plan struct {
+	Storage     string // what searches walk over
+	StorageWhy  string
+	Keep        string // the rows that distances come from, or none
+	KeepWhy     string
+	Shards      int // graphs
+	ShardsWhy   string
+	ShardRows   int     // of the largest shard
+	SampleRows  int     // by which rows are divided into shards; 0: they aren't divided, but built in one go
+	Copies      float64 // rows stored for each row
+	MemoryBytes int64   // at the peak, about
+	DiskBytes   int64   // at the peak, beside the input
+	IndexBytes  int64   // of what stays
+
+	src    Source
+	o      BuildOptions // nothing is left open in them
+	config hnsw.Config  // of a graph
+	spent  time.Duration
+}
+
+// NewPlan decides all that the options leave open, so that the result says what Build with the same arguments does. Where
+// Storage or Keep are left open it reads rows: some, or all of them if it depends on the largest values. What lies at
+// BuildOptions.Path isn't looked at.
+func NewPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
+	p, err := newPlan(ctx, src, o)
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	return p, nil
+}
+
+func newPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
+	if err := o.check(src); err != nil {
+		return nil, err
+	}
+	p := &Plan{src: src, o: o}
+	if err := p.chooseRows(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.divide(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// chooseRows decides what searches walk over and which rows are kept.
+func (p *Plan) chooseRows(ctx context.Context) (err error) {
+	if p.o.GraphOnly {
+		p.StorageWhy, p.KeepWhy = asked, "they are attached, not stored"
+	} else if err := p.settle(ctx); err != nil {
+		return err
+	}
+	if p.config, err = p.o.config(p.src.Dim(), false); err != nil {
+		return err
+	}
+	p.Storage, p.Keep = storageOf(p.config)
+	return nil
+}
+
+// divide decides how many graphs there are, and what the build takes.
+func (p *Plan) divide() error {
+	steps, err := shard.PlanBuild(p.src, p.lower())
+	if err != nil {
+		return err
+	}
+	p.Shards, p.ShardRows, p.SampleRows, p.Copies = steps.Shards, steps.ShardRows, steps.SampleRows, steps.Copies
+	p.MemoryBytes, p.DiskBytes, p.IndexBytes = steps.MemoryBytes, steps.DiskBytes, steps.IndexBytes
+	switch {
+	case p.o.Shards > 0:
+		p.ShardsWhy = asked
+	case p.o.Memory == 0:
+		p.ShardsWhy = "memory isn't bounded"
+	case p.Shards == 1:
+		p.ShardsWhy = fmt.Sprintf("it is built within %s", mebibytes(p.o.Memory))
+	default:
+		p.ShardsWhy = fmt.Sprintf("each is built within %s", mebibytes(p.o.Memory))
+	}
+	if p.Shards == 1 && !p.o.Blocks {
+		p.SampleRows = 0
+	}
+	return nil
+}
+
+// lower is the options of a build of several shards.
+func (p *Plan) lower() shard.BuildOptions {
+	o := &p.o
+	b := shard.BuildOptions{
+		Config: p.config, Labels: o.Labels, Shards: o.Shards, Copies: o.Copies, Centroids: o.Centroids, Memory: o.Memory,
+		Blocks: o.Blocks, Threads: o.Threads, Replace: o.Replace,
+	}
+	b.Config.Capacity = 0
+	if o.Progress != nil {
+		b.Progress = func(g shard.Progress) { o.Progress(g.Step, g.Done, g.Total) }
+	}
+	return b
+}
+
+// inSteps reports whether the index is built in steps, of which those that are done aren't done again after a kill.
+func (p *Plan) inSteps() bool { return p.SampleRows > 0 }
+
+// String describes the plan in a few lines.
+func (p *Plan) String() string {
+	var b strings.Builder
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-12s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	if p.inSteps() {
+		line("1. sample", "%d rows, and divide them into %d shards (%s)", p.SampleRows, p.Shards, p.ShardsWhy)
+		line("2. reorder", "read all rows and write those of each shard to a file of their own")
+		line("3. build", "shard after shard, %d rows at most", p.ShardRows)
+	} else {
+		line("build", "one graph of %d rows, in one go (%s)", p.src.Rows(), p.ShardsWhy)
+	}
+	line("codes", "%s (%s)", p.Storage, p.StorageWhy)
+	line("rows", "%s (%s)", p.Keep, p.KeepWhy)
+	line("memory", "%s at the peak", mebibytes(p.MemoryBytes))
+	line("disk", "%s at the peak, beside the input; %s of it stay", mebibytes(p.DiskBytes), mebibytes(p.IndexBytes))
+	return b.String()
+}
+
+// mebibytes writes a size, rounded up.
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }

@@ -1,0 +1,89 @@
+package shale
+
+import (
+	"context"
+	"errors"
+
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/vector"
+)
+
+const (
+	// sampleRows and sampleBytes bound the rows by which a plan chooses what searches walk over.
+	sampleRows  = 4096
+	sampleBytes = 64 << 20
+
+	asked = "asked for"
+)
+
+// settle decides what the options leave to AutoStorage and AutoKeep by the source's rows.
+func (p *Plan) settle(ctx context.Context) error {
+	sample := Matrix{} // none where there is nothing to choose
+	var err error
+	if p.o.Storage == AutoStorage {
+		if sample, err = shard.Sample(ctx, p.src, max(1, min(sampleRows, sampleBytes/(4*p.src.Dim())))); err != nil {
+			return err
+		}
+	}
+	s, err := Suggest(sample, p.o)
+	if err != nil {
+		return err
+	}
+	p.o.Storage, p.StorageWhy = s.Storage, s.Why
+	return p.settleKeep(ctx, sample)
+}
+
+// settleKeep decides what AutoKeep leaves open.
+func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
+	codes, err := HasCodes(p.o.Storage, p.src.Dim())
+	switch {
+	case err != nil:
+		return err
+	case p.o.Keep != AutoKeep:
+		p.KeepWhy = asked
+		return nil
+	case !codes:
+		p.KeepWhy = "searches walk over them"
+		return nil
+	}
+	safe, err := p.halfIsSafe(ctx, sample)
+	if err != nil {
+		return err
+	}
+	p.o.Keep, p.KeepWhy = KeepFloat32, "half floats would lose what distinguishes these rows"
+	if safe {
+		p.o.Keep, p.KeepWhy = KeepFloat16, "half floats hold what distinguishes these rows"
+	}
+	return nil
+}
+
+// halfIsSafe reports whether the source's rows can be kept in half precision. Of normalised rows a sample tells that; of
+// others all are read, since one may be too large.
+func (p *Plan) halfIsSafe(ctx context.Context, sample Matrix) (safe bool, err error) {
+	if rows, ok := shard.InMemory(p.src); ok {
+		return HalfIsSafe(rows, p.o.Metric), nil
+	}
+	if p.src.Type() != vector.Float32 {
+		return true, nil // half precision holds values of the other types as they are
+	}
+	if p.o.Metric == Cosine {
+		if sample.Rows() == 0 {
+			if sample, err = shard.Sample(ctx, p.src, halfRows); err != nil {
+				return false, err
+			}
+		}
+		return HalfIsSafe(sample, Cosine), nil
+	}
+	enough := errors.New("enough")
+	safe = true
+	err = p.src.Blocks(ctx, func(_ int, rows Matrix) error {
+		if safe = HalfIsSafe(rows, p.o.Metric); !safe {
+			return enough
+		}
+		return nil
+	})
+	if err != nil && err != enough {
+		return false, err
+	}
+	return safe, nil
+}
