@@ -107,7 +107,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 	bar := newProgress(c.ErrOrStderr(), "trying", 1)
 	list, at, err := eval.Choose(c.Context(), sample, queries, eval.ChooseOptions{
 		Index: o, Wanted: f.recall, Rows: rows.Rows(), Memory: memory, K: f.k,
-		Progress: func(done, of int) { bar.total = of; bar.set(done) },
+		Progress: bar.setOf,
 	})
 	bar.end()
 	if err != nil {

@@ -130,8 +130,9 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	defer bar.end()
 	r.Seconds, err = timed(func() error {
 		return rows.Blocks(ctx, func(first int, block shale.Matrix) error {
-			bar.set(first)
-			return search.Add(ctx, block, labelsFrom(first, labels, old))
+			err := search.Add(ctx, block, labelsFrom(first, labels, old))
+			bar.set(first + block.Rows())
+			return err
 		})
 	})
 	if err != nil {

@@ -2,13 +2,11 @@ package main
 
 import (
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 )
 
 // usageTemplate is cobra's, with flags in groups.
@@ -103,12 +101,7 @@ func flagsText(c *cobra.Command, title string, flags *pflag.FlagSet) string {
 
 // columns is the width of the help.
 func columns(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
-		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return min(max(n, leastColumns), mostColumns)
-		}
-	}
-	return mostColumns
+	return min(max(terminalColumns(w, mostColumns), leastColumns), mostColumns)
 }
 
 func helpCommand() *cobra.Command {
