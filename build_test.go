@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -67,7 +68,7 @@ func TestBuildAtAPath(t *testing.T) {
 			if err != nil || info.Rows != 2000 || info.Shards != max(shards, 1) || told != 2000 || info.Keep != "fp16" {
 				t.Errorf("%s, %d shards: %+v, %v, told of %d", name, shards, info, err, told)
 			}
-			found, err := x.Search(vector.Row[float32](rows, 7), 1, shale.SearchOptions{Ef: 200})
+			found, err := x.Search(vector.Row[float32](rows, 7), 1, search.Options{Ef: 200})
 			if err != nil || found[0].Label != 507 {
 				t.Errorf("%s, %d shards: %v, %v", name, shards, found, err)
 			}
@@ -117,18 +118,18 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 	const queries = 60
 	for name, x := range map[string]*shale.Index{"one graph": whole, "shards": divided} {
 		for label := range uint64(queries) {
-			found, err := x.Search(vector.Row[float32](rows, 0), 2, shale.SearchOptions{Filter: shale.FilterLabels(label * 50)})
+			found, err := x.Search(vector.Row[float32](rows, 0), 2, search.Options{Filter: search.FilterLabels(label * 50)})
 			if err != nil || len(found) != 1 || found[0].Label != label*50 {
 				t.Errorf("%s: label %d: %v, %v", name, label*50, found, err)
 			}
 		}
-		filters, want := make([]*shale.Filter, queries), make([]uint64, queries)
+		filters, want := make([]*search.Filter, queries), make([]uint64, queries)
 		for q := range filters {
 			want[q] = uint64(2999 - q)
-			filters[q] = shale.FilterLabels(want[q])
+			filters[q] = search.FilterLabels(want[q])
 		}
-		out := shale.Results{K: 1, Labels: make([]uint64, queries), Distances: make([]float32, queries), Counts: make([]int, queries)}
-		if err := x.SearchBatchInto(ctx, rows.Slice(0, queries), &out, shale.BatchOptions{Filters: filters, Threads: 2}); err != nil {
+		out := search.Results{K: 1, Labels: make([]uint64, queries), Distances: make([]float32, queries), Counts: make([]int, queries)}
+		if err := x.SearchBatchInto(ctx, rows.Slice(0, queries), &out, search.Options{Filters: filters, Threads: 2}); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(out.Labels, want) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
+	"github.com/shale-search/shale/search"
 )
 
 // liveState is what an index in a live file must hold once a Sync or Close has succeeded.
@@ -133,7 +134,7 @@ func (r *liveRun) compare(x *shale.Index) error {
 		if err := x.Graph().Vector(label, got); err != nil || !slices.Equal(got, want) {
 			return fmt.Errorf("label %d has the vector %v, not %v: %w", label, got, want, err)
 		}
-		found, err := x.Search(want, 1, shale.SearchOptions{Ef: 100})
+		found, err := x.Search(want, 1, search.Options{Ef: 100})
 		if err != nil || len(found) != 1 || found[0].Label != label {
 			return fmt.Errorf("label %d isn't found: %v, %w", label, found, err)
 		}

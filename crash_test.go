@@ -18,6 +18,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
+	"github.com/shale-search/shale/search"
 )
 
 var everyFault = flag.Bool("shale.faults", false, "make every operation of all kinds of changes fail, not of most")
@@ -62,11 +63,11 @@ func (c *crashCase) contentOf(path string) (string, error) {
 			return "", err
 		}
 	}
-	found, err := x.Search(make([]float32, x.Dim()), 2*r.Rows, shale.SearchOptions{Ef: 2 * r.Rows, Probes: 1 << 10})
+	found, err := x.Search(make([]float32, x.Dim()), 2*r.Rows, search.Options{Ef: 2 * r.Rows, Probes: 1 << 10})
 	if err != nil {
 		return "", err
 	}
-	slices.SortFunc(found, func(a, b shale.Neighbor) int { return int(a.Label) - int(b.Label) })
+	slices.SortFunc(found, func(a, b search.Neighbor) int { return int(a.Label) - int(b.Label) })
 	return fmt.Sprintf("%d rows, ef %d, %v", r.Rows, x.Effort().Ef, found), nil
 }
 
@@ -387,7 +388,7 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 				return err
 			}
 			defer x.Close()
-			x.Tune(shale.Effort{Ef: 77}, 10, 0.9)
+			x.Tune(search.Effort{Ef: 77}, 10, 0.9)
 			return x.SaveTuned(path)
 		}},
 		"hnswlib": {change: saved(rows, shale.BuildOptions{}, shale.Hnswlib)},

@@ -15,6 +15,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 )
 
 const (
@@ -74,18 +75,18 @@ func (v *victim) ask(t *testing.T) (usual, deep answers, openErr, searchErr erro
 		}
 	}
 	queries := random(t, 3, victimDim, 3)
-	search := func(k int, o shale.SearchOptions) (answers, error) {
-		found, err := x.SearchBatch(ctx, queries, k, 1, o)
+	find := func(k int, o search.Options) (answers, error) {
+		found, err := x.SearchBatch(ctx, queries, k, onThreads(1, o))
 		if err != nil {
 			return answers{}, err
 		}
 		return answers{found.Labels, found.Distances}, nil
 	}
-	usual, err = search(5, shale.SearchOptions{Ef: 30})
+	usual, err = find(5, search.Options{Ef: 30})
 	if err != nil {
 		searchErr = err
 	}
-	deep, err = search(victimRows, shale.SearchOptions{Ef: 2 * victimRows, Rerank: 2 * victimRows, Probes: 1 << 20})
+	deep, err = find(victimRows, search.Options{Ef: 2 * victimRows, Rerank: 2 * victimRows, Probes: 1 << 20})
 	return usual, deep, nil, errors.Join(searchErr, err)
 }
 

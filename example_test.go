@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -39,7 +40,7 @@ func ExampleBuild() {
 	index := build()
 	defer index.Close()
 	brussels := []float32{4.35, 50.85}
-	nearest, err := index.Search(brussels, 2, shale.SearchOptions{})
+	nearest, err := index.Search(brussels, 2, search.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -91,8 +92,8 @@ func ExampleIndex_Add() {
 func ExampleFilterLabels() {
 	index := build()
 	defer index.Close()
-	south := shale.FilterLabels(3, 4)
-	nearest, err := index.Search([]float32{4.35, 50.85}, 1, shale.SearchOptions{Filter: south})
+	south := search.FilterLabels(3, 4)
+	nearest, err := index.Search([]float32{4.35, 50.85}, 1, search.Options{Filter: south})
 	if err != nil {
 		log.Fatal(err)
 	}

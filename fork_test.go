@@ -12,6 +12,7 @@ import (
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/search"
 )
 
 // forkOf writes a directory of three shards of rows.
@@ -54,7 +55,7 @@ func TestForkDirectory(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	x := attached(t, dir, rows, shale.OpenOptions{Dim: 12})
-	want, err := x.SearchBatch(ctx, queries, 7, 2, shale.SearchOptions{Ef: 50})
+	want, err := x.SearchBatch(ctx, queries, 7, search.Options{Threads: 2, Ef: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestForkDirectory(t *testing.T) {
 	for _, path := range []string{dir, native, again} {
 		for _, o := range []shale.OpenOptions{{}, {Mapped: true}, {Memory: 1 << 30}} {
 			y := attached(t, path, rows, o)
-			got, err := y.SearchBatch(ctx, queries, 7, 2, shale.SearchOptions{Ef: 50})
+			got, err := y.SearchBatch(ctx, queries, 7, search.Options{Threads: 2, Ef: 50})
 			if err != nil || !slices.Equal(got.Labels, want.Labels) || !slices.Equal(got.Distances, want.Distances) {
 				t.Fatalf("%s, %+v finds other neighbours: %v", path, o, err)
 			}
@@ -99,7 +100,7 @@ func TestForkGlobalLabels(t *testing.T) {
 	x := attached(t, forkOf(t, rows), rows, shale.OpenOptions{LabelsAreGlobal: true})
 	query := make([]float32, 12)
 	rows.Decode(700, query)
-	found, err := x.Search(query, 1, shale.SearchOptions{Ef: 100})
+	found, err := x.Search(query, 1, search.Options{Ef: 100})
 	if err != nil || len(found) != 1 || found[0].Label != 100 {
 		t.Fatalf("found %v, %v", found, err)
 	}
@@ -133,7 +134,7 @@ func TestGraphFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	want, err := x.SearchBatch(ctx, queries, 5, 1, shale.SearchOptions{})
+	want, err := x.SearchBatch(ctx, queries, 5, search.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestGraphFile(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %v", f, err)
 			}
-			got, err := z.SearchBatch(ctx, queries, 5, 1, shale.SearchOptions{})
+			got, err := z.SearchBatch(ctx, queries, 5, search.Options{Threads: 1})
 			if err != nil || !slices.Equal(got.Labels, want.Labels) || !slices.Equal(got.Distances, want.Distances) {
 				t.Fatalf("%v finds other neighbours: %v", f, err)
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -30,49 +31,8 @@ type Index struct {
 	lock   *Lock      // of what it was opened from, if asked for
 }
 
-// defaultEf is what searches use where nothing was tuned.
-const defaultEf = hnsw.DefaultEf
-
-// SearchOptions says how to search. The zero value searches everything with the index's own ef.
-type SearchOptions struct {
-	// Ef is the number of rows looked at more closely: more find more and take longer. It is raised to k and cut down to
-	// the number of rows; default that of Index.Effort.
-	Ef     int
-	Filter *Filter      // labels that may be returned; default all
-	Stats  *SearchStats // filled in, if not nil
-	// Rerank is the number of candidates found by codes that are ranked by their rows, at least k; default: as many as may
-	// be among the k nearest, by the error bound of their estimates.
-	// Where no rows are kept it has no meaning.
-	Rerank int
-	// Slack ends a search early, at the first candidate whose distance is more than 1 + Slack times that of the k-th; ef
-	// bounds it still. Not for ip. About 0.05 to 0.25; default: that of Index.Effort where Ef is left to it
-	// too, else searches go on as long as ef says.
-	Slack float32
-	// Probes is the number of shards to look into, of an index that has several; Share asks for as many as each query needs
-	// to find that share of its true neighbours, 0 to 1. Default: the share of Index.Effort where Ef is left to it too, or 0.98;
-	// all shards for a search with a filter, since what it allows may lie far from the query.
-	Probes int
-	Share  float64
-	// Threads is the most goroutines that look into the shards of one query at the same time; fewer where there is too little
-	// to do for them. Default 1; in a batch of fewer queries than threads, as many as are left for each.
-	Threads int
-}
-
 // ErrReadOnly reports a change of an index that has several shards, or rows on disk or elsewhere.
 var ErrReadOnly = errors.New("an index of several shards, that is mapped, or with rows on disk or elsewhere, can't be changed: build it anew")
-
-// check reports what can't be meant. What lies beneath checks the rest.
-func (o *SearchOptions) check() error {
-	switch {
-	case o.Ef < 0:
-		return fmt.Errorf("search: ef is %d, not at least 0", o.Ef)
-	case o.Probes < 0:
-		return fmt.Errorf("search: probes are %d, not at least 0", o.Probes)
-	case !(o.Share >= 0 && o.Share <= 1):
-		return fmt.Errorf("search: a share of %v is not 0 to 1", o.Share)
-	}
-	return checkThreads(o.Threads)
-}
 
 func checkThreads(n int) error {
 	if n < 0 {
@@ -81,71 +41,28 @@ func checkThreads(n int) error {
 	return nil
 }
 
-func (x *Index) options(o SearchOptions) hnsw.SearchOptions {
-	if o.Ef <= 0 {
-		tuned := x.Effort()
-		o.Ef = tuned.Ef
-		if o.Slack == 0 {
-			o.Slack = tuned.Slack
-		}
-	}
-	h := hnsw.SearchOptions{Ef: o.Ef, Filter: o.Filter, Rerank: o.Rerank, Slack: o.Slack}
-	if o.Stats != nil {
-		*o.Stats = SearchStats{Probes: 1}
-		h.Stats = &o.Stats.SearchStats
-	}
-	return h
-}
-
-func (x *Index) shardOptions(o SearchOptions, filtered bool) shard.SearchOptions {
-	if filtered && o.Probes <= 0 && o.Share == 0 {
-		o.Probes = x.shards.Shards()
-	}
-	if o.Ef <= 0 && o.Probes <= 0 && o.Share == 0 {
-		o.Share = x.Effort().Share
-	}
-	return shard.SearchOptions{SearchOptions: x.options(o), Probes: o.Probes, Share: o.Share, Threads: o.Threads, Stats: o.Stats}
-}
-
-// Search gives the k vectors nearest to query, nearest first, ties by smaller label; fewer where there are fewer.
-func (x *Index) Search(query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	if x.shards != nil {
-		return x.SearchInto(nil, query, k, o)
-	}
-	return x.graph.Search(query, k, x.options(o))
+// Search returns the k vectors nearest to query, nearest first, ties by smaller label, or fewer where there are fewer.
+func (x *Index) Search(query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+	return x.SearchInto(make([]search.Neighbor, 0, max(min(k, x.Len()), 0)), query, k, o)
 }
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
-func (x *Index) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	if err := o.check(); err != nil {
-		return dst, err
-	}
-	if x.shards != nil {
-		return x.shards.SearchInto(dst, query, k, x.shardOptions(o, o.Filter != nil))
-	}
-	return x.graph.SearchInto(dst, query, k, x.options(o))
+func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+	o.SetDefaults(x.Effort())
+	return x.engine().SearchInto(dst, query, k, o)
 }
 
-// Results holds what a batch of queries found: K labels and distances a query, nearest first, filled up with NoLabel and
-// +Inf.
-type Results = hnsw.Results
+// SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
+// error names the first query that failed.
+func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error) {
+	o.SetDefaults(x.Effort())
+	return x.engine().SearchBatch(ctx, queries, k, o)
+}
 
-// NoLabel stands in Results where nothing was found.
-const NoLabel = hnsw.NoLabel
-
-// SearchBatch searches for the rows of queries on the given number of threads; 0 means GOMAXPROCS. If k is above the
-// number of rows, Results.K is that number, at least 1.
-func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k, threads int, o SearchOptions) (*Results, error) {
-	if err := errors.Join(checkThreads(threads), o.check()); err != nil {
-		return nil, err
-	}
-	if x.shards != nil {
-		return x.shards.SearchBatch(ctx, queries, k, threads, x.shardOptions(o, o.Filter != nil))
-	}
-	return x.graph.SearchBatch(ctx, queries, k, hnsw.BatchSearchOptions{SearchOptions: x.options(o), Threads: threads})
+// SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
+func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error {
+	o.SetDefaults(x.Effort())
+	return x.engine().SearchBatchInto(ctx, queries, out, o)
 }
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
@@ -209,6 +126,9 @@ type engine interface {
 	Dim() int
 	Metric() Metric
 	LargestLabel() (label uint64, ok bool, err error)
+	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
+	SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error)
+	SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error
 	Close() error
 }
 

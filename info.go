@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 )
 
 // Info describes an index.
@@ -74,22 +75,15 @@ func (x *Index) shardsInfo() (Info, error) {
 	}, nil
 }
 
-// Effort is how long searches go on: see SearchOptions.
-type Effort struct {
-	Ef    int
-	Slack float32
-	Share float64 // of an index of several shards; 0: the default
-}
-
-// Effort is what searches use that name no ef: what Tune set, or an ef of 100.
-func (x *Index) Effort() Effort {
+// Effort returns how hard searches look that name no ef: what Tune set, or an ef of search.DefaultEf.
+func (x *Index) Effort() search.Effort {
 	if t := x.tuned.Load(); t != nil {
-		return Effort{t.Ef, t.Slack, t.Share}
+		return search.Effort{Ef: t.Ef, Slack: t.Slack, Share: t.Share}
 	}
-	return Effort{Ef: defaultEf}
+	return search.Effort{Ef: search.DefaultEf}
 }
 
-// Tune makes e what searches use that name no ef. Save keeps it, with the recall of k results measured with it.
-func (x *Index) Tune(e Effort, k int, recall float64) {
+// Tune makes e the effort of searches that name no ef. Save keeps it, with the recall of k results measured with it.
+func (x *Index) Tune(e search.Effort, k int, recall float64) {
 	x.tuned.Store(&manifest.Tuned{Ef: e.Ef, Slack: e.Slack, Share: e.Share, K: k, Recall: recall})
 }

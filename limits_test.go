@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/search"
 )
 
 // onePerKind are indexes of 300 rows: a graph, and several shards with copies.
@@ -28,8 +29,8 @@ func onePerKind(t *testing.T) map[string]*shale.Index {
 func TestNumbersFarAboveTheRows(t *testing.T) {
 	q := random(t, 4, 8, 2)
 	for name, x := range onePerKind(t) {
-		o := shale.SearchOptions{Ef: math.MaxInt, Rerank: math.MaxInt, Probes: math.MaxInt, Threads: math.MaxInt}
-		out, err := x.SearchBatch(ctx, q, math.MaxInt32, math.MaxInt, o)
+		o := search.Options{Ef: math.MaxInt, Rerank: math.MaxInt, Probes: math.MaxInt, Threads: math.MaxInt}
+		out, err := x.SearchBatch(ctx, q, math.MaxInt32, onThreads(math.MaxInt, o))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -51,28 +52,23 @@ func TestNonsenseIsRefused(t *testing.T) {
 	q, one := random(t, 4, 8, 2), make([]float32, 8)
 	for name, x := range onePerKind(t) {
 		for _, c := range []struct {
-			k, threads int
-			o          shale.SearchOptions
-			says       string
+			k    int
+			o    search.Options
+			says string
 		}{
 			{k: -1, says: "k is -1"},
 			{k: math.MaxInt, says: "at most 2147483647"},
-			{k: 1, o: shale.SearchOptions{Ef: -1}, says: "ef is -1, not at least 0"},
-			{k: 1, o: shale.SearchOptions{Rerank: -1}, says: "rerank is -1, not at least 0"},
-			{k: 1, o: shale.SearchOptions{Ef: 5, Slack: float32(math.NaN())}, says: "slack is NaN"},
-			{k: 1, o: shale.SearchOptions{Probes: -2}, says: "probes are -2, not at least 0"},
-			{k: 1, o: shale.SearchOptions{Share: math.NaN()}, says: "a share of NaN is not 0 to 1"},
-			{k: 1, o: shale.SearchOptions{Share: 1.5}, says: "a share of 1.5 is not 0 to 1"},
-			{k: 1, o: shale.SearchOptions{Threads: -3}, says: "-3 threads are not at least 0"},
-			{k: 1, threads: -3, says: "-3 threads are not at least 0"},
+			{k: 1, o: search.Options{Ef: -1}, says: "ef is -1, not at least 0"},
+			{k: 1, o: search.Options{Rerank: -1}, says: "rerank is -1, not at least 0"},
+			{k: 1, o: search.Options{Ef: 5, Slack: float32(math.NaN())}, says: "slack is NaN"},
+			{k: 1, o: search.Options{Probes: -2}, says: "probes are -2, not at least 0"},
+			{k: 1, o: search.Options{Share: math.NaN()}, says: "a share of NaN is not 0 to 1"},
+			{k: 1, o: search.Options{Share: 1.5}, says: "a share of 1.5 is not 0 to 1"},
+			{k: 1, o: search.Options{Threads: -3}, says: "-3 threads are not at least 0"},
 		} {
-			_, err := x.SearchBatch(ctx, q, c.k, c.threads, c.o)
-			errs := []error{err}
-			if c.threads == 0 {
-				_, err = x.Search(one, c.k, c.o)
-				errs = append(errs, err)
-			}
-			for _, err := range errs {
+			_, batch := x.SearchBatch(ctx, q, c.k, c.o)
+			_, single := x.Search(one, c.k, c.o)
+			for _, err := range []error{batch, single} {
 				if err == nil || !strings.Contains(err.Error(), c.says) {
 					t.Errorf("%s: got %v, want %q", name, err, c.says)
 				}

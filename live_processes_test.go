@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 )
 
 const (
@@ -166,7 +167,7 @@ func readOnce(path string, i uint64) error {
 	if err != nil {
 		return err
 	}
-	found, err := x.Search(versioned(i, 0), 5, SearchOptions{})
+	found, err := x.Search(versioned(i, 0), 5, search.Options{})
 	if err == nil && len(found) < min(5, x.Len()) {
 		err = fmt.Errorf("%d found among %d", len(found), x.Len())
 	}

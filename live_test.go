@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 )
 
 // TestLiveFile makes an index in its file, changes it, closes it and opens it for changing and for searching.
@@ -32,7 +33,7 @@ func TestLiveFile(t *testing.T) {
 	rows.Decode(9, query)
 	check := func(x *Index) {
 		t.Helper()
-		found, err := x.Search(query, 1, SearchOptions{})
+		found, err := x.Search(query, 1, search.Options{})
 		if err != nil || len(found) != 1 || found[0].Label != 9 || x.Len() != 1499 {
 			t.Errorf("%v, %v, %d rows", found, err, x.Len())
 		}

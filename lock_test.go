@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/search"
 )
 
 // patient waits as long as a slow machine may need.
@@ -68,7 +69,7 @@ func TestBuiltAnewIsRefused(t *testing.T) {
 	}
 	build(1)
 	x := reopened(t, path, shale.OpenOptions{})
-	x.Tune(shale.Effort{Ef: 50}, 10, 1)
+	x.Tune(search.Effort{Ef: 50}, 10, 1)
 	build(2)
 	if err := x.SaveTuned(path); !errors.Is(err, shale.ErrChanged) {
 		t.Errorf("what was tuned for another index was saved: %v", err)
@@ -81,7 +82,7 @@ func TestTuningOfOthersIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	x, y := reopened(t, path, shale.OpenOptions{}), reopened(t, path, shale.OpenOptions{})
-	y.Tune(shale.Effort{Ef: 41}, 10, 0.96)
+	y.Tune(search.Effort{Ef: 41}, 10, 0.96)
 	if err := y.SaveTuned(path); err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +204,7 @@ func readOnce(path string) error {
 	if n := x.Len(); n < 60 || n > 63 {
 		return errors.New("rows are missing")
 	}
-	if _, err := x.Search(make([]float32, 8), 5, shale.SearchOptions{}); err != nil {
+	if _, err := x.Search(make([]float32, 8), 5, search.Options{}); err != nil {
 		return err
 	}
 	r, err := shale.Verify(ctx, path)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -72,7 +73,7 @@ func TestEveryFormatHoldsTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	queries := random(t, 20, 8, 2)
-	want, err := x.SearchBatch(ctx, queries, 7, 1, shale.SearchOptions{})
+	want, err := x.SearchBatch(ctx, queries, 7, search.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestEveryFormatHoldsTheSame(t *testing.T) {
 			t.Fatalf("%v: %+v, %v", f, r, err)
 		}
 		y := reopened(t, path, shale.OpenOptions{Metric: shale.Cosine, Dim: 8})
-		got, err := y.SearchBatch(ctx, queries, 7, 2, shale.SearchOptions{})
+		got, err := y.SearchBatch(ctx, queries, 7, search.Options{Threads: 2})
 		if err != nil || !slices.Equal(got.Labels, want.Labels) || !slices.Equal(got.Distances, want.Distances) {
 			t.Fatalf("%v finds other neighbours: %v", f, err)
 		}
@@ -176,22 +177,22 @@ func TestSaveSparesWhatIsNoIndex(t *testing.T) {
 func TestTunedEfIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	x := built(t, 200, shale.BuildOptions{})
-	if x.Effort() != (shale.Effort{Ef: 100}) {
+	if x.Effort() != (search.Effort{Ef: 100}) {
 		t.Fatalf("%+v before tuning", x.Effort())
 	}
-	x.Tune(shale.Effort{Ef: 37, Slack: 0.125}, 10, 0.95)
+	x.Tune(search.Effort{Ef: 37, Slack: 0.125}, 10, 0.95)
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	y := reopened(t, path, shale.OpenOptions{})
-	if want := (shale.Effort{Ef: 37, Slack: 0.125}); y.Effort() != want {
+	if want := (search.Effort{Ef: 37, Slack: 0.125}); y.Effort() != want {
 		t.Fatalf("%+v, want %+v", y.Effort(), want)
 	}
-	y.Tune(shale.Effort{Ef: 41}, 10, 0.96)
+	y.Tune(search.Effort{Ef: 41}, 10, 0.96)
 	if err := y.SaveTuned(path); err != nil {
 		t.Fatal(err)
 	}
-	if z := reopened(t, path, shale.OpenOptions{}); z.Effort() != (shale.Effort{Ef: 41}) {
+	if z := reopened(t, path, shale.OpenOptions{}); z.Effort() != (search.Effort{Ef: 41}) {
 		t.Fatalf("%+v, want an ef of 41", z.Effort())
 	}
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
@@ -270,7 +271,7 @@ func TestDamagedManifest(t *testing.T) {
 func TestClosed(t *testing.T) {
 	x := built(t, 5, shale.BuildOptions{})
 	x.Close()
-	if _, err := x.Search(make([]float32, 8), 1, shale.SearchOptions{}); !errors.Is(err, shale.ErrClosed) {
+	if _, err := x.Search(make([]float32, 8), 1, search.Options{}); !errors.Is(err, shale.ErrClosed) {
 		t.Fatal(err)
 	}
 	if _, err := x.Info(); !errors.Is(err, shale.ErrClosed) {
@@ -279,4 +280,10 @@ func TestClosed(t *testing.T) {
 	if err := x.Save(ctx, filepath.Join(t.TempDir(), "x"), shale.SaveOptions{}); !errors.Is(err, shale.ErrClosed) {
 		t.Fatal(err)
 	}
+}
+
+// onThreads returns o for a search on the given number of threads.
+func onThreads(threads int, o search.Options) search.Options {
+	o.Threads = threads
+	return o
 }

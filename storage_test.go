@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -216,12 +217,12 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 			t.Fatalf("%s: %+v, was %+v, %v", name, again, info, err)
 		}
 		for _, rerank := range []int{0, 7, 40} {
-			o := shale.SearchOptions{Ef: 60, Rerank: rerank}
-			want, err := x.SearchBatch(ctx, queries, 7, 1, o)
+			o := search.Options{Ef: 60, Rerank: rerank}
+			want, err := x.SearchBatch(ctx, queries, 7, onThreads(1, o))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := y.SearchBatch(ctx, queries, 7, 1, o)
+			got, err := y.SearchBatch(ctx, queries, 7, onThreads(1, o))
 			if err != nil || !slices.Equal(got.Labels, want.Labels) || !slices.Equal(got.Distances, want.Distances) {
 				t.Fatalf("%s, rerank %d: other neighbours are found, %v", name, rerank, err)
 			}
@@ -235,8 +236,8 @@ func checkReranked(t *testing.T, x *shale.Index, queries shale.Matrix, rerank in
 	t.Helper()
 	query := make([]float32, queries.Dim())
 	queries.Decode(0, query)
-	var stats shale.SearchStats
-	if _, err := x.Search(query, 7, shale.SearchOptions{Ef: 60, Rerank: rerank, Stats: &stats}); err != nil {
+	var stats search.Stats
+	if _, err := x.Search(query, 7, search.Options{Ef: 60, Rerank: rerank, Stats: &stats}); err != nil {
 		t.Fatal(err)
 	}
 	switch n := stats.Reranked; {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/data/wordnet"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -96,11 +97,11 @@ func TestBuildTakesWhatSuggestDoes(t *testing.T) {
 		for i := 0; i < rows.Rows(); i += 30 {
 			rows.Decode(i, query)
 			query[i%200] += 0.05
-			want, err := exact.Search(query, 10, SearchOptions{Ef: 1000})
+			want, err := exact.Search(query, 10, search.Options{Ef: 1000})
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := x.Search(query, 10, SearchOptions{Ef: 20})
+			got, err := x.Search(query, 10, search.Options{Ef: 20})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -15,12 +15,12 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
-	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 )
 
 // filter says which labels a search may return.
 type filter struct {
-	filter  *hnsw.Filter
+	filter  *search.Filter
 	mask    int         // values of a mask, one a label; -1 for other filters
 	stopped atomic.Bool // by a callback
 }
@@ -30,7 +30,7 @@ func goFilterLabels(labels *C.uint64_t, count C.int64_t, out *C.int64_t) status 
 	return do(func() error {
 		set := roaring64.New()
 		set.AddMany(view[uint64](ptr(labels), count))
-		*out = table.add(&filter{filter: hnsw.FilterBitmap(set), mask: -1})
+		*out = table.add(&filter{filter: search.FilterBitmap(set), mask: -1})
 		return nil
 	})
 }
@@ -38,7 +38,7 @@ func goFilterLabels(labels *C.uint64_t, count C.int64_t, out *C.int64_t) status 
 //export goFilterRange
 func goFilterRange(first, last, step C.uint64_t, out *C.int64_t) status {
 	return do(func() error {
-		*out = table.add(&filter{filter: hnsw.FilterRange(uint64(first), uint64(last), uint64(step)), mask: -1})
+		*out = table.add(&filter{filter: search.FilterRange(uint64(first), uint64(last), uint64(step)), mask: -1})
 		return nil
 	})
 }
@@ -47,7 +47,7 @@ func goFilterRange(first, last, step C.uint64_t, out *C.int64_t) status {
 func goFilterMask(mask *C.char, size C.int64_t, out *C.int64_t) status {
 	return do(func() error {
 		allowed := view[bool](ptr(mask), size)
-		allow := hnsw.FilterFunc(func(label uint64) bool { return label < uint64(len(allowed)) && allowed[label] })
+		allow := search.FilterFunc(func(label uint64) bool { return label < uint64(len(allowed)) && allowed[label] })
 		*out = table.add(&filter{filter: allow, mask: len(allowed)})
 		return nil
 	})
@@ -65,7 +65,7 @@ func goFilterRoaring(data *C.char, size C.int64_t, bits C.int32_t, out *C.int64_
 		if _, err := set.ReadFrom(in); err != nil {
 			return valueError("the bitmap can't be read: %v", err)
 		}
-		*out = table.add(&filter{filter: hnsw.FilterBitmap(set), mask: -1})
+		*out = table.add(&filter{filter: search.FilterBitmap(set), mask: -1})
 		return nil
 	})
 }
@@ -74,7 +74,7 @@ func goFilterRoaring(data *C.char, size C.int64_t, bits C.int32_t, out *C.int64_
 func goFilterCallback(allow C.shale_allow, answer *C.int32_t, out *C.int64_t) status {
 	return do(func() error {
 		c := &callback{allow: allow, answer: answer, known: make(map[uint64]bool)}
-		c.filter.filter, c.filter.mask = hnsw.FilterFunc(c.allows), -1
+		c.filter.filter, c.filter.mask = search.FilterFunc(c.allows), -1
 		*out = table.add(&c.filter)
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -26,8 +27,8 @@ type engine interface {
 	Labels() ([]uint64, error)
 	Vector(label uint64, dst []float32) error
 	AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o hnsw.BatchOptions) error
-	SearchInto(dst []hnsw.Neighbor, query []float32, k int, o hnsw.SearchOptions) ([]hnsw.Neighbor, error)
-	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *hnsw.Results, o hnsw.BatchSearchOptions) error
+	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
+	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error
 	Hold(patience time.Duration) (*hnsw.Memory, func(), error)
 	Close() error
 }

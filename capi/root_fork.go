@@ -10,13 +10,14 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 )
 
 // rootBequest is what a child of fork needs beside the memory of a graph; an index without one it opens again.
 type rootBequest struct {
 	Path    string
 	Options shale.OpenOptions
-	Effort  shale.Effort
+	Effort  search.Effort
 }
 
 func (x *rootIndex) leave(patience time.Duration) (bequest, func(), error) {

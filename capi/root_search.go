@@ -12,8 +12,8 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -21,9 +21,9 @@ import (
 type rootQuery struct {
 	x       *rootIndex
 	rows    vector.Matrix
-	o       shale.BatchOptions
+	o       search.Options
 	filters []*filter
-	out     shale.Results
+	out     search.Results
 }
 
 //export goIndexFind
@@ -45,13 +45,13 @@ func (q *rootQuery) prepare(c *C.struct_shale_index_query) (err error) {
 	if q.rows, err = q.x.queries(c.rows, c._type, c.count, c.dim); err != nil {
 		return err
 	}
-	q.out = shale.Results{
+	q.out = search.Results{
 		K: int(c.k), Labels: view[uint64](ptr(c.labels), c.count*c.k), Distances: view[float32](ptr(c.distances), c.count*c.k),
 		Counts: make([]int, c.count),
 	}
-	q.o.Threads = int(c.threads)
-	q.o.SearchOptions = shale.SearchOptions{
+	q.o = search.Options{
 		Ef: int(c.ef), Rerank: int(c.rerank), Slack: float32(c.slack), Probes: int(c.probes), Share: float64(c.share),
+		Threads: int(c.threads),
 	}
 	if q.filters, err = filtersOf(view[C.int64_t](ptr(c.filters), c.filter_count)); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (q *rootQuery) applyFilters() error {
 	if n > 1 && n != q.rows.Rows() {
 		return valueError("%d filters for %d queries", n, q.rows.Rows())
 	}
-	list := make([]*shale.Filter, n)
+	list := make([]*search.Filter, n)
 	for i, f := range q.filters {
 		if f != nil {
 			list[i] = f.filter
@@ -143,7 +143,7 @@ func goIndexTune(p unsafe.Pointer, out, job *C.int64_t) status {
 		if err != nil {
 			return err
 		}
-		x.Tune(shale.Effort{Ef: point.Ef, Slack: point.Slack, Share: point.Share}, int(t.k), point.Recall)
+		x.Tune(search.Effort{Ef: point.Ef, Slack: point.Slack, Share: point.Share}, int(t.k), point.Recall)
 		return report(point, out)
 	})
 }
@@ -159,7 +159,7 @@ func (x *rootIndex) tune(ctx context.Context, queries vector.Matrix, t *C.struct
 	}
 	o := eval.Options{K: int(t.k), MinTime: tuneTime}
 	if s := x.Shards(); s != nil && s.Shards() > 1 {
-		o.Share, o.Shares = 1, tuneShares
+		o.Search.Share, o.Shares = 1, tuneShares
 	}
 	return eval.Tune(ctx, x.Index, queries, truth, float64(t.recall), maxEf, o)
 }

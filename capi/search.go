@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -20,10 +21,10 @@ import (
 type query struct {
 	x       *index
 	rows    vector.Matrix
-	o       hnsw.BatchSearchOptions
+	o       search.Options
 	filters []*filter
 	partial bool
-	out     hnsw.Results
+	out     search.Results
 }
 
 // spare is how many candidates more are kept where walks read codes: their order is a little off, which at an ef near k
@@ -41,7 +42,7 @@ func (x *index) candidates(ef int) int {
 
 // scratch is what a search needs beside the caller's arrays, kept for the next.
 type scratch struct {
-	found  []hnsw.Neighbor
+	found  []search.Neighbor
 	query  []float32
 	counts []int
 }
@@ -78,8 +79,8 @@ func rowsFor(c *C.struct_shale_query, dim int) (vector.Matrix, error) {
 }
 
 // room is where a call wants its results.
-func room(c *C.struct_shale_query, counts []int) hnsw.Results {
-	return hnsw.Results{
+func room(c *C.struct_shale_query, counts []int) search.Results {
+	return search.Results{
 		K: int(c.k), Labels: view[uint64](ptr(c.labels), c.count*c.k), Distances: view[float32](ptr(c.distances), c.count*c.k),
 		Counts: counts,
 	}
@@ -106,7 +107,7 @@ func searchOne(c *C.struct_shale_query) (err error) {
 		row = s.query
 		rows.Decode(0, row)
 	}
-	s.found, err = x.SearchInto(s.found[:0], row, int(c.k), hnsw.SearchOptions{Ef: x.candidates(max(int(c.ef), int(c.k)))})
+	s.found, err = x.SearchInto(s.found[:0], row, int(c.k), search.Options{Ef: x.candidates(max(int(c.ef), int(c.k)))})
 	if err != nil {
 		return err
 	}
@@ -138,7 +139,7 @@ func (q *query) takeFilters(handles []C.int64_t) error {
 	if n := len(handles); n != 1 && n != q.rows.Rows() {
 		return valueError("%d filters for %d queries", n, q.rows.Rows())
 	}
-	list := make([]*hnsw.Filter, len(handles))
+	list := make([]*search.Filter, len(handles))
 	for i, h := range handles {
 		if h == 0 {
 			continue

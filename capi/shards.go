@@ -15,6 +15,7 @@ import (
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -145,17 +146,17 @@ func (x *shards) search(ctx context.Context, c *C.struct_shale_query) error {
 	if err != nil {
 		return err
 	}
-	o := shard.SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: max(int(c.ef), int(c.k))}, Threads: int(c.threads), EachAlone: true}
+	o := search.Options{Ef: max(int(c.ef), int(c.k)), Threads: int(c.threads), Independent: true}
 	if c.part_count < 0 {
 		o.Probes = math.MaxInt32
-	} else if o.Parts = view[uint32](ptr(c.parts), c.part_count); o.Parts == nil {
-		o.Parts = []uint32{}
+	} else if o.Shards = view[uint32](ptr(c.parts), c.part_count); o.Shards == nil {
+		o.Shards = []uint32{}
 	}
 	out := room(c, make([]int, rows.Rows()))
 	if rows.Rows() == 1 {
 		return x.searchOne(rows, &out, o)
 	}
-	got, err := x.SearchBatch(ctx, rows, out.K, int(c.threads), o)
+	got, err := x.SearchBatch(ctx, rows, out.K, o)
 	if err != nil {
 		return err
 	}
@@ -164,7 +165,7 @@ func (x *shards) search(ctx context.Context, c *C.struct_shale_query) error {
 	return nil
 }
 
-func (x *shards) searchOne(rows vector.Matrix, out *hnsw.Results, o shard.SearchOptions) error {
+func (x *shards) searchOne(rows vector.Matrix, out *search.Results, o search.Options) error {
 	query := make([]float32, rows.Dim())
 	rows.Decode(0, query)
 	found, err := x.SearchInto(nil, query, out.K, o)

@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/exact"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -42,7 +43,7 @@ func row(m shale.Matrix, i int) []float32 {
 // naive is the definition of the k nearest.
 func naive(rows, queries shale.Matrix, metric shale.Metric, k int) (labels [][]uint64) {
 	for q := range queries.Rows() {
-		all := make([]shale.Neighbor, rows.Rows())
+		all := make([]search.Neighbor, rows.Rows())
 		for i := range all {
 			a, b := row(rows, i), row(queries, q)
 			if metric == shale.Cosine {
@@ -57,9 +58,9 @@ func naive(rows, queries shale.Matrix, metric shale.Metric, k int) (labels [][]u
 					d -= float64(a[j]) * float64(b[j])
 				}
 			}
-			all[i] = shale.Neighbor{Label: uint64(i), Distance: float32(d)}
+			all[i] = search.Neighbor{Label: uint64(i), Distance: float32(d)}
 		}
-		slices.SortFunc(all, func(a, b shale.Neighbor) int {
+		slices.SortFunc(all, func(a, b search.Neighbor) int {
 			return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
 		})
 		var found []uint64
@@ -138,17 +139,17 @@ func TestHits(t *testing.T) {
 	for _, c := range []struct {
 		what  string
 		q, k  int
-		found []shale.Neighbor
+		found []search.Neighbor
 		hits  int
 		of    int
 	}{
-		{"all", 0, 3, []shale.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 3, Distance: 2}}, 3, 3},
-		{"a tie at the end", 0, 3, []shale.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 9, Distance: 2}}, 3, 3},
-		{"nearly a tie", 0, 3, []shale.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 9, Distance: 2.0001}}, 2, 3},
-		{"nearer than the last, but none of them", 0, 3, []shale.Neighbor{{Label: 8, Distance: 0.5}}, 0, 3},
-		{"more than k", 0, 2, []shale.Neighbor{{Label: 3}, {Label: 4}, {Label: 1}, {Label: 2}}, 0, 2},
+		{"all", 0, 3, []search.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 3, Distance: 2}}, 3, 3},
+		{"a tie at the end", 0, 3, []search.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 9, Distance: 2}}, 3, 3},
+		{"nearly a tie", 0, 3, []search.Neighbor{{Label: 1}, {Label: 2, Distance: 1}, {Label: 9, Distance: 2.0001}}, 2, 3},
+		{"nearer than the last, but none of them", 0, 3, []search.Neighbor{{Label: 8, Distance: 0.5}}, 0, 3},
+		{"more than k", 0, 2, []search.Neighbor{{Label: 3}, {Label: 4}, {Label: 1}, {Label: 2}}, 0, 2},
 		{"none", 0, 3, nil, 0, 3},
-		{"fewer known than k", 1, 3, []shale.Neighbor{{Label: 5, Distance: 3}, {Label: 6, Distance: 4}}, 1, 1},
+		{"fewer known than k", 1, 3, []search.Neighbor{{Label: 5, Distance: 3}, {Label: 6, Distance: 4}}, 1, 1},
 	} {
 		if hits, of := truth.Hits(c.q, c.found, c.k); hits != c.hits || of != c.of {
 			t.Errorf("%s: %d of %d, want %d of %d", c.what, hits, of, c.hits, c.of)
@@ -340,7 +341,7 @@ func TestTuneEffort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef}, eval.Options{Slack: p.Slack})
+		again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef}, eval.Options{Search: search.Options{Slack: p.Slack}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -383,11 +384,11 @@ func TestTuneShards(t *testing.T) {
 		}
 	}
 	const wanted = 0.8
-	p, err := eval.Tune(ctx, x, queries, truth, wanted, 6000, eval.Options{Share: 1, Shares: []float64{0.98, 0.9}})
+	p, err := eval.Tune(ctx, x, queries, truth, wanted, 6000, eval.Options{Search: search.Options{Share: 1}, Shares: []float64{0.98, 0.9}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef}, eval.Options{Slack: p.Slack, Share: p.Share})
+	again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef}, eval.Options{Search: search.Options{Slack: p.Slack, Share: p.Share}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,13 +13,14 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/workers"
+	"github.com/shale-search/shale/search"
 )
 
 // Searcher is an index whose searches are measured; a *shale.Index is one. If it has a method Len() int, searches are
 // expected to find at most as many rows.
 type Searcher interface {
-	SearchInto(dst []shale.Neighbor, query []float32, k int, o shale.SearchOptions) ([]shale.Neighbor, error)
-	SearchBatch(ctx context.Context, queries shale.Matrix, k, threads int, o shale.SearchOptions) (*shale.Results, error)
+	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
+	SearchBatch(ctx context.Context, queries shale.Matrix, k int, o search.Options) (*search.Results, error)
 }
 
 // Point holds the measurements of one setting. Numbers are averages over the queries.
@@ -44,13 +45,12 @@ type Options struct {
 	K       int           // results of a query; 0 means 10
 	Threads int           // threads that search at the same time; 0 means 1
 	MinTime time.Duration // queries are repeated for at least this time; 0 means one pass
-	Rerank  int           // as in shale.SearchOptions
-	Slack   float32       // as in shale.SearchOptions
-	Probes  int           // as in shale.SearchOptions
-	Share   float64       // as in shale.SearchOptions
-	Shares  []float64     // further values of Share for Tune to try
+	Shares  []float64     // further values of Search.Share for Tune to try
 	Batch   bool          // time one call for all queries instead of a call a query
-	Filter  *shale.Filter // as in shale.SearchOptions; the truth must be that of the labels allowed
+
+	// Search holds the options of each search. Sweep and Tune set Ef, Threads and Stats themselves. With a filter the
+	// truth must be that of the labels allowed, and may hold fewer than K.
+	Search search.Options
 
 	Progress func(done int) // if not nil, called with the number of values of ef measured
 }
@@ -80,7 +80,7 @@ func newBench(x Searcher, queries shale.Matrix, truth *Truth, o Options) (*bench
 	if err := truth.checkFor(queries.Rows()); err != nil {
 		return nil, err
 	}
-	if b.o.Filter == nil { // which may allow fewer than k
+	if b.o.Search.Filter == nil { // which may allow fewer than k
 		if err := truth.Covers(b.o.K, b.rows()); err != nil {
 			return nil, fmt.Errorf("eval: %w", err)
 		}
@@ -129,8 +129,8 @@ func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, 
 func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 	var hits, of, distances, reranked, hops, reads, bytes atomic.Int64
 	err := b.each(ctx, func() func(q int) error {
-		var found []shale.Neighbor
-		var stats shale.SearchStats
+		var found []search.Neighbor
+		var stats search.Stats
 		o := b.options(ef)
 		o.Stats = &stats
 		return func(q int) error {
@@ -149,14 +149,16 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 	})
 	n := float64(len(b.queries))
 	return Point{
-		Ef: ef, Slack: b.o.Slack, Share: b.o.Share, Recall: float64(hits.Load()) / float64(of.Load()),
+		Ef: ef, Slack: b.o.Search.Slack, Share: b.o.Search.Share, Recall: float64(hits.Load()) / float64(of.Load()),
 		Distances: float64(distances.Load()) / n, Reranked: float64(reranked.Load()) / n, Hops: float64(hops.Load()) / n,
 		Reads: float64(reads.Load()) / n, ReadBytes: float64(bytes.Load()) / n,
 	}, err
 }
 
-func (b *bench) options(ef int) shale.SearchOptions {
-	return shale.SearchOptions{Ef: ef, Filter: b.o.Filter, Rerank: b.o.Rerank, Slack: b.o.Slack, Probes: b.o.Probes, Share: b.o.Share, Threads: 1}
+func (b *bench) options(ef int) search.Options {
+	o := b.o.Search
+	o.Ef, o.Threads, o.Stats = ef, 1, nil
+	return o
 }
 
 // time measures passes over all queries until MinTime has gone by.
@@ -189,7 +191,7 @@ func (b *bench) time(ctx context.Context, p *Point) error {
 func (b *bench) oneByOne(ctx context.Context, ef int) ([]time.Duration, error) {
 	took := make([]time.Duration, len(b.queries))
 	return took, b.each(ctx, func() func(q int) error {
-		found := make([]shale.Neighbor, 0, min(b.o.K, b.rows()))
+		found := make([]search.Neighbor, 0, min(b.o.K, b.rows()))
 		last := time.Now()
 		return func(q int) error {
 			var err error
@@ -203,7 +205,9 @@ func (b *bench) oneByOne(ctx context.Context, ef int) ([]time.Duration, error) {
 
 // together searches for all queries in one call.
 func (b *bench) together(ctx context.Context, ef int) ([]time.Duration, error) {
-	_, err := b.x.SearchBatch(ctx, b.batch, b.o.K, b.o.Threads, b.options(ef))
+	o := b.options(ef)
+	o.Threads = b.o.Threads
+	_, err := b.x.SearchBatch(ctx, b.batch, b.o.K, o)
 	return nil, err
 }
 

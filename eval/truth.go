@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/exact"
+	"github.com/shale-search/shale/search"
 )
 
 // Truth holds the true nearest neighbours of a set of queries. Results are judged by it.
@@ -83,7 +84,7 @@ const tieTolerance = 1e-6
 
 // Hits returns how many of query q's k true neighbours are in found, and how many there are to find: k, or fewer if t has
 // fewer. A result at the distance of the k-th neighbour counts as a hit, because either could be the k-th.
-func (t *Truth) Hits(q int, found []shale.Neighbor, k int) (hits, of int) {
+func (t *Truth) Hits(q int, found []search.Neighbor, k int) (hits, of int) {
 	labels := t.Labels[q]
 	k = min(k, len(labels))
 	for _, n := range found[:min(k, len(found))] {

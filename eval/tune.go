@@ -86,27 +86,27 @@ func Tune(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, w
 	if !(wanted > 0 && wanted <= 1) {
 		return Point{}, fmt.Errorf("eval: recall %v is not above 0 and up to 1", wanted)
 	}
-	b.o.Slack = 0
+	b.o.Search.Slack = 0
 	plain, err := b.smallest(ctx, wanted, maxEf)
 	if err != nil {
 		return plain, err
 	}
 	points := []Point{plain}
 	for _, share := range o.Shares {
-		b.o.Share = share
+		b.o.Search.Share = share
 		if points, err = b.tryUnder(ctx, points, wanted, maxEf, 1); err != nil {
 			return plain, err
 		}
 	}
 	for _, p := range points {
-		b.o.Share = p.Share
+		b.o.Search.Share = p.Share
 		for _, slack := range slacks {
-			b.o.Slack = slack
+			b.o.Search.Slack = slack
 			if points, err = b.tryUnder(ctx, points, wanted, maxEf, fewer); err != nil {
 				return plain, err
 			}
 		}
-		b.o.Slack = 0
+		b.o.Search.Slack = 0
 	}
 	return b.fastest(ctx, points)
 }
@@ -133,7 +133,7 @@ func (b *bench) fastest(ctx context.Context, points []Point) (Point, error) {
 	speeds := make([][]float64, len(points))
 	for range tuneRounds {
 		for i := range points {
-			b.o.Slack, b.o.Share = points[i].Slack, points[i].Share
+			b.o.Search.Slack, b.o.Search.Share = points[i].Slack, points[i].Share
 			if err := b.time(ctx, &points[i]); err != nil {
 				return points[0], err
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/data/wordnet"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/search"
 )
 
 const (
@@ -128,7 +129,7 @@ func (r *demoReport) ask(index *shale.Index, vectors shale.Matrix) error {
 	query := make([]float32, vectors.Dim())
 	for _, row := range demoShown {
 		vectors.Decode(row, query)
-		found, err := index.Search(query, 4, shale.SearchOptions{})
+		found, err := index.Search(query, 4, search.Options{})
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/eval/plot"
 	"github.com/shale-search/shale/internal/machine"
+	"github.com/shale-search/shale/search"
 )
 
 // minTime is how long searches are timed for each ef at least.
@@ -175,21 +176,21 @@ func (f *evalFlags) measure(c *cobra.Command, path string) (*evalReport, shale.M
 		Index: path, Machine: machine.This(), K: f.k, Queries: queries.Rows(), Threads: f.threads, Batch: f.batch,
 		MemoryBytes: info.MemoryBytes,
 	}
-	if f.rank.probes == 0 {
+	if f.rank.Probes == 0 {
 		shares, err := calibrate(c.Context(), index, queries, truth.Truth, f.k)
 		if err != nil {
 			return nil, 0, err
 		}
 		if shares != nil {
-			r.Share, r.ShareQueries = cmp.Or(f.rank.share, defaultShare), info.ShareQueries
+			r.Share, r.ShareQueries = cmp.Or(f.rank.Share, search.DefaultShare), info.ShareQueries
 			r.ShareHeld = shares.Held(index.Shards(), r.Share)
 		}
 	}
 	bar := newProgress(c.ErrOrStderr(), "measuring", len(f.efs))
 	defer bar.end()
 	o := eval.Options{
-		K: f.k, Threads: f.threads, MinTime: minTime, Rerank: f.rank.rerank, Slack: f.rank.slack,
-		Probes: f.rank.probes, Share: f.rank.share, Batch: f.batch, Progress: bar.set,
+		K: f.k, Threads: f.threads, MinTime: minTime,
+		Search: f.rank.Options, Batch: f.batch, Progress: bar.set,
 	}
 	if r.Rows, err = eval.Sweep(c.Context(), index, queries, truth.Truth, f.efs, o); err != nil {
 		return nil, 0, err

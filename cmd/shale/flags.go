@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -160,34 +161,29 @@ func parseKeep(c *cobra.Command, name string) (shale.Keep, error) {
 }
 
 // rankFlags say how candidates become results.
-type rankFlags struct {
-	rerank int
-	slack  float32
-	probes int
-	share  float64
-}
+type rankFlags struct{ search.Options }
 
 func (f *rankFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.IntVar(&f.rerank, "rerank", 0, "rank `N` candidates found by codes by their rows (default: as many as the codes' error calls for)")
-	s.IntVar(&f.probes, "probes", 0, "look into the `N` shards that a query seems to need most (default: as --share says)")
-	s.Float64Var(&f.share, "share", 0, "look into as many shards as a query needs to find the share `X` of its neighbours (default 0.98)")
-	s.Float32Var(&f.slack, "slack", 0, "end a search at the first candidate farther than 1 + `S` times the k-th, e.g. 0.15 (default: go on as --ef says)")
+	s.IntVar(&f.Rerank, "rerank", 0, "rank `N` candidates found by codes by their rows (default: as many as the codes' error calls for)")
+	s.IntVar(&f.Probes, "probes", 0, "look into the `N` shards that a query seems to need most (default: as --share says)")
+	s.Float64Var(&f.Share, "share", 0, "look into as many shards as a query needs to find the share `X` of its neighbours (default 0.98)")
+	s.Float32Var(&f.Slack, "slack", 0, "end a search at the first candidate farther than 1 + `S` times the k-th, e.g. 0.15 (default: go on as --ef says)")
 }
 
 // suit refuses what has no meaning for the index at path.
 func (f *rankFlags) suit(c *cobra.Command, index *shale.Index, path string) error {
-	if f.slack > 0 && index.Metric() == shale.IP {
+	if f.Slack > 0 && index.Metric() == shale.IP {
 		return usagef(c, "--slack goes with l2 and cosine, and %s is of ip: the distance of the k-th may be below 0", path)
 	}
 	shards := 1
 	if s := index.Shards(); s != nil {
 		shards = s.Shards()
 	}
-	if shards == 1 && (f.probes > 1 || f.share > 0) {
+	if shards == 1 && (f.Probes > 1 || f.Share > 0) {
 		return usagef(c, "--probes and --share go with several shards, and %s has one", path)
 	}
-	if f.rerank == 0 {
+	if f.Rerank == 0 {
 		return nil
 	}
 	info, err := index.Info()
@@ -196,22 +192,22 @@ func (f *rankFlags) suit(c *cobra.Command, index *shale.Index, path string) erro
 	}
 	switch {
 	case info.Keep == shale.KeepNone.String():
-		return usagef(c, "--rerank %d ranks candidates by their rows, and %s keeps none", f.rerank, path)
+		return usagef(c, "--rerank %d ranks candidates by their rows, and %s keeps none", f.Rerank, path)
 	case info.CodeBytes == 0:
-		return usagef(c, "--rerank %d ranks candidates that codes found, and searches of %s read rows", f.rerank, path)
+		return usagef(c, "--rerank %d ranks candidates that codes found, and searches of %s read rows", f.Rerank, path)
 	}
 	return nil
 }
 
 func (f *rankFlags) check(c *cobra.Command) error {
-	if !(f.slack >= 0 && f.slack < 1e6) {
-		return usagef(c, "--slack is %v, not at least 0", f.slack)
+	if !(f.Slack >= 0 && f.Slack < 1e6) {
+		return usagef(c, "--slack is %v, not at least 0", f.Slack)
 	}
-	if !(f.share >= 0 && f.share <= 1) {
-		return usagef(c, "--share is %v, not 0 to 1%s", f.share, shareHint(f.share))
+	if !(f.Share >= 0 && f.Share <= 1) {
+		return usagef(c, "--share is %v, not 0 to 1%s", f.Share, shareHint(f.Share))
 	}
-	if err := atLeast(c, "probes", f.probes, 0); err != nil {
+	if err := atLeast(c, "probes", f.Probes, 0); err != nil {
 		return err
 	}
-	return atLeast(c, "rerank", f.rerank, 0)
+	return atLeast(c, "rerank", f.Rerank, 0)
 }

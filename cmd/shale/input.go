@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/search"
 )
 
 // within is read that returns when ctx ends, though it waits for a pipe whose other end is silent, or not even open.
@@ -148,11 +149,11 @@ func (f *filterFile) suit(index *shale.Index) error {
 }
 
 // filter is what searches take.
-func (f *filterFile) filter() *shale.Filter {
+func (f *filterFile) filter() *search.Filter {
 	if f == nil {
 		return nil
 	}
-	return shale.FilterBitmap(f.set)
+	return search.FilterBitmap(f.set)
 }
 
 // addRows puts a file's vectors into the index, block by block, and gives the seconds that it took without reading.

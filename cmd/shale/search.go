@@ -119,7 +119,7 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 
 // effort settles what flags leave to the index.
 func (f *searchFlags) effort(c *cobra.Command, index *shale.Index) *searchReport {
-	r := &searchReport{K: f.k, Ef: max(f.ef, f.k), Slack: f.rank.slack, Output: f.output}
+	r := &searchReport{K: f.k, Ef: max(f.ef, f.k), Slack: f.rank.Slack, Output: f.output}
 	if f.ef != 0 {
 		return r
 	}
@@ -128,8 +128,8 @@ func (f *searchFlags) effort(c *cobra.Command, index *shale.Index) *searchReport
 	if !c.Flags().Changed("slack") {
 		r.Slack = tuned.Slack
 	}
-	if f.rank.probes == 0 && f.rank.share == 0 {
-		f.rank.share = tuned.Share
+	if f.rank.Probes == 0 && f.rank.Share == 0 {
+		f.rank.Share = tuned.Share
 	}
 	return r
 }
@@ -137,9 +137,8 @@ func (f *searchFlags) effort(c *cobra.Command, index *shale.Index) *searchReport
 // search answers the queries, and writes or prints the results.
 func (f *searchFlags) search(c *cobra.Command, index *shale.Index, queries *queryFile, filter *filterFile) error {
 	ctx, r := c.Context(), f.effort(c, index)
-	a := &answering{index: index, queries: queries, k: f.k, threads: f.threads, o: shale.SearchOptions{
-		Ef: r.Ef, Filter: filter.filter(), Rerank: f.rank.rerank, Slack: r.Slack, Probes: f.rank.probes, Share: f.rank.share,
-	}}
+	a := &answering{index: index, queries: queries, k: f.k, o: f.rank.Options}
+	a.o.Ef, a.o.Slack, a.o.Filter, a.o.Threads = r.Ef, r.Slack, filter.filter(), f.threads
 	if err := a.next(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -67,12 +68,11 @@ type answering struct {
 	index   *shale.Index
 	queries *queryFile
 	k       int
-	threads int
-	o       shale.SearchOptions
-	found   shale.Results // of the present block
-	rows    int           // its queries; 0: there are no more
-	done    int           // queries of the blocks before it
-	seconds float64       // that searching took
+	o       search.Options
+	found   search.Results // of the present block
+	rows    int            // its queries; 0: there are no more
+	done    int            // queries of the blocks before it
+	seconds float64        // that searching took
 }
 
 // next answers the next block.
@@ -100,9 +100,9 @@ func (a *answering) next(ctx context.Context) error {
 // answer searches for the rows of queries. Blocks after the first use the memory of the results before.
 func (a *answering) answer(ctx context.Context, queries shale.Matrix) error {
 	if a.found.K > 0 {
-		return a.index.SearchBatchInto(ctx, queries, &a.found, shale.BatchOptions{SearchOptions: a.o, Threads: a.threads})
+		return a.index.SearchBatchInto(ctx, queries, &a.found, a.o)
 	}
-	found, err := a.index.SearchBatch(ctx, queries, a.k, a.threads, a.o)
+	found, err := a.index.SearchBatch(ctx, queries, a.k, a.o)
 	if err == nil {
 		a.found = *found
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/search"
 )
 
 // tuneShares are tried for an index of several shards, from those that look into most of them on.
@@ -159,7 +160,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if f.save {
-		index.Tune(shale.Effort{Ef: r.Point.Ef, Slack: r.Point.Slack, Share: r.Point.Share}, f.k, r.Point.Recall)
+		index.Tune(search.Effort{Ef: r.Point.Ef, Slack: r.Point.Slack, Share: r.Point.Share}, f.k, r.Point.Recall)
 		if err := index.SaveTuned(args[0]); err != nil {
 			return err
 		}
@@ -179,7 +180,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	if r.ShareHeld > 0 {
 		p.printf("the shards looked into hold %.4f of the true neighbours of these queries, %g asked; "+
 			"by the shares as they were, the default of %g held %.4f\n",
-			r.ShareHeld, cmp.Or(r.Point.Share, defaultShare), defaultShare, r.DefaultHeld)
+			r.ShareHeld, cmp.Or(r.Point.Share, search.DefaultShare), search.DefaultShare, r.DefaultHeld)
 	}
 	if f.save {
 		p.printf("%s: searches use it from now on\n", args[0])
@@ -216,7 +217,7 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 	}
 	o := eval.Options{K: f.k, MinTime: tuneTime}
 	if s := index.Shards(); s != nil && s.Shards() > 1 {
-		o.Share, o.Shares = 1, tuneShares
+		o.Search.Share, o.Shares = 1, tuneShares
 	}
 	r.Point, err = eval.Tune(ctx, index, queries, truth, f.recall, maxEf, o)
 	if err == nil && shares != nil {
@@ -224,9 +225,6 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 	}
 	return err
 }
-
-// defaultShare is the share of searches that ask for none.
-const defaultShare = 0.98
 
 // calibrate measures what shares are worth for the queries, by the first k true neighbours of each; of an
 // index of one shard it returns nil.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -17,17 +18,17 @@ func TestSearchesDoNotAllocate(t *testing.T) {
 	rows := matrix(t, randomRows(n, dim, 1), dim)
 	set := roaring64.New()
 	set.AddRange(100, 110)
-	options := map[string]SearchOptions{
+	options := map[string]search.Options{
 		"plain":         {},
 		"large ef":      {Ef: 500},
-		"filter walked": {Filter: FilterFunc(func(label uint64) bool { return label%4 != 0 })},
-		"filter scan":   {Filter: FilterBitmap(set)},
-		"epsilon":       {Stop: Epsilon(3, 1, 50)},
+		"filter walked": {Filter: search.FilterFunc(func(label uint64) bool { return label%4 != 0 })},
+		"filter scan":   {Filter: search.FilterBitmap(set)},
+		"epsilon":       {Stop: search.Radius(3, 1, 50)},
 	}
 	for _, c := range []Config{
 		{Storage: vector.ScaledInt8}, {Storage: vector.NoRows, Codes: Codes{Bits: 8}}, {Storage: vector.ScaledInt8, Codes: Codes{Bits: 2}},
 	} {
-		x, dst, q := build(t, c, rows), make([]Neighbor, 0, 200), decoded(rows, 5)
+		x, dst, q := build(t, c, rows), make([]search.Neighbor, 0, 200), decoded(rows, 5)
 		for name, o := range options {
 			allocs := testing.AllocsPerRun(50, func() {
 				if _, err := x.SearchInto(dst, q, 10, o); err != nil {
@@ -41,7 +42,7 @@ func TestSearchesDoNotAllocate(t *testing.T) {
 	}
 	eachEngine(t, Config{Dim: dim}, func(t *testing.T, x engine) {
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
-		dst, q := make([]Neighbor, 0, 200), decoded(rows, 5)
+		dst, q := make([]search.Neighbor, 0, 200), decoded(rows, 5)
 		check := func(t *testing.T) {
 			for name, o := range options {
 				allocs := testing.AllocsPerRun(50, func() {
@@ -60,7 +61,7 @@ func TestSearchesDoNotAllocate(t *testing.T) {
 		t.Run("batch", func(t *testing.T) {
 			queries := rows.Slice(0, 64)
 			allocs := testing.AllocsPerRun(20, func() {
-				if _, err := x.SearchBatch(context.Background(), queries, 10, BatchSearchOptions{Threads: 1}); err != nil {
+				if _, err := x.SearchBatch(context.Background(), queries, 10, search.Options{Threads: 1}); err != nil {
 					t.Fatal(err)
 				}
 			})

@@ -4,16 +4,17 @@ import (
 	"context"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
-func benchmarkSearch(b *testing.B, o SearchOptions) {
+func benchmarkSearch(b *testing.B, o search.Options) {
 	x, rows := realData(b)
 	queries := make([][]float32, 256)
 	for i := range queries {
 		queries[i] = decoded(rows, i*rows.Rows()/len(queries))
 	}
-	dst := make([]Neighbor, 0, 10)
+	dst := make([]search.Neighbor, 0, 10)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		if _, err := x.SearchInto(dst, queries[i%len(queries)], 10, o); err != nil {
@@ -22,15 +23,15 @@ func benchmarkSearch(b *testing.B, o SearchOptions) {
 	}
 }
 
-func BenchmarkSearchEf50(b *testing.B)  { benchmarkSearch(b, SearchOptions{Ef: 50}) }
-func BenchmarkSearchEf100(b *testing.B) { benchmarkSearch(b, SearchOptions{Ef: 100}) }
+func BenchmarkSearchEf50(b *testing.B)  { benchmarkSearch(b, search.Options{Ef: 50}) }
+func BenchmarkSearchEf100(b *testing.B) { benchmarkSearch(b, search.Options{Ef: 100}) }
 
 func BenchmarkSearchHalfFiltered(b *testing.B) {
-	benchmarkSearch(b, SearchOptions{Filter: FilterFunc(func(label uint64) bool { return label%2 == 0 })})
+	benchmarkSearch(b, search.Options{Filter: search.FilterFunc(func(label uint64) bool { return label%2 == 0 })})
 }
 
 func BenchmarkSearchHundredthFiltered(b *testing.B) {
-	benchmarkSearch(b, SearchOptions{Filter: FilterFunc(func(label uint64) bool { return label%100 == 0 })})
+	benchmarkSearch(b, search.Options{Filter: search.FilterFunc(func(label uint64) bool { return label%100 == 0 })})
 }
 
 func BenchmarkSearchBatch(b *testing.B) {
@@ -38,7 +39,7 @@ func BenchmarkSearchBatch(b *testing.B) {
 	queries := rows.Slice(0, 500)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := x.SearchBatch(context.Background(), queries, 10, BatchSearchOptions{}); err != nil {
+		if _, err := x.SearchBatch(context.Background(), queries, 10, search.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -49,10 +50,10 @@ func BenchmarkSearchFlat(b *testing.B) {
 	_, rows := realData(b)
 	x, err := realFlat()
 	must(b, err)
-	q, dst := decoded(rows, 1), make([]Neighbor, 0, 10)
+	q, dst := decoded(rows, 1), make([]search.Neighbor, 0, 10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := x.SearchInto(dst, q, 10, SearchOptions{}); err != nil {
+		if _, err := x.SearchInto(dst, q, 10, search.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -87,10 +88,10 @@ func benchmarkLinks(b *testing.B, packed bool) {
 		defer f.Close()
 		r = &f.Reader
 	}
-	dst := make([]Neighbor, 0, 10)
+	dst := make([]search.Neighbor, 0, 10)
 	for i := 0; b.Loop(); i++ {
 		at := i % rows.Rows() * rows.Dim()
-		if _, err := r.SearchInto(dst, unit[at:at+rows.Dim()], 10, SearchOptions{Ef: 50}); err != nil {
+		if _, err := r.SearchInto(dst, unit[at:at+rows.Dim()], 10, search.Options{Ef: 50}); err != nil {
 			b.Fatal(err)
 		}
 	}

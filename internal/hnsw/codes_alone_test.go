@@ -12,6 +12,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -51,8 +52,8 @@ func TestRecallOfCodesAlone(t *testing.T) {
 		truth := flatTruth(t, queries, 10, func(label uint64) bool { return label < someRows })
 		f, err := x.Freeze()
 		must(t, err)
-		var stats SearchStats
-		o := SearchOptions{Ef: 100, Rerank: 50, Stats: &stats}
+		var stats search.Stats
+		o := search.Options{Ef: 100, Rerank: 50, Stats: &stats}
 		growing, frozen := recall(t, x.Search, queries, 10, o, truth), recall(t, f.Search, queries, 10, o, truth)
 		must(t, f.Close())
 		must(t, x.Reorder())
@@ -77,18 +78,18 @@ func TestCodesAloneTellTheirEstimates(t *testing.T) {
 		for i := range 20 {
 			q := decoded(rows, i*7)
 			want := estimates(t, x, q)
-			got, err := x.Search(q, n, SearchOptions{Ef: n})
+			got, err := x.Search(q, n, search.Options{Ef: n})
 			must(t, err)
 			if len(got) < n*98/100 { // a few may be out of reach
 				t.Fatalf("%v: %d of %d are found", metric, len(got), n)
 			}
-			reached := slices.DeleteFunc(slices.Clone(want), func(n Neighbor) bool { return !slices.Contains(got, n) })
+			reached := slices.DeleteFunc(slices.Clone(want), func(n search.Neighbor) bool { return !slices.Contains(got, n) })
 			sameResults(t, got, reached)
-			few := FilterFunc(func(label uint64) bool { return label%10 == 3 })
-			var stats SearchStats
-			got, err = x.Search(q, k, SearchOptions{Filter: few, Stats: &stats})
+			few := search.FilterFunc(func(label uint64) bool { return label%10 == 3 })
+			var stats search.Stats
+			got, err = x.Search(q, k, search.Options{Filter: few, Stats: &stats})
 			must(t, err)
-			want = slices.DeleteFunc(want, func(n Neighbor) bool { return n.Label%10 != 3 })
+			want = slices.DeleteFunc(want, func(n search.Neighbor) bool { return n.Label%10 != 3 })
 			if sameResults(t, got, want[:k]); !stats.Exact {
 				t.Error("the search walked")
 			}
@@ -97,7 +98,7 @@ func TestCodesAloneTellTheirEstimates(t *testing.T) {
 }
 
 // estimates are all elements by the estimates of their distances.
-func estimates(t *testing.T, x *Index, query []float32) []Neighbor {
+func estimates(t *testing.T, x *Index, query []float32) []search.Neighbor {
 	t.Helper()
 	c := x.graph.Load().coder.Load()
 	s, q := quant.NewScorer(c.q.(grids).Quantizer, c.codes), slices.Clone(query)
@@ -110,12 +111,12 @@ func estimates(t *testing.T, x *Index, query []float32) []Neighbor {
 		ids[i] = uint32(i)
 	}
 	s.Score(ids, dist)
-	all := make([]Neighbor, len(ids))
+	all := make([]search.Neighbor, len(ids))
 	for i, d := range dist {
 		if x.Metric() != vector.IP {
 			d = max(d, 0)
 		}
-		all[i] = Neighbor{x.graph.Load().label(uint32(i)), d}
+		all[i] = search.Neighbor{Label: x.graph.Load().label(uint32(i)), Distance: d}
 	}
 	sortNeighbors(all)
 	return all
@@ -135,16 +136,16 @@ func TestCodesAloneWithFilters(t *testing.T) {
 			}
 		}
 		truth := flatTruth(t, queries, 10, func(label uint64) bool { return label < someRows && allow(label) })
-		for name, f := range map[string]*Filter{"function": FilterFunc(allow), "bitmap": FilterBitmap(set)} {
-			if got := recall(t, x.Search, queries, 10, SearchOptions{Filter: f}, truth); got < 0.93 {
+		for name, f := range map[string]*search.Filter{"function": search.FilterFunc(allow), "bitmap": search.FilterBitmap(set)} {
+			if got := recall(t, x.Search, queries, 10, search.Options{Filter: f}, truth); got < 0.93 {
 				t.Errorf("one in %d allowed by %s: recall@10 is %.4f", share, name, got)
 			}
 		}
 	}
 	q := decoded(rows, 7)
-	want, err := x.Search(q, 30, SearchOptions{Ef: 400})
+	want, err := x.Search(q, 30, search.Options{Ef: 400})
 	must(t, err)
-	got, err := x.Search(q, 0, SearchOptions{Stop: Epsilon(want[19].Distance, 1000, 1000)})
+	got, err := x.Search(q, 0, search.Options{Stop: search.Radius(want[19].Distance, 1000, 1000)})
 	must(t, err)
 	if len(got) < 17 || hits(got, want[:20]) != len(got) {
 		t.Errorf("within %v lie %v, of %v", want[19].Distance, got, want[:20])
@@ -152,7 +153,7 @@ func TestCodesAloneWithFilters(t *testing.T) {
 	for _, n := range want[:5] {
 		must(t, x.Delete(n.Label))
 	}
-	got, err = x.Search(q, 10, SearchOptions{Ef: 400})
+	got, err = x.Search(q, 10, search.Options{Ef: 400})
 	must(t, err)
 	sameResults(t, got, want[5:15])
 }
@@ -196,7 +197,7 @@ func TestCodesAloneGrow(t *testing.T) {
 		x, err := New(c)
 		must(t, err)
 		defer x.Close()
-		if found, err := x.Search(make([]float32, dim), 3, SearchOptions{}); err != nil || len(found) != 0 {
+		if found, err := x.Search(make([]float32, dim), 3, search.Options{}); err != nil || len(found) != 0 {
 			t.Fatalf("an empty index finds %v, %v", found, err)
 		}
 		data := randomRows(2*n, dim, 5)
@@ -226,14 +227,14 @@ func TestCodesAloneGrow(t *testing.T) {
 		f, err := y.Freeze()
 		must(t, err)
 		defer f.Close()
-		for _, search := range []func([]float32, int, SearchOptions) ([]Neighbor, error){x.Search, y.Search, f.Search} {
+		for _, find := range []func([]float32, int, search.Options) ([]search.Neighbor, error){x.Search, y.Search, f.Search} {
 			own := 0
 			for i := range n {
 				at := i
 				if i < n/3 {
 					at += n
 				}
-				found, err := search(decoded(rows, at), 1, SearchOptions{})
+				found, err := find(decoded(rows, at), 1, search.Options{})
 				must(t, err)
 				if found[0].Label == uint64(i) {
 					own++

@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -41,7 +42,7 @@ func TestProductsOfUnequalRows(t *testing.T) {
 				for q := range queries {
 					query := randomRows(1, dim, uint64(900+q))
 					want := nearest(c, rows, nil, nil, query, k)
-					found, err := x.Search(query, k, SearchOptions{Ef: 2 * max(k, 50)})
+					found, err := x.Search(query, k, search.Options{Ef: 2 * max(k, 50)})
 					must(t, err)
 					if len(found) != k {
 						t.Fatalf("k %d: %d results", k, len(found))
@@ -79,7 +80,7 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 		g := x.graph.Load()
 		clear(g.links0)
 		clear(g.upper)
-		even := FilterFunc(func(label uint64) bool { return label%2 == 0 })
+		even := search.FilterFunc(func(label uint64) bool { return label%2 == 0 })
 		for _, deletions := range []bool{false, true} {
 			for l := range uint64(100) {
 				if deletions {
@@ -88,12 +89,12 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 			}
 			live := n - x.Deleted()
 			for _, k := range []int{1, 10, 300} {
-				for _, filter := range []*Filter{nil, even} {
-					o := SearchOptions{Ef: 20, Filter: filter}
+				for _, filter := range []*search.Filter{nil, even} {
+					o := search.Options{Ef: 20, Filter: filter}
 					found, err := x.Search(rows[:dim], k, o)
 					must(t, err)
 					out, err := x.SearchBatch(context.Background(), matrix(t, rows[:5*dim], dim), k,
-						BatchSearchOptions{SearchOptions: o})
+						o)
 					must(t, err)
 					for _, got := range append(out.Counts, len(found)) {
 						if got != k {
@@ -103,7 +104,7 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 				}
 			}
 		}
-		found, err := x.Search(rows[:dim], n, SearchOptions{Filter: even})
+		found, err := x.Search(rows[:dim], n, search.Options{Filter: even})
 		must(t, err)
 		wanted := 0
 		for l := range uint64(n) {

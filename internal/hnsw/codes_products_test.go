@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -31,21 +32,21 @@ func TestProductsKeepRecall(t *testing.T) {
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
 	truth := flatTruth(t, queries, 10, func(label uint64) bool { return label < uint64(rows.Rows()) })
 	exact := build(t, Config{Metric: vector.Cosine}, rows)
-	want := recall(t, exact.Search, queries, 10, SearchOptions{Ef: 100}, truth)
+	want := recall(t, exact.Search, queries, 10, search.Options{Ef: 100}, truth)
 	for _, codes := range []Codes{products8, products4} {
 		x := build(t, Config{Metric: vector.Cosine, Codes: codes}, rows)
 		f, err := x.Freeze()
 		must(t, err)
 		defer f.Close()
 		must(t, x.Reorder())
-		var stats SearchStats
-		reordered := recall(t, x.Search, queries, 10, SearchOptions{Ef: 100, Stats: &stats}, truth)
-		frozen := recall(t, f.Search, queries, 10, SearchOptions{Ef: 100}, truth)
+		var stats search.Stats
+		reordered := recall(t, x.Search, queries, 10, search.Options{Ef: 100, Stats: &stats}, truth)
+		frozen := recall(t, f.Search, queries, 10, search.Options{Ef: 100}, truth)
 		if min(reordered, frozen) < want-0.01 || stats.Reranked < 10 {
 			t.Errorf("%d bits: recall@10 is %.4f, frozen %.4f, by rows %.4f; %d re-ranked", codes.Bits, reordered, frozen, want, stats.Reranked)
 		}
 		query := decoded(queries, 3)
-		found, err := x.Search(query, 10, SearchOptions{})
+		found, err := x.Search(query, 10, search.Options{})
 		must(t, err)
 		for _, n := range found {
 			if d := oracle(x.Config(), query, decoded(rows, int(n.Label))); math.Abs(d-float64(n.Distance)) > 1e-5 {
@@ -56,7 +57,7 @@ func TestProductsKeepRecall(t *testing.T) {
 }
 
 // productEstimates are all elements by what a scorer of the codes says.
-func productEstimates(t *testing.T, r *Reader, query []float32, squared bool) []Neighbor {
+func productEstimates(t *testing.T, r *Reader, query []float32, squared bool) []search.Neighbor {
 	t.Helper()
 	g := r.graph.Load()
 	c := g.coder.Load()
@@ -67,7 +68,7 @@ func productEstimates(t *testing.T, r *Reader, query []float32, squared bool) []
 		vector.Normalize(q)
 	}
 	s.Bind(q)
-	all, dist := make([]Neighbor, r.Len()), make([]float32, 1)
+	all, dist := make([]search.Neighbor, r.Len()), make([]float32, 1)
 	for i := range all {
 		if s.Score([]uint32{uint32(i)}, dist); squared {
 			dist[0] = s.Exact(uint32(i)) // what is told isn't rounded
@@ -75,7 +76,7 @@ func productEstimates(t *testing.T, r *Reader, query []float32, squared bool) []
 		if r.Metric() != vector.IP || squared {
 			dist[0] = max(dist[0], 0)
 		}
-		all[i] = Neighbor{g.label(uint32(i)), dist[0]}
+		all[i] = search.Neighbor{Label: g.label(uint32(i)), Distance: dist[0]}
 	}
 	sortNeighbors(all)
 	return all
@@ -88,19 +89,19 @@ func TestProductsAloneTellTheirEstimates(t *testing.T) {
 	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		for _, codes := range []Codes{products8, products4, {Kind: quant.Product, Bits: 4, Subvectors: 3, Rotated: true}} {
 			x := build(t, Config{Metric: metric, Storage: vector.NoRows, Codes: codes}, rows)
-			few := FilterFunc(func(label uint64) bool { return label%10 == 3 })
+			few := search.FilterFunc(func(label uint64) bool { return label%10 == 3 })
 			for i := range 10 {
 				q := decoded(rows, i*7)
 				all := productEstimates(t, &x.Reader, q, false)
-				got, err := x.Search(q, n, SearchOptions{Ef: n})
+				got, err := x.Search(q, n, search.Options{Ef: n})
 				must(t, err)
 				if len(got) < n*9/10 { // some are out of reach in a graph by such codes
 					t.Fatalf("%v: %d of %d are found", metric, len(got), n)
 				}
-				sameResults(t, got, slices.DeleteFunc(slices.Clone(all), func(n Neighbor) bool { return !slices.Contains(got, n) }))
-				got, err = x.Search(q, k, SearchOptions{Filter: few})
+				sameResults(t, got, slices.DeleteFunc(slices.Clone(all), func(n search.Neighbor) bool { return !slices.Contains(got, n) }))
+				got, err = x.Search(q, k, search.Options{Filter: few})
 				must(t, err)
-				sameResults(t, got, slices.DeleteFunc(all, func(n Neighbor) bool { return n.Label%10 != 3 })[:k])
+				sameResults(t, got, slices.DeleteFunc(all, func(n search.Neighbor) bool { return n.Label%10 != 3 })[:k])
 			}
 			vec, want := make([]float32, dim), make([]float32, dim)
 			must(t, x.Vector(5, vec))
@@ -152,7 +153,7 @@ func TestProductsAreTrainedAgain(t *testing.T) {
 		if q != nil {
 			continue // far rows are all alike to it
 		}
-		found, err := x.Search(far[:dim], 1, SearchOptions{})
+		found, err := x.Search(far[:dim], 1, search.Options{})
 		must(t, err)
 		if len(found) != 1 || found[0].Label != trainRows {
 			t.Errorf("a far row finds %v", found)
@@ -189,28 +190,28 @@ func TestAttachedProducts(t *testing.T) {
 		}
 		for i := range 20 {
 			query := data[i*31*dim%len(data)/dim*dim:][:dim]
-			got, err := f.Search(query, k, SearchOptions{Ef: n})
+			got, err := f.Search(query, k, search.Options{Ef: n})
 			must(t, err)
 			sameDistances(t, got, nearest(f.Config(), rows, nil, nil, query, k), 1e-5)
 		}
 		for _, squared := range []bool{false, true} {
 			alone := linksOf(t, f)
-			if _, err := alone.Search(data[:dim], k, SearchOptions{}); !errors.Is(err, ErrNoRows) {
+			if _, err := alone.Search(data[:dim], k, search.Options{}); !errors.Is(err, ErrNoRows) {
 				t.Errorf("neither rows nor codes: %v", err)
 			}
 			must(t, alone.AttachPQ(q, codes, AttachPQOptions{SquaredL2: squared}))
 			for i := range 20 {
 				query := data[i*dim : (i+1)*dim]
-				got, err := alone.Search(query, n, SearchOptions{Ef: n})
+				got, err := alone.Search(query, n, search.Options{Ef: n})
 				must(t, err)
 				all := productEstimates(t, &alone.Reader, query, squared)
-				sameResults(t, got, slices.DeleteFunc(all, func(n Neighbor) bool { return !slices.Contains(got, n) }))
+				sameResults(t, got, slices.DeleteFunc(all, func(n search.Neighbor) bool { return !slices.Contains(got, n) }))
 				if len(got) < n*98/100 {
 					t.Fatalf("%d of %d are found", len(got), n)
 				}
 			}
 			must(t, alone.Attach(rows, AttachOptions{}))
-			got, err := alone.Search(data[:dim], k, SearchOptions{Ef: n})
+			got, err := alone.Search(data[:dim], k, search.Options{Ef: n})
 			must(t, err)
 			sameDistances(t, got, nearest(f.Config(), rows, nil, nil, data[:dim], k), 1e-5)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -39,10 +40,10 @@ func TestCodesKeepRecall(t *testing.T) {
 		must(t, err)
 		defer f.Close()
 		for _, ef := range []int{50, 100, 200} {
-			want := recall(t, exact.Search, queries, 10, SearchOptions{Ef: ef}, truth)
-			var stats SearchStats
-			growing := recall(t, x.Search, queries, 10, SearchOptions{Ef: ef, Stats: &stats}, truth)
-			frozen := recall(t, f.Search, queries, 10, SearchOptions{Ef: ef}, truth)
+			want := recall(t, exact.Search, queries, 10, search.Options{Ef: ef}, truth)
+			var stats search.Stats
+			growing := recall(t, x.Search, queries, 10, search.Options{Ef: ef, Stats: &stats}, truth)
+			frozen := recall(t, f.Search, queries, 10, search.Options{Ef: ef}, truth)
 			t.Logf("%d bits, ef %d: %.4f, frozen %.4f, by rows %.4f, %d re-ranked", bits, ef, growing, frozen, want, stats.Reranked)
 			if stats.Reranked < 10 {
 				t.Errorf("%d candidates were re-ranked", stats.Reranked)
@@ -56,7 +57,7 @@ func TestCodesKeepRecall(t *testing.T) {
 			}
 		}
 		for i := range 20 {
-			found, err := x.Search(decoded(queries, i), 10, SearchOptions{})
+			found, err := x.Search(decoded(queries, i), 10, search.Options{})
 			must(t, err)
 			for _, n := range found {
 				want := oracle(Config{Metric: vector.Cosine}, decoded(queries, i), decoded(rows, int(n.Label)))
@@ -73,14 +74,14 @@ func TestRerankDepth(t *testing.T) {
 	x, rows := codedReal(t, 2)
 	q := decoded(rows, 3)
 	for _, c := range []struct{ k, depth, want int }{{10, 25, 25}, {10, 3, 10}, {1, 1, 1}, {10, 1000, 100}} {
-		var stats SearchStats
-		found, err := x.Search(q, c.k, SearchOptions{Rerank: c.depth, Stats: &stats})
+		var stats search.Stats
+		found, err := x.Search(q, c.k, search.Options{Rerank: c.depth, Stats: &stats})
 		must(t, err)
 		if stats.Reranked != c.want || len(found) != c.k {
 			t.Errorf("k %d, depth %d: %d re-ranked, %d found", c.k, c.depth, stats.Reranked, len(found))
 		}
 	}
-	if found, err := x.Search(q, 1, SearchOptions{}); err != nil || found[0].Label != 3 || found[0].Distance > 1e-3 {
+	if found, err := x.Search(q, 1, search.Options{}); err != nil || found[0].Label != 3 || found[0].Distance > 1e-3 {
 		t.Errorf("row 3 finds %v, %v", found, err)
 	}
 }
@@ -99,25 +100,25 @@ func TestCodesWithFilters(t *testing.T) {
 			}
 		}
 		truth := flatTruth(t, queries, 10, allow)
-		for name, f := range map[string]*Filter{"function": FilterFunc(allow), "bitmap": FilterBitmap(set)} {
-			if got := recall(t, x.Search, queries, 10, SearchOptions{Filter: f}, truth); got < 0.95 {
+		for name, f := range map[string]*search.Filter{"function": search.FilterFunc(allow), "bitmap": search.FilterBitmap(set)} {
+			if got := recall(t, x.Search, queries, 10, search.Options{Filter: f}, truth); got < 0.95 {
 				t.Errorf("one in %d allowed by %s: recall@10 is %.4f", share, name, got)
 			}
 		}
 	}
 	q := decoded(rows, 7)
-	want, err := x.Search(q, 30, SearchOptions{Ef: 400})
+	want, err := x.Search(q, 30, search.Options{Ef: 400})
 	must(t, err)
 	// Between the 20th and the 21st: a distance may differ in its last bit by how many rows are scored together. All rows
 	// are walked, since how soon a narrower walk meets the last ones depends on the graph.
 	epsilon := (want[19].Distance + want[20].Distance) / 2
-	got, err := x.Search(q, 0, SearchOptions{Stop: Epsilon(epsilon, rows.Rows(), rows.Rows())})
+	got, err := x.Search(q, 0, search.Options{Stop: search.Radius(epsilon, rows.Rows(), rows.Rows())})
 	must(t, err)
 	sameNeighbors(t, got, want[:20], 1e-6)
 	for _, n := range want[:5] {
 		must(t, x.Delete(n.Label))
 	}
-	got, err = x.Search(q, 10, SearchOptions{Ef: 400})
+	got, err = x.Search(q, 10, search.Options{Ef: 400})
 	must(t, err)
 	sameNeighbors(t, got, want[5:15], 1e-6)
 }
@@ -148,7 +149,7 @@ func TestCodesAreTrainedOnTheWay(t *testing.T) {
 	found, v := 0, make([]float32, dim)
 	for label := range uint64(n) {
 		must(t, x.Vector(label, v))
-		n, err := x.Search(v, 1, SearchOptions{})
+		n, err := x.Search(v, 1, search.Options{})
 		must(t, err)
 		if n[0].Label == label {
 			found++
@@ -179,11 +180,11 @@ func TestCodesAfterChurn(t *testing.T) {
 		present = append(present, decoded(rows, at)...)
 	}
 	all := matrix(t, present, rows.Dim())
-	var expected [][]Neighbor
+	var expected [][]search.Neighbor
 	for i := range queries.Rows() {
 		expected = append(expected, nearest(Config{Dim: rows.Dim(), Metric: vector.Cosine}, all, labels, nil, decoded(queries, i), 10))
 	}
-	truth := func(row int) []Neighbor { return expected[row] }
+	truth := func(row int) []search.Neighbor { return expected[row] }
 	efs := []int{20, 50, 100}
 	was, is := make([]float64, len(efs)), make([]float64, len(efs))
 	for seed := range uint64(graphs) {
@@ -193,8 +194,8 @@ func TestCodesAfterChurn(t *testing.T) {
 			replaceRow(t, worn, uint64(i), decoded(rows, n+i), i%3)
 		}
 		for i, ef := range efs {
-			was[i] += recall(t, worn.Search, queries, 10, SearchOptions{Ef: ef}, truth) / graphs
-			is[i] += recall(t, fresh.Search, queries, 10, SearchOptions{Ef: ef}, truth) / graphs
+			was[i] += recall(t, worn.Search, queries, 10, search.Options{Ef: ef}, truth) / graphs
+			is[i] += recall(t, fresh.Search, queries, 10, search.Options{Ef: ef}, truth) / graphs
 		}
 	}
 	for i, ef := range efs {
@@ -235,9 +236,9 @@ func comesBack(t *testing.T, c Config, rows vector.Matrix) {
 	must(t, err)
 	defer y.Close()
 	for _, i := range []int{0, 5, rows.Rows() - 1} {
-		want, err := x.Search(decoded(rows, i), 10, SearchOptions{})
+		want, err := x.Search(decoded(rows, i), 10, search.Options{})
 		must(t, err)
-		got, err := y.Search(decoded(rows, i), 10, SearchOptions{})
+		got, err := y.Search(decoded(rows, i), 10, search.Options{})
 		must(t, err)
 		sameResults(t, got, want)
 	}
@@ -270,8 +271,8 @@ func TestSlack(t *testing.T) {
 	truth := flatTruth(t, queries, 10, nil)
 	distances := func(slack float32) (sum int) {
 		for i := range queries.Rows() {
-			var stats SearchStats
-			_, err := x.Search(decoded(queries, i), 10, SearchOptions{Ef: 200, Slack: slack, Stats: &stats})
+			var stats search.Stats
+			_, err := x.Search(decoded(queries, i), 10, search.Options{Ef: 200, Slack: slack, Stats: &stats})
 			must(t, err)
 			sum += stats.Distances
 		}
@@ -281,8 +282,8 @@ func TestSlack(t *testing.T) {
 	if few >= some || some >= all {
 		t.Errorf("distances: %d without slack, %d with 0.3, %d with 0.1", all, some, few)
 	}
-	want := recall(t, x.Search, queries, 10, SearchOptions{Ef: 200}, truth)
-	if got := recall(t, x.Search, queries, 10, SearchOptions{Ef: 200, Slack: 0.3}, truth); got < want-0.01 {
+	want := recall(t, x.Search, queries, 10, search.Options{Ef: 200}, truth)
+	if got := recall(t, x.Search, queries, 10, search.Options{Ef: 200, Slack: 0.3}, truth); got < want-0.01 {
 		t.Errorf("recall@10 is %.4f with slack, %.4f without", got, want)
 	}
 }
@@ -297,15 +298,15 @@ func TestReorder(t *testing.T) {
 		defer x.Close()
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
 		must(t, x.Delete(5))
-		var want [][]Neighbor
+		var want [][]search.Neighbor
 		for i := range 50 {
-			found, err := x.Search(decoded(rows, i*7), 10, SearchOptions{Ef: 50})
+			found, err := x.Search(decoded(rows, i*7), 10, search.Options{Ef: 50})
 			must(t, err)
 			want = append(want, found)
 		}
 		must(t, x.Reorder())
 		for i, w := range want {
-			got, err := x.Search(decoded(rows, i*7), 10, SearchOptions{Ef: 50})
+			got, err := x.Search(decoded(rows, i*7), 10, search.Options{Ef: 50})
 			must(t, err)
 			sameResults(t, got, w)
 		}
@@ -314,7 +315,7 @@ func TestReorder(t *testing.T) {
 		must(t, x.Add(1<<40, decoded(rows, 0), AddOptions{ReplaceDeleted: true}))
 		v := make([]float32, rows.Dim())
 		must(t, x.Vector(100, v))
-		if found, err := x.Search(v, 1, SearchOptions{}); err != nil || found[0].Label != 100 {
+		if found, err := x.Search(v, 1, search.Options{}); err != nil || found[0].Label != 100 {
 			t.Errorf("label 100 finds %v, %v", found, err)
 		}
 		soundBooks(t, x)
@@ -335,7 +336,7 @@ func TestReorderBesideSearches(t *testing.T) {
 					return
 				default:
 				}
-				found, err := x.Search(decoded(rows, i), 1, SearchOptions{})
+				found, err := x.Search(decoded(rows, i), 1, search.Options{})
 				if err != nil && !errors.Is(err, ErrClosed) || err == nil && found[0].Distance > 1e-3 {
 					t.Errorf("row %d: %v, %v", i, found, err)
 					return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -77,7 +78,7 @@ func checkOthersFound(t *testing.T, x *Index, rows []float32, tight int, first b
 	}
 	missed := 0
 	for i := from; i < to; i++ {
-		got, err := x.Search(rows[i*dim:(i+1)*dim], 1, SearchOptions{Ef: 200})
+		got, err := x.Search(rows[i*dim:(i+1)*dim], 1, search.Options{Ef: 200})
 		must(t, err)
 		if got[0].Label != uint64(i) {
 			missed++

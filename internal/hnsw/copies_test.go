@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -212,7 +213,7 @@ func (c copyCheck) copiesFound(t *testing.T, x *Index, g int) (found, want int) 
 	if !c.cfg.keepsRows() || c.cfg.Storage == vector.ScaledInt8 {
 		k += 50 // others, whose distances are rounded, may come before
 	}
-	got, err := x.Search(query, k, SearchOptions{Ef: 200})
+	got, err := x.Search(query, k, search.Options{Ef: 200})
 	must(t, err)
 	for _, f := range got {
 		if c.of[f.Label] == g {
@@ -240,7 +241,7 @@ func (c copyCheck) recall(t *testing.T, x *Index, wanted [][]int) float64 {
 	t.Helper()
 	found, all, dim := 0, 0, c.cfg.Dim
 	for q, rows := range wanted {
-		got, err := x.Search(c.queries[q*dim:(q+1)*dim], 10, SearchOptions{Ef: 100})
+		got, err := x.Search(c.queries[q*dim:(q+1)*dim], 10, search.Options{Ef: 100})
 		must(t, err)
 		for _, f := range got {
 			if slices.Contains(rows, c.of[f.Label]) {
@@ -339,7 +340,7 @@ func TestCopiesChange(t *testing.T) {
 					want++
 				}
 			}
-			got, err := x.Search(base[row*dim:(row+1)*dim], labels, SearchOptions{})
+			got, err := x.Search(base[row*dim:(row+1)*dim], labels, search.Options{})
 			must(t, err)
 			found := 0
 			for _, f := range got {
@@ -379,7 +380,7 @@ func TestCopiesConcurrently(t *testing.T) {
 			for range 800 {
 				label, row := rnd.Uint64N(labels), rnd.IntN(rowCount)
 				if rnd.IntN(4) == 0 {
-					if _, err := x.Search(base[row*dim:(row+1)*dim], 10, SearchOptions{}); err != nil {
+					if _, err := x.Search(base[row*dim:(row+1)*dim], 10, search.Options{}); err != nil {
 						t.Error(err)
 					}
 					continue
@@ -394,7 +395,7 @@ func TestCopiesConcurrently(t *testing.T) {
 	checkChains(t, x)
 	must(t, x.WithImage(func(m *Image) error { return m.Check() }))
 	checkReach(t, x)
-	got, err := x.Search(base[:dim], labels, SearchOptions{})
+	got, err := x.Search(base[:dim], labels, search.Options{})
 	must(t, err)
 	if len(got) != x.Len() {
 		t.Errorf("%d of %d rows are found", len(got), x.Len())
@@ -430,7 +431,7 @@ func TestCopiesBeforeRows(t *testing.T) {
 	defer y.Close()
 	must(t, y.Delete(7))
 	must(t, y.Attach(matrix(t, rows, dim), AttachOptions{}))
-	got, err := y.Search(rows[:dim], 99, SearchOptions{})
+	got, err := y.Search(rows[:dim], 99, search.Options{})
 	must(t, err)
 	if got[98].Distance != 0 {
 		t.Errorf("the 99 live copies aren't the 99 nearest: %v", got[98])
@@ -454,7 +455,7 @@ func TestNoCopiesIsKnown(t *testing.T) {
 			if got, want := r.noCopies.Load(), copies == 0; got != want {
 				t.Errorf("%s index with %d copies: noCopies is %v", kind, copies, got)
 			}
-			found, err := r.Search(rows[:dim], copies+1, SearchOptions{Ef: 20})
+			found, err := r.Search(rows[:dim], copies+1, search.Options{Ef: 20})
 			must(t, err)
 			if found[copies].Distance != 0 {
 				t.Errorf("%s index with %d copies: not all are found", kind, copies)

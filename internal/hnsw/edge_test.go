@@ -5,12 +5,13 @@ import (
 	"math"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 func TestEmptyIndex(t *testing.T) {
 	eachEngine(t, Config{Dim: 2}, func(t *testing.T, x engine) {
-		for _, o := range []SearchOptions{{}, {Filter: FilterFunc(func(uint64) bool { return true })}, {Stop: Epsilon(1, 0, 5)}} {
+		for _, o := range []search.Options{{}, {Filter: search.FilterFunc(func(uint64) bool { return true })}, {Stop: search.Radius(1, 0, 5)}} {
 			found, err := x.Search(point(1), 5, o)
 			must(t, err)
 			if len(found) != 0 {
@@ -42,9 +43,9 @@ func TestClosedIndex(t *testing.T) {
 		wantError(t, x.Delete(1), ErrClosed)
 		wantError(t, x.Vector(1, make([]float32, 2)), ErrClosed)
 		wantError(t, x.Resize(10), ErrClosed)
-		_, err := x.Search(point(1), 1, SearchOptions{})
+		_, err := x.Search(point(1), 1, search.Options{})
 		wantError(t, err, ErrClosed)
-		_, err = x.SearchBatch(ctx, rows, 1, BatchSearchOptions{})
+		_, err = x.SearchBatch(ctx, rows, 1, search.Options{})
 		wantError(t, err, ErrClosed)
 		_, err = x.Labels()
 		wantError(t, err, ErrClosed)
@@ -67,12 +68,12 @@ func TestClosedGraph(t *testing.T) {
 	wantError(t, err, ErrClosed)
 	_, err = x.Reachable()
 	wantError(t, err, ErrClosed)
-	if found, err := f.Search(point(31), 1, SearchOptions{}); err != nil || found[0].Label != 103 {
+	if found, err := f.Search(point(31), 1, search.Options{}); err != nil || found[0].Label != 103 {
 		t.Fatalf("the frozen copy found %v, %v", found, err)
 	}
 	must(t, f.Close())
 	must(t, f.Close())
-	_, err = f.Search(point(1), 1, SearchOptions{})
+	_, err = f.Search(point(1), 1, search.Options{})
 	wantError(t, err, ErrClosed)
 	wantError(t, f.WithImage(func(*Image) error { return nil }), ErrClosed)
 }
@@ -83,9 +84,9 @@ func TestMoreResultsThanElements(t *testing.T) {
 			must(t, x.Add(uint64(i), point(float32(i)), AddOptions{}))
 		}
 		must(t, x.Delete(4))
-		all := FilterFunc(func(uint64) bool { return true })
+		all := search.FilterFunc(func(uint64) bool { return true })
 		for _, k := range []int{10, 11, 1000, math.MaxInt32} {
-			for _, o := range []SearchOptions{{}, {Filter: all}, {Ef: math.MaxInt}} {
+			for _, o := range []search.Options{{}, {Filter: all}, {Ef: math.MaxInt}} {
 				found, err := x.Search(point(0), k, o)
 				must(t, err)
 				if len(found) != 9 || found[8].Label != 9 {
@@ -100,8 +101,8 @@ func TestNothingAllowed(t *testing.T) {
 	const n = 3000
 	rows := matrix(t, randomRows(n, 4, 1), 4)
 	x := build(t, Config{}, rows)
-	none := FilterFunc(func(uint64) bool { return false })
-	search := func(o SearchOptions) {
+	none := search.FilterFunc(func(uint64) bool { return false })
+	find := func(o search.Options) {
 		t.Helper()
 		found, err := x.Search(make([]float32, 4), 10, o)
 		must(t, err)
@@ -109,15 +110,15 @@ func TestNothingAllowed(t *testing.T) {
 			t.Fatalf("found %v", found)
 		}
 	}
-	search(SearchOptions{Filter: none})
-	search(SearchOptions{Filter: none, Stop: Epsilon(posInf, 5, 50)})
+	find(search.Options{Filter: none})
+	find(search.Options{Filter: none, Stop: search.Radius(posInf, 5, 50)})
 	for label := range uint64(n) {
 		must(t, x.Delete(label))
 	}
-	search(SearchOptions{})
-	search(SearchOptions{Stop: Epsilon(posInf, 5, 50)})
+	find(search.Options{})
+	find(search.Options{Stop: search.Radius(posInf, 5, 50)})
 	must(t, x.Add(n, []float32{9, 9, 9, 9}, AddOptions{})) // linked through the deleted ones
-	if found, err := x.Search(make([]float32, 4), 10, SearchOptions{}); err != nil || len(found) != 1 || found[0].Label != n {
+	if found, err := x.Search(make([]float32, 4), 10, search.Options{}); err != nil || len(found) != 1 || found[0].Label != n {
 		t.Fatalf("found %v, %v", found, err)
 	}
 }
@@ -146,15 +147,15 @@ func TestCosineOfZeroVectors(t *testing.T) {
 	eachEngine(t, Config{Dim: 2, Metric: vector.Cosine}, func(t *testing.T, x engine) {
 		must(t, x.Add(7, []float32{0, 0}, AddOptions{}))
 		must(t, x.Add(8, []float32{3, 4}, AddOptions{}))
-		found, err := x.Search([]float32{6, 8}, 2, SearchOptions{})
+		found, err := x.Search([]float32{6, 8}, 2, search.Options{})
 		must(t, err)
-		sameDistances(t, found, []Neighbor{{8, 0}, {7, 1}}, 1e-6)
+		sameDistances(t, found, []search.Neighbor{{Label: 8, Distance: 0}, {Label: 7, Distance: 1}}, 1e-6)
 		if found[0].Distance < 0 {
 			t.Fatalf("a negative distance, %v", found[0].Distance)
 		}
-		found, err = x.Search([]float32{0, 0}, 2, SearchOptions{})
+		found, err = x.Search([]float32{0, 0}, 2, search.Options{})
 		must(t, err)
-		sameResults(t, found, []Neighbor{{7, 1}, {8, 1}})
+		sameResults(t, found, []search.Neighbor{{Label: 7, Distance: 1}, {Label: 8, Distance: 1}})
 		v := make([]float32, 2)
 		must(t, x.Vector(8, v))
 		if math.Abs(float64(v[0])-0.6) > 1e-6 {
@@ -169,7 +170,7 @@ func TestCosineIsNeverNegative(t *testing.T) {
 	eachEngine(t, Config{Dim: 37, Metric: vector.Cosine}, func(t *testing.T, x engine) {
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
 		for i := range rows.Rows() {
-			found, err := x.Search(decoded(rows, i), 1, SearchOptions{})
+			found, err := x.Search(decoded(rows, i), 1, search.Options{})
 			must(t, err)
 			if d := found[0].Distance; d < 0 || d > 1e-6 {
 				t.Fatalf("row %d is %v from itself", i, d)
@@ -183,7 +184,7 @@ func TestIdenticalRows(t *testing.T) {
 	rows := matrix(t, make([]float32, n*2), 2)
 	eachEngine(t, Config{Dim: 2, M: 8, EfConstruction: 32}, func(t *testing.T, x engine) {
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
-		found, err := x.Search([]float32{0, 0}, 10, SearchOptions{})
+		found, err := x.Search([]float32{0, 0}, 10, search.Options{})
 		must(t, err)
 		if len(found) != 10 {
 			t.Fatalf("%d results", len(found))
@@ -204,7 +205,7 @@ func TestLargestDistances(t *testing.T) {
 				wantError(t, x.Add(uint64(i), []float32{float32(i%7-10) * 1e30, 1e25 * float32(i)}, AddOptions{}), ErrTooLarge)
 				must(t, x.Add(uint64(i), []float32{float32(i%7-3) * 1e18, 1e13 * float32(i)}, AddOptions{}))
 			}
-			for _, o := range []SearchOptions{{}, {Filter: FilterFunc(func(l uint64) bool { return l%2 == 0 })}, {Stop: Epsilon(posInf, 1, 5)}} {
+			for _, o := range []search.Options{{}, {Filter: search.FilterFunc(func(l uint64) bool { return l%2 == 0 })}, {Stop: search.Radius(posInf, 1, 5)}} {
 				found, err := x.Search([]float32{-2e18, 1}, 5, o)
 				must(t, err)
 				if len(found) != 5 {
@@ -227,9 +228,9 @@ func TestMetricWithoutOrder(t *testing.T) {
 		for i := range 8 {
 			must(t, x.Add(uint64(i), point(float32(i)), AddOptions{}))
 		}
-		found, err := x.Search(point(0), 8, SearchOptions{})
+		found, err := x.Search(point(0), 8, search.Options{})
 		must(t, err)
-		if len(found) != 8 || found[0] != (Neighbor{7, -7}) || found[7].Label != 3 {
+		if len(found) != 8 || found[0] != (search.Neighbor{Label: 7, Distance: -7}) || found[7].Label != 3 {
 			t.Fatalf("found %v", found)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -63,10 +64,10 @@ func TestLinksAloneSearchAsRowsWithinDo(t *testing.T) {
 			defer deleted.Close()
 			queries := matrix(t, randomRows(50, dim, 2), dim)
 			for i := range queries.Rows() {
-				want, err := within.Search(decoded(queries, i), 10, SearchOptions{Ef: 40})
+				want, err := within.Search(decoded(queries, i), 10, search.Options{Ef: 40})
 				must(t, err)
 				for _, r := range []*Reader{&outside.Reader, &deleted.Reader} {
-					got, err := r.Search(decoded(queries, i), 10, SearchOptions{Ef: 40})
+					got, err := r.Search(decoded(queries, i), 10, search.Options{Ef: 40})
 					must(t, err)
 					sameResults(t, got, want)
 				}
@@ -129,7 +130,7 @@ func TestAttachedRowsMayBeReplaced(t *testing.T) {
 					return
 				default:
 				}
-				found, err := x.Search(decoded(full, 100+i), 5, SearchOptions{})
+				found, err := x.Search(decoded(full, 100+i), 5, search.Options{})
 				if err != nil || len(found) != 5 || found[0].Label != uint64(100+i) {
 					t.Errorf("%v, %v", found, err)
 					return
@@ -144,7 +145,7 @@ func TestAttachedRowsMayBeReplaced(t *testing.T) {
 	close(stop)
 	wg.Wait()
 	for i := range n {
-		found, err := x.Search(decoded(full, i), 1, SearchOptions{})
+		found, err := x.Search(decoded(full, i), 1, search.Options{})
 		if err != nil || found[0].Label != uint64(i) {
 			t.Fatalf("row %d: %v, %v", i, found, err)
 		}
@@ -187,7 +188,7 @@ func TestAttachRefuses(t *testing.T) {
 	bare, err := New(Config{Dim: dim, Storage: vector.External})
 	must(t, err)
 	defer bare.Close()
-	if _, err := bare.Search(decoded(rows, 0), 1, SearchOptions{}); !errors.Is(err, ErrNoRows) {
+	if _, err := bare.Search(decoded(rows, 0), 1, search.Options{}); !errors.Is(err, ErrNoRows) {
 		t.Errorf("nothing attached: %v", err)
 	}
 	if err := bare.AddAttached(ctx, 1, nil, BatchOptions{}); !errors.Is(err, ErrNoRows) {
@@ -256,7 +257,7 @@ func TestShiftedLabels(t *testing.T) {
 			}
 			got, err := f.Labels()
 			must(t, err)
-			found, err := f.Search(decoded(rows, 17), 1, SearchOptions{Filter: FilterFunc(func(l uint64) bool { return l == labels[17] })})
+			found, err := f.Search(decoded(rows, 17), 1, search.Options{Filter: search.FilterFunc(func(l uint64) bool { return l == labels[17] })})
 			must(t, err)
 			must(t, f.WithImage(func(m *Image) error {
 				if !slices.Equal(got, labels) || !slices.Equal(m.Labels, labels) || len(found) != 1 || found[0].Label != labels[17] {

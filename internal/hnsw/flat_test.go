@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 	"pgregory.net/rapid"
 )
@@ -38,13 +39,13 @@ func TestFlatAgainstModel(t *testing.T) {
 			model[label] = vec
 		}
 		k := rapid.IntRange(1, 25).Draw(t, "k")
-		got, err := x.Search([]float32{0, 0}, k, SearchOptions{})
+		got, err := x.Search([]float32{0, 0}, k, search.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		var want []Neighbor
+		var want []search.Neighbor
 		for label, vec := range model {
-			want = append(want, Neighbor{label, squared(vec, []float32{0, 0})})
+			want = append(want, search.Neighbor{Label: label, Distance: squared(vec, []float32{0, 0})})
 		}
 		sortNeighbors(want)
 		if want = want[:min(k, len(want))]; !slices.Equal(got, want) || x.Len() != len(model) {
@@ -84,10 +85,10 @@ func TestFlatMissesNothingWhileRowsMove(t *testing.T) {
 		})
 	}
 	for range rounds {
-		found, err := x.Search(point(0), staying, SearchOptions{})
+		found, err := x.Search(point(0), staying, search.Options{})
 		must(t, err)
 		for i, n := range found {
-			if n != (Neighbor{uint64(i), float32(i * i)}) {
+			if n != (search.Neighbor{Label: uint64(i), Distance: float32(i * i)}) {
 				t.Fatalf("result %d is %v", i, n)
 			}
 		}
@@ -128,9 +129,9 @@ func TestFlatImage(t *testing.T) {
 	must(t, err)
 	defer y.Close()
 	q := []float32{1, 2, 3}
-	want, err := x.Search(q, 20, SearchOptions{})
+	want, err := x.Search(q, 20, search.Options{})
 	must(t, err)
-	got, err := y.Search(q, 20, SearchOptions{})
+	got, err := y.Search(q, 20, search.Options{})
 	must(t, err)
 	sameResults(t, got, want)
 	must(t, y.Delete(64)) // labels are known after a restore

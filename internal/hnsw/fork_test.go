@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -50,9 +51,9 @@ func TestInherit(t *testing.T) {
 			must(t, x.Delete(7))
 			heir, err := InheritIndex(handedOver(t, x.Hold))
 			must(t, err)
-			want, err := x.SearchBatch(context.Background(), queries, 10, BatchSearchOptions{})
+			want, err := x.SearchBatch(context.Background(), queries, 10, search.Options{})
 			must(t, err)
-			got, err := heir.SearchBatch(context.Background(), queries, 10, BatchSearchOptions{})
+			got, err := heir.SearchBatch(context.Background(), queries, 10, search.Options{})
 			must(t, err)
 			for i := range want.Labels {
 				if got.Labels[i] != want.Labels[i] || got.Distances[i] != want.Distances[i] {
@@ -67,7 +68,7 @@ func TestInherit(t *testing.T) {
 				return
 			}
 			must(t, heir.AddBatch(context.Background(), rows.Slice(first, all), nil, BatchOptions{}))
-			if found, err := heir.Search(decoded(rows, 1300), 1, SearchOptions{}); err != nil || len(found) != 1 || found[0].Label != 1300 {
+			if found, err := heir.Search(decoded(rows, 1300), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 1300 {
 				t.Errorf("found %v, %v", found, err)
 			}
 			must(t, heir.Close())
@@ -86,7 +87,7 @@ func TestInheritFlat(t *testing.T) {
 	must(t, err)
 	must(t, heir.Delete(3))
 	must(t, heir.Add(5000, decoded(rows, 950), AddOptions{}))
-	if found, err := heir.Search(decoded(rows, 950), 1, SearchOptions{}); err != nil || len(found) != 1 || found[0].Label != 5000 {
+	if found, err := heir.Search(decoded(rows, 950), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 5000 {
 		t.Errorf("found %v, %v", found, err)
 	}
 }

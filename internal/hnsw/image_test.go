@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -219,9 +220,9 @@ func TestFreezeKeepsTheContent(t *testing.T) {
 	}
 	q := make([]float32, 7)
 	n := x.Len()
-	want, err := x.Search(q, n, SearchOptions{Ef: n})
+	want, err := x.Search(q, n, search.Options{Ef: n})
 	must(t, err)
-	got, err := f.Search(q, n, SearchOptions{Ef: n})
+	got, err := f.Search(q, n, search.Options{Ef: n})
 	must(t, err)
 	sameResults(t, got, want)
 	labels, err := x.Labels()
@@ -238,7 +239,7 @@ func TestFreezeKeepsTheContent(t *testing.T) {
 		}
 		return m.Check()
 	}))
-	again, err := f.SearchBatch(context.Background(), matrix(t, q, 7), 3, BatchSearchOptions{})
+	again, err := f.SearchBatch(context.Background(), matrix(t, q, 7), 3, search.Options{})
 	must(t, err)
 	if again.Labels[0] != want[0].Label {
 		t.Errorf("a batch finds %d first, want %d", again.Labels[0], want[0].Label)
@@ -252,7 +253,7 @@ func TestFreezeOfAnEmptyIndex(t *testing.T) {
 	f, err := x.Freeze()
 	must(t, err)
 	defer f.Close()
-	if found, err := f.Search(point(1), 3, SearchOptions{}); err != nil || len(found) != 0 {
+	if found, err := f.Search(point(1), 3, search.Options{}); err != nil || len(found) != 0 {
 		t.Fatalf("found %v, %v", found, err)
 	}
 }

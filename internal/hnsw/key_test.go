@@ -2,7 +2,6 @@ package hnsw
 
 import (
 	"math"
-	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -40,30 +39,6 @@ func TestKeyRoundTripAndOrder(t *testing.T) {
 		case math.Float32bits(a) == math.Float32bits(b) || aNaN && bNaN:
 			if (ka < kb) != (i < j) {
 				t.Fatalf("equal distances are not ordered by id: %d, %d", i, j)
-			}
-		}
-	})
-}
-
-func TestHeapGivesSmallestFirst(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var h heap
-		var model []key
-		for _, v := range rapid.SliceOf(rapid.Uint64Range(0, 1000)).Draw(t, "keys") {
-			if v%3 == 0 && len(model) > 0 {
-				if got := h.pop(); got != model[0] {
-					t.Fatalf("pop gave %d, want %d", got, model[0])
-				}
-				model = model[1:]
-				continue
-			}
-			h.push(key(v))
-			model = append(model, key(v))
-			slices.Sort(model)
-		}
-		for _, want := range model {
-			if got := h.pop(); got != want {
-				t.Fatalf("pop gave %d, want %d", got, want)
 			}
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/search"
 )
 
 // ErrNoLabel reports the label 2⁶⁴ − 1, which no row may have: in results it says that nothing was found.
@@ -14,7 +15,7 @@ var ErrNoLabel = errors.New("label 18446744073709551615 stands for no row: label
 
 // checkLabel refuses the label that no row may have.
 func checkLabel(label uint64) error {
-	if label == NoLabel {
+	if label == search.NoLabel {
 		return ErrNoLabel
 	}
 	return nil
@@ -22,7 +23,7 @@ func checkLabel(label uint64) error {
 
 // CheckLabels refuses labels of which one is that which no row may have.
 func CheckLabels(labels []uint64) error {
-	if i := slices.Index(labels, NoLabel); i >= 0 {
+	if i := slices.Index(labels, search.NoLabel); i >= 0 {
 		return fmt.Errorf("row %d: %w", i, ErrNoLabel)
 	}
 	return nil

@@ -1,6 +1,10 @@
 package hnsw
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/shale-search/shale/search"
+)
 
 // countLabels tests that no two elements carry one label, and frees the labels where each is one more than that of the element
 // before.
@@ -10,7 +14,7 @@ func (f *Frozen) countLabels() error {
 		return nil
 	}
 	for i, label := range g.labels[:n] {
-		if label != g.labels[0]+uint64(i) || label == NoLabel {
+		if label != g.labels[0]+uint64(i) || label == search.NoLabel {
 			return checkLabels(g.labels[:n])
 		}
 	}

@@ -3,6 +3,8 @@ package hnsw
 import (
 	"fmt"
 	"slices"
+
+	"github.com/shale-search/shale/search"
 )
 
 // openBooks makes what changes and look-ups by label need beside the graph: the map of labels, the free list, the counts of
@@ -29,12 +31,12 @@ func (x *Index) openBooks(g *graph) {
 	}
 }
 
-// CheckLabels returns an *ImageError if two elements have the same label, or if one has NoLabel.
+// CheckLabels returns an *ImageError if two elements have the same label, or if one has search.NoLabel.
 func (m *Image) CheckLabels() error { return checkLabels(m.Labels) }
 
-// checkLabels returns an *ImageError if two of labels are equal, or if one is NoLabel.
+// checkLabels returns an *ImageError if two of labels are equal, or if one is search.NoLabel.
 func checkLabels(labels []uint64) error {
-	if i := slices.Index(labels, NoLabel); i >= 0 {
+	if i := slices.Index(labels, search.NoLabel); i >= 0 {
 		return &ImageError{"Labels", i, ErrNoLabel.Error()}
 	}
 	rising := true

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/shale-search/shale/search"
 )
 
 // TestDefaultLabelsOfSeveralGoroutines: each batch gets labels of its own, whatever labels others are given meanwhile.
@@ -108,10 +110,10 @@ func TestDefaultLabelsFollowTheLargest(t *testing.T) {
 
 func TestNoRowHasTheLastLabel(t *testing.T) {
 	eachEngine(t, Config{Dim: 2}, func(t *testing.T, x engine) {
-		if err := x.Add(NoLabel, []float32{1, 2}, AddOptions{}); !errors.Is(err, ErrNoLabel) {
+		if err := x.Add(search.NoLabel, []float32{1, 2}, AddOptions{}); !errors.Is(err, ErrNoLabel) {
 			t.Errorf("Add: %v", err)
 		}
-		labels := []uint64{1, NoLabel, 2}
+		labels := []uint64{1, search.NoLabel, 2}
 		err := x.AddBatch(context.Background(), matrix(t, make([]float32, 6), 2), labels, BatchOptions{})
 		if !errors.Is(err, ErrNoLabel) || x.Len() != 0 {
 			t.Errorf("AddBatch: %v, %d elements", err, x.Len())

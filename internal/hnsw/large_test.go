@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -50,7 +51,7 @@ func TestTooLargeVectors(t *testing.T) {
 			must(t, x.Add(1, row(fine), AddOptions{}))
 			must(t, x.Add(2, row(-fine), AddOptions{}))
 			for _, query := range []float32{fine, -fine, 0} {
-				found, err := x.Search(row(query), 2, SearchOptions{})
+				found, err := x.Search(row(query), 2, search.Options{})
 				must(t, err)
 				if len(found) != 2 {
 					t.Fatalf("%s, %v: %d results", name, metric, len(found))
@@ -64,7 +65,7 @@ func TestTooLargeVectors(t *testing.T) {
 					t.Errorf("%s, %v, query %v: %v", name, metric, query, found)
 				}
 			}
-			if _, err := x.Search(row(1e19), 1, SearchOptions{}); !errors.Is(err, ErrTooLarge) {
+			if _, err := x.Search(row(1e19), 1, search.Options{}); !errors.Is(err, ErrTooLarge) {
 				t.Errorf("%s, %v: a query too large gives %v", name, metric, err)
 			}
 		}
@@ -78,7 +79,7 @@ func TestLargeVectorsByCosine(t *testing.T) {
 	defer x.Close()
 	must(t, x.Add(1, []float32{3e38, 3e38}, AddOptions{}))
 	must(t, x.Add(2, []float32{3e38, -3e38}, AddOptions{}))
-	found, err := x.Search([]float32{1e38, 1e38}, 2, SearchOptions{})
+	found, err := x.Search([]float32{1e38, 1e38}, 2, search.Options{})
 	must(t, err)
 	if found[0].Label != 1 || found[0].Distance > 1e-6 || math.Abs(float64(found[1].Distance)-1) > 1e-6 {
 		t.Errorf("got %v", found)

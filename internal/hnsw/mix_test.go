@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -48,7 +49,7 @@ type mix struct {
 	x     engine
 	rnd   *rand.Rand
 	odd   *roaring64.Bitmap
-	found []Neighbor
+	found []search.Neighbor
 	off   mixError
 }
 
@@ -97,7 +98,7 @@ func (m *mix) step() {
 		if err := m.x.Vector(label, v); err != nil {
 			m.expect(err)
 		} else {
-			m.whole(v, Neighbor{label, 0})
+			m.whole(v, search.Neighbor{Label: label, Distance: 0})
 		}
 	case p < 37:
 		m.resize()
@@ -111,7 +112,7 @@ func (m *mix) step() {
 }
 
 // whole checks that the result's distance is that of one of its label's versions.
-func (m *mix) whole(query []float32, n Neighbor) {
+func (m *mix) whole(query []float32, n search.Neighbor) {
 	for _, p := range patterns()[n.Label] {
 		if m.off.allows(n.Distance, squared(query, p)) {
 			return
@@ -121,12 +122,12 @@ func (m *mix) whole(query []float32, n Neighbor) {
 }
 
 func (m *mix) search(p int) {
-	o := SearchOptions{Ef: 40}
+	o := search.Options{Ef: 40}
 	switch p % 5 {
 	case 0:
-		o.Filter = FilterFunc(func(label uint64) bool { return label%2 == 1 })
+		o.Filter = search.FilterFunc(func(label uint64) bool { return label%2 == 1 })
 	case 1:
-		o.Filter = FilterBitmap(m.odd)
+		o.Filter = search.FilterBitmap(m.odd)
 	}
 	query := m.vector(m.label())
 	var err error
@@ -136,7 +137,7 @@ func (m *mix) search(p int) {
 	m.results(query, m.found, o.Filter != nil)
 }
 
-func (m *mix) results(query []float32, found []Neighbor, odd bool) {
+func (m *mix) results(query []float32, found []search.Neighbor, odd bool) {
 	for i, n := range found {
 		m.whole(query, n)
 		if odd && n.Label%2 == 0 {
@@ -164,7 +165,7 @@ func (m *mix) batches() {
 	}
 	batch := matrix(m.t, rows, mixDim)
 	m.expect(m.x.AddBatch(ctx, batch, labels, BatchOptions{Threads: 3, Progress: func(int) { m.x.Capacity() }}))
-	o := BatchSearchOptions{SearchOptions: SearchOptions{Filter: FilterBitmap(m.odd)}, Threads: 2}
+	o := search.Options{Filter: search.FilterBitmap(m.odd), Threads: 2}
 	out, err := m.x.SearchBatch(ctx, batch, 5, o)
 	if err != nil {
 		m.t.Error(err)
@@ -173,7 +174,7 @@ func (m *mix) batches() {
 	for row, count := range out.Counts {
 		m.found = m.found[:0]
 		for i := range count {
-			m.found = append(m.found, Neighbor{out.Labels[row*5+i], out.Distances[row*5+i]})
+			m.found = append(m.found, search.Neighbor{Label: out.Labels[row*5+i], Distance: out.Distances[row*5+i]})
 		}
 		m.results(decoded(batch, row), m.found, true)
 	}
@@ -230,7 +231,7 @@ func foundByOwnVector(t *testing.T, x engine, off mixError) float64 {
 		if err := x.Vector(label, v); errors.Is(err, ErrLabel) {
 			continue // deleted
 		}
-		found, err := x.Search(v, 1, SearchOptions{})
+		found, err := x.Search(v, 1, search.Options{})
 		must(t, err)
 		total++
 		if len(found) > 0 && found[0].Label == label && off.allows(found[0].Distance, 0) {

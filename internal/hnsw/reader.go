@@ -7,6 +7,7 @@ import (
 
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -114,7 +115,7 @@ type searcher struct {
 	filtered filtered
 	tied     tied
 	copies   copyHolder
-	results  []Neighbor
+	results  []search.Neighbor
 	task     task
 	insert   insertState
 }

@@ -4,19 +4,20 @@ import (
 	"context"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 // searchFunc is an index's Search.
-type searchFunc func(query []float32, k int, o SearchOptions) ([]Neighbor, error)
+type searchFunc func(query []float32, k int, o search.Options) ([]search.Neighbor, error)
 
-// recall is the share of the k nearest of each query, as truth tells them, that search finds.
-func recall(t *testing.T, search searchFunc, queries vector.Matrix, k int, o SearchOptions, truth func(row int) []Neighbor) float64 {
+// recall is the share of the k nearest of each query, as truth tells them, that find finds.
+func recall(t *testing.T, find searchFunc, queries vector.Matrix, k int, o search.Options, truth func(row int) []search.Neighbor) float64 {
 	t.Helper()
 	hit, want := 0, 0
 	for i := range queries.Rows() {
 		expected := truth(i)
-		found, err := search(decoded(queries, i), k, o)
+		found, err := find(decoded(queries, i), k, o)
 		must(t, err)
 		hit += hits(found, expected)
 		want += len(expected)
@@ -25,20 +26,20 @@ func recall(t *testing.T, search searchFunc, queries vector.Matrix, k int, o Sea
 }
 
 // flatTruth is the allowed k nearest among the real data.
-func flatTruth(t *testing.T, queries vector.Matrix, k int, allow func(uint64) bool) func(row int) []Neighbor {
+func flatTruth(t *testing.T, queries vector.Matrix, k int, allow func(uint64) bool) func(row int) []search.Neighbor {
 	t.Helper()
 	x, err := realFlat()
 	must(t, err)
-	var o SearchOptions
+	var o search.Options
 	if allow != nil {
-		o.Filter = FilterFunc(allow)
+		o.Filter = search.FilterFunc(allow)
 	}
-	all := make([][]Neighbor, queries.Rows())
+	all := make([][]search.Neighbor, queries.Rows())
 	for i := range all {
 		all[i], err = x.Search(decoded(queries, i), k, o)
 		must(t, err)
 	}
-	return func(row int) []Neighbor { return all[row] }
+	return func(row int) []search.Neighbor { return all[row] }
 }
 
 func TestRecall(t *testing.T) {
@@ -55,7 +56,7 @@ func TestRecall(t *testing.T) {
 				c := m.config
 				c.Dim, c.M, c.EfConstruction = dim, 12, 100
 				x := build(t, c, d[0])
-				got := recall(t, x.Search, d[1], k, SearchOptions{}, func(row int) []Neighbor {
+				got := recall(t, x.Search, d[1], k, search.Options{}, func(row int) []search.Neighbor {
 					return nearest(c, d[0], nil, nil, decoded(d[1], row), k)
 				})
 				t.Logf("recall@%d %.4f", k, got)
@@ -79,8 +80,8 @@ func TestRecallOnRealData(t *testing.T) {
 		ef   int
 		want float64
 	}{{10, 0.94}, {50, 0.985}, {100, 0.99}, {400, 0.998}} {
-		growing := recall(t, x.Search, queries, 10, SearchOptions{Ef: s.ef}, truth)
-		frozen := recall(t, f.Search, queries, 10, SearchOptions{Ef: s.ef}, truth)
+		growing := recall(t, x.Search, queries, 10, search.Options{Ef: s.ef}, truth)
+		frozen := recall(t, f.Search, queries, 10, search.Options{Ef: s.ef}, truth)
 		t.Logf("ef %d: recall@10 %.4f, frozen %.4f", s.ef, growing, frozen)
 		if growing < s.want || frozen < s.want {
 			t.Errorf("ef %d: recall@10 is %.4f, frozen %.4f, want %.3f", s.ef, growing, frozen, s.want)
@@ -99,7 +100,7 @@ func TestFlatIsExactOnRealData(t *testing.T) {
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
 		for i := range 10 {
 			q := decoded(rows, i)
-			got, err := x.Search(q, 10, SearchOptions{})
+			got, err := x.Search(q, 10, search.Options{})
 			must(t, err)
 			sameDistances(t, got, nearest(c, rows, nil, nil, q, 10), 1e-3)
 			if got[0].Label != uint64(i) {

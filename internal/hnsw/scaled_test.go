@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -18,8 +19,8 @@ func TestScaledRowsSettleAlike(t *testing.T) {
 	halves := build(t, Config{Metric: vector.Cosine, Codes: Codes{Bits: 2}, Storage: vector.Float16}, rows)
 	scaled := storedAs(t, halves, vector.ScaledInt8)
 	for _, ef := range []int{50, 100, 200} {
-		want := recall(t, halves.Search, queries, 10, SearchOptions{Ef: ef}, truth)
-		got := recall(t, scaled.Search, queries, 10, SearchOptions{Ef: ef}, truth)
+		want := recall(t, halves.Search, queries, 10, search.Options{Ef: ef}, truth)
+		got := recall(t, scaled.Search, queries, 10, search.Options{Ef: ef}, truth)
 		t.Logf("ef %d: recall@10 %.4f, by halves %.4f", ef, got, want)
 		if got < want-0.005 {
 			t.Errorf("ef %d: recall@10 is %.4f, by halves %.4f", ef, got, want)
@@ -60,7 +61,7 @@ func TestScaledRowsRankAsWell(t *testing.T) {
 		must(t, err)
 		defer x.Close()
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
-		found[typ] = recall(t, x.Search, queries, 10, SearchOptions{Ef: 100}, truth)
+		found[typ] = recall(t, x.Search, queries, 10, search.Options{Ef: 100}, truth)
 		stats, err := x.Stats()
 		must(t, err)
 		if most := int64(rows.Rows() * (typ.RowSize(rows.Dim()) + 60)); stats.Memory.Rows > most {
@@ -71,7 +72,7 @@ func TestScaledRowsRankAsWell(t *testing.T) {
 		must(t, x.Delete(7))
 		must(t, x.Add(11, decoded(rows, 3), AddOptions{}))
 		must(t, x.Vector(11, v))
-		if n, err := x.Search(v, 2, SearchOptions{}); err != nil || n[0].Distance > 1e-3 || n[0].Label != 3 && n[0].Label != 11 {
+		if n, err := x.Search(v, 2, search.Options{}); err != nil || n[0].Distance > 1e-3 || n[0].Label != 3 && n[0].Label != 11 {
 			t.Errorf("%v: a row that took another's place finds %v, %v", typ, n, err)
 		}
 	}
@@ -104,7 +105,7 @@ func TestScaledIndexIsExact(t *testing.T) {
 				m := matrix(t, stored, dim)
 				for i := range 5 {
 					q := decoded(rows, i)
-					got, err := x.Search(q, n, SearchOptions{Ef: n})
+					got, err := x.Search(q, n, search.Options{Ef: n})
 					must(t, err)
 					tolerance := 1e-4
 					if c.Metric == vector.Cosine {

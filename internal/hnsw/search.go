@@ -8,57 +8,27 @@ import (
 
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
-// Neighbor is one result of a search.
-type Neighbor struct {
-	Label    uint64
-	Distance float32 // by the index's metric; smaller is nearer
-}
-
-// DefaultEf is the number of candidates that a search keeps unless told otherwise.
-const DefaultEf = 100
-
-// SearchOptions says how to search. The zero value searches all elements with DefaultEf.
-type SearchOptions struct {
-	Ef     int           // candidates kept, raised to k and cut down to the number of rows; 0: DefaultEf
-	Filter *Filter       // elements that may be returned; nil: all
-	Stop   StopCondition // decides when the walk ends, in place of ef and k; used by one search only
-	// Slack ends a plain walk (l2 or cosine; without a filter, deletions or a stop condition) early, at the first candidate
-	// whose distance is more than 1 + Slack times that of the k-th: easy queries end sooner than hard ones, for which ef is
-	// the bound. About 0.05 to 0.25; 0: the walk goes on as long as ef says. (Distance-adaptive beam search, Al-Jazzazi
-	// et al., 2025.)
-	Slack float32
-	// Rerank is the number of candidates found by codes whose exact distances are computed, at least k. 0: as many as may
-	// be among the k nearest, by the error bound of their estimates. Where no rows are kept there is none to compute.
-	Rerank int
-	// Exact scores every row that may be returned in place of walking, as searches do by themselves where that is less
-	// work, or where a walk finds fewer than k though there are more.
-	Exact bool
-	Stats *SearchStats // filled in, if not nil
-}
-
-// SearchStats says what a search did.
-type SearchStats struct {
-	Distances int  // distances computed by the walk: estimates, where it reads codes
-	Reranked  int  // exact distances computed after it
-	Hops      int  // nodes expanded on level 0
-	Exact     bool // every allowed row was scored instead of walking the graph
-}
-
-// Search gives the k elements nearest to query (dim values), nearest first, ties by smaller label. There are fewer when
-// fewer are to be had.
-func (r *Reader) Search(query []float32, k int, o SearchOptions) ([]Neighbor, error) {
-	return r.SearchInto(make([]Neighbor, 0, max(min(k, r.Len()), 0)), query, k, o)
+// Search returns the k elements nearest to query (dim values), nearest first, ties by smaller label, or fewer where there
+// are fewer.
+func (r *Reader) Search(query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+	return r.SearchInto(make([]search.Neighbor, 0, max(min(k, r.Len()), 0)), query, k, o)
 }
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
-func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) (found []Neighbor, err error) {
+func (r *Reader) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+	return r.searchInto(dst, query, k, &task{o: o})
+}
+
+// searchInto does a search of which the task holds the options.
+func (r *Reader) searchInto(dst []search.Neighbor, query []float32, k int, t *task) (found []search.Neighbor, err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
-	s, err := r.prepared(query, k, &o, false)
+	s, err := r.prepared(query, k, t)
 	if err != nil {
 		return dst, err
 	}
@@ -69,15 +39,15 @@ func (r *Reader) SearchInto(dst []Neighbor, query []float32, k int, o SearchOpti
 	return append(dst, r.conclude(s)...), nil
 }
 
-// prepared gives a searcher that has done all of a search that comes before its walk. It holds the current arrays, until end.
-// probe says that the caller ranks what is found.
-func (r *Reader) prepared(query []float32, k int, o *SearchOptions, probe bool) (*searcher, error) {
+// prepared returns a searcher that has done all of a search that comes before its walk. It holds the current arrays until
+// end. The task holds the options.
+func (r *Reader) prepared(query []float32, k int, t *task) (*searcher, error) {
 	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
-	s, err := r.begin(query, k, o)
+	s, err := r.begin(query, k, &t.o)
 	if err != nil {
 		return nil, err
 	}
-	s.task = task{o: *o, probe: probe}
+	s.task = *t
 	if entry == none {
 		return s, nil
 	}
@@ -93,7 +63,7 @@ func (r *Reader) prepared(query []float32, k int, o *SearchOptions, probe bool) 
 }
 
 // begin gives a searcher bound to query that holds the current arrays, until end.
-func (r *Reader) begin(query []float32, k int, o *SearchOptions) (*searcher, error) {
+func (r *Reader) begin(query []float32, k int, o *search.Options) (*searcher, error) {
 	if len(query) != r.cfg.Dim {
 		return nil, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
 	}
@@ -137,49 +107,50 @@ func (r *Reader) bind(s *searcher, query []float32) error {
 
 // task is one search under way.
 type task struct {
-	k, ef, n  int // n: elements searched among
-	o         SearchOptions
-	filter    *Filter
+	o         search.Options
+	resolved  *denseFilter // o.Filter over elements, which may have gone out of date; nil: there is none
+	probe     bool         // the caller ranks what is found
+	k, ef, n  int          // n: elements searched among
+	own       filter
+	filter    *filter   // own, or nil
 	began     uint64    // the epoch
 	keys      []key     // found without a walk
 	exact     bool      // every allowed row was scored for them
-	probe     bool      // the caller ranks what is found
 	collector collector // of the walk; nil: there is none
 }
 
-// wanted is how many elements that may be returned a walk has to meet before it ends.
-func (t *task) wanted() int {
-	if e, ok := t.o.Stop.(*epsilonStop); ok {
-		return max(t.ef, e.least)
+// start sets what the search among the first n elements, which begins at an epoch, is about, and returns the least number
+// of elements that may be returned and that a walk has to meet before it ends.
+func (t *task) start(k, n int, epoch uint64) (least int) {
+	t.began, t.n, t.k = epoch, n, min(k, n)
+	t.ef = min(max(cmp.Or(t.o.Ef, search.DefaultEf), t.k), n)
+	if t.o.Filter != nil {
+		t.own = filter{t.o.Filter, t.resolved.at(epoch)}
+		t.filter = &t.own
 	}
-	return t.ef
+	if t.o.Stop == nil {
+		return t.ef
+	}
+	return max(t.ef, t.o.Stop.Begin(t.ef))
 }
 
 // prepare does all of a search among the first n elements that comes before its walk.
 func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 	t := &s.task
-	t.began = r.epoch.Load() &^ 1 // odd: a row is being rewritten now, so look again at the end
-	t.k = min(k, n)
+	least := t.start(k, n, r.epoch.Load()&^1) // odd: a row is being rewritten now, so look again at the end
 	s.copies.held = s.copies.held[:0]
-	t.filter = t.o.Filter.at(t.began)
-	ef := t.o.Ef
-	if ef <= 0 {
-		ef = DefaultEf
-	}
-	ef = min(max(ef, t.k), n)
-	t.ef, t.n = ef, n
 	plain := t.o.Stop == nil && t.o.Filter == nil && r.removed.Load() == 0
-	if t.o.Exact || !plain && r.exactIsCheaper(s, s.g, t.filter, t.wanted(), n) {
+	if t.o.Exact || !plain && r.exactIsCheaper(s, s.g, t.filter, least, n) {
 		t.exact = true
 		if t.o.Stop != nil {
-			s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
+			s.filtered.reset(s.g, t.ef, t.filter, t.o.Stop)
 			s.scan(s.g, n, nil, &s.filtered) // which asks the filter itself
 			t.keys = s.filtered.sorted()
 			return
 		}
 		wanted := t.k
 		if t.probe {
-			wanted = ef // by codes, perhaps: the caller ranks them
+			wanted = t.ef // by codes, perhaps: the caller ranks them
 		}
 		t.keys = s.exact(s.g, n, t.filter, wanted)
 		return
@@ -189,14 +160,14 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 	}
 	from := s.descend(s.g, entry, 0)
 	if plain {
-		s.pool.reset(ef)
+		s.pool.reset(t.ef)
 		if t.o.Slack > 0 && r.cfg.scalable() {
 			s.pool.slack, s.pool.k = 1+t.o.Slack, max(t.k, 1)
 		}
 		s.pool.copies = s.copyFilter()
 		t.collector = &s.pool
 	} else {
-		s.filtered.reset(s.g, ef, t.filter, t.o.Stop)
+		s.filtered.reset(s.g, t.ef, t.filter, t.o.Stop)
 		if t.o.Stop == nil { // it is told of each result
 			s.filtered.copies = s.copyFilter()
 		}
@@ -207,7 +178,7 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 }
 
 // conclude does all of a search that comes after its walk.
-func (r *Reader) conclude(s *searcher) []Neighbor {
+func (r *Reader) conclude(s *searcher) []search.Neighbor {
 	t := &s.task
 	keys := t.keys
 	if t.collector != nil {
@@ -225,7 +196,7 @@ func (r *Reader) conclude(s *searcher) []Neighbor {
 	if t.o.Stats != nil {
 		*t.o.Stats = s.stats()
 	}
-	found := s.resolve(r, s.g, keys, t.o.Filter.byLabel(), t.began)
+	found := s.resolve(r, s.g, keys)
 	if t.o.Stop != nil {
 		return t.o.Stop.Finish(found)
 	}
@@ -233,7 +204,7 @@ func (r *Reader) conclude(s *searcher) []Neighbor {
 }
 
 // hasMore reports whether there may be more than n elements that a search may return.
-func (r *Reader) hasMore(f *Filter, n int) bool {
+func (r *Reader) hasMore(f *filter, n int) bool {
 	return f != nil || r.Len()-r.Deleted() > n
 }
 
@@ -276,8 +247,8 @@ func (s *searcher) tellSquared(keys []key) {
 }
 
 // stats says what the search did so far.
-func (s *searcher) stats() SearchStats {
-	st := SearchStats{Distances: s.scored, Reranked: s.reranked, Exact: s.task.exact}
+func (s *searcher) stats() search.Stats {
+	st := search.Stats{Distances: s.scored, Reranked: s.reranked, Exact: s.task.exact, Probes: 1}
 	if s.task.collector != nil {
 		st.Hops = s.hops
 	}
@@ -294,16 +265,16 @@ func lastTie(keys []key, k int) int {
 
 // resolve turns keys into sorted results. If a row was rewritten since the search began, the distances, labels and marks
 // are read once more, all of one moment.
-func (s *searcher) resolve(r *Reader, g *graph, keys []key, f *Filter, began uint64) []Neighbor {
+func (s *searcher) resolve(r *Reader, g *graph, keys []key) []search.Neighbor {
 	for {
 		s.results = s.results[:0]
 		now := r.epoch.Load()
-		if now == began {
+		if now == s.task.began {
 			for _, k := range keys {
-				s.results = append(s.results, Neighbor{g.label(k.id()), k.distance()})
+				s.results = append(s.results, search.Neighbor{Label: g.label(k.id()), Distance: k.distance()})
 			}
 		} else if now&1 == 0 {
-			s.rescore(g, keys, f)
+			s.rescore(g, keys)
 		}
 		if now&1 == 0 && r.epoch.Load() == now {
 			break
@@ -315,7 +286,7 @@ func (s *searcher) resolve(r *Reader, g *graph, keys []key, f *Filter, began uin
 			s.results[i].Distance = max(s.results[i].Distance, 0) // rounding and estimating may take it below
 		}
 	}
-	slices.SortFunc(s.results, func(a, b Neighbor) int {
+	slices.SortFunc(s.results, func(a, b search.Neighbor) int {
 		if c := cmp.Compare(keyOf(a.Distance, 0), keyOf(b.Distance, 0)); c != 0 {
 			return c
 		}
@@ -325,18 +296,19 @@ func (s *searcher) resolve(r *Reader, g *graph, keys []key, f *Filter, began uin
 }
 
 // rescore makes results of the keys whose elements may be returned now, at their present distances.
-func (s *searcher) rescore(g *graph, keys []key, f *Filter) {
+func (s *searcher) rescore(g *graph, keys []key) {
+	s.task.own.elements = nil // labels may have moved to other elements
 	for len(keys) > 0 {
 		n := min(len(s.dist), len(keys))
 		ids := s.ids[:0]
 		for _, k := range keys[:n] {
-			if g.allowed(k.id(), f) {
+			if g.allowed(k.id(), s.task.filter) {
 				ids = append(ids, k.id())
 			}
 		}
 		s.rows.Score(ids, s.dist)
 		for i, id := range ids {
-			s.results = append(s.results, Neighbor{g.label(id), s.dist[i]})
+			s.results = append(s.results, search.Neighbor{Label: g.label(id), Distance: s.dist[i]})
 		}
 		keys = keys[n:]
 	}

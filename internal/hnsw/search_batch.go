@@ -2,72 +2,29 @@ package hnsw
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/workers"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
-// NoLabel stands in Results where no element was found. The distance there is +Inf.
-const NoLabel = math.MaxUint64
-
-// BatchSearchOptions says how to search for many queries.
-type BatchSearchOptions struct {
-	SearchOptions           // of every query; Stats gets the sums, Exact where all were, and a Stop, which serves one search, is refused
-	Filters       []*Filter // one for each query, in place of Filter; nil: Filter for all
-	Threads       int       // goroutines; 0: GOMAXPROCS
-}
-
-// Results holds what a batch of queries found: a row of K for each query, nearest first, filled up with NoLabel and +Inf.
-type Results struct {
-	K         int
-	Labels    []uint64
-	Distances []float32
-	Counts    []int // elements found for each query
-}
-
-// NewResults makes room for the results of so many queries.
-func NewResults(queries, k int) *Results {
-	return &Results{
-		K: k, Labels: make([]uint64, queries*k), Distances: make([]float32, queries*k), Counts: make([]int, queries),
-	}
-}
-
-// Room reports whether r has room for the results of the given number of queries.
-func (r *Results) Room(queries int) bool {
-	return len(r.Counts) >= queries && min(len(r.Labels), len(r.Distances))/r.K >= queries
-}
-
-// Set makes found, at most K, the results of a query.
-func (r *Results) Set(query int, found []Neighbor) {
-	labels, distances := r.Labels[query*r.K:(query+1)*r.K], r.Distances[query*r.K:(query+1)*r.K]
-	for i, f := range found {
-		labels[i], distances[i] = f.Label, f.Distance
-	}
-	for i := len(found); i < r.K; i++ {
-		labels[i], distances[i] = NoLabel, float32(math.Inf(1))
-	}
-	r.Counts[query] = len(found)
-}
-
 // SearchBatch searches for the rows of queries. Of a k above the number of elements it takes that number: Results.K is
 // the smaller of both, at least 1. An error names the first row that failed.
-func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
+func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
 	return r.searchBatch(ctx, r.guarded(), queries, k, o)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
-func (r *Reader) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *Results, o BatchSearchOptions) error {
+func (r *Reader) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
 	return r.searchBatchInto(ctx, r.guarded(), queries, out, o)
 }
 
 // intoSearcher is what searches for one query.
 type intoSearcher interface {
-	SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error)
+	searchInto(dst []search.Neighbor, query []float32, k int, t *task) ([]search.Neighbor, error)
 }
 
 // guarded is what answers a batch query by query, so that one that faults is one that failed; nil where none can.
@@ -79,30 +36,30 @@ func (r *Reader) guarded() intoSearcher {
 }
 
 // searchBatch answers query by query by x, or several in turn by r itself where x is nil.
-func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error) {
+func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
 	if err := r.checkQueries(queries, k, &o); err != nil {
 		return nil, err
 	}
 	k = min(k, max(r.Len(), 1))
-	if err := CheckResults(queries.Rows(), k); err != nil {
+	out, err := search.NewResults(queries.Rows(), k)
+	if err != nil {
 		return nil, err
 	}
-	out := NewResults(queries.Rows(), k)
 	if err := r.searchBatchInto(ctx, x, queries, out, o); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries vector.Matrix, out *Results, o BatchSearchOptions) error {
+func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries vector.Matrix, out *search.Results, o search.Options) error {
 	rows := queries.Rows()
 	if err := r.checkQueries(queries, out.K, &o); err != nil {
 		return err
 	}
-	if !out.Room(rows) {
-		return fmt.Errorf("hnsw: no room for %d results of each of %d queries", out.K, rows)
+	if err := out.Check(rows); err != nil {
+		return err
 	}
-	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: out.K, o: o, out: out, failedRow: rows}
+	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: o.Filters, out: out, failedRow: rows}
 	if err := b.resolve(); err != nil {
 		return err
 	}
@@ -123,17 +80,11 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 	return nil
 }
 
-func (r *Reader) checkQueries(queries vector.Matrix, k int, o *BatchSearchOptions) error {
-	rows := queries.Rows()
-	switch {
-	case o.Stop != nil:
-		return errors.New("hnsw: a stop condition can't serve a batch of queries")
-	case rows > 0 && queries.Dim() != r.cfg.Dim:
+func (r *Reader) checkQueries(queries vector.Matrix, k int, o *search.Options) error {
+	if queries.Rows() > 0 && queries.Dim() != r.cfg.Dim {
 		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), r.cfg.Dim)
-	case o.Filters != nil && len(o.Filters) != rows:
-		return fmt.Errorf("hnsw: %d filters for %d queries", len(o.Filters), rows)
 	}
-	return o.Check(k)
+	return o.CheckBatch(queries.Rows(), k)
 }
 
 // batchSearch is one SearchBatch under way.
@@ -143,8 +94,10 @@ type batchSearch struct {
 	ctx     context.Context
 	queries vector.Matrix
 	k       int
-	o       BatchSearchOptions
-	out     *Results
+	o       search.Options // of each query
+	filters []*search.Filter
+	dense   *denseFilter // o.Filter over elements, or nil
+	out     *search.Results
 	lanes   int // queries that a goroutine answers in turn
 	next    atomic.Int64
 	failed  atomic.Bool
@@ -168,15 +121,16 @@ func (b *batchSum) add(o batchSum) {
 	b.done += o.done
 }
 
-func (b *batchSum) stats() SearchStats {
-	return SearchStats{Distances: b.distances, Reranked: b.reranked, Hops: b.hops, Exact: b.exact == b.done}
+func (b *batchSum) stats() search.Stats {
+	return search.Stats{Distances: b.distances, Reranked: b.reranked, Hops: b.hops, Exact: b.exact == b.done, Probes: b.done}
 }
 
 // batchScratch is a worker's memory, kept for the next batch.
 type batchScratch struct {
 	query []float32
-	found []Neighbor
-	stats SearchStats
+	found []search.Neighbor
+	stats search.Stats
+	task  task // of a query that is answered by itself
 	lanes [lanes]lane
 }
 
@@ -185,8 +139,9 @@ var batchScratches = sync.Pool{New: func() any { return new(batchScratch) }}
 // resolve turns a bitmap that serves all queries into one over elements, where the batch asks it more often than there
 // are elements.
 func (b *batchSearch) resolve() (err error) {
-	if b.o.Filters == nil && b.queries.Rows() >= b.r.Len()/(walkFactor*DefaultEf) {
-		b.o.Filter, err = b.r.resolved(b.o.Filter)
+	b.o.Filters = nil
+	if b.filters == nil && b.queries.Rows() >= b.r.Len()/(walkFactor*search.DefaultEf) {
+		b.dense, err = b.r.resolved(b.o.Filter)
 	}
 	return err
 }
@@ -224,14 +179,14 @@ func (b *batchSearch) take(w *batchScratch) (row int, query []float32, ok bool) 
 	return row, query, true
 }
 
-// options are those of the query in a row.
-func (b *batchSearch) options(row int, stats *SearchStats) SearchOptions {
-	o := b.o.SearchOptions
-	if b.o.Filters != nil {
-		o.Filter = b.o.Filters[row]
+// task returns that of the query in a row.
+func (b *batchSearch) task(row int, stats *search.Stats) task {
+	t := task{o: b.o, resolved: b.dense}
+	if b.filters != nil {
+		t.o.Filter = b.filters[row]
 	}
-	o.Stats = stats
-	return o
+	t.o.Stats = stats
+	return t
 }
 
 func (b *batchSearch) oneByOne(w *batchScratch, sum *batchSum) {
@@ -240,7 +195,8 @@ func (b *batchSearch) oneByOne(w *batchScratch, sum *batchSum) {
 		if !ok {
 			return
 		}
-		found, err := b.x.SearchInto(w.found[:0], query, b.k, b.options(row, &w.stats))
+		w.task = b.task(row, &w.stats)
+		found, err := b.x.searchInto(w.found[:0], query, b.k, &w.task)
 		w.found = found
 		if err != nil {
 			b.fail(row, err)
@@ -251,7 +207,7 @@ func (b *batchSearch) oneByOne(w *batchScratch, sum *batchSum) {
 }
 
 // put makes what was found the results of a row.
-func (b *batchSearch) put(row int, found []Neighbor, stats *SearchStats, sum *batchSum) {
+func (b *batchSearch) put(row int, found []search.Neighbor, stats *search.Stats, sum *batchSum) {
 	sum.add(batchSum{distances: stats.Distances, reranked: stats.Reranked, hops: stats.Hops, done: 1})
 	if stats.Exact {
 		sum.exact++

@@ -16,9 +16,6 @@ type margin struct {
 // of recall. A larger ef asks for more than that loss allows, and for a wider margin. Where distances are estimates one may be
 // off by as much as off; the others have 0.1 for it. With few candidates expanded walks in tight clusters end in the wrong one.
 func marginFor(ef, k int, off float32) margin {
-	if ef <= 0 {
-		ef = DefaultEf
-	}
 	times := max(1.4, 1.3+float32(ef)/float32(k)/100)
 	if off > 0 {
 		times -= 0.1

@@ -14,7 +14,7 @@ type taker interface {
 const scanBatch = 64
 
 // scan scores every allowed row of the first n and offers them to c.
-func (s *searcher) scan(g *graph, n int, f *Filter, c taker) {
+func (s *searcher) scan(g *graph, n int, f *filter, c taker) {
 	s.reset(g, 0)
 	if len(s.dist) < scanBatch {
 		s.ids, s.dist = make([]uint32, 0, scanBatch), make([]float32, scanBatch)
@@ -36,7 +36,7 @@ func (s *searcher) scan(g *graph, n int, f *Filter, c taker) {
 }
 
 // exact scores every allowed row of the first n and gives the k nearest, ties by smaller label.
-func (s *searcher) exact(g *graph, n int, f *Filter, k int) []key {
+func (s *searcher) exact(g *graph, n int, f *filter, k int) []key {
 	s.pool.reset(k + 1) // one more shows whether equally near rows are cut off
 	s.scan(g, n, f, &s.pool)
 	keys := s.pool.keys
@@ -51,7 +51,7 @@ func (s *searcher) exact(g *graph, n int, f *Filter, k int) []key {
 
 // cutTie replaces the keys that are as near as the last one by those of the rows with the smallest labels among all that
 // are that near. Ties across the end are rare enough to score the rows once more for them.
-func (s *searcher) cutTie(g *graph, n int, f *Filter, keys []key) []key {
+func (s *searcher) cutTie(g *graph, n int, f *filter, keys []key) []key {
 	at := keys[len(keys)-1] >> 32 << 32
 	from, _ := slices.BinarySearch(keys, at)
 	s.tied.at, s.tied.ids = at, s.tied.ids[:0]

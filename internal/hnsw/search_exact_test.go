@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -60,7 +61,7 @@ func TestWholeIndexIsExact(t *testing.T) {
 					must(t, x.AddBatch(context.Background(), rows, labels, BatchOptions{Threads: 1})) // the same graph every time
 					for i := range queries.Rows() {
 						q := decoded(queries, i)
-						got, err := x.Search(q, n, SearchOptions{Ef: n})
+						got, err := x.Search(q, n, search.Options{Ef: n})
 						must(t, err)
 						compareTo(t, got, nearest(c, rows, labels, nil, q, n), m.tolerance)
 					}
@@ -70,7 +71,7 @@ func TestWholeIndexIsExact(t *testing.T) {
 	}
 }
 
-func compareTo(t *testing.T, got, want []Neighbor, tolerance float64) {
+func compareTo(t *testing.T, got, want []search.Neighbor, tolerance float64) {
 	t.Helper()
 	if tolerance == 0 {
 		sameResults(t, got, want)
@@ -84,13 +85,13 @@ func TestExactSearchCutsTiesByLabel(t *testing.T) {
 	const n = 2000
 	rows, labels := matrix(t, integerRows(n, 1, 5), 1), scattered(n)
 	allow := func(label uint64) bool { return label%4 == 0 }
-	filter := FilterFunc(allow)
+	filter := search.FilterFunc(allow)
 	eachEngine(t, Config{Dim: 1}, func(t *testing.T, x engine) {
 		must(t, x.AddBatch(context.Background(), rows, labels, BatchOptions{}))
 		for _, k := range []int{1, 3, 40, 41, 42, 499} {
 			for q := float32(-9); q <= 9; q += 4.5 {
-				var stats SearchStats
-				got, err := x.Search([]float32{q}, k, SearchOptions{Filter: filter, Ef: n / 12, Stats: &stats})
+				var stats search.Stats
+				got, err := x.Search([]float32{q}, k, search.Options{Filter: filter, Ef: n / 12, Stats: &stats})
 				must(t, err)
 				if !stats.Exact {
 					t.Fatal("the search walked")

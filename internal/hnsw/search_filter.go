@@ -3,43 +3,27 @@ package hnsw
 import (
 	"math"
 
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/shale-search/shale/search"
 )
 
-// Filter says which labels a search may return. It may serve many searches at once.
-type Filter struct {
-	allow func(label uint64) bool
-	set   *roaring64.Bitmap
-	dense *denseFilter // set, resolved to elements; nil unless a batch of searches did so
-}
-
-// FilterFunc allows the labels for which allow is true. allow may be called from many goroutines.
-func FilterFunc(allow func(label uint64) bool) *Filter { return &Filter{allow: allow} }
-
-// FilterBitmap allows the labels in set, which must not change while it is in use.
-func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Contains, set: set} }
-
-// FilterRange allows every step-th label from first on, up to last. It takes no memory, however
-// many these are. A step of 0 is 1.
-func FilterRange(first, last, step uint64) *Filter {
-	step = max(step, 1)
-	return FilterFunc(func(label uint64) bool {
-		return label >= first && label <= last && (label-first)%step == 0
-	})
+// filter is a search.Filter as a search asks it.
+type filter struct {
+	labels   *search.Filter
+	elements *denseFilter // labels, resolved to elements; nil: they are not
 }
 
 // allowed reports whether a search may return element id.
-func (g *graph) allowed(id uint32, f *Filter) bool {
+func (g *graph) allowed(id uint32, f *filter) bool {
 	if !g.complete(id) || g.deleted.get(id) {
 		return false
 	}
 	if f == nil {
 		return true
 	}
-	if f.dense != nil && f.dense.covers(id) {
-		return f.dense.elements.get(id)
+	if f.elements != nil && f.elements.covers(id) {
+		return f.elements.allowed.get(id)
 	}
-	return f.allow(g.label(id))
+	return f.labels.Allows(g.label(id))
 }
 
 const (
@@ -51,17 +35,17 @@ const (
 
 // exactIsCheaper estimates which is less work: to score every allowed row, or to walk until ef allowed ones are held. A
 // walk that may keep one element in 1/p passes through about ef/p of them, so both are equal where p²n = walkFactor·ef.
-func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *Filter, ef, n int) bool {
+func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *filter, ef, n int) bool {
 	if n <= walkFactor*ef {
 		return true
 	}
 	p := float64(n-r.Deleted()) / float64(n)
 	switch {
 	case f == nil:
-	case f.dense != nil:
-		p *= float64(f.dense.count) / float64(n)
-	case f.set != nil:
-		p *= math.Min(1, float64(f.set.GetCardinality())/float64(n))
+	case f.elements != nil:
+		p *= float64(f.elements.count) / float64(n)
+	case f.labels.Bitmap() != nil:
+		p *= math.Min(1, float64(f.labels.Bitmap().GetCardinality())/float64(n))
 	default:
 		p = s.sampleAllowed(g, n, f)
 	}
@@ -69,7 +53,7 @@ func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *Filter, ef, n int) boo
 }
 
 // sampleAllowed is the share of allowed elements in a sample spread over all of them.
-func (s *searcher) sampleAllowed(g *graph, n int, f *Filter) float64 {
+func (s *searcher) sampleAllowed(g *graph, n int, f *filter) float64 {
 	hits, asked := 0, min(n, filterSample)
 	for i := range asked {
 		// the golden ratio's multiples spread evenly, whatever period the labels have

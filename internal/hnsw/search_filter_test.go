@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"github.com/shale-search/shale/search"
 )
 
 // randomSet holds about share of n labels, but some ten, picked without regard to their vectors.
@@ -29,8 +31,8 @@ func TestFilteredRecallOnRealData(t *testing.T) {
 	for _, share := range []float64{0.5, 0.1, 0.01, 0.001} {
 		set := randomSet(n, share)
 		truth := flatTruth(t, queries, 10, set.Contains)
-		for name, filter := range map[string]*Filter{"bitmap": FilterBitmap(set), "func": FilterFunc(set.Contains)} {
-			got := recall(t, x.Search, queries, 10, SearchOptions{Filter: filter}, truth)
+		for name, filter := range map[string]*search.Filter{"bitmap": search.FilterBitmap(set), "func": search.FilterFunc(set.Contains)} {
+			got := recall(t, x.Search, queries, 10, search.Options{Filter: filter}, truth)
 			t.Logf("%s, %v of %d: recall@10 %.4f", name, share, n, got)
 			if got < 0.95 {
 				t.Errorf("%s, %v of %d: recall@10 is %.4f", name, share, n, got)
@@ -59,7 +61,7 @@ func TestCorrelatedFilterOnRealData(t *testing.T) {
 						set.Add(r.Label)
 					}
 					truth := allowed[:10]
-					found, err := x.Search(q, 10, SearchOptions{Filter: FilterBitmap(set)})
+					found, err := x.Search(q, 10, search.Options{Filter: search.FilterBitmap(set)})
 					must(t, err)
 					hit += hits(found, truth)
 					want += len(truth)
@@ -94,8 +96,8 @@ func TestFiltersHideNothingElse(t *testing.T) {
 	both := func(label uint64) bool { return allow(label) && !deleted(label) }
 	q := make([]float32, dim)
 	want := nearest(Config{}, rows, nil, both, q, n)
-	for _, filter := range []*Filter{FilterFunc(allow), FilterBitmap(set)} {
-		for _, o := range []SearchOptions{{Filter: filter}, {Filter: filter, Stop: Epsilon(posInf, n, n)}} {
+	for _, filter := range []*search.Filter{search.FilterFunc(allow), search.FilterBitmap(set)} {
+		for _, o := range []search.Options{{Filter: filter}, {Filter: filter, Stop: search.Radius(posInf, n, n)}} {
 			got, err := x.Search(q, n, o)
 			must(t, err)
 			sameResults(t, got, want)
@@ -106,16 +108,16 @@ func TestFiltersHideNothingElse(t *testing.T) {
 func TestSearchStats(t *testing.T) {
 	x, rows := realData(t)
 	q := decoded(rows, 0)
-	var walked, scanned SearchStats
-	_, err := x.Search(q, 10, SearchOptions{Stats: &walked})
+	var walked, scanned search.Stats
+	_, err := x.Search(q, 10, search.Options{Stats: &walked})
 	must(t, err)
 	set := roaring64.BitmapOf(1, 5, 7, 1000)
-	_, err = x.Search(q, 10, SearchOptions{Stats: &scanned, Filter: FilterBitmap(set)})
+	_, err = x.Search(q, 10, search.Options{Stats: &scanned, Filter: search.FilterBitmap(set)})
 	must(t, err)
 	if walked.Exact || walked.Hops < 50 || walked.Distances < 500 || walked.Distances > rows.Rows() {
 		t.Errorf("a walk did %+v", walked)
 	}
-	if want := (SearchStats{Distances: 4, Exact: true}); scanned != want {
+	if want := (search.Stats{Distances: 4, Exact: true, Probes: 1}); scanned != want {
 		t.Errorf("a scan did %+v, want %+v", scanned, want)
 	}
 }
@@ -126,16 +128,16 @@ func TestFilterRange(t *testing.T) {
 	rows := matrix(t, randomRows(n, dim, 21), dim)
 	eachEngine(t, Config{Dim: dim}, func(t *testing.T, x engine) {
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
-		must(t, x.Add(NoLabel-1, decoded(rows, 0), AddOptions{}))
+		must(t, x.Add(search.NoLabel-1, decoded(rows, 0), AddOptions{}))
 		for _, c := range []struct {
 			first, last, step uint64
 			want              int
 		}{
-			{0, NoLabel, 1, n + 1}, {0, NoLabel - 1, 0, n + 1}, {100, 199, 1, 100}, {7, n - 1, 3, 131}, {5, 5, 9, 1},
+			{0, search.NoLabel, 1, n + 1}, {0, search.NoLabel - 1, 0, n + 1}, {100, 199, 1, 100}, {7, n - 1, 3, 131}, {5, 5, 9, 1},
 			{9, 3, 1, 0},
-			{1, NoLabel - 1, NoLabel - 2, 2},
+			{1, search.NoLabel - 1, search.NoLabel - 2, 2},
 		} {
-			found, err := x.Search(decoded(rows, 3), 2*n, SearchOptions{Filter: FilterRange(c.first, c.last, c.step)})
+			found, err := x.Search(decoded(rows, 3), 2*n, search.Options{Filter: search.FilterRange(c.first, c.last, c.step)})
 			must(t, err)
 			if len(found) != c.want {
 				t.Errorf("%+v: %d results", c, len(found))

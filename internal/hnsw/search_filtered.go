@@ -4,6 +4,9 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/shale-search/shale/internal/heap"
+	"github.com/shale-search/shale/search"
 )
 
 func mulHigh(a, b uint64) uint64 {
@@ -15,24 +18,21 @@ func mulHigh(a, b uint64) uint64 {
 // elements or a stop condition. The walk goes through every element; only allowed ones become results.
 type filtered struct {
 	g      *graph
-	filter *Filter
-	stop   StopCondition
+	filter *filter
+	stop   search.Stop
 	ef     int
-	open   heap // nearest first: keys
-	kept   heap // farthest first: complements of keys
+	open   heap.Heap[key] // nearest first: keys
+	kept   heap.Heap[key] // farthest first: complements of keys
 	worst  float32
 
 	copies copyFilter
 }
 
-func (f *filtered) reset(g *graph, ef int, filter *Filter, stop StopCondition) {
+func (f *filtered) reset(g *graph, ef int, filter *filter, stop search.Stop) {
 	f.g, f.ef, f.filter, f.stop = g, ef, filter, stop
 	f.open, f.kept = f.open[:0], f.kept[:0]
 	f.worst = float32(math.Inf(1))
 	f.copies = copyFilter{}
-	if e, ok := stop.(*epsilonStop); ok {
-		e.begin(ef)
-	}
 }
 
 // forget drops what belongs to the caller.
@@ -50,7 +50,7 @@ func (f *filtered) next() (uint32, bool) {
 	} else if nearest > f.worst && len(f.kept) == f.ef {
 		return 0, false
 	}
-	k := f.open.pop()
+	k := f.open.Pop()
 	f.copies.expand(k)
 	return k.id(), true
 }
@@ -83,16 +83,16 @@ func (f *filtered) considers(d float32) bool {
 }
 
 func (f *filtered) take(k key) {
-	f.open.push(k)
+	f.open.Push(k)
 	if !f.g.allowed(k.id(), f.filter) {
 		return
 	}
-	f.kept.push(^k)
+	f.kept.Push(^k)
 	if f.stop != nil {
 		f.stop.Add(f.g.label(k.id()), k.distance())
 	}
 	for f.overfull() {
-		out := ^f.kept.pop()
+		out := ^f.kept.Pop()
 		if f.stop != nil {
 			f.stop.Remove(f.g.label(out.id()), out.distance())
 		}
@@ -117,47 +117,4 @@ func (f *filtered) sorted() []key {
 	}
 	slices.Sort(f.kept)
 	return f.kept
-}
-
-// heap is a binary heap, smallest first.
-type heap []key
-
-func (h *heap) push(k key) {
-	*h = append(*h, k)
-	a, i := *h, len(*h)-1
-	for i > 0 {
-		up := (i - 1) / 2
-		if a[up] <= k {
-			break
-		}
-		a[i] = a[up]
-		i = up
-	}
-	a[i] = k
-}
-
-func (h *heap) pop() key {
-	a := *h
-	top, last := a[0], a[len(a)-1]
-	a = a[:len(a)-1]
-	*h = a
-	i := 0
-	for {
-		child := 2*i + 1
-		if child >= len(a) {
-			break
-		}
-		if child+1 < len(a) && a[child+1] < a[child] {
-			child++
-		}
-		if last <= a[child] {
-			break
-		}
-		a[i] = a[child]
-		i = child
-	}
-	if len(a) > 0 {
-		a[i] = last
-	}
-	return top
 }

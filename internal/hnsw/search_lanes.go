@@ -1,5 +1,7 @@
 package hnsw
 
+import "github.com/shale-search/shale/search"
+
 // lanes is how many queries of a batch a goroutine answers in turn. A walk waits for memory most of its time: for links, then
 // for the rows or codes of what they lead to. Meanwhile another goes on. Two are 20 to 30 % faster than one; three gain
 // nothing more.
@@ -13,7 +15,7 @@ const longEf = 400
 type lane struct {
 	s     *searcher // nil: no query is under way
 	row   int
-	stats SearchStats
+	stats search.Stats
 }
 
 // inTurn answers rows, several at a time.
@@ -41,8 +43,8 @@ func (b *batchSearch) start(l *lane, w *batchScratch, sum *batchSum) bool {
 		if !ok {
 			return false
 		}
-		o := b.options(row, &l.stats)
-		s, err := b.r.prepared(query, b.k, &o, false)
+		t := b.task(row, &l.stats)
+		s, err := b.r.prepared(query, b.k, &t)
 		if err != nil {
 			b.fail(row, err)
 			return false

@@ -1,6 +1,11 @@
 package hnsw
 
-import "errors"
+import (
+	"cmp"
+	"errors"
+
+	"github.com/shale-search/shale/search"
+)
 
 // Candidate is an element that a walk has found.
 type Candidate struct {
@@ -20,11 +25,11 @@ type Probe struct {
 
 // Probe begins a search for the k nearest to query that keeps max(Ef, k) candidates, which WalkProbes finds. A Stop is
 // refused. A plain walk with distances of at least 0 ends early by what those that share b have found; b may be nil.
-func (r *Reader) Probe(query []float32, k int, o SearchOptions, b *Bound) (Probe, error) {
+func (r *Reader) Probe(query []float32, k int, o search.Options, b *Bound) (Probe, error) {
 	if o.Stop != nil {
 		return Probe{}, errors.New("hnsw: a stop condition can't serve a probe")
 	}
-	s, err := r.prepared(query, k, &o, true)
+	s, err := r.prepared(query, k, &task{o: o, probe: true})
 	if err != nil {
 		return Probe{}, err
 	}
@@ -33,7 +38,7 @@ func (r *Reader) Probe(query []float32, k int, o SearchOptions, b *Bound) (Probe
 		if s.estimates() {
 			off = s.codes.Bound(s.pool.keys[0].id(), s.pool.keys[0].distance())
 		}
-		s.pool.bound, s.pool.k, s.pool.margin = b, k, marginFor(o.Ef, k, off)
+		s.pool.bound, s.pool.k, s.pool.margin = b, k, marginFor(cmp.Or(o.Ef, search.DefaultEf), k, off)
 	}
 	return Probe{r, s}, nil
 }
@@ -92,7 +97,7 @@ func (p Probe) Score(ids []uint32, out []float32) {
 }
 
 // Stats says what the probe did so far.
-func (p Probe) Stats() SearchStats { return p.s.stats() }
+func (p Probe) Stats() search.Stats { return p.s.stats() }
 
 // Close ends the probe.
 func (p Probe) Close() { p.r.end(p.s) }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -14,7 +15,7 @@ func TestEpsilonFindsWhatPlainSearchesFind(t *testing.T) {
 	const n, dim, ef, queries = 3000, 12, 20, 40
 	data := randomRows(n, dim, 27)
 	asked := randomRows(queries, dim, 28)
-	even := FilterFunc(func(label uint64) bool { return label%2 == 0 })
+	even := search.FilterFunc(func(label uint64) bool { return label%2 == 0 })
 	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		x, err := New(Config{Dim: dim, Metric: metric, M: 8, EfConstruction: 60})
 		must(t, err)
@@ -26,15 +27,15 @@ func TestEpsilonFindsWhatPlainSearchesFind(t *testing.T) {
 					must(t, x.Delete(5*l))
 				}
 			}
-			for _, filter := range []*Filter{nil, even} {
+			for _, filter := range []*search.Filter{nil, even} {
 				for q := range queries {
 					query := asked[q*dim : (q+1)*dim]
-					near, err := x.Search(query, ef, SearchOptions{Ef: ef, Filter: filter})
+					near, err := x.Search(query, ef, search.Options{Ef: ef, Filter: filter})
 					must(t, err)
 					for _, rank := range []int{0, 3, ef - 1} {
 						epsilon := near[rank].Distance
-						o := SearchOptions{Ef: ef, Filter: filter, Stop: Epsilon(epsilon, 1, n)}
-						var stats SearchStats
+						o := search.Options{Ef: ef, Filter: filter, Stop: search.Radius(epsilon, 1, n)}
+						var stats search.Stats
 						o.Stats = &stats
 						found, err := x.Search(query, 0, o)
 						must(t, err)
@@ -66,9 +67,9 @@ func TestEpsilonWithFewResults(t *testing.T) {
 	must(t, x.AddBatch(context.Background(), matrix(t, data, dim), nil, BatchOptions{Threads: 1}))
 	for q := range 40 {
 		query := randomRows(1, dim, uint64(1000+q))
-		near, err := x.Search(query, most, SearchOptions{Ef: ef})
+		near, err := x.Search(query, most, search.Options{Ef: ef})
 		must(t, err)
-		found, err := x.Search(query, 0, SearchOptions{Ef: ef, Stop: Epsilon(posInf, 1, most)})
+		found, err := x.Search(query, 0, search.Options{Ef: ef, Stop: search.Radius(posInf, 1, most)})
 		must(t, err)
 		sameResults(t, found, near)
 	}
@@ -78,7 +79,7 @@ func TestEpsilonWithFewResults(t *testing.T) {
 func TestEpsilonIsExactWhereFewAreAllowed(t *testing.T) {
 	const n, dim = 3000, 8
 	data := randomRows(n, dim, 31)
-	few := FilterFunc(func(label uint64) bool { return label%100 == 7 })
+	few := search.FilterFunc(func(label uint64) bool { return label%100 == 7 })
 	for _, codes := range []Codes{{}, {Bits: 4}} {
 		x, err := New(Config{Dim: dim, M: 8, EfConstruction: 40, Codes: codes})
 		must(t, err)
@@ -91,7 +92,7 @@ func TestEpsilonIsExactWhereFewAreAllowed(t *testing.T) {
 				rows = append(rows, row)
 			}
 			want := within(rows, query, 6, n, func(l uint64) bool { return l%100 == 7 })
-			got, err := x.Search(query, 0, SearchOptions{Filter: few, Stop: Epsilon(6, 1, n)})
+			got, err := x.Search(query, 0, search.Options{Filter: few, Stop: search.Radius(6, 1, n)})
 			must(t, err)
 			if len(got) != len(want) {
 				t.Fatalf("%d of %d within the radius", len(got), len(want))

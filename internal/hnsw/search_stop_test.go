@@ -3,6 +3,8 @@ package hnsw
 import (
 	"slices"
 	"testing"
+
+	"github.com/shale-search/shale/search"
 )
 
 // withPoints runs test on each kind of index over a few rows of whole numbers.
@@ -22,11 +24,11 @@ func withPoints(t *testing.T, test func(t *testing.T, x engine, rows [][]float32
 }
 
 // within is the rows no farther than epsilon, nearest first, at most most.
-func within(rows [][]float32, query []float32, epsilon float32, most int, allow func(uint64) bool) []Neighbor {
-	var all []Neighbor
+func within(rows [][]float32, query []float32, epsilon float32, most int, allow func(uint64) bool) []search.Neighbor {
+	var all []search.Neighbor
 	for i, row := range rows {
 		if d := squared(row, query); d <= epsilon && (allow == nil || allow(uint64(i))) {
-			all = append(all, Neighbor{uint64(i), d})
+			all = append(all, search.Neighbor{Label: uint64(i), Distance: d})
 		}
 	}
 	sortNeighbors(all)
@@ -39,9 +41,9 @@ func TestEpsilon(t *testing.T) {
 		for _, query := range [][]float32{{0, 0, 0, 0}, {8, 8, 8, 8}, {20, 0, 0, 0}, rows[17]} {
 			for _, epsilon := range []float32{-1, 0, 20, 60, 200, 1e9} {
 				for _, allow := range []func(uint64) bool{nil, third} {
-					o := SearchOptions{Stop: Epsilon(epsilon, 300, 1000)}
+					o := search.Options{Stop: search.Radius(epsilon, 300, 1000)}
 					if allow != nil {
-						o.Filter = FilterFunc(allow)
+						o.Filter = search.FilterFunc(allow)
 					}
 					got, err := x.Search(query, 0, o)
 					must(t, err)
@@ -56,10 +58,10 @@ func TestEpsilon(t *testing.T) {
 // pool is no larger finds them.
 func TestEpsilonKeepsTheNearest(t *testing.T) {
 	withPoints(t, func(t *testing.T, x engine, rows [][]float32) {
-		stop := Epsilon(200, 1, 25)
+		stop := search.Radius(200, 1, 25)
 		found, all := 0, 0
 		for i := range 20 { // one condition serves one search after another
-			got, err := x.Search(rows[i], 0, SearchOptions{Stop: stop})
+			got, err := x.Search(rows[i], 0, search.Options{Stop: stop})
 			must(t, err)
 			want := within(rows, rows[i], 200, 25, nil)
 			if len(got) != len(want) {
@@ -80,9 +82,9 @@ func TestEpsilonKeepsTheNearest(t *testing.T) {
 }
 
 // nearestDocuments is the elements of the docs documents that have the nearest elements, among the ef nearest ones.
-func nearestDocuments(rows [][]float32, query []float32, document func(uint64) uint64, docs int) []Neighbor {
+func nearestDocuments(rows [][]float32, query []float32, document func(uint64) uint64, docs int) []search.Neighbor {
 	chosen := map[uint64]bool{}
-	var out []Neighbor
+	var out []search.Neighbor
 	for _, n := range within(rows, query, posInf, len(rows), nil) {
 		if d := document(n.Label); chosen[d] || len(chosen) < docs {
 			chosen[d] = true
@@ -99,7 +101,7 @@ func TestMultiVector(t *testing.T) {
 		for _, query := range [][]float32{{0, 0, 0, 0}, {8, 8, 8, 8}, rows[17]} {
 			for _, docs := range []int{1, 3, 10, documents} {
 				// ef above the number of documents: nothing is dropped, so all elements of the nearest ones come back
-				got, err := x.Search(query, 0, SearchOptions{Stop: MultiVector(document, docs, documents+1)})
+				got, err := x.Search(query, 0, search.Options{Stop: search.MultiVector(document, docs, documents+1)})
 				must(t, err)
 				sameResults(t, got, nearestDocuments(rows, query, document, docs))
 			}
@@ -112,9 +114,9 @@ func TestMultiVectorDropsFarElements(t *testing.T) {
 	const documents, docs = 100, 5
 	document := func(label uint64) uint64 { return label % documents }
 	withPoints(t, func(t *testing.T, x engine, rows [][]float32) {
-		stop := MultiVector(document, docs, 2*docs)
+		stop := search.MultiVector(document, docs, 2*docs)
 		for i := range 20 {
-			got, err := x.Search(rows[i], 0, SearchOptions{Stop: stop})
+			got, err := x.Search(rows[i], 0, search.Options{Stop: stop})
 			must(t, err)
 			held := map[uint64]bool{}
 			for _, n := range got {

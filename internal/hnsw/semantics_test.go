@@ -6,15 +6,16 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 func point(v float32) []float32 { return []float32{v, 1} }
 
 // first is the label and distance that a search for point(v) finds first.
-func first(t *testing.T, x engine, v float32) Neighbor {
+func first(t *testing.T, x engine, v float32) search.Neighbor {
 	t.Helper()
-	found, err := x.Search(point(v), 1, SearchOptions{})
+	found, err := x.Search(point(v), 1, search.Options{})
 	must(t, err)
 	if len(found) != 1 {
 		t.Fatalf("%d results, want 1", len(found))
@@ -51,10 +52,10 @@ func TestUpdateReplacesTheVector(t *testing.T) {
 		if n := x.Len(); n != 10 {
 			t.Fatalf("%d elements", n)
 		}
-		if got := first(t, x, 499); got != (Neighbor{103, 1}) {
+		if got := first(t, x, 499); got != (search.Neighbor{Label: 103, Distance: 1}) {
 			t.Fatalf("found %v", got)
 		}
-		if got := first(t, x, 30); got != (Neighbor{102, 100}) {
+		if got := first(t, x, 30); got != (search.Neighbor{Label: 102, Distance: 100}) {
 			t.Fatalf("found %v at the old place", got)
 		}
 		v := make([]float32, 2)
@@ -76,7 +77,7 @@ func TestDeleteAndUndelete(t *testing.T) {
 	if x.Len() != 10 || x.Deleted() != 1 {
 		t.Fatalf("%d elements, %d deleted", x.Len(), x.Deleted())
 	}
-	if got := first(t, x, 31); got != (Neighbor{104, 81}) {
+	if got := first(t, x, 31); got != (search.Neighbor{Label: 104, Distance: 81}) {
 		t.Fatalf("found %v", got)
 	}
 	labels, err := x.Labels()
@@ -85,7 +86,7 @@ func TestDeleteAndUndelete(t *testing.T) {
 		t.Fatal("deleted labels are not listed")
 	}
 	must(t, x.Undelete(103))
-	if got := first(t, x, 31); got != (Neighbor{103, 1}) || x.Deleted() != 0 {
+	if got := first(t, x, 31); got != (search.Neighbor{Label: 103, Distance: 1}) || x.Deleted() != 0 {
 		t.Fatalf("found %v, %d deleted", got, x.Deleted())
 	}
 }
@@ -94,7 +95,7 @@ func TestAddBringsADeletedLabelBack(t *testing.T) {
 	x := points(t, Config{})
 	must(t, x.Delete(103))
 	must(t, x.Add(103, point(35), AddOptions{}))
-	if got := first(t, x, 35); got != (Neighbor{103, 0}) || x.Deleted() != 0 || x.Len() != 10 {
+	if got := first(t, x, 35); got != (search.Neighbor{Label: 103, Distance: 0}) || x.Deleted() != 0 || x.Len() != 10 {
 		t.Fatalf("found %v, %d deleted of %d", got, x.Deleted(), x.Len())
 	}
 	soundBooks(t, x)
@@ -109,16 +110,16 @@ func TestReplaceDeleted(t *testing.T) {
 	must(t, x.Delete(107))
 	wantError(t, x.Add(103, point(1), AddOptions{}), ErrUpdateDeleted)
 	must(t, x.Add(200, point(205), replace))
-	if got := first(t, x, 205); got != (Neighbor{200, 0}) || x.Len() != 10 || x.Deleted() != 1 {
+	if got := first(t, x, 205); got != (search.Neighbor{Label: 200, Distance: 0}) || x.Len() != 10 || x.Deleted() != 1 {
 		t.Fatalf("found %v, %d deleted of %d", got, x.Deleted(), x.Len())
 	}
 	wantError(t, x.Delete(107), ErrLabel)  // its slot was taken over
 	must(t, x.Add(100, point(3), replace)) // alive: updated in place, though a slot is free
-	if got := first(t, x, 3); got != (Neighbor{100, 0}) || x.Deleted() != 1 {
+	if got := first(t, x, 3); got != (search.Neighbor{Label: 100, Distance: 0}) || x.Deleted() != 1 {
 		t.Fatalf("found %v, %d deleted", got, x.Deleted())
 	}
 	must(t, x.Add(103, point(31), replace)) // deleted itself: it comes back in its own slot
-	if got := first(t, x, 31); got != (Neighbor{103, 0}) || x.Deleted() != 0 {
+	if got := first(t, x, 31); got != (search.Neighbor{Label: 103, Distance: 0}) || x.Deleted() != 0 {
 		t.Fatalf("found %v, %d deleted", got, x.Deleted())
 	}
 	wantError(t, x.Add(201, point(1), replace), ErrFull) // none free: adds, and there is no room
@@ -132,7 +133,7 @@ func TestUndeletedSlotIsNotTakenOver(t *testing.T) {
 		must(t, x.Undelete(103))
 	}
 	must(t, x.Add(200, point(205), AddOptions{ReplaceDeleted: true}))
-	if x.Len() != 11 || first(t, x, 30) != (Neighbor{103, 0}) {
+	if x.Len() != 11 || first(t, x, 30) != (search.Neighbor{Label: 103, Distance: 0}) {
 		t.Fatalf("%d elements, found %v", x.Len(), first(t, x, 30))
 	}
 	soundBooks(t, x)
@@ -149,7 +150,7 @@ func TestReturningElementIsNotTakenOver(t *testing.T) {
 	x.structure.RUnlock()
 	must(t, x.Add(200, point(205), replace))
 	must(t, x.put(at, point(31)))
-	if first(t, x, 31) != (Neighbor{103, 0}) || first(t, x, 205) != (Neighbor{200, 0}) {
+	if first(t, x, 31) != (search.Neighbor{Label: 103, Distance: 0}) || first(t, x, 205) != (search.Neighbor{Label: 200, Distance: 0}) {
 		t.Fatalf("found %v and %v", first(t, x, 31), first(t, x, 205))
 	}
 	soundBooks(t, x)
@@ -171,11 +172,11 @@ func TestFlatDeleteIsForGood(t *testing.T) {
 	if !slices.Equal(labels, []uint64{0, 3, 2}) {
 		t.Fatalf("labels %v: the last row should have moved to the gap", labels)
 	}
-	if got := first(t, x, 30); got != (Neighbor{3, 0}) {
+	if got := first(t, x, 30); got != (search.Neighbor{Label: 3, Distance: 0}) {
 		t.Fatalf("found %v", got)
 	}
 	must(t, x.AddBatch(context.Background(), matrix(t, point(77), 2), nil, BatchOptions{}))
-	if got := first(t, x, 77); got != (Neighbor{4, 0}) {
+	if got := first(t, x, 77); got != (search.Neighbor{Label: 4, Distance: 0}) {
 		t.Fatalf("found %v: labels should count on from the highest", got)
 	}
 }
@@ -202,12 +203,12 @@ func TestRefusedVectors(t *testing.T) {
 			t.Fatalf("%d elements were added", x.Len())
 		}
 		must(t, x.Add(1, point(65504), AddOptions{}))
-		_, err := x.Search(point(nan), 1, SearchOptions{})
+		_, err := x.Search(point(nan), 1, search.Options{})
 		wantError(t, err, ErrNotFinite)
-		_, err = x.Search([]float32{1}, 1, SearchOptions{})
+		_, err = x.Search([]float32{1}, 1, search.Options{})
 		wantError(t, err, vector.ErrDim)
 		for _, k := range []int{0, -1} {
-			if _, err = x.Search(point(1), k, SearchOptions{}); err == nil {
+			if _, err = x.Search(point(1), k, search.Options{}); err == nil {
 				t.Fatalf("k = %d was accepted", k)
 			}
 		}

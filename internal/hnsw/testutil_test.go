@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -20,9 +21,9 @@ type engine interface {
 	Add(label uint64, vec []float32, o AddOptions) error
 	AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error
 	Delete(label uint64) error
-	Search(query []float32, k int, o SearchOptions) ([]Neighbor, error)
-	SearchInto(dst []Neighbor, query []float32, k int, o SearchOptions) ([]Neighbor, error)
-	SearchBatch(ctx context.Context, queries vector.Matrix, k int, o BatchSearchOptions) (*Results, error)
+	Search(query []float32, k int, o search.Options) ([]search.Neighbor, error)
+	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
+	SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error)
 	Vector(label uint64, dst []float32) error
 	Labels() ([]uint64, error)
 	Len() int
@@ -133,8 +134,8 @@ func oracle(c Config, a, b []float32) float64 {
 }
 
 // nearest is the k allowed rows nearest to query by the oracle, ties by smaller label. labels nil means row numbers.
-func nearest(c Config, rows vector.Matrix, labels []uint64, allow func(uint64) bool, query []float32, k int) []Neighbor {
-	var all []Neighbor
+func nearest(c Config, rows vector.Matrix, labels []uint64, allow func(uint64) bool, query []float32, k int) []search.Neighbor {
+	var all []search.Neighbor
 	v := make([]float32, rows.Dim())
 	for i := range rows.Rows() {
 		label := uint64(i)
@@ -143,21 +144,21 @@ func nearest(c Config, rows vector.Matrix, labels []uint64, allow func(uint64) b
 		}
 		if allow == nil || allow(label) {
 			rows.Decode(i, v)
-			all = append(all, Neighbor{label, float32(oracle(c, query, v))})
+			all = append(all, search.Neighbor{Label: label, Distance: float32(oracle(c, query, v))})
 		}
 	}
 	sortNeighbors(all)
 	return all[:min(k, len(all))]
 }
 
-func sortNeighbors(all []Neighbor) {
-	slices.SortFunc(all, func(a, b Neighbor) int {
+func sortNeighbors(all []search.Neighbor) {
+	slices.SortFunc(all, func(a, b search.Neighbor) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
 	})
 }
 
 // sameResults demands equal labels and distances.
-func sameResults(t testing.TB, got, want []Neighbor) {
+func sameResults(t testing.TB, got, want []search.Neighbor) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d results, want %d", len(got), len(want))
@@ -170,7 +171,7 @@ func sameResults(t testing.TB, got, want []Neighbor) {
 }
 
 // sameNeighbors demands equal labels and distances equal up to rounding.
-func sameNeighbors(t testing.TB, got, want []Neighbor, tolerance float64) {
+func sameNeighbors(t testing.TB, got, want []search.Neighbor, tolerance float64) {
 	t.Helper()
 	sameDistances(t, got, want, tolerance)
 	for i := range got {
@@ -181,7 +182,7 @@ func sameNeighbors(t testing.TB, got, want []Neighbor, tolerance float64) {
 }
 
 // sameDistances demands distances equal up to rounding, place by place.
-func sameDistances(t testing.TB, got, want []Neighbor, tolerance float64) {
+func sameDistances(t testing.TB, got, want []search.Neighbor, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d results, want %d", len(got), len(want))
@@ -195,10 +196,10 @@ func sameDistances(t testing.TB, got, want []Neighbor, tolerance float64) {
 }
 
 // hits counts the labels of want that are in got.
-func hits(got, want []Neighbor) int {
+func hits(got, want []search.Neighbor) int {
 	n := 0
 	for _, w := range want {
-		if slices.ContainsFunc(got, func(g Neighbor) bool { return g.Label == w.Label }) {
+		if slices.ContainsFunc(got, func(g search.Neighbor) bool { return g.Label == w.Label }) {
 			n++
 		}
 	}

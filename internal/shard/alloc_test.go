@@ -5,7 +5,7 @@ package shard
 import (
 	"testing"
 
-	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -13,10 +13,10 @@ import (
 func TestSearchesOfShardsDoNotAllocate(t *testing.T) {
 	rows := clustered(3000, 16, 6)
 	x := opened(t, built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 5, Copies: 2}), OpenOptions{})
-	query, dst := vector.Row[float32](rows, 7), make([]hnsw.Neighbor, 0, 10)
-	for _, o := range []SearchOptions{
+	query, dst := vector.Row[float32](rows, 7), make([]search.Neighbor, 0, 10)
+	for _, o := range []search.Options{
 		{Probes: 3},
-		{Probes: 5, Threads: 2, SearchOptions: hnsw.SearchOptions{Ef: walkWork}},
+		{Probes: 5, Threads: 2, Ef: walkWork},
 	} {
 		search := func() {
 			if _, err := x.SearchInto(dst, query, 10, o); err != nil {

@@ -8,63 +8,42 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/workers"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
-// SearchBatch searches for the rows of queries on the given number of threads; 0 means GOMAXPROCS. If k is above the
-// number of rows, Results.K is that number, at least 1. An error names the first row that failed.
-func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k, threads int, o SearchOptions) (*hnsw.Results, error) {
-	if err := o.check(k); err != nil {
+// SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
+// error names the first row that failed.
+func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
+	if err := errors.Join(check(&o), o.CheckBatch(queries.Rows(), k)); err != nil {
 		return nil, err
 	}
-	k = min(k, max(x.stored, 1))
-	if err := hnsw.CheckResults(queries.Rows(), k); err != nil {
+	out, err := search.NewResults(queries.Rows(), min(k, max(x.stored, 1)))
+	if err != nil {
 		return nil, err
 	}
-	out := hnsw.NewResults(queries.Rows(), k)
-	if err := x.SearchBatchInto(ctx, queries, out, threads, nil, o); err != nil {
+	if err := x.SearchBatchInto(ctx, queries, out, o); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// check reports what can't be meant.
-func (o *SearchOptions) check(k int) error {
-	switch {
-	case o.Stop != nil:
-		return errors.New("shard: a stop condition can't serve several shards")
-	case o.Probes < 0:
-		return fmt.Errorf("shard: probes are %d, not at least 0", o.Probes)
-	case !(o.Share >= 0 && o.Share <= 1):
-		return fmt.Errorf("shard: a share of %v is not 0 to 1", o.Share)
-	}
-	return o.SearchOptions.Check(k)
-}
-
-// SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query. With filters, one for each
-// query, these take the place of o's.
-func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *hnsw.Results, threads int, filters []*hnsw.Filter, o SearchOptions) error {
+// SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
+func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	rows := queries.Rows()
-	if err := o.check(out.K); err != nil {
+	if err := errors.Join(check(&o), o.CheckBatch(rows, out.K), out.Check(rows)); err != nil {
 		return err
 	}
-	switch {
-	case rows > 0 && queries.Dim() != x.Dim():
+	if rows > 0 && queries.Dim() != x.Dim() {
 		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
-	case !out.Room(rows):
-		return fmt.Errorf("shard: no room for %d results of each of %d queries", out.K, rows)
-	case filters != nil && len(filters) != rows:
-		return fmt.Errorf("shard: %d filters for %d queries", len(filters), rows)
 	}
-	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: filters, failedRow: rows, out: out}
-	threads = workers.Threads(threads, math.MaxInt)
-	if b.o.Threads <= 0 {
-		b.o.Threads = threads / max(rows, 1)
-	}
+	x.settle(&o)
+	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: o.Filters, failedRow: rows, out: out}
+	threads := workers.Threads(o.Threads, math.MaxInt)
+	b.o.Filters, b.o.Threads = nil, threads/max(rows, 1)
 	threads = workers.Threads(threads, rows)
 	if most := x.plan.Threads; most > 0 { // each takes memory
 		threads, b.o.Threads = min(threads, most), min(b.o.Threads, most)
@@ -101,14 +80,14 @@ type batch struct {
 	ctx     context.Context
 	queries vector.Matrix
 	k       int
-	o       SearchOptions
-	filters []*hnsw.Filter // one for each query, or nil
-	out     *hnsw.Results
+	o       search.Options   // of each query
+	filters []*search.Filter // one for each query, or nil
+	out     *search.Results
 	next    atomic.Int64
 	failed  atomic.Bool
 
 	mu        sync.Mutex // guards what follows
-	sum       Stats
+	sum       search.Stats
 	done      int
 	failedRow int
 	err       error
@@ -141,7 +120,7 @@ func (b *batch) work() {
 }
 
 // options are those of a row's search.
-func (b *batch) options(row int) *SearchOptions {
+func (b *batch) options(row int) *search.Options {
 	if b.filters == nil {
 		return &b.o
 	}
@@ -170,10 +149,10 @@ func (b *batch) put(row int, l *lane) {
 }
 
 // count adds what a lane did and the rows that are answered by it.
-func (b *batch) count(s *Stats, rows int) {
+func (b *batch) count(s *search.Stats, rows int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sum.add(s)
+	add(&b.sum, s)
 	b.done += rows
 }
 

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -33,15 +33,15 @@ func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
 	t.Parallel()
 	const n, dim, k = 6000, 24, 10
 	rows, queries := clustered(n, dim, 1), clustered(60, dim, 1)
-	even := hnsw.FilterFunc(func(label uint64) bool { return label%2 == 0 })
-	rare := hnsw.FilterFunc(func(label uint64) bool { return label%400 == 0 })
+	even := search.FilterFunc(func(label uint64) bool { return label%2 == 0 })
+	rare := search.FilterFunc(func(label uint64) bool { return label%400 == 0 })
 	for name, c := range map[string]struct {
 		metric vector.Metric
 		keep   vector.Type
 		shards int
 		copies float64
 		cache  int64
-		filter *hnsw.Filter
+		filter *search.Filter
 	}{
 		"l2":                {metric: vector.L2, keep: vector.Float32, shards: 1},
 		"cosine, cache":     {metric: vector.Cosine, keep: vector.Float16, shards: 1, cache: 64 << 10},
@@ -59,23 +59,23 @@ func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
 			if !x.plan.LinksOnDisk || x.plan.CacheBytes != c.cache {
 				t.Fatalf("the plan is %v", x.plan)
 			}
-			o := SearchOptions{Probes: c.shards, SearchOptions: hnsw.SearchOptions{Ef: 100 * min(c.shards, 2), Filter: c.filter}}
+			o := search.Options{Probes: c.shards, Ef: 100 * min(c.shards, 2), Filter: c.filter}
 			var allowed func(uint64) bool
 			if c.filter == even {
 				allowed = func(l uint64) bool { return l%2 == 0 }
 			} else if c.filter == rare {
 				allowed = func(l uint64) bool { return l%400 == 0 }
 			}
-			batch, err := x.SearchBatch(context.Background(), queries, k, 2, o)
+			batch, err := x.SearchBatch(context.Background(), queries, k, onThreads(2, o))
 			if err != nil {
 				t.Fatal(err)
 			}
 			right, of := 0, 0
-			var sum Stats
+			var sum search.Stats
 			for q := range queries.Rows() {
 				query := vector.Row[float32](queries, q)
 				truth := nearest(rows, c.metric, query, k, allowed)
-				var stats Stats
+				var stats search.Stats
 				o.Stats = &stats
 				found, err := x.SearchInto(nil, query, k, o)
 				if err != nil || len(found) != len(truth) {
@@ -87,14 +87,14 @@ func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
 					if allowed != nil && !allowed(f.Label) {
 						t.Fatalf("query %d: label %d isn't allowed", q, f.Label)
 					}
-					if i > 0 && f.Distance < found[i-1].Distance || slices.ContainsFunc(found[:i], func(o hnsw.Neighbor) bool { return o.Label == f.Label }) {
+					if i > 0 && f.Distance < found[i-1].Distance || slices.ContainsFunc(found[:i], func(o search.Neighbor) bool { return o.Label == f.Label }) {
 						t.Fatalf("query %d: %v", q, found)
 					}
 					if got := batch.Labels[q*k+i]; got != f.Label {
 						t.Fatalf("query %d, place %d: label %d in a batch, %d alone", q, i, got, f.Label)
 					}
 				}
-				sum.add(&stats)
+				add(&sum, &stats)
 			}
 			if sum.Reads == 0 || sum.Bytes < 4096*int64(sum.Reads) || sum.Distances == 0 {
 				t.Errorf("%+v", sum)
@@ -142,12 +142,12 @@ func TestDamagedBlocksAreToldOf(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, err := x.SearchInto(nil, vector.Row[float32](rows, 5), 10, SearchOptions{})
+	_, err := x.SearchInto(nil, vector.Row[float32](rows, 5), 10, search.Options{})
 	var damage *store.FormatError
 	if !errors.As(err, &damage) || damage.File != b.path || damage.Field != "block" {
 		t.Errorf("a search gives %v", err)
 	}
-	_, err = x.SearchBatch(context.Background(), rows.Slice(0, 20), 10, 2, SearchOptions{})
+	_, err = x.SearchBatch(context.Background(), rows.Slice(0, 20), 10, search.Options{Threads: 2})
 	if !errors.As(err, &damage) {
 		t.Errorf("a batch gives %v", err)
 	}

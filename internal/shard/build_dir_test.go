@@ -12,6 +12,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
+	"github.com/shale-search/shale/search"
 )
 
 var errKilled = errors.New("killed")
@@ -269,7 +270,7 @@ func TestBuildKnowsItsRows(t *testing.T) {
 	if err := Build(context.Background(), MatrixSource(rows, "rows"), dir, o); err != nil {
 		t.Fatal(err)
 	}
-	found := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), rows, 1, 1, SearchOptions{Probes: 2}))
+	found := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), rows, 1, search.Options{Threads: 1, Probes: 2}))
 	for i, d := range found.Distances {
 		if d != 0 {
 			t.Errorf("row %d isn't in the index: its nearest is %v away", i, d)

@@ -22,6 +22,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -64,7 +65,7 @@ func TestBuildKeepsLabels(t *testing.T) {
 	}
 	x := opened(t, built(t, rows, BuildOptions{Config: hnsw.Config{M: 8}, Shards: 4, Labels: labels}), OpenOptions{})
 	for i := range rows.Rows() {
-		found, err := x.SearchInto(nil, vector.Row[float32](rows, i), 1, SearchOptions{Probes: 4})
+		found, err := x.SearchInto(nil, vector.Row[float32](rows, i), 1, search.Options{Probes: 4})
 		if err != nil || len(found) != 1 || found[0].Label != labels[i] || found[0].Distance != 0 {
 			t.Fatalf("row %d: %v, %v", i, found, err)
 		}
@@ -88,7 +89,7 @@ func TestBuildTakesWhateverRows(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := opened(t, built(t, c.rows, BuildOptions{Config: c.config, Shards: c.shards, Copies: 2}), OpenOptions{})
-			found, err := x.SearchInto(nil, make([]float32, 8), 1000, SearchOptions{Probes: c.shards, SearchOptions: hnsw.SearchOptions{Ef: 1000}})
+			found, err := x.SearchInto(nil, make([]float32, 8), 1000, search.Options{Probes: c.shards, Ef: 1000})
 			if err != nil || len(found) < c.least {
 				t.Errorf("%d of %d rows found, %v", len(found), c.rows.Rows(), err)
 			}
@@ -358,7 +359,7 @@ func TestDamagedRowsOnDiskAreToldOf(t *testing.T) {
 	whole := must(os.ReadFile(path))
 	rnd := rand.New(rand.NewPCG(11, 1))
 	x := opened(t, dir, OpenOptions{Memory: memory})
-	right := must(x.SearchBatch(context.Background(), queries, 5, 1, SearchOptions{Probes: 2}))
+	right := must(x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 1, Probes: 2}))
 	told := 0
 	for range 60 {
 		b := bytes.Clone(whole)
@@ -369,7 +370,7 @@ func TestDamagedRowsOnDiskAreToldOf(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		found, err := x.SearchBatch(context.Background(), queries, 5, 1, SearchOptions{Probes: 2})
+		found, err := x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 1, Probes: 2})
 		var damage *store.FormatError
 		switch {
 		case err == nil && !slices.Equal(found.Labels, right.Labels):
@@ -378,7 +379,7 @@ func TestDamagedRowsOnDiskAreToldOf(t *testing.T) {
 			t.Fatal(err)
 		case err != nil:
 			told++
-			if _, err := x.SearchInto(nil, vector.Row[float32](queries, 0), 5, SearchOptions{Parts: []uint32{0}}); err != nil {
+			if _, err := x.SearchInto(nil, vector.Row[float32](queries, 0), 5, search.Options{Shards: []uint32{0}}); err != nil {
 				t.Fatalf("after an error: %v", err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -111,7 +112,7 @@ func (c *Calibration) Held(x *Index, share float64) float64 {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	if share == 0 {
-		share = defaultShare
+		share = search.DefaultShare
 	}
 	n, _ := slices.BinarySearch(c.at, math.Nextafter32(x.router.massFor(share), 2))
 	return float64(n) / float64(len(c.at))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -32,8 +33,8 @@ func TestCalibrate(t *testing.T) {
 	held := func(share float64) float64 {
 		found := 0
 		for q := range truth {
-			got := must(x.SearchInto(nil, vector.Row[float32](queries, q), k, SearchOptions{
-				Share: share, SearchOptions: hnsw.SearchOptions{Ef: 6000}, EachAlone: true,
+			got := must(x.SearchInto(nil, vector.Row[float32](queries, q), k, search.Options{
+				Share: share, Ef: 6000, Independent: true,
 			}))
 			for _, n := range got {
 				for _, l := range truth[q] {

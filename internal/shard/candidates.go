@@ -2,6 +2,7 @@ package shard
 
 import (
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 )
 
 const (
@@ -23,8 +24,8 @@ func (c *candidate) before(o *candidate) bool {
 
 // candidates are what several shards' walks have found, and the k nearest of those whose rows were scored.
 type candidates struct {
-	heads  []head          // of the probes that have candidates left: a heap, the nearest first by estimate
-	found  []hnsw.Neighbor // exact, nearest first, ties by smaller label
+	heads  []head            // of the probes that have candidates left: a heap, the nearest first by estimate
+	found  []search.Neighbor // exact, nearest first, ties by smaller label
 	k      int
 	left   int     // rows that may still be scored; below 0: as many as the bounds of estimates ask for
 	copies bool    // a row may lie in several shards
@@ -33,7 +34,7 @@ type candidates struct {
 	begun  bool
 }
 
-// reset forgets all. rerank is SearchOptions.Rerank.
+// reset forgets all. rerank is search.Options.Rerank.
 func (c *candidates) reset(k, rerank int, copies bool) {
 	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows}
 	if rerank > 0 {
@@ -153,8 +154,8 @@ func (c *candidates) offer(label uint64, distance float32) {
 		return
 	}
 	if len(c.found) < c.k {
-		c.found = append(c.found, hnsw.Neighbor{})
+		c.found = append(c.found, search.Neighbor{})
 	}
 	copy(c.found[at+1:], c.found[at:])
-	c.found[at] = hnsw.Neighbor{Label: label, Distance: distance}
+	c.found[at] = search.Neighbor{Label: label, Distance: distance}
 }

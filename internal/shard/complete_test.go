@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -23,13 +24,13 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 		x := opened(t, dir, open)
 		for _, k := range []int{100, 399, 400, 401, n - 1, n, 5 * n} {
 			for _, allow := range []func(uint64) bool{nil, some} {
-				o := SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: 10}, Probes: 1}
+				o := search.Options{Ef: 10, Probes: 1}
 				want := min(k, n)
 				if allow != nil {
-					o.Filter = hnsw.FilterFunc(allow)
+					o.Filter = search.FilterFunc(allow)
 					want = min(k, n/3)
 				}
-				out, err := x.SearchBatch(context.Background(), queries, k, 2, o)
+				out, err := x.SearchBatch(context.Background(), queries, k, onThreads(2, o))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -50,7 +51,7 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 	}
 }
 
-func sameLabel(a, b hnsw.Neighbor) bool { return a.Label == b.Label }
+func sameLabel(a, b search.Neighbor) bool { return a.Label == b.Label }
 
 // TestPartsGiven: a search that names its shards finds all rows of these, and no others.
 func TestPartsGiven(t *testing.T) {
@@ -58,7 +59,7 @@ func TestPartsGiven(t *testing.T) {
 	rows := clustered(n, dim, 9)
 	x := opened(t, built(t, rows, BuildOptions{Config: hnsw.Config{M: 6}, Shards: 4}), OpenOptions{})
 	want := x.parts[2].Len()
-	found, err := x.SearchInto(nil, make([]float32, dim), n, SearchOptions{Parts: []uint32{2, 77}})
+	found, err := x.SearchInto(nil, make([]float32, dim), n, search.Options{Shards: []uint32{2, 77}})
 	if err != nil || len(found) != want {
 		t.Errorf("%d results, not %d: %v", len(found), want, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -25,7 +26,7 @@ func TestCopiesInShards(t *testing.T) {
 	rows := must(vector.Of(values, dim))
 	for _, c := range []hnsw.Config{{M: 8, EfConstruction: 60}, codes2(vector.Cosine)} {
 		x := opened(t, built(t, rows, BuildOptions{Config: c, Shards: 6}), OpenOptions{})
-		found := must(x.SearchInto(nil, values[n*dim-dim:], len(isCopy), SearchOptions{}))
+		found := must(x.SearchInto(nil, values[n*dim-dim:], len(isCopy), search.Options{}))
 		hit := 0
 		for _, f := range found {
 			if isCopy[f.Label] {

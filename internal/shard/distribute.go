@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -108,7 +108,7 @@ func (s *scatter) commit() error {
 // block writes a block's rows.
 func (s *scatter) block(ctx context.Context, first int, rows vector.Matrix) error {
 	const step = 1 << 12
-	o := hnsw.BatchSearchOptions{SearchOptions: hnsw.SearchOptions{Ef: divideEf}, Threads: s.b.o.Threads}
+	o := search.Options{Ef: divideEf, Threads: s.b.o.Threads}
 	for lo := 0; lo < rows.Rows(); lo += step {
 		part := rows.Slice(lo, min(lo+step, rows.Rows()))
 		if s.b.parts == 1 {
@@ -126,7 +126,7 @@ func (s *scatter) block(ctx context.Context, first int, rows vector.Matrix) erro
 	return nil
 }
 
-func (s *scatter) assign(ctx context.Context, first int, rows vector.Matrix, o hnsw.BatchSearchOptions) error {
+func (s *scatter) assign(ctx context.Context, first int, rows vector.Matrix, o search.Options) error {
 	found, err := s.d.sample.SearchBatch(ctx, rows, assignNeighbors, o)
 	if err != nil {
 		return fmt.Errorf("from row %d on: %w", first, err)

@@ -8,6 +8,7 @@ import (
 	"github.com/shale-search/shale/internal/cluster"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -154,7 +155,7 @@ func (d *division) isHeld(i, held int) bool {
 func (d *division) neighbors(ctx context.Context, rows vector.Matrix, threads int) (cluster.Neighbors, error) {
 	const block = 1 << 14
 	near := cluster.Neighbors{K: divideNeighbors}
-	o := hnsw.BatchSearchOptions{SearchOptions: hnsw.SearchOptions{Ef: divideEf}, Threads: threads}
+	o := search.Options{Ef: divideEf, Threads: threads}
 	for first := 0; first < rows.Rows(); first += block {
 		found, err := d.sample.SearchBatch(ctx, rows.Slice(first, min(first+block, rows.Rows())), divideNeighbors+1, o)
 		if err != nil {

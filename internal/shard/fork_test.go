@@ -15,6 +15,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -54,7 +55,7 @@ func openFork(t *testing.T, dir string, o ForkOptions) *Index {
 func sameAnswers(t *testing.T, x *Index, a forkAnswers, tolerance float64) {
 	t.Helper()
 	for i, q := range a.Queries {
-		found, err := x.SearchInto(nil, q, len(a.Labels[i]), SearchOptions{})
+		found, err := x.SearchInto(nil, q, len(a.Labels[i]), search.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +82,7 @@ func TestForkFixture(t *testing.T) {
 			if !x.GraphOnly() || x.Len() != 90 || x.Shards() != 3 || x.Dim() != 8 || x.Metric() != vector.Cosine {
 				t.Fatalf("%d rows of %d values in %d shards by %v", x.Len(), x.Dim(), x.Shards(), x.Metric())
 			}
-			if _, err := x.SearchInto(nil, a.Queries[0], 1, SearchOptions{}); !errors.Is(err, hnsw.ErrNoRows) {
+			if _, err := x.SearchInto(nil, a.Queries[0], 1, search.Options{}); !errors.Is(err, hnsw.ErrNoRows) {
 				t.Fatalf("a search without rows gave %v", err)
 			}
 			if err := x.Attach(rows.Slice(0, 89), hnsw.AttachOptions{}); err == nil {
@@ -112,7 +113,7 @@ func TestForkParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	queries := must(vector.Of(slices.Concat(a.Queries...), 8))
-	r, err := x.SearchBatch(context.Background(), queries, 20, 2, SearchOptions{Parts: []uint32{1, 7}})
+	r, err := x.SearchBatch(context.Background(), queries, 20, search.Options{Threads: 2, Shards: []uint32{1, 7}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,16 +123,16 @@ func TestForkParts(t *testing.T) {
 		}
 		for i := range 20 {
 			label, distance := r.Labels[q*20+i], r.Distances[q*20+i]
-			if found := label >= 40 && label < 55; found != (i < 15) || i >= 15 && (label != hnsw.NoLabel || !math.IsInf(float64(distance), 1)) {
+			if found := label >= 40 && label < 55; found != (i < 15) || i >= 15 && (label != search.NoLabel || !math.IsInf(float64(distance), 1)) {
 				t.Errorf("place %d: %d at %v", i, label, distance)
 			}
 		}
 	}
-	if found, err := x.SearchInto(nil, a.Queries[0], 3, SearchOptions{Parts: []uint32{}}); err != nil || len(found) > 0 {
+	if found, err := x.SearchInto(nil, a.Queries[0], 3, search.Options{Shards: []uint32{}}); err != nil || len(found) > 0 {
 		t.Errorf("no shards hold %v, %v", found, err)
 	}
-	only := hnsw.FilterFunc(func(l uint64) bool { return l == 44 || l == 70 })
-	found, err := x.SearchInto(nil, a.Queries[0], 3, SearchOptions{SearchOptions: hnsw.SearchOptions{Filter: only}})
+	only := search.FilterFunc(func(l uint64) bool { return l == 44 || l == 70 })
+	found, err := x.SearchInto(nil, a.Queries[0], 3, search.Options{Filter: only})
 	if err != nil || len(found) != 2 || found[0].Label+found[1].Label != 114 {
 		t.Errorf("a filter let %v pass, %v", found, err)
 	}
@@ -145,7 +146,7 @@ func TestForkLabels(t *testing.T) {
 			t.Fatal(err)
 		}
 		labels := func() []uint64 {
-			found, err := x.SearchInto(nil, a.Queries[1], 1, SearchOptions{Parts: []uint32{2}})
+			found, err := x.SearchInto(nil, a.Queries[1], 1, search.Options{Shards: []uint32{2}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -368,7 +369,7 @@ func TestForkCodes(t *testing.T) {
 		if err := x.AttachPQ(q, codes, hnsw.AttachPQOptions{Order: wrong}); err == nil {
 			t.Fatal("an order that leads past the codes was taken")
 		}
-		var found [2][]hnsw.Neighbor
+		var found [2][]search.Neighbor
 		for i, a := range []struct {
 			codes []byte
 			order []int64
@@ -378,7 +379,7 @@ func TestForkCodes(t *testing.T) {
 			}
 			for at := 0; at < 900; at += 90 {
 				rows.Decode(at, row)
-				got := must(x.SearchInto(nil, row, 5, SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: 100}}))
+				got := must(x.SearchInto(nil, row, 5, search.Options{Ef: 100}))
 				for _, n := range got {
 					if want := far(n.Label, row); n.Distance != want {
 						t.Errorf("row %d is said to be at %v, its code is at %v", n.Label, n.Distance, want)
@@ -395,33 +396,33 @@ func TestForkCodes(t *testing.T) {
 		}
 		for at := 0; at < 900; at += 90 {
 			rows.Decode(at, row)
-			if got := must(x.SearchInto(nil, row, 1, SearchOptions{})); got[0].Label != uint64(at) || got[0].Distance != 0 {
+			if got := must(x.SearchInto(nil, row, 1, search.Options{})); got[0].Label != uint64(at) || got[0].Distance != 0 {
 				t.Errorf("row %d is found as %v", at, got)
 			}
 		}
 	}
 }
 
-// TestEachAloneIsTheSameInAnyOrder: walks that don't end by what others have found give the same results with any number of
+// TestIndependentWalksAreTheSameInAnyOrder: walks that don't end by what others have found give the same results with any number of
 // threads, and find no less.
-func TestEachAloneIsTheSameInAnyOrder(t *testing.T) {
+func TestIndependentWalksAreTheSameInAnyOrder(t *testing.T) {
 	a, rows := readAnswers(t)
 	x := openFork(t, forkFixture, ForkOptions{})
 	if err := x.Attach(rows, hnsw.AttachOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, q := range a.Queries {
-		one, err := x.SearchInto(nil, q, 5, SearchOptions{EachAlone: true})
+		one, err := x.SearchInto(nil, q, 5, search.Options{Independent: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, threads := range []int{2, 3} {
-			many, err := x.SearchInto(nil, q, 5, SearchOptions{EachAlone: true, Threads: threads})
+			many, err := x.SearchInto(nil, q, 5, search.Options{Independent: true, Threads: threads})
 			if err != nil || !slices.Equal(one, many) {
 				t.Fatalf("%d threads: %v, %v, not %v", threads, many, err, one)
 			}
 		}
-		shared, err := x.SearchInto(nil, q, 5, SearchOptions{})
+		shared, err := x.SearchInto(nil, q, 5, search.Options{})
 		if err != nil || shared[4].Distance < one[4].Distance {
 			t.Fatalf("together they found %v, %v, alone %v", shared, err, one)
 		}

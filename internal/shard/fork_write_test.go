@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -48,7 +49,7 @@ func TestBuildForkShard(t *testing.T) {
 	query := make([]float32, 16)
 	for i := range 3000 {
 		unit.Decode(i, query)
-		found, err := x.SearchInto(nil, query, 1, SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: 1000}})
+		found, err := x.SearchInto(nil, query, 1, search.Options{Ef: 1000})
 		if err != nil || len(found) != 1 || found[0].Label != uint64(i) {
 			t.Fatalf("row %d is found as %v, %v", i, found, err)
 		}

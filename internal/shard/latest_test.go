@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -58,7 +59,7 @@ func TestLastOfALabelIsBuilt(t *testing.T) {
 }
 
 func TestBuildRefusesTheLastLabel(t *testing.T) {
-	o := BuildOptions{Labels: []uint64{1, hnsw.NoLabel, 2}, Shards: 2}
+	o := BuildOptions{Labels: []uint64{1, search.NoLabel, 2}, Shards: 2}
 	err := Build(context.Background(), MatrixSource(clustered(3, 4, 1), "rows"), filepath.Join(t.TempDir(), "index"), o)
 	if !errors.Is(err, hnsw.ErrNoLabel) {
 		t.Errorf("got %v", err)

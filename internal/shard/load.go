@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"runtime"
 
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -28,7 +28,7 @@ const (
 
 // loadOf fills in the defaults and cuts down what the index can't give.
 func loadOf(m *manifest.Manifest, l SearchLoad) SearchLoad {
-	ef := hnsw.DefaultEf
+	ef := search.DefaultEf
 	if m.Tuned != nil {
 		ef = m.Tuned.Ef
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -75,7 +76,7 @@ func TestFewLanesFindTheSame(t *testing.T) {
 	dir := built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 2})
 	memory := small(t, dir)
 	want := must(opened(t, dir, OpenOptions{Memory: memory}).
-		SearchBatch(context.Background(), queries, 50, 2, SearchOptions{EachAlone: true}))
+		SearchBatch(context.Background(), queries, 50, search.Options{Threads: 2, Independent: true}))
 	l := loadOf(must(manifest.Read(dir)), SearchLoad{K: 50, Ef: 200, Threads: 2})
 	for lanes, bytes := range map[int]int64{
 		1: shortLoad - 3*l.laneBytes(must(manifest.Read(dir))), 5: shortLoad - 11*l.laneBytes(must(manifest.Read(dir))),
@@ -85,7 +86,7 @@ func TestFewLanesFindTheSame(t *testing.T) {
 		if p := x.Plan(); !p.RowsOnDisk || p.Lanes != lanes || p.Threads != 2 {
 			t.Errorf("the plan for %d lanes: %+v", lanes, p)
 		}
-		found := must(x.SearchBatch(context.Background(), queries, 50, 2, SearchOptions{EachAlone: true}))
+		found := must(x.SearchBatch(context.Background(), queries, 50, search.Options{Threads: 2, Independent: true}))
 		if !slices.Equal(found.Labels, want.Labels) || !slices.Equal(found.Distances, want.Distances) {
 			t.Errorf("%d lanes find something else", lanes)
 		}

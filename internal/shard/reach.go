@@ -5,8 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -30,9 +30,7 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.sample.SearchBatch(ctx, rows, reachNeighbors, hnsw.BatchSearchOptions{
-		SearchOptions: hnsw.SearchOptions{Ef: reachEf}, Threads: b.o.Threads,
-	})
+	found, err := d.sample.SearchBatch(ctx, rows, reachNeighbors, search.Options{Ef: reachEf, Threads: b.o.Threads})
 	if err != nil {
 		return nil, err
 	}

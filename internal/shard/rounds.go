@@ -5,6 +5,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/search"
 )
 
 // A batch over mapped shards goes through them one after another, each with all the queries that want it: however many these
@@ -15,7 +16,7 @@ import (
 const leastRounds = 16
 
 // shardByShard reports whether a batch goes through the shards one after another.
-func (x *Index) shardByShard(rows int, o *SearchOptions) bool {
+func (x *Index) shardByShard(rows int, o *search.Options) bool {
 	return x.plan.MappedShards > 0 && len(x.parts) > 1 && rows >= leastRounds && o.Rerank == 0
 }
 
@@ -74,7 +75,7 @@ func (r *rounds) run() {
 	r.next.Store(0)
 	together(len(r.workers), func(i int) { r.workers[i].complete() })
 	if !r.b.failed.Load() && r.b.ctx.Err() == nil {
-		r.b.count(&Stats{}, r.b.queries.Rows())
+		r.b.count(&search.Stats{}, r.b.queries.Rows())
 	}
 }
 
@@ -157,7 +158,7 @@ func (w *roundWorker) search() (err error) {
 		}
 		l.parts = append(l.parts[:0], uint32(w.part))
 		l.readyToWalk(o)
-		if n := b.out.Counts[w.rows[i]]; n == b.k && !b.o.EachAlone {
+		if n := b.out.Counts[w.rows[i]]; n == b.k && !b.o.Independent {
 			l.walks.shared = &l.walks.bound
 			l.walks.shared.Lower(b.out.Distances[(w.rows[i]+1)*b.k-1])
 		}
@@ -189,7 +190,7 @@ func (w *roundWorker) rank(l *lane, row int) error {
 	b := w.b
 	at := row * b.k
 	for i := range b.out.Counts[row] {
-		l.found = append(l.found, hnsw.Neighbor{Label: b.out.Labels[at+i], Distance: b.out.Distances[at+i]})
+		l.found = append(l.found, search.Neighbor{Label: b.out.Labels[at+i], Distance: b.out.Distances[at+i]})
 	}
 	for l.more() {
 		if err := l.scoreNow(); err != nil {
@@ -224,7 +225,7 @@ func (w *roundWorker) complete() {
 }
 
 // exact are the options of a row's search by all rows.
-func (w *roundWorker) exact(row int) *SearchOptions {
+func (w *roundWorker) exact(row int) *search.Options {
 	o := *w.b.options(row)
 	o.Probes, o.Exact = len(w.b.x.parts), true
 	return &o

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -31,12 +32,12 @@ func TestMappedBatchFindsTheNearest(t *testing.T) {
 			if p := x.Plan(); p.MappedShards != 4 || !strings.Contains(p.String(), "first 2 of 6 shards in memory") {
 				t.Fatalf("%v", p)
 			}
-			o := SearchOptions{SearchOptions: hnsw.SearchOptions{Ef: 200}, Probes: 6} // enough that recall is no matter of chance
-			want := recallOf(t, rows, queries, c.Metric, must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, k, 1, o)))
+			o := search.Options{Ef: 200, Probes: 6} // enough that recall is no matter of chance
+			want := recallOf(t, rows, queries, c.Metric, must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, k, onThreads(1, o))))
 			for _, threads := range []int{1, 3} {
-				var s Stats
+				var s search.Stats
 				o.Stats = &s
-				found, err := x.SearchBatch(context.Background(), queries, k, threads, o)
+				found, err := x.SearchBatch(context.Background(), queries, k, onThreads(threads, o))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -52,7 +53,7 @@ func TestMappedBatchFindsTheNearest(t *testing.T) {
 }
 
 // recallOf compares what a batch found with what comparing all rows finds, and gives the share of neighbours found.
-func recallOf(t *testing.T, rows, queries vector.Matrix, metric vector.Metric, found *hnsw.Results) float64 {
+func recallOf(t *testing.T, rows, queries vector.Matrix, metric vector.Metric, found *search.Results) float64 {
 	t.Helper()
 	right, k := 0, found.K
 	for q := range queries.Rows() {
@@ -65,7 +66,7 @@ func recallOf(t *testing.T, rows, queries vector.Matrix, metric vector.Metric, f
 			if slices.Contains(labels[:i], l) || i > 0 && distances[i] < distances[i-1] {
 				t.Fatalf("query %d: %v %v", q, labels, distances)
 			}
-			at := slices.IndexFunc(truth, func(n hnsw.Neighbor) bool { return n.Label == l })
+			at := slices.IndexFunc(truth, func(n search.Neighbor) bool { return n.Label == l })
 			if d := truth[at].Distance - distances[i]; d > 1e-4*max(1, truth[at].Distance) || -d > 1e-4*max(1, truth[at].Distance) {
 				t.Fatalf("query %d: label %d at %v, it is at %v", q, l, distances[i], truth[at].Distance)
 			}
@@ -83,16 +84,16 @@ func TestMappedBatchAnswersAsOneInMemory(t *testing.T) {
 	rows, queries := clustered(6000, 24, 31), clustered(40, 24, 31)
 	dir := built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 6, Copies: 2})
 	in, mapped := opened(t, dir, OpenOptions{}), opened(t, dir, OpenOptions{Mapped: true})
-	for name, o := range map[string]SearchOptions{
-		"share": {}, "probes": {Probes: 2}, "parts": {Parts: []uint32{4, 1}}, "no parts": {Parts: []uint32{}},
-		"filter": {Probes: 3, SearchOptions: hnsw.SearchOptions{Filter: hnsw.FilterFunc(func(l uint64) bool { return l%600 == 1 })}},
+	for name, o := range map[string]search.Options{
+		"share": {}, "probes": {Probes: 2}, "parts": {Shards: []uint32{4, 1}}, "no parts": {Shards: []uint32{}},
+		"filter": {Probes: 3, Filter: search.FilterFunc(func(l uint64) bool { return l%600 == 1 })},
 	} {
 		o.Ef = 400
-		var a, b Stats
+		var a, b search.Stats
 		o.Stats = &a
-		want := must(in.SearchBatch(context.Background(), queries, k, 1, o))
+		want := must(in.SearchBatch(context.Background(), queries, k, onThreads(1, o)))
 		o.Stats = &b
-		got := must(mapped.SearchBatch(context.Background(), queries, k, 2, o))
+		got := must(mapped.SearchBatch(context.Background(), queries, k, onThreads(2, o)))
 		if a.Probes != b.Probes || !slices.Equal(want.Counts, got.Counts) {
 			t.Errorf("%s: %d and %d probes, %v and %v found", name, a.Probes, b.Probes, want.Counts, got.Counts)
 		}
@@ -114,25 +115,25 @@ func TestMappedBatchTellsOfErrors(t *testing.T) {
 	x := opened(t, dir, OpenOptions{Mapped: true})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := x.SearchBatch(ctx, queries, 5, 2, SearchOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := x.SearchBatch(ctx, queries, 5, search.Options{Threads: 2}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
-	if _, err := x.SearchBatch(context.Background(), queries, 5, 2, SearchOptions{Share: 2}); err == nil {
+	if _, err := x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 2, Share: 2}); err == nil {
 		t.Error("a share of 2: no error")
 	}
 	if err := os.Truncate(filepath.Join(dir, "shard-0002.shale"), 8192); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.SearchBatch(context.Background(), queries, 5, 2, SearchOptions{Probes: 4}); err == nil || !strings.Contains(err.Error(), dir) {
+	if _, err := x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 2, Probes: 4}); err == nil || !strings.Contains(err.Error(), dir) {
 		t.Errorf("cut off: %v", err)
 	}
 	for range 20 { // whichever goroutine meets it
-		o := SearchOptions{Probes: 4, Threads: 4, SearchOptions: hnsw.SearchOptions{Ef: 4 * walkWork}}
+		o := search.Options{Probes: 4, Threads: 4, Ef: 4 * walkWork}
 		if _, err := x.SearchInto(nil, vector.Row[float32](queries, 0), 5, o); err == nil || !strings.Contains(err.Error(), dir) {
 			t.Fatalf("cut off, by several goroutines: %v", err)
 		}
 	}
-	if _, err := x.SearchBatch(context.Background(), queries, 5, 2, SearchOptions{Parts: []uint32{0, 1, 3}}); err != nil {
+	if _, err := x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 2, Shards: []uint32{0, 1, 3}}); err != nil {
 		t.Errorf("after an error: %v", err)
 	}
 }
@@ -142,7 +143,7 @@ func TestPlansByMemory(t *testing.T) {
 	rows, queries := clustered(4000, 24, 33), clustered(20, 24, 33)
 	dir := built(t, rows, BuildOptions{Config: hnsw.Config{M: 8}, Shards: 4})
 	m := must(manifest.Read(dir))
-	want := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, 5, 1, SearchOptions{Probes: 4}))
+	want := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, 5, search.Options{Threads: 1, Probes: 4}))
 	for shards := range 5 {
 		memory := besideShards(m) + 1
 		for _, s := range m.Shards[:shards] {
@@ -156,7 +157,7 @@ func TestPlansByMemory(t *testing.T) {
 			}
 			// Single searches share bounds in the same order wherever shards lie.
 			for q := range queries.Rows() {
-				found, err := x.SearchInto(nil, vector.Row[float32](queries, q), 5, SearchOptions{Probes: 4})
+				found, err := x.SearchInto(nil, vector.Row[float32](queries, q), 5, search.Options{Probes: 4})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -39,7 +40,7 @@ type route struct {
 
 // finder is the memory of look-ups, one after another.
 type finder struct {
-	near   []hnsw.Neighbor
+	near   []search.Neighbor
 	routes []route
 	mass   []float32 // of each shard
 }
@@ -61,7 +62,7 @@ func (r *router) find(f *finder, query []float32, wanted int) ([]route, error) {
 	n := min(max(nearCentroids, centroidsAShard*wanted), r.index.Len())
 	for {
 		var err error
-		if f.near, err = r.index.SearchInto(f.near[:0], query, n, hnsw.SearchOptions{}); err != nil {
+		if f.near, err = r.index.SearchInto(f.near[:0], query, n, search.Options{}); err != nil {
 			return nil, fmt.Errorf("route: %w", err)
 		}
 		if f.count(r.parts); len(f.routes) >= wanted || n == r.index.Len() {

@@ -1,44 +1,18 @@
 package shard
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
-// defaultShare is the share of a query's true neighbours that should lie in the shards probed, unless told otherwise.
-const defaultShare = 0.98
-
-// SearchOptions says how to search. The zero value probes as many shards as a query seems to need.
-type SearchOptions struct {
-	hnsw.SearchOptions          // of each shard probed; Stop is refused, Stats is not used
-	Probes             int      // shards to look into, those nearest to the query; more than there are: all
-	Parts              []uint32 // look into these and no others, in place of Probes; those past the end are skipped
-	// Share is the share of the true neighbours that should lie in the shards probed, 0 to 1, from which each query's own
-	// number of probes follows; default 0.98. Probes and Parts come before it.
-	Share float64
-	// Threads is the most goroutines that search the shards of one query; fewer where there is too little to do for them.
-	// Default 1; in a batch of fewer queries than threads, as many as are left for each. Walks end by what others have found
-	// by then, so that with more than one it may depend on the clock whether a far neighbour is found.
-	Threads int
-	// EachAlone lets the walk through a shard go on as long as ef says, however near what others have found is. It takes longer,
-	// finds a little more, and the same in whatever order shards are searched.
-	EachAlone bool
-	Stats     *Stats // filled in, if not nil
-}
-
-// Stats says what searches did.
-type Stats struct {
-	hnsw.SearchStats
-	Probes int   // shards looked into
-	Reads  int   // from disk, of rows
-	Bytes  int64 // read from disk
-}
-
-func (s *Stats) add(o *Stats) {
+// add adds what another search did.
+func add(s, o *search.Stats) {
 	s.Distances += o.Distances
 	s.Reranked += o.Reranked
 	s.Hops += o.Hops
@@ -48,15 +22,35 @@ func (s *Stats) add(o *Stats) {
 }
 
 // count adds what a probe's walk did.
-func (s *Stats) count(p hnsw.Probe) {
+func count(s *search.Stats, p hnsw.Probe) {
 	walk := p.Stats()
 	s.Distances += walk.Distances
 	s.Hops += walk.Hops
 }
 
+// settle fills in what the options of searches leave open: what a filter allows may lie far from the query, so all shards
+// are searched for it.
+func (x *Index) settle(o *search.Options) {
+	o.Ef = cmp.Or(o.Ef, search.DefaultEf)
+	if o.Probes != 0 || o.Share != 0 {
+		return
+	}
+	if o.Share = search.DefaultShare; o.Filter != nil || o.Filters != nil {
+		o.Probes = len(x.parts)
+	}
+}
+
+// check returns an error if searches can't have the options.
+func check(o *search.Options) error {
+	if o.Stop != nil {
+		return errors.New("shard: a stop condition can't serve several shards")
+	}
+	return nil
+}
+
 // SearchInto appends the k rows nearest to query (Dim values) to dst, nearest first, ties by smaller label; fewer where
 // fewer are to be had. Copies of a row in several shards are one result.
-func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o SearchOptions) ([]hnsw.Neighbor, error) {
+func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	l, err := x.takeLane()
@@ -64,6 +58,7 @@ func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o Search
 		return dst, err
 	}
 	defer x.putLane(l)
+	x.settle(&o)
 	if err := l.answer(query, k, &o); err != nil {
 		return dst, err
 	}
@@ -74,7 +69,7 @@ func (x *Index) SearchInto(dst []hnsw.Neighbor, query []float32, k int, o Search
 }
 
 // answer finds all that a search does.
-func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
+func (l *lane) answer(query []float32, k int, o *search.Options) (err error) {
 	if l.x.faulty() {
 		defer l.x.nameFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -86,7 +81,7 @@ func (l *lane) answer(query []float32, k int, o *SearchOptions) (err error) {
 }
 
 // find finds what the walks of a search through the shards chosen give.
-func (l *lane) find(query []float32, k int, o *SearchOptions) error {
+func (l *lane) find(query []float32, k int, o *search.Options) error {
 	if err := l.begin(query, k, o); err != nil {
 		return err
 	}
@@ -143,7 +138,7 @@ type lane struct {
 	dist  []float32
 	rows  *fetched   // of what lies on disk; nil: all is in memory
 	disk  *blockWalk // the layout of rows, where links lie on disk as well; else nil
-	stats Stats
+	stats search.Stats
 }
 
 func newLane(x *Index) (*lane, error) {
@@ -174,7 +169,7 @@ func (x *Index) rowType() vector.Type {
 }
 
 // begin walks the shards that the query needs and collects their candidates.
-func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
+func (l *lane) begin(query []float32, k int, o *search.Options) error {
 	if err := l.bind(query, k, o); err != nil {
 		return err
 	}
@@ -191,15 +186,14 @@ func (l *lane) begin(query []float32, k int, o *SearchOptions) error {
 }
 
 // bind makes query the lane's.
-func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
+func (l *lane) bind(query []float32, k int, o *search.Options) error {
 	x := l.x
 	l.end()
-	l.stats = Stats{}
-	if err := o.check(k); err != nil {
+	l.stats = search.Stats{}
+	if err := errors.Join(check(o), o.Check(k)); err != nil {
 		return err
 	}
-	switch {
-	case len(query) != x.Dim():
+	if len(query) != x.Dim() {
 		return fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), x.Dim())
 	}
 	if err := x.metric.Check(query); err != nil {
@@ -214,11 +208,11 @@ func (l *lane) bind(query []float32, k int, o *SearchOptions) error {
 }
 
 // choose fills parts with the shards to look into.
-func (l *lane) choose(o *SearchOptions) error {
+func (l *lane) choose(o *search.Options) error {
 	x := l.x
 	l.parts = l.parts[:0]
-	if o.Parts != nil {
-		for _, p := range o.Parts {
+	if o.Shards != nil {
+		for _, p := range o.Shards {
 			if int64(p) < int64(len(x.parts)) {
 				l.parts = append(l.parts, p)
 			}
@@ -237,11 +231,7 @@ func (l *lane) choose(o *SearchOptions) error {
 	}
 	probes := o.Probes
 	if probes <= 0 {
-		share := o.Share
-		if share == 0 {
-			share = defaultShare
-		}
-		probes = l.finder.together(routes, holding(routes, x.router.massFor(share)))
+		probes = l.finder.together(routes, holding(routes, x.router.massFor(o.Share)))
 	}
 	for _, r := range routes[:min(probes, len(routes))] {
 		l.parts = append(l.parts, r.part)
@@ -265,7 +255,7 @@ func (l *lane) more() bool {
 	}
 	for i, p := range l.probes {
 		if l.led(i) {
-			l.stats.count(p)
+			count(&l.stats, p)
 		}
 	}
 	if l.x.metric == vector.Cosine {

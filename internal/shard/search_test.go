@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -36,7 +37,7 @@ func TestSearchOfAllShardsFindsTheNearest(t *testing.T) {
 			for q := range queries.Rows() {
 				query := vector.Row[float32](queries, q)
 				truth := nearest(rows, c.config.Metric, query, k, nil)
-				found, err := x.SearchInto(nil, query, k, SearchOptions{Probes: 6, SearchOptions: hnsw.SearchOptions{Ef: 100}})
+				found, err := x.SearchInto(nil, query, k, search.Options{Probes: 6, Ef: 100})
 				if err != nil || len(found) != k {
 					t.Fatalf("query %d: %d results, %v", q, len(found), err)
 				}
@@ -45,7 +46,7 @@ func TestSearchOfAllShardsFindsTheNearest(t *testing.T) {
 					if i > 0 && f.Distance < found[i-1].Distance {
 						t.Fatalf("query %d: results aren't sorted: %v", q, found)
 					}
-					if slices.ContainsFunc(found[:i], func(o hnsw.Neighbor) bool { return o.Label == f.Label }) {
+					if slices.ContainsFunc(found[:i], func(o search.Neighbor) bool { return o.Label == f.Label }) {
 						t.Fatalf("query %d: label %d twice", q, f.Label)
 					}
 					exact := nearest(rows.Slice(int(f.Label), int(f.Label)+1), c.config.Metric, query, 1, nil)[0]
@@ -78,16 +79,16 @@ func TestRowsOnDiskGiveTheSameAnswers(t *testing.T) {
 	if in.Plan().RowsOnDisk || !on.Plan().RowsOnDisk {
 		t.Fatalf("plans: %v, %v", in.Plan(), on.Plan())
 	}
-	var stats Stats
-	o := SearchOptions{Probes: 3, Stats: &stats}
-	a, err := in.SearchBatch(context.Background(), queries, 10, 2, o)
+	var stats search.Stats
+	o := search.Options{Probes: 3, Stats: &stats}
+	a, err := in.SearchBatch(context.Background(), queries, 10, onThreads(2, o))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if stats.Reads != 0 || stats.Probes != 3*queries.Rows() {
 		t.Errorf("in memory: %+v", stats)
 	}
-	b, err := on.SearchBatch(context.Background(), queries, 10, 2, o)
+	b, err := on.SearchBatch(context.Background(), queries, 10, onThreads(2, o))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +113,10 @@ func TestProbesFindMoreTheMoreThereAre(t *testing.T) {
 	const k = 10
 	rows, queries := clustered(8000, 16, 3), clustered(100, 16, 3)
 	x := opened(t, built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 16}), OpenOptions{})
-	recall := func(o SearchOptions) (float64, Stats) {
-		var s Stats
+	recall := func(o search.Options) (float64, search.Stats) {
+		var s search.Stats
 		o.Stats, o.Ef = &s, 100
-		found, err := x.SearchBatch(context.Background(), queries, k, 1, o)
+		found, err := x.SearchBatch(context.Background(), queries, k, onThreads(1, o))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,22 +130,22 @@ func TestProbesFindMoreTheMoreThereAre(t *testing.T) {
 		}
 		return float64(right) / float64(k*queries.Rows()), s
 	}
-	one, _ := recall(SearchOptions{Probes: 1})
-	four, _ := recall(SearchOptions{Probes: 4})
-	all, _ := recall(SearchOptions{Probes: 99})
+	one, _ := recall(search.Options{Probes: 1})
+	four, _ := recall(search.Options{Probes: 4})
+	all, _ := recall(search.Options{Probes: 99})
 	if !(one < four && four <= all && all > 0.99 && four > 0.85*all) {
 		t.Errorf("recall with 1, 4 and all probes: %v, %v, %v", one, four, all)
 	}
-	little, few := recall(SearchOptions{Share: 0.8})
-	much, many := recall(SearchOptions{Share: 0.99})
+	little, few := recall(search.Options{Share: 0.8})
+	much, many := recall(search.Options{Share: 0.99})
 	if few.Probes >= many.Probes || little >= much || much < 0.93 {
 		t.Errorf("recall %v with %d probes for a share of 0.8, %v with %d for 0.99", little, few.Probes, much, many.Probes)
 	}
-	chosen, s := recall(SearchOptions{Parts: []uint32{0, 5, 77}})
+	chosen, s := recall(search.Options{Shards: []uint32{0, 5, 77}})
 	if s.Probes != 2*queries.Rows() || chosen >= four {
 		t.Errorf("parts chosen: recall %v, %d probes", chosen, s.Probes)
 	}
-	if none, s := recall(SearchOptions{Parts: []uint32{}}); none != 0 || s.Probes != 0 {
+	if none, s := recall(search.Options{Shards: []uint32{}}); none != 0 || s.Probes != 0 {
 		t.Errorf("no parts: recall %v, %d probes", none, s.Probes)
 	}
 }
@@ -158,8 +159,8 @@ func TestFilteredSearchOfShards(t *testing.T) {
 		right, of := 0, 0
 		for q := range queries.Rows() {
 			query := vector.Row[float32](queries, q)
-			o := SearchOptions{Probes: 3}
-			o.Filter = hnsw.FilterFunc(allowed)
+			o := search.Options{Probes: 3}
+			o.Filter = search.FilterFunc(allowed)
 			found, err := x.SearchInto(nil, query, k, o)
 			if err != nil {
 				t.Fatal(err)
@@ -183,15 +184,15 @@ func TestSearchRefuses(t *testing.T) {
 	x := opened(t, built(t, clustered(500, 8, 5), BuildOptions{Config: codes2(vector.L2), Shards: 2}), OpenOptions{})
 	query := make([]float32, 8)
 	for name, f := range map[string]func() error{
-		"k of 0":    func() error { _, err := x.SearchInto(nil, query, 0, SearchOptions{}); return err },
-		"dimension": func() error { _, err := x.SearchInto(nil, query[:7], 1, SearchOptions{}); return err },
+		"k of 0":    func() error { _, err := x.SearchInto(nil, query, 0, search.Options{}); return err },
+		"dimension": func() error { _, err := x.SearchInto(nil, query[:7], 1, search.Options{}); return err },
 		"NaN": func() error {
-			_, err := x.SearchInto(nil, append(query[:7:7], float32(math.NaN())), 1, SearchOptions{})
+			_, err := x.SearchInto(nil, append(query[:7:7], float32(math.NaN())), 1, search.Options{})
 			return err
 		},
-		"share of 2": func() error { _, err := x.SearchInto(nil, query, 1, SearchOptions{Share: 2}); return err },
+		"share of 2": func() error { _, err := x.SearchInto(nil, query, 1, search.Options{Share: 2}); return err },
 		"batch": func() error {
-			_, err := x.SearchBatch(context.Background(), clustered(3, 9, 1), 1, 1, SearchOptions{})
+			_, err := x.SearchBatch(context.Background(), clustered(3, 9, 1), 1, search.Options{Threads: 1})
 			return err
 		},
 	} {
@@ -199,18 +200,18 @@ func TestSearchRefuses(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if found, err := x.SearchInto(nil, query, 600, SearchOptions{Probes: 2}); err != nil || len(found) != 500 {
+	if found, err := x.SearchInto(nil, query, 600, search.Options{Probes: 2}); err != nil || len(found) != 500 {
 		t.Errorf("more than there are: %d results, %v", len(found), err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := x.SearchBatch(ctx, clustered(3, 8, 1), 1, 1, SearchOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := x.SearchBatch(ctx, clustered(3, 8, 1), 1, search.Options{Threads: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.SearchInto(nil, query, 1, SearchOptions{}); !errors.Is(err, hnsw.ErrClosed) {
+	if _, err := x.SearchInto(nil, query, 1, search.Options{}); !errors.Is(err, hnsw.ErrClosed) {
 		t.Errorf("closed: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -38,13 +39,13 @@ func must[T any](v T, err error) T {
 }
 
 // nearest are the k rows nearest to query, by comparing all, deleted and refused ones left out.
-func nearest(rows vector.Matrix, metric vector.Metric, query []float32, k int, allowed func(label uint64) bool) []hnsw.Neighbor {
+func nearest(rows vector.Matrix, metric vector.Metric, query []float32, k int, allowed func(label uint64) bool) []search.Neighbor {
 	dim := rows.Dim()
 	q, row := slices.Clone(query), make([]float32, dim)
 	if metric == vector.Cosine {
 		vector.Normalize(q)
 	}
-	var all []hnsw.Neighbor
+	var all []search.Neighbor
 	for i := range rows.Rows() {
 		if allowed != nil && !allowed(uint64(i)) {
 			continue
@@ -64,17 +65,17 @@ func nearest(rows vector.Matrix, metric vector.Metric, query []float32, k int, a
 		if metric != vector.L2 {
 			d++
 		}
-		all = append(all, hnsw.Neighbor{Label: uint64(i), Distance: float32(d)})
+		all = append(all, search.Neighbor{Label: uint64(i), Distance: float32(d)})
 	}
-	slices.SortFunc(all, func(a, b hnsw.Neighbor) int { return cmp.Compare(a.Distance, b.Distance) })
+	slices.SortFunc(all, func(a, b search.Neighbor) int { return cmp.Compare(a.Distance, b.Distance) })
 	return all[:min(k, len(all))]
 }
 
 // hits counts the labels that are among the true ones.
-func hits(found, truth []hnsw.Neighbor) int {
+func hits(found, truth []search.Neighbor) int {
 	n := 0
 	for _, f := range found {
-		if slices.ContainsFunc(truth, func(t hnsw.Neighbor) bool { return t.Label == f.Label }) {
+		if slices.ContainsFunc(truth, func(t search.Neighbor) bool { return t.Label == f.Label }) {
 			n++
 		}
 	}
@@ -108,4 +109,10 @@ func opened(t *testing.T, dir string, o OpenOptions) *Index {
 // codes2 is a configuration with codes.
 func codes2(m vector.Metric) hnsw.Config {
 	return hnsw.Config{Metric: m, M: 8, EfConstruction: 60, Storage: vector.Float32, Codes: hnsw.Codes{Bits: 2}}
+}
+
+// onThreads returns o for a search on the given number of threads.
+func onThreads(threads int, o search.Options) search.Options {
+	o.Threads = threads
+	return o
 }

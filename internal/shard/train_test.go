@@ -10,6 +10,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -45,7 +46,7 @@ func TestShardsShareCodebooks(t *testing.T) {
 			x, right := opened(t, dir, o), 0
 			for i := range queries.Rows() {
 				query := vector.Row[float32](queries, i)
-				found, err := x.SearchInto(nil, query, 10, SearchOptions{Probes: 4})
+				found, err := x.SearchInto(nil, query, 10, search.Options{Probes: 4})
 				if err != nil {
 					t.Fatal(err)
 				}

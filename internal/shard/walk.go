@@ -7,13 +7,14 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/search"
 )
 
 // walks are those of a query through its shards.
 type walks struct {
 	bound   hnsw.Bound
 	shared  *hnsw.Bound // bound, or nil where a walk is alone
-	options hnsw.SearchOptions
+	options search.Options
 	depth   int          // candidates of a shard
 	begun   atomic.Int64 // probes
 	helpers helpers
@@ -29,7 +30,7 @@ type walks struct {
 const walkWork = 2000
 
 // walk finds candidates in the shards chosen.
-func (l *lane) walk(o *SearchOptions) error {
+func (l *lane) walk(o *search.Options) error {
 	l.readyToWalk(o)
 	w := &l.walks
 	if wanted := min(o.Threads, len(l.parts), len(l.parts)*w.depth/walkWork) - 1; wanted > 0 {
@@ -44,17 +45,13 @@ func (l *lane) walk(o *SearchOptions) error {
 }
 
 // readyToWalk sets what the walks of the shards chosen need.
-func (l *lane) readyToWalk(o *SearchOptions) {
+func (l *lane) readyToWalk(o *search.Options) {
 	w := &l.walks
-	w.depth = max(o.Ef, l.k)
-	if o.Ef == 0 {
-		w.depth = max(hnsw.DefaultEf, l.k)
-	}
-	w.depth = min(w.depth, max(l.x.stored, 1))
-	w.options, w.err = o.SearchOptions, nil
+	w.depth = min(max(o.Ef, l.k), max(l.x.stored, 1))
+	w.options, w.err = *o, nil
 	w.options.Stats = nil
 	w.bound.Reset()
-	if w.shared = &w.bound; o.EachAlone || len(l.parts) == 1 {
+	if w.shared = &w.bound; o.Independent || len(l.parts) == 1 {
 		w.shared = nil
 	}
 	w.begun.Store(0)
@@ -65,7 +62,7 @@ func (l *lane) readyToWalk(o *SearchOptions) {
 // walked makes candidates of what the walks have found.
 func (l *lane) walked() error {
 	rerank := l.walks.options.Rerank
-	l.walks.options = hnsw.SearchOptions{}
+	l.walks.options = search.Options{}
 	if l.walks.err != nil {
 		return l.walks.err
 	}
@@ -127,7 +124,7 @@ func (l *lane) collect(rerank int) {
 	for i, p := range l.probes {
 		if part := l.x.parts[l.parts[i]]; !l.led(i) {
 			l.candidates.add(p, uint32(i), p.Final() && part.rows == nil && part.blocks == nil)
-			l.stats.count(p)
+			count(&l.stats, p)
 		}
 	}
 	if l.disk != nil {

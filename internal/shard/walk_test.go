@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -25,9 +26,9 @@ func TestThreadsOfOneQueryFindTheNearest(t *testing.T) {
 				query := vector.Row[float32](queries, q)
 				truth := nearest(rows, c.Metric, query, k, nil)
 				for i, threads := range []int{1, 4} {
-					var s Stats
-					found, err := x.SearchInto(nil, query, k, SearchOptions{
-						Probes: 8, Threads: threads, Stats: &s, SearchOptions: hnsw.SearchOptions{Ef: walkWork},
+					var s search.Stats
+					found, err := x.SearchInto(nil, query, k, search.Options{
+						Probes: 8, Threads: threads, Stats: &s, Ef: walkWork,
 					})
 					if err != nil {
 						t.Fatal(err)
@@ -50,7 +51,7 @@ func TestErrorsOfHelpersAreTold(t *testing.T) {
 	rows := clustered(3000, 8, 21)
 	x := opened(t, built(t, rows, BuildOptions{Config: hnsw.Config{M: 4}, Shards: 4}), OpenOptions{})
 	query := vector.Row[float32](rows, 0)
-	o := SearchOptions{Probes: 4, Threads: 4, SearchOptions: hnsw.SearchOptions{Ef: 4 * walkWork}}
+	o := search.Options{Probes: 4, Threads: 4, Ef: 4 * walkWork}
 	if _, err := x.SearchInto(nil, query, 10, o); err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +70,8 @@ func TestWalksEndByWhatOthersFound(t *testing.T) {
 	const k = 10
 	rows, queries := clustered(8000, 24, 22), clustered(60, 24, 22)
 	x := opened(t, built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 8}), OpenOptions{})
-	var together Stats
-	found, err := x.SearchBatch(context.Background(), queries, k, 1, SearchOptions{Probes: 8, Stats: &together})
+	var together search.Stats
+	found, err := x.SearchBatch(context.Background(), queries, k, search.Options{Threads: 1, Probes: 8, Stats: &together})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,8 +79,8 @@ func TestWalksEndByWhatOthersFound(t *testing.T) {
 	for q := range queries.Rows() {
 		query := vector.Row[float32](queries, q)
 		for p := range uint32(8) {
-			var s Stats
-			if _, err := x.SearchInto(nil, query, k, SearchOptions{Parts: []uint32{p}, Stats: &s}); err != nil {
+			var s search.Stats
+			if _, err := x.SearchInto(nil, query, k, search.Options{Shards: []uint32{p}, Stats: &s}); err != nil {
 				t.Fatal(err)
 			}
 			alone += s.Distances

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -191,7 +192,7 @@ func use(t *testing.T, o Opened) {
 	r := o.Reader()
 	query := make([]float32, r.Dim())
 	query[0] = 1
-	if found, err := r.Search(query, 3, hnsw.SearchOptions{}); err != nil || len(found) > 3 {
+	if found, err := r.Search(query, 3, search.Options{}); err != nil || len(found) > 3 {
 		t.Fatalf("search gave %v, %v", found, err)
 	}
 	if o.Index == nil {
@@ -201,7 +202,7 @@ func use(t *testing.T, o Opened) {
 		_ = o.Index.Add(label, query, hnsw.AddOptions{}) // a full index refuses
 		_ = o.Index.Delete(label)
 	}
-	if _, err := r.Search(query, 3, hnsw.SearchOptions{}); err != nil {
+	if _, err := r.Search(query, 3, search.Options{}); err != nil {
 		t.Fatalf("search gave %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -85,10 +86,10 @@ func useLive(t testing.TB, b []byte) {
 func useReader(x *hnsw.Index) {
 	v := make([]float32, x.Dim())
 	for _, k := range []int{1, 30} {
-		_, _ = x.Search(v, k, hnsw.SearchOptions{})
+		_, _ = x.Search(v, k, search.Options{})
 	}
 	even := func(label uint64) bool { return label%2 == 0 }
-	_, _ = x.Search(v, 3, hnsw.SearchOptions{Filter: hnsw.FilterFunc(even)})
+	_, _ = x.Search(v, 3, search.Options{Filter: search.FilterFunc(even)})
 	_, _ = x.Stats()
 	_, _ = x.Reachable()
 	_, _ = x.Labels()
@@ -156,7 +157,7 @@ func TestLiveRecoversFromAnyLinks(t *testing.T) {
 			t.Errorf("round %d: %d reachable, %v", round, n, err)
 		}
 		for i := range 20 {
-			found, err := x.Search(smallVector(i), 1, hnsw.SearchOptions{Ef: 20})
+			found, err := x.Search(smallVector(i), 1, search.Options{Ef: 20})
 			if err != nil || i != 3 && (len(found) != 1 || found[0].Label != uint64(i)) {
 				t.Errorf("round %d: element %d: %v, %v", round, i, found, err)
 			}
@@ -258,7 +259,7 @@ func TestLiveAddsWhereItWasLeft(t *testing.T) {
 		t.Fatalf("%v with %d elements", err, x.Len())
 	}
 	for i := range 1600 {
-		found, err := x.Search(vector.Row[float32](rows, i), 1, hnsw.SearchOptions{Ef: 200})
+		found, err := x.Search(vector.Row[float32](rows, i), 1, search.Options{Ef: 200})
 		if err != nil || len(found) != 1 || found[0].Label != uint64(i) {
 			t.Fatalf("row %d: %v, %v", i, found, err)
 		}

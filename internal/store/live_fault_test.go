@@ -15,6 +15,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/vfs"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -207,8 +208,8 @@ func (k *tracked) check(t *testing.T, x *hnsw.Index, path string) {
 		if err != nil || len(labels) > 300 && label%7 > 0 {
 			continue
 		}
-		found, err := x.Search(got, len(labels), hnsw.SearchOptions{Ef: 2 * len(labels)})
-		if err != nil || !slices.ContainsFunc(found, func(n hnsw.Neighbor) bool { return n.Label == label }) {
+		found, err := x.Search(got, len(labels), search.Options{Ef: 2 * len(labels)})
+		if err != nil || !slices.ContainsFunc(found, func(n search.Neighbor) bool { return n.Label == label }) {
 			t.Errorf("label %d: found %v, %v", label, found, err)
 		}
 	}
@@ -310,7 +311,7 @@ func afterFailure(t *testing.T, k *tracked, path string, failed error) int {
 	}
 	again := map[string]error{"add": k.add(200, 201, 0), "delete": k.remove(20)}
 	again["sync"] = k.sync()
-	if found, err := k.x.Search(killVector(1, 0), 1, hnsw.SearchOptions{}); err != nil ||
+	if found, err := k.x.Search(killVector(1, 0), 1, search.Options{}); err != nil ||
 		len(found) != 1 || found[0].Label != 1 {
 		t.Errorf("search: %v, %v", found, err)
 	}

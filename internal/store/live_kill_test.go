@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 )
 
 const (
@@ -173,7 +174,7 @@ func (a *acknowledged) check(t *testing.T, path string, round int) {
 
 func (a *acknowledged) find(t *testing.T, x *hnsw.Index, label uint64, v []float32, round int) {
 	t.Helper()
-	found, err := x.Search(v, 1, hnsw.SearchOptions{Ef: 400})
+	found, err := x.Search(v, 1, search.Options{Ef: 400})
 	if err != nil || len(found) != 1 || found[0].Label != label {
 		t.Errorf("round %d: label %d: found %v, %v", round, label, found, err)
 	}

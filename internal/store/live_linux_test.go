@@ -15,6 +15,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -189,7 +190,7 @@ func TestLiveOnDiskThatFills(t *testing.T) {
 	findAll := func(x *hnsw.Index) {
 		t.Helper()
 		for i := range 1000 {
-			found, err := x.Search(vector.Row[float32](rows, i), 1, hnsw.SearchOptions{Ef: 300})
+			found, err := x.Search(vector.Row[float32](rows, i), 1, search.Options{Ef: 300})
 			if err != nil || len(found) != 1 || found[0].Label != uint64(i) {
 				t.Errorf("row %d: %v, %v", i, found, err)
 			}
@@ -310,7 +311,7 @@ func TestLiveOnDiskForReading(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found, err := y.Search(smallVector(7), 1, hnsw.SearchOptions{})
+		found, err := y.Search(smallVector(7), 1, search.Options{})
 		if err != nil || len(found) != 1 || found[0].Label != 7 {
 			t.Errorf("%s: %v, %v", name, found, err)
 		}

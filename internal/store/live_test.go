@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -61,14 +62,14 @@ func reopen(t testing.TB, path string) (*hnsw.Index, hnsw.Recovery) {
 }
 
 func answers(t testing.TB, r interface {
-	Search([]float32, int, hnsw.SearchOptions) ([]hnsw.Neighbor, error)
-}, queries vector.Matrix) [][]hnsw.Neighbor {
+	Search([]float32, int, search.Options) ([]search.Neighbor, error)
+}, queries vector.Matrix) [][]search.Neighbor {
 	t.Helper()
-	var all [][]hnsw.Neighbor
+	var all [][]search.Neighbor
 	q := make([]float32, queries.Dim())
 	for i := range queries.Rows() {
 		queries.Decode(i, q)
-		found, err := r.Search(q, 7, hnsw.SearchOptions{})
+		found, err := r.Search(q, 7, search.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +92,7 @@ func TestLiveIsTheIndexInMemory(t *testing.T) {
 			defer memory.Close()
 			queries := liveRows(30, 7)
 			compare := func(when string, got interface {
-				Search([]float32, int, hnsw.SearchOptions) ([]hnsw.Neighbor, error)
+				Search([]float32, int, search.Options) ([]search.Neighbor, error)
 			}) {
 				t.Helper()
 				for i, want := range answers(t, memory, queries) {
@@ -238,10 +239,10 @@ func TestLiveThatIsCutOff(t *testing.T) {
 			}
 			var fault *mmap.FaultError
 			row := vector.Row[float32](rows, 9)
-			if _, err := x.Search(row, 3, hnsw.SearchOptions{}); !errors.As(err, &fault) {
+			if _, err := x.Search(row, 3, search.Options{}); !errors.As(err, &fault) {
 				t.Errorf("search: %v", err)
 			}
-			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3, hnsw.BatchSearchOptions{Threads: 2}); !errors.As(err, &fault) {
+			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3, search.Options{Threads: 2}); !errors.As(err, &fault) {
 				t.Errorf("batch: %v", err)
 			}
 			if err := x.AddBatch(context.Background(), liveRows(50, 2), nil, hnsw.BatchOptions{Threads: 4}); !errors.As(err, &fault) {
@@ -349,7 +350,7 @@ func TestLiveChangesWhileItIsSearched(t *testing.T) {
 					return
 				default:
 				}
-				if found, err := x.Search(row(900+i), 3, hnsw.SearchOptions{}); err != nil || len(found) != 3 || found[0].Label != uint64(900+i) {
+				if found, err := x.Search(row(900+i), 3, search.Options{}); err != nil || len(found) != 3 || found[0].Label != uint64(900+i) {
 					t.Errorf("%v, %v", found, err)
 					return
 				}
@@ -396,7 +397,7 @@ func TestLiveGrows(t *testing.T) {
 						return
 					default:
 					}
-					if _, err := x.Search(liveRow(rows, 3), 1, hnsw.SearchOptions{}); err != nil {
+					if _, err := x.Search(liveRow(rows, 3), 1, search.Options{}); err != nil {
 						t.Error(err)
 						return
 					}

@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -108,17 +109,17 @@ func TestMappedAnswersAsOpenedDoes(t *testing.T) {
 			if m.Len() != o.Len() || m.Deleted() != 1 {
 				t.Errorf("%d elements, %d deleted", m.Len(), m.Deleted())
 			}
-			batch, err := m.SearchBatch(context.Background(), rows.Slice(0, 40), 7, hnsw.BatchSearchOptions{})
+			batch, err := m.SearchBatch(context.Background(), rows.Slice(0, 40), 7, search.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i := range 40 {
-				got, err := m.Search(vector.Row[float32](rows, i), 7, hnsw.SearchOptions{})
-				want, err2 := o.Search(vector.Row[float32](rows, i), 7, hnsw.SearchOptions{})
+				got, err := m.Search(vector.Row[float32](rows, i), 7, search.Options{})
+				want, err2 := o.Search(vector.Row[float32](rows, i), 7, search.Options{})
 				if err != nil || err2 != nil || !slices.Equal(got, want) {
 					t.Fatalf("%v, %v; %v, %v", got, err, want, err2)
 				}
-				if got, err := pinned.Search(vector.Row[float32](rows, i), 7, hnsw.SearchOptions{}); err != nil || !slices.Equal(got, want) {
+				if got, err := pinned.Search(vector.Row[float32](rows, i), 7, search.Options{}); err != nil || !slices.Equal(got, want) {
 					t.Fatalf("pinned: %v, %v", got, err)
 				}
 				for j, f := range got {
@@ -142,10 +143,10 @@ func TestMappedFileThatIsCutOff(t *testing.T) {
 				t.Fatal(err)
 			}
 			var fault *mmap.FaultError
-			if found, err := x.Search(vector.Row[float32](rows, 9), 3, hnsw.SearchOptions{}); !errors.As(err, &fault) {
+			if found, err := x.Search(vector.Row[float32](rows, 9), 3, search.Options{}); !errors.As(err, &fault) {
 				t.Errorf("%v, %v", found, err)
 			}
-			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3, hnsw.BatchSearchOptions{Threads: 3}); !errors.As(err, &fault) {
+			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3, search.Options{Threads: 3}); !errors.As(err, &fault) {
 				t.Errorf("batch: %v", err)
 			}
 			if _, err := x.Stats(); !errors.As(err, &fault) {
@@ -189,7 +190,7 @@ func TestMappedDamageStaysInside(t *testing.T) {
 				defer x.Close()
 				attachTo(t, x, rows)
 				for i := range 5 {
-					_, _ = x.Search(vector.Row[float32](rows, i), 3, hnsw.SearchOptions{})
+					_, _ = x.Search(vector.Row[float32](rows, i), 3, search.Options{})
 				}
 			}
 		})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -98,7 +99,7 @@ func TestOpenedIndexGrows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		found, err := x.Search(before.queries[0], 1, hnsw.SearchOptions{})
+		found, err := x.Search(before.queries[0], 1, search.Options{})
 		if err != nil || len(found) != 1 || found[0].Distance != 0 {
 			t.Fatalf("found %v, %v", found, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -97,11 +98,11 @@ func sameContent(t fataler, a, b Source) {
 func sameAnswers(t fataler, a, b *hnsw.Reader, queries [][]float32) {
 	t.Helper()
 	for _, q := range queries {
-		x, err := a.Search(q, 5, hnsw.SearchOptions{})
+		x, err := a.Search(q, 5, search.Options{})
 		if err != nil {
 			t.Fatalf("search: %v", err)
 		}
-		y, err := b.Search(q, 5, hnsw.SearchOptions{})
+		y, err := b.Search(q, 5, search.Options{})
 		if err != nil {
 			t.Fatalf("search: %v", err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -177,7 +178,7 @@ func (v *verifier) checkLabels() error {
 			return v.r.Bad(v.h.section(Labels).Offset, Labels.String(), "label %d is that of two elements", labels[i])
 		}
 	}
-	if n := len(labels); n > 0 && labels[n-1] == hnsw.NoLabel {
+	if n := len(labels); n > 0 && labels[n-1] == search.NoLabel {
 		return v.r.Bad(v.h.section(Labels).Offset, Labels.String(), "%v", hnsw.ErrNoLabel)
 	}
 	return nil

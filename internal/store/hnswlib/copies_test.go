@@ -9,6 +9,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -45,7 +46,7 @@ func rowsWithCopies(t *testing.T) (rows vector.Matrix, of []int) {
 }
 
 type searcher interface {
-	Search(query []float32, k int, o hnsw.SearchOptions) ([]hnsw.Neighbor, error)
+	Search(query []float32, k int, o search.Options) ([]search.Neighbor, error)
 	Reachable() (int, error)
 	Close() error
 }
@@ -63,7 +64,7 @@ func checkCopies(t *testing.T, x searcher, rows vector.Matrix, of []int) {
 			}
 		}
 		rows.Decode(at, query)
-		got, err := x.Search(query, want, hnsw.SearchOptions{})
+		got, err := x.Search(query, want, search.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -62,7 +63,7 @@ func answersLike(t *testing.T, x *hnsw.Reader, f *fixture) {
 		if len(want) == 0 {
 			continue
 		}
-		found, err := x.Search(q, len(want), hnsw.SearchOptions{Ef: f.Count})
+		found, err := x.Search(q, len(want), search.Options{Ef: f.Count})
 		if err != nil {
 			t.Fatal(err)
 		}

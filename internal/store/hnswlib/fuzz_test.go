@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 )
 
 // seeds adds hnswlib's own small files to the corpus.
@@ -52,14 +53,14 @@ func use(t *testing.T, x *hnsw.Index) {
 	}
 	query := make([]float32, x.Dim())
 	query[0] = 1
-	if found, err := x.Search(query, 3, hnsw.SearchOptions{}); err != nil || len(found) > 3 {
+	if found, err := x.Search(query, 3, search.Options{}); err != nil || len(found) > 3 {
 		t.Fatalf("search gave %v, %v", found, err)
 	}
 	for label := range uint64(5) {
 		_ = x.Add(label, query, hnsw.AddOptions{ReplaceDeleted: x.Config().ReplaceDelete}) // a full index refuses
 		_ = x.Delete(label)
 	}
-	if _, err := x.Search(query, 3, hnsw.SearchOptions{}); err != nil {
+	if _, err := x.Search(query, 3, search.Options{}); err != nil {
 		t.Fatalf("search gave %v", err)
 	}
 }
@@ -80,7 +81,7 @@ func FuzzReadFlat(f *testing.F) {
 			t.Fatalf("%d bytes became %d", len(b), w.Len())
 		}
 		query := make([]float32, x.Dim())
-		if found, err := x.Search(query, 3, hnsw.SearchOptions{}); err != nil || len(found) > 3 {
+		if found, err := x.Search(query, 3, search.Options{}); err != nil || len(found) > 3 {
 			t.Fatalf("search gave %v, %v", found, err)
 		}
 	})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -58,7 +59,7 @@ func TestGraphFixtures(t *testing.T) {
 			if x.Len() != f.Count || x.Capacity() != f.MaxElements || c.M != f.M || c.Storage != vector.External || x.Deleted() != len(f.Deleted) {
 				t.Errorf("%d elements, %d deleted, room for %d, %+v; hnswlib-mmap has %+v", x.Len(), x.Deleted(), x.Capacity(), c, f)
 			}
-			if _, err := x.Search(make([]float32, c.Dim), 1, hnsw.SearchOptions{}); !errors.Is(err, hnsw.ErrNoRows) {
+			if _, err := x.Search(make([]float32, c.Dim), 1, search.Options{}); !errors.Is(err, hnsw.ErrNoRows) {
 				t.Errorf("a search without rows gave %v", err)
 			}
 			frozen, err := ReadFrozenGraph(ctx, graphPath(name), o)
@@ -190,12 +191,12 @@ func TestGraphRoundTrip(t *testing.T) {
 			for j := range query {
 				query[j] = float32(random.NormFloat64())
 			}
-			want, err := x.Search(query, 5, hnsw.SearchOptions{Ef: n})
+			want, err := x.Search(query, 5, search.Options{Ef: n})
 			if err != nil {
 				t.Fatalf("search: %v", err)
 			}
-			got, err := y.Search(query, 5, hnsw.SearchOptions{Ef: n})
-			if err != nil || !slices.EqualFunc(got, want, func(a, b hnsw.Neighbor) bool {
+			got, err := y.Search(query, 5, search.Options{Ef: n})
+			if err != nil || !slices.EqualFunc(got, want, func(a, b search.Neighbor) bool {
 				return a.Label == b.Label && math.Abs(float64(a.Distance-b.Distance)) < 1e-5
 			}) {
 				t.Fatalf("found %v, %v, was %v", got, err, want)
@@ -278,12 +279,12 @@ func useGraph(t *testing.T, b []byte) {
 	defer f.Close()
 	for _, r := range []interface {
 		Attach(vector.Matrix, hnsw.AttachOptions) error
-		Search([]float32, int, hnsw.SearchOptions) ([]hnsw.Neighbor, error)
+		Search([]float32, int, search.Options) ([]search.Neighbor, error)
 	}{x, f} {
 		if err := r.Attach(rows, hnsw.AttachOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		if found, err := r.Search(make([]float32, x.Dim()), 3, hnsw.SearchOptions{}); err != nil || len(found) > 3 {
+		if found, err := r.Search(make([]float32, x.Dim()), 3, search.Options{}); err != nil || len(found) > 3 {
 			t.Fatalf("search gave %v, %v", found, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -41,11 +42,11 @@ func TestMap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := x.SearchBatch(ctx, rows.Slice(0, 50), 5, hnsw.BatchSearchOptions{})
+		want, err := x.SearchBatch(ctx, rows.Slice(0, 50), 5, search.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := m.SearchBatch(ctx, rows.Slice(0, 50), 5, hnsw.BatchSearchOptions{})
+		got, err := m.SearchBatch(ctx, rows.Slice(0, 50), 5, search.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

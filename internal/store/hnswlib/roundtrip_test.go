@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -162,11 +163,11 @@ func TestFrozenIsWritten(t *testing.T) {
 	}
 	defer y.Close()
 	query := []float32{1, 0, 0, 0}
-	a, err := f.Search(query, 5, hnsw.SearchOptions{Ef: 50})
+	a, err := f.Search(query, 5, search.Options{Ef: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := y.Search(query, 5, hnsw.SearchOptions{Ef: 50})
+	b, err := y.Search(query, 5, search.Options{Ef: 50})
 	if err != nil || !slices.Equal(a, b) {
 		t.Fatalf("%v, %v, and %v", b, err, a)
 	}

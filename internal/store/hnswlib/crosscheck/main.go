@@ -13,6 +13,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/hnswlib"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -72,7 +73,7 @@ func rewriteFlat(ctx context.Context, folder string, c *testCase) error {
 	if err := hnswlib.WriteFlat(ctx, base+".rewritten", x); err != nil {
 		return err
 	}
-	return search(base, x, c)
+	return answer(base, x, c)
 }
 
 // rewrite reads an index, searches it and writes it again.
@@ -90,18 +91,18 @@ func rewrite(ctx context.Context, folder string, c *testCase) error {
 	if err := hnswlib.Write(ctx, base+".rewritten", x); err != nil {
 		return err
 	}
-	return search(base, x, c)
+	return answer(base, x, c)
 }
 
 // searcher is either kind of index.
 type searcher interface {
-	Search(query []float32, k int, o hnsw.SearchOptions) ([]hnsw.Neighbor, error)
+	Search(query []float32, k int, o search.Options) ([]search.Neighbor, error)
 	Len() int
 	Deleted() int
 }
 
-// search writes the labels and distances that Shale finds, as many for each query as for all of them.
-func search(base string, x searcher, c *testCase) error {
+// answer writes the labels and distances that Shale finds, as many for each query as for all of them.
+func answer(base string, x searcher, c *testCase) error {
 	queries, err := floats(base + ".queries")
 	if err != nil {
 		return err
@@ -109,12 +110,12 @@ func search(base string, x searcher, c *testCase) error {
 	var labels, distances []byte
 	k := min(c.K, x.Len()-x.Deleted())
 	for at := 0; at < len(queries) && k > 0; at += c.Dim {
-		found, err := x.Search(queries[at:at+c.Dim], k, hnsw.SearchOptions{Ef: c.Count})
+		found, err := x.Search(queries[at:at+c.Dim], k, search.Options{Ef: c.Count})
 		if err != nil {
 			return err
 		}
 		for i := range k {
-			n := hnsw.Neighbor{Label: math.MaxUint64, Distance: float32(math.Inf(1))}
+			n := search.Neighbor{Label: math.MaxUint64, Distance: float32(math.Inf(1))}
 			if i < len(found) {
 				n = found[i]
 			}

@@ -1,0 +1,33 @@
+package search
+
+import "github.com/RoaringBitmap/roaring/v2/roaring64"
+
+// Filter selects the labels that a search may return. It may serve many searches at once.
+type Filter struct {
+	allow func(label uint64) bool
+	set   *roaring64.Bitmap
+}
+
+// FilterFunc allows the labels for which allow returns true. allow may be called from many goroutines at once.
+func FilterFunc(allow func(label uint64) bool) *Filter { return &Filter{allow: allow} }
+
+// FilterBitmap allows the labels in set, which must not change while the filter is in use.
+func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Contains, set: set} }
+
+// FilterRange allows every step-th label from first on, up to and including last. It takes no memory, however many labels
+// these are. A step of 0 is 1.
+func FilterRange(first, last, step uint64) *Filter {
+	step = max(step, 1)
+	return FilterFunc(func(label uint64) bool {
+		return label >= first && label <= last && (label-first)%step == 0
+	})
+}
+
+// FilterLabels allows the labels given.
+func FilterLabels(labels ...uint64) *Filter { return FilterBitmap(roaring64.BitmapOf(labels...)) }
+
+// Allows reports whether a search may return a label.
+func (f *Filter) Allows(label uint64) bool { return f.allow(label) }
+
+// Bitmap returns the set of labels allowed, or nil where a function decides. It must not be changed.
+func (f *Filter) Bitmap() *roaring64.Bitmap { return f.set }

@@ -1,0 +1,147 @@
+// Package search is the vocabulary of a query: what to look for, how hard to look, and what was found. Every index of
+// Shale, of one graph or of many shards, takes the same Options and gives the same Neighbors.
+//
+//	found, err := index.Search(query, 10, search.Options{Ef: 200, Filter: search.FilterLabels(3, 5, 8)})
+package search
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Neighbor is one result of a search.
+type Neighbor struct {
+	Label    uint64
+	Distance float32 // by the index's metric; smaller is nearer
+}
+
+// NoLabel is the label in Results where nothing was found. No row may have it.
+const NoLabel = math.MaxUint64
+
+const (
+	// DefaultEf is the Ef of searches in an index that wasn't tuned.
+	DefaultEf = 100
+	// DefaultShare is the Share of searches in an index that wasn't tuned.
+	DefaultShare = 0.98
+)
+
+// maxK is the largest number of rows of a graph.
+const maxK = math.MaxInt32
+
+// Options controls a search. The zero value searches all rows as hard as the index was tuned to.
+type Options struct {
+	// Ef is the number of candidates that a walk holds: more find more of the true neighbours and take longer. It is
+	// raised to k and cut to the number of rows. Default: the index's tuned ef, or DefaultEf.
+	Ef int
+	// Slack ends a walk before it has come to the end of its Ef candidates: at the first candidate farther than 1 + Slack
+	// times the k-th nearest, so that easy queries take less time than hard ones. About 0.05 to 0.25. It has no effect
+	// with the metric ip, a filter, deleted rows or a Stop. Default: the tuned one where Ef is left to the index too,
+	// otherwise none. (Distance-adaptive beam search, Al-Jazzazi et al., 2025.)
+	Slack float32
+	// Rerank is the number of candidates found by codes that are ranked by their rows, at least k. Default: as many as
+	// may be among the k nearest, given how far their estimates may be off. It has no effect on an index without codes,
+	// or without rows.
+	Rerank int
+
+	// Filter selects the labels that a search may return. Default: all.
+	Filter *Filter
+	// Filters gives each query of a batch its own filter, in place of Filter.
+	Filters []*Filter
+	// Stop decides which results to hold and when the walk ends, in place of k. It serves one search of one
+	// graph: batches and indexes of several shards refuse it.
+	Stop Stop
+	// Exact computes the distance of every row that may be returned, in place of a walk. Searches do so by themselves
+	// where that is less work, and where a walk finds fewer than k rows though there are more.
+	Exact bool
+
+	// Probes is the number of shards to search, those that seem to hold most of the query's neighbours. Default: as
+	// many as Share calls for.
+	Probes int
+	// Share is the share of a query's true neighbours, from 0 to 1, that the shards searched should hold; each query
+	// gets as many shards as it needs. Default: the tuned share where Ef is left to the index too, otherwise
+	// DefaultShare; with a filter all shards are searched, since the rows allowed may be far from the query.
+	Share float64
+	// Shards are the numbers of the shards to search, in place of Probes and Share. Numbers that no shard has are skipped.
+	Shards []uint32
+	// Independent lets the walk in each shard go on as its Ef says, rather than end it where it is farther from the query
+	// than what other shards have found. That takes longer, finds a little more, and gives the same results whatever the
+	// order in which the shards are searched.
+	Independent bool
+
+	// Threads is the most goroutines that a call may use. A batch shares its queries among them; where there are
+	// fewer queries, or only one, they share the shards of each query. Default: GOMAXPROCS for a batch, 1 for a
+	// single query.
+	Threads int
+	// Stats is filled in with what the search did, or the queries of a batch together, if not nil.
+	Stats *Stats
+}
+
+// Effort is how hard an index searches where the options leave it open.
+type Effort struct {
+	Ef    int
+	Slack float32
+	Share float64 // of an index of several shards; 0: DefaultShare
+}
+
+// SetDefaults fills in what o leaves to the index, which is tuned to e.
+func (o *Options) SetDefaults(e Effort) {
+	if o.Ef != 0 {
+		return
+	}
+	o.Ef = e.Ef
+	if o.Slack == 0 {
+		o.Slack = e.Slack
+	}
+	if o.Probes == 0 && o.Share == 0 && o.Shards == nil && o.Filter == nil && o.Filters == nil {
+		o.Share = e.Share
+	}
+}
+
+// Check returns an error if a search of one query for its k nearest rows can't have these options. Numbers above that of
+// the rows are allowed: they ask for all rows.
+func (o *Options) Check(k int) error {
+	switch {
+	case k < 0 || k == 0 && o.Stop == nil || k > maxK:
+		return fmt.Errorf("search: k is %d, not at least 1 and at most %d", k, maxK)
+	case o.Ef < 0:
+		return fmt.Errorf("search: ef is %d, not at least 0", o.Ef)
+	case o.Rerank < 0:
+		return fmt.Errorf("search: rerank is %d, not at least 0", o.Rerank)
+	case !(o.Slack >= 0 && o.Slack <= math.MaxFloat32):
+		return fmt.Errorf("search: slack is %v, not a finite number of at least 0", o.Slack)
+	case o.Probes < 0:
+		return fmt.Errorf("search: probes are %d, not at least 0", o.Probes)
+	case !(o.Share >= 0 && o.Share <= 1):
+		return fmt.Errorf("search: a share of %v is not 0 to 1", o.Share)
+	case o.Threads < 0:
+		return fmt.Errorf("search: %d threads are not at least 0", o.Threads)
+	case o.Filters != nil:
+		return errors.New("search: one query takes Filter, not Filters")
+	}
+	return nil
+}
+
+// CheckBatch is Check for a batch of the given number of queries.
+func (o *Options) CheckBatch(queries, k int) error {
+	one := *o
+	one.Filters = nil
+	switch {
+	case o.Stop != nil:
+		return errors.New("search: a stop condition can't serve a batch of queries")
+	case o.Filters != nil && len(o.Filters) != queries:
+		return fmt.Errorf("search: %d filters for %d queries", len(o.Filters), queries)
+	}
+	return one.Check(k)
+}
+
+// Stats counts what searches did.
+type Stats struct {
+	Distances int   // distances computed by walks: estimates, where the index has codes
+	Reranked  int   // exact distances computed after walks
+	Hops      int   // nodes expanded on level 0
+	Exact     bool  // distances of all allowed rows were computed in place of a walk, for every query of a batch; not set by several shards
+	Probes    int   // shards searched
+	Reads     int   // reads of rows or links from disk
+	Bytes     int64 // bytes that these read
+}
