@@ -301,6 +301,9 @@ func isFixed(err error) bool {
 	if errors.Is(err, atomicfile.ErrUnsynced) {
 		return false
 	}
+	if vfs.InUse(err) {
+		return true
+	}
 	for _, fixed := range []error{syscall.EBUSY, syscall.EINVAL, syscall.EXDEV, syscall.EROFS, fs.ErrPermission} {
 		if errors.Is(err, fixed) {
 			return true
@@ -397,7 +400,8 @@ func removeOthers(dir string, m, before *manifest.Manifest) error {
 		if name == m.Shards[0].File || !isShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
 			continue
 		}
-		if err := vfs.Remove(filepath.Join(dir, name)); err != nil {
+		// The next save removes what cannot be removed while a reader has it open.
+		if err := vfs.Remove(filepath.Join(dir, name)); err != nil && !vfs.InUse(err) {
 			return fmt.Errorf("saved, but an old file stays: %w", err)
 		}
 	}

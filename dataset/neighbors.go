@@ -125,7 +125,7 @@ func WriteNeighbors(path string, n Neighbors) error {
 	case ".ivecs":
 		prefix = binary.LittleEndian.AppendUint32(nil, uint32(n.K))
 	case ".ibin":
-		if n.Rows() > math.MaxUint32 {
+		if int64(n.Rows()) > math.MaxUint32 {
 			return fmt.Errorf("dataset: %s: %d rows are too many for .ibin: write .npy", path, n.Rows())
 		}
 		header = binary.LittleEndian.AppendUint32(nil, uint32(n.Rows()))

@@ -104,7 +104,7 @@ func (w *rowWriter) Write(m vector.Matrix) error {
 	if err := w.admit(m); err != nil {
 		return err
 	}
-	if w.layout == binLayout && w.rows+m.Rows() > math.MaxUint32 {
+	if w.layout == binLayout && int64(w.rows)+int64(m.Rows()) > math.MaxUint32 {
 		return w.fail(fmt.Errorf("%w: more than 2^32-1 rows don't fit: write .npy", ErrUnsupported))
 	}
 	for i := range m.Rows() {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/vfs"
@@ -101,7 +100,7 @@ func claim(path string) vfs.File {
 	if !info.IsDir() {
 		mode = os.O_RDWR // without it network file systems give no lock
 	}
-	f, err := vfs.OpenFile(path, mode|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	f, err := vfs.OpenFile(path, mode|vfs.NoFollow|vfs.NonBlock, 0)
 	if err != nil {
 		return nil
 	}
@@ -109,7 +108,7 @@ func claim(path string) vfs.File {
 	if err == nil && ok && sameFile(f, path) {
 		return f
 	}
-	_ = f.Close() // nothing was written
+	_ = filelock.Release(f) // nothing was written
 	return nil
 }
 

@@ -113,12 +113,11 @@ func openStream(path string) (io.WriteCloser, error) {
 	}
 	fd, err := strconv.Atoi(m[3])
 	if err == nil {
-		fd, err = syscall.Dup(fd)
+		fd, err = duplicate(fd)
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	syscall.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), path), nil
 }
 

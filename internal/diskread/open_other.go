@@ -1,9 +1,17 @@
-//go:build unix && !linux
+//go:build !linux
 
 package diskread
 
-import "os"
+import (
+	"os"
 
-func openDirect(path string) (*os.File, error) { return os.Open(path) }
+	"github.com/shale-search/shale/internal/vfs"
+)
+
+func openDirect(path string) (*os.File, error) { return vfs.Open(path) }
 
 func newBackend(depth int) (backend, error) { return newParallel(depth), nil }
+
+func allocate(n int) ([]byte, error) { return make([]byte, n), nil }
+
+func release([]byte) error { return nil }

@@ -9,8 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // ErrHeld reports a lock that somebody else holds: another process, or another opening of the file in this one.
@@ -66,8 +64,7 @@ func Acquire(ctx context.Context, path string, o Options) (*Lock, error) {
 
 // Try locks a file or directory, which must exist, or returns an error with ErrHeld at once.
 func Try(path string) (*Lock, error) {
-	// Opening a pipe would wait for its other end.
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
@@ -110,40 +107,6 @@ type File interface {
 	Fd() uintptr
 	Name() string
 	Close() error
-}
-
-// Unlock takes back the lock of an open file, which else lasts as long as the file is open anywhere: a process
-// that was forked has it open too.
-func Unlock(f File) error {
-	for {
-		switch err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		default:
-			return fmt.Errorf("unlock %s: %w", f.Name(), err)
-		}
-	}
-}
-
-// TryFile locks an open file, for its one user or for one of several. It reports false where another process, or
-// another opening of the file, holds a lock that excludes this one.
-func TryFile(f File, shared bool) (bool, error) {
-	how := unix.LOCK_EX
-	if shared {
-		how = unix.LOCK_SH
-	}
-	for {
-		switch err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); err {
-		case nil:
-			return true, nil
-		case unix.EWOULDBLOCK:
-			return false, nil
-		case unix.EINTR:
-		default:
-			return false, fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
-	}
 }
 
 // Release unlocks a file that TryFile locked, and closes it. Closing alone leaves the lock to a child of

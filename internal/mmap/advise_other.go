@@ -1,8 +1,6 @@
-//go:build unix && !linux
+//go:build !linux
 
 package mmap
-
-const mapNoReserve = 0
 
 func adviseHuge([]byte) {}
 

@@ -6,8 +6,6 @@ import (
 	"math"
 	"sync/atomic"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // hugePage is the size that transparent huge pages come in on amd64 and on arm64 with 4 KiB base pages.
@@ -15,9 +13,9 @@ const hugePage = 2 << 20
 
 // Region is a mapping. Its bytes stay valid until Close.
 type Region struct {
-	mapping []byte // what the kernel gave
-	bytes   []byte // the part in use, aligned to a huge page where that pays
-	closed  atomic.Bool
+	bytes  []byte
+	free   func() error // unmaps all that the system gave; nil for no bytes
+	closed atomic.Bool
 }
 
 // Anonymous maps size zeroed bytes, lazily committed, on huge pages where the kernel grants them.
@@ -32,7 +30,7 @@ func Anonymous(size int) (*Region, error) {
 	if size >= hugePage {
 		slack = hugePage
 	}
-	m, err := unix.Mmap(-1, 0, size+slack, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
+	m, err := newMemory(size+slack, true)
 	if err != nil {
 		return nil, fmt.Errorf("mmap: %d bytes of memory: %w", size, err)
 	}
@@ -42,7 +40,7 @@ func Anonymous(size int) (*Region, error) {
 		skip = int((hugePage - addr%hugePage) % hugePage)
 		adviseHuge(m[skip : skip+size])
 	}
-	return &Region{mapping: m, bytes: m[skip : skip+size : skip+size]}, nil
+	return &Region{bytes: m[skip : skip+size : skip+size], free: func() error { return freeMemory(m) }}, nil
 }
 
 // Bytes is the mapped memory.
@@ -50,10 +48,10 @@ func (r *Region) Bytes() []byte { return r.bytes }
 
 // Close unmaps the region; a second call does nothing.
 func (r *Region) Close() error {
-	if len(r.mapping) == 0 || r.closed.Swap(true) {
+	if r.free == nil || r.closed.Swap(true) {
 		return nil
 	}
-	if err := unix.Munmap(r.mapping); err != nil {
+	if err := r.free(); err != nil {
 		return fmt.Errorf("mmap: unmap: %w", err)
 	}
 	return nil

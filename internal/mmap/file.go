@@ -2,10 +2,10 @@ package mmap
 
 import (
 	"fmt"
-	"os"
-	"unsafe"
+	"io"
+	"math"
 
-	"golang.org/x/sys/unix"
+	"github.com/shale-search/shale/internal/vfs"
 )
 
 // tail is how far past a mapped file's end reads find zeros: kernels may read whole vectors where less is left.
@@ -17,12 +17,12 @@ func File(path string, size int64) (*Region, error) {
 	if size == 0 {
 		return &Region{}, nil
 	}
-	f, err := os.Open(path)
+	f, err := vfs.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("mmap: %w", err)
 	}
 	defer f.Close() // the mapping stays
-	return mapFile(f, size, unix.PROT_READ, unix.MAP_SHARED)
+	return Shared(f, size, Read)
 }
 
 // Access is how an open file is mapped.
@@ -37,38 +37,15 @@ const (
 
 // descriptor is an open file.
 type descriptor interface {
+	io.ReaderAt
 	Fd() uintptr
 	Name() string
 }
 
 // Shared maps the first size bytes of an open file. Writing where there is no room on the disk is a fault.
 func Shared(f descriptor, size int64, a Access) (*Region, error) {
-	switch a {
-	case Write:
-		return mapFile(f, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-	case Private:
-		return mapFile(f, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE)
-	default:
-		return mapFile(f, size, unix.PROT_READ, unix.MAP_SHARED)
+	if size < 1 || size > math.MaxInt-2*tail {
+		return nil, fmt.Errorf("mmap: %d bytes of %s asked for", size, f.Name())
 	}
-}
-
-func mapFile(f descriptor, size int64, prot, flags int) (*Region, error) {
-	page := int64(os.Getpagesize())
-	if size < 1 || size > 1<<62 {
-		return nil, fmt.Errorf("mmap: %d bytes asked for", size)
-	}
-	m, err := unix.Mmap(-1, 0, int((size+page-1)/page*page)+tail, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON|mapNoReserve)
-	if err != nil {
-		return nil, fmt.Errorf("mmap: room for %d bytes: %w", size, err)
-	}
-	r := &Region{mapping: m, bytes: m[:size:size]}
-	at := unsafe.Pointer(unsafe.SliceData(m))
-	if _, err := unix.MmapPtr(int(f.Fd()), 0, at, uintptr(size), prot, flags|unix.MAP_FIXED); err != nil {
-		_ = r.Close() // what was reserved
-		return nil, fmt.Errorf("mmap: %s: %w", f.Name(), err)
-	}
-	// Reads ahead would bring what no search asks for, and drive out what others do. Without the advice they are only slower.
-	_ = unix.Madvise(m[:size], unix.MADV_RANDOM)
-	return r, nil
+	return mapFile(f, int(size), a)
 }

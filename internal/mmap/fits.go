@@ -1,10 +1,6 @@
 package mmap
 
-import (
-	"fmt"
-
-	"golang.org/x/sys/unix"
-)
+import "fmt"
 
 // leastTried is the size below which memory is taken to be there.
 const leastTried = 256 << 20
@@ -15,9 +11,9 @@ func Fits(size int) error {
 	if size < leastTried {
 		return nil
 	}
-	m, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	m, err := newMemory(size, false)
 	if err != nil {
 		return fmt.Errorf("%d MiB of memory: %w", size>>20, err)
 	}
-	return unix.Munmap(m)
+	return freeMemory(m)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/store/blocks"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/internal/vfs"
 )
 
 // blockFile is where rows and links of a shard lie side by side on disk, with the first blocks, which hold the elements near
@@ -80,7 +80,7 @@ func (b *blockFile) fillCache(bytes int64) error {
 	if b.region, err = mmap.Anonymous(n * b.Block); err != nil {
 		return err
 	}
-	f, err := os.Open(b.path)
+	f, err := vfs.Open(b.path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -129,7 +130,7 @@ type rowStream struct {
 }
 
 func newRowStream(rows *rowFile, dim int) (*rowStream, error) {
-	f, err := os.Open(rows.path)
+	f, err := vfs.Open(rows.path)
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ type blockStream struct {
 }
 
 func newBlockStream(b *blockFile) (*blockStream, error) {
-	f, err := os.Open(b.path)
+	f, err := vfs.Open(b.path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/vfs"
@@ -29,7 +28,7 @@ type failing struct {
 func (s *failing) do(what, name string) error {
 	s.done = append(s.done, what+" "+filepath.Base(name))
 	if len(s.done) == s.at {
-		return &fs.PathError{Op: what, Path: name, Err: unix.EIO}
+		return &fs.PathError{Op: what, Path: name, Err: syscall.EIO}
 	}
 	return nil
 }
@@ -319,7 +318,7 @@ func afterFailure(t *testing.T, k *tracked, path string, failed error) int {
 		k.acked = maps.Clone(k.now)
 	}
 	for what, err := range again {
-		told := errors.Is(err, hnsw.ErrFaulted) && errors.Is(err, unix.EIO) && strings.Contains(err.Error(), path)
+		told := errors.Is(err, hnsw.ErrFaulted) && errors.Is(err, syscall.EIO) && strings.Contains(err.Error(), path)
 		if faulted && !told || !faulted && err != nil && what != "close" {
 			t.Errorf("%s, faulted %v: %v", what, faulted, err)
 		}

@@ -4,10 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"io/fs"
-	"syscall"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
@@ -165,21 +163,6 @@ func putState(b []byte, s hnsw.State) {
 	binary.LittleEndian.PutUint32(at[28:], s.Entry)
 	binary.LittleEndian.PutUint32(b[stateCRCAt:], checksum(at[:countsSize]))
 	binary.LittleEndian.PutUint32(b[epochAt:], s.Epoch)
-}
-
-// writerOf is a number that an index leaves in its file when it begins to change it: of the system since it
-// was started, and of the file. Where it is the same, what the file holds is what was written, however the one
-// that wrote it ended: it is in the page cache. Else there may have been a power cut, or the file is a copy. 0
-// means that the system gives no such number.
-func writerOf(f fs.FileInfo) uint64 {
-	boot := bootID()
-	s, ok := f.Sys().(*syscall.Stat_t)
-	if !ok || boot == "" {
-		return 0
-	}
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %d %d", boot, s.Dev, s.Ino)
-	return h.Sum64()
 }
 
 // livePages is the first two pages of a live file and what they say.

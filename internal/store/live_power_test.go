@@ -10,9 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/vfs"
@@ -98,7 +97,7 @@ func cutAgain(t *testing.T, rnd *rand.Rand, path string, disk []byte) []byte {
 		if err := x.Close(); err != nil {
 			t.Fatal(err)
 		}
-	} else if !errors.Is(err, unix.EIO) {
+	} else if !errors.Is(err, syscall.EIO) {
 		t.Fatal(err)
 	}
 	now, err := os.ReadFile(path)

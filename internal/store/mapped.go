@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -89,7 +89,7 @@ func (c closers) Close() error {
 
 // pinUpper copies what m has of the levels above 0 from the file into memory, which it appends to owner.
 func (l *loader) pinUpper(path string, m *hnsw.Image, owner closers) (closers, error) {
-	f, err := os.Open(path)
+	f, err := vfs.Open(path)
 	if err != nil {
 		return owner, err
 	}

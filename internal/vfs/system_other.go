@@ -1,4 +1,4 @@
-//go:build unix && !linux
+//go:build !linux
 
 package vfs
 
@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// Unnamed is not to be had.
+// Unnamed returns errors.ErrUnsupported: this system has no files without a name.
 func (System) Unnamed(string, fs.FileMode) (File, error) { return nil, errors.ErrUnsupported }
 
 // DescriptorPath is a path by which this process can open f again.
@@ -17,15 +17,13 @@ func DescriptorPath(f File) string { return f.Name() }
 // Link gives a file another name.
 func (System) Link(f File, name string) error { return os.Link(f.Name(), name) }
 
-// Exchange swaps two names. A crash in between leaves what lay at b under the name b.old.
-func (System) Exchange(a, b string) error {
-	if err := os.Rename(b, b+".old"); err != nil {
+// Exchange swaps two names. A crash in between leaves what was at b under the name b.old.
+func (s System) Exchange(a, b string) error {
+	if err := s.Rename(b, b+".old"); err != nil {
 		return err
 	}
-	if err := os.Rename(a, b); err != nil {
-		return err
+	if err := s.Rename(a, b); err != nil {
+		return errors.Join(err, s.Rename(b+".old", b))
 	}
-	return os.Rename(b+".old", a)
+	return s.Rename(b+".old", a)
 }
-
-func (f file) Allocate(int64) error { return errors.ErrUnsupported }

@@ -12,6 +12,7 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -88,7 +89,7 @@ func Write(ctx context.Context, path string, m *hnsw.Image, index uint32) error 
 
 // Inspect reads and checks the header of the file at path, and gives the checksum of the index file's header in it.
 func Inspect(path string) (l Layout, index uint32, err error) {
-	f, err := os.Open(path)
+	f, err := vfs.Open(path)
 	if err != nil {
 		return l, 0, err
 	}
@@ -143,7 +144,7 @@ func inspect(f *os.File, path string) (l Layout, index uint32, err error) {
 // Verify checks all of the file at path: every block, that links lead to elements, and that it repeats the index file whose
 // header has the checksum index.
 func Verify(ctx context.Context, path string, index uint32) error {
-	f, err := os.Open(path)
+	f, err := vfs.Open(path)
 	if err != nil {
 		return err
 	}
