@@ -359,6 +359,10 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		}
 		return nil
 	}
+	shardsElsewhere := filepath.Join(t.TempDir(), "shards")
+	if err := otherShards(shardsElsewhere); err != nil {
+		t.Fatal(err)
+	}
 	faults, images := 0, 0
 	for name, c := range map[string]*crashCase{
 		"new directory":   {change: plain},
@@ -405,7 +409,19 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"build": {change: func(path string) error {
 			return buildAt(ctx, shard.MatrixSource(rows, "rows"), shale.BuildOptions{Path: path, Replace: true})
 		}},
-		"build of shards":                 {long: true, change: shards},
+		"build of shards": {long: true, change: shards},
+		"add to shards": {before: shards, change: changeOf(func(x *shale.Index) error {
+			return x.AddBatch(ctx, few, shale.AddOptions{Labels: []uint64{3, 100, 101}, Threads: 1})
+		})},
+		"delete in one of the shards": {long: true, before: shards, change: changeOf(func(x *shale.Index) error { return ignore(x.Delete(4)) })},
+		"shards saved elsewhere": {change: func(path string) error {
+			x, err := shale.Open(ctx, shardsElsewhere, shale.OpenOptions{})
+			if err != nil {
+				return err
+			}
+			defer x.Close()
+			return x.Save(ctx, path, shale.SaveOptions{Replace: true})
+		}},
 		"build of shards over an index":   {long: true, before: plain, change: shards},
 		"build of shards goes on":         {before: interrupted, change: shards},
 		"build of shards with other rows": {long: true, before: interrupted, change: otherShards},

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/errlist"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -29,10 +28,13 @@ type Index struct {
 	saved  saved      // the manifest there, as far as this index knows
 	file   version    // the file that it was opened from or saved to
 	lock   *Lock      // of what it was opened from, if asked for
+
+	writing *shard.Saving // of several shards, while a save writes them
 }
 
-// ErrReadOnly reports a change of an index that has several shards, or rows on disk or elsewhere.
-var ErrReadOnly = errors.New("an index of several shards, that is mapped, or with rows on disk or elsewhere, can't be changed: build it anew")
+// ErrReadOnly reports a change of an index that is mapped, or whose rows are on disk or elsewhere. Of those of several shards
+// some that are mapped can be changed: see Index.Add.
+var ErrReadOnly = shard.ErrReadOnly
 
 func checkThreads(n int) error {
 	if n < 0 {
@@ -66,9 +68,17 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *search
 }
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
+//
+// In an index of several shards a new row goes to the shard that searches for it look into first. Changes of one that is
+// mapped load the shards that they touch. AddBatch is faster there than many calls of Add. One whose shards were built
+// with blocks, or don't fit into OpenOptions.Memory, can't be changed.
 func (x *Index) Add(label uint64, vec []float32) error {
-	if x.graph == nil {
-		return ErrReadOnly
+	if x.shards != nil {
+		row, err := vector.Of(vec, len(vec))
+		if err != nil {
+			return err
+		}
+		return x.shards.AddBatch(context.Background(), row, []uint64{label}, hnsw.BatchOptions{Threads: 1})
 	}
 	return x.graph.Add(label, vec, x.adding())
 }
@@ -84,11 +94,11 @@ type AddOptions struct {
 // Rows that come without labels get those that follow the largest one, each call its own. After an error, or when ctx
 // ends, some rows may have been added; NaN and infinity are refused beforehand.
 func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
-	if x.graph == nil {
-		return ErrReadOnly
-	}
 	if err := checkThreads(o.Threads); err != nil {
 		return fmt.Errorf("add: %w", err)
+	}
+	if x.shards != nil {
+		return x.shards.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
 	}
 	return x.graph.AddBatch(ctx, rows, o.Labels,
 		hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: x.adding()})
@@ -101,22 +111,34 @@ func (x *Index) adding() hnsw.AddOptions {
 
 // Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
 // are deleted all the same.
-func (x *Index) Delete(labels ...uint64) error { return x.mark(labels, (*hnsw.Index).Delete) }
+func (x *Index) Delete(labels ...uint64) error {
+	if x.shards != nil {
+		return x.shards.Delete(context.Background(), labels...)
+	}
+	return hnsw.EachLabelOf(labels, x.graph.Delete)
+}
 
 // Undelete lets searches find labels again that Delete has made them pass over, until others have taken their places.
 // Those that are unknown or not deleted are told in the error; the others come back all the same.
-func (x *Index) Undelete(labels ...uint64) error { return x.mark(labels, (*hnsw.Index).Undelete) }
-
-func (x *Index) mark(labels []uint64, one func(*hnsw.Index, uint64) error) error {
-	if x.graph == nil {
-		return ErrReadOnly
+func (x *Index) Undelete(labels ...uint64) error {
+	if x.shards != nil {
+		return x.shards.Undelete(context.Background(), labels...)
 	}
-	var failed errlist.List
-	for _, l := range labels {
-		failed.Add(one(x.graph, l))
-	}
-	return failed.Err()
+	return hnsw.EachLabelOf(labels, x.graph.Undelete)
 }
+
+// EachVector calls fn with the vectors that aren't deleted, decoded to float32, some thousand at a time, and their labels;
+// both are valid until fn returns. With cosine they are normalised. The index mustn't be changed meanwhile.
+func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error {
+	if x.shards != nil {
+		return x.shards.EachVector(ctx, fn)
+	}
+	return x.graph.EachVector(ctx, shard.VectorBlock(x.Dim()), nil, fn)
+}
+
+// ReserveLabels takes n labels that follow the largest one, and returns the first. No other call gets them, so that rows may
+// be added under them later. AddBatch takes its labels so where it is given none.
+func (x *Index) ReserveLabels(n int) (first uint64, err error) { return x.engine().ReserveLabels(n) }
 
 // LargestLabel returns the largest label, those of deleted vectors included; ok is false where the index is empty.
 func (x *Index) LargestLabel() (label uint64, ok bool, err error) { return x.engine().LargestLabel() }
@@ -125,6 +147,8 @@ func (x *Index) LargestLabel() (label uint64, ok bool, err error) { return x.eng
 type engine interface {
 	Dim() int
 	Metric() Metric
+	Deleted() int
+	ReserveLabels(n int) (first uint64, err error)
 	LargestLabel() (label uint64, ok bool, err error)
 	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
 	SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error)
@@ -146,6 +170,9 @@ func (x *Index) Len() int {
 	}
 	return x.graph.Len() - x.graph.Deleted()
 }
+
+// Deleted is the number of vectors that are marked deleted.
+func (x *Index) Deleted() int { return x.engine().Deleted() }
 
 // Dim is the number of values a vector.
 func (x *Index) Dim() int { return x.engine().Dim() }
@@ -202,7 +229,7 @@ func (x *Index) Sync() error {
 // just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives hnsw.ErrBusy.
 func (x *Index) Reorder() error {
 	if x.graph == nil {
-		return ErrReadOnly
+		return fmt.Errorf("reorder: %w: it has several shards, is mapped, or has its rows on disk or elsewhere", ErrReadOnly)
 	}
 	if err := x.graph.Reorder(); err != nil {
 		return fmt.Errorf("reorder: %w", err)

@@ -34,6 +34,9 @@ type SaveOptions struct {
 	Vectors string
 	// Lock says how to wait for another process that is changing what is at the path.
 	Lock LockOptions
+	// Progress is called with the rows done and their number where several shards become one graph: another format than a
+	// directory's has no shards, so that one graph is built of the vectors that aren't deleted.
+	Progress func(done, total int)
 	// Held is the lock of what is at the path, if the caller has it: see LockIndex.
 	Held *Lock
 }
@@ -82,11 +85,13 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	if x.shards != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
+	if x.severalWithRows() && format != Directory {
+		return x.saveMerged(ctx, path, format, o)
+	}
 	if format == ForkShards {
 		shards := x.forkShards()
 		if shards == nil {
-			return fmt.Errorf("the rows of its shards, of which there are %d, don't follow each other, as those of hnswlib-mmap must: build it anew as an index of one shard",
-				x.shards.Shards())
+			return fmt.Errorf("%w, nor written as shards of hnswlib-mmap: it is mapped, or its rows lie on disk", ErrReadOnly)
 		}
 		if err := checkReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -97,15 +102,36 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	switch {
 	case graph == nil && format == Directory && x.shards.GraphOnly():
 		return x.saveGraphs(ctx, path, o)
-	case graph == nil && x.shards.Shards() > 1:
-		return fmt.Errorf("%d shards can't become one graph: build it anew as an index of one shard", x.shards.Shards())
-	case graph == nil:
-		return ErrReadOnly
+	case graph == nil && x.shards.GraphOnly():
+		return fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors", x.shards.Shards())
+	case graph == nil && !x.severalWithRows():
+		return fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
 	}
 	if format == Directory {
 		return x.saveDirectory(ctx, path, o)
 	}
 	return x.saveFile(ctx, path, format, graph, o)
+}
+
+// severalWithRows reports whether the index has several shards that hold rows or codes.
+func (x *Index) severalWithRows() bool {
+	return x.shards != nil && x.shards.Shards() > 1 && !x.shards.GraphOnly()
+}
+
+// saveMerged writes several shards as one graph.
+func (x *Index) saveMerged(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
+	graph, err := x.shards.Merge(ctx, shard.MergeOptions{Plain: format != File, Progress: o.Progress})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, graph.Close()) }()
+	if format != ForkShards {
+		return x.saveFile(ctx, path, format, graph, o)
+	}
+	if err := checkReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return shard.WriteFork(ctx, path, []shard.ForkShard{{Graph: graph}})
 }
 
 // saveFile writes a file, unless another process has replaced what the index was read from.
@@ -162,6 +188,13 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	if err := x.noteVectors(dir, o.Vectors); err != nil {
 		return err
 	}
+	if x.shards != nil {
+		x.writing = x.shards.BeginSave()
+		defer func() {
+			x.writing.End()
+			x.writing = nil
+		}()
+	}
 	replace := o.Replace
 	if _, err := vfs.Lstat(dir); errors.Is(err, fs.ErrNotExist) || isEmptyDir(dir) {
 		err := x.saveNew(ctx, dir)
@@ -192,7 +225,7 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	}
 	m, err := x.writeGeneration(ctx, dir, before)
 	if m != nil {
-		x.home, x.saved = dir, savedAs(m)
+		x.isAt(dir, m)
 	}
 	if err != nil {
 		return err
@@ -213,8 +246,14 @@ func nothingBefore(dir string, reason error) (*manifest.Manifest, error) {
 	}
 	m := &manifest.Manifest{}
 	for _, e := range entries {
-		var generation int
-		if n, _ := fmt.Sscanf(e.Name(), shardPrefix+"0.%d.shale", &generation); n == 1 && generation < math.MaxInt32 {
+		if !isShardFile(e.Name()) {
+			continue
+		}
+		var shard, generation int
+		if n, _ := fmt.Sscanf(e.Name(), shardPrefix+"%d.%d.", &shard, &generation); n != 2 {
+			generation = 1 // of a build
+		}
+		if generation < math.MaxInt32 {
 			m.Generation = max(m.Generation, generation)
 		}
 	}
@@ -290,9 +329,17 @@ func (x *Index) saveNew(ctx context.Context, dir string) error {
 		return err
 	})
 	if err == nil || written != nil && errors.Is(err, atomicfile.ErrUnsynced) {
-		x.home, x.saved = dir, savedAs(written)
+		x.isAt(dir, written)
 	}
 	return err
+}
+
+// isAt notes that the index, as m describes it, is what lies in dir.
+func (x *Index) isAt(dir string, m *manifest.Manifest) {
+	x.home, x.saved = dir, savedAs(m)
+	if x.writing != nil {
+		x.writing.Done(dir)
+	}
 }
 
 // isFixed reports whether err says that a directory can't be replaced: it is a mount point or the current directory,
@@ -312,22 +359,35 @@ func isFixed(err error) bool {
 	return false
 }
 
-// writeGeneration writes the shard under a name of its own and then the manifest, which makes it the index in the place
-// of the one before. The manifest is returned once it is in place, with an error where a power cut may undo that.
+// writeGeneration writes the shards that have changed under names of their own and then the manifest, which makes them the
+// index in the place of the one before. The manifest is returned once it is in place, with an error where a power cut may
+// undo that.
 func (x *Index) writeGeneration(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
-	name := shardName(before.Generation + 1)
-	path := filepath.Join(dir, name)
+	if w := x.writing; w != nil {
+		m, err := w.Write(ctx, dir, before.Generation+1, x.home != dir || !x.saved.sameContent(before))
+		if m != nil {
+			m.Tuned = x.tuned.Load()
+		}
+		return publish(dir, m, w.Written(), err)
+	}
 	m, err := x.writeShard(ctx, dir, before)
+	return publish(dir, m, []string{shardName(before.Generation + 1)}, err)
+}
+
+// publish writes the manifest of the files written, and removes these where it fails or where writing has failed.
+func publish(dir string, m *manifest.Manifest, written []string, err error) (*manifest.Manifest, error) {
 	if err == nil {
 		if err = m.Write(dir); err == nil {
 			return m, nil
 		}
-		if mayName(dir, name) {
+		if mayBe(dir, m) {
 			return m, fmt.Errorf("saved, but a power cut may bring back what was there before: %w", err)
 		}
 	}
-	if removed := vfs.Remove(path); !errors.Is(removed, fs.ErrNotExist) {
-		err = errors.Join(err, removed)
+	for _, name := range written {
+		if removed := vfs.Remove(filepath.Join(dir, name)); !errors.Is(removed, fs.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
 	}
 	return nil, err
 }
@@ -349,13 +409,13 @@ func (x *Index) writeShard(ctx context.Context, dir string, before *manifest.Man
 	return m, ctx.Err()
 }
 
-// mayName reports whether the manifest in dir names a shard's file, or can't be read.
-func mayName(dir, file string) bool {
-	m, err := manifest.Read(dir)
+// mayBe reports whether the manifest in dir is m, or can't be read.
+func mayBe(dir string, m *manifest.Manifest) bool {
+	now, err := manifest.Read(dir)
 	if err != nil {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
-	return slices.ContainsFunc(m.Shards, func(s manifest.Shard) bool { return s.File == file })
+	return now.CRC32C == m.CRC32C
 }
 
 // describe takes the numbers from the file, since the index may have changed since it was written.
@@ -395,9 +455,10 @@ func removeOthers(dir string, m, before *manifest.Manifest) error {
 	if err != nil {
 		return fmt.Errorf("saved, but old files stay: %w", err)
 	}
+	used := m.Files()
 	for _, e := range entries {
 		name := e.Name()
-		if name == m.Shards[0].File || !isShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
+		if slices.Contains(used, name) || !isShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
 			continue
 		}
 		// The next save removes what cannot be removed while a reader has it open.

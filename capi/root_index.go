@@ -111,14 +111,12 @@ func goIndexAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.in
 // add adds rows under labels, or under those that follow the largest one, which are then written there.
 func (x *rootIndex) add(ctx context.Context, rows vector.Matrix, under []uint64, assign bool, threads int, p *progress) error {
 	switch {
-	case x.Graph() == nil:
-		return shale.ErrReadOnly
 	case len(under) == 0:
 		return nil
 	case rows.Dim() != x.Dim():
 		return fmt.Errorf("%w: the vectors have %d values, the index has %d", vector.ErrDim, rows.Dim(), x.Dim())
 	case assign:
-		first, err := x.Graph().ReserveLabels(len(under))
+		first, err := x.ReserveLabels(len(under))
 		if err != nil {
 			return err
 		}
@@ -258,6 +256,7 @@ func goIndexInfo(h C.int64_t, out *C.int64_t) status {
 		if err != nil {
 			return err
 		}
-		return report(rootInfo{info, x.Graph() != nil}, out)
+		changeable := x.Graph() != nil || x.Shards().Changeable() == nil
+		return report(rootInfo{info, changeable}, out)
 	})
 }

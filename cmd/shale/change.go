@@ -27,7 +27,8 @@ func (r *changeReport) save(c *cobra.Command, index *shale.Index) error {
 	if err := index.Save(c.Context(), r.Index, shale.SaveOptions{}); err != nil {
 		return err
 	}
-	r.Rows, r.Gone = index.Graph().Len(), index.Graph().Deleted()
+	r.Gone = index.Deleted()
+	r.Rows = index.Len() + r.Gone
 	var err error
 	r.FileBytes, err = shale.SizeOnDisk(r.Index)
 	return err
@@ -44,7 +45,10 @@ func addCommand() *cobra.Command {
 		Long: `Add puts a file's vectors into an index. Without --labels they are labelled by counting on from
 the index's largest label. A label that is there already gets the new vector; if it was
 deleted, it comes back. The index is replaced once the new one is complete. Commands that change
-one index wait for each other; searches never wait.`,
+one index wait for each other; searches never wait.
+
+In an index of several shards a new vector goes to the shard that a search for it looks into first.
+Only shards that change are read into memory and written anew.`,
 		Example: `  shale add my.index --input more.npy
   shale add my.index --input changed.npy --labels which.txt
   shale add index.bin --metric l2 --input more.fvecs`,
@@ -93,14 +97,14 @@ func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFil
 	if err != nil {
 		return err
 	}
-	before := index.Graph().Len()
+	before := index.Len() + index.Deleted()
 	bar := newProgress(c.ErrOrStderr(), "adding", rows.Rows())
 	r.Seconds, err = addRows(c.Context(), index, rows, labels, threads, bar.set)
 	bar.end()
 	if err != nil {
 		return err
 	}
-	r.Added = index.Graph().Len() - before
+	r.Added = index.Len() + index.Deleted() - before
 	r.Updated = rows.Rows() - r.Added
 	return r.save(c, index)
 }

@@ -25,7 +25,9 @@ func convertCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "convert SRC DST --to shale|hnswlib|graph|fork-shards",
 		Short: "Write an index in another format",
-		Long: `Convert reads an index and writes it in another format, graph and all: nothing is built anew.
+		Long: `Convert reads an index and writes it in another format, graph and all. Only where several shards
+become one graph is that built, of the vectors that aren't deleted: a directory keeps the shards,
+and other formats have none. Nothing else is built anew.
 shale gives a directory, or one file if DST ends in .shale; hnswlib gives an index.bin, whose
 vectors are fp32: the rows kept or, where none are, what their codes stand for. An index.bin and
 a .graph don't hold their metric, so it is to be given.
@@ -115,21 +117,25 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.
 		}
 	}
 	where.withoutVectors = format != shale.Hnswlib
-	index, err := where.open(c, from)
+	index, err := where.openByShard(c, from)
 	if err != nil {
 		return nil, err
 	}
 	defer index.Close()
-	if err := index.Save(c.Context(), to, shale.SaveOptions{
+	rows := index.Len() + index.Deleted()
+	bar := newProgress(c.ErrOrStderr(), "building one graph", index.Len())
+	err = index.Save(c.Context(), to, shale.SaveOptions{
 		Format: format, Replace: true, Held: lock, Vectors: vectorsOf(where, index),
-	}); err != nil {
-		return nil, err
-	}
-	info, err := index.Info()
+		Progress: func(done, total int) {
+			bar.set(done)
+			rows = total
+		},
+	})
+	bar.end()
 	if err != nil {
 		return nil, err
 	}
-	r := &convertReport{Source: from, Destination: to, Format: format.String(), Rows: info.Rows}
+	r := &convertReport{Source: from, Destination: to, Format: format.String(), Rows: rows}
 	r.FileBytes, err = shale.SizeOnDisk(to)
 	return r, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -28,6 +29,7 @@ type indexFlags struct {
 
 	withoutVectors bool // an index of links alone doesn't need them
 	toChange       bool // the index is to be changed and saved: other processes are kept from doing so until it is closed
+	quiet          bool // the plan isn't printed
 	wait           waitFlag
 
 	resident         int
@@ -110,7 +112,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		index.Close()
 		return nil, fmt.Errorf("%s was built with --metric %s, not %s", path, index.Metric(), o.Metric)
 	}
-	if x := index.Shards(); x != nil && (o.Memory > 0 || o.Mapped) {
+	if x := index.Shards(); x != nil && (o.Memory > 0 || o.Mapped) && !f.quiet {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, x.Plan())
 	}
 	boundHeap(index, o.Memory)
@@ -208,10 +210,13 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 // openToChange opens an index that can be changed, and keeps other processes from changing it.
 func (f *indexFlags) openToChange(c *cobra.Command, path string) (*shale.Index, error) {
 	f.withoutVectors, f.toChange = true, true
-	index, err := f.open(c, path)
-	if err == nil && index.Graph() == nil {
-		index.Close()
-		return nil, fmt.Errorf("%s: %w", path, shale.ErrReadOnly)
+	return f.openByShard(c, path)
+}
+
+// openByShard opens an index. Of one of several shards only those are read into memory that are changed.
+func (f *indexFlags) openByShard(c *cobra.Command, path string) (*shale.Index, error) {
+	if m, err := manifest.Read(path); err == nil && len(m.Shards) > 1 {
+		f.mapped, f.quiet = true, true
 	}
-	return index, err
+	return f.open(c, path)
 }

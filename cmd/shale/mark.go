@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/internal/errlist"
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 // marking is what delete and undelete share.
@@ -101,17 +101,35 @@ func (m *marking) change(c *cobra.Command, index *shale.Index, r *changeReport) 
 // markAll marks labels and gives those that were marked. Where some can't be and aren't to be passed over none is: a live
 // file has changed by then.
 func (m *marking) markAll(index *shale.Index, labels []uint64) (marked []uint64, err error) {
-	var failed errlist.List
-	for _, l := range labels {
-		err := m.mark(index, l)
-		if err == nil {
-			marked = append(marked, l)
-		}
-		failed.Add(err)
+	err = m.mark(index, labels...)
+	var some *hnsw.LabelsError
+	if err != nil && !errors.As(err, &some) {
+		return nil, err
 	}
-	if failed.Len() == 0 || m.ignoreMissing {
+	if some == nil {
+		return labels, nil
+	}
+	marked = without(labels, some.Labels)
+	if m.ignoreMissing {
 		return marked, nil
 	}
-	err = fmt.Errorf("nothing was %s (--ignore-missing passes over such labels, %d here): %w", m.done, failed.Len(), failed.Err())
+	err = fmt.Errorf("nothing was %s (--ignore-missing passes over such labels, %d here): %w", m.done, len(some.Labels), err)
 	return nil, errors.Join(err, m.unmark(index, marked...))
+}
+
+// without returns labels without those that were refused, each as often as it was.
+func without(labels, refused []uint64) []uint64 {
+	n := make(map[uint64]int, len(refused))
+	for _, l := range refused {
+		n[l]++
+	}
+	var rest []uint64
+	for _, l := range labels {
+		if n[l] > 0 {
+			n[l]--
+			continue
+		}
+		rest = append(rest, l)
+	}
+	return rest
 }

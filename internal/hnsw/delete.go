@@ -9,8 +9,8 @@ import (
 // Delete marks label deleted: searches no longer return it, but still pass through it.
 func (x *Index) Delete(label uint64) error {
 	return x.mark(label, func(g *graph, id uint32) error {
-		if g.deleted.get(id) {
-			return fmt.Errorf("label %d: %w", label, ErrDeleted)
+		if err := CheckMark(label, g.deleted.get(id), true); err != nil {
+			return err
 		}
 		g.deleted.set(id)
 		x.removed.Add(1)
@@ -24,8 +24,8 @@ func (x *Index) Delete(label uint64) error {
 // Undelete takes the mark back.
 func (x *Index) Undelete(label uint64) error {
 	return x.mark(label, func(g *graph, id uint32) error {
-		if !g.deleted.get(id) {
-			return fmt.Errorf("label %d: %w", label, ErrNotDeleted)
+		if err := CheckMark(label, g.deleted.get(id), false); err != nil {
+			return err
 		}
 		g.deleted.clear(id)
 		x.removed.Add(-1)

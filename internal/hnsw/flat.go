@@ -17,7 +17,7 @@ type Flat struct {
 	change  sync.RWMutex
 	ids     map[uint64]uint32
 	scratch []float32 // one row
-	next    labelCounter
+	next    LabelCounter
 }
 
 // NewFlat makes an empty flat index. Of c it heeds Dim, Metric, Custom, Storage, Capacity and FixedCapacity.
@@ -45,7 +45,7 @@ func (f *Flat) Add(label uint64, vec []float32, o AddOptions) error {
 // AddBatch adds rows under labels or, if labels is nil, under those that ReserveLabels gives. Of rows with one label
 // the last stays. On an error or when ctx ends some rows may have been added; the error says how many.
 func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
-	if err := f.cfg.checkBatch(rows, labels); err != nil || rows.Rows() == 0 {
+	if err := f.cfg.CheckBatch(rows, labels); err != nil || rows.Rows() == 0 {
 		return err
 	}
 	if o.ReplaceDeleted {
@@ -82,7 +82,7 @@ func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64
 func (f *Flat) ReserveLabels(n int) (first uint64, err error) {
 	f.change.Lock()
 	defer f.change.Unlock()
-	return f.next.reserve(n)
+	return f.next.Reserve(n)
 }
 
 func (f *Flat) addRow(label uint64, rows vector.Matrix, row int) error {
@@ -118,7 +118,7 @@ func (f *Flat) put(label uint64) error {
 	g.setLabel(uint32(n), label)
 	g.ready.set(uint32(n))
 	f.ids[label] = uint32(n)
-	f.next.met(label)
+	f.next.Met(label)
 	f.count.Store(int64(n + 1))
 	return nil
 }

@@ -81,7 +81,7 @@ func (f *Flat) adopt(g *graph, m *FlatImage) error {
 		}
 		id := uint32(i)
 		f.ids[label] = id
-		f.next.met(label)
+		f.next.Met(label)
 		g.ready.set(id)
 	}
 	return nil

@@ -36,7 +36,7 @@ type Index struct {
 	mu        sync.Mutex        // guards what follows
 	ids       map[uint64]uint32 // element of each label; nil: see openBooks
 	free      freeList
-	next      labelCounter
+	next      LabelCounter
 	lists     int // lists above level 0 in use
 	replacing bool
 

@@ -163,7 +163,7 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
 			}
 			delete(x.ids, g.label(id))
 			x.ids[label] = id
-			x.next.met(label)
+			x.next.Met(label)
 			return slot{g: g, id: id, label: label, undo: claimed}, nil
 		}
 	}
@@ -177,7 +177,7 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
 	g.setLabel(id, label)
 	x.lists += level
 	x.ids[label] = id
-	x.next.met(label)
+	x.next.Met(label)
 	x.count.Store(int64(n + 1))
 	return slot{g: g, id: id, label: label, fresh: true}, nil
 }

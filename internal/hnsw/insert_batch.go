@@ -33,7 +33,7 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 
 // addBatch is AddBatch that takes labels from reserve where it is given none.
 func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint64, reserve func(n int) (uint64, error), o BatchOptions) error {
-	if err := x.cfg.checkBatch(rows, labels); err != nil || rows.Rows() == 0 {
+	if err := x.cfg.CheckBatch(rows, labels); err != nil || rows.Rows() == 0 {
 		return err
 	}
 	if o.ReplaceDeleted && !x.replacing {
@@ -76,8 +76,8 @@ func (b *batch) run(ctx context.Context, threads int) {
 	wg.Wait()
 }
 
-// checkBatch refuses what can't be added, before anything is.
-func (c *Config) checkBatch(rows vector.Matrix, labels []uint64) error {
+// CheckBatch returns an error if an index of this configuration can't hold one of the rows under its label.
+func (c *Config) CheckBatch(rows vector.Matrix, labels []uint64) error {
 	if labels != nil && len(labels) != rows.Rows() {
 		return fmt.Errorf("hnsw: %d labels for %d rows", len(labels), rows.Rows())
 	}

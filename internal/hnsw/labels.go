@@ -29,33 +29,44 @@ func CheckLabels(labels []uint64) error {
 	return nil
 }
 
-// labelCounter gives labels to rows that come without: those that follow the largest label that any row has had.
+// LabelCounter gives labels to rows that come without: those that follow the largest label that any row has had.
 // Whatever labels others were given, none of these is one of theirs.
-type labelCounter struct {
+type LabelCounter struct {
 	known bool   // next is
 	next  uint64 // one above the largest label so far
 }
 
-// met notes that a row has a label.
-func (c *labelCounter) met(label uint64) {
+// Known reports whether the counter has started.
+func (c *LabelCounter) Known() bool { return c.known }
+
+// Start lets the counter begin after the largest label, if there is any.
+func (c *LabelCounter) Start(largest uint64, any bool) {
+	c.known = true
+	if any {
+		c.Met(largest)
+	}
+}
+
+// Met notes that a row has a label. Before Start it does nothing.
+func (c *LabelCounter) Met(label uint64) {
 	if c.known && label >= c.next {
 		c.next = label + 1
 	}
 }
 
-// learn notes the labels of all rows, unless they were noted one by one.
-func (c *labelCounter) learn(g *graph, n int) {
+// learn starts the counter after the labels of all rows, unless it has started.
+func (c *LabelCounter) learn(g *graph, n int) {
 	if c.known {
 		return
 	}
 	c.known = true
 	for id := range uint32(n) {
-		c.met(g.label(id))
+		c.Met(g.label(id))
 	}
 }
 
-// reserve takes n labels.
-func (c *labelCounter) reserve(n int) (first uint64, err error) {
+// Reserve takes n labels and returns the first.
+func (c *LabelCounter) Reserve(n int) (first uint64, err error) {
 	if uint64(n) > math.MaxUint64-c.next {
 		return 0, fmt.Errorf("no %d labels follow %d, the largest: give labels", n, c.next-1)
 	}
@@ -79,5 +90,5 @@ func (x *Index) ReserveLabels(n int) (first uint64, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.next.learn(g, x.Len())
-	return x.next.reserve(n)
+	return x.next.Reserve(n)
 }

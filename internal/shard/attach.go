@@ -9,7 +9,10 @@ import (
 )
 
 // GraphOnly reports whether the index holds links alone.
-func (x *Index) GraphOnly() bool {
+func (x *Index) GraphOnly() bool { return x.graphOnly }
+
+// holdLinksAlone reports whether all parts hold links alone.
+func (x *Index) holdLinksAlone() bool {
 	for _, p := range x.parts {
 		if p.frozen == nil || p.Config().Storage != vector.External {
 			return false

@@ -19,7 +19,7 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o
 	if err := errors.Join(check(&o), o.CheckBatch(queries.Rows(), k)); err != nil {
 		return nil, err
 	}
-	out, err := search.NewResults(queries.Rows(), min(k, max(x.stored, 1)))
+	out, err := search.NewResults(queries.Rows(), min(k, x.most()))
 	if err != nil {
 		return nil, err
 	}

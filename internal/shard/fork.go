@@ -181,7 +181,6 @@ func (f *forkOpener) openGraph(path string, first uint64) error {
 		return err
 	}
 	f.x.parts = append(f.x.parts, &part{Reader: &g.Reader, close: g.Close, frozen: g})
-	f.x.stored += g.Len()
 	f.o.Dim = g.Dim()
 	f.x.plan.Shards++
 	if mapped {
@@ -252,6 +251,7 @@ func (f *forkOpener) finish() {
 		x.m.Deleted += p.Deleted()
 		x.m.Shards = append(x.m.Shards, manifest.Shard{Rows: p.Len()})
 	}
+	x.begin(0)
 }
 
 // SetLabelsAreGlobal changes ForkOptions.LabelsAreGlobal. Searches under way end with the labels of before.

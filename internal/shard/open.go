@@ -35,16 +35,16 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err
 	}
-	if err := x.open(ctx, dir); err != nil {
+	if err := x.open(ctx, dir, o); err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
 	return x, nil
 }
 
-func (x *Index) open(ctx context.Context, dir string) error {
+func (x *Index) open(ctx context.Context, dir string, o OpenOptions) error {
 	rows := 0
 	for i, s := range x.m.Shards {
-		if x.m.Routing != nil && s.File != shardFile(i) { // routing tells shards by their numbers
+		if x.m.Routing != nil && !isShardFile(s.File, i) { // routing tells shards by their numbers
 			return corrupt(filepath.Join(dir, manifest.Name), "shards", "shard %d is in %s, not in %s", i, s.File, shardFile(i))
 		}
 		mapped := i >= len(x.m.Shards)-x.plan.MappedShards
@@ -53,7 +53,6 @@ func (x *Index) open(ctx context.Context, dir string) error {
 			return err
 		}
 		x.parts = append(x.parts, p)
-		x.stored += p.Len()
 		if err := x.checkPart(p, filepath.Join(dir, s.File), s); err != nil {
 			return err
 		}
@@ -61,6 +60,7 @@ func (x *Index) open(ctx context.Context, dir string) error {
 		rows += s.Rows
 	}
 	x.metric = x.parts[0].Metric()
+	x.begin(o.Memory)
 	if x.m.Routing == nil {
 		return nil
 	}
@@ -106,7 +106,7 @@ func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapp
 		if err != nil {
 			return nil, err
 		}
-		return &part{Reader: &x.Reader, close: x.Close}, nil
+		return &part{Reader: &x.Reader, close: x.Close, graph: x}, nil
 	}
 	f, place, err := store.OpenCodes(ctx, path)
 	if err != nil {

@@ -26,14 +26,32 @@ func (b *builder) partPath(i int) string {
 	return filepath.Join(b.dir, fmt.Sprintf("%s%04d", partPrefix, i))
 }
 
+// shardFile is the name of the file of shard i that a build writes.
 func shardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
+
+// laterFile is the name that a file has which the given generation of the index writes in the place of another: the first
+// generation's name with the number in it.
+func laterFile(name string, generation int) string {
+	if generation <= 1 {
+		return name
+	}
+	ext := filepath.Ext(name)
+	return fmt.Sprintf("%s.%06d%s", strings.TrimSuffix(name, ext), generation, ext)
+}
+
+// isShardFile reports whether name is that of shard i, of any generation.
+func isShardFile(name string, i int) bool {
+	first := shardFile(i)
+	generation, ok := strings.CutPrefix(name, strings.TrimSuffix(first, ".shale")+".")
+	return name == first || ok && IsIndexFile(name) && strings.Count(generation, ".") == 1
+}
 
 // IsIndexFile reports whether an index directory, complete or not, has files of that name.
 func IsIndexFile(name string) bool { return buildFile.MatchString(name) }
 
 // buildFile also matches the names that files have while they are written.
 var buildFile = func() *regexp.Regexp {
-	names := `(` + partPrefix + `\d+|shard-\d+(\.\d+)?\.(shale|blocks)|` + regexp.QuoteMeta(routingFile) + `|` + regexp.QuoteMeta(manifest.Name) + `)`
+	names := `(` + partPrefix + `\d+|shard-\d+(\.\d+)?\.(shale|blocks)|routing(\.\d+)?\.shale|` + regexp.QuoteMeta(manifest.Name) + `)`
 	return regexp.MustCompile(`^(` + names + `|\.` + names + `\.[0-9a-f]+\.shale-tmp)$`)
 }()
 

@@ -104,7 +104,7 @@ func (x *Index) nameFault(err *error) {
 }
 
 // copies reports whether a row may lie in several shards, under one label.
-func (x *Index) copies() bool { return x.m.Routing != nil && x.m.Routing.Copies > 1 || x.global.Load() }
+func (x *Index) copies() bool { return x.counts.repeats.Load() || x.global.Load() }
 
 // takeLane gives the memory of a search. The caller holds using.
 func (x *Index) takeLane() (*lane, error) {
@@ -203,7 +203,7 @@ func (l *lane) bind(query []float32, k int, o *search.Options) error {
 	if x.metric == vector.Cosine {
 		vector.Normalize(l.query)
 	}
-	l.k = min(k, max(x.stored, 1))
+	l.k = min(k, x.most())
 	return nil
 }
 

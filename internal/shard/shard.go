@@ -5,6 +5,7 @@ package shard
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,15 +16,19 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Index is a directory of shards, read-only. Its methods may be called from many goroutines at once.
+// Index is a directory of shards. Its methods may be called from many goroutines at once.
 type Index struct {
 	dir    string
-	m      *manifest.Manifest
+	m      *manifest.Manifest // as it was opened: counts and files of now are those below
 	metric vector.Metric
-	parts  []*part
-	stored int     // rows of all parts, copies and deleted ones included: no search finds more
+	parts  []*part // replaced with using held for writing
 	router *router // nil: there is none, every search covers all shards
 	plan   Plan
+
+	graphOnly bool // it holds links alone
+
+	counts counts
+	change change
 
 	attaching sync.Mutex
 	global    atomic.Bool // of a directory of hnswlib-mmap: labels in its graphs are the whole index's
@@ -42,8 +47,9 @@ type Index struct {
 type part struct {
 	*hnsw.Reader
 	close  func() error
-	rows   *rowFile   // where they stay on disk; nil: the reader has them
-	blocks *blockFile // where they and links stay on disk; nil: the reader has links
+	graph  *hnsw.Index // that can be changed; nil: it is to be loaded first
+	rows   *rowFile    // where they stay on disk; nil: the reader has them
+	blocks *blockFile  // where they and links stay on disk; nil: the reader has links
 
 	// What follows is that of links alone, whose rows are to be attached: those from rowsAt to rowsEnd of the index's.
 	frozen          *hnsw.Frozen
@@ -53,11 +59,28 @@ type part struct {
 // Plan is the one that Open picked.
 func (x *Index) Plan() Plan { return x.plan }
 
-// Manifest is what the directory says of itself. It must not be changed.
-func (x *Index) Manifest() *manifest.Manifest { return x.m }
+// Manifest returns what the directory says of itself, with the counts of now.
+func (x *Index) Manifest() *manifest.Manifest {
+	x.using.RLock()
+	m := *x.m
+	x.using.RUnlock()
+	x.change.filesMu.Lock()
+	m.Shards = slices.Clone(x.change.files)
+	x.change.filesMu.Unlock()
+	m.Rows, m.Deleted = int(x.counts.rows.Load()), int(x.counts.deleted.Load())
+	if m.Routing != nil {
+		r := *m.Routing
+		r.Copies = x.counts.copies()
+		m.Routing = &r
+	}
+	return &m
+}
 
 // Len is the number of rows that a search may find.
-func (x *Index) Len() int { return x.m.Rows - x.m.Deleted }
+func (x *Index) Len() int { return int(x.counts.rows.Load() - x.counts.deleted.Load()) }
+
+// Deleted is the number of rows marked deleted.
+func (x *Index) Deleted() int { return int(x.counts.deleted.Load()) }
 
 // Dim is the number of values a row.
 func (x *Index) Dim() int { return x.m.Dim }
@@ -70,6 +93,11 @@ func (x *Index) Shards() int { return len(x.parts) }
 
 // Stats adds up those of the shards and of the routing; copies of a row count each.
 func (x *Index) Stats() (hnsw.Stats, error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return hnsw.Stats{}, hnsw.ErrClosed
+	}
 	var sum hnsw.Stats
 	for _, p := range x.parts {
 		s, err := p.Stats()

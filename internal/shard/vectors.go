@@ -20,6 +20,11 @@ const (
 	sequentialBytes = 256 * store.SumBlock
 )
 
+// VectorBlock is how many rows of dim values EachVector gives at a time.
+func VectorBlock(dim int) int {
+	return max(1, min(vectorBlock, vectorBytes/vector.Float32.RowSize(dim)))
+}
+
 // EachVector calls fn with the vectors that a search may find, decoded to float32, some thousand at a time, and their labels;
 // both are valid until fn returns. Rows on disk are read, and checked, from front to back. Of copies it gives the first.
 func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
@@ -28,8 +33,8 @@ func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows ve
 	if x.closed.Load() {
 		return hnsw.ErrClosed
 	}
-	if x.m.Routing != nil && x.m.Routing.Copies > 1 {
-		fn = firstCopies(x.m.Rows, x.m.Dim, fn)
+	if x.counts.repeats.Load() {
+		fn = firstCopies(x.Len(), x.m.Dim, fn)
 	}
 	for _, p := range x.parts {
 		if err := p.eachVector(ctx, fn); err != nil {
@@ -79,7 +84,7 @@ func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
 }
 
 func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) error) error {
-	block := max(1, min(vectorBlock, vectorBytes/vector.Float32.RowSize(p.Dim())))
+	block := VectorBlock(p.Dim())
 	if p.blocks != nil {
 		s, err := newBlockStream(p.blocks)
 		if err != nil {

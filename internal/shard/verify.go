@@ -29,7 +29,8 @@ func (x *Index) sumOfParts(count func(*part) (int, error)) (sum int, err error) 
 	return sum, nil
 }
 
-// CheckLabels counts the different labels of all shards, which must be as many as the index has rows.
+// CheckLabels counts the different labels of all shards, and those of them that are marked deleted. The manifest must say
+// the same.
 func (x *Index) CheckLabels() []error {
 	var all []uint64
 	for i, p := range x.parts {
@@ -42,6 +43,13 @@ func (x *Index) CheckLabels() []error {
 	slices.Sort(all)
 	if n := len(slices.Compact(all)); n != x.m.Rows {
 		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "rows", "%d, the shards hold %d different labels", x.m.Rows, n)}
+	}
+	found, err := x.Findable()
+	if err != nil {
+		return []error{err}
+	}
+	if n := x.m.Rows - len(found); n != x.m.Deleted {
+		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "deleted", "%d, in all shards that hold them %d labels are", x.m.Deleted, n)}
 	}
 	return nil
 }

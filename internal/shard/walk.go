@@ -47,7 +47,7 @@ func (l *lane) walk(o *search.Options) error {
 // readyToWalk sets what the walks of the shards chosen need.
 func (l *lane) readyToWalk(o *search.Options) {
 	w := &l.walks
-	w.depth = min(max(o.Ef, l.k), max(l.x.stored, 1))
+	w.depth = min(max(o.Ef, l.k), l.x.most())
 	w.options, w.err = *o, nil
 	w.options.Stats = nil
 	w.bound.Reset()

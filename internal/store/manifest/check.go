@@ -158,7 +158,7 @@ func (m *Manifest) checkCounts(dir string, stored, deleted int) error {
 		return m.wrong(dir, "rows", "%d, the shards hold %d", m.Rows, stored)
 	case float64(m.Rows)*copies < float64(stored)-0.5 || float64(m.Rows)*copies > float64(stored)+0.5:
 		return m.wrong(dir, "rows", "%d in %v copies, the shards hold %d", m.Rows, copies, stored)
-	case deleted != m.Deleted:
+	case deleted < m.Deleted || deleted-m.Deleted > stored-m.Rows: // all copies of a row are marked
 		return m.wrong(dir, "deleted", "%d, in the shards %d are", m.Deleted, deleted)
 	}
 	return nil

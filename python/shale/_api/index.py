@@ -80,6 +80,7 @@ class Index(Owner):
         self._path = path
         info = self.info()
         self._dim, self._metric, self._changeable = info.dim, info.metric, info.changeable
+        self._in_memory = info.changeable and info.shards == 1
 
     @property
     def dim(self) -> int:
@@ -98,7 +99,8 @@ class Index(Owner):
 
     @property
     def changeable(self) -> bool:
-        """Whether vectors can be added and deleted: not in an index of several shards, mapped, or with rows on disk."""
+        """Whether vectors can be added and deleted: not in an index that is mapped or has its rows on disk, unless it has
+        several shards and is mapped without a bound of memory: then changes load the shards that they touch."""
         return self._changeable
 
     def __len__(self) -> int:
@@ -120,8 +122,8 @@ class Index(Owner):
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if not self._changeable:
-            raise TypeError("an index that can't be changed lies on disk: pass its path on, and open it there")
+        if not self._in_memory:
+            raise TypeError("an index of several shards, or one that can't be changed, lies on disk: pass its path on, and open it there")
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "index.shale")
             self._save(file, {"format": "file"})

@@ -92,7 +92,7 @@ class Search:
             address(labels), address(distances),
         )  # fmt: skip
         work = rows.count * max(self._ef or _DEFAULT_EF, self._k)
-        if asks_python or work <= _SHORT and self._index.changeable:
+        if asks_python or work <= _SHORT and self._index._in_memory:
             self._index._attempt(lambda handle: library.lib.index_find(_pack_query(handle, *rest), None))
         else:
             self._index._attempt(

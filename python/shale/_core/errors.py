@@ -17,7 +17,7 @@ class ClosedError(Error):
 
 
 class ReadOnlyError(Error):
-    """The index can't be changed: it has several shards, is mapped, or has its rows on disk."""
+    """The index can't be changed: it is mapped, or has its rows on disk."""
 
 
 class FormatError(Error):

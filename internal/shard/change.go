@@ -1,0 +1,263 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/manifest"
+)
+
+// An index of several shards is changed shard by shard. A new row goes to the shard that a query equal to it looks into
+// first. The row of a label that is there gets its new vector wherever it lies; where a search for the new vector looks into
+// none of these shards, one more shard gets a copy. A shard that is mapped is loaded before it is changed. Searches go on.
+
+// ErrReadOnly reports an index that can't be changed.
+var ErrReadOnly = errors.New("the index can't be changed")
+
+// counts are the numbers of rows, which changes keep up to date.
+type counts struct {
+	rows    atomic.Int64 // labels, those marked deleted included
+	deleted atomic.Int64 // labels marked deleted
+	stored  atomic.Int64 // rows of all shards, copies and deleted ones included: no search finds more
+	repeats atomic.Bool  // a label may lie in several shards
+}
+
+// copies is the number of rows stored for each label.
+func (c *counts) copies() float64 {
+	return float64(c.stored.Load()) / float64(max(c.rows.Load(), 1))
+}
+
+// most is the largest number of rows that a search may find, at least 1.
+func (x *Index) most() int { return int(max(x.counts.stored.Load(), 1)) }
+
+// change is what changes of an index need. The zero value is ready.
+type change struct {
+	mu      sync.Mutex // held by each change, and while the index is saved; guards what follows
+	next    hnsw.LabelCounter
+	finder  finder
+	copies  float64 // rows stored for each label by the build
+	changed []bool  // of each shard: it isn't as its file is
+	failed  error   // a change of several shards that ended after some of them
+	bounded bool    // by memory, which doesn't hold all shards
+
+	filesMu sync.Mutex // guards what follows
+	at      string     // the directory that the files lie in
+	files   []manifest.Shard
+}
+
+// begin sets the counts and files of an index whose parts are open.
+func (x *Index) begin(memory int64) {
+	x.counts.rows.Store(int64(x.m.Rows))
+	x.counts.deleted.Store(int64(x.m.Deleted))
+	for _, p := range x.parts {
+		x.counts.stored.Add(int64(p.Len()))
+	}
+	x.counts.repeats.Store(x.m.Routing != nil && x.m.Routing.Copies > 1)
+	x.change.copies = 1
+	if x.m.Routing != nil {
+		x.change.copies = x.m.Routing.Copies
+	}
+	x.change.at, x.change.files = x.dir, slices.Clone(x.m.Shards)
+	x.graphOnly = x.holdLinksAlone()
+	x.change.changed = make([]bool, len(x.parts))
+	x.change.bounded = memory > 0 && (x.plan.RowsOnDisk || x.plan.MappedShards > 0)
+}
+
+// mayChange returns the reason why the index can't be changed, if there is one.
+func (x *Index) mayChange() error {
+	switch {
+	case x.closed.Load():
+		return hnsw.ErrClosed
+	case x.change.failed != nil:
+		return fmt.Errorf("an earlier change ended after some of the shards: open the index again: %w", x.change.failed)
+	case len(x.parts) == 1:
+		return fmt.Errorf("%w: it is mapped, or its rows lie on disk or elsewhere: open it in memory", ErrReadOnly)
+	case x.GraphOnly():
+		return fmt.Errorf("%w: it holds links alone: build it anew from all vectors", ErrReadOnly)
+	case slices.ContainsFunc(x.m.Shards, func(s manifest.Shard) bool { return s.Blocks != nil }):
+		return fmt.Errorf("%w: its rows and links also lie side by side in blocks: build it anew, without blocks or from all vectors",
+			ErrReadOnly)
+	case x.change.bounded:
+		return fmt.Errorf("%w: its shards are on disk for want of memory: open it without a bound", ErrReadOnly)
+	}
+	return nil
+}
+
+// writable returns shard i as an index that can be changed, which it loads if need be. The caller holds change.mu.
+func (x *Index) writable(ctx context.Context, i int) (*hnsw.Index, error) {
+	old := x.parts[i]
+	if old.graph != nil {
+		return old.graph, nil
+	}
+	s := x.change.files[i]
+	path := filepath.Join(x.change.at, s.File)
+	if err := isFile(x.change.at, s); err != nil {
+		return nil, err
+	}
+	g, err := store.OpenIndex(ctx, path, store.Options{})
+	if err != nil {
+		return nil, err
+	}
+	p := &part{Reader: &g.Reader, close: g.Close, graph: g, rowsAt: old.rowsAt, rowsEnd: old.rowsEnd}
+	if err := x.checkPart(p, path, s); err != nil {
+		return nil, errors.Join(err, g.Close())
+	}
+	x.using.Lock()
+	defer x.using.Unlock()
+	if x.closed.Load() {
+		return nil, errors.Join(hnsw.ErrClosed, g.Close())
+	}
+	x.parts[i] = p
+	return g, old.close()
+}
+
+// isFile returns an error if the file of a shard in dir isn't the one that s describes.
+func isFile(dir string, s manifest.Shard) error {
+	now, err := manifest.Describe(dir, s.File)
+	if err != nil {
+		return err
+	}
+	if now.Bytes != s.Bytes || now.CRC32C != s.CRC32C {
+		return corrupt(filepath.Join(dir, s.File), "file", "it has changed since the index was opened: open it again")
+	}
+	return nil
+}
+
+// place is where a label lies.
+type place struct {
+	parts   []uint32
+	deleted bool // in all of them
+}
+
+func (p *place) add(part int, deleted bool) {
+	p.deleted = deleted && (p.deleted || len(p.parts) == 0)
+	p.parts = append(p.parts, uint32(part))
+}
+
+// locate returns the places of those labels that the index has. The caller holds change.mu.
+func (x *Index) locate(labels []uint64) (map[uint64]*place, error) {
+	found := map[uint64]*place{}
+	note := func(part int, label uint64, deleted bool) {
+		if found[label] == nil {
+			found[label] = &place{}
+		}
+		found[label].add(part, deleted)
+	}
+	sorted := slices.Clone(labels)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	for i, p := range x.parts {
+		if p.graph == nil {
+			if err := p.FindEach(sorted, func(l uint64, deleted bool) { note(i, l, deleted) }); err != nil {
+				return nil, x.ofPart(i, err)
+			}
+			continue
+		}
+		for _, l := range sorted {
+			deleted, ok, err := p.graph.Find(l)
+			if err != nil {
+				return nil, x.ofPart(i, err)
+			}
+			if ok {
+				note(i, l, deleted)
+			}
+		}
+	}
+	return found, nil
+}
+
+// Delete marks labels deleted in every shard that holds them. Those that are unknown or deleted already are in the
+// error, an *hnsw.LabelsError; the others are deleted all the same.
+func (x *Index) Delete(ctx context.Context, labels ...uint64) error { return x.mark(ctx, labels, true) }
+
+// Undelete takes the marks of Delete back. Its errors are those of Delete.
+func (x *Index) Undelete(ctx context.Context, labels ...uint64) error {
+	return x.mark(ctx, labels, false)
+}
+
+func (x *Index) mark(ctx context.Context, labels []uint64, deleted bool) error {
+	x.change.mu.Lock()
+	defer x.change.mu.Unlock()
+	if err := x.mayChange(); err != nil {
+		return err
+	}
+	found, err := x.locate(labels)
+	if err != nil {
+		return err
+	}
+	for _, p := range found {
+		if p.deleted == deleted {
+			continue
+		}
+		if err := x.loadAll(ctx, p.parts); err != nil {
+			return err
+		}
+	}
+	return hnsw.EachLabelOf(labels, func(label uint64) error {
+		if x.change.failed != nil {
+			return x.change.failed
+		}
+		p := found[label]
+		if p == nil {
+			return fmt.Errorf("%w: %d", hnsw.ErrLabel, label)
+		}
+		if err := hnsw.CheckMark(label, p.deleted, deleted); err != nil {
+			return err
+		}
+		x.change.failed = x.markIn(p.parts, label, deleted)
+		p.deleted = deleted
+		return x.change.failed
+	})
+}
+
+// markIn marks a label in the given parts, which are loaded.
+func (x *Index) markIn(parts []uint32, label uint64, deleted bool) error {
+	mark, by := (*hnsw.Index).Undelete, int64(-1)
+	if deleted {
+		mark, by = (*hnsw.Index).Delete, 1
+	}
+	for _, i := range parts {
+		err := mark(x.parts[i].graph, label)
+		if err != nil && !errors.Is(err, hnsw.ErrDeleted) && !errors.Is(err, hnsw.ErrNotDeleted) {
+			return x.ofPart(int(i), err)
+		}
+		x.change.changed[i] = true
+	}
+	x.counts.deleted.Add(by)
+	return nil
+}
+
+// loadAll loads the given parts.
+func (x *Index) loadAll(ctx context.Context, parts []uint32) error {
+	for _, i := range parts {
+		if _, err := x.writable(ctx, int(i)); err != nil {
+			return fmt.Errorf("load shard %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// ReserveLabels takes n labels that follow the largest that any row has had, and returns the first.
+func (x *Index) ReserveLabels(n int) (first uint64, err error) {
+	x.change.mu.Lock()
+	defer x.change.mu.Unlock()
+	return x.reserve(n)
+}
+
+func (x *Index) reserve(n int) (first uint64, err error) {
+	if !x.change.next.Known() {
+		largest, any, err := x.LargestLabel()
+		if err != nil {
+			return 0, err
+		}
+		x.change.next.Start(largest, any)
+	}
+	return x.change.next.Reserve(n)
+}
