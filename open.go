@@ -97,7 +97,11 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		err = x.openDirectory(ctx, path, o)
 	case Live:
 		if x.live, err = target(path); err == nil {
-			x.graph, err = openLive(path, o)
+			if x.graph, err = openLive(path, o); err == nil {
+				if err = liveFits(x.graph, path, o.Memory); err != nil {
+					err = errors.Join(err, x.graph.Close())
+				}
+			}
 		}
 	case File:
 		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
@@ -163,14 +167,32 @@ func fits(path string, format Format, o OpenOptions) error {
 	if err != nil {
 		return err
 	}
-	if size <= o.Memory {
-		return nil
-	}
 	remedy := "an index directory could leave its rows on disk"
 	if format == Graph || format == ForkShards {
 		remedy = "it can be mapped"
 	}
-	return fmt.Errorf("%w: %s needs %d MiB, %d MiB are allowed: %s", shard.ErrMemory, path, size>>20, o.Memory>>20, remedy)
+	return fitsInto(o.Memory, size, path, remedy)
+}
+
+// fitsInto refuses an index of size bytes that, with what searches need beside it, is larger than the memory allowed.
+func fitsInto(memory, size int64, path, remedy string) error {
+	if need := size + shard.SearchMemory; need > memory {
+		return fmt.Errorf("%w: %s needs %s, %s are allowed: %s", shard.ErrMemory, path, mebibytes(need), mebibytes(memory), remedy)
+	}
+	return nil
+}
+
+// liveFits refuses a live file whose elements take more memory than is allowed. Room for more takes none until it is used.
+func liveFits(x *hnsw.Index, path string, memory int64) error {
+	if memory <= 0 {
+		return nil
+	}
+	size, err := SizeOnDisk(path)
+	if err != nil {
+		return err
+	}
+	used := int64(float64(size) * float64(x.Len()) / float64(max(x.Capacity(), 1)))
+	return fitsInto(memory, used, path, "all of a live file is in use: convert it to an index directory, which can leave its rows on disk")
 }
 
 // SizeOnDisk is the bytes of an index's file, or of all files in its directory.

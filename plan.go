@@ -12,10 +12,10 @@ import (
 
 // Plan says how an index is built, what that takes, and why. NewPlan makes one, Run builds the index.
 type Plan struct {
-	Storage     string // what searches walk over
-	StorageWhy  string
-	Keep        string // the rows that distances come from, or none
-	KeepWhy     string
+	Codes       string // what searches walk over
+	CodesWhy    string
+	Rows        string // the rows that distances come from, or none
+	RowsWhy     string
 	Shards      int // graphs
 	ShardsWhy   string
 	ShardRows   int     // of the largest shard
@@ -59,28 +59,46 @@ func newPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
 // chooseRows decides what searches walk over and which rows are kept.
 func (p *Plan) chooseRows(ctx context.Context) (err error) {
 	if p.o.GraphOnly {
-		p.StorageWhy, p.KeepWhy = asked, "they are attached, not stored"
+		p.CodesWhy, p.RowsWhy = asked, "they are attached, not stored"
 	} else if err := p.settle(ctx); err != nil {
 		return err
 	}
 	if p.config, err = p.o.config(p.src.Dim(), false); err != nil {
 		return err
 	}
-	p.Storage, p.Keep = storageOf(p.config)
+	p.Codes, p.Rows = storageOf(p.config)
 	return nil
 }
 
 // divide decides how many graphs there are, and what the build takes.
 func (p *Plan) divide() error {
-	steps, err := shard.PlanBuild(p.src, p.lower())
+	whole, err := p.oneGraph()
 	if err != nil {
 		return err
+	}
+	one, b, steps := whole != "", p.lower(), shard.BuildPlan{}
+	if !one {
+		if steps, err = shard.PlanBuild(p.src, b); err != nil {
+			return err
+		}
+		one = steps.Shards == 1 && !p.o.Blocks
+	}
+	if one {
+		if steps, err = shard.PlanGraph(p.src, b); err != nil {
+			return err
+		}
+	}
+	if p.o.Memory > 0 && steps.MemoryBytes > p.o.Memory {
+		return fmt.Errorf("%w: a graph of %d rows needs %s, %s are allowed, and %s: build an index directory, which can have several",
+			shard.ErrMemory, p.src.Rows(), mebibytes(steps.MemoryBytes), mebibytes(p.o.Memory), whole)
 	}
 	p.Shards, p.ShardRows, p.SampleRows, p.Copies = steps.Shards, steps.ShardRows, steps.SampleRows, steps.Copies
 	p.MemoryBytes, p.DiskBytes, p.IndexBytes = steps.MemoryBytes, steps.DiskBytes, steps.IndexBytes
 	switch {
 	case p.o.Shards > 0:
 		p.ShardsWhy = asked
+	case whole != "":
+		p.ShardsWhy = whole
 	case p.o.Memory == 0:
 		p.ShardsWhy = "memory isn't bounded"
 	case p.Shards == 1:
@@ -88,10 +106,31 @@ func (p *Plan) divide() error {
 	default:
 		p.ShardsWhy = fmt.Sprintf("each is built within %s", mebibytes(p.o.Memory))
 	}
-	if p.Shards == 1 && !p.o.Blocks {
-		p.SampleRows = 0
-	}
 	return nil
+}
+
+// oneGraph returns why the index must be one graph, or nothing. It refuses several shards then.
+func (p *Plan) oneGraph() (why string, err error) {
+	switch {
+	case p.o.Live:
+		return "a live file is one graph", nil
+	case p.o.GraphOnly:
+		return "links alone are one graph", nil
+	case p.o.Path == "":
+		return "", nil
+	}
+	path, err := target(p.o.Path)
+	if err != nil {
+		return "", err
+	}
+	format, err := formatFor(path, Auto)
+	if err != nil || format == Directory {
+		return "", nil // if something is wrong with the path Run finds it
+	}
+	if p.o.Shards > 1 || p.o.Blocks {
+		return "", fmt.Errorf("%s would be a %s, and several shards need a directory: give another name", path, format)
+	}
+	return fmt.Sprintf("a %s is one graph", format), nil
 }
 
 // lower is the options of a build of several shards.
@@ -124,8 +163,8 @@ func (p *Plan) String() string {
 	} else {
 		line("build", "one graph of %d rows, in one go (%s)", p.src.Rows(), p.ShardsWhy)
 	}
-	line("codes", "%s (%s)", p.Storage, p.StorageWhy)
-	line("rows", "%s (%s)", p.Keep, p.KeepWhy)
+	line("codes", "%s (%s)", p.Codes, p.CodesWhy)
+	line("rows", "%s (%s)", p.Rows, p.RowsWhy)
 	line("memory", "%s at the peak", mebibytes(p.MemoryBytes))
 	line("disk", "%s at the peak, beside the input; %s of it stay", mebibytes(p.DiskBytes), mebibytes(p.IndexBytes))
 	return b.String()

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
@@ -62,14 +60,12 @@ func (p *Plan) runSteps(ctx context.Context) (*Index, error) {
 	if path == "" {
 		return nil, fmt.Errorf("an index of %d shards is built on disk: give a path", p.Shards)
 	}
-	if strings.EqualFold(filepath.Ext(path), fileExtension) {
-		return nil, fmt.Errorf("%s would be one file, and several shards need a directory: give another name", path)
-	}
 	path, err := target(path)
 	if err != nil {
 		return nil, err
 	}
 	b := p.lower()
+	b.Shards, b.Sample = p.Shards, p.SampleRows
 	b.Complete = func(m *manifest.Manifest) {
 		m.Storage, m.Keep = storageOf(p.config)
 		m.Product = productOf(p.config)

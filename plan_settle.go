@@ -29,7 +29,7 @@ func (p *Plan) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.o.Storage, p.StorageWhy = s.Storage, s.Why
+	p.o.Storage, p.CodesWhy = s.Storage, s.Why
 	return p.settleKeep(ctx, sample)
 }
 
@@ -40,19 +40,19 @@ func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
 	case err != nil:
 		return err
 	case p.o.Keep != AutoKeep:
-		p.KeepWhy = asked
+		p.RowsWhy = asked
 		return nil
 	case !codes:
-		p.KeepWhy = "searches walk over them"
+		p.RowsWhy = "searches walk over them"
 		return nil
 	}
 	safe, err := p.halfIsSafe(ctx, sample)
 	if err != nil {
 		return err
 	}
-	p.o.Keep, p.KeepWhy = KeepFloat32, "half floats would lose what distinguishes these rows"
+	p.o.Keep, p.RowsWhy = KeepFloat32, "half floats would lose what distinguishes these rows"
 	if safe {
-		p.o.Keep, p.KeepWhy = KeepFloat16, "half floats hold what distinguishes these rows"
+		p.o.Keep, p.RowsWhy = KeepFloat16, "half floats hold what distinguishes these rows"
 	}
 	return nil
 }

@@ -53,8 +53,10 @@ type buildReport struct {
 	RSSBytes       int64   `json:"rss_bytes"`    // of the process after building; 0 where the system doesn't tell
 }
 
-func buildCommand() *cobra.Command {
-	f := &buildFlags{}
+func buildCommand() *cobra.Command { return new(buildFlags).command() }
+
+// command declares the flags.
+func (f *buildFlags) command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build --input FILE --output INDEX --metric l2|ip|cosine",
 		Short: "Build an index from a file of vectors",
@@ -99,7 +101,8 @@ of a build that was interrupted nothing is left.
 
 With --memory the build keeps within that size, page cache included: where the index doesn't fit,
 vectors are divided into --shards graphs such that neighbours come together, and each is built on
-its own. --plan tells the steps and what they take. A build that was killed goes on where it
+its own. --plan tells the steps, what they take, and why codes, rows and shards were chosen.
+What is one graph in any case (--live, --graph-only, one file) is refused where it doesn't fit. A build that was killed goes on where it
 stood: give the same command again (INDEX.building holds what is done). Searches look into the
 shards that a query needs; --copies lets vectors at the borders lie in two, for which fewer shards
 have to be looked into.`,
@@ -178,8 +181,8 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if o.Keep, err = parseKeep(c, f.keep); err != nil {
 		return o, err
 	}
-	if f.graphOnly && (o.Keep != shale.AutoKeep || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan || f.divide.blocks) {
-		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards, --memory, --blocks and --plan")
+	if f.graphOnly && (o.Keep != shale.AutoKeep || f.divide.shards != "auto" || f.divide.blocks) {
+		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards and --blocks")
 	}
 	if f.graphOnly && len(f.input) > 1 {
 		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first",
@@ -197,8 +200,8 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if (f.graphOnly || f.capacity > 0) && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")) {
 		return o, usagef(c, "--copies and --centroids go with several shards, and --graph-only and --live make one graph")
 	}
-	if f.capacity > 0 && (f.graphOnly || f.divide.shards != "auto" || f.divide.memory != "" || f.divide.plan || f.divide.blocks) {
-		return o, usagef(c, "--live makes one graph with its rows: leave out --graph-only, --shards, --memory, --blocks and --plan")
+	if f.capacity > 0 && (f.graphOnly || f.divide.shards != "auto" || f.divide.blocks) {
+		return o, usagef(c, "--live makes one graph with its rows: leave out --graph-only, --shards and --blocks")
 	}
 	if f.m < 2 || f.m > 10000 {
 		return o, usagef(c, "--m is %d, not 2 to 10000", f.m)
@@ -269,7 +272,7 @@ func (f *buildFlags) build(c *cobra.Command, src shale.Source, o shale.BuildOpti
 		return err
 	}
 	defer index.Close()
-	r := &buildReport{Output: f.output, Threads: o.Threads, Why: plan.StorageWhy, BuildSeconds: plan.BuildTime().Seconds()}
+	r := &buildReport{Output: f.output, Threads: o.Threads, Why: plan.CodesWhy, BuildSeconds: plan.BuildTime().Seconds()}
 	if err := r.complete(index, began); err != nil {
 		return err
 	}

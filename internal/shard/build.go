@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ type BuildOptions struct {
 	Config    hnsw.Config // of every shard; Dim is the source's, Capacity follows
 	Labels    []uint64    // of the rows, the last of which stays where several have one; default their numbers
 	Shards    int         // default: as many as Memory asks for
+	Sample    int         // rows by which they are divided; default: as many as Memory allows for, up to a limit
 	Copies    float64     // rows stored for each row, 1 to 2: rows at borders go to a second shard; default 1
 	Centroids int         // a shard, for routing; default 256
 	Memory    int64       // bytes that the build may take; default no bound
@@ -186,7 +188,7 @@ func newBuilder(src Source, o BuildOptions) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{input: input, src: src, o: o, parts: e.Shards, sampleRows: e.SampleRows}, nil
+	return &builder{input: input, src: src, o: o, parts: e.Shards, sampleRows: cmp.Or(min(o.Sample, src.Rows()), e.SampleRows)}, nil
 }
 
 const maxShards = 1 << 12

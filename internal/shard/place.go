@@ -43,7 +43,9 @@ func (p Plan) String() string {
 		p.Shards-p.MappedShards, p.Shards, p.MemoryBytes>>20, p.DiskBytes>>20)
 }
 
-// searchMemory is what searches need beside the index: the program, its heap and buffers.
+// SearchMemory is the bytes that searches need beside the index: the program, its heap and buffers.
+const SearchMemory = searchMemory
+
 const searchMemory = 24 << 20
 
 func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {

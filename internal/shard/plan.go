@@ -7,6 +7,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/store/blocks"
+	"github.com/shale-search/shale/vector"
 )
 
 // BuildPlan says what a build will do and take.
@@ -35,13 +36,27 @@ const (
 	evenWithCopies = 1.1
 )
 
-// rowBytes is what a row takes in the memory of an index.
-func rowBytes(c hnsw.Config) int64 {
+const (
+	// inboundBytes, mapBytes and tableBytes are what a row takes only while a graph grows: the count of links that lead to
+	// it, its entry in the map of labels, and in the table of rows, which has 3 slots of 8 bytes a row just after it has
+	// grown, beside the old one with 1.5.
+	inboundBytes = 4
+	mapBytes     = 26
+	tableBytes   = 36
+	// labelBytes is what the label of a row takes beside the index, with the copy that is sorted to find repeated ones.
+	labelBytes = 16
+)
+
+// rowBytes is what a row takes in the memory of a graph that grows.
+func rowBytes(c hnsw.Config) int64 { return fileBytes(c) + inboundBytes + mapBytes + tableBytes }
+
+// fileBytes is what a row takes in the file of an index.
+func fileBytes(c hnsw.Config) int64 {
 	m := c.M
 	if m == 0 {
 		m = 16
 	}
-	size := int64(2*m*4+m*4/max(m-1, 1)) + 8 + 4 + 1 + 4 + 26 + 1
+	size := int64(2*m*4+m*4/max(m-1, 1)) + 8 + 4 + 1 + 1
 	size += int64(c.Storage.RowSize(c.Dim)+63) &^ 63
 	return size + int64(c.CodeStride())
 }
@@ -49,6 +64,27 @@ func rowBytes(c hnsw.Config) int64 {
 // sampleRowBytes is what a row of the sample takes, with the lists of its neighbours.
 func sampleRowBytes(c hnsw.Config) int64 {
 	return rowBytes(sampleConfig(c, 0)) + 4*divideNeighbors + 16*divideNeighbors + 24
+}
+
+// besideRows is what a build takes beside the rows of a shard or a sample.
+func (o *BuildOptions) besideRows() int64 { return buildMemory + labelBytes*int64(len(o.Labels)) }
+
+// PlanGraph works out what it takes to build one graph of all rows in one go. Rows that are attached are counted as far as
+// they are read: all of them.
+func PlanGraph(src Source, o BuildOptions) (BuildPlan, error) {
+	o.Config.Dim = src.Dim()
+	if err := o.Config.Check(); err != nil {
+		return BuildPlan{}, err
+	}
+	rows := int64(src.Rows())
+	p := BuildPlan{Shards: 1, ShardRows: src.Rows(), Copies: 1}
+	p.MemoryBytes = o.besideRows() + rows*rowBytes(o.Config)
+	if o.Config.Storage == vector.External {
+		p.MemoryBytes += rows * int64(src.Type().RowSize(src.Dim()))
+	}
+	p.IndexBytes = rows * fileBytes(o.Config)
+	p.DiskBytes = p.IndexBytes
+	return p, nil
 }
 
 // PlanBuild works out what Build will do. It reads no rows.
@@ -59,11 +95,12 @@ func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 	}
 	rows, copies := int64(src.Rows()), max(o.Copies, 1)
 	each, stored := rowBytes(o.Config), int64(float64(rows)*copies)
+	beside := o.besideRows()
 	p := BuildPlan{Shards: o.Shards, SampleRows: int(min(rows, mostSample)), Copies: copies}
-	room := o.Memory - buildMemory
+	room := o.Memory - beside
 	if o.Memory > 0 {
 		if room < 64*sampleRowBytes(o.Config) || room < 1<<20 {
-			return p, fmt.Errorf("%w: a build needs %d MiB and more, %d MiB are allowed", ErrMemory, buildMemory>>20+1, o.Memory>>20)
+			return p, fmt.Errorf("%w: a build needs %d MiB and more, %d MiB are allowed", ErrMemory, beside>>20+1, o.Memory>>20)
 		}
 		p.SampleRows = int(min(int64(p.SampleRows), room/sampleRowBytes(o.Config)))
 	}
@@ -79,10 +116,10 @@ func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 	p.ShardRows = int(min(float64(rows), float64(stored)/float64(p.Shards)*skew)) + 1
 	if need := int64(p.ShardRows) * each; o.Memory > 0 && need > room {
 		return p, fmt.Errorf("%w: a shard of %d rows needs %d MiB, %d MiB are allowed: give more shards, or none to let the memory decide",
-			ErrMemory, p.ShardRows, (need+buildMemory)>>20, o.Memory>>20)
+			ErrMemory, p.ShardRows, (need+beside)>>20, o.Memory>>20)
 	}
-	p.MemoryBytes = buildMemory + max(int64(p.SampleRows)*sampleRowBytes(o.Config), int64(p.ShardRows)*each)
-	p.IndexBytes = stored * (each - 30)
+	p.MemoryBytes = beside + max(int64(p.SampleRows)*sampleRowBytes(o.Config), int64(p.ShardRows)*each)
+	p.IndexBytes = stored * fileBytes(o.Config)
 	if o.Blocks {
 		l := blocks.LayoutOf(int(stored), src.Dim(), o.Config.Storage, max(o.Config.M, 2))
 		p.IndexBytes += l.Bytes()

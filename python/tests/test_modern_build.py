@@ -297,3 +297,23 @@ def test_a_plan_stores_what_a_build_stores(tmp_path, metric, scale):
     assert planned.shards == info.shards == 3
     assert planned == shale.plan(given, keep=info.keep, **options)
     assert planned != shale.plan(given, keep="fp32" if info.keep == "fp16" else "fp16", **options)
+
+
+@pytest.mark.parametrize("metric", ["l2", "ip", "cosine"])
+def test_a_plan_is_what_is_built(tmp_path, metric):
+    given = np.random.default_rng(5).standard_normal((3500, 64)).astype(np.float32)
+    np.save(tmp_path / "given.npy", given)
+    shards = set()
+    for rows in (300, 3500):
+        for memory in (None, 97 * 2**20 + 2**18, "200MiB"):
+            options = {"metric": metric, "memory": memory, "m": 6, "ef_construction": 20}
+            planned = shale.plan(given[:rows], **options)
+            with shale.build(given[:rows], tmp_path / "index", replace=True, **options) as index:
+                info = index.info()
+            assert (planned.shards, planned.codes, planned.rows) == (info.shards, info.storage, info.keep)
+            assert planned.codes_why and planned.rows_why and planned.shards_why
+            assert memory is None or planned.memory_bytes <= 200 * 2**20
+            shards.add(planned.shards)
+            if rows == 3500:
+                assert planned == shale.plan(tmp_path / "given.npy", **options)
+    assert shards == {1, 2}

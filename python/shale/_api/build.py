@@ -147,6 +147,7 @@ def plan(
     return BuildPlan(
         shards=told["Shards"], shard_rows=told["ShardRows"], sample_rows=told["SampleRows"], memory_bytes=told["MemoryBytes"],
         disk_bytes=told["DiskBytes"], index_bytes=told["IndexBytes"], copies=told["Copies"],
+        codes=told["Codes"], rows=told["Rows"], codes_why=told["CodesWhy"], rows_why=told["RowsWhy"], shards_why=told["ShardsWhy"],
     )  # fmt: skip
 
 

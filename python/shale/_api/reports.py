@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -81,6 +81,14 @@ class BuildPlan:
     """At the peak, beside the input."""
     index_bytes: int
     copies: float
+    codes: str = ""
+    """What searches walk over."""
+    rows: str = ""
+    """The rows that distances come from, or none."""
+    codes_why: str = field(default="", compare=False)
+    """The reason for these codes; so the rest."""
+    rows_why: str = field(default="", compare=False)
+    shards_why: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
