@@ -170,7 +170,7 @@ func (s *searcher) chained(id, node uint32) bool {
 // alike reports whether the walk can't tell two elements from each other.
 func (s *searcher) alike(a, b uint32) bool {
 	if s.scorer != s.rows {
-		return bytes.Equal(s.coder.row(a), s.coder.row(b))
+		return s.sameCode(a, b)
 	}
 	return s.equal(a, b)
 }
@@ -180,7 +180,7 @@ func (s *searcher) equal(a, b uint32) bool {
 	if s.keepsRows() {
 		return bytes.Equal(s.g.rows.RowBytes(int(a)), s.g.rows.RowBytes(int(b)))
 	}
-	return bytes.Equal(s.coder.row(a), s.coder.row(b))
+	return s.sameCode(a, b)
 }
 
 // withCopies returns keys, the results of a search with the distances that it returns, together with those copies held

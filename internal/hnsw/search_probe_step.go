@@ -1,6 +1,10 @@
 package hnsw
 
-import "math"
+import (
+	"bytes"
+	"math"
+	"slices"
+)
 
 // A Probe's walk may be led by its caller, where links lie elsewhere than in the index: Take gives the elements that it
 // expands next, and Expand takes their links.
@@ -28,14 +32,56 @@ func (p Probe) Take(dst []uint32, n int, bound float32) []uint32 {
 	return dst
 }
 
-// Expand lets the walk meet the neighbours of an element: ids + 1, a zero ends the list. Those that there aren't are passed
-// over.
-func (p Probe) Expand(links []uint32) {
+// Expand lets the walk meet the neighbours of element id: ids + 1, a zero ends the list. Ids of no element are passed over.
+//
+// Neighbours with the code of id may be copies of it, which only their own links show. They don't take places among the
+// walk's candidates but are appended to alike: the caller reads their links and passes them to Chain.
+func (p Probe) Expand(id uint32, links, alike []uint32) []uint32 {
 	s := p.s
-	s.found = len(s.visited.met)
+	found := len(s.visited.met)
 	s.visited.addChecked(links, uint32(s.g.capacity))
-	s.finish(s.task.collector)
+	met := s.visited.met[found:]
+	s.score(met)
+	n := 0
+	s.ids = s.ids[:0]
+	for i, other := range met {
+		if s.coder != nil && s.sameCode(id, other) {
+			alike = append(alike, other)
+			continue
+		}
+		s.ids = append(s.ids, other)
+		s.dist[n] = s.dist[i]
+		n++
+	}
+	s.task.collector.offer(s.ids, s.dist)
+	return alike
 }
+
+// Chain reports whether element id, which Expand found alike, is a copy by its links. If it is, Chain appends to next the
+// copies that follow it in its chain: they have its row. If not, the caller expands it.
+func (p Probe) Chain(id uint32, links, next []uint32) ([]uint32, bool) {
+	s := p.s
+	n := slices.Index(links, 0)
+	if n < 1 || n > mostCopyLinks {
+		return next, false
+	}
+	for _, link := range links[:n] {
+		if int64(link) > int64(s.g.capacity) || !s.sameCode(id, link-1) {
+			return next, false
+		}
+	}
+	if !s.visited.has(links[0] - 1) { // no leader by which it was met
+		return next, false
+	}
+	for _, link := range links[1:n] {
+		if s.visited.add(link - 1) {
+			next = append(next, link-1)
+		}
+	}
+	return next, true
+}
+
+func (s *searcher) sameCode(a, b uint32) bool { return bytes.Equal(s.coder.row(a), s.coder.row(b)) }
 
 // Bounded reports whether the walk keeps the nearest candidates alone, so that EstimateAt tells of them.
 func (p Probe) Bounded() bool { return p.s.task.collector == collector(&p.s.pool) }

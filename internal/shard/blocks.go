@@ -123,6 +123,16 @@ type blockWalk struct {
 	near  []int // candidates of each probe that are nearer than the bound
 	ef    int
 	ranks bool // the batch is of candidates that no walk is to go on from
+
+	alike  []candidate // may be copies of elements expanded: the next batch reads their links
+	chains []chain     // of copies, to be followed once the walks have ended
+	copies int         // copies read so far
+}
+
+// chain is copies of one row of which the walk hasn't read the next.
+type chain struct {
+	next     candidate
+	distance float32
 }
 
 func newBlockWalk(x *Index) *blockWalk {
@@ -130,10 +140,17 @@ func newBlockWalk(x *Index) *blockWalk {
 	return &blockWalk{m0: m0, links: make([]uint32, batchRows*m0)}
 }
 
+// begin prepares for the walks of another query.
+func (w *blockWalk) begin(ef int) {
+	w.ef, w.alike, w.chains, w.copies = ef, w.alike[:0], w.chains[:0], 0
+}
+
 // frontier fills the lane's batch with the candidates to expand next: the nearest open ones of all probes, as long as they are
-// among the ef nearest met in all of them. It reports false where the walks have ended.
+// among the ef nearest met in all of them. Copies of rows follow once the walks have ended. It reports false at the end.
 func (w *blockWalk) frontier(l *lane) bool {
-	l.batch = l.batch[:0]
+	now := min(len(w.alike), batchRows-beamNodes)
+	l.batch = append(l.batch[:0], w.alike[len(w.alike)-now:]...)
+	w.alike = w.alike[:len(w.alike)-now]
 	bound := w.bound(l)
 	for i, p := range l.probes {
 		if !l.led(i) {
@@ -141,14 +158,38 @@ func (w *blockWalk) frontier(l *lane) bool {
 		}
 		w.nodes = p.Take(w.nodes[:0], max(1, beamNodes/len(l.probes)), bound)
 		for _, id := range w.nodes {
-			l.batch = append(l.batch, candidate{hnsw.Candidate{ID: id, Label: p.Label(id)}, uint32(i)})
+			l.batch = append(l.batch, candidateOf(p, id, i, false))
 		}
 		if len(l.batch)+beamNodes > batchRows {
 			break
 		}
 	}
 	w.ranks = false
+	if len(l.batch) == 0 {
+		w.follow(l)
+	}
 	return len(l.batch) > 0
+}
+
+func candidateOf(p hnsw.Probe, id uint32, probe int, alike bool) candidate {
+	return candidate{hnsw.Candidate{ID: id, Label: p.Label(id)}, uint32(probe), alike}
+}
+
+// follow fills the batch with the next copies of rows that are among the k nearest. Of copies as far away as the k-th it reads
+// as many as the walk keeps candidates.
+func (w *blockWalk) follow(l *lane) {
+	for len(w.chains) > 0 && len(l.batch) < batchRows {
+		c := w.chains[len(w.chains)-1]
+		w.chains = w.chains[:len(w.chains)-1]
+		if len(l.found) == l.k {
+			kth := l.found[l.k-1].Distance
+			if c.distance > kth || c.distance == kth && w.copies >= max(w.ef, l.k) {
+				continue
+			}
+		}
+		l.batch = append(l.batch, c.next)
+	}
+	w.copies += len(l.batch)
 }
 
 // bound is the distance of the ef-th nearest candidate that the walks hold together.
@@ -224,6 +265,24 @@ func (w *blockWalk) offer(l *lane, i int, distance float32) {
 		l.offer(c.Label, distance)
 	}
 	if !w.ranks {
-		p.Expand(w.links[i*w.m0 : (i+1)*w.m0])
+		w.expand(c, p, w.links[i*w.m0:(i+1)*w.m0], distance)
+	}
+}
+
+// expand lets the walk go on by the links of a candidate, or keeps the chain that it belongs to for later.
+func (w *blockWalk) expand(c *candidate, p hnsw.Probe, links []uint32, distance float32) {
+	if c.alike {
+		next, ok := p.Chain(c.ID, links, w.nodes[:0])
+		w.nodes = next
+		for _, id := range next {
+			w.chains = append(w.chains, chain{candidateOf(p, id, int(c.probe), true), distance})
+		}
+		if ok {
+			return
+		}
+	}
+	w.nodes = p.Expand(c.ID, links, w.nodes[:0])
+	for _, id := range w.nodes {
+		w.alike = append(w.alike, candidateOf(p, id, int(c.probe), true))
 	}
 }

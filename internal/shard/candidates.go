@@ -15,6 +15,7 @@ const (
 type candidate struct {
 	hnsw.Candidate
 	probe uint32 // number of the probe
+	alike bool   // it may be a copy of an element that the walk has expanded: see blockWalk
 }
 
 // before orders candidates by estimate, ties by label.
@@ -58,7 +59,7 @@ func (c *candidates) add(p hnsw.Probe, number uint32, final bool) {
 		return
 	}
 	first.Exact = first.Exact || final
-	c.heads = append(c.heads, head{candidate{first, number}, p, 0, final})
+	c.heads = append(c.heads, head{candidate{first, number, false}, p, 0, final})
 	for i := len(c.heads) - 1; i > 0 && c.heads[i].before(&c.heads[(i-1)/2].candidate); i = (i - 1) / 2 {
 		c.heads[i], c.heads[(i-1)/2] = c.heads[(i-1)/2], c.heads[i]
 	}

@@ -128,7 +128,7 @@ func (l *lane) collect(rerank int) {
 		}
 	}
 	if l.disk != nil {
-		l.disk.ef = l.walks.depth
+		l.disk.begin(l.walks.depth)
 	}
 	l.stats.Probes = len(l.probes)
 }
