@@ -141,3 +141,6 @@ func (c *Config) level(id uint32) int {
 
 // maxLevel is the highest level that an element can have; a level takes a byte.
 const maxLevel = 255
+
+// maxRows is the number of rows that ids of 31 bits allow: a candidate's mark takes the 32nd.
+const maxRows = math.MaxInt32

@@ -2,9 +2,11 @@ package hnsw
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -202,6 +204,151 @@ func (f *Flat) Close() error {
 	defer f.change.Unlock()
 	if g := f.graph.Swap(nil); g != nil {
 		g.release()
+	}
+	return nil
+}
+
+// Search gives the k elements nearest to query (dim values), nearest first, ties by smaller label. Options.Ef has no
+// meaning here; a stop condition is told of every element.
+func (f *Flat) Search(query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+	return f.SearchInto(make([]search.Neighbor, 0, max(min(k, f.Len()), 0)), query, k, o)
+}
+
+// SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
+func (f *Flat) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+	return f.searchInto(dst, query, k, &task{o: o})
+}
+
+// searchInto does a search of which the task holds the options.
+func (f *Flat) searchInto(dst []search.Neighbor, query []float32, k int, t *task) ([]search.Neighbor, error) {
+	found, calm, err := f.attempt(dst, query, k, t)
+	if err != nil || calm {
+		return found, err
+	}
+	f.change.RLock() // rows have moved meanwhile: once more, while changes wait
+	defer f.change.RUnlock()
+	found, _, err = f.attempt(dst, query, k, t)
+	return found, err
+}
+
+// attempt searches once and reports whether no stored row changed meanwhile.
+func (f *Flat) attempt(dst []search.Neighbor, query []float32, k int, of *task) ([]search.Neighbor, bool, error) {
+	began, n := f.epoch.Load(), f.Len()
+	s, err := f.begin(query, k, &of.o)
+	if err != nil {
+		return dst, false, err
+	}
+	defer f.end(s)
+	s.task = *of
+	t := &s.task
+	t.start(k, min(n, s.g.capacity), began)
+	if t.o.Stop == nil {
+		t.keys = s.exact(s.g, t.n, t.filter, t.k)
+	} else {
+		s.filtered.reset(s.g, t.n, t.filter, t.o.Stop)
+		s.scan(s.g, t.n, nil, &s.filtered) // which asks the filter itself
+		t.keys = s.filtered.sorted()
+	}
+	t.exact = true
+	if t.o.Stats != nil {
+		*t.o.Stats = s.stats()
+	}
+	found := s.resolve(&f.Reader, s.g, t.keys)
+	if t.o.Stop != nil {
+		found = t.o.Stop.Finish(found)
+	}
+	if began&1 != 0 || f.epoch.Load() != began {
+		return dst, false, nil
+	}
+	return append(dst, found...), true, nil
+}
+
+// SearchBatch searches for the rows of queries. An error names the first row that failed.
+func (f *Flat) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
+	return f.searchBatch(ctx, f, queries, k, o)
+}
+
+// SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
+func (f *Flat) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
+	return f.searchBatchInto(ctx, f, queries, out, o)
+}
+
+// FlatImage is the content of a flat index, as files hold it.
+type FlatImage struct {
+	Config Config
+	Count  int           // elements
+	Labels []uint64      // Count
+	Rows   vector.Matrix // Count rows, normalised if the metric is cosine
+}
+
+// WithImage calls fn with the index's present content. Changes of the index wait until fn returns; searches go on. The
+// image must not be changed, nor kept.
+func (f *Flat) WithImage(fn func(*FlatImage) error) error {
+	f.change.RLock()
+	defer f.change.RUnlock()
+	g := f.graph.Load()
+	if g == nil {
+		return ErrClosed
+	}
+	return fn(f.image(g))
+}
+
+func (f *Flat) image(g *graph) *FlatImage {
+	m := &FlatImage{Config: f.cfg, Count: f.Len()}
+	m.Config.Capacity = g.capacity
+	m.Labels, m.Rows = g.labels[:m.Count], g.rows.Slice(0, m.Count)
+	return m
+}
+
+// RestoreFlat makes a flat index of count elements. fill gets an image whose arrays have their lengths and are zero, and
+// writes the content, Rows through its RowBytes. An *ImageError tells of labels that are there twice.
+func RestoreFlat(c Config, count int, fill func(*FlatImage) error) (*Flat, error) {
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case count < 0 || count > maxRows:
+		return nil, fmt.Errorf("hnsw: %d elements are not possible", count)
+	case !c.keepsRows():
+		return nil, errors.New("hnsw: an index without a graph must keep rows")
+	}
+	c.M, c.BaseLinks, c.EfConstruction, c.Seed, c.ReplaceDelete = 0, 0, 0, 0, false
+	c.Capacity = max(c.Capacity, count)
+	g, err := newGraph(&c, c.Capacity, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := &Flat{ids: make(map[uint64]uint32, count), scratch: make([]float32, c.Dim)}
+	f.cfg = c
+	f.count.Store(int64(count))
+	f.entry.Store(none)
+	m := f.image(g)
+	if err = fill(m); err == nil {
+		err = f.adopt(g, m)
+	}
+	if err != nil {
+		g.release()
+		return nil, err
+	}
+	f.graph.Store(g)
+	return f, nil
+}
+
+// adopt takes in what was restored to g.
+func (f *Flat) adopt(g *graph, m *FlatImage) error {
+	f.next.known = true
+	for i, label := range m.Labels {
+		if err := checkLabel(label); err != nil {
+			return &ImageError{"Labels", i, err.Error()}
+		}
+		if first, ok := f.ids[label]; ok {
+			return &ImageError{"Labels", i, fmt.Sprintf("label %d is that of element %d already", label, first)}
+		}
+		id := uint32(i)
+		f.ids[label] = id
+		f.next.Met(label)
+		g.ready.set(id)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/search"
@@ -91,4 +92,96 @@ func (x *Index) ReserveLabels(n int) (first uint64, err error) {
 	defer x.mu.Unlock()
 	x.next.learn(g, x.Len())
 	return x.next.Reserve(n)
+}
+
+// openBooks makes what changes and look-ups by label need beside the graph: the map of labels, the free list, the counts of
+// links. An index that was read from a file and is only searched does without their memory. The caller holds mu.
+func (x *Index) openBooks(g *graph) {
+	if x.ids != nil {
+		return
+	}
+	n := x.Len()
+	x.ids = make(map[uint64]uint32, n)
+	for id, label := range g.labels[:n] {
+		x.ids[label] = uint32(id)
+		if x.replacing && g.deleted.get(uint32(id)) {
+			x.free.add(uint32(id))
+		}
+	}
+	if x.backing == nil {
+		g.countInbound(n) // a backing keeps the counts
+	}
+	g.copies = newCopySet(g.capacity)
+	if !x.noCopies.Load() && (x.backing != nil || !g.mapped && g.hasContent()) { // else reading rows may fault
+		g.findCopies(n)
+		x.noCopies.Store(!g.copies.any())
+	}
+}
+
+// CheckLabels returns an *ImageError if two elements have the same label, or if one has search.NoLabel.
+func (m *Image) CheckLabels() error { return checkLabels(m.Labels) }
+
+// checkLabels returns an *ImageError if two of labels are equal, or if one is search.NoLabel.
+func checkLabels(labels []uint64) error {
+	if i := slices.Index(labels, search.NoLabel); i >= 0 {
+		return &ImageError{"Labels", i, ErrNoLabel.Error()}
+	}
+	rising := true
+	for i := 1; i < len(labels) && rising; i++ {
+		rising = labels[i-1] < labels[i]
+	}
+	if rising {
+		return nil
+	}
+	sorted := slices.Clone(labels)
+	slices.Sort(sorted)
+	for i := 1; i < len(sorted); i++ {
+		if sorted[i] != sorted[i-1] {
+			continue
+		}
+		first := slices.Index(labels, sorted[i])
+		second := first + 1 + slices.Index(labels[first+1:], sorted[i])
+		return &ImageError{"Labels", second, fmt.Sprintf("label %d is that of element %d already", sorted[i], first)}
+	}
+	return nil
+}
+
+// countLabels tests that no two elements carry one label, and frees the labels where each is one more than that of the element
+// before.
+func (f *Frozen) countLabels() error {
+	g, n := f.graph.Load(), f.Len()
+	if n == 0 {
+		return nil
+	}
+	for i, label := range g.labels[:n] {
+		if label != g.labels[0]+uint64(i) || label == search.NoLabel {
+			return checkLabels(g.labels[:n])
+		}
+	}
+	g.shift = g.labels[0]
+	err := g.drop(unsafe.Pointer(unsafe.SliceData(g.labels)))
+	g.labels = nil
+	return err
+}
+
+// allLabels are the labels of the first n elements.
+func (g *graph) allLabels(n int) []uint64 {
+	if g.labels != nil && g.shift == 0 {
+		return g.labels[:n]
+	}
+	all := make([]uint64, n)
+	for i := range all {
+		all[i] = g.label(uint32(i))
+	}
+	return all
+}
+
+// ShiftLabels adds by to the labels of all elements, which are counted modulo 2⁶⁴: labels of a shard become those of a whole,
+// say. Searches under way end with the labels of before.
+func (f *Frozen) ShiftLabels(by uint64) error {
+	return f.replace(func(g *graph) (*graph, error) {
+		n := g.with(g.rows, g.mapped)
+		n.shift += by
+		return n, nil
+	})
 }

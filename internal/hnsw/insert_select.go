@@ -5,6 +5,64 @@ import (
 	"slices"
 )
 
+// selectDiverse picks at most m links of element of among the candidates near, which are sorted, by the HNSW paper's
+// heuristic (algorithm 4): one is kept if it is nearer to the element than to each one kept before.
+func (s *searcher) selectDiverse(of uint32, near []key, m int) []uint32 {
+	in := &s.insert
+	in.picked = in.picked[:0]
+	if len(near) < m {
+		for _, k := range near {
+			in.picked = append(in.picked, k.id())
+		}
+		return in.picked
+	}
+	return s.extendDiverse(of, near, m)
+}
+
+// extendDiverse goes on picking from near until m are picked.
+func (s *searcher) extendDiverse(of uint32, near []key, m int) []uint32 {
+	in := &s.insert
+	if in.angles.on {
+		s.beginAngles(of)
+	}
+	for _, k := range near {
+		if len(in.picked) == m {
+			break
+		}
+		s.rows.BindRow(k.id())
+		switch {
+		case !in.angles.on:
+			if s.diverse(k.distance()) {
+				in.picked = append(in.picked, k.id())
+			}
+		case s.diverseByAngle(k.distance()):
+			in.picked = append(in.picked, k.id())
+			in.angles.scales = append(in.angles.scales, s.scale(k.id()))
+		}
+	}
+	return in.picked
+}
+
+// diverseStep is how many of those picked are looked at together: few enough that little is
+// computed after the answer is known.
+const diverseStep = 4
+
+// diverse reports whether the row bound now is at least d from each element picked.
+func (s *searcher) diverse(d float32) bool {
+	in := &s.insert
+	in.dist = slices.Grow(in.dist[:0], diverseStep)[:diverseStep]
+	for at := 0; at < len(in.picked); at += diverseStep {
+		ids := in.picked[at:min(at+diverseStep, len(in.picked))]
+		s.rows.Score(ids, in.dist)
+		for _, v := range in.dist[:len(ids)] {
+			if v < d {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // angles lets links be chosen by directions where the metric is the inner product. By its distances a long row is
 // nearer to most rows than they are to each other: it would be the only link of each, and short rows could hardly be
 // reached. So candidates come by inner product, and one is kept if its angle to the element is smaller than those to
