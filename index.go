@@ -153,6 +153,7 @@ type engine interface {
 	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
 	SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error)
 	SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error
+	Range(query []float32, radius float32, limit int, o search.Options) ([]search.Neighbor, error)
 	Close() error
 }
 
