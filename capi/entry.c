@@ -68,12 +68,6 @@ static void *data_of(const void *array, int64_t head) { return *(void *const *)(
 	if (forked) \
 		return refuse();
 
-EXPORT int32_t shale_inherit(const char *description, int64_t *index)
-{
-	ENTER;
-	return goInherit((void *)description, index);
-}
-
 EXPORT int32_t shale_handles_after(int64_t last)
 {
 	int32_t status;
@@ -84,183 +78,91 @@ EXPORT int32_t shale_handles_after(int64_t last)
 	return status;
 }
 
-EXPORT int32_t shale_graph_new(int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int32_t external, int64_t *index)
+EXPORT int32_t shale_inherit(const char *description, int64_t *index)
 {
 	ENTER;
-	return goGraphNew(space, dim, capacity, m, ef_construction, seed, replace_deleted, external, index);
+	return goInherit((void *)description, index);
 }
 
-EXPORT int32_t shale_graph_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
+EXPORT int32_t shale_new(const char *options, int64_t *index)
+{
+	ENTER;
+	return goNew((void *)options, index);
+}
+
+EXPORT int32_t shale_open(const char *path, const char *options, int64_t *index, void *watch)
+{
+	ENTER;
+	RUN(goOpen((void *)path, (void *)options, index, job));
+}
+
+EXPORT int32_t shale_build(const struct shale_source *source, const char *output, const char *options,
+	int64_t progress, int64_t *index, void *watch)
+{
+	ENTER;
+	RUN(goBuild((void *)source, (void *)output, (void *)options, progress, index, job));
+}
+
+EXPORT int32_t shale_plan(const struct shale_source *source, const char *options, int64_t *text)
+{
+	ENTER;
+	return goPlan((void *)source, (void *)options, text);
+}
+
+EXPORT int32_t shale_verify(const char *path, int64_t *text, void *watch)
+{
+	ENTER;
+	RUN(goVerify((void *)path, text, job));
+}
+
+EXPORT int32_t shale_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
 {
 	ENTER;
 	if (mapped)
 		shale_faults_expected();
-	return goGraphAttach(index, (void *)rows, type, count, dim, mapped);
+	return goAttach(index, (void *)rows, type, count, dim, mapped);
 }
 
-EXPORT int32_t shale_graph_add_attached(int64_t index, int64_t count, const uint64_t *labels, int32_t threads, void *watch)
-{
-	ENTER;
-	RUN(goGraphAddAttached(index, count, (void *)labels, threads, job));
-}
-
-EXPORT int32_t shale_graph_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int32_t replace_deleted, int64_t *index, void *watch)
-{
-	ENTER;
-	RUN(goGraphLoad((void *)path, space, dim, capacity, replace_deleted, index, job));
-}
-
-EXPORT int32_t shale_graph_create(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t m, int64_t ef_construction, uint64_t seed, int32_t replace_deleted, int64_t *index)
-{
-	ENTER;
-	shale_faults_expected();
-	return goGraphCreate((void *)path, space, dim, capacity, m, ef_construction, seed, replace_deleted, index);
-}
-
-EXPORT int32_t shale_graph_map(const char *path, int32_t space, int64_t dim, int32_t read_only, int64_t *index, void *watch)
-{
-	ENTER;
-	shale_faults_expected();
-	RUN(goGraphMap((void *)path, space, dim, read_only, index, job));
-}
-
-EXPORT int32_t shale_graph_import(int32_t space, int64_t dim, uint64_t seed, int32_t replace_deleted, const char *header, const char *level0, int64_t level0_size, const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index)
-{
-	ENTER;
-	return goGraphImport(space, dim, seed, replace_deleted, (void *)header, (void *)level0, level0_size, (void *)levels, (void *)lists, lists_size, index);
-}
-
-EXPORT int32_t shale_graph_export(int64_t index, char *header, char *level0, int64_t *level0_size, int32_t *levels, int64_t *count, char *lists, int64_t *lists_size)
-{
-	ENTER;
-	return goGraphExport(index, header, level0, level0_size, levels, count, lists, lists_size);
-}
-
-EXPORT int32_t shale_graph_file_size(int64_t index, int64_t *size)
-{
-	ENTER;
-	return goGraphFileSize(index, size);
-}
-
-EXPORT int32_t shale_graph_mark(int64_t index, uint64_t label, int32_t deleted)
-{
-	ENTER;
-	return goGraphMark(index, label, deleted);
-}
-
-EXPORT int32_t shale_graph_write(int64_t index, const char *path, void *watch)
-{
-	ENTER;
-	RUN(goGraphWrite(index, (void *)path, job));
-}
-
-EXPORT int32_t shale_graph_read(const char *path, int32_t space, int64_t dim, int64_t *index, void *watch)
-{
-	ENTER;
-	RUN(goGraphRead((void *)path, space, dim, index, job));
-}
-
-EXPORT int32_t shale_graph_resize(int64_t index, int64_t capacity)
-{
-	ENTER;
-	return goGraphResize(index, capacity);
-}
-
-EXPORT int32_t shale_flat_new(int32_t space, int64_t dim, int64_t capacity, int64_t *index)
-{
-	ENTER;
-	return goFlatNew(space, dim, capacity, index);
-}
-
-EXPORT int32_t shale_flat_load(const char *path, int32_t space, int64_t dim, int64_t capacity, int64_t *index, void *watch)
-{
-	ENTER;
-	RUN(goFlatLoad((void *)path, space, dim, capacity, index, job));
-}
-
-EXPORT int32_t shale_flat_remove(int64_t index, uint64_t label)
-{
-	ENTER;
-	return goFlatRemove(index, label);
-}
-
-EXPORT int32_t shale_shard_build(const void *rows, int32_t type, int64_t count, int64_t dim, int32_t space, const char *dir, int64_t number, int64_t start, int64_t m, int64_t ef_construction, int32_t threads, void *watch)
-{
-	ENTER;
-	RUN(goShardBuild((void *)rows, type, count, dim, space, (void *)dir, number, start, m, ef_construction, threads, job));
-}
-
-EXPORT int32_t shale_shards_describe(const char *dir, int32_t space, int64_t dim, int64_t shards, int64_t total, int64_t m, int64_t ef_construction)
-{
-	ENTER;
-	return goShardsDescribe((void *)dir, space, dim, shards, total, m, ef_construction);
-}
-
-EXPORT int32_t shale_shards_open(const char *dir, int32_t space, int64_t dim, int64_t shards, int32_t global, int32_t mapped, int64_t in_memory, int64_t *index, void *watch)
-{
-	ENTER;
-	shale_faults_expected();
-	RUN(goShardsOpen((void *)dir, space, dim, shards, global, mapped, in_memory, index, job));
-}
-
-EXPORT int32_t shale_shards_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped)
+EXPORT int32_t shale_attach_pq(int64_t index, const uint8_t *codes, int64_t count, int64_t subvectors,
+	const float *codebooks, int64_t centroids, const int64_t *order, int64_t order_count, int32_t mapped)
 {
 	ENTER;
 	if (mapped)
 		shale_faults_expected();
-	return goShardsAttach(index, (void *)rows, type, count, dim, mapped);
+	return goAttachPq(index, (void *)codes, count, subvectors,
+		(void *)codebooks, centroids, (void *)order, order_count, mapped);
 }
 
-EXPORT int32_t shale_shards_attach_pq(int64_t index, const uint8_t *codes, int64_t count, int64_t subvectors, const float *books, int64_t centroids, const int64_t *order, int64_t order_count, int32_t mapped)
+EXPORT int32_t shale_set_global(int64_t index, int32_t global)
 {
 	ENTER;
-	if (mapped)
-		shale_faults_expected();
-	return goShardsAttachPq(index, (void *)codes, count, subvectors, (void *)books, centroids, (void *)order, order_count, mapped);
+	return goSetGlobal(index, global);
 }
 
-EXPORT int32_t shale_shards_set_global(int64_t index, int32_t global)
+EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, uint64_t *labels,
+	int32_t assign, int64_t threads, int32_t replace_deleted, int64_t progress, void *watch)
 {
 	ENTER;
-	return goShardsSetGlobal(index, global);
+	RUN(goAdd(index, (void *)rows, type, count, dim, labels, assign, threads, replace_deleted, progress, job));
 }
 
-EXPORT int32_t shale_add(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, const uint64_t *labels, int32_t threads, int32_t replace_deleted, void *watch)
+EXPORT int32_t shale_mark(int64_t index, const uint64_t *labels, int64_t count, int32_t deleted,
+	int32_t ignore_missing)
 {
 	ENTER;
-	RUN(goAdd(index, (void *)rows, type, count, dim, (void *)labels, threads, replace_deleted, job));
+	return goMark(index, (void *)labels, count, deleted, ignore_missing);
 }
 
-EXPORT int32_t shale_search(const struct shale_query *query, void *watch)
+EXPORT int32_t shale_compact(int64_t index, int64_t threads, void *watch)
 {
-	struct shale_query q;
-
 	ENTER;
-	if (query->head == 0)
-		RUN(goSearch((void *)query, job));
-	q = *query;
-	q.rows = data_of(q.rows, q.head);
-	q.labels = data_of(q.labels, q.head);
-	q.distances = data_of(q.distances, q.head);
-	RUN(goSearch(&q, job));
+	RUN(goCompact(index, threads, job));
 }
 
-EXPORT int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors)
+EXPORT int32_t shale_resize(int64_t index, int64_t capacity)
 {
 	ENTER;
-	return goVectors(index, (void *)labels, count, vectors);
-}
-
-EXPORT int32_t shale_labels(int64_t index, uint64_t *labels, int64_t *count)
-{
-	ENTER;
-	return goLabels(index, labels, count);
-}
-
-EXPORT int32_t shale_stat(int64_t index, int64_t *fields)
-{
-	ENTER;
-	return goStat(index, fields);
+	return goResize(index, capacity);
 }
 
 EXPORT int32_t shale_count_from(int64_t index, uint64_t next)
@@ -269,10 +171,80 @@ EXPORT int32_t shale_count_from(int64_t index, uint64_t next)
 	return goCountFrom(index, next);
 }
 
-EXPORT int32_t shale_save(int64_t index, const char *path, void *watch)
+EXPORT int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors)
 {
 	ENTER;
-	RUN(goSave(index, (void *)path, job));
+	return goVectors(index, (void *)labels, count, vectors);
+}
+
+EXPORT int32_t shale_labels(int64_t index, int32_t deleted, uint64_t *labels, int64_t *count)
+{
+	ENTER;
+	return goLabels(index, deleted, labels, count);
+}
+
+EXPORT int32_t shale_contains(int64_t index, const uint64_t *labels, int64_t count, uint8_t *found)
+{
+	ENTER;
+	return goContains(index, (void *)labels, count, found);
+}
+
+EXPORT int32_t shale_stat(int64_t index, struct shale_stat *stat)
+{
+	ENTER;
+	return goStat(index, stat);
+}
+
+EXPORT int32_t shale_info(int64_t index, int64_t *text)
+{
+	ENTER;
+	return goInfo(index, text);
+}
+
+EXPORT int32_t shale_tune(const struct shale_tuning *tuning, int64_t *text, void *watch)
+{
+	ENTER;
+	RUN(goTune((void *)tuning, text, job));
+}
+
+EXPORT int32_t shale_save(int64_t index, const char *path, const char *options, void *watch)
+{
+	ENTER;
+	RUN(goSave(index, (void *)path, (void *)options, job));
+}
+
+EXPORT int32_t shale_file_size(int64_t index, int64_t *size)
+{
+	ENTER;
+	return goFileSize(index, size);
+}
+
+EXPORT int32_t shale_export(int64_t index, char *header, char *level0, int64_t *level0_size, int32_t *levels,
+	int64_t *count, char *lists, int64_t *lists_size)
+{
+	ENTER;
+	return goExport(index, header, level0, level0_size, levels, count, lists, lists_size);
+}
+
+EXPORT int32_t shale_import(const char *options, const char *header, const char *level0, int64_t level0_size,
+	const int32_t *levels, const char *lists, int64_t lists_size, int64_t *index)
+{
+	ENTER;
+	return goImport((void *)options, (void *)header, (void *)level0, level0_size, (void *)levels, (void *)lists,
+		lists_size, index);
+}
+
+EXPORT int32_t shale_shard_build(const void *rows, int32_t type, int64_t count, int64_t dim, const char *dir,
+	const char *options, int64_t number, int64_t start, void *watch)
+{
+	ENTER;
+	RUN(goShardBuild((void *)rows, type, count, dim, (void *)dir, (void *)options, number, start, job));
+}
+
+EXPORT int32_t shale_shards_describe(const char *dir, const char *options, int64_t shards, int64_t total)
+{
+	ENTER;
+	return goShardsDescribe((void *)dir, (void *)options, shards, total);
 }
 
 EXPORT int32_t shale_filter_labels(const uint64_t *labels, int64_t count, int64_t *filter)
@@ -303,6 +275,38 @@ EXPORT int32_t shale_filter_callback(void (*allow)(uint64_t label), int32_t *ans
 {
 	ENTER;
 	return goFilterCallback(allow, answer, filter);
+}
+
+EXPORT int32_t shale_text(int64_t text, char *bytes, int64_t *size)
+{
+	ENTER;
+	return goText(text, bytes, size);
+}
+
+EXPORT int32_t shale_progress_new(int64_t *progress)
+{
+	ENTER;
+	return goProgressNew(progress);
+}
+
+EXPORT int32_t shale_progress(int64_t progress, char *step, int64_t size, int64_t *done, int64_t *total)
+{
+	ENTER;
+	return goProgress(progress, step, size, done, total);
+}
+
+EXPORT int32_t shale_search(const struct shale_query *query, void *watch)
+{
+	struct shale_query q;
+
+	ENTER;
+	if (query->head == 0)
+		RUN(goSearch((void *)query, job));
+	q = *query;
+	q.rows = data_of(q.rows, q.head);
+	q.labels = data_of(q.labels, q.head);
+	q.distances = data_of(q.distances, q.head);
+	RUN(goSearch(&q, job));
 }
 
 EXPORT int32_t shale_close(int64_t *object)

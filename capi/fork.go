@@ -31,23 +31,9 @@ type estate struct {
 type bequest struct {
 	Memory *hnsw.Memory `json:",omitempty"`
 	Graph  bool
-	Next   uint64       // label
+	Next   uint64       // label, of one of hnswlib's kind
 	Root   *rootBequest `json:",omitempty"` // of an index of the root package
 	Error  string       `json:",omitempty"` // why there is none
-}
-
-// heritable is what a child of fork can inherit.
-type heritable interface {
-	// leave holds changes back until release is called, and says what the child needs.
-	leave(patience time.Duration) (b bequest, release func(), err error)
-}
-
-func (x *index) leave(patience time.Duration) (bequest, func(), error) {
-	m, release, err := x.Hold(patience)
-	if err != nil {
-		return bequest{}, nil, err
-	}
-	return bequest{Memory: m, Graph: x.graph != nil, Next: x.upcoming()}, release, nil
 }
 
 // held ends what goBeforeFork began; one thread forks at a time.
@@ -80,7 +66,7 @@ func writeDown() estate {
 	e := estate{Last: table.last, Indexes: make(map[int64]bequest)}
 	deadline := time.Now().Add(patience)
 	for h, o := range table.objects {
-		x, ok := o.(heritable)
+		x, ok := o.(*index)
 		if !ok {
 			continue
 		}
@@ -109,27 +95,22 @@ func goInherit(text *C.char, out *C.int64_t) status {
 		if err := json.Unmarshal([]byte(C.GoString(text)), &b); err != nil {
 			return valueError("what an index left: %v", err)
 		}
-		if b.Root != nil {
-			x, err := b.rootIndex()
-			if err == nil {
-				*out = table.add(x)
-			}
-			return err
-		}
-		x, err := b.index()
+		e, err := b.engine()
 		if err != nil {
 			return err
 		}
-		x.next = b.Next
-		*out = table.add(x)
+		*out = addIndex(e)
 		return nil
 	})
 }
 
-func (b *bequest) index() (*index, error) {
+// engine returns the index in the child.
+func (b *bequest) engine() (engine, error) {
 	switch {
 	case b.Error != "":
 		return nil, errors.New(b.Error)
+	case b.Root != nil:
+		return b.Root.inherit(b.Memory)
 	case b.Memory == nil:
 		return nil, valueError("the index left nothing")
 	case b.Graph:
@@ -137,13 +118,13 @@ func (b *bequest) index() (*index, error) {
 		if err != nil {
 			return nil, err
 		}
-		return ofGraph(x), nil
+		return &plain{memory: x, graph: x, next: b.Next}, nil
 	}
 	f, err := hnsw.InheritFlat(b.Memory)
 	if err != nil {
 		return nil, err
 	}
-	return ofFlat(f), nil
+	return &plain{memory: f, next: b.Next}, nil
 }
 
 //export goHandlesAfter

@@ -8,19 +8,9 @@ import (
 	"sync"
 )
 
-// labelled is an index as a mask of labels sees it.
-type labelled interface {
-	// after is the number that follows the largest label met so far.
-	after() (uint64, error)
-	// labels are those that there are.
-	labels() ([]uint64, error)
-	// rooms is the length that a mask may have beyond that: one value for each row that was added or may be.
-	rooms() (int, error)
-}
-
 // checkMasks refuses masks that don't go with the labels of an index: those that end before the largest label, which
 // would refuse the rest in silence, and those made for more rows than there are.
-func checkMasks(x labelled, filters []*filter) error {
+func checkMasks(x *index, filters []*filter) error {
 	for _, f := range filters {
 		if f == nil || f.mask < 0 {
 			continue
@@ -32,19 +22,18 @@ func checkMasks(x labelled, filters []*filter) error {
 	return nil
 }
 
-func checkMask(x labelled, size uint64) error {
+func checkMask(x *index, size uint64) error {
 	next, err := x.after()
 	if err != nil || size == next || next == 0 {
 		return err
 	}
 	if size > next {
-		room, err := x.rooms()
-		if err != nil || size <= uint64(room) {
-			return err
+		if size <= uint64(x.stat().capacity) { // a value for each row that there is or may be
+			return nil
 		}
 		return wrongMask(size, next)
 	}
-	there, err := x.labels() // the largest label may be gone
+	there, err := x.all() // the largest label may be gone
 	if err != nil || len(there) == 0 || size > slices.Max(there) {
 		return err
 	}
@@ -89,20 +78,4 @@ func (t *top) met(labels []uint64) {
 	}
 }
 
-func (x *index) labels() ([]uint64, error) { return x.Labels() }
-
-func (x *index) rooms() (int, error) { return x.Capacity(), nil }
-
-func (x *index) after() (uint64, error) { return x.top.after(x.Labels) }
-
-func (x *rootIndex) rooms() (int, error) {
-	info, err := x.Info()
-	return info.Rows, err
-}
-
-func (x *rootIndex) after() (uint64, error) {
-	if x.Graph() == nil {
-		return x.top.after(x.labels)
-	}
-	return x.top.after(x.Graph().Labels)
-}
+func (x *index) after() (uint64, error) { return x.top.after(x.all) }

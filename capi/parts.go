@@ -95,8 +95,21 @@ func (p *parts) length(b []byte) (int, error) {
 	return used, nil
 }
 
-//export goGraphExport
-func goGraphExport(h C.int64_t, header, level0 *C.char, level0Size *C.int64_t, levels *C.int32_t, count *C.int64_t, lists *C.char, listsSize *C.int64_t) status {
+//export goFileSize
+func goFileSize(h C.int64_t, size *C.int64_t) status {
+	return do(func() error {
+		x, err := graphOf(h)
+		if err != nil {
+			return err
+		}
+		n, err := hnswlib.Size(x)
+		*size = C.int64_t(n)
+		return err
+	})
+}
+
+//export goExport
+func goExport(h C.int64_t, header, level0 *C.char, level0Size *C.int64_t, levels *C.int32_t, count *C.int64_t, lists *C.char, listsSize *C.int64_t) status {
 	return do(func() error {
 		x, err := graphOf(h)
 		if err != nil {
@@ -114,16 +127,21 @@ func goGraphExport(h C.int64_t, header, level0 *C.char, level0Size *C.int64_t, l
 	})
 }
 
-//export goGraphImport
-func goGraphImport(space C.int32_t, dim C.int64_t, seed C.uint64_t, replace C.int32_t, header, level0 *C.char, level0Size C.int64_t, levels *C.int32_t, lists *C.char, listsSize C.int64_t, out *C.int64_t) status {
+//export goImport
+func goImport(options, header, level0 *C.char, level0Size C.int64_t, levels *C.int32_t, lists *C.char, listsSize C.int64_t, out *C.int64_t) status {
+	text := C.GoString(options)
 	return do(func() error {
-		head := view[byte](ptr(header), headSize)
-		count := binary.LittleEndian.Uint64(head[16:])
-		o, err := fileOptions(space, dim, C.int64_t(binary.LittleEndian.Uint64(head[8:])), replace)
+		n, err := decode[newOptions](text)
 		if err != nil {
 			return err
 		}
-		o.Seed = uint64(seed)
+		head := view[byte](ptr(header), headSize)
+		count := binary.LittleEndian.Uint64(head[16:])
+		n.Capacity = int(binary.LittleEndian.Uint64(head[8:]))
+		o, err := n.hnswlib()
+		if err != nil {
+			return err
+		}
 		if count > uint64(level0Size) {
 			return valueError("%d elements in %d bytes", count, int64(level0Size))
 		}
@@ -137,7 +155,7 @@ func goGraphImport(space C.int32_t, dim C.int64_t, seed C.uint64_t, replace C.in
 		if err != nil {
 			return err
 		}
-		*out = table.add(ofGraph(x))
+		*out = addIndex(ofGraph(x))
 		return nil
 	})
 }

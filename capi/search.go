@@ -7,15 +7,19 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"sync"
 	"unsafe"
 
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
+
+// errFew reports fewer results than asked for.
+var errFew = errors.New("fewer results than asked for")
 
 // query is a call of shale_search.
 type query struct {
@@ -25,19 +29,6 @@ type query struct {
 	filters []*filter
 	partial bool
 	out     search.Results
-}
-
-// spare is how many candidates more are kept where walks read codes: their order is a little off, which at an ef near k
-// would cost true neighbours that hnswlib finds.
-const spare = 8
-
-// candidates is how many to keep for what hnswlib would find with ef.
-func (x *index) candidates(ef int) int {
-	ef = min(ef, math.MaxInt32) // which is above any number of elements
-	if x.Config().Codes.Bits != 0 {
-		return ef + spare
-	}
-	return ef
 }
 
 // scratch is what a search needs beside the caller's arrays, kept for the next.
@@ -52,30 +43,49 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 //export goSearch
 func goSearch(p unsafe.Pointer, job *C.int64_t) status {
 	c := (*C.struct_shale_query)(p)
-	if x, err := object[*shards](c.index); err == nil {
-		call := *c // which lasts as long as the job
-		return perform(job, func(ctx context.Context) error { return x.search(ctx, &call) })
-	}
 	if c.count == 1 && c.filter_count == 0 && job == nil {
 		return answer(searchOne(c))
 	}
 	q := new(query)
-	if err := q.prepare(c); err != nil {
+	if err := safely(func() error { return q.prepare(c) }); err != nil {
 		return answer(err)
 	}
 	return perform(job, q.all)
 }
 
-// rowsFor checks a call and gives the queries, of as many values as the index has.
-func rowsFor(c *C.struct_shale_query, dim int) (vector.Matrix, error) {
-	if c.k < 1 || c.k > math.MaxInt32 || c.count > math.MaxInt32 {
-		return vector.Matrix{}, valueError("%d queries for k = %d", int64(c.count), int64(c.k))
-	}
-	rows, err := matrix(c.rows, C.int32_t(c._type), c.count, c.dim)
-	if err == nil && rows.Dim() != dim {
-		err = fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, rows.Dim(), dim)
+// queries views rows that must have as many values as the index.
+func (x *index) queries(p unsafe.Pointer, typ, count, dim C.int64_t) (vector.Matrix, error) {
+	rows, err := matrix(p, C.int32_t(typ), count, dim)
+	if err == nil && rows.Dim() != x.Dim() {
+		err = fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, rows.Dim(), x.Dim())
 	}
 	return rows, err
+}
+
+// queriesOf checks a call and returns the index and the queries.
+func queriesOf(c *C.struct_shale_query) (*index, vector.Matrix, error) {
+	x, err := object[*index](c.index)
+	if err != nil {
+		return nil, vector.Matrix{}, err
+	}
+	if c.k < 1 || c.k > math.MaxInt32 || c.count > math.MaxInt32 {
+		return nil, vector.Matrix{}, valueError("%d queries for k = %d", int64(c.count), int64(c.k))
+	}
+	rows, err := x.queries(c.rows, c._type, c.count, c.dim)
+	return x, rows, err
+}
+
+// optionsOf returns the options of a call for an index.
+func optionsOf(c *C.struct_shale_query, x *index) search.Options {
+	o := search.Options{
+		Ef: int(c.ef), Rerank: int(c.rerank), Slack: float32(c.slack), Probes: int(c.probes), Share: float64(c.share),
+	}
+	if c.part_count >= 0 {
+		if o.Shards = view[uint32](ptr(c.parts), c.part_count); o.Shards == nil {
+			o.Shards = []uint32{}
+		}
+	}
+	return x.effort(o, int(c.k))
 }
 
 // room is where a call wants its results.
@@ -89,11 +99,7 @@ func room(c *C.struct_shale_query, counts []int) search.Results {
 // searchOne answers a call for a single query. It allocates nothing.
 func searchOne(c *C.struct_shale_query) (err error) {
 	defer catch(&err)
-	x, err := object[*index](c.index)
-	if err != nil {
-		return err
-	}
-	rows, err := rowsFor(c, x.Dim())
+	x, rows, err := queriesOf(c)
 	if err != nil {
 		return err
 	}
@@ -107,7 +113,12 @@ func searchOne(c *C.struct_shale_query) (err error) {
 		row = s.query
 		rows.Decode(0, row)
 	}
-	s.found, err = x.SearchInto(s.found[:0], row, int(c.k), search.Options{Ef: x.candidates(max(int(c.ef), int(c.k)))})
+	o := optionsOf(c, x)
+	if o.Threads = int(c.threads); o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0) // as for a batch: of an index of several shards they share these
+	}
+	s.found, err = x.SearchInto(s.found[:0], row, int(c.k), o)
+	runtime.KeepAlive(x) // until then it isn't closed, if another has taken its place: see compact
 	if err != nil {
 		return err
 	}
@@ -115,20 +126,18 @@ func searchOne(c *C.struct_shale_query) (err error) {
 	out := room(c, s.counts)
 	out.Set(0, s.found)
 	if c.partial == 0 && len(s.found) < out.K {
-		return fmt.Errorf("%w: %d of %d", hnsw.ErrTooFew, len(s.found), out.K)
+		return fmt.Errorf("%w: %d of %d", errFew, len(s.found), out.K)
 	}
 	return nil
 }
 
 func (q *query) prepare(c *C.struct_shale_query) (err error) {
-	if q.x, err = object[*index](c.index); err != nil {
-		return err
-	}
-	if q.rows, err = rowsFor(c, q.x.Dim()); err != nil {
+	if q.x, q.rows, err = queriesOf(c); err != nil {
 		return err
 	}
 	q.out, q.partial = room(c, nil), c.partial != 0
-	q.o.Threads, q.o.Ef = int(c.threads), q.x.candidates(max(int(c.ef), q.out.K))
+	q.o = optionsOf(c, q.x)
+	q.o.Threads = int(c.threads)
 	return q.takeFilters(view[C.int64_t](ptr(c.filters), c.filter_count))
 }
 
@@ -170,13 +179,15 @@ func (q *query) all(ctx context.Context) error {
 		s.counts = make([]int, q.rows.Rows())
 	}
 	q.out.Counts = s.counts[:q.rows.Rows()]
-	if err := q.x.SearchBatchInto(ctx, q.rows, &q.out, q.o); err != nil {
+	err := q.x.SearchBatchInto(ctx, q.rows, &q.out, q.o)
+	runtime.KeepAlive(q.x)
+	if err != nil {
 		return err
 	}
 	return q.judge()
 }
 
-// judge tells of what makes results no answer.
+// judge returns what makes results no answer.
 func (q *query) judge() error {
 	for _, f := range q.filters {
 		if f.stopped.Load() {
@@ -188,7 +199,7 @@ func (q *query) judge() error {
 	}
 	for i, n := range q.out.Counts {
 		if n < q.out.K {
-			return fmt.Errorf("%w: query %d: %d of %d", hnsw.ErrTooFew, i, n, q.out.K)
+			return fmt.Errorf("%w: query %d: %d of %d", errFew, i, n, q.out.K)
 		}
 	}
 	return nil

@@ -7,8 +7,10 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"time"
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/hnsw"
@@ -22,11 +24,40 @@ import (
 // shards is a directory of shards of hnswlib-mmap.
 type shards struct{ *shard.Index }
 
+func (x *shards) effort(o search.Options, k int) search.Options {
+	o.Ef, o.Independent = max(o.Ef, k), true
+	if o.Shards == nil {
+		o.Probes = math.MaxInt32
+	}
+	return o
+}
+
+func (x *shards) stat() statistics {
+	m := x.Manifest()
+	return statistics{capacity: m.Rows, count: m.Rows, deleted: m.Deleted, m: m.M, efConstruction: m.EfConstruction, external: true}
+}
+
+func (x *shards) all() ([]uint64, error)      { return x.Findable() }
+func (x *shards) findable() ([]uint64, error) { return x.Findable() }
+
+var errShards = errors.New("the shards of hnswlib-mmap are only searched")
+
+func (x *shards) vectors([]uint64, []float32) error { return errShards }
+func (x *shards) contains([]uint64, []bool) error   { return errShards }
+
+func (x *shards) leave(time.Duration) (bequest, func(), error) {
+	return bequest{}, nil, errors.New("shards are opened anew in a child of fork")
+}
+
 //export goShardBuild
-func goShardBuild(rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, space C.int32_t, dir *C.char, number, start, m, efConstruction C.int64_t, threads C.int32_t, job *C.int64_t) status {
-	name := C.GoString(dir)
+func goShardBuild(rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, dir, options *C.char, number, start C.int64_t, job *C.int64_t) status {
+	name, text := C.GoString(dir), C.GoString(options)
 	return perform(job, func(ctx context.Context) error {
-		metric, err := metric(space)
+		o, err := decode[newOptions](text)
+		if err != nil {
+			return err
+		}
+		metric, err := o.metric()
 		if err != nil {
 			return err
 		}
@@ -38,7 +69,7 @@ func goShardBuild(rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, spac
 			return err
 		}
 		return shard.BuildForkShard(ctx, name, matrix, shard.ForkShardOptions{
-			Shard: int(number), Start: int(start), Metric: metric, M: int(m), EfConstruction: int(efConstruction), Threads: int(threads),
+			Shard: int(number), Start: int(start), Metric: metric, M: o.M, EfConstruction: o.EfConstruction, Threads: o.Threads,
 		})
 	})
 }
@@ -55,49 +86,53 @@ func checkFinite(rows vector.Matrix) error {
 }
 
 //export goShardsDescribe
-func goShardsDescribe(dir *C.char, space C.int32_t, dim, count, total, m, efConstruction C.int64_t) status {
-	name := C.GoString(dir)
+func goShardsDescribe(dir, options *C.char, count, total C.int64_t) status {
+	name, text := C.GoString(dir), C.GoString(options)
 	return do(func() error {
-		metric, err := metric(space)
+		o, err := decode[newOptions](text)
+		if err != nil {
+			return err
+		}
+		metric, err := o.metric()
 		if err != nil {
 			return err
 		}
 		return shard.WriteForkMeta(name, hnswlib.IndexMeta{
-			Shards: int(count), Total: int(total), Dim: int(dim), M: int(m), EfConstruction: int(efConstruction), Metric: metric,
+			Shards: int(count), Total: int(total), Dim: o.Dim, M: o.M, EfConstruction: o.EfConstruction, Metric: metric,
 		})
 	})
 }
 
-//export goShardsOpen
-func goShardsOpen(dir *C.char, space C.int32_t, dim, count C.int64_t, global, mapped C.int32_t, inMemory C.int64_t, out, job *C.int64_t) status {
-	name := C.GoString(dir)
-	return perform(job, func(ctx context.Context) error {
-		metric, err := metric(space)
-		if err != nil {
-			return err
-		}
-		if count < 1 || count > math.MaxInt32 || inMemory < 0 {
-			return valueError("%d shards, %d of them in memory", int64(count), int64(inMemory))
-		}
-		x, err := shard.OpenFork(ctx, name, shard.ForkOptions{
-			Shards: int(count), Dim: int(dim), Metric: metric, LabelsAreGlobal: global != 0, Mapped: mapped != 0, InMemory: int(inMemory),
-		})
-		if err != nil {
-			return err
-		}
-		*out = table.add(&shards{x})
-		return nil
+// openShards opens shards, whose rows are to be attached.
+func openShards(ctx context.Context, path string, o *openOptions, metric vector.Metric) (engine, error) {
+	if o.Shards < 1 || o.Shards > math.MaxInt32 || o.InMemory < 0 {
+		return nil, valueError("%d shards, %d of them in memory", o.Shards, o.InMemory)
+	}
+	x, err := shard.OpenFork(ctx, path, shard.ForkOptions{
+		Shards: o.Shards, Dim: o.Dim, Metric: metric, LabelsAreGlobal: o.Global, Mapped: o.Mapped, InMemory: o.InMemory,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &shards{x}, nil
 }
 
-//export goShardsAttach
-func goShardsAttach(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, mapped C.int32_t) status {
+// attachOptions leaves the checks of mapped rows to callers, who know which they can read cheaply.
+func attachOptions(mapped C.int32_t) hnsw.AttachOptions {
+	return hnsw.AttachOptions{Mapped: mapped != 0, Trusted: mapped != 0}
+}
+
+//export goAttach
+func goAttach(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, mapped C.int32_t) status {
 	return do(func() error {
-		x, err := object[*shards](h)
+		m, err := matrix(rows, typ, count, dim)
 		if err != nil {
 			return err
 		}
-		m, err := matrix(rows, typ, count, dim)
+		if x, err := ability[*shards](h); err == nil {
+			return x.Attach(m, attachOptions(mapped))
+		}
+		x, err := graphOf(h)
 		if err != nil {
 			return err
 		}
@@ -105,10 +140,10 @@ func goShardsAttach(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim 
 	})
 }
 
-//export goShardsAttachPq
-func goShardsAttachPq(h C.int64_t, codes *C.uint8_t, count, subvectors C.int64_t, books *C.float, centroids C.int64_t, order *C.int64_t, orderCount C.int64_t, mapped C.int32_t) status {
+//export goAttachPq
+func goAttachPq(h C.int64_t, codes *C.uint8_t, count, subvectors C.int64_t, codebooks *C.float, centroids C.int64_t, order *C.int64_t, orderCount C.int64_t, mapped C.int32_t) status {
 	return do(func() error {
-		x, err := object[*shards](h)
+		x, err := ability[*shards](h)
 		if err != nil {
 			return err
 		}
@@ -116,7 +151,7 @@ func goShardsAttachPq(h C.int64_t, codes *C.uint8_t, count, subvectors C.int64_t
 		if err := c.Check(); err != nil {
 			return valueError("%v", err)
 		}
-		q, err := pq.New(c, view[float32](ptr(books), centroids*C.int64_t(x.Dim())))
+		q, err := pq.New(c, view[float32](ptr(codebooks), centroids*C.int64_t(x.Dim())))
 		if err != nil {
 			return err
 		}
@@ -129,49 +164,13 @@ func goShardsAttachPq(h C.int64_t, codes *C.uint8_t, count, subvectors C.int64_t
 	})
 }
 
-//export goShardsSetGlobal
-func goShardsSetGlobal(h C.int64_t, global C.int32_t) status {
+//export goSetGlobal
+func goSetGlobal(h C.int64_t, global C.int32_t) status {
 	return do(func() error {
-		x, err := object[*shards](h)
+		x, err := ability[*shards](h)
 		if err != nil {
 			return err
 		}
 		return x.SetLabelsAreGlobal(global != 0)
 	})
-}
-
-// search answers a call: rows with fewer results are filled up.
-func (x *shards) search(ctx context.Context, c *C.struct_shale_query) error {
-	rows, err := rowsFor(c, x.Dim())
-	if err != nil {
-		return err
-	}
-	o := search.Options{Ef: max(int(c.ef), int(c.k)), Threads: int(c.threads), Independent: true}
-	if c.part_count < 0 {
-		o.Probes = math.MaxInt32
-	} else if o.Shards = view[uint32](ptr(c.parts), c.part_count); o.Shards == nil {
-		o.Shards = []uint32{}
-	}
-	out := room(c, make([]int, rows.Rows()))
-	if rows.Rows() == 1 {
-		return x.searchOne(rows, &out, o)
-	}
-	got, err := x.SearchBatch(ctx, rows, out.K, o)
-	if err != nil {
-		return err
-	}
-	copy(out.Labels, got.Labels)
-	copy(out.Distances, got.Distances)
-	return nil
-}
-
-func (x *shards) searchOne(rows vector.Matrix, out *search.Results, o search.Options) error {
-	query := make([]float32, rows.Dim())
-	rows.Decode(0, query)
-	found, err := x.SearchInto(nil, query, out.K, o)
-	if err != nil {
-		return fmt.Errorf("search: %w", err)
-	}
-	out.Set(0, found)
-	return nil
 }

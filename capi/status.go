@@ -14,8 +14,11 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -40,48 +43,55 @@ var (
 	errStopped   = &statusError{C.SHALE_CANCELLED, "stopped by the filter"}
 )
 
-// meanings are the errors that callers of hnswlib tell apart by how their text starts.
+// meanings are the errors that callers tell apart.
 var meanings = []struct {
 	is     error
 	status status
-	text   string
 }{
-	{context.Canceled, C.SHALE_CANCELLED, "cancelled"},
-	{hnsw.ErrClosed, C.SHALE_CLOSED, "the index is closed"},
-	{hnsw.ErrTooFew, C.SHALE_FEW, "Cannot return the results in a contiguous 2D array. Probably ef or M is too small"},
-	{hnsw.ErrNotFinite, C.SHALE_VALUE, "NaN or infinity in the vectors"},
-	{hnsw.ErrTooLarge, C.SHALE_VALUE, "Vectors too large"},
-	{hnsw.ErrFull, C.SHALE_ERROR, "The number of elements exceeds the specified limit"},
-	{hnsw.ErrLabel, C.SHALE_ERROR, "Label not found"},
-	{hnsw.ErrDeleted, C.SHALE_ERROR, "The requested to delete element is already deleted"},
-	{hnsw.ErrNotDeleted, C.SHALE_ERROR, "The requested to undelete element is not deleted"},
-	{hnsw.ErrReplaceDisabled, C.SHALE_ERROR, "Replacement of deleted elements is disabled in constructor"},
-	{hnsw.ErrUpdateDeleted, C.SHALE_ERROR, "Can't use addPoint to update deleted elements if replacement of deleted elements is enabled."},
-	{vector.ErrDim, C.SHALE_ERROR, "Wrong dimensionality of the vectors"},
-	{fs.ErrNotExist, C.SHALE_ERROR, "Cannot open file"},
-	{fs.ErrPermission, C.SHALE_ERROR, "Cannot open file"},
+	{context.Canceled, C.SHALE_CANCELLED},
+	{hnsw.ErrClosed, C.SHALE_CLOSED},
+	{errFew, C.SHALE_FEW},
+	{hnsw.ErrTooFew, C.SHALE_FEW},
+	{hnsw.ErrNotFinite, C.SHALE_VALUE},
+	{hnsw.ErrTooLarge, C.SHALE_VALUE},
+	{hnsw.ErrLabel, C.SHALE_NO_LABEL},
+	{hnsw.ErrDeleted, C.SHALE_DELETED},
+	{hnsw.ErrNotDeleted, C.SHALE_NOT_DELETED},
+	{hnsw.ErrFull, C.SHALE_FULL},
+	{hnsw.ErrReplaceDisabled, C.SHALE_NO_REPLACING},
+	{hnsw.ErrUpdateDeleted, C.SHALE_UPDATES_DELETED},
+	{shale.ErrReadOnly, C.SHALE_READ_ONLY},
+	{shale.ErrNotIndex, C.SHALE_DAMAGED},
+	{shale.ErrChanged, C.SHALE_EXISTS},
+	{shard.ErrMemory, C.SHALE_MEMORY},
+	{fs.ErrNotExist, C.SHALE_NO_FILE},
+	{fs.ErrExist, C.SHALE_EXISTS},
+	{fs.ErrPermission, C.SHALE_DENIED},
 }
 
-// explain gives an error's status and text.
-func explain(err error) (status, string) {
+// statusOf returns the status that stands for an error.
+func statusOf(err error) status {
 	var own *statusError
 	if errors.As(err, &own) {
-		return own.status, err.Error()
+		return own.status
 	}
-	var damaged *format.Error
+	var short *eval.RecallError
+	if errors.As(err, &short) {
+		return C.SHALE_RECALL
+	}
+	if errors.Is(err, vector.ErrDim) {
+		return C.SHALE_DIM
+	}
+	var damaged *format.Error // which may wrap one of those below, such as a file that is missing in a directory
 	if errors.As(err, &damaged) {
-		return C.SHALE_ERROR, "Index seems to be corrupted or unsupported: " + err.Error()
+		return C.SHALE_DAMAGED
 	}
 	for _, m := range meanings {
-		if !errors.Is(err, m.is) {
-			continue
+		if errors.Is(err, m.is) {
+			return m.status
 		}
-		if rest, ok := strings.CutPrefix(err.Error(), m.is.Error()); ok {
-			return m.status, m.text + rest
-		}
-		return m.status, m.text + ": " + err.Error()
 	}
-	return C.SHALE_ERROR, strings.TrimPrefix(err.Error(), "hnsw: ")
+	return C.SHALE_ERROR
 }
 
 // answer makes err the calling thread's last error.
@@ -89,10 +99,10 @@ func answer(err error) status {
 	if err == nil {
 		return C.SHALE_OK
 	}
-	code, text := explain(err)
+	text := strings.TrimPrefix(err.Error(), "hnsw: ")
 	b := append([]byte(text), 0)
 	C.shale_set_error((*C.char)(unsafe.Pointer(&b[0])), C.int64_t(len(text)))
-	return code
+	return statusOf(err)
 }
 
 // catch makes a panic an error: none may unwind into C.

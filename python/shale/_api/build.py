@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import os
-from ctypes import Structure, byref, c_char_p, c_int64
+from ctypes import byref
 from typing import Any, Union
 
 import numpy.typing as npt
 
-from shale._api.files import open_index
 from shale._api.index import Index
-from shale._api.options import Keep, Metric, Storage, encode, layout
+from shale._api.options import Keep, Metric, Storage, layout
 from shale._api.reports import BuildPlan
 from shale._core import arguments, jobs, library
 from shale._core.arguments import Path
 from shale._core.arrays import Rows, address
-from shale._core.calls import attempt, file_name
+from shale._core.calls import attempt, encode, file_name
 from shale._core.handles import Handle
 from shale._core.jobs import Progress
+from shale._core.prototypes import Source
 
 #: Vectors, or a file of them.
 Vectors = Union[npt.ArrayLike, Path]
 
 
-class _Source(Structure):
-    """struct shale_source."""
-
-    _fields_ = [
-        ("rows", c_int64),
-        ("type", c_int64),
-        ("count", c_int64),
-        ("dim", c_int64),
-        ("path", c_char_p),
-        ("id", c_char_p),
-        ("labels", c_int64),
-        ("label_count", c_int64),
-    ]
-
-
-def _source(vectors: Vectors, labels: npt.ArrayLike | None) -> tuple[_Source, Any]:
+def _source(vectors: Vectors, labels: npt.ArrayLike | None) -> tuple[Source, Any]:
     """What to build of, and what must live as long as it is read."""
     given = None if labels is None else arguments.labels(labels)
-    source, kept = _Source(), [given]
+    source, kept = Source(), [given]
     if isinstance(vectors, (str, os.PathLike)):
         source.path = file_name(vectors)
     else:
@@ -111,7 +96,7 @@ def build(
     with jobs.Watch(progress) as watch:
         attempt(
             lambda: int(
-                library.lib.watched.index_build(byref(source), name, text, watch.handle, byref(handle), watch.look)
+                library.lib.watched.build(byref(source), name, text, watch.handle, byref(handle), watch.look)
             )
         )
     del kept
@@ -141,7 +126,7 @@ def plan(
     text = encode(_options(metric, memory, shards, copies, blocks, storage, keep, m, ef_construction, 100, None))
     source, kept = _source(vectors, None)
     report = Handle()
-    attempt(lambda: int(library.lib.index_plan(byref(source), text, byref(report))))
+    attempt(lambda: int(library.lib.plan(byref(source), text, byref(report))))
     del kept
     told = jobs.text(report)
     return BuildPlan(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import struct
 import tempfile
 from ctypes import byref, c_int64
 from types import TracebackType
@@ -15,20 +14,18 @@ import numpy.typing as npt
 
 from shale._api import reports
 from shale._api.opening import open_handle
-from shale._api.options import Format, Keep, Metric, Storage, encode, layout
+from shale._api.options import Format, Keep, Metric, Storage, layout
 from shale._api.reports import IndexInfo, SearchResult, Tuned
 from shale._api.search import Search
 from shale._core import arguments, jobs, library
 from shale._core.arguments import Path
 from shale._core.arrays import Rows, address, at
-from shale._core.calls import Owner, attempt, file_name, look
+from shale._core.calls import Owner, attempt, encode, file_name, look
 from shale._core.filters import Filter
 from shale._core.handles import Handle
 from shale._core.jobs import Progress
-from shale._core.labels import exact_labels
-
-_pack_tuning = struct.Struct("10qd").pack
-
+from shale._core.labels import exact_labels, one_label
+from shale._core.prototypes import Stat, Tuning
 
 class Index(Owner):
     """An index of vectors that grows, shrinks and is searched from any number of threads at once.
@@ -65,8 +62,9 @@ class Index(Owner):
         options = layout(metric, storage, keep, m, ef_construction, seed)
         options["capacity"] = arguments.count(capacity, "capacity")
         handle = Handle()
-        length, text = arguments.count(dim, "dim", 1), encode(options)
-        attempt(lambda: int(library.lib.index_new(length, text, byref(handle))))
+        options["dim"] = arguments.count(dim, "dim", 1)
+        text = encode(options)
+        attempt(lambda: int(library.lib.new(text, byref(handle))))
         self._adopt(handle, "")
 
     @classmethod
@@ -105,8 +103,28 @@ class Index(Owner):
 
     def __len__(self) -> int:
         """The number of vectors that a search may find."""
-        info = self.info()
-        return info.rows - info.deleted
+        stat = self._stat()
+        return stat.count - stat.deleted
+
+    def __contains__(self, label: object) -> bool:
+        """Whether a search may find a label: ``7 in index``."""
+        try:
+            number = one_label(label)
+        except TypeError:
+            return False
+        return bool(self._found(np.array([number], np.uint64))[0])
+
+    def _found(self, labels: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Which labels a search may find."""
+        found = np.empty(labels.size, np.bool_)
+        place = at(found.view(np.uint8))
+        self._attempt(lambda handle: library.lib.contains(handle, at(labels), labels.size, place))
+        return found
+
+    def _stat(self) -> Stat:
+        stat = Stat()
+        self._call("stat", byref(stat))
+        return stat
 
     def __repr__(self) -> str:
         if not self._handle:
@@ -159,25 +177,26 @@ class Index(Owner):
         at_rows, at_labels = at(rows.array), at(given)
         with jobs.Watch(progress) as watch:
             self._attempt(
-                lambda handle: library.lib.watched.index_add(
-                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, watch.handle, watch.look
+                lambda handle: library.lib.watched.add(
+                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, True, watch.handle, watch.look
                 )
             )
         return given
 
-    def delete(self, labels: npt.ArrayLike) -> None:
+    def delete(self, labels: npt.ArrayLike, *, ignore_missing: bool = False) -> None:
         """Deletes vectors: searches pass over them.
 
         Vectors that are added take their places; :meth:`compact` takes them out.
 
         Args:
             labels: one, or many.
+            ignore_missing: labels that aren't in the index are no error.
 
         Raises:
             KeyError: some aren't there; those that are, are deleted all the same.
             ReadOnlyError: the index can't be changed.
         """
-        self._mark(labels, deleted=True)
+        self._mark(labels, deleted=True, ignore_missing=ignore_missing)
 
     def undelete(self, labels: npt.ArrayLike) -> None:
         """Lets searches find deleted vectors again, until others have been added in their places.
@@ -205,11 +224,11 @@ class Index(Owner):
             Error: it keeps no vectors (``keep="none"``) that another could be built of.
         """
         many = arguments.threads(threads)
-        self._attempt(lambda handle: library.lib.watched.index_compact(handle, many, look))
+        self._attempt(lambda handle: library.lib.watched.compact(handle, many, look))
 
-    def _mark(self, labels: npt.ArrayLike, *, deleted: bool) -> None:
+    def _mark(self, labels: npt.ArrayLike, *, deleted: bool, ignore_missing: bool = False) -> None:
         array = arguments.asked(labels)
-        self._attempt(lambda handle: library.lib.index_mark(handle, at(array), array.size, deleted))
+        self._attempt(lambda handle: library.lib.mark(handle, at(array), array.size, deleted, ignore_missing))
 
     def vectors(self, labels: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """The vectors of labels, as the index keeps them: of length 1 if the metric is cosine.
@@ -227,8 +246,24 @@ class Index(Owner):
         """
         array = arguments.asked(labels)
         out = np.empty((array.size, self._dim), np.float32)
-        self._attempt(lambda handle: library.lib.index_vectors(handle, at(array), array.size, at(out)))
+        self._attempt(lambda handle: library.lib.vectors(handle, at(array), array.size, at(out)))
         return out[0] if np.ndim(labels) == 0 else out
+
+    def get(self, labels: npt.ArrayLike, default: Any = None) -> Any:
+        """The vectors of labels that may not be there, as ``dict.get`` for each.
+
+        Args:
+            labels: n labels, or one.
+            default: what stands for labels that aren't there.
+
+        Returns:
+            A list of n items, each a float32 array of shape (dim,) or ``default``; for one label, one of these.
+        """
+        array = arguments.asked(labels)
+        found = self._found(array)
+        rows = iter(self.vectors(array[found]))
+        got = [next(rows) if there else default for there in found]
+        return got[0] if np.ndim(labels) == 0 else got
 
     def labels(self) -> npt.NDArray[np.uint64]:
         """The labels that a search may find, in no order."""
@@ -236,7 +271,7 @@ class Index(Owner):
         while True:
             out = np.empty(size.value, np.uint64)
             place = at(out)
-            self._call("index_labels", place, byref(size))
+            self._call("labels", False, place, byref(size))
             if size.value <= out.size:
                 return out[: size.value]
 
@@ -321,17 +356,18 @@ class Index(Owner):
         """
         rows = Rows(queries, self._dim)
         true = None if truth is None else _truth(truth, rows.count)
-        numbers = (arguments.count(k, "k", 1), arguments.count(max_ef, "max_ef"), arguments.threads(threads))
-        report = Handle()
-        self._attempt(
-            lambda handle: library.lib.watched.index_tune(
-                _pack_tuning(
-                    handle, rows.address, rows.kind, rows.count, rows.dim, numbers[0],
-                    0 if true is None else address(true), 0 if true is None else true.shape[1], *numbers[1:], recall,
-                ),
-                byref(report), look,
-            )
+        tuning = Tuning(
+            rows=rows.address, type=rows.kind, count=rows.count, dim=rows.dim, k=arguments.count(k, "k", 1),
+            truth=0 if true is None else address(true), truth_k=0 if true is None else true.shape[1],
+            max_ef=arguments.count(max_ef, "max_ef"), threads=arguments.threads(threads), recall=recall,
         )  # fmt: skip
+        report = Handle()
+
+        def call(handle: int) -> int:
+            tuning.index = handle
+            return int(library.lib.watched.tune(byref(tuning), byref(report), look))
+
+        self._attempt(call)
         found = reports.of(Tuned, jobs.text(report))
         if save:
             self._save(self._path, {"tuned": True})
@@ -353,12 +389,12 @@ class Index(Owner):
 
     def _save(self, path: Path, options: dict[str, Any]) -> None:
         name, text = file_name(path), encode(options)
-        self._attempt(lambda handle: library.lib.watched.index_save(handle, name, text, look))
+        self._attempt(lambda handle: library.lib.watched.save(handle, name, text, look))
 
     def info(self) -> IndexInfo:
         """Describes the index as it is now."""
         report = Handle()
-        self._attempt(lambda handle: library.lib.index_info(handle, byref(report)))
+        self._attempt(lambda handle: library.lib.info(handle, byref(report)))
         return reports.of(IndexInfo, jobs.text(report))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ctypes import byref
 
-from shale._api.options import Metric, encode
+from shale._api.options import Metric
 from shale._core import arguments, library
 from shale._core.arguments import Path
-from shale._core.calls import attempt, file_name, look
+from shale._core.calls import attempt, encode, file_name, look
 from shale._core.handles import Handle
 
 
@@ -25,5 +25,5 @@ def open_handle(
         "memory": arguments.memory(memory), "mapped": bool(mmap), "metric": metric or "", "dim": arguments.count(dim, "dim"),
     })  # fmt: skip
     handle = Handle()
-    attempt(lambda: int(library.lib.watched.index_open(name, options, byref(handle), look)))
+    attempt(lambda: int(library.lib.watched.open(name, options, byref(handle), look)))
     return handle

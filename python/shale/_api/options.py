@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, Literal
 
 from shale._core import arguments
@@ -26,6 +25,3 @@ def layout(metric: str, storage: str, keep: str, m: int, ef_construction: int, s
     }
 
 
-def encode(options: dict[str, Any]) -> bytes:
-    """Options as the library takes them."""
-    return json.dumps(options).encode()

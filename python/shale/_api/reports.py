@@ -114,6 +114,8 @@ class Verified:
     rows: int
     reachable: int
     """Rows that links lead to."""
+    unreachable: int
+    """Rows that aren't deleted and that no links lead to: searches may miss them."""
     problems: list[str]
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -14,8 +13,8 @@ from shale._api.reports import IndexInfo, SearchResult
 from shale._core import arguments, errors, library
 from shale._core.arrays import Rows, address
 from shale._core.filters import Filter, Filters
+from shale._core.prototypes import pack_query
 
-_pack_query = struct.Struct("10q2d4q").pack
 #: Searches of about this many candidates are answered at once; longer ones let Python answer signals.
 _SHORT = 10_000
 _DEFAULT_EF = 100
@@ -26,11 +25,11 @@ _MANY = 1 << 16
 class Searched(Protocol):
     """What a search asks of its index."""
 
-    @property
-    def dim(self) -> int: ...
+    #: Whether it is one graph in memory, of which a short search takes no time worth speaking of.
+    _in_memory: bool
 
     @property
-    def changeable(self) -> bool: ...
+    def dim(self) -> int: ...
 
     def info(self) -> IndexInfo: ...
 
@@ -89,14 +88,14 @@ class Search:
         rest = (
             rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings, 1 if asks_python else self._threads,
             *self._floats, 0 if filters is None else address(filters.array), 0 if filters is None else filters.array.size,
-            address(labels), address(distances),
+            1, address(labels), address(distances), 0, 0, -1,
         )  # fmt: skip
         work = rows.count * max(self._ef or _DEFAULT_EF, self._k)
         if asks_python or work <= _SHORT and self._index._in_memory:
-            self._index._attempt(lambda handle: library.lib.index_find(_pack_query(handle, *rest), None))
+            self._index._attempt(lambda handle: library.lib.search(pack_query(handle, *rest), None))
         else:
             self._index._attempt(
-                lambda handle: library.lib.watched.index_find(_pack_query(handle, *rest), self._look)
+                lambda handle: library.lib.watched.search(pack_query(handle, *rest), self._look)
             )
 
     def _look(self) -> None:

@@ -13,6 +13,7 @@ the library belongs from its first moment to a :class:`shale._core.handles.Handl
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from ctypes import byref
@@ -124,3 +125,8 @@ def file_name(path: Any) -> bytes:
     if b"\0" in name:
         raise ValueError("a path holds a null byte")
     return name
+
+
+def encode(options: dict[str, Any]) -> bytes:
+    """Options as the library takes them: fields that are missing mean its defaults."""
+    return json.dumps(options).encode()

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from shale._core import library
-from shale._core.prototypes import CANCELLED, CLOSED, OK, VALUE
-
-_NO_LABEL, _READ_ONLY, _DAMAGED, _NO_FILE, _DENIED, _EXISTS, _MEMORY, _RECALL = range(32, 40)
+from shale._core.prototypes import (
+    CANCELLED,
+    CLOSED,
+    DAMAGED,
+    DELETED,
+    DENIED,
+    DIM,
+    EXISTS,
+    MEMORY,
+    NO_FILE,
+    NO_LABEL,
+    NOT_DELETED,
+    OK,
+    READ_ONLY,
+    RECALL,
+    VALUE,
+)
 
 
 class Error(RuntimeError):
@@ -38,23 +52,30 @@ class CancelledError(Error):
 
 _EXCEPTIONS: dict[int, type[Exception]] = {
     VALUE: ValueError,
+    DIM: ValueError,
     CLOSED: ClosedError,
     CANCELLED: CancelledError,
-    _NO_LABEL: KeyError,
-    _READ_ONLY: ReadOnlyError,
-    _DAMAGED: FormatError,
-    _NO_FILE: FileNotFoundError,
-    _DENIED: PermissionError,
-    _EXISTS: FileExistsError,
-    _MEMORY: MemoryLimitError,
-    _RECALL: RecallError,
+    NO_LABEL: KeyError,
+    DELETED: KeyError,
+    NOT_DELETED: KeyError,
+    READ_ONLY: ReadOnlyError,
+    DAMAGED: FormatError,
+    NO_FILE: FileNotFoundError,
+    DENIED: PermissionError,
+    EXISTS: FileExistsError,
+    MEMORY: MemoryLimitError,
+    RECALL: RecallError,
 }
+
+
+def text() -> str:
+    """The text of this thread's last error."""
+    return str(library.lib.last_error().decode("utf-8", "replace"))
 
 
 def failure(status: int) -> Exception:
     """The exception for a status that isn't OK, with the text of this thread's last error."""
-    text: str = library.lib.last_error().decode("utf-8", "replace")
-    return _EXCEPTIONS.get(status, Error)(text)
+    return _EXCEPTIONS.get(status, Error)(text())
 
 
 def check(status: int) -> None:

@@ -10,7 +10,7 @@ import signal
 from ctypes import byref, c_char_p, c_int32, c_void_p, py_object
 from typing import Any
 
-from shale._core.prototypes import PROTOTYPES, UNCONVERTED, WATCH
+from shale._core.prototypes import PROTOTYPES, UNCONVERTED, WATCH, Python
 
 
 class Watched:
@@ -26,7 +26,7 @@ class Library:
     def __init__(self, path: str) -> None:
         self._library = _load(path)
         with_lock = ctypes.PyDLL(path)
-        self._python = _Python(*(ctypes.cast(getattr(ctypes.pythonapi, name), c_void_p) for name in _Python.names))
+        self._python = Python(*(ctypes.cast(getattr(ctypes.pythonapi, name), c_void_p) for name in Python.names))
         self._library.shale_python_is(byref(self._python))
         self.last_error = self._library.shale_last_error
         self.last_error.restype = c_char_p
@@ -45,13 +45,6 @@ class Library:
                 function.restype = c_int32
                 function.argtypes = (*arguments[:-1], py_object)
                 setattr(self.watched, name, function)
-
-
-class _Python(ctypes.Structure):
-    """struct shale_python."""
-
-    names = ("PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals", "PyObject_CallObject", "Py_DecRef")
-    _fields_ = [(name, c_void_p) for name in names]
 
 
 #: Address space that Go's runtime reserves when it is loaded, about 1,400 MiB, and what threads and a

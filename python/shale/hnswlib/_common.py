@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from ctypes import c_int64
+from ctypes import byref
 from typing import Any, Optional, Tuple, Union
 
 import numpy as np
@@ -13,12 +13,12 @@ import numpy.typing as npt
 from shale._core import library
 from shale._core.arguments import MAX_THREADS
 from shale._core.arrays import F32, U64, address, at
-from shale._core.calls import Owner, file_name, look
+from shale._core.calls import Owner, encode, file_name, look
 from shale._core.filters import Filter, Filters
 from shale._core.handles import NONE, Handle
-from shale._core.prototypes import CLOSED, SPACES, STAT_CAPACITY, STAT_COUNT, STAT_FIELDS, pack_query
+from shale._core.prototypes import CLOSED, Stat, pack_query
 from shale.hnswlib import _arguments
-from shale.hnswlib._errors import TOO_FEW, failure, make, make_long
+from shale.hnswlib._errors import TOO_FEW, failure, load, make
 
 Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
 Results = Tuple["npt.NDArray[np.uint64]", "npt.NDArray[np.float32]"]
@@ -29,6 +29,7 @@ SHORT_SEARCH = 20_000
 SHORT_ADD = 8
 #: Results a query may ask for without a look at how many elements there are.
 MANY_RESULTS = 4096
+SPACES = ("l2", "ip", "cosine")
 
 
 def cores() -> int:
@@ -110,36 +111,39 @@ class Base(Common):
 
     def get_max_elements(self) -> int:
         """The number of elements that there is room for."""
-        return self._stat(STAT_CAPACITY)
+        return self._stat().capacity
 
     def get_current_count(self) -> int:
         """The number of elements, those marked deleted included."""
-        return self._stat(STAT_COUNT)
+        return self._stat().count
 
     def save_index(self, path_to_index: Path) -> None:
         """Writes a file that hnswlib reads. It appears whole or not at all. RuntimeError where that can't be done."""
-        self._call_long("save", file_name(path_to_index))
+        self._save(path_to_index, "hnswlib")
+
+    def _save(self, path: Path, format: str) -> None:
+        self._call_long("save", file_name(path), encode({"format": format}))
 
     def _failure(self, status: int) -> Exception:
         if status == CLOSED and self._handle is NONE:
             return RuntimeError("The index is not initiated, or closed: call init_index or load_index first")
         return failure(status)
 
-    def _stat(self, field: int) -> int:
-        fields = (c_int64 * STAT_FIELDS)()
-        self._call("stat", fields)
-        return fields[field]
+    def _stat(self) -> Stat:
+        stat = Stat()
+        self._call("stat", byref(stat))
+        return stat
 
-    def _new(self, function: str, *arguments: Any) -> Handle:
+    def _new(self, kind: str, **options: Any) -> Handle:
         """Makes what the library holds, once."""
         if self._handle:
             raise RuntimeError("The index is already initiated.")
-        return make(function, SPACES[self._space], self._dim, *arguments)
+        return make("new", encode({"kind": kind, "metric": self._space, "dim": self._dim, **options}))
 
-    def _load(self, what: str, function: str, path: Path, *arguments: Any) -> None:
+    def _load(self, what: str, kind: str, path: Path, **options: Any) -> None:
         """Reads a file in the place of what the library holds, which stays if that fails."""
-        name, space = file_name(path), SPACES[self._space]
-        handle = make_long(function, name, space, self._dim, *arguments)
+        text = encode({"kind": kind, "metric": self._space, "dim": self._dim, **options})
+        handle = load("open", file_name(path), text)
         old, self._handle = self._handle, handle
         if old:
             print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
@@ -156,7 +160,7 @@ class Base(Common):
         labels = self._labels(ids, count, dim)
         under = labels if labels is None else at(labels)
         threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
-        arguments = (at(array), kind, count, dim, under, threads, replace_deleted)
+        arguments = (at(array), kind, count, dim, under, labels is None, threads, replace_deleted, 0)
         if count < SHORT_ADD:
             self._call("add", *arguments, None)
         else:
@@ -169,7 +173,7 @@ class Base(Common):
         array, kind, count, dim = _arguments.rows(data)
         if dim != self._dim:
             raise wrong_width(dim, self._dim)
-        if k > MANY_RESULTS and k > self._stat(STAT_COUNT):
+        if k > MANY_RESULTS and k > self._stat().count:
             raise RuntimeError(TOO_FEW)
         labels, distances = np.empty((count, k), U64), np.empty((count, k), F32)
         if k == 0 or count == 0:
@@ -177,18 +181,18 @@ class Base(Common):
             return labels, distances
         threads = min(self._threads(num_threads), count, MAX_THREADS)
         long = long or count * max(ef, k) > SHORT_SEARCH
-        into = (address(labels), address(distances), 0, 0, -1)
-        start = (address(array), kind, count, dim, k, ef)
+        into = (0, address(labels), address(distances), 0, 0, -1)
+        start = (address(array), kind, count, dim, k, ef, 0, 0)
         if given is None:
-            self._search(long, *start, threads, 0, 0, 0, *into)
+            self._search(long, *start, threads, 0.0, 0.0, 0, 0, *into)
             return labels, distances
         with Filters(given, count) as filters:
             if filters.asks_python:  # from this thread, which may hold what Python asks for
                 threads, long = 1, False
-            self._search(long, *start, threads, address(filters.array), filters.array.size, 0, *into)
+            self._search(long, *start, threads, 0.0, 0.0, address(filters.array), filters.array.size, *into)
         return labels, distances
 
-    def _search(self, long: bool, *query: int) -> None:
+    def _search(self, long: bool, *query: float) -> None:
         if long:
             self._attempt(lambda handle: library.lib.watched.search(pack_query(handle, *query), look))
         else:

@@ -1,14 +1,17 @@
+"""Exact search: class BFIndex of hnswlib."""
+
 from __future__ import annotations
 
 import os
 import tempfile
 from typing import Any, Dict, Optional
 
+import numpy as np
 import numpy.typing as npt
 
+from shale._core.arrays import U64, at
 from shale._core.filters import Filter
 from shale._core.labels import one_label
-from shale._core.prototypes import STAT_COUNT, STAT_NEXT
 from shale.hnswlib import _arguments
 from shale.hnswlib._common import Base, Path, Results
 
@@ -31,7 +34,7 @@ class BFIndex(Base):
         if self._handle:
             with tempfile.TemporaryDirectory() as folder:
                 file = os.path.join(folder, "index.bin")
-                state["_next"] = self._stat(STAT_NEXT)
+                state["_next"] = self._stat().next
                 self.save_index(file)
                 with open(file, "rb") as f:
                     state["_handle"] = f.read()
@@ -46,12 +49,12 @@ class BFIndex(Base):
             file = os.path.join(folder, "index.bin")
             with open(file, "wb") as f:
                 f.write(content)
-            self._load("load_index", "flat_load", file, 0)
+            self._load("load_index", "flat", file)
         self._call("count_from", upcoming)
 
     def init_index(self, max_elements: int) -> None:
         """Makes the index, with room for ``max_elements`` vectors. RuntimeError where it is made already."""
-        self._handle = self._new("flat_new", _arguments.size(max_elements, "max_elements"))
+        self._handle = self._new("flat", capacity=_arguments.size(max_elements, "max_elements"))
 
     def add_items(self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None) -> None:
         """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 2.
@@ -63,7 +66,7 @@ class BFIndex(Base):
 
     def delete_vector(self, label: int) -> None:
         """Removes a label; one that isn't there is passed over."""
-        self._call("flat_remove", one_label(label))
+        self._call("mark", at(np.array([one_label(label)], U64)), 1, True, True)
 
     def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
         """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
@@ -71,10 +74,10 @@ class BFIndex(Base):
         ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap; or a
         list with one for each query. RuntimeError where fewer than ``k`` are found.
         """
-        long = bool(self._handle) and self._stat(STAT_COUNT) * self._dim > _SHORT
+        long = bool(self._handle) and self._stat().count * self._dim > _SHORT
         return self._query(data, k, 0, num_threads, filter, long)
 
     def load_index(self, path_to_index: Path, max_elements: int = 0) -> None:
         """Reads a brute-force file, in the place of what there is. Room as in the file where ``max_elements`` is less than
         its count. RuntimeError where it can't be read or is damaged; the index is then what it was."""
-        self._load("load_index", "flat_load", path_to_index, _arguments.size(max_elements, "max_elements"))
+        self._load("load_index", "flat", path_to_index, capacity=_arguments.size(max_elements, "max_elements"))

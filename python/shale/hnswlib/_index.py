@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from ctypes import byref, c_int64
 from typing import Any, Dict, List, Optional, Tuple, Union, overload
 
@@ -15,20 +16,9 @@ from shale._core.calls import file_name
 from shale._core.filters import Filter
 from shale._core.handles import NONE, Handle
 from shale._core.labels import exact_labels, one_label
-from shale._core.prototypes import (
-    HEAD,
-    OK,
-    SPACES,
-    STAT_CAPACITY,
-    STAT_COUNT,
-    STAT_EF_CONSTRUCTION,
-    STAT_M,
-    STAT_REPLACING,
-    pack_query,
-)
+from shale._core.prototypes import ATTACHED, HEAD, OK, pack_query
 from shale.hnswlib import _arguments, _state
 from shale.hnswlib._common import MANY_RESULTS, Base, Path, Results, Tunable
-from shale.hnswlib._errors import make
 
 # what a query of one row needs, found without a look into other modules
 _empty: Any = np.empty
@@ -84,22 +74,22 @@ class Index(Base, Tunable):
     @property
     def max_elements(self) -> int:
         """Elements that there is room for; 0 before initialisation."""
-        return self._stat(STAT_CAPACITY) if self._handle else 0
+        return self._stat().capacity if self._handle else 0
 
     @property
     def element_count(self) -> int:
         """Elements, those marked deleted included; 0 before initialisation."""
-        return self._stat(STAT_COUNT) if self._handle else 0
+        return self._stat().count if self._handle else 0
 
     @property
     def ef_construction(self) -> int:
         """Candidates kept while building; 0 before initialisation."""
-        return self._stat(STAT_EF_CONSTRUCTION) if self._handle else 0
+        return self._stat().ef_construction if self._handle else 0
 
     @property
     def M(self) -> int:
         """Links of an element on each level above the lowest, which has up to twice as many; 0 before initialisation."""
-        return self._stat(STAT_M) if self._handle else 0
+        return self._stat().m if self._handle else 0
 
     def set_ef(self, ef: int) -> None:
         """Sets the number of candidates that a search keeps; also before initialisation."""
@@ -139,10 +129,8 @@ class Index(Base, Tunable):
         self, max_elements: int, M: int, ef_construction: int, random_seed: int, replace: bool, external: bool
     ) -> Handle:
         """What the library holds of an empty index."""
-        capacity, links = _arguments.size(max_elements, "max_elements"), _arguments.links(M)
-        construct = max(_arguments.size(ef_construction, "ef_construction"), links)
-        seed = _engine_seed(_arguments.size(random_seed, "random_seed", 2**64 - 1))
-        return self._new("graph_new", capacity, links, construct, seed, bool(replace), external)
+        options = _layout(max_elements, M, ef_construction, random_seed, replace)
+        return self._new("graph", **options, storage="external" if external else "")
 
     def _begin_with(self, handle: Handle, random_seed: int) -> None:
         self._seed, self._ep_added, self._ef = random_seed, False, self._default_ef
@@ -164,7 +152,7 @@ class Index(Base, Tunable):
         new = _External(rows, handle.kept)
         if handle is not NONE:
             handle.kept = new
-        status: int = library.lib.graph_attach(
+        status: int = library.lib.attach(
             handle.value, at(rows), kind, *rows.shape, in_file(rows)
         )
         if status == OK:
@@ -199,8 +187,8 @@ class Index(Base, Tunable):
         """Adds the external rows that follow; data must be these."""
         array, _, count, dim = _arguments.rows(data)
         labels = self._labels(ids, count, dim)
-        rows, first = self._external, self._stat(STAT_COUNT)
-        if first + count > min(rows.shape[0], self._stat(STAT_CAPACITY)):
+        rows, first = self._external, self._stat().count
+        if first + count > min(rows.shape[0], self._stat().capacity):
             raise RuntimeError(
                 f"The number of elements exceeds the specified limit: {count} more than {first}, of {rows.shape[0]} rows"
             )
@@ -210,7 +198,8 @@ class Index(Base, Tunable):
                 f"the rows to add aren't the external vectors {first} to {first + count}, of which the graph is to be built"
             )
         threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
-        self._call_long("graph_add_attached", count, labels if labels is None else at(labels), threads)
+        under = None if labels is None else at(labels)
+        self._call_long("add", None, ATTACHED, count, dim, under, labels is None, threads, False, 0)
 
     def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
         """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
@@ -226,8 +215,9 @@ class Index(Base, Tunable):
         ):  # fmt: skip
             labels, distances = _empty((1, k), U64), _empty((1, k), F32)
             query = _query(
-                handle.value, id(data), 0, 1, self._dim, k, self._ef, 1, 0, 0, 0, id(labels), id(distances), _HEAD, 0, -1
-            )
+                handle.value, id(data), 0, 1, self._dim, k, self._ef, 0, 0, 1, 0.0, 0.0, 0, 0, 0, id(labels), id(distances),
+                _HEAD, 0, -1,
+            )  # fmt: skip
             if not library.lib.search(query, None):
                 return labels, distances
         results = self._query(data, k, self._ef, num_threads, filter, False)
@@ -259,10 +249,10 @@ class Index(Base, Tunable):
 
     def get_ids_list(self) -> List[int]:
         """All labels, those of deleted elements included, in no order."""
-        room = self._stat(STAT_COUNT)
+        room = self._stat().count
         while True:
             labels, count = np.empty(room, U64), c_int64(room)
-            self._call("labels", at(labels), byref(count))
+            self._call("labels", True, at(labels), byref(count))
             if count.value <= room:
                 ids: List[int] = labels[: count.value].tolist()
                 return ids
@@ -270,18 +260,21 @@ class Index(Base, Tunable):
 
     def mark_deleted(self, label: int) -> None:
         """Hides a label from searches. RuntimeError where it is unknown or deleted already."""
-        self._call("graph_mark", one_label(label), 1)
+        self._mark(label, True)
 
     def unmark_deleted(self, label: int) -> None:
         """Brings a deleted label back. RuntimeError where it is unknown or not deleted."""
-        self._call("graph_mark", one_label(label), 0)
+        self._mark(label, False)
+
+    def _mark(self, label: int, deleted: bool) -> None:
+        self._call("mark", at(np.array([one_label(label)], U64)), 1, deleted, False)
 
     def resize_index(self, new_size: int) -> None:
         """Makes room for ``new_size`` elements. RuntimeError below the number of those there are."""
         new_size = _arguments.size(new_size, "new_size")
-        if new_size < self._stat(STAT_COUNT):
+        if new_size < self._stat().count:
             raise RuntimeError(f"Cannot resize, max element is less than the current number of elements: {new_size}")
-        self._call("graph_resize", new_size)
+        self._call("resize", new_size)
 
     def load_index(self, path_to_index: Path, max_elements: int = 0, allow_replace_deleted: bool = False) -> None:
         """Reads an ``index.bin``, in the place of what there is, and sets ef to 10.
@@ -290,7 +283,7 @@ class Index(Base, Tunable):
         damaged; the index is then what it was. The space isn't in the file.
         """
         capacity = _arguments.size(max_elements, "max_elements")
-        self._load("load_index", "graph_load", path_to_index, capacity, bool(allow_replace_deleted))
+        self._load("load_index", "graph", path_to_index, capacity=capacity, replace_deleted=bool(allow_replace_deleted))
         self._ef = _DEFAULT_EF
 
     def init_index_mmap(
@@ -304,14 +297,9 @@ class Index(Base, Tunable):
         """
         if self._handle:
             raise RuntimeError("The index is already initiated.")
-        capacity, links = _arguments.size(max_elements, "max_elements"), _arguments.links(M)
-        construct = max(_arguments.size(ef_construction, "ef_construction"), links)
-        seed, space = _arguments.size(random_seed, "random_seed", 2**64 - 1), SPACES[self._space]
-        handle = make(
-            "graph_create", file_name(mmap_path), space, self._dim, capacity, links, construct, _engine_seed(seed),
-            bool(allow_replace_deleted),
-        )  # fmt: skip
-        self._begin_with(handle, seed)
+        options = _layout(max_elements, M, ef_construction, random_seed, allow_replace_deleted)
+        handle = self._new("graph", **options, path=os.fsdecode(file_name(mmap_path)))
+        self._begin_with(handle, random_seed)
 
     def load_index_mmap(self, path_to_index: Path, read_only: bool = True) -> None:
         """Maps an index, in the place of what there is, and sets ef to 10.
@@ -319,22 +307,22 @@ class Index(Base, Tunable):
         Of an ``index.bin`` the vectors stay in the file; its links are read and kept in memory, and nothing can be added. A
         file of :meth:`init_index_mmap` is opened at once, to be changed in place unless ``read_only``.
         """
-        self._load("load_index_mmap", "graph_map", path_to_index, bool(read_only))
+        self._load("load_index_mmap", "mapped", path_to_index, read_only=bool(read_only))
         self._ef = _DEFAULT_EF
 
     def index_file_size(self) -> int:
         """The bytes that :meth:`save_index` would write."""
         size = c_int64()
-        self._call("graph_file_size", byref(size))
+        self._call("file_size", byref(size))
         return size.value
 
     def save_graph(self, path_to_graph: Path) -> None:
         """Writes the links alone. The file appears whole or not at all."""
-        self._call_long("graph_write", file_name(path_to_graph))
+        self._save(path_to_graph, "graph")
 
     def load_graph(self, path_to_graph: Path) -> None:
         """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their vectors."""
-        self._load("load_graph", "graph_read", path_to_graph)
+        self._load("load_graph", "links", path_to_graph)
         self._ef = _DEFAULT_EF
 
     def __getstate__(self) -> Tuple[Dict[str, Any]]:
@@ -353,7 +341,7 @@ class Index(Base, Tunable):
             "seed": self._seed, "ef": self._ef,
         }  # fmt: skip
         if self._handle:
-            params["allow_replace_deleted"] = bool(self._stat(STAT_REPLACING))
+            params["allow_replace_deleted"] = bool(self._stat().replacing)
             params.update(_state.content_of(self))
         return params
 
@@ -385,6 +373,16 @@ class _External:
         self.after: Optional[_External] = None
         if before is not None:
             before.after = self
+
+
+def _layout(max_elements: int, M: int, ef_construction: int, random_seed: int, replace: bool) -> Dict[str, Any]:
+    """Checks what an index is to be like, as options for the library."""
+    links = _arguments.links(M)
+    return {
+        "capacity": _arguments.size(max_elements, "max_elements"), "m": links,
+        "ef_construction": max(_arguments.size(ef_construction, "ef_construction"), links),
+        "seed": _engine_seed(_arguments.size(random_seed, "random_seed", 2**64 - 1)), "replace_deleted": bool(replace),
+    }  # fmt: skip
 
 
 def _engine_seed(seed: int) -> int:

@@ -1,3 +1,5 @@
+"""Many graphs: class ShardedIndex of hnswlib-mmap."""
+
 from __future__ import annotations
 
 from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
@@ -8,12 +10,12 @@ import numpy.typing as npt
 from shale._core import forks, library
 from shale._core.arguments import MAX_THREADS
 from shale._core.arrays import F32, U64, address, at, in_file
-from shale._core.calls import file_name, look
+from shale._core.calls import encode, file_name, look
 from shale._core.handles import NONE, Handle
-from shale._core.prototypes import CLOSED, FLOAT32, OK, SPACES, pack_query
+from shale._core.prototypes import CLOSED, FLOAT32, OK, pack_query
 from shale.hnswlib import _arguments
 from shale.hnswlib._common import Path, Results, Tunable
-from shale.hnswlib._errors import call, call_long, failure, make_long
+from shale.hnswlib._errors import call, call_long, failure, load
 
 
 #: Results a query of any index may ask for; more only of an index of as many elements.
@@ -28,7 +30,7 @@ class _Rows(NamedTuple):
 
     def attach(self, handle: int) -> int:
         mapped = in_file(self.array)
-        return int(library.lib.shards_attach(handle, at(self.array), self.kind, *self.array.shape, mapped))
+        return int(library.lib.attach(handle, at(self.array), self.kind, *self.array.shape, mapped))
 
 
 class _Codes(NamedTuple):
@@ -41,7 +43,7 @@ class _Codes(NamedTuple):
     def attach(self, handle: int) -> int:
         order = None if self.order is None else at(self.order)
         return int(
-            library.lib.shards_attach_pq(
+            library.lib.attach_pq(
                 handle, at(self.array), *self.array.shape, at(self.books), self.books.shape[1], order,
                 0 if self.order is None else self.order.size, in_file(self.array),
             )
@@ -139,19 +141,21 @@ class ShardedIndex(Tunable):
             raise RuntimeError(f"Vectors must be a 2D array, not one of {rows.ndim} dimensions")
         if rows.shape[1] != self._dim:
             raise RuntimeError(f"Vector dimension mismatch (got {rows.shape[1]}, expected {self._dim})")
-        call_long(
-            "shard_build", at(rows), FLOAT32, *rows.shape, SPACES[self._space],
-            file_name(output_dir), _arguments.size(shard_idx, "shard_idx"), _arguments.size(start_idx, "start_idx"),
-            _arguments.links(M), max(_arguments.size(ef_construction, "ef_construction"), M), self._threads(num_threads),
-        )  # fmt: skip
+        number, start = _arguments.size(shard_idx, "shard_idx"), _arguments.size(start_idx, "start_idx")
+        options = encode({
+            "metric": self._space, "m": _arguments.links(M),
+            "ef_construction": max(_arguments.size(ef_construction, "ef_construction"), M), "threads": self._threads(num_threads),
+        })  # fmt: skip
+        call_long("shard_build", at(rows), FLOAT32, *rows.shape, file_name(output_dir), options, number, start)
 
     def save_metadata(self, output_dir: Path, n_shards: int, total_elements: int, M: int, ef_construction: int) -> None:
         """Writes ``index.meta``, once all shards are built."""
         shards, total = _arguments.size(n_shards, "n_shards"), _arguments.size(total_elements, "total_elements")
-        call(
-            "shards_describe", file_name(output_dir), SPACES[self._space], self._dim, shards, total,
-            _arguments.size(M, "M"), _arguments.size(ef_construction, "ef_construction"),
-        )  # fmt: skip
+        options = encode({
+            "metric": self._space, "dim": self._dim, "m": _arguments.size(M, "M"),
+            "ef_construction": _arguments.size(ef_construction, "ef_construction"),
+        })  # fmt: skip
+        call("shards_describe", file_name(output_dir), options, shards, total)
         self._shards, self._total = shards, total
 
     def load_shards(self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int) -> None:
@@ -192,10 +196,11 @@ class ShardedIndex(Tunable):
 
     def _open(self, name: bytes, shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> Handle:
         """What the library holds of the shards; it keeps the arrays that the library reads."""
-        space = SPACES[self._space]
-        handle = make_long(
-            "shards_open", name, space, self._dim, shards, self._global, mapped, min(in_memory, shards)
-        )
+        options = encode({
+            "kind": "shards", "metric": self._space, "dim": self._dim, "shards": shards, "global": self._global, "mapped": mapped,
+            "in_memory": min(in_memory, shards),
+        })  # fmt: skip
+        handle = load("open", name, options)
         handle.kept = attached
         status = attached.attach(handle.value)
         if status != OK:
@@ -211,7 +216,7 @@ class ShardedIndex(Tunable):
     def set_labels_are_global(self, value: bool) -> None:
         """Says that labels in the graphs are those of the whole, so that the number of a shard's first row isn't added."""
         if self._handle:
-            self._call("shards_set_global", bool(value))
+            self._call("set_global", bool(value))
         self._global = bool(value)
 
     def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1) -> Results:
@@ -244,7 +249,7 @@ class ShardedIndex(Tunable):
             _arguments.size(k, "k")
             return labels, distances
         query = (
-            address(array), kind, count, dim, k, self._ef, self._threads(num_threads), 0, 0, 1,
+            address(array), kind, count, dim, k, self._ef, 0, 0, self._threads(num_threads), 0.0, 0.0, 0, 0, 1,
             address(labels), address(distances), 0, 0 if parts is None else address(parts),
             -1 if parts is None else parts.size,
         )  # fmt: skip

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from shale._core.arrays import at
-from shale._core.calls import Owner
+from shale._core.calls import Owner, encode
 from shale._core.handles import Handle
-from shale._core.prototypes import SPACES
 from shale.hnswlib._errors import make
 
 _HEADER = struct.Struct("<6QiI3QdQ")  # of an index.bin
@@ -42,7 +41,7 @@ def parts_of(index: Owner) -> Parts:
         room = level0_size.value, count.value, lists_size.value
         parts = Parts(header, np.empty(room[0], np.int8), np.empty(room[1], np.int32), np.empty(room[2], np.int8))
         index._call(
-            "graph_export", at(header), at(parts.level0), byref(level0_size), at(parts.levels),
+            "export", at(header), at(parts.level0), byref(level0_size), at(parts.levels),
             byref(count), at(parts.lists), byref(lists_size),
         )  # fmt: skip
         if level0_size.value <= room[0] and count.value <= room[1] and lists_size.value <= room[2]:
@@ -83,9 +82,10 @@ def restored(params: Dict[str, Any], space: str, dim: int, seed: int) -> Handle:
     levels = np.require(params["element_levels"], np.int32, ["C", "A"])
     if levels.size < params["cur_element_count"]:
         raise RuntimeError(f"Unpickle Error: {levels.size} levels for {params['cur_element_count']} elements")
+    replace = bool(params.get("allow_replace_deleted", False))
+    options = encode({"metric": space, "dim": dim, "seed": seed, "replace_deleted": replace})
     return make(
-        "graph_import", SPACES[space], dim, seed, bool(params.get("allow_replace_deleted", False)),
-        at(header), at(level0), level0.size, at(levels), at(lists), lists.size,
+        "import", options, at(header), at(level0), level0.size, at(levels), at(lists), lists.size,
     )  # fmt: skip
 
 

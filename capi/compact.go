@@ -1,7 +1,7 @@
 package main
 
 /*
-#include "root.h"
+#include "shale.h"
 */
 import "C"
 
@@ -16,11 +16,11 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-//export goIndexCompact
-func goIndexCompact(h, threads C.int64_t, job *C.int64_t) status {
-	return rootPerform(job, func(ctx context.Context) error {
+//export goCompact
+func goCompact(h, threads C.int64_t, job *C.int64_t) status {
+	return perform(job, func(ctx context.Context) error {
 		for {
-			x, err := object[*rootIndex](h)
+			x, err := object[*index](h)
 			if err != nil {
 				return err
 			}
@@ -33,30 +33,34 @@ func goIndexCompact(h, threads C.int64_t, job *C.int64_t) status {
 
 // compact puts an index of the rows that aren't deleted in its place under handle h. Changes wait; searches go on, and
 // those under way end on the old one, which is closed once nobody has it.
-func (x *rootIndex) compact(ctx context.Context, h C.int64_t, threads int) (moved bool, err error) {
+func (x *index) compact(ctx context.Context, h C.int64_t, threads int) (moved bool, err error) {
 	x.changing.Lock()
 	defer x.changing.Unlock()
-	switch {
-	case x.moved:
+	if x.moved {
 		return true, nil
-	case x.Graph() == nil:
+	}
+	r, err := able[*rooted](x)
+	switch {
+	case err != nil:
+		return false, err
+	case r.Graph() == nil:
 		return false, shale.ErrReadOnly
-	case x.Graph().Config().Storage == vector.NoRows:
+	case r.Graph().Config().Storage == vector.NoRows:
 		return false, errors.New("an index that keeps no vectors can't be compacted: there is nothing to build another of")
-	case x.Live() != "":
+	case r.Live() != "":
 		return false, errors.New("a live file can't be compacted in place: its deleted vectors' places are used again")
 	}
-	graph, err := compacted(ctx, x.Graph(), threads)
+	graph, err := compacted(ctx, r.Graph(), threads)
 	if err != nil {
 		return false, err
 	}
-	n := &rootIndex{Index: shale.FromGraph(graph), path: x.path, options: x.options}
-	n.Tune(x.Effort(), 0, 0)
-	if !table.replace(h, x, n) {
+	n := &rooted{Index: shale.FromGraph(graph), path: r.path, options: r.options}
+	n.Tune(r.Effort(), 0, 0)
+	if !table.replace(h, x, &index{engine: n}) {
 		return false, errors.Join(errNoObject, n.Close())
 	}
 	x.moved = true
-	runtime.AddCleanup(x, func(old *shale.Index) { _ = old.Close() }, x.Index)
+	runtime.AddCleanup(x, func(old *shale.Index) { _ = old.Close() }, r.Index)
 	go runtime.GC()
 	return false, nil
 }

@@ -7,7 +7,19 @@ import (
 	"encoding/json"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/vector"
+)
+
+// The kinds of index that are made and opened.
+const (
+	kindRoot   = ""       // of the package at the root, in whatever form
+	kindGraph  = "graph"  // hnswlib's index: a graph of fixed capacity
+	kindFlat   = "flat"   // hnswlib's brute force
+	kindLinks  = "links"  // hnswlib-mmap's graph without rows
+	kindMapped = "mapped" // an index.bin whose rows stay in the file, or a live file
+	kindShards = "shards" // a directory of shards of hnswlib-mmap
 )
 
 // layoutOptions say what an index is like. Absent fields mean the defaults of shale.BuildOptions.
@@ -24,6 +36,14 @@ type layoutOptions struct {
 	ReplaceDeleted bool   `json:"replace_deleted"`
 }
 
+// newOptions say what kind of index to make.
+type newOptions struct {
+	layoutOptions
+	Kind string `json:"kind"` // root, graph or flat
+	Dim  int    `json:"dim"`
+	Path string `json:"path"` // of a graph: a live file to make, or to overwrite
+}
+
 // buildOptions say how to build an index: see shale.BuildOptions.
 type buildOptions struct {
 	layoutOptions
@@ -37,10 +57,17 @@ type buildOptions struct {
 
 // openOptions say what the files don't: see shale.OpenOptions.
 type openOptions struct {
-	Metric string `json:"metric"`
-	Dim    int    `json:"dim"`
-	Memory int64  `json:"memory"`
-	Mapped bool   `json:"mapped"`
+	Kind           string `json:"kind"`
+	Metric         string `json:"metric"`
+	Dim            int    `json:"dim"`
+	Memory         int64  `json:"memory"`
+	Mapped         bool   `json:"mapped"`
+	Capacity       int    `json:"capacity"`        // of a graph or a flat index; below the file's count it is the file's own
+	ReplaceDeleted bool   `json:"replace_deleted"` // of a graph
+	ReadOnly       bool   `json:"read_only"`       // of a mapped one
+	Shards         int    `json:"shards"`
+	InMemory       int    `json:"in_memory"` // of shards: so many are held in memory and others mapped; 0: all as mapped says
+	Global         bool   `json:"global"`    // of shards: labels in the graphs are those of the whole
 }
 
 // saveOptions say how to save: see shale.SaveOptions.
@@ -61,15 +88,25 @@ func decode[T any](text string) (T, error) {
 	return o, nil
 }
 
-// options are those of the root package.
+func parseMetric(name string) (vector.Metric, error) {
+	metric, err := vector.ParseMetric(name)
+	if err != nil {
+		err = valueError("%v", err)
+	}
+	return metric, err
+}
+
+func (l *layoutOptions) metric() (vector.Metric, error) { return parseMetric(l.Metric) }
+
+// options returns those of the package at the root.
 func (l *layoutOptions) options() (shale.BuildOptions, error) {
 	o := shale.BuildOptions{
 		M: l.M, BaseLinks: l.BaseLinks, EfConstruction: l.EfConstruction, Seed: l.Seed, Threads: l.Threads, Capacity: l.Capacity,
 		ReplaceDeleted: l.ReplaceDeleted,
 	}
 	var err error
-	if o.Metric, err = vector.ParseMetric(l.Metric); err != nil {
-		return o, valueError("%v", err)
+	if o.Metric, err = l.metric(); err != nil {
+		return o, err
 	}
 	if l.Storage != "" {
 		if o.Storage, err = shale.ParseStorage(l.Storage); err != nil {
@@ -84,6 +121,28 @@ func (l *layoutOptions) options() (shale.BuildOptions, error) {
 	return o, nil
 }
 
+// config returns the options of a graph as hnswlib has them.
+func (n *newOptions) config() (hnsw.Config, error) {
+	metric, err := n.metric()
+	c := hnsw.Config{
+		Dim: n.Dim, Metric: metric, M: n.M, EfConstruction: n.EfConstruction, Seed: n.Seed, Capacity: n.Capacity, FixedCapacity: true,
+		ReplaceDelete: n.ReplaceDeleted, Codes: shale.AutoCodes(n.Dim),
+	}
+	if n.Storage == "external" {
+		c.Storage, c.Codes = vector.External, hnsw.Codes{}
+	}
+	return c, err
+}
+
+// hnswlib returns the options of reading hnswlib's index.
+func (n *newOptions) hnswlib() (hnswlib.Options, error) {
+	metric, err := n.metric()
+	return hnswlib.Options{
+		Dim: n.Dim, Metric: metric, Capacity: n.Capacity, FixedCapacity: true, ReplaceDelete: n.ReplaceDeleted, Seed: n.Seed,
+		Codes: shale.AutoCodes(n.Dim),
+	}, err
+}
+
 func (b *buildOptions) options() (shale.BuildOptions, error) {
 	o, err := b.layoutOptions.options()
 	o.Shards, o.Copies, o.Centroids, o.Memory, o.Blocks, o.Replace = b.Shards, b.Copies, b.Centroids, b.Memory, b.Blocks, b.Replace
@@ -96,9 +155,7 @@ func (p *openOptions) options() (shale.OpenOptions, error) {
 		return o, nil
 	}
 	var err error
-	if o.Metric, err = vector.ParseMetric(p.Metric); err != nil {
-		err = valueError("%v", err)
-	}
+	o.Metric, err = parseMetric(p.Metric)
 	return o, err
 }
 

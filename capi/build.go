@@ -1,7 +1,7 @@
 package main
 
 /*
-#include "root.h"
+#include "shale.h"
 */
 import "C"
 
@@ -55,10 +55,10 @@ func (m mappedRows) Blocks(ctx context.Context, fn func(first int, rows vector.M
 	})
 }
 
-//export goIndexBuild
-func goIndexBuild(from unsafe.Pointer, output, options *C.char, progress C.int64_t, out, job *C.int64_t) status {
+//export goBuild
+func goBuild(from unsafe.Pointer, output, options *C.char, progress C.int64_t, out, job *C.int64_t) status {
 	path, text := C.GoString(output), C.GoString(options)
-	return rootPerform(job, func(ctx context.Context) error {
+	return perform(job, func(ctx context.Context) error {
 		p, err := progressOf(progress)
 		if err != nil {
 			return err
@@ -73,7 +73,7 @@ func goIndexBuild(from unsafe.Pointer, output, options *C.char, progress C.int64
 		o.Progress = p.set
 		x, err := shale.Build(ctx, src, o)
 		if err == nil {
-			*out = table.add(&rootIndex{Index: x, path: path, options: shale.OpenOptions{Memory: o.Memory}})
+			*out = addIndex(&rooted{Index: x, path: path, options: shale.OpenOptions{Memory: o.Memory}})
 		}
 		return err
 	})
@@ -98,10 +98,10 @@ func buildOf(from unsafe.Pointer, path, options string) (shale.BuildOptions, sha
 	return o, src, err
 }
 
-//export goIndexPlan
-func goIndexPlan(from unsafe.Pointer, options *C.char, out *C.int64_t) status {
+//export goPlan
+func goPlan(from unsafe.Pointer, options *C.char, out *C.int64_t) status {
 	text := C.GoString(options)
-	return rootDo(func() error {
+	return do(func() error {
 		o, src, err := buildOf(from, "", text)
 		if err != nil {
 			return err
@@ -116,20 +116,21 @@ func goIndexPlan(from unsafe.Pointer, options *C.char, out *C.int64_t) status {
 
 // verified is shale.Report with problems as text.
 type verified struct {
-	Rows      int      `json:"rows"`
-	Reachable int      `json:"reachable"`
-	Problems  []string `json:"problems"`
+	Rows        int      `json:"rows"`
+	Reachable   int      `json:"reachable"`
+	Unreachable int      `json:"unreachable"`
+	Problems    []string `json:"problems"`
 }
 
 //export goVerify
 func goVerify(path *C.char, out, job *C.int64_t) status {
 	name := C.GoString(path)
-	return rootPerform(job, func(ctx context.Context) error {
+	return perform(job, func(ctx context.Context) error {
 		r, err := shale.Verify(ctx, name)
 		if err != nil {
 			return err
 		}
-		v := verified{Rows: r.Rows, Reachable: r.Reachable, Problems: []string{}}
+		v := verified{Rows: r.Rows, Reachable: r.Reachable, Unreachable: r.Unreachable, Problems: []string{}}
 		for _, p := range r.Problems {
 			v.Problems = append(v.Problems, p.Error())
 		}

@@ -1,7 +1,7 @@
 package main
 
 /*
-#include "root.h"
+#include "shale.h"
 */
 import "C"
 
@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+
+	"github.com/shale-search/shale"
 )
 
 // text is a report for the caller.
@@ -78,5 +80,26 @@ func goProgress(h C.int64_t, step *C.char, size C.int64_t, done, total *C.int64_
 		}
 		*done, *total = C.int64_t(p.done), C.int64_t(p.total)
 		return nil
+	})
+}
+
+// rootInfo is shale.Info and whether the index can be changed.
+type rootInfo struct {
+	shale.Info
+	Changeable bool `json:"changeable"`
+}
+
+//export goInfo
+func goInfo(h C.int64_t, out *C.int64_t) status {
+	return do(func() error {
+		x, err := ability[*rooted](h)
+		if err != nil {
+			return err
+		}
+		info, err := x.Info()
+		if err != nil {
+			return err
+		}
+		return report(rootInfo{info, x.stat().changeable}, out)
 	})
 }
