@@ -18,14 +18,11 @@ import (
 func npyOf(t *testing.T, rows shale.Matrix) *dataset.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rows.npy")
-	w, err := dataset.Create(path, rows.Type(), rows.Dim())
+	err := dataset.Write(path, rows.Type(), rows.Dim(), func(put func(shale.Matrix) error) error { return put(rows) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(w.Write(rows), w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	f, err := dataset.OpenFile(path)
+	f, err := dataset.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ const maxAllocated = 5 * freePage
 // readers are all the ways to read a file.
 var readers = map[string]func(path string) error{
 	"vectors": func(path string) error {
-		r, err := Open(path)
+		r, err := openReader(path)
 		if err != nil {
 			return err
 		}
@@ -32,14 +32,31 @@ var readers = map[string]func(path string) error{
 	"all":       func(path string) error { _, err := ReadAll(path); return err },
 	"labels":    func(path string) error { _, err := ReadLabels(path); return err },
 	"neighbors": func(path string) error { _, err := ReadNeighbors(path); return err },
-	"filter":    func(path string) error { _, err := ReadFilter(path); return err },
+	"filter":    func(path string) error { _, _, err := ReadFilter(path); return err },
+}
+
+// readFloats reads rows as float32.
+func readFloats(r reader, dst []float32) (int, error) {
+	buf := make([]byte, len(dst)*r.Type().Size())
+	n, err := r.Read(buf)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := vector.FromBytes(buf, r.Type(), n, r.Dim(), 0)
+	if err != nil {
+		return 0, err
+	}
+	for i := range n {
+		rows.Decode(i, dst[i*r.Dim():(i+1)*r.Dim()])
+	}
+	return n, nil
 }
 
 // drain reads all rows through a small buffer and counts them.
-func drain(r Reader) error {
+func drain(r reader) error {
 	buf := make([]float32, max(r.Dim(), 1000))
 	for rows := 0; ; {
-		n, err := r.ReadFloat32(buf)
+		n, err := readFloats(r, buf)
 		if err == io.EOF {
 			if rows != r.Rows() {
 				return fmt.Errorf("%d rows came of %d", rows, r.Rows())
@@ -207,7 +224,7 @@ func TestMemory(t *testing.T) {
 	}
 	for _, name := range []string{"a.npy", "a.fvecs", "a.fbin", "a.parquet"} {
 		path := filepath.Join(t.TempDir(), name)
-		w, err := Create(path, vector.Float32, dim)
+		w, err := create(path, vector.Float32, dim)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +250,7 @@ func peakHeap(t *testing.T, path string) uint64 {
 	runtime.GC() // what the writer left in pools goes in two steps
 	runtime.ReadMemStats(&m)
 	base, peak := m.HeapAlloc, uint64(0)
-	r, err := Open(path)
+	r, err := openReader(path)
 	if err != nil {
 		t.Fatal(err)
 	}

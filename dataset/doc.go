@@ -1,11 +1,8 @@
-// Package dataset reads and writes files of vectors, labels and neighbours in the ecosystem's formats: npy, npz, fvecs,
-// bvecs, ivecs, fbin, u8bin, i8bin, ibin, Parquet and Roaring bitmaps. HDF5 files are turned into npy by
-// bench/convert_hdf5.py first.
+// Package dataset reads and writes files of vectors, labels and neighbours: npy, npz, fvecs, bvecs, ivecs, fbin, u8bin,
+// i8bin, ibin, Parquet and Roaring bitmaps. HDF5 files must be converted first, by bench/convert_hdf5.py.
 //
-// Pipes and standard input ("-") are read as they come where the format allows it, and else into memory up to a bound;
-// what is read more than once or mapped must be a file.
+// Vectors are streamed: a reader holds one block in memory, never the file.
 //
-// Vectors stream: a reader holds a block, never the file. Every file is taken as hostile: its claims are checked against
-// its real length before memory is asked for, and what is wrong is said in a *FormatError with file, offset, field and
-// the way to mend it. NaN and infinities pass; who indexes vectors decides about them.
+// Files may be hostile. Counts are checked against the length of the file before memory is allocated. An error in a file
+// is a *FormatError with the file, the offset, the field and a way to mend it. NaN and infinities aren't errors here.
 package dataset

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// ErrUnknownFormat reports a file whose format neither its extension nor its first bytes tell.
+// ErrUnknownFormat means that neither the extension nor the first bytes of a file tell its format.
 var ErrUnknownFormat = errors.New("unknown file format")
 
-// ErrUnsupported reports a file that is in order, but of a kind this package doesn't read or write.
+// ErrUnsupported means that a file is valid, but of a kind that this package doesn't read or write.
 var ErrUnsupported = errors.New("not supported")
 
-// FormatError says what is wrong with a file, and where.
+// FormatError describes what is wrong with a file.
 type FormatError struct {
 	File   string // the path, with the member after a colon
-	Offset int64  // the byte in the file, or in the member of an archive; −1 where there is no one place
-	Field  string // the part of the format
-	Reason string // what is wrong, and what to do about it
+	Offset int64  // in bytes, in the file or the member of an archive; −1 if the error isn't at one place
+	Field  string // the part of the format, such as "dimension"
+	Reason string // what is wrong and how to mend it
 	Err    error  // the cause, or nil
 }
 
@@ -34,10 +34,10 @@ func (e *FormatError) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *FormatError) Unwrap() error { return e.Err }
 
-// origin names the file in errors.
+// origin is the file named in errors.
 type origin struct{ file string }
 
 func (o origin) bad(off int64, field, format string, args ...any) error {
@@ -48,7 +48,7 @@ func (o origin) caused(err error, off int64, field, format string, args ...any) 
 	return &FormatError{File: o.file, Offset: off, Field: field, Reason: fmt.Sprintf(format, args...), Err: err}
 }
 
-// guard turns a panic of a library on a bad file into an error. It is to be deferred.
+// guard turns a panic of a library on a bad file into an error. Callers defer it.
 func (o origin) guard(err *error, field string) {
 	if p := recover(); p != nil {
 		*err = o.caused(fmt.Errorf("%v", p), -1, field, "the file is damaged")

@@ -1,9 +1,8 @@
 package dataset_test
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"log"
 	"os"
 	"path/filepath"
@@ -12,7 +11,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Example writes a file and streams it back through a buffer of two rows.
+// Example writes a file of three vectors and reads it back block by block.
 func Example() {
 	dir, err := os.MkdirTemp("", "dataset")
 	if err != nil {
@@ -25,33 +24,30 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	w, err := dataset.Create(path, rows.Type(), rows.Dim())
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := errors.Join(w.Write(rows), w.Close()); err != nil {
+	put := func(put func(vector.Matrix) error) error { return put(rows) }
+	if err := dataset.Write(path, rows.Type(), rows.Dim(), put); err != nil {
 		log.Fatal(err)
 	}
 
-	r, err := dataset.Open(path)
+	f, err := dataset.Open(path)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer r.Close()
-	fmt.Println(r.Rows(), "rows of", r.Dim(), r.Type())
-	buf := make([]float32, 2*r.Dim())
-	for {
-		n, err := r.ReadFloat32(buf)
-		if err == io.EOF {
-			break
+	fmt.Println(f.Rows(), "rows of", f.Dim(), f.Type())
+	err = f.Blocks(context.Background(), func(first int, block vector.Matrix) error {
+		v := make([]float32, block.Dim())
+		for i := range block.Rows() {
+			block.Decode(i, v)
+			fmt.Println(first+i, v)
 		}
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(buf[:n*r.Dim()])
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
 	}
 	// Output:
 	// 3 rows of 2 fp32
-	// [1 2 3 4]
-	// [5 6]
+	// 0 [1 2]
+	// 1 [3 4]
+	// 2 [5 6]
 }

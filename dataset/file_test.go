@@ -20,7 +20,7 @@ func TestFileIsReadMoreThanOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := OpenFile(path)
+	f, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestFileIDChangesWithTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.npy")
 	writeNpy(t, path)
 	id := func() string {
-		f, err := OpenFile(path)
+		f, err := Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestFileIDChangesWithTheFile(t *testing.T) {
 	if id() == before {
 		t.Error("a file that has changed has the same ID")
 	}
-	if _, err := OpenFile(filepath.Join(t.TempDir(), "none.npy")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(filepath.Join(t.TempDir(), "none.npy")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestFilesFollowEachOther(t *testing.T) {
 	a, b := filepath.Join(dir, "a.npy"), filepath.Join(dir, "b.fvecs")
 	all := writeRows(t, a, 0, 5)
 	all = append(all, writeRows(t, b, 5, 3)...)
-	f, err := OpenFiles(a, b, a)
+	f, err := Open(a, b, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +113,7 @@ func TestFilesFollowEachOther(t *testing.T) {
 	if err != nil || next != 13 {
 		t.Fatalf("%d rows, %v", next, err)
 	}
-	swapped, err := OpenFiles(b, a, a)
+	swapped, err := Open(b, a, a)
 	if err != nil || swapped.ID() == f.ID() {
 		t.Errorf("files in another order have the same ID: %v", err)
 	}
@@ -124,7 +124,7 @@ func TestFilesFollowEachOther(t *testing.T) {
 		t.Errorf("a file that has changed is read: %v", err)
 	}
 	wide := filepath.Join(dir, "wide.npy")
-	w, err := Create(wide, vector.Float16, 2)
+	w, err := create(wide, vector.Float16, 2)
 	if err == nil {
 		rows, fromErr := vector.FromBytes(make([]byte, 4), vector.Float16, 1, 2, 0)
 		err = errors.Join(fromErr, w.Write(rows), w.Close())
@@ -132,10 +132,10 @@ func TestFilesFollowEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenFiles(a, wide); !errors.Is(err, vector.ErrDim) || !strings.Contains(err.Error(), wide) {
+	if _, err := Open(a, wide); !errors.Is(err, vector.ErrDim) || !strings.Contains(err.Error(), wide) {
 		t.Errorf("files of two types: %v", err)
 	}
-	if _, err := OpenFiles(); err == nil {
+	if _, err := Open(); err == nil {
 		t.Error("no files are opened")
 	}
 }
@@ -151,7 +151,7 @@ func writeRows(t *testing.T, path string, first, n int) []float32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := Create(path, vector.Float32, 2)
+	w, err := create(path, vector.Float32, 2)
 	if err == nil {
 		err = errors.Join(w.Write(rows), w.Close())
 	}

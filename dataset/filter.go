@@ -9,16 +9,12 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 )
 
-// ReadFilter reads a set of labels: an npy or npz of integers, one of booleans indexed by label, a Roaring bitmap
-// (.roaring, the portable format of 64 or of 32 bits), or text as ReadLabels takes it.
-func ReadFilter(path string) (*roaring64.Bitmap, error) {
-	set, _, err := ReadFilterOrMask(path)
-	return set, err
-}
-
-// ReadFilterOrMask is ReadFilter that also returns the length of an array of booleans, a mask, or −1 where the file
-// lists labels. A mask that is shorter or longer than the largest label asks for was made for other labels.
-func ReadFilterOrMask(path string) (set *roaring64.Bitmap, mask int64, err error) {
+// ReadFilter reads a set of labels: an npy or npz of integers, or of booleans indexed by label (a mask), a Roaring bitmap
+// (.roaring, the portable format of 64 or 32 bits), or text as in ReadLabels.
+//
+// mask is the number of booleans of a mask, and −1 for other files. A mask of another length than the number of labels was
+// made for another index.
+func ReadFilter(path string) (set *roaring64.Bitmap, mask int64, err error) {
 	set, mask = roaring64.New(), -1
 	add := func(v uint64) { set.Add(v) }
 	err = withInput(path, func(in *input, format, member string) (err error) {
@@ -43,8 +39,8 @@ func ReadFilterOrMask(path string) (set *roaring64.Bitmap, mask int64, err error
 	return set, mask, nil
 }
 
-// arrayFilter adds what an array holds: the labels, or the places of what is true. It
-// returns the length of a mask, or −1.
+// arrayFilter adds the labels that an array lists, or the positions of true in a mask. It returns the length of a mask, or
+// −1.
 func (in *input) arrayFilter(format, member string, set *roaring64.Bitmap) (mask int64, err error) {
 	a, err := openArray(in, format, member, func(h npyHeader) bool {
 		return len(h.shape) == 1 && (h.dt.integer() || h.dt.kind == 'b')
@@ -66,7 +62,7 @@ func (in *input) arrayFilter(format, member string, set *roaring64.Bitmap) (mask
 	return -1, a.bad(0, "descr", "elements are %s: want integers (labels) or booleans (one a label)", a.dt)
 }
 
-// addTrue adds the places of what isn't zero, run by run.
+// addTrue adds the positions of what isn't zero, run by run.
 func addTrue(src *intSource, set *roaring64.Bitmap) error {
 	start := int64(-1) // of the run that is open
 	for {

@@ -65,16 +65,16 @@ func TestFixtures(t *testing.T) {
 func checkSteps(t *testing.T, path string, shift float32) {
 	t.Helper()
 	for _, room := range []int{fixtureDim, 2*fixtureDim + 3, 100} {
-		r, err := Open(path)
+		r, err := openReader(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := r.ReadFloat32(make([]float32, fixtureDim-1)); !errors.Is(err, io.ErrShortBuffer) {
+		if _, err := readFloats(r, make([]float32, fixtureDim-1)); !errors.Is(err, io.ErrShortBuffer) {
 			t.Fatalf("a short buffer: %v", err)
 		}
 		buf, at := make([]float32, room), 0
 		for {
-			n, err := r.ReadFloat32(buf)
+			n, err := readFloats(r, buf)
 			if err == io.EOF {
 				break
 			}
@@ -117,7 +117,7 @@ func TestLabelFixtures(t *testing.T) {
 		if err != nil || !slices.Equal(labels, want) {
 			t.Errorf("%s: %v, %v", name, labels, err)
 		}
-		filter, err := ReadFilter(data(name))
+		filter, _, err := ReadFilter(data(name))
 		if err != nil || !slices.Equal(filter.ToArray(), set) {
 			t.Errorf("%s as a filter: %v, %v", name, filter, err)
 		}
@@ -126,12 +126,12 @@ func TestLabelFixtures(t *testing.T) {
 		t.Error(ids, err)
 	}
 	for _, name := range []string{"labels_mask.npy", "labels_32.roaring", "labels_64.roaring"} {
-		filter, err := ReadFilter(data(name))
+		filter, _, err := ReadFilter(data(name))
 		if err != nil || !slices.Equal(filter.ToArray(), set) {
 			t.Errorf("%s: %v, %v", name, filter, err)
 		}
 	}
-	large, err := ReadFilter(data("large.roaring"))
+	large, _, err := ReadFilter(data("large.roaring"))
 	if err != nil || large.GetCardinality() != 70002 || !large.Contains(1<<40) || !large.Contains(1<<32+7) {
 		t.Error(large.GetCardinality(), err)
 	}
@@ -140,7 +140,7 @@ func TestLabelFixtures(t *testing.T) {
 func TestNeighborFixtures(t *testing.T) {
 	for _, name := range []string{"neighbors_i4.npy", "neighbors_i8.npy", "neighbors.ivecs", "neighbors.ibin", "neighbors_distances.ibin"} {
 		n, err := ReadNeighbors(data(name))
-		if err != nil || n.K != 3 || n.Rows() != 2 || !slices.Equal(n.IDs, []int64{1, 2, 3, 4, 5, -1}) {
+		if err != nil || len(n) != 2 || !slices.Equal(n[0], []int64{1, 2, 3}) || !slices.Equal(n[1], []int64{4, 5, -1}) {
 			t.Errorf("%s: %v, %v", name, n, err)
 		}
 	}
@@ -150,7 +150,7 @@ func TestNeighborFixtures(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	labels := func(path string) error { _, err := ReadLabels(path); return err }
 	neighbors := func(path string) error { _, err := ReadNeighbors(path); return err }
-	filter := func(path string) error { _, err := ReadFilter(path); return err }
+	filter := func(path string) error { _, _, err := ReadFilter(path); return err }
 	vectors := func(path string) error { _, err := ReadAll(path); return err }
 	for _, c := range []struct {
 		name, want string

@@ -6,29 +6,28 @@ import (
 	"io"
 	"math/bits"
 	"os"
-	"path/filepath"
-	"strings"
+
+	"github.com/shale-search/shale/internal/dataname"
 )
 
 // maxDim bounds a row's elements. Vectors in use have thousands; past a million a header is damaged.
 const maxDim = 1 << 20
 
-// input is an opened file of known size, or a pipe.
+// input is an open file of known size, or a pipe.
 type input struct {
 	origin
 	f     source
 	size  int64
-	pipe  *bufio.Reader // what is left of a pipe; nil: f can be read at any place
-	named string        // the format that was named before the path, as an extension; else empty
+	pipe  *bufio.Reader // what is left of a pipe; nil if f can be read at any offset
+	named string        // the format named before the path, as an extension, or empty
 }
 
-// openInput opens a path, which may begin with a format and end with a member.
+// openInput opens the file that a name leads to: see package dataname.
 func openInput(path string) (in *input, member string, err error) {
-	format, file := splitFormat(path)
-	file, member = splitMember(file)
+	format, file, member := dataname.Split(path)
 	f, name := os.Stdin, stdinName
 	var from source = standardInput{f}
-	if file != stdinPath {
+	if file != dataname.Stdin {
 		if f, err = os.Open(file); err != nil {
 			return nil, "", fmt.Errorf("dataset: %w", err)
 		}
@@ -40,7 +39,7 @@ func openInput(path string) (in *input, member string, err error) {
 		err = fmt.Errorf("dataset: %w", err)
 	case info.IsDir():
 		err = fmt.Errorf("dataset: %s is a directory, not a regular file: name a file in it", name)
-	case isPipe(f, info.Mode()):
+	case dataname.IsStream(f, info.Mode()):
 		in = newPipe(f, from, name)
 	default:
 		in = &input{origin: origin{name}, f: from, size: info.Size()}
@@ -53,7 +52,7 @@ func openInput(path string) (in *input, member string, err error) {
 	return in, member, nil
 }
 
-// head is the first n bytes, fewer where the file is shorter.
+// head returns the first n bytes, or fewer if the file is shorter.
 func (in *input) head(n int) ([]byte, error) {
 	if in.pipe != nil {
 		b, err := in.pipe.Peek(n)
@@ -70,7 +69,7 @@ func (in *input) head(n int) ([]byte, error) {
 	return b[:got], nil
 }
 
-// all is the whole file, for formats that are decoded in one go.
+// all returns the whole file, for formats that are decoded at once.
 func (in *input) all() ([]byte, error) {
 	b, err := io.ReadAll(in.from(0, in.size))
 	if err != nil {
@@ -79,28 +78,7 @@ func (in *input) all() ([]byte, error) {
 	return b, nil
 }
 
-// containers are the extensions after which a path may name a member.
-var containers = []string{".npz", ".parquet", ".hdf5", ".h5"}
-
-// splitMember parts "file.npz:name" in path and member. A file whose own name is so is taken as such.
-func splitMember(path string) (file, member string) {
-	if _, err := os.Lstat(path); err == nil {
-		return path, ""
-	}
-	lower := strings.ToLower(path)
-	for _, ext := range containers {
-		if i := strings.Index(lower, ext+":"); i >= 0 {
-			i += len(ext)
-			return path[:i], path[i+1:]
-		}
-	}
-	return path, ""
-}
-
-// extension is the path's extension in lower case.
-func extension(path string) string { return strings.ToLower(filepath.Ext(path)) }
-
-// checkShape checks rows × dim elements of size bytes against what a reader can address.
+// checkShape returns the bytes that rows × dim elements of the given size take, or an error if no file can hold them.
 func (o origin) checkShape(off, rows, dim int64, size int) (bytes int64, err error) {
 	if dim < 1 || dim > maxDim {
 		return 0, o.bad(off, "dimension", "%d is not between 1 and %d", dim, maxDim)

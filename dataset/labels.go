@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// ReadLabels reads labels from an npy or npz of integers, or from text with one label a line, where blank lines and what
-// follows a # count for nothing.
+// ReadLabels reads labels from an npy or npz of integers, or from text with one label a line. In text, blank lines are
+// skipped, and so is whatever follows a #.
 func ReadLabels(path string) (labels []uint64, err error) {
 	err = withInput(path, func(in *input, format, member string) error {
 		add := func(v uint64) { labels = append(labels, v) }

@@ -20,11 +20,11 @@ func TestMapGivesWhatOpenReads(t *testing.T) {
 			} else {
 				writeBin(t, path)
 			}
-			m, err := Map(path)
+			m, mapping, err := Map(path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer m.Close()
+			defer mapping.Close()
 			want, err := ReadAll(path)
 			if err != nil {
 				t.Fatal(err)
@@ -77,16 +77,16 @@ func put(t *testing.T, path string, b []byte) {
 func TestMapRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rows.fvecs")
 	put(t, path, binary.LittleEndian.AppendUint32([]byte{1, 0, 0, 0}, 0))
-	if _, err := Map(path); !errors.Is(err, ErrUnsupported) {
+	if _, _, err := Map(path); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("fvecs: %v", err)
 	}
-	if _, err := Map(filepath.Join(t.TempDir(), "none.npy")); !errors.Is(err, os.ErrNotExist) {
+	if _, _, err := Map(filepath.Join(t.TempDir(), "none.npy")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	short := filepath.Join(t.TempDir(), "short.fbin")
 	put(t, short, []byte{3, 0, 0, 0, 2, 0, 0, 0, 1})
 	var format *FormatError
-	if _, err := Map(short); !errors.As(err, &format) {
+	if _, _, err := Map(short); !errors.As(err, &format) {
 		t.Errorf("cut off: %v", err)
 	}
 }

@@ -5,42 +5,28 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/dataname"
 )
 
-// Neighbors is a ground truth: the labels of K neighbours a query, nearest first. A query with fewer has −1 in the rest.
-type Neighbors struct {
-	IDs []int64 // row after row
-	K   int
-}
-
-// Rows is the number of queries.
-func (n Neighbors) Rows() int {
-	if n.K == 0 {
-		return 0
-	}
-	return len(n.IDs) / n.K
-}
-
-// Row is the neighbours of query i.
-func (n Neighbors) Row(i int) []int64 { return n.IDs[i*n.K:][:n.K:n.K] }
-
-// neighborExtensions are the extensions that neighbours are kept in, for messages.
+// neighborExtensions lists the formats of neighbours in messages.
 const neighborExtensions = ".ivecs, .ibin or .npy"
 
-// ReadNeighbors reads neighbours from ivecs, ibin (where distances may follow the labels, as in the
-// big-ann-benchmarks), or an npy or npz of integers.
-func ReadNeighbors(path string) (n Neighbors, err error) {
+// ReadNeighbors reads a ground truth: for each query the labels of its k neighbours, nearest first. A query with fewer
+// neighbours has −1 in the rest. The file is an ivecs, an npy or npz of integers, or an ibin, where distances may follow
+// the labels.
+func ReadNeighbors(path string) (neighbors [][]int64, err error) {
 	err = withInput(path, func(in *input, format, member string) error {
 		src, rows, k, err := openNeighbors(in, format, member)
 		if err != nil {
 			return err
 		}
-		n, err = collect(in.origin, src, rows, k)
+		neighbors, err = collect(in.origin, src, rows, k)
 		return err
 	})
-	return n, err
+	return neighbors, err
 }
 
 func openNeighbors(in *input, format, member string) (src *intSource, rows, k int64, err error) {
@@ -99,57 +85,71 @@ func openNeighborArray(in *input, format, member string) (*intSource, int64, int
 	return a.ints(), a.shape[0], a.shape[1], nil
 }
 
-func collect(o origin, src *intSource, rows, k int64) (Neighbors, error) {
-	n := Neighbors{K: int(k), IDs: make([]int64, 0, min(rows*k, blockSize))}
+func collect(o origin, src *intSource, rows, k int64) ([][]int64, error) {
+	all := make([]int64, 0, min(rows*k, blockSize))
 	err := src.each(func(i int64, v uint64, neg bool) error {
 		if id := int64(v); neg && id != -1 || !neg && id < 0 {
 			return o.bad(-1, "neighbours", "neighbour %d of query %d is neither a label nor -1", i%k, i/k)
 		}
-		n.IDs = append(n.IDs, int64(v))
+		all = append(all, int64(v))
 		return nil
 	})
-	if err != nil {
-		return Neighbors{}, err
+	if err != nil || len(all) == 0 { // rows of no neighbours are none
+		return nil, err
 	}
-	return n, nil
+	neighbors := make([][]int64, 0, rows)
+	for ids := range slices.Chunk(all, int(k)) {
+		neighbors = append(neighbors, ids)
+	}
+	return neighbors, nil
 }
 
-// WriteNeighbors writes neighbours as ivecs, ibin or npy by path's extension, atomically.
-func WriteNeighbors(path string, n Neighbors) error {
-	if n.K < 1 || n.K > maxDim || len(n.IDs)%n.K != 0 {
-		return fmt.Errorf("dataset: %d labels are not rows of %d neighbours", len(n.IDs), n.K)
+// WriteNeighbors writes a ground truth: for each query the labels of its neighbours, nearest first, all of the same
+// number. The extension, .ivecs, .ibin or .npy, chooses the format. The file appears whole or not at all.
+func WriteNeighbors(path string, neighbors [][]int64) error {
+	if len(neighbors) == 0 {
+		return fmt.Errorf("dataset: %s: there are no queries whose neighbours could be written", path)
+	}
+	rows, k := len(neighbors), len(neighbors[0])
+	if k < 1 || k > maxDim {
+		return fmt.Errorf("dataset: %s: %d neighbours of a query, not between 1 and %d", path, k, maxDim)
+	}
+	for q, ids := range neighbors {
+		if len(ids) != k {
+			return fmt.Errorf("dataset: %s: query %d has %d neighbours, query 0 has %d: all need the same number", path, q, len(ids), k)
+		}
 	}
 	var header, prefix []byte
 	size := 4
-	switch OutputFormat(path) {
+	switch dataname.OutputFormat(path) {
 	case ".ivecs":
-		prefix = binary.LittleEndian.AppendUint32(nil, uint32(n.K))
+		prefix = binary.LittleEndian.AppendUint32(nil, uint32(k))
 	case ".ibin":
-		if int64(n.Rows()) > math.MaxUint32 {
-			return fmt.Errorf("dataset: %s: %d rows are too many for .ibin: write .npy", path, n.Rows())
+		if int64(rows) > math.MaxUint32 {
+			return fmt.Errorf("dataset: %s: %d rows are too many for .ibin: write .npy", path, rows)
 		}
-		header = binary.LittleEndian.AppendUint32(nil, uint32(n.Rows()))
-		header = binary.LittleEndian.AppendUint32(header, uint32(n.K))
+		header = binary.LittleEndian.AppendUint32(nil, uint32(rows))
+		header = binary.LittleEndian.AppendUint32(header, uint32(k))
 	case ".npy":
-		header, size = encodeNpyHeader("<i8", n.Rows(), n.K), 8
+		header, size = encodeNpyHeader("<i8", rows, k), 8
 	default:
 		return fmt.Errorf("dataset: %s: %w: want %s", path, ErrUnknownFormat, neighborExtensions)
 	}
-	_, file := splitFormat(path)
+	_, file := dataname.SplitFormat(path)
 	return atomicfile.Write(file, func(w io.Writer) error {
 		if _, err := w.Write(header); err != nil {
 			return err
 		}
-		return n.write(w, prefix, size)
+		return writeNeighbors(w, neighbors, prefix, size)
 	})
 }
 
-// write writes rows of integers of size bytes, each row after prefix.
-func (n Neighbors) write(w io.Writer, prefix []byte, size int) error {
+// writeNeighbors writes rows of integers of size bytes, each row after prefix.
+func writeNeighbors(w io.Writer, neighbors [][]int64, prefix []byte, size int) error {
 	var b []byte
-	for i := range n.Rows() {
+	for _, ids := range neighbors {
 		b = append(b[:0], prefix...)
-		for _, id := range n.Row(i) {
+		for _, id := range ids {
 			switch {
 			case size == 8:
 				b = binary.LittleEndian.AppendUint64(b, uint64(id))

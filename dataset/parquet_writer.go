@@ -30,7 +30,7 @@ type parquetWriter struct {
 	group  int // rows in the open row group
 }
 
-func createParquet(path string, t vector.Type, dim int) (Writer, error) {
+func createParquet(path string, t vector.Type, dim int) (writer, error) {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)

@@ -45,7 +45,7 @@ func TestPipes(t *testing.T) {
 	readers := map[string]func(string) (any, error){
 		"vectors":   func(p string) (any, error) { return rowsOf(p) },
 		"labels":    func(p string) (any, error) { return ReadLabels(p) },
-		"filter":    func(p string) (any, error) { s, err := ReadFilter(p); return s, err },
+		"filter":    func(p string) (any, error) { s, _, err := ReadFilter(p); return s, err },
 		"neighbors": func(p string) (any, error) { return ReadNeighbors(p) },
 	}
 	for _, c := range []struct{ read, file, member string }{
@@ -147,27 +147,27 @@ func TestLargePipe(t *testing.T) {
 		if _, err := ReadAll(path); err == nil {
 			t.Errorf("vectors of %s", path)
 		}
-		if _, err := OpenFile(path); err == nil {
+		if _, err := Open(path); err == nil {
 			t.Errorf("%s is opened", path)
 		}
-		if _, err := Map(path); err == nil {
+		if _, _, err := Map(path); err == nil {
 			t.Errorf("%s is mapped", path)
 		}
 	}
 	for _, path := range []string{"/dev/zero", "roaring:/dev/zero", "."} {
-		if _, err := ReadFilter(path); err == nil {
+		if _, _, err := ReadFilter(path); err == nil {
 			t.Errorf("labels of %s", path)
 		}
 	}
 }
 
-// TestPipeIsReadOnce: OpenFile refuses a pipe whose writer never comes; OpenOnce lets it be read once.
+// TestPipeIsReadOnce: Open refuses a pipe whose writer never comes; OpenOnce lets it be read once.
 func TestPipeIsReadOnce(t *testing.T) {
 	pipe := fifo(t, "pipe.npy")
-	if _, err := OpenFile(pipe); err == nil || !strings.Contains(err.Error(), "read once") {
+	if _, err := Open(pipe); err == nil || !strings.Contains(err.Error(), "read once") {
 		t.Error(err)
 	}
-	if _, err := Map(pipe); !errors.Is(err, ErrUnsupported) {
+	if _, _, err := Map(pipe); !errors.Is(err, ErrUnsupported) {
 		t.Error(err)
 	}
 	content, err := os.ReadFile(data("rows_le_f4.npy"))

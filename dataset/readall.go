@@ -7,9 +7,10 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// ReadAll reads a file of vectors into memory, in the file's own type.
+// ReadAll reads a file of vectors into memory, without converting them. See Open for the formats; pipes and "-" are
+// accepted.
 func ReadAll(path string) (vector.Matrix, error) {
-	r, err := Open(path)
+	r, err := openReader(path)
 	if err != nil {
 		return vector.Matrix{}, err
 	}
@@ -28,8 +29,8 @@ func ReadAll(path string) (vector.Matrix, error) {
 	return m, nil
 }
 
-// readRows reads all rows. Memory is asked for as rows come: a compressed file may declare what it doesn't hold.
-func readRows(r Reader) (data []byte, rows int, err error) {
+// readRows reads all rows. It allocates memory as rows come, since a compressed file may declare more rows than it has.
+func readRows(r reader) (data []byte, rows int, err error) {
 	const first = 1 << 20
 	size := r.Dim() * r.Type().Size()
 	for rows < r.Rows() {

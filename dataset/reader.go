@@ -4,37 +4,31 @@ import (
 	"bytes"
 	"cmp"
 
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/vector"
 )
 
-// Reader streams the rows of a file in order. It isn't safe for concurrent use.
-type Reader interface {
-	// Rows is the number of rows that the file declares. It is checked against the file's length where the format
-	// isn't compressed, and against what came where it is; a large Rows alone is no reason to allocate for it.
+// reader streams the rows of a file in order. It isn't safe for concurrent use.
+type reader interface {
+	// Rows returns the number of rows that the file declares. For formats that aren't compressed it has been checked
+	// against the file's length. For the others only reading tells, so memory isn't allocated for it at once.
 	Rows() int
-	// Dim is the number of elements a row.
+	// Dim returns the number of elements of a row.
 	Dim() int
-	// Type is the type that Read gives. Doubles are read as Float32.
+	// Type returns the type of the elements that Read returns. Doubles are read as Float32.
 	Type() vector.Type
-	// Read fills dst with as many whole rows as it holds, packed, little-endian, and returns their number. At the end
-	// it returns 0 and io.EOF; where dst doesn't hold a row, io.ErrShortBuffer. After another error the reader stays
-	// at it.
+	// Read fills dst with as many whole rows as fit, packed and little-endian, and returns their number. At the end it
+	// returns 0 and io.EOF, and if dst holds no whole row, io.ErrShortBuffer. Other errors are returned again by later
+	// calls.
 	Read(dst []byte) (rows int, err error)
-	// ReadFloat32 is Read with the elements as float32.
-	ReadFloat32(dst []float32) (rows int, err error)
-	// Close frees the file.
 	Close() error
 }
 
-// vectorExtensions are the extensions that Open knows, for messages.
+// vectorExtensions lists the formats of vectors in messages.
 const vectorExtensions = ".npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin or .parquet"
 
-// Open opens a file of vectors. The format follows from the extension or else from the first bytes; a prefix of the
-// path may name it, as in fvecs:PATH. The path may name a member: file.npz:name or file.parquet:column.
-//
-// The path - is standard input. Open reads it and pipes as a stream if the format allows that (npy, fbin, u8bin,
-// i8bin); otherwise it reads them into memory first, up to 256 MiB.
-func Open(path string) (Reader, error) {
+// openReader opens a file of vectors.
+func openReader(path string) (reader, error) {
 	in, member, err := openInput(path)
 	if err != nil {
 		return nil, err
@@ -47,7 +41,7 @@ func Open(path string) (Reader, error) {
 	return s, nil
 }
 
-// open takes over in where it succeeds.
+// open returns a stream of the input's rows, which closes the input.
 func open(in *input, member string) (*stream, error) {
 	format, err := in.format()
 	if err != nil {
@@ -78,12 +72,12 @@ func open(in *input, member string) (*stream, error) {
 	return nil, in.unknown(vectorExtensions)
 }
 
-// format names the file's format by its usual extension, or is empty where nothing tells it.
+// format returns the usual extension of the file's format, or "" if neither name nor content tell it.
 func (in *input) format() (string, error) {
-	if in.named == "."+textFormat {
+	if in.named == dataname.Text {
 		return "", nil
 	}
-	switch ext := cmp.Or(in.named, extension(in.file)); ext {
+	switch ext := cmp.Or(in.named, dataname.Extension(in.file)); ext {
 	case ".npy", ".npz", ".fvecs", ".bvecs", ".ivecs", ".fbin", ".u8bin", ".i8bin", ".ibin", ".parquet", ".hdf5", ".roaring":
 		return ext, nil
 	case ".h5":

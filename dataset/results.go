@@ -11,27 +11,22 @@ import (
 	"path/filepath"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// WriteResults writes a search's answers, rows queries × k, as an npz with the arrays labels (uint64) and distances
-// (float32), atomically.
-func WriteResults(path string, labels []uint64, distances []float32, rows, k int) error {
-	return WriteResultBlocks(path, rows, k,
-		func(put func([]uint64, []float32) error) error { return put(labels, distances) })
-}
-
-// WriteResultBlocks is WriteResults of answers that come block by block: fill calls put with those of the next
-// queries, in order, until all rows have come. Distances lie in a file without a name meanwhile, so that memory
-// doesn't grow with the queries.
-func WriteResultBlocks(path string, rows, k int, fill func(put func(labels []uint64, distances []float32) error) error) error {
+// WriteResults writes the results of a search as an npz with two arrays of rows × k elements: labels (uint64) and distances
+// (float32). fill calls put with the results of the next queries, in order, until all rows are written. The file appears
+// under its name once fill has returned without an error, or not at all. The memory used doesn't grow with rows, because
+// distances wait in a temporary file.
+func WriteResults(path string, rows, k int, fill func(put func(labels []uint64, distances []float32) error) error) error {
 	if rows < 0 || k < 0 || k > maxDim {
 		return fmt.Errorf("dataset: %d rows of %d are no results", rows, k)
 	}
-	if OutputFormat(path) != ".npz" {
+	if dataname.OutputFormat(path) != ".npz" {
 		return fmt.Errorf("dataset: %s: %w: results are written as .npz", path, ErrUnknownFormat)
 	}
-	_, file := splitFormat(path)
+	_, file := dataname.SplitFormat(path)
 	return atomicfile.Write(file, func(w io.Writer) (err error) {
 		r := &resultsWriter{zip: zip.NewWriter(w), rows: rows, k: k}
 		if r.labels, err = r.array("labels", "<u8"); err != nil {
@@ -46,17 +41,17 @@ func WriteResultBlocks(path string, rows, k int, fill func(put func(labels []uin
 	})
 }
 
-// resultsWriter writes labels as they come and distances at the end.
+// resultsWriter writes labels at once and distances at the end.
 type resultsWriter struct {
 	zip     *zip.Writer
 	labels  io.Writer
 	spool   *spool // of distances
 	rows, k int
-	values  int // that came
+	values  int // results written
 	block   []byte
 }
 
-// array begins a rows × k array, uncompressed as np.savez does.
+// array begins an array of rows × k elements, uncompressed as np.savez writes it.
 func (r *resultsWriter) array(name, descr string) (io.Writer, error) {
 	w, err := r.zip.CreateHeader(&zip.FileHeader{Name: name + ".npy", Method: zip.Store})
 	if err == nil {
@@ -107,11 +102,11 @@ func (r *resultsWriter) finish() error {
 	return r.zip.Close()
 }
 
-// spool holds what is written in memory, as long as it is little, or else in a file without a name.
+// spool holds what is written to it: in memory up to spoolMemory, and then in a file without a name.
 type spool struct {
 	dir    string
 	memory []byte
-	f      spoolFile // nil: all is in memory
+	f      spoolFile // nil if all is in memory
 	drop   func() error
 	size   int64
 }
@@ -121,7 +116,7 @@ type spoolFile interface {
 	io.ReaderAt
 }
 
-// spoolMemory is what a spool holds in memory.
+// spoolMemory is the number of bytes that a spool holds in memory.
 const spoolMemory = 256 << 10
 
 func (s *spool) Write(b []byte) (int, error) {
@@ -136,7 +131,7 @@ func (s *spool) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// flush writes the bytes held in memory to the file.
+// flush writes the bytes in memory to the file.
 func (s *spool) flush() error {
 	if s.f == nil {
 		if err := s.create(); err != nil {
@@ -149,7 +144,7 @@ func (s *spool) flush() error {
 	return err
 }
 
-// create makes the file, where there is room for what it is for, or else where temporary files are.
+// create creates the file in the directory of the results, or else in that of temporary files.
 func (s *spool) create() error {
 	f, err := vfs.Unnamed(s.dir, 0o600)
 	if err == nil {
@@ -164,7 +159,7 @@ func (s *spool) create() error {
 	return nil
 }
 
-// CopyTo writes all that was written to w.
+// CopyTo writes everything that the spool holds to w.
 func (s *spool) CopyTo(w io.Writer) error {
 	if s.f != nil {
 		if _, err := io.CopyBuffer(w, io.NewSectionReader(s.f, 0, s.size), make([]byte, blockSize)); err != nil {
@@ -175,7 +170,7 @@ func (s *spool) CopyTo(w io.Writer) error {
 	return err
 }
 
-// Drop ends the file.
+// Drop closes and removes the file.
 func (s *spool) Drop() error {
 	if s.drop == nil {
 		return nil

@@ -34,7 +34,7 @@ func draw(t *rapid.T, typ vector.Type, maxRows int) (vector.Matrix, []byte) {
 }
 
 func write(path string, m vector.Matrix, step int) error {
-	w, err := Create(path, m.Type(), m.Dim())
+	w, err := create(path, m.Type(), m.Dim())
 	if err != nil {
 		return err
 	}
@@ -90,24 +90,25 @@ func TestNeighborsRoundTrip(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
 			k := rapid.IntRange(1, 20).Draw(t, "k")
 			rows := rapid.IntRange(1, 50).Draw(t, "rows")
-			n := Neighbors{K: k, IDs: rapid.SliceOfN(rapid.Int64Range(-1, most), rows*k, rows*k).Draw(t, "ids")}
+			row := rapid.SliceOfN(rapid.Int64Range(-1, most), k, k)
+			n := rapid.SliceOfN(row, rows, rows).Draw(t, "ids")
 			if err := WriteNeighbors(path, n); err != nil {
 				t.Fatal(err)
 			}
 			got, err := ReadNeighbors(path)
-			if err != nil || got.K != k || !slices.Equal(got.IDs, n.IDs) {
+			if err != nil || !slices.EqualFunc(got, n, slices.Equal) {
 				t.Fatal(got, err)
 			}
 		})
 	}
 	for _, bad := range []struct {
 		name string
-		n    Neighbors
+		n    [][]int64
 	}{
-		{"a.ivecs", Neighbors{IDs: []int64{1 << 40}, K: 1}},
-		{"a.ivecs", Neighbors{IDs: []int64{1, 2, 3}, K: 2}},
-		{"a.ivecs", Neighbors{}},
-		{"a.txt", Neighbors{IDs: []int64{1}, K: 1}},
+		{"a.ivecs", [][]int64{{1 << 40}}},
+		{"a.ivecs", [][]int64{{1, 2}, {3}}},
+		{"a.ivecs", nil},
+		{"a.txt", [][]int64{{1}}},
 	} {
 		dir := t.TempDir()
 		if err := WriteNeighbors(filepath.Join(dir, bad.name), bad.n); err == nil {
@@ -124,6 +125,11 @@ func empty(t *testing.T, dir string) {
 	}
 }
 
+// whole returns a fill that puts all results at once.
+func whole(labels []uint64, distances []float32) func(put func([]uint64, []float32) error) error {
+	return func(put func([]uint64, []float32) error) error { return put(labels, distances) }
+}
+
 func TestResults(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "r.npz")
@@ -132,21 +138,21 @@ func TestResults(t *testing.T) {
 	for i := range labels {
 		labels[i], distances[i] = uint64(i)*3, float32(i)/2
 	}
-	if err := WriteResults(path, labels, distances, rows, k); err != nil {
+	if err := WriteResults(path, rows, k, whole(labels, distances)); err != nil {
 		t.Fatal(err)
 	}
 	n, err := ReadNeighbors(path + ":labels")
-	if err != nil || n.Rows() != rows || n.K != k || n.IDs[rows*k-1] != int64(labels[rows*k-1]) {
-		t.Fatal(n.Rows(), n.K, err)
+	if err != nil || len(n) != rows || len(n[0]) != k || n[rows-1][k-1] != int64(labels[rows*k-1]) {
+		t.Fatal(len(n), err)
 	}
 	d, err := ReadAll(path) // the only array that vectors may be read from
 	if err != nil || d.Rows() != rows || vector.Row[float32](d, rows-1)[k-1] != distances[rows*k-1] {
 		t.Fatal(d.Rows(), err)
 	}
-	if err := WriteResults(path, labels, distances, rows, k+1); err == nil {
+	if err := WriteResults(path, rows, k+1, whole(labels, distances)); err == nil {
 		t.Fatal("wrong lengths were taken")
 	}
-	if err := WriteResults(filepath.Join(dir, "r.npy"), nil, nil, 0, 0); !errors.Is(err, ErrUnknownFormat) {
+	if err := WriteResults(filepath.Join(dir, "r.npy"), 0, 0, whole(nil, nil)); !errors.Is(err, ErrUnknownFormat) {
 		t.Fatal(err)
 	}
 }
@@ -162,7 +168,7 @@ func TestAbort(t *testing.T) {
 	}
 	for _, name := range []string{"a.npy", "a.fvecs", "a.fbin", "a.parquet"} {
 		dir := t.TempDir()
-		w, err := Create(filepath.Join(dir, name), vector.Float32, 2)
+		w, err := create(filepath.Join(dir, name), vector.Float32, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +180,7 @@ func TestAbort(t *testing.T) {
 		}
 		empty(t, dir)
 
-		if w, err = Create(filepath.Join(dir, name), vector.Float32, 2); err != nil {
+		if w, err = create(filepath.Join(dir, name), vector.Float32, 2); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.Write(other); !errors.Is(err, vector.ErrDim) {
@@ -202,7 +208,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"none/a.npy", vector.Float32, 2, os.ErrNotExist},
 		{"none/a.parquet", vector.Float32, 2, os.ErrNotExist},
 	} {
-		if _, err := Create(filepath.Join(dir, c.name), c.typ, c.dim); !errors.Is(err, c.want) {
+		if _, err := create(filepath.Join(dir, c.name), c.typ, c.dim); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -265,11 +271,11 @@ func TestResultBlocks(t *testing.T) {
 	for i := range labels {
 		labels[i], distances[i] = uint64(i)*3, float32(i)/2
 	}
-	if err := WriteResults(want, labels, distances, rows, k); err != nil {
+	if err := WriteResults(want, rows, k, whole(labels, distances)); err != nil {
 		t.Fatal(err)
 	}
 	block := 1
-	err := WriteResultBlocks(path, rows, k, func(put func([]uint64, []float32) error) error {
+	err := WriteResults(path, rows, k, func(put func([]uint64, []float32) error) error {
 		for at := 0; at < rows; block = 2*block + 1 {
 			end := min(at+block, rows)
 			if err := put(labels[at*k:end*k], distances[at*k:end*k]); err != nil {
@@ -301,7 +307,7 @@ func TestResultBlocks(t *testing.T) {
 		"an error": func(func([]uint64, []float32) error) error { return failed },
 	} {
 		left := filepath.Join(t.TempDir(), "r.npz")
-		if err := WriteResultBlocks(left, rows, k, fill); err == nil || name == "an error" && !errors.Is(err, failed) {
+		if err := WriteResults(left, rows, k, fill); err == nil || name == "an error" && !errors.Is(err, failed) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {

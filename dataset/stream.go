@@ -7,28 +7,28 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// blockSize is how much is read at a time where elements are converted on the way.
+// blockSize is the number of bytes read at a time while elements are converted.
 const blockSize = 64 << 10
 
-// rowSource gives a file's rows as they lie in it.
+// rowSource reads a file's rows as they are stored.
 type rowSource interface {
 	// readRows fills dst with the next whole rows, packed.
 	readRows(dst []byte) error
-	// finish checks what lies behind the last row.
+	// finish checks what follows the last row.
 	finish() error
 	Close() error
 }
 
-// stream makes a Reader of a rowSource: it counts rows and converts elements.
+// stream is a reader over a rowSource: it counts rows and converts elements.
 type stream struct {
 	origin
 	src       rowSource
 	dt        dtype
 	typ       vector.Type
 	rows, dim int
-	next      int    // the row that comes next
+	next      int    // number of the next row
 	block     []byte // unconverted rows
-	err       error  // the end or the failure that the stream stays at
+	err       error  // io.EOF or the first failure
 }
 
 func newStream(o origin, src rowSource, dt dtype, rows, dim int64) (*stream, error) {
@@ -44,7 +44,7 @@ func (s *stream) Dim() int          { return s.dim }
 func (s *stream) Type() vector.Type { return s.typ }
 func (s *stream) Close() error      { return s.src.Close() }
 
-// rowBytes is the size of a row in the file.
+// rowBytes returns the size of a row in the file.
 func (s *stream) rowBytes() int { return s.dim * s.dt.size }
 
 func (s *stream) Read(dst []byte) (int, error) {
@@ -63,17 +63,7 @@ func (s *stream) Read(dst []byte) (int, error) {
 	return s.inBlocks(n, func(row int, raw []byte) { s.dt.convert(dst[row*size:], raw) })
 }
 
-func (s *stream) ReadFloat32(dst []float32) (int, error) {
-	n, err := s.take(len(dst), s.dim)
-	if err != nil {
-		return 0, err
-	}
-	return s.inBlocks(n, func(row int, raw []byte) {
-		s.dt.floats(dst[row*s.dim:][:len(raw)/s.dt.size], raw)
-	})
-}
-
-// take is how many rows to read into a buffer of room, where a row takes size.
+// take returns the number of rows to read into a buffer of room bytes, if a row takes size bytes.
 func (s *stream) take(room, size int) (int, error) {
 	if s.err != nil {
 		return 0, s.err
@@ -90,7 +80,7 @@ func (s *stream) take(room, size int) (int, error) {
 	return min(room/size, s.rows-s.next), nil
 }
 
-// inBlocks reads n rows a block at a time and hands each block on with the number of its first row among the n.
+// inBlocks reads n rows block by block, and calls use with each block and the number of its first row among the n.
 func (s *stream) inBlocks(n int, use func(row int, raw []byte)) (int, error) {
 	size := s.rowBytes()
 	step := min(n, max(1, blockSize/size))

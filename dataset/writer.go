@@ -8,30 +8,46 @@ import (
 	"math"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/vector"
 )
 
-// Writer writes a file of vectors. It isn't safe for concurrent use.
-type Writer interface {
-	// Write appends rows of the writer's type and dimension. After an error the writer stays at it.
+// Write writes a file of vectors of type t and dim values, atomically: it appears under its name once fill has returned
+// without an error, or not at all. fill calls put with the rows, in blocks of any size.
+//
+// The format follows from the extension: .npy for every type, .fvecs and .fbin for Float32, .i8bin for Int8, .bvecs and
+// .u8bin for Uint8, .parquet for Float32 and Float16.
+func Write(path string, t vector.Type, dim int, fill func(put func(rows vector.Matrix) error) error) error {
+	w, err := create(path, t, dim)
+	if err != nil {
+		return err
+	}
+	if err := fill(w.Write); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	return w.Close()
+}
+
+// writer writes a file of vectors. It isn't safe for concurrent use.
+type writer interface {
+	// Write appends rows of the writer's type and dimension. After an error later calls return it again.
 	Write(m vector.Matrix) error
-	// Close makes the file appear under its name, whole. Where a Write failed it does what Abort does and returns that
-	// error.
+	// Close makes the file appear under its name. If a Write failed, Close aborts and returns that error.
 	Close() error
-	// Abort drops what was written; what lay under the name before stays. After Close it does nothing.
+	// Abort drops what was written and leaves any earlier file of that name as it was. After Close it does nothing.
 	Abort() error
 }
 
-// Create starts a file of vectors of type t and dim elements, in the format that path's extension names: npy of every
-// type, fvecs and fbin of Float32, i8bin of Int8, bvecs and u8bin of Uint8, parquet of Float32 and Float16.
-func Create(path string, t vector.Type, dim int) (Writer, error) {
+// create starts a file of vectors.
+func create(path string, t vector.Type, dim int) (writer, error) {
 	if dim < 1 || dim > maxDim {
 		return nil, fmt.Errorf("dataset: %s: %w: %d is not between 1 and %d", path, vector.ErrDim, dim, maxDim)
 	}
-	ext := extension(path)
+	ext := dataname.Extension(path)
 	layouts, ok := layoutsByExtension[ext]
 	if !ok {
-		return nil, fmt.Errorf("dataset: %s: %w: want .npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin or .parquet", path, ErrUnknownFormat)
+		return nil, fmt.Errorf("dataset: %s: %w: want .npy, .fvecs, .bvecs, .fbin, .u8bin, .i8bin or .parquet",
+			path, ErrUnknownFormat)
 	}
 	l, ok := layouts[t]
 	if !ok {
@@ -43,7 +59,7 @@ func Create(path string, t vector.Type, dim int) (Writer, error) {
 	return createRows(path, l, t, dim)
 }
 
-// layout is how a format lays out rows.
+// layout is the way a format stores rows.
 type layout int
 
 const (
@@ -63,7 +79,7 @@ var layoutsByExtension = map[string]map[vector.Type]layout{
 	".parquet": {vector.Float32: parquetLayout, vector.Float16: parquetLayout},
 }
 
-// header is what begins a file of rows rows.
+// header returns the beginning of a file with the given number of rows.
 func (l layout) header(t vector.Type, rows, dim int) []byte {
 	switch l {
 	case npyLayout:
@@ -76,7 +92,8 @@ func (l layout) header(t vector.Type, rows, dim int) []byte {
 	return nil
 }
 
-// rowWriter writes rows packed behind a header that is filled in at the end, each row after the same prefix.
+// rowWriter writes packed rows, each after the same prefix. It writes the header again at the end, when the number of
+// rows is known.
 type rowWriter struct {
 	rowCount
 	f      *atomicfile.File
@@ -85,7 +102,7 @@ type rowWriter struct {
 	prefix []byte
 }
 
-func createRows(path string, l layout, t vector.Type, dim int) (Writer, error) {
+func createRows(path string, l layout, t vector.Type, dim int) (writer, error) {
 	f, err := atomicfile.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
@@ -146,15 +163,15 @@ var (
 	errAborted = errors.New("dataset: the writer was aborted")
 )
 
-// rowCount is what all writers keep.
+// rowCount is the state that all writers have.
 type rowCount struct {
 	path      string
 	typ       vector.Type
 	dim, rows int
-	err       error // the failure that the writer stays at
+	err       error // the first failure
 }
 
-// admit checks that m may be written.
+// admit returns an error if m can't be written.
 func (c *rowCount) admit(m vector.Matrix) error {
 	switch {
 	case c.err != nil:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/shard"
 )
 
@@ -226,10 +227,7 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 // open opens the files of vectors and reads their labels. The caller closes file.
 func (f *buildFlags) open(c *cobra.Command, o *shale.BuildOptions) (src shale.Source, file io.Closer, err error) {
 	if f.graphOnly {
-		var m *dataset.Mapped
-		if m, err = dataset.Map(f.input[0]); err == nil {
-			src, file = m.Matrix, m
-		}
+		src, file, err = dataset.Map(f.input[0])
 	} else {
 		var rows *rowFile
 		rows, err = openRows(c.Context(), f.input)
@@ -327,7 +325,7 @@ func (f *buildFlags) reserve(c *cobra.Command) (*shale.Lock, error) {
 
 // checkOnce refuses a pipe where the build reads its input more than once, before it is opened.
 func (f *buildFlags) checkOnce(c *cobra.Command, o *shale.BuildOptions) error {
-	if !slices.ContainsFunc(f.input, dataset.IsPipe) {
+	if !slices.ContainsFunc(f.input, dataname.IsPipe) {
 		return nil
 	}
 	codes := o.Storage != shale.Float32 && o.Storage != shale.Float16

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/rowlabels"
 )
@@ -84,7 +85,7 @@ func (f *truthFlags) check(c *cobra.Command) (shale.Metric, error) {
 	if err := atLeast(c, "threads", f.threads, 0); err != nil {
 		return 0, err
 	}
-	switch dataset.OutputFormat(f.output) {
+	switch dataname.OutputFormat(f.output) {
 	case ".ivecs", ".ibin", ".npy":
 		if err := checkOutput(c, "output", f.output, append(slices.Concat(f.input, f.labels), f.queries)...); err != nil {
 			return 0, err
@@ -154,16 +155,13 @@ func labelsFrom(first int, labels []uint64, old rowlabels.Set) func(i int) (uint
 }
 
 // neighborsOf returns the labels as a file holds them: k for each query, -1 where there are fewer.
-func neighborsOf(nearest [][]uint64, k int) dataset.Neighbors {
-	n := dataset.Neighbors{K: k, IDs: make([]int64, 0, len(nearest)*k)}
-	for _, labels := range nearest {
-		for i := range k {
-			id := int64(-1)
-			if i < len(labels) {
-				id = int64(labels[i])
-			}
-			n.IDs = append(n.IDs, id)
+func neighborsOf(nearest [][]uint64, k int) [][]int64 {
+	rows := make([][]int64, len(nearest))
+	for q, labels := range nearest {
+		rows[q] = slices.Repeat([]int64{-1}, k)
+		for i, label := range labels {
+			rows[q][i] = int64(label)
 		}
 	}
-	return n
+	return rows
 }

@@ -157,12 +157,12 @@ func (f *indexFlags) attachCodes(ctx context.Context, index *shale.Index) error 
 	if err != nil {
 		return err
 	}
-	codes, err := dataset.Map(f.codes)
+	codes, mapping, err := dataset.Map(f.codes)
 	if err != nil {
 		return err
 	}
 	if codes.Type() != vector.Uint8 || codes.Dim() != shape[0] {
-		codes.Close()
+		mapping.Close()
 		return fmt.Errorf("%s: codes of %d %v, the codebooks are of %d sub-vectors, a byte each", f.codes, codes.Dim(), codes.Type(), shape[0])
 	}
 	q, err := pq.New(pq.Config{Dim: shape[0] * shape[2], Metric: index.Metric(), Subvectors: shape[0], Centroids: shape[1]}, books)
@@ -199,12 +199,12 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 	if file == "" {
 		return fmt.Errorf("%s holds links alone: name the file of its vectors by --vectors", path)
 	}
-	rows, err := dataset.Map(file)
+	rows, _, err := dataset.Map(file)
 	if err != nil {
 		return fmt.Errorf("%s holds links alone, and its vectors can't be mapped: name the file by --vectors: %w",
 			path, explainVectors(err, file))
 	}
-	return index.Attach(rows.Matrix, true)
+	return index.Attach(rows, true)
 }
 
 // openToChange opens an index that can be changed, and keeps other processes from changing it.

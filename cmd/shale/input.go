@@ -117,7 +117,7 @@ func readFilter(ctx context.Context, path string) (*filterFile, error) {
 		return nil, nil
 	}
 	return within(ctx, func() (*filterFile, error) {
-		set, mask, err := dataset.ReadFilterOrMask(path)
+		set, mask, err := dataset.ReadFilter(path)
 		return &filterFile{path, set, mask}, err
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/dataname"
 )
 
 // checkOutput returns an error if the output file, given by the flag name, is an index or one of the command's inputs,
@@ -18,7 +18,7 @@ func checkOutput(c *cobra.Command, name, output string, inputs ...string) error 
 	if output == "" {
 		return nil
 	}
-	file := dataset.FileOf(output)
+	file := dataname.File(output)
 	there, err := os.Stat(file)
 	if err != nil {
 		return nil // nothing is there, or writing will tell
@@ -49,7 +49,7 @@ func sameFile(file os.FileInfo, input string) bool {
 	if input == "" || !file.Mode().IsRegular() {
 		return false
 	}
-	found, err := os.Stat(dataset.FileOf(input))
+	found, err := os.Stat(dataname.File(input))
 	return err == nil && os.SameFile(file, found)
 }
 

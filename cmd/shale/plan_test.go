@@ -65,7 +65,7 @@ func libraryPlan(t *testing.T, input string, args []string) *shale.Plan {
 	if o.GraphOnly {
 		src, err = dataset.ReadAll(input)
 	} else {
-		src, err = dataset.OpenFile(input)
+		src, err = dataset.Open(input)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -110,14 +110,8 @@ func writeRandom(t *testing.T, path string, rows, dim int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := dataset.Create(path, m.Type(), dim)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(m); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	put := func(put func(vector.Matrix) error) error { return put(m) }
+	if err := dataset.Write(path, m.Type(), dim, put); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -45,14 +45,8 @@ func writeVectors(t *testing.T, path string, rows int, seed uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := dataset.Create(path, vector.Float32, processDim)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(m); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
+	put := func(put func(vector.Matrix) error) error { return put(m) }
+	if err := dataset.Write(path, vector.Float32, processDim, put); err != nil {
 		t.Fatal(err)
 	}
 }

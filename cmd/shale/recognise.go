@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/dataname"
 )
 
 // explain says of the error of opening an index what is at path instead, and what to do about it.
@@ -39,7 +40,7 @@ func explainVectors(err error, paths ...string) error {
 		return nil
 	}
 	for _, path := range paths {
-		if kind, detectErr := shale.Detect(dataset.FileOf(path)); detectErr == nil {
+		if kind, detectErr := shale.Detect(dataname.File(path)); detectErr == nil {
 			return fmt.Errorf("%s is an index (a %s), not a file of vectors", path, kind)
 		}
 	}

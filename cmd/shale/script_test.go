@@ -68,10 +68,8 @@ func vectors(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	m, err := vector.Of(data, dim)
 	ts.Check(err)
-	w, err := dataset.Create(ts.MkAbs(args[0]), vector.Float32, dim)
-	ts.Check(err)
-	ts.Check(w.Write(m))
-	ts.Check(w.Close())
+	put := func(put func(vector.Matrix) error) error { return put(m) }
+	ts.Check(dataset.Write(ts.MkAbs(args[0]), vector.Float32, dim, put))
 }
 
 func number(ts *testscript.TestScript, s string) int {

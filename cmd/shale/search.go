@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/dataname"
 )
 
 type searchFlags struct {
@@ -170,7 +170,7 @@ func (f *searchFlags) check(c *cobra.Command) error {
 			return err
 		}
 	}
-	if f.output != "" && dataset.OutputFormat(f.output) != ".npz" {
+	if f.output != "" && dataname.OutputFormat(f.output) != ".npz" {
 		return usagef(c, "--output %s: results are written as .npz", f.output)
 	}
 	if err := f.rank.check(c); err != nil {

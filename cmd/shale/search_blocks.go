@@ -25,7 +25,7 @@ const (
 
 // queryFile is a file of queries that are read block by block.
 type queryFile struct {
-	dataset.Reader
+	*dataset.File
 	path  string
 	block []byte
 	rows  int // that a block holds
@@ -34,20 +34,17 @@ type queryFile struct {
 // openQueries opens a file of queries that are answered with k neighbours each. Queries are read in blocks whose size
 // follows from memory, in bytes; 0 means no bound.
 func openQueries(ctx context.Context, path string, k int, memory int64) (*queryFile, error) {
-	r, err := within(ctx, func() (dataset.Reader, error) { return dataset.Open(path) })
+	f, err := within(ctx, func() (*dataset.File, error) { return dataset.OpenOnce(path) })
 	if err != nil {
 		return nil, explainVectors(err, path)
-	}
-	if r.Rows() == 0 {
-		return nil, errors.Join(fmt.Errorf("%s holds no vectors", path), r.Close())
 	}
 	bytes := int64(mostBlock)
 	if memory > 0 {
 		bytes = min(max(memory/blockShare, leastBlock), mostBlock)
 	}
-	each := int64(r.Dim()*r.Type().Size()) + 20*int64(k)
-	q := &queryFile{Reader: r, path: path, rows: int(min(max(bytes/each, 1), int64(r.Rows())))}
-	q.block = make([]byte, q.rows*r.Dim()*r.Type().Size())
+	each := int64(f.Dim()*f.Type().Size()) + 20*int64(k)
+	q := &queryFile{File: f, path: path, rows: int(min(max(bytes/each, 1), int64(f.Rows())))}
+	q.block = make([]byte, q.rows*f.Dim()*f.Type().Size())
 	return q, nil
 }
 
@@ -125,7 +122,7 @@ func (a *answering) each(ctx context.Context, fn func() error) error {
 // write writes all results to an npz.
 func (a *answering) write(ctx context.Context, path string) error {
 	k := a.found.K
-	return dataset.WriteResultBlocks(path, a.queries.Rows(), k, func(put func([]uint64, []float32) error) error {
+	return dataset.WriteResults(path, a.queries.Rows(), k, func(put func([]uint64, []float32) error) error {
 		return a.each(ctx, func() error { return put(a.found.Labels[:a.rows*k], a.found.Distances[:a.rows*k]) })
 	})
 }

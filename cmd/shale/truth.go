@@ -11,16 +11,17 @@ import (
 
 // readTruth reads the true neighbours of a number of queries.
 func readTruth(ctx context.Context, path string, queries int) (*truthFile, error) {
-	n, err := within(ctx, func() (dataset.Neighbors, error) { return dataset.ReadNeighbors(path) })
+	neighbors, err := within(ctx, func() ([][]int64, error) { return dataset.ReadNeighbors(path) })
 	if err != nil {
 		return nil, err
 	}
-	if n.Rows() != queries {
-		return nil, fmt.Errorf("%s holds the neighbours of %d queries, there are %d", path, n.Rows(), queries)
+	if len(neighbors) != queries {
+		return nil, fmt.Errorf("%s holds the neighbours of %d queries, there are %d", path, len(neighbors), queries)
 	}
-	t := &truthFile{path, n.K, &eval.Truth{Labels: make([][]uint64, queries)}}
-	for q := range queries {
-		for _, id := range n.Row(q) {
+	t := &truthFile{path, 0, &eval.Truth{Labels: make([][]uint64, queries)}}
+	for q, ids := range neighbors {
+		t.k = len(ids)
+		for _, id := range ids {
 			if id >= 0 { // −1 fills up the rows of those with fewer
 				t.Labels[q] = append(t.Labels[q], uint64(id))
 			}

@@ -1,6 +1,6 @@
-// Package atomicfile writes files and directories that appear whole or not at all: files without a name, or with a
-// temporary one beside the target, which are synced, take the target's place in one step, and whose directory is synced
-// then, so that the new name survives a power cut.
+// Package atomicfile writes files and directories that appear whole or not at all. It writes them without a name, or
+// under a temporary name beside the target, syncs them, moves them to the target in one step, and syncs the target's
+// directory so that the new name survives a power cut.
 package atomicfile
 
 import (
@@ -19,21 +19,21 @@ import (
 
 const bufferSize = 256 << 10
 
-// ErrUnsynced reports that the new file or directory has taken its place, but that its directory couldn't be synced:
-// after a power cut either the new one or what was there before may lie there.
+// ErrUnsynced means that the new file or directory is in place, but that its directory couldn't be synced: a power cut
+// may bring the old one back.
 var ErrUnsynced = errors.New("in place, but a power cut may undo that, since its directory can't be synced")
 
-// File is a file being written. It isn't safe for concurrent use.
+// File is a file that is being written. It isn't safe for concurrent use.
 type File struct {
 	temp *Temp // nil after Commit and Abort
 	path string
 }
 
-// Create starts a file that will replace path on Commit; where path is a symbolic link, what it leads to, and the link
-// stays. Pipes and devices are refused, since a File is written out of order. One of Commit and Abort must be called.
+// Create starts a file that replaces path on Commit. If path is a symbolic link, it replaces what the link leads to.
+// Pipes and devices are refused, because a File isn't written in order. The caller must call Commit or Abort.
 func Create(path string) (*File, error) { return CreateLike(path, "") }
 
-// CreateLike is Create where the file at like, if there is one, lends its mode and owner to a new file.
+// CreateLike is like Create. If path doesn't exist, the new file gets the mode and owner of the file at like.
 func CreateLike(path, like string) (*File, error) {
 	path, err := fileTarget(path)
 	if err != nil {
@@ -46,7 +46,7 @@ func CreateLike(path, like string) (*File, error) {
 	return &File{temp: t, path: path}, nil
 }
 
-// Path is the name the file will have.
+// Path returns the name that the file will have.
 func (f *File) Path() string { return f.path }
 
 // Write appends b.
@@ -57,7 +57,7 @@ func (f *File) Write(b []byte) (int, error) {
 	return f.temp.Write(b)
 }
 
-// WriteAt writes b at offset off; headers that hold counts are filled in this way at the end.
+// WriteAt writes b at offset off, for headers that are known only at the end.
 func (f *File) WriteAt(b []byte, off int64) (int, error) {
 	if f.temp == nil {
 		return 0, f.closed()
@@ -67,7 +67,7 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 
 func (f *File) closed() error { return fmt.Errorf("write %s: %w", f.path, fs.ErrClosed) }
 
-// Commit makes the file durable under its name. After an error the target is as it was and nothing is left behind,
+// Commit makes the file durable under its name. After an error the target is unchanged and nothing is left behind,
 // unless the error is ErrUnsynced.
 func (f *File) Commit() error {
 	if f.temp == nil {
@@ -88,7 +88,7 @@ func (f *File) Commit() error {
 	return nil
 }
 
-// Abort drops what was written; the target stays as it was. After Commit it does nothing.
+// Abort discards the file and leaves the target unchanged. After Commit it does nothing.
 func (f *File) Abort() error {
 	if f.temp == nil {
 		return nil
@@ -101,8 +101,8 @@ func (f *File) Abort() error {
 	return nil
 }
 
-// Write makes path hold what fill writes, buffered; where fill fails or panics, path stays as it was.
-// A pipe or device is written to.
+// Write replaces the content of path by what fill writes to a buffered writer. If fill fails or panics, path is
+// unchanged. A pipe or device is written to directly.
 func Write(path string, fill func(io.Writer) error) (err error) {
 	stream, err := IsStream(path)
 	if err != nil {
@@ -132,9 +132,8 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return f.Commit()
 }
 
-// Dir lets fill write the content of a directory under a temporary name beside dir, and then takes it to dir
-// as Place does. The directory is locked meanwhile, as filelock does. After an error nothing is left of it,
-// unless Place gave ErrUnsynced.
+// Dir calls fill with a temporary directory beside dir, and then moves that to dir as Place does. The temporary
+// directory is locked meanwhile. After an error nothing is left of it, unless the error is ErrUnsynced.
 func Dir(dir string, replace bool, fill func(temp string) error) error {
 	temp, lock, err := tempDir(dir)
 	if err != nil {
@@ -151,7 +150,7 @@ func Dir(dir string, replace bool, fill func(temp string) error) error {
 	return err
 }
 
-// tempDir makes a directory with a temporary name for dir, locked as Clear wants it.
+// tempDir creates a directory with a temporary name beside dir and locks it against Clear.
 func tempDir(dir string) (temp string, lock vfs.File, err error) {
 	Clear(filepath.Dir(dir))
 	for {
@@ -170,10 +169,10 @@ func tempDir(dir string) (temp string, lock vfs.File, err error) {
 	}
 }
 
-// Place makes the directory from lie at to, durably, with the mode and owner of a directory that is there. An empty
-// directory gives way; with replace whatever is there does, in one step, and is removed.
+// Place moves the directory from to the name to, durably, and gives it the mode and owner of a directory that is there.
+// It replaces an empty directory or, if replace is true, anything, in one step.
 func Place(from, to string, replace bool) error {
-	// Opened now, so that a lack of descriptors can't come between the renaming and the sync.
+	// Opened now, so that a lack of descriptors can't prevent the sync after the renaming.
 	parent, err := vfs.OpenFile(filepath.Dir(to), os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -214,8 +213,8 @@ func Place(from, to string, replace bool) error {
 	return nil
 }
 
-// isAt reports whether own is what has the name path, if that is known: an operation may
-// have been done and have failed.
+// isAt reports whether the file own has the name path, if that can be found out: an operation may have been done and
+// yet return an error.
 func isAt(own fs.FileInfo, path string) (known, is bool) {
 	there, err := vfs.Lstat(path)
 	if err != nil {
@@ -224,8 +223,8 @@ func isAt(own fs.FileInfo, path string) (known, is bool) {
 	return true, os.SameFile(own, there)
 }
 
-// hold locks a file or directory that was made under a temporary name, and reports whether it still has that name.
-// Where the file system has no locks Clear finds none either, and removes nothing.
+// hold locks a file or directory that was created under a temporary name, and reports whether it still has that name.
+// If the file system has no locks, Clear finds none either and removes nothing.
 func hold(f vfs.File, name string) bool {
 	if ok, err := filelock.TryFile(f, false); err == nil && !ok {
 		return false

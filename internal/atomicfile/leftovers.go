@@ -12,14 +12,14 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// Temporary names are those of the target between a dot and a random number with tempSuffix.
+// A temporary name is a dot, the target's name, a dot, a random number and tempSuffix.
 const (
 	tempSuffix = ".shale-tmp"
 	tempRandom = 8   // bytes
 	longestTop = 200 // bytes of the target's name that the temporary one repeats: file systems allow 255
 )
 
-// tempName is a new temporary name beside path.
+// tempName returns a new temporary name beside path.
 func tempName(path string) string {
 	var random [tempRandom]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -28,7 +28,7 @@ func tempName(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+top+"."+hex.EncodeToString(random[:])+tempSuffix)
 }
 
-// target gives what a temporary name was made for, cut off at longestTop bytes, or reports that a name isn't one.
+// target returns the target's name in a temporary name, cut off at longestTop bytes. It reports false for other names.
 func target(name string) (top string, ok bool) {
 	name, ok = strings.CutSuffix(name, tempSuffix)
 	at := len(name) - 2*tempRandom - 1
@@ -42,14 +42,14 @@ func target(name string) (top string, ok bool) {
 	return name[1:at], true
 }
 
-// IsTemp reports whether a name is one of those that files and directories have while they are written.
+// IsTemp reports whether a name is a temporary one.
 func IsTemp(name string) bool {
 	_, ok := target(name)
 	return ok
 }
 
-// Leftovers gives the files and directories with temporary names in dir that nobody holds: those of writers that were
-// killed. With a name only those that were to have it are given.
+// Leftovers returns the files and directories in dir with temporary names that no process holds: their writers were
+// killed. If name isn't empty, it returns only those of that target.
 func Leftovers(dir, name string) []string {
 	entries, err := vfs.ReadDir(dir)
 	if err != nil {
@@ -70,7 +70,7 @@ func Leftovers(dir, name string) []string {
 	return left
 }
 
-// Clear removes what Leftovers gives of dir. What can't be removed stays for the next writer.
+// Clear removes the leftovers in dir. It leaves what it can't remove to the next writer.
 func Clear(dir string) {
 	synced := false
 	for _, path := range Leftovers(dir, "") {
@@ -78,7 +78,7 @@ func Clear(dir string) {
 		if lock == nil {
 			continue
 		}
-		// What has a temporary name may be what was replaced, so the new one must be sure to stay first.
+		// A temporary name may be that of a replaced file, so the new file must be durable first.
 		if !synced {
 			synced = vfs.SyncDir(dir) == nil
 		}
@@ -89,8 +89,8 @@ func Clear(dir string) {
 	}
 }
 
-// claim locks the file or directory at path, which has a temporary name, and returns it. It returns nil if somebody
-// else holds the lock, or if that can't be found out.
+// claim locks and returns the file or directory at path, which has a temporary name. It returns nil if somebody else
+// holds the lock or if that can't be found out.
 func claim(path string) vfs.File {
 	info, err := vfs.Lstat(path)
 	if err != nil || !info.IsDir() && !info.Mode().IsRegular() {

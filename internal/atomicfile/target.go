@@ -15,15 +15,15 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// ErrNotFile reports an output that is a pipe, a device or a socket where a file is needed.
+// ErrNotFile means that an output is a pipe, a device or a socket where a file is needed.
 var ErrNotFile = errors.New("a pipe or device can't be written to in this way: give the name of a file")
 
-// maxLinks is how many symbolic links are followed, as many as Linux follows.
+// maxLinks is the number of symbolic links that are followed, as in Linux.
 const maxLinks = 40
 
-// Resolve returns the name that a new version of path is to be renamed to: path itself or, if it is a symbolic link,
-// the name that the link leads to, whether anything has that name or not. Links in the place of directories on the way
-// stay as they are. What is there may be a pipe or device: see IsStream.
+// Resolve returns the name that a new version of path must be renamed to: path or, if it is a symbolic link, the name
+// that the link leads to. Links among the directories on the way stay. The result may be a pipe or device: see
+// IsStream.
 func Resolve(path string) (string, error) {
 	name := path
 	for range maxLinks {
@@ -42,7 +42,7 @@ func Resolve(path string) (string, error) {
 			return "", err
 		}
 		if !filepath.IsAbs(to) {
-			// Not Join, which would take "link/.." out of the path, where link may lead to somewhere else.
+			// Not Join, which would simplify "link/..", although link may lead elsewhere.
 			to = filepath.Dir(name) + string(filepath.Separator) + to
 		}
 		name = to
@@ -53,7 +53,7 @@ func Resolve(path string) (string, error) {
 // descriptor matches the links to the open files of a process.
 var descriptor = regexp.MustCompile(`^/proc/(self|thread-self|[0-9]+)(/task/[0-9]+)?/fd/([0-9]+)$`)
 
-// inDirectory returns a path whose directory has no links in it, if the directory exists.
+// inDirectory returns path with the links in its directory resolved, if the directory exists.
 func inDirectory(path string) string {
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 		return filepath.Join(dir, filepath.Base(path))
@@ -61,9 +61,9 @@ func inDirectory(path string) string {
 	return path
 }
 
-// IsStream reports whether path leads to something that is written to in order, and not replaced: a pipe, a socket, a
-// character device or an open file of a process such as /dev/stdout. A block device is neither a file nor a stream:
-// ErrNotFile.
+// IsStream reports whether path leads to something that is written in order and not replaced: a pipe, a socket, a
+// character device, or an open file of a process such as /dev/stdout. A block device is neither file nor stream: the
+// error is ErrNotFile.
 func IsStream(path string) (bool, error) {
 	name, err := Resolve(path)
 	if err != nil {
@@ -82,7 +82,7 @@ func IsStream(path string) (bool, error) {
 		info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeCharDevice) != 0, nil
 }
 
-// fileTarget returns the name to rename a file to that is to be at path. Streams and directories are refused.
+// fileTarget returns the name that a new file for path must be renamed to. Streams and directories are refused.
 func fileTarget(path string) (string, error) {
 	stream, err := IsStream(path)
 	if err != nil {
@@ -101,7 +101,7 @@ func fileTarget(path string) (string, error) {
 	return name, nil
 }
 
-// openStream opens what IsStream reports to be one. An open file of this process is written to from where it stands.
+// openStream opens a stream for writing. An open file of this process is written from its present position on.
 func openStream(path string) (io.WriteCloser, error) {
 	name, err := Resolve(path)
 	if err != nil {
@@ -121,7 +121,7 @@ func openStream(path string) (io.WriteCloser, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// writeStream writes to what IsStream reports to be one.
+// writeStream writes to a stream.
 func writeStream(path string, fill func(io.Writer) error) error {
 	f, err := openStream(path)
 	if err != nil {

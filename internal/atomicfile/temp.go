@@ -12,8 +12,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// Temp is a file that is to take a name once it is complete. Until then it has none where the file system knows such
-// files, so that nothing stays when the process is killed, or else a temporary one. It is locked against Clear.
+// Temp is a file that gets its name when it is complete. Until then it has no name if the file system allows that, so
+// that nothing is left when the process is killed, or else a temporary one. It is locked against Clear.
 type Temp struct {
 	vfs.File
 	path string      // the name that it is for
@@ -21,11 +21,11 @@ type Temp struct {
 	old  fs.FileInfo // of the file whose mode and owner it gets, if any
 }
 
-// NewTemp makes a file to be published as path. It has the mode and, where possible, the owner of the file that lies
-// there, or else those of any new file. One of Publish, Replace and Drop must be called; the first two leave it open.
+// NewTemp creates a file to be published as path. It has the mode and, where possible, the owner of an existing file at
+// path. The caller must call Publish, Replace or Drop; the first two leave the file open.
 func NewTemp(path string) (*Temp, error) { return newTemp(path, "") }
 
-// newTemp is NewTemp where the file at like lends its mode and owner if nothing lies at path.
+// newTemp is NewTemp. If path doesn't exist, the file gets the mode and owner of the file at like.
 func newTemp(path, like string) (*Temp, error) {
 	Clear(filepath.Dir(path))
 	t := &Temp{path: path}
@@ -59,7 +59,7 @@ func newTemp(path, like string) (*Temp, error) {
 	return t, nil
 }
 
-// regular describes the file at path, or gives nil where there is none.
+// regular returns the FileInfo of the file at path, or nil if there is none.
 func regular(path string) fs.FileInfo {
 	info, err := vfs.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
@@ -83,15 +83,14 @@ func (t *Temp) createNamed(perm fs.FileMode) error {
 	}
 }
 
-// Publish gives the file the name that it is for, unless something has it. The file's content
-// is the caller's to sync before.
+// Publish gives the file its name, which must be free. The caller has synced the content.
 func (t *Temp) Publish() error { return t.take(false) }
 
-// Replace gives the file the name that it is for, in the place of a file that has it.
+// Replace gives the file its name and replaces any file that has it.
 func (t *Temp) Replace() error { return t.take(true) }
 
 func (t *Temp) take(replace bool) error {
-	// Opened now, so that a lack of descriptors can't come between the new name and the sync.
+	// Opened now, so that a lack of descriptors can't prevent the sync after the renaming.
 	dir, err := vfs.OpenFile(filepath.Dir(t.path), os.O_RDONLY, 0)
 	if err != nil {
 		return err
@@ -129,7 +128,7 @@ func (t *Temp) rename(replace bool) error {
 	return nil
 }
 
-// Drop closes the file, if it isn't closed yet, and lets nothing be left of it.
+// Drop closes the file and removes it unless it was published.
 func (t *Temp) Drop() error {
 	err := t.Close()
 	if errors.Is(err, fs.ErrClosed) {

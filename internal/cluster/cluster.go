@@ -1,5 +1,5 @@
-// Package cluster divides rows into groups: k-means, groups of bounded size that cut few neighbourhoods apart, and routing
-// tables that tell which groups a query's neighbours are likely in.
+// Package cluster divides rows into groups: by k-means, and into parts of bounded size that cut few neighbourhoods. Its
+// routing tables tell in which parts a query's neighbours probably are.
 package cluster
 
 import (
@@ -13,13 +13,13 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Centroids are points, each standing for the rows that it is the nearest to by squared Euclidean distance.
+// Centroids is a set of points. Each stands for the rows that are nearest to it by squared Euclidean distance.
 type Centroids struct {
 	data   []float32
 	points vector.Matrix
 }
 
-// NewCentroids takes data as points of dim values each.
+// NewCentroids returns data as points of dim values each.
 func NewCentroids(data []float32, dim int) (*Centroids, error) {
 	points, err := vector.Of(data, dim)
 	if err != nil {
@@ -34,20 +34,20 @@ func NewCentroids(data []float32, dim int) (*Centroids, error) {
 	return &Centroids{data, points}, nil
 }
 
-// Len is the number of points.
+// Len returns the number of points.
 func (c *Centroids) Len() int { return c.points.Rows() }
 
-// Dim is the number of values a point.
+// Dim returns the number of values of a point.
 func (c *Centroids) Dim() int { return c.points.Dim() }
 
-// Points views them.
+// Points returns the points.
 func (c *Centroids) Points() vector.Matrix { return c.points }
 
-// at is point i.
+// at returns point i.
 func (c *Centroids) at(i int) []float32 { return c.data[i*c.Dim() : (i+1)*c.Dim()] }
 
-// Assign writes the number of the nearest point of each row to nearest, and its squared distance to distance, both as long
-// as there are rows. Of points equally far it takes the first. threads of 0 means GOMAXPROCS.
+// Assign writes the number of the point nearest to each row to nearest, and its squared distance to distance. Both are
+// as long as there are rows. Of points equally far it takes the first. If threads is 0 it uses GOMAXPROCS threads.
 func (c *Centroids) Assign(ctx context.Context, rows vector.Matrix, threads int, nearest []uint32, distance []float32) error {
 	if rows.Dim() != c.Dim() {
 		return fmt.Errorf("cluster: %w: rows of %d values, centroids of %d", vector.ErrDim, rows.Dim(), c.Dim())
@@ -85,7 +85,7 @@ func newScan(c *Centroids) (*scan, error) {
 	return s, nil
 }
 
-// score fills dist with the distances of all points to what the scorer's Query holds.
+// score writes the distances of all points to the vector in the scorer's Query to dist.
 func (s *scan) score() {
 	s.scorer.BindOwn()
 	s.scorer.Score(s.ids, s.dist)
@@ -102,7 +102,7 @@ func (s *scan) nearest() (uint32, float32) {
 	return uint32(best), s.dist[best]
 }
 
-// inBlocks calls what start gives, on each of so many goroutines, with parts of 0 … n until all are done.
+// inBlocks divides 0 … n into blocks and calls a worker of start with each, on the given number of goroutines.
 func inBlocks(ctx context.Context, n, threads int, start func() (func(lo, hi int), error)) error {
 	const block = 256
 	var next atomic.Int64

@@ -7,10 +7,11 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// choicesOf is how many parts a row may choose from before it goes where there is room.
+// choicesOf is the number of nearest parts that a row may choose from. A row that finds all full goes where there is
+// room.
 const choicesOf = 8
 
-// DivideOptions says how to divide rows. The zero value of a field means its default.
+// DivideOptions controls Divide. The zero value of a field means its default.
 type DivideOptions struct {
 	Most    int    // rows a part; default 1.25 times the mean
 	Rounds  int    // of Refine
@@ -25,9 +26,9 @@ func (o DivideOptions) most(rows, parts int) int {
 	return rows*5/(4*parts) + 1
 }
 
-// Divide divides rows into parts of bounded size that cut few neighbourhoods, given some near neighbours of each row: it
-// starts from k-means and refines. Routed by TrainRouter's centroids, the parts nearest to a query hold more of its
-// neighbours than those of k-means do, whose largest are two or three times the mean besides.
+// Divide divides rows into parts of bounded size that cut few neighbourhoods, given some near neighbours of each row.
+// It starts from k-means and refines that. With the centroids of TrainRouter, the parts nearest to a query hold more of
+// its neighbours than clusters of k-means do, of which the largest are two or three times the mean.
 func Divide(ctx context.Context, rows vector.Matrix, n Neighbors, parts int, o DivideOptions) (*Partition, error) {
 	c, err := KMeans(ctx, rows, parts, KMeansOptions{Threads: o.Threads, Seed: o.Seed})
 	if err != nil {
@@ -49,8 +50,8 @@ func Divide(ctx context.Context, rows vector.Matrix, n Neighbors, parts int, o D
 	return p, Refine(p, n, RefineOptions{Most: o.Most, Rounds: o.Rounds, Seed: o.Seed})
 }
 
-// Assign puts every row into the part with the nearest centroid, or of those near the first that has room for it: no part
-// gets more than most rows. threads of 0 means GOMAXPROCS.
+// Assign puts every row into the part with the nearest centroid or, if that is full, into the next that has room. No
+// part gets more than most rows. If threads is 0 it uses GOMAXPROCS threads.
 func (r *Router) Assign(ctx context.Context, rows vector.Matrix, most, threads int) (*Partition, error) {
 	if rows.Dim() != r.c.Dim() {
 		return nil, fmt.Errorf("cluster: %w: rows of %d values, centroids of %d", vector.ErrDim, rows.Dim(), r.c.Dim())

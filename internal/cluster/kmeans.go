@@ -8,7 +8,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// KMeansOptions says how to find centroids. The zero value of a field means its default.
+// KMeansOptions controls KMeans. The zero value of a field means its default.
 type KMeansOptions struct {
 	Rounds  int    // of Lloyd's algorithm at most; default 20. It ends when hardly a row changes sides.
 	Sample  int    // rows a centroid that are looked at, at most; default 256
@@ -16,12 +16,12 @@ type KMeansOptions struct {
 	Seed    uint64 // the same seed and rows give the same centroids
 }
 
-// settled is the share of rows below which changes of sides end the rounds.
+// settled is the share of rows below which changes of centroid end the rounds.
 const settled = 0.001
 
 // KMeans finds k centroids of rows, which must be finite, by k-means++ (Arthur & Vassilvitskii, SODA 2007) and Lloyd's
-// algorithm, on a sample where there are many rows. A centroid that is nobody's nearest moves to the row farthest from its
-// own. With fewer distinct rows than k some centroids are the same.
+// algorithm, on a sample if there are many rows. A centroid without rows moves to the row farthest from its own. With
+// fewer distinct rows than k, some centroids are equal.
 func KMeans(ctx context.Context, rows vector.Matrix, k int, o KMeansOptions) (*Centroids, error) {
 	switch {
 	case k < 1:
@@ -47,7 +47,7 @@ func KMeans(ctx context.Context, rows vector.Matrix, k int, o KMeansOptions) (*C
 	return l.c, l.run(ctx)
 }
 
-// sampled copies at most n of the rows as float32.
+// sampled returns at most n of the rows as float32.
 func sampled(rows vector.Matrix, n int, rnd *rand.Rand) (vector.Matrix, error) {
 	n = min(n, rows.Rows())
 	data := make([]float32, n*rows.Dim())
@@ -71,7 +71,8 @@ type lloyd struct {
 	distance []float32
 }
 
-// plusPlus picks rows as first centroids, each with a chance in proportion to its squared distance from those before.
+// plusPlus picks rows as first centroids, each with a probability in proportion to its squared distance from those
+// before.
 func (l *lloyd) plusPlus(ctx context.Context, k int, rnd *rand.Rand) (*Centroids, error) {
 	n, dim := l.rows.Rows(), l.rows.Dim()
 	data := make([]float32, k*dim)
@@ -98,7 +99,7 @@ func (l *lloyd) plusPlus(ctx context.Context, k int, rnd *rand.Rand) (*Centroids
 	return NewCentroids(data, dim)
 }
 
-// draw gives i with a chance in proportion to weight[i], or any if all weights are 0.
+// draw returns i with a probability in proportion to weight[i], or any if all weights are 0.
 func draw(weight []float32, rnd *rand.Rand) int {
 	sum := 0.0
 	for _, w := range weight {
@@ -113,7 +114,7 @@ func draw(weight []float32, rnd *rand.Rand) int {
 	return rnd.IntN(len(weight))
 }
 
-// run moves the centroids to the means of their rows until few rows change sides.
+// run moves the centroids to the means of their rows until few rows change their centroid.
 func (l *lloyd) run(ctx context.Context) error {
 	before := make([]uint32, len(l.nearest))
 	for round := range l.o.Rounds {

@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// Partition says which part, from 0 on, each row belongs to.
+// Partition holds the part of each row, counted from 0.
 type Partition struct {
 	Parts int
 	Of    []uint32
 }
 
-// Sizes counts the rows of each part.
+// Sizes returns the number of rows of each part.
 func (p *Partition) Sizes() []int {
 	sizes := make([]int, p.Parts)
 	for _, part := range p.Of {
@@ -22,16 +22,16 @@ func (p *Partition) Sizes() []int {
 	return sizes
 }
 
-// Neighbors holds a fixed number of neighbours of each row, as row numbers; those from Rows() on mean none.
+// Neighbors holds a fixed number of neighbours of each row, as row numbers. Numbers from Rows() on mean none.
 type Neighbors struct {
 	K  int
 	Of []uint32
 }
 
-// Rows is the number of rows.
+// Rows returns the number of rows.
 func (n Neighbors) Rows() int { return len(n.Of) / n.K }
 
-// of is the neighbours of a row.
+// of returns the neighbours of a row.
 func (n Neighbors) of(row int) []uint32 { return n.Of[row*n.K : (row+1)*n.K] }
 
 func (n Neighbors) check() error {
@@ -41,9 +41,9 @@ func (n Neighbors) check() error {
 	return nil
 }
 
-// Fill puts every row into a part of at most most rows, the sooner the more it would lose by another: rows are taken in
-// turn by how much nearer the first centroid still free is than the next, nearest first. choices lists for each row parts,
-// width of them, from near to far; a row whose choices are all full goes where there is most room.
+// Fill puts every row into a part of at most most rows. choices lists width parts for each row, from near to far. Rows
+// that would lose most by their second choice come first; a row whose choices are all full goes where there is most
+// room.
 func Fill(choices []uint32, distance []float32, width, parts, most int) (*Partition, error) {
 	rows := len(choices) / max(width, 1)
 	if width < 1 || len(choices) != rows*width || len(distance) != len(choices) || parts < 1 || most < 1 || parts*most < rows {
@@ -90,16 +90,16 @@ func emptiest(sizes []int) uint32 {
 	return uint32(best)
 }
 
-// RefineOptions says how to refine a partition. The zero value of a field means its default.
+// RefineOptions controls Refine. The zero value of a field means its default.
 type RefineOptions struct {
 	Most   int    // rows a part; default 1.1 times the mean
 	Rounds int    // default 30; it ends when hardly a row moves
 	Seed   uint64 // of the order in which rows are looked at
 }
 
-// Refine moves rows to the parts where most of their neighbours are, as far as there is room, so that few neighbourhoods
-// are cut: size-constrained label propagation (Meyerhenke, Sanders & Schulz, 2014), which also takes rows that a full part
-// gives in exchange. Neighbours count both ways.
+// Refine moves rows to the parts that hold most of their neighbours, as far as there is room, so that few
+// neighbourhoods are cut. This is size-constrained label propagation (Meyerhenke, Sanders & Schulz, 2014), which also
+// exchanges rows with full parts. Neighbours count in both directions.
 func Refine(p *Partition, n Neighbors, o RefineOptions) error {
 	if err := n.check(); err != nil {
 		return err
@@ -129,7 +129,7 @@ func Refine(p *Partition, n Neighbors, o RefineOptions) error {
 	return nil
 }
 
-// edges are the neighbours of each row in one list.
+// edges holds the neighbours of each row in one list.
 type edges struct {
 	start []int // of a row's in to; one more at the end
 	to    []uint32
@@ -137,7 +137,7 @@ type edges struct {
 
 func (e *edges) of(row uint32) []uint32 { return e.to[e.start[row]:e.start[row+1]] }
 
-// bothWays makes neighbours of each other out of a row and its neighbour.
+// bothWays makes each row a neighbour of its neighbours.
 func bothWays(n Neighbors) *edges {
 	rows := n.Rows()
 	e := &edges{start: make([]int, rows+2)}
@@ -164,7 +164,7 @@ func bothWays(n Neighbors) *edges {
 	return e
 }
 
-// tally counts parts.
+// tally counts how often parts occur.
 type tally struct {
 	count []int
 	met   []uint32
@@ -194,7 +194,7 @@ type refiner struct {
 	tally *tally
 }
 
-// visit moves row i to the best part that has room, if that is better than its own, or evens sizes where it is as good.
+// visit moves row i to the best part with room, if that is better than its own, or as good and smaller.
 func (r *refiner) visit(i uint32) bool {
 	own := r.p.Of[i]
 	r.tally.reset()
@@ -220,8 +220,8 @@ func (r *refiner) visit(i uint32) bool {
 	return true
 }
 
-// SecondHome gives for each row the part that holds most of its neighbours beside its own, and in gain how many it holds; a
-// row whose neighbours are all in its own part has its own again, and a gain of 0.
+// SecondHome returns for each row the part other than its own that holds most of its neighbours, and in gain how many.
+// A row whose neighbours are all in its own part gets its own again, and a gain of 0.
 func SecondHome(p *Partition, n Neighbors) (home []uint32, gain []int, err error) {
 	if err := n.check(); err != nil {
 		return nil, nil, err

@@ -9,15 +9,15 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Router tells which parts a query's neighbours are likely in: each part has many centroids of its own rows, and the part
-// with the nearest one comes first. One centroid a part knows little of parts that are not round.
+// Router finds the parts in which a query's neighbours probably are. Each part has many centroids of its rows, and the
+// part with the nearest centroid comes first. A single centroid would describe parts that aren't round badly.
 type Router struct {
 	parts int
 	of    []uint32 // the part of each centroid
 	c     *Centroids
 }
 
-// NewRouter takes centroids and the part that each stands for; those of a part follow each other, part after part.
+// NewRouter returns a router of centroids and the part of each. Centroids of a part follow each other, part after part.
 func NewRouter(c *Centroids, of []uint32, parts int) (*Router, error) {
 	if len(of) != c.Len() {
 		return nil, fmt.Errorf("cluster: %d centroids, parts for %d", c.Len(), len(of))
@@ -33,7 +33,7 @@ func NewRouter(c *Centroids, of []uint32, parts int) (*Router, error) {
 	return &Router{parts: parts, of: of, c: c}, nil
 }
 
-// TrainRouter finds up to each centroids a part of a partition of rows.
+// TrainRouter finds up to each centroids for every part of a partition of rows.
 func TrainRouter(ctx context.Context, rows vector.Matrix, p *Partition, each int, o KMeansOptions) (*Router, error) {
 	if rows.Rows() != len(p.Of) {
 		return nil, fmt.Errorf("cluster: a partition of %d rows for %d", len(p.Of), rows.Rows())
@@ -73,13 +73,13 @@ func TrainRouter(ctx context.Context, rows vector.Matrix, p *Partition, each int
 	return NewRouter(c, of, p.Parts)
 }
 
-// Parts is the number of parts.
+// Parts returns the number of parts.
 func (r *Router) Parts() int { return r.parts }
 
-// Centroids are all parts' centroids.
+// Centroids returns the centroids of all parts.
 func (r *Router) Centroids() *Centroids { return r.c }
 
-// PartOf is the part that each centroid stands for. It must not be changed.
+// PartOf returns the part of each centroid. Callers must not change it.
 func (r *Router) PartOf() []uint32 { return r.of }
 
 // Route is a part and the squared distance of its nearest centroid.
@@ -88,14 +88,14 @@ type Route struct {
 	Distance float32
 }
 
-// Finder finds routes, one query after another. It is not safe for concurrent use.
+// Finder finds the routes of one query after another. It isn't safe for concurrent use.
 type Finder struct {
 	r      *Router
 	scan   *scan
 	routes []Route
 }
 
-// NewFinder makes a finder.
+// NewFinder returns a finder.
 func (r *Router) NewFinder() (*Finder, error) {
 	s, err := newScan(r.c)
 	if err != nil {
@@ -104,8 +104,8 @@ func (r *Router) NewFinder() (*Finder, error) {
 	return &Finder{r: r, scan: s, routes: make([]Route, 0, r.parts)}, nil
 }
 
-// Find gives the parts that have rows by the distance of their nearest centroids from query (Dim values), nearest first.
-// What it gives is valid until the next call.
+// Find returns the parts that have rows, ordered by the distance of their nearest centroids from query, which has Dim
+// values. The result is valid until the next call.
 func (f *Finder) Find(query []float32) ([]Route, error) {
 	if len(query) != f.r.c.Dim() {
 		return nil, fmt.Errorf("%w: the query has %d values, the centroids have %d", vector.ErrDim, len(query), f.r.c.Dim())
@@ -115,7 +115,7 @@ func (f *Finder) Find(query []float32) ([]Route, error) {
 	return f.routes, nil
 }
 
-// find fills routes for what the scan's Query holds.
+// find fills routes for the vector in the scan's Query.
 func (f *Finder) find() {
 	f.scan.score()
 	f.routes = f.routes[:0]

@@ -1,5 +1,5 @@
-// Package diskread reads small pieces of files, many at once: rows that a search ranks its candidates by, while they lie on
-// disk. Files are read past the page cache where the file system allows it, so that memory holds what its owner put there.
+// Package diskread reads many small pieces of files at once, such as the rows by which a search ranks its candidates.
+// It bypasses the page cache where the file system allows that, so that memory is left to its owner.
 package diskread
 
 import (
@@ -9,10 +9,10 @@ import (
 	"os"
 )
 
-// block is what offsets, lengths and addresses of reads past the page cache are multiples of.
+// block is the alignment of offsets, lengths and addresses of reads that bypass the page cache.
 const block = 4096
 
-// File is a file to read pieces of. Readers may share it.
+// File is an open file. Several readers may share it.
 type File struct {
 	f    *os.File
 	size int64
@@ -31,10 +31,10 @@ func Open(path string) (*File, error) {
 	return &File{f, info.Size()}, nil
 }
 
-// Close closes the file. No reads may be under way.
+// Close closes the file. No read may be in progress.
 func (f *File) Close() error { return f.f.Close() }
 
-// Reader reads pieces. It is for one goroutine.
+// Reader reads pieces of files. It isn't safe for concurrent use.
 type Reader struct {
 	slots   []slot
 	free    []uint32
@@ -47,7 +47,7 @@ type Reader struct {
 	bytes   int64
 }
 
-// slot is a read under way.
+// slot is a read in progress.
 type slot struct {
 	file   *File
 	tag    uint64
@@ -58,7 +58,7 @@ type slot struct {
 	at     int   // bytes that have arrived
 }
 
-// result is the end of a read: as many bytes, or an error.
+// result is the outcome of a read: a number of bytes or an error.
 type result struct {
 	slot uint32
 	n    int
@@ -69,15 +69,15 @@ type result struct {
 type backend interface {
 	// start queues the read of b at offset of f for a slot.
 	start(slot uint32, f *os.File, b []byte, offset int64) error
-	// submit lets queued reads begin.
+	// submit starts the queued reads.
 	submit() error
-	// wait appends at least one of the reads that have ended to dst. Reads are under way.
+	// wait appends at least one finished read to dst. Reads must be in progress.
 	wait(dst []result) ([]result, error)
-	// close frees what the backend holds. No reads are under way.
+	// close frees the backend. No read may be in progress.
 	close() error
 }
 
-// New makes a reader of up to depth pieces at a time, of at most largest bytes each.
+// New returns a reader of up to depth pieces at a time, each of at most largest bytes.
 func New(depth, largest int) (*Reader, error) {
 	if depth < 1 || depth > 1<<12 || largest < 1 || largest > 1<<28 {
 		return nil, fmt.Errorf("diskread: %d reads of %d bytes at a time", depth, largest)
@@ -97,13 +97,13 @@ func New(depth, largest int) (*Reader, error) {
 	return r, nil
 }
 
-// Free is the number of pieces that Start takes before Wait must give one back.
+// Free returns the number of pieces that can be started before Wait must return one.
 func (r *Reader) Free() int { return len(r.free) }
 
-// Stats gives the number of reads started so far and the bytes that they read.
+// Stats returns the number of reads started so far, and their bytes.
 func (r *Reader) Stats() (reads, bytes int64) { return r.reads, r.bytes }
 
-// Start begins to read size bytes at offset of f; Wait tells of their arrival by tag.
+// Start begins to read size bytes at offset of f. Wait returns the piece under tag.
 func (r *Reader) Start(f *File, offset int64, size int, tag uint64) error {
 	if size < 1 || size > r.largest || offset < 0 || offset > f.size-int64(size) {
 		return fmt.Errorf("diskread: %d bytes at byte %d of %s, which has %d: %w", size, offset, f.f.Name(), f.size, io.ErrUnexpectedEOF)
@@ -124,14 +124,14 @@ func (r *Reader) Start(f *File, offset int64, size int, tag uint64) error {
 	return nil
 }
 
-// read starts reading what is missing of slot i.
+// read starts a read of the missing part of slot i.
 func (r *Reader) read(i uint32) error {
 	s := &r.slots[i]
 	b := r.memory[int(i)*r.each:][:s.length]
 	return r.backend.start(i, s.file.f, b[s.at:], s.offset+int64(s.at))
 }
 
-// Submit lets the reads started so far begin, without waiting for any; Wait does so too.
+// Submit starts the queued reads without waiting for them. Wait does so too.
 func (r *Reader) Submit() error {
 	if err := r.backend.submit(); err != nil {
 		return fmt.Errorf("diskread: %w", err)
@@ -139,8 +139,8 @@ func (r *Reader) Submit() error {
 	return nil
 }
 
-// Wait waits until pieces have arrived and gives each to fn, or the error that kept it from arriving. A piece is valid
-// until fn returns; fn may not start reads.
+// Wait waits until pieces have arrived, and calls fn with each, or with the error of its read. A piece is valid until
+// fn returns. fn must not start reads.
 func (r *Reader) Wait(fn func(tag uint64, piece []byte, err error)) error {
 	if len(r.free) == len(r.slots) {
 		return nil
@@ -157,7 +157,7 @@ func (r *Reader) Wait(fn func(tag uint64, piece []byte, err error)) error {
 	return nil
 }
 
-// arrived gives a piece to fn, or goes on reading where less than it came.
+// arrived passes a piece to fn. If less than the piece came, it reads on.
 func (r *Reader) arrived(d result, fn func(tag uint64, piece []byte, err error)) error {
 	s := &r.slots[d.slot]
 	s.at += d.n
@@ -178,7 +178,7 @@ func (r *Reader) arrived(d result, fn func(tag uint64, piece []byte, err error))
 	return nil
 }
 
-// Close waits for the reads under way and frees the reader.
+// Close waits for reads in progress and frees the reader.
 func (r *Reader) Close() error {
 	for len(r.free) < len(r.slots) {
 		if err := r.Wait(func(uint64, []byte, error) {}); err != nil {

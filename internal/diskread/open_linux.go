@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openDirect opens a file so that reads pass the page cache by, where its file system can.
+// openDirect opens a file for reads that bypass the page cache, or for ordinary ones if its file system has no such
+// reads.
 func openDirect(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECT, 0)
 	if !errors.Is(err, unix.EINVAL) {
@@ -19,7 +20,7 @@ func openDirect(path string) (*os.File, error) {
 	return f, err
 }
 
-// newBackend takes a ring, or goroutines where the kernel refuses one.
+// newBackend returns a ring, or goroutines if the kernel refuses one.
 func newBackend(depth int) (backend, error) {
 	if r, err := newRing(depth); err == nil {
 		return r, nil

@@ -6,10 +6,10 @@ import (
 	"os"
 )
 
-// workers is how many goroutines read at a time where the kernel has no ring.
+// workers is the number of goroutines that read at a time if the kernel has no ring.
 const workers = 32
 
-// parallel reads by goroutines that wait.
+// parallel is a backend of goroutines that block.
 type parallel struct {
 	jobs chan job
 	done chan result

@@ -53,7 +53,7 @@ type cqe struct {
 	flags    uint32
 }
 
-// ring issues reads by io_uring: all that are queued go to the kernel in one call.
+// ring is a backend that passes all queued reads to the kernel in one call, by io_uring.
 type ring struct {
 	fd             int
 	sqMem, cqMem   []byte
@@ -116,7 +116,7 @@ func (r *ring) start(slot uint32, f *os.File, b []byte, offset int64) error {
 	return nil
 }
 
-// wait tells the kernel of what is queued, and waits where nothing has ended yet.
+// wait submits queued reads, and waits if none has finished yet.
 func (r *ring) wait(dst []result) ([]result, error) {
 	for before := len(dst); ; {
 		dst = r.ended(dst)
@@ -139,7 +139,7 @@ func (r *ring) submit() error {
 	return r.enter(0)
 }
 
-// enter tells the kernel of what is queued and waits for at least so many reads to end.
+// enter submits queued reads and waits until at least the given number has finished.
 func (r *ring) enter(least uintptr) error {
 	n, _, errno := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(r.fd), uintptr(r.queued), least, enterGetEvents, 0, 0)
 	switch errno {
@@ -154,7 +154,7 @@ func (r *ring) enter(least uintptr) error {
 	return nil
 }
 
-// ended appends the reads that have ended to dst.
+// ended appends the finished reads to dst.
 func (r *ring) ended(dst []result) []result {
 	head, tail := *r.cqHead, atomic.LoadUint32(r.cqTail)
 	for ; head != tail; head++ {

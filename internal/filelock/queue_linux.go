@@ -10,9 +10,9 @@ import (
 // queueAt is a byte past the end of any file.
 const queueAt = 1<<62 - 1
 
-// Queue lets an open file stand first among those that wait for a lock by TryFile: for one user, or beside others that
-// want a lock for several. It reports false where another stands there. Without a queue a lock for one user would have
-// to wait for a moment in which none of many others, who come and go, holds a lock.
+// Queue puts an open file at the head of those that wait for a lock by TryFile, either for an exclusive lock or beside
+// others that want a shared one. It reports false if another file is there. Without a queue an exclusive lock would
+// have to wait for a moment in which none of many readers, who come and go, holds a lock.
 func Queue(f File, shared bool) (bool, error) {
 	how := int16(unix.F_WRLCK)
 	if shared {
@@ -30,7 +30,7 @@ func Queue(f File, shared bool) (bool, error) {
 	return false, fmt.Errorf("queue for the lock of %s: %w", f.Name(), err)
 }
 
-// Unqueue lets others stand first.
+// Unqueue gives up the place at the head.
 func Unqueue(f File) { _ = setQueue(f, unix.F_UNLCK) } // where there is a queue that can't fail
 
 func setQueue(f File, how int16) error {

@@ -2,8 +2,8 @@
 
 package filelock
 
-// Queue lets an open file stand first among those that wait for a lock by TryFile. Here there is no queue.
+// Queue always reports true: there is no queue on this system.
 func Queue(File, bool) (bool, error) { return true, nil }
 
-// Unqueue lets others stand first.
+// Unqueue does nothing on this system.
 func Unqueue(File) {}

@@ -1,5 +1,5 @@
-// Package format holds what the readers of index files share: the error that names a place in a file, a reader that
-// keeps count of its bytes, and the limits on what a header may ask for.
+// Package format has what the readers of index files share: an error that names the place in a file, a reader that
+// counts its bytes, and limits on what a header may ask for.
 package format
 
 import (
@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Error says what is wrong with a file, and where.
+// Error describes what is wrong with a file, and where.
 type Error struct {
 	File   string // its path, or what else is known of it
 	Offset int64  // byte in the file; −1 where there is no one place
@@ -32,13 +32,13 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrBigEndian reports a machine that can't use the files' arrays as they are.
+// ErrBigEndian means that this machine can't use the arrays of index files as they are.
 var ErrBigEndian = errors.New("index files are little-endian, and this machine is big-endian: not supported")
 
-// CheckMachine gives ErrBigEndian on a machine whose byte order isn't the files'.
+// CheckMachine returns ErrBigEndian if the machine's byte order isn't that of the files.
 func CheckMachine() error {
 	if cpu.IsBigEndian {
 		return ErrBigEndian

@@ -7,8 +7,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// OpenFile opens a regular file and gives its length. Opening a pipe would wait for its other end, so that anything else is
-// refused before.
+// OpenFile opens a regular file and returns its length. Anything else is refused before it is opened, since opening a
+// pipe would wait for its other end.
 func OpenFile(path string) (*os.File, int64, error) {
 	info, err := vfs.Stat(path)
 	if err != nil {
@@ -28,7 +28,7 @@ func OpenFile(path string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// OpenHead is OpenFile for a file of which only the beginning is read.
+// OpenHead is like OpenFile, for a file of which only the beginning is read.
 func OpenHead(path string) (*os.File, int64, error) {
 	f, size, err := OpenFile(path)
 	if err == nil {

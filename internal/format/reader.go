@@ -8,10 +8,10 @@ import (
 	"io"
 )
 
-// chunk is what is read or written between two looks at the context.
+// chunk is the number of bytes read or written between two checks of the context.
 const chunk = 256 << 10
 
-// Reader reads a file of known length front to back, and names the place in its errors.
+// Reader reads a file of known length from front to back. Its errors name the offset.
 type Reader struct {
 	file string
 	r    *bufio.Reader
@@ -21,17 +21,17 @@ type Reader struct {
 	size int64
 }
 
-// NewReader reads size bytes from r; file is the name for errors. Reading ends with ctx.
+// NewReader returns a reader of size bytes from r. file is the name in errors. Reading fails once ctx has ended.
 func NewReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
 	return newReader(ctx, r, file, size, chunk)
 }
 
-// NewHeadReader is NewReader for the beginning of a file: it reads little more than is asked for.
+// NewHeadReader is like NewReader, for the beginning of a file: it reads little more than is asked for.
 func NewHeadReader(ctx context.Context, r io.Reader, file string, size int64) *Reader {
 	return newReader(ctx, r, file, size, headChunk)
 }
 
-// headChunk is what is read of the beginning of a file at a time.
+// headChunk is the size of the buffer of a NewHeadReader.
 const headChunk = 8 << 10
 
 func newReader(ctx context.Context, r io.Reader, file string, size, buffer int64) *Reader {
@@ -39,13 +39,13 @@ func newReader(ctx context.Context, r io.Reader, file string, size, buffer int64
 	return &Reader{file: file, r: bufio.NewReaderSize(from, int(min(size, buffer))), from: from, size: size}
 }
 
-// Offset is the place of the next byte.
+// Offset returns the offset of the next byte.
 func (r *Reader) Offset() int64 { return r.off }
 
-// Size is the file's length.
+// Size returns the file's length.
 func (r *Reader) Size() int64 { return r.size }
 
-// Next gives the next n bytes, valid until the next call. n must be justified by Size.
+// Next returns the next n bytes, which are valid until the next call. The caller has checked n against Size.
 func (r *Reader) Next(n int, field string) ([]byte, error) {
 	if r.size-r.off < int64(n) {
 		return nil, r.Bad(r.off, field, "the file ends %d bytes too early", int64(n)-(r.size-r.off))
@@ -70,7 +70,7 @@ func (r *Reader) Full(dst []byte, field string) error {
 	return nil
 }
 
-// Skip passes over the next n bytes, without reading them where the file can seek. n must be justified by Size.
+// Skip skips the next n bytes. It seeks if the file allows that. The caller has checked n against Size.
 func (r *Reader) Skip(n int64, field string) error {
 	if r.size-r.off < n {
 		return r.Bad(r.off, field, "the file ends %d bytes too early", n-(r.size-r.off))
@@ -89,7 +89,7 @@ func (r *Reader) Skip(n int64, field string) error {
 	return nil
 }
 
-// Bad is an *Error about this file.
+// Bad returns an *Error about this file.
 func (r *Reader) Bad(off int64, field, reason string, args ...any) error {
 	return r.Caused(nil, off, field, reason, args...)
 }
@@ -111,7 +111,7 @@ func (c *contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p[:min(len(p), chunk)])
 }
 
-// Writer gives w a buffer, and fails once ctx has ended. It must be flushed.
+// Writer returns a buffered writer to w that fails once ctx has ended. The caller must flush it.
 func Writer(ctx context.Context, w io.Writer) *bufio.Writer {
 	return bufio.NewWriterSize(&contextWriter{ctx, w}, chunk)
 }

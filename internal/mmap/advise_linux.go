@@ -9,14 +9,16 @@ import (
 
 const mapNoReserve = unix.MAP_NORESERVE
 
-// adviseHuge asks for huge pages. A kernel without them still serves the mapping, so its answer changes nothing.
+// adviseHuge asks the kernel for huge pages. A kernel that refuses still serves the mapping, so the result doesn't
+// matter.
 func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 
-// NoReadAhead lets reads of f bring in what they ask for and nothing else. Without the advice they only bring more.
+// NoReadAhead turns read-ahead of f off, so that a read brings in only what it asked for. A failure costs only extra
+// reads.
 func NoReadAhead(f descriptor) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM) }
 
-// GiveBack takes the pages that lie wholly in b, of a file mapped for reading only, out of this process's memory; they are
-// read again when they are asked for. Without the advice they only stay longer.
+// GiveBack removes the pages that lie wholly in b, part of a file mapped for reading, from this process's memory. They
+// are read again when they are used. A failure costs only memory.
 func GiveBack(b []byte) {
 	if whole := wholePages(b); len(whole) > 0 {
 		_ = unix.Madvise(whole, unix.MADV_DONTNEED)

@@ -1,4 +1,4 @@
-// Package mmap owns memory mappings: anonymous ones for large arrays outside the Go heap, and files.
+// Package mmap provides memory mappings: anonymous ones for large arrays outside the Go heap, and files.
 package mmap
 
 import (
@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// hugePage is the size that transparent huge pages come in on amd64 and on arm64 with 4 KiB base pages.
+// hugePage is the size of transparent huge pages on amd64, and on arm64 with base pages of 4 KiB.
 const hugePage = 2 << 20
 
 // Region is a mapping. Its bytes stay valid until Close.
@@ -18,7 +18,7 @@ type Region struct {
 	closed atomic.Bool
 }
 
-// Anonymous maps size zeroed bytes, lazily committed, on huge pages where the kernel grants them.
+// Anonymous maps size zeroed bytes. They take memory as they are used, in huge pages where the kernel grants them.
 func Anonymous(size int) (*Region, error) {
 	if size < 0 || size > math.MaxInt-hugePage {
 		return nil, fmt.Errorf("mmap: %d bytes asked for", size)
@@ -43,10 +43,10 @@ func Anonymous(size int) (*Region, error) {
 	return &Region{bytes: m[skip : skip+size : skip+size], free: func() error { return freeMemory(m) }}, nil
 }
 
-// Bytes is the mapped memory.
+// Bytes returns the mapped memory.
 func (r *Region) Bytes() []byte { return r.bytes }
 
-// Close unmaps the region; a second call does nothing.
+// Close unmaps the region. A second call does nothing.
 func (r *Region) Close() error {
 	if r.free == nil || r.closed.Swap(true) {
 		return nil
@@ -57,7 +57,7 @@ func (r *Region) Close() error {
 	return nil
 }
 
-// Slice views the region's first n elements of T at byte offset off. The region's own length bounds it.
+// Slice returns the region's n elements of T at byte offset off. It panics if they lie outside the region.
 func Slice[T any](r *Region, off, n int) []T {
 	var zero T
 	size := int(unsafe.Sizeof(zero))

@@ -8,11 +8,12 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// tail is how far past a mapped file's end reads find zeros: kernels may read whole vectors where less is left.
+// tail is the number of zero bytes that can be read past a mapped file's end. Kernels may read whole vectors where
+// fewer bytes are left.
 const tail = 1 << 16
 
-// File maps a file's first size bytes for reading. Pages come in as they are read, one at a time. Reading where the file
-// has been cut off meanwhile, or can't be read, is a fault: see Guard.
+// File maps the first size bytes of a file for reading. Pages are read one at a time, when they are used. Reading a
+// part that was cut off meanwhile, or can't be read, is a fault: see Guard.
 func File(path string, size int64) (*Region, error) {
 	if size == 0 {
 		return &Region{}, nil
@@ -25,7 +26,7 @@ func File(path string, size int64) (*Region, error) {
 	return Shared(f, size, Read)
 }
 
-// Access is how an open file is mapped.
+// Access is the way an open file is mapped.
 type Access int
 
 // The ways to map a file.
@@ -42,7 +43,7 @@ type descriptor interface {
 	Name() string
 }
 
-// Shared maps the first size bytes of an open file. Writing where there is no room on the disk is a fault.
+// Shared maps the first size bytes of an open file. Writing a page for which the disk has no room is a fault.
 func Shared(f descriptor, size int64, a Access) (*Region, error) {
 	if size < 1 || size > math.MaxInt-2*tail {
 		return nil, fmt.Errorf("mmap: %d bytes of %s asked for", size, f.Name())

@@ -2,11 +2,11 @@ package mmap
 
 import "fmt"
 
-// leastTried is the size below which memory is taken to be there.
+// leastTried is the size below which Fits assumes that there is enough memory.
 const leastTried = 256 << 20
 
-// Fits returns an error if the system refuses to give size bytes of memory at once. Go's
-// allocator would end the process.
+// Fits returns an error if the system refuses size bytes of memory in one piece. Go's allocator would end the process
+// instead.
 func Fits(size int) error {
 	if size < leastTried {
 		return nil

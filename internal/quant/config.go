@@ -1,9 +1,9 @@
-// Package quant makes small codes of vectors: a few bits a dimension from which distances can be estimated. It trains
+// Package quant makes small codes of vectors: a few bits a dimension, from which distances are estimated. It trains
 // quantizers on a sample, encodes and decodes rows, and scores codes.
 //
-// RaBitQ (Gao & Long, SIGMOD 2024; Gao et al., SIGMOD 2025) rotates what remains of a vector after subtracting the mean
-// by a random rotation, rounds it to a grid of 2^b values a dimension and keeps two factors a row, with which the estimate
-// of an inner product has no bias and an error that can be bounded. The scalar codes are the same without the rotation.
+// RaBitQ (Gao & Long, SIGMOD 2024; Gao et al., SIGMOD 2025) subtracts the mean from a vector, rotates the rest by a
+// random rotation and rounds it to a grid of 2^b values a dimension. Two factors a row make the estimate of an inner
+// product unbiased and bound its error. Scalar codes are the same without the rotation.
 package quant
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Kind is a way of making codes.
+// Kind is a kind of codes.
 type Kind uint8
 
 // The kinds.
@@ -35,7 +35,7 @@ func (k Kind) String() string {
 // MaxDim is the largest number of dimensions.
 const MaxDim = 1 << 16
 
-// Config says what codes are like. Kind, Bits and Dim are required as they are.
+// Config describes a kind of codes. Kind, Bits and Dim are required.
 type Config struct {
 	Dim    int
 	Metric vector.Metric
@@ -58,7 +58,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// scale is what the inner product of residuals counts for in a distance.
+// scale returns the factor of the inner product of residuals in a distance.
 func (c *Config) scale() float32 {
 	if c.Metric == vector.L2 {
 		return 2

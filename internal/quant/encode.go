@@ -6,7 +6,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Encoder encodes and decodes rows, reusing its memory. It is not safe for concurrent use.
+// Encoder encodes and decodes rows. It reuses its memory and isn't safe for concurrent use.
 type Encoder struct {
 	q        *Quantizer
 	residual []float32
@@ -16,7 +16,7 @@ type Encoder struct {
 	rounding float64 // variance that rounding queries adds, as a share of their squared length
 }
 
-// NewEncoder makes an encoder.
+// NewEncoder returns an encoder.
 func (q *Quantizer) NewEncoder() *Encoder {
 	d := q.cfg.Dim
 	return &Encoder{
@@ -25,8 +25,9 @@ func (q *Quantizer) NewEncoder() *Encoder {
 	}
 }
 
-// roundingError is the variance of rounding a query to multiples of 1/127 of its largest value, as a share of its squared
-// length. After a rotation the largest of d values is about √(2 ln d) deviations; without it it may be anything.
+// roundingError is the variance of rounding a query to multiples of 1/127 of its largest value, as a share of its
+// squared length. After a rotation the largest of d values is about √(2 ln d) standard deviations; without one it may
+// be anything.
 func (q *Quantizer) roundingError() float64 {
 	d := float64(q.cfg.Dim)
 	peak := min(2*math.Log(d+1)+1, d)
@@ -40,17 +41,17 @@ func (q *Quantizer) roundingError() float64 {
 	return peak * step * step / 12
 }
 
-// gaussianStep is the step of the uniform quantizer with 2^b values that suits the normal distribution best, in standard
-// deviations (Max, 1960): a rotation makes residuals look normal.
+// gaussianStep is the best step of a uniform quantizer with 2^b values for the normal distribution, in standard
+// deviations (Max, 1960). A rotation makes residuals about normal.
 var gaussianStep = [9]float64{2: 0.9957, 3: 0.5860, 4: 0.3352, 8: 0.0308}
 
 // stretches are the multiples of the expected step that are tried for each row.
 var stretches = [...]float64{0.8, 0.9, 1, 1.12, 1.25}
 
-// shares are the parts of the largest value that the grid is stretched over where values follow no known distribution.
+// shares are the fractions of the largest value that the grid may span if the distribution of values is unknown.
 var shares = [...]float64{1, 0.85, 0.7, 0.55, 0.4, 0.28}
 
-// Encode writes the code of vec to row, Stride bytes long. Where vec is not finite the code is of no use.
+// Encode writes the code of vec to row, Stride bytes long. If vec isn't finite the code is useless.
 func (e *Encoder) Encode(row []byte, vec []float32) {
 	q, r := e.q, e.residual
 	copy(r, vec)
@@ -74,30 +75,31 @@ func (e *Encoder) Encode(row []byte, vec []float32) {
 	store(row, e.row)
 }
 
-// Encodable reports whether vec is finite and so short that its code's factors are finite too, whatever the center: one of
-// vectors as short.
+// Encodable reports whether vec is finite and so short that its code's factors are finite too, for any center that is
+// as short.
 func Encodable(vec []float32) bool {
 	return dot(vec, vec) <= maxSquare // NaN isn't
 }
 
 const maxSquare = math.MaxFloat32 / 8
 
-// MaxLength is the largest length of vectors that have codes.
+// MaxLength returns the largest length of vectors that have codes.
 var MaxLength = math.Sqrt(maxSquare)
 
-// store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes such
-// readers look again. The race detector, which sees the plain Go kernels only, is told so by the directive.
+// store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes
+// such readers read again. The directive keeps the race detector, which sees only the plain Go kernels, from reporting
+// that.
 //
 //go:norace
 func store(row, code []byte) { copy(row, code) }
 
-// alongCenter is the inner product of the center and vec − center.
+// alongCenter returns the inner product of the center and vec − center.
 func (e *Encoder) alongCenter(vec []float32) float64 {
 	return dot(e.q.center, vec) - e.q.centerSq
 }
 
-// choose fills codes with those of the scale that turns the residual least, and gives the grid vector's length and the
-// cosine between the two.
+// choose fills codes with those of the step that turns the residual least. It returns the length of the grid vector and
+// the cosine between the two.
 func (e *Encoder) choose(length float64) (grid, cos float64) {
 	if length == 0 || math.IsInf(length, 0) || length != length {
 		clear(e.codes)
@@ -132,8 +134,8 @@ func (e *Encoder) choose(length float64) (grid, cos float64) {
 	return grid, cos
 }
 
-// round writes the codes of the residual on a grid of that step, and gives the grid vector's length and its cosine to
-// the residual.
+// round writes the codes of the residual on a grid of the given step. It returns the length of the grid vector and its
+// cosine to the residual.
 func (e *Encoder) round(codes []uint8, step, length float64) (grid, cos float64) {
 	top, inv, middle := float32(e.q.levels()-1), float32(1/step), e.q.middle()
 	codes = codes[:len(e.residual)]
@@ -150,7 +152,8 @@ func (e *Encoder) round(codes []uint8, step, length float64) (grid, cos float64)
 	return grid, min(float64(along)/grid/length, 1)
 }
 
-// largest is the largest absolute value. Floats without their sign order as integers do, which are quicker to compare.
+// largest returns the largest absolute value. Without their signs floats are ordered like integers, which compare
+// faster.
 func largest(v []float32) float32 {
 	var a, b uint32
 	for len(v) >= 2 {
@@ -174,7 +177,7 @@ func (q *Quantizer) pack(row []byte, codes []uint8) {
 	}
 }
 
-// unpack reads one code a dimension.
+// unpack reads one code a dimension from a row.
 func (q *Quantizer) unpack(codes []uint8, row []byte) {
 	clear(codes)
 	l := &q.layout
@@ -184,7 +187,7 @@ func (q *Quantizer) unpack(codes []uint8, row []byte) {
 	}
 }
 
-// Decode writes the vector that row stands for to vec, Dim values.
+// Decode writes the vector that row stands for to vec, which has Dim values.
 func (e *Encoder) Decode(vec []float32, row []byte) {
 	q := e.q
 	e.decodeResidual(vec, row)
@@ -196,7 +199,7 @@ func (e *Encoder) Decode(vec []float32, row []byte) {
 	}
 }
 
-// decodeResidual writes the rotated residual that row stands for, and gives its factors.
+// decodeResidual writes the rotated residual that row stands for, and returns its factors.
 func (e *Encoder) decodeResidual(vec []float32, row []byte) factors {
 	q := e.q
 	f, middle := q.layout.getFactors(row), q.middle()

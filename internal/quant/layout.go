@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// blockBytes is what the kernels read of a row at a time.
+// blockBytes is the number of bytes of a row that kernels read at a time.
 const blockBytes = 64
 
 // layout is where things lie in a row of codes:
@@ -23,7 +23,7 @@ type layout struct {
 	stride    int
 }
 
-// part is a run of codes of one width.
+// part is the codes of one width in a row.
 type part struct {
 	at, bits, bytes int
 }
@@ -46,7 +46,7 @@ func layoutOf(dim, bits int) layout {
 	return l
 }
 
-// strideOf puts rows on cache lines of their own where that costs little memory.
+// strideOf returns the bytes from one row to the next. Rows start on cache lines if that costs little memory.
 func strideOf(size int) int {
 	aligned := (size + 63) &^ 63
 	limit := size / 8
@@ -59,7 +59,7 @@ func strideOf(size int) int {
 	return (size + 15) &^ 15
 }
 
-// slack is how far past the last row's start a kernel may read.
+// slack returns how many bytes past the start of the last row a kernel may read.
 func (l *layout) slack() int {
 	end := l.low.blocks() * blockBytes
 	if l.high.bits != 0 {
@@ -68,8 +68,8 @@ func (l *layout) slack() int {
 	return max(end, l.stride)
 }
 
-// each calls f with the byte, the shift and the dimension of every code of the part, in the order of blocks, then of parts
-// of a byte, then of bytes; slot is the place among the values of a query, which fill whole blocks.
+// each calls f with the byte, the shift and the dimension of every code of the part, in the order of blocks, parts of a
+// byte and bytes. slot is the position among the query's values, which fill whole blocks.
 func (p part) each(dim int, f func(at int, shift uint, slot, d int)) {
 	d := 0
 	for block := range p.blocks() {
@@ -85,7 +85,7 @@ func (p part) each(dim int, f func(at int, shift uint, slot, d int)) {
 	}
 }
 
-// unpack adds the part's codes, shifted up, to those of all dimensions. It is each for where many rows are read.
+// unpack adds the part's codes, shifted, to those of all dimensions. It is a faster each.
 func (p part) unpack(codes []uint8, row []byte, up uint) {
 	mask, d := uint8(1)<<p.bits-1, 0
 	for block := range p.blocks() {
@@ -102,7 +102,8 @@ func (p part) unpack(codes []uint8, row []byte, up uint) {
 
 const factorBytes = 12
 
-// factors are a row's: distance ≈ add + mul·(estimated inner product of grid and query) and the error's measure.
+// factors are the factors of a row: distance ≈ add + mul·(estimated inner product of grid and query), and the measure
+// of the error.
 type factors struct {
 	add, mul, err float32
 }
@@ -114,7 +115,7 @@ func (l *layout) putFactors(row []byte, f factors) {
 	binary.LittleEndian.PutUint32(b[8:], math.Float32bits(f.err))
 }
 
-// SoundFactors reports whether what a row of codes says beside its bits is finite.
+// SoundFactors reports whether the factors of a row of codes are finite.
 func SoundFactors(dim, bits int, row []byte) bool {
 	l := layoutOf(dim, bits)
 	f := l.getFactors(row)

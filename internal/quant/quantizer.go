@@ -9,7 +9,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Quantizer makes codes. It is trained once and doesn't change, so that many goroutines may use it.
+// Quantizer makes codes. It doesn't change after training, so any number of goroutines may use it.
 type Quantizer struct {
 	cfg      Config
 	layout   layout
@@ -18,7 +18,7 @@ type Quantizer struct {
 	rotation *rotation // nil: none
 }
 
-// Train makes a quantizer whose center is the mean of the sample.
+// Train returns a quantizer whose center is the mean of the sample.
 func Train(c Config, sample vector.Matrix) (*Quantizer, error) {
 	if sample.Rows() > 0 && sample.Dim() != c.Dim {
 		return nil, fmt.Errorf("%w: a sample of %d dimensions for codes of %d", vector.ErrDim, sample.Dim(), c.Dim)
@@ -40,7 +40,7 @@ func Train(c Config, sample vector.Matrix) (*Quantizer, error) {
 	return New(c, center)
 }
 
-// New makes a quantizer with a given center, as Center gave it.
+// New returns a quantizer with the given center, as Center returned it.
 func New(c Config, center []float32) (*Quantizer, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -61,21 +61,21 @@ func New(c Config, center []float32) (*Quantizer, error) {
 	return q, nil
 }
 
-// Config is what the quantizer was made with.
+// Config returns the configuration.
 func (q *Quantizer) Config() Config { return q.cfg }
 
-// Center is the point that codes are relative to. It must not be changed.
+// Center returns the point that codes are relative to. Callers must not change it.
 func (q *Quantizer) Center() []float32 { return q.center }
 
-// Stride is the number of bytes from one row of codes to the next.
+// Stride returns the number of bytes from one row of codes to the next.
 func (q *Quantizer) Stride() int { return q.layout.stride }
 
-// Bytes is the size that an array of rows of codes needs; the last row has room for a kernel to read past it.
+// Bytes returns the size of an array of the given number of rows. A kernel may read past the last row.
 func (q *Quantizer) Bytes(rows int) int {
 	return Bytes(q.cfg.Dim, q.cfg.Bits, rows)
 }
 
-// Bytes is the size that an array of rows of codes needs.
+// Bytes returns the size of an array of the given number of rows.
 func Bytes(dim, bits, rows int) int {
 	if rows == 0 {
 		return 0
@@ -90,11 +90,11 @@ func Stride(dim, bits int) int {
 	return l.stride
 }
 
-// levels is the number of grid values a dimension, middle the code that would stand for zero: grid = code − middle.
+// levels is the number of grid values a dimension. middle is the code that would stand for zero: grid = code − middle.
 func (q *Quantizer) levels() int     { return 1 << q.cfg.Bits }
 func (q *Quantizer) middle() float32 { return float32(q.levels()-1) / 2 }
 
-// toResidual subtracts the center and rotates; v is changed in place.
+// toResidual subtracts the center from v and rotates it, in place.
 func (q *Quantizer) toResidual(v []float32) {
 	for i, c := range q.center {
 		v[i] -= c
@@ -114,7 +114,7 @@ func dot(a, b []float32) float64 {
 
 func norm(v []float32) float64 { return math.Sqrt(dot(v, v)) }
 
-// dot32 and norm32 are quick, for queries.
+// dot32 and norm32 are fast, for queries.
 func dot32(a, b []float32) float32 {
 	return simd.Active.DotF32(unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0]), len(a))
 }

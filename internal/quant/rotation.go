@@ -7,9 +7,9 @@ import (
 	"github.com/shale-search/shale/internal/simd"
 )
 
-// rotation is a random orthogonal map of any dimension: rounds of random signs and a Walsh–Hadamard transform. Where the
-// dimension is no power of two the transform takes the first and the last so many values in turns; where those overlap by
-// less than half, a butterfly of the two halves (a step of Kac's walk) after both mixes them as well.
+// rotation is a random orthogonal map for any dimension: rounds of random signs and a Walsh–Hadamard transform. If the
+// dimension isn't a power of two, rounds transform the first and the last values in turns, as many as the largest power
+// of two. If these overlap by less than half, a butterfly of the two halves (a step of Kac's walk) mixes them as well.
 type rotation struct {
 	dim, window int
 	signs       [][]float32 // of each round: ±1/√window
@@ -38,7 +38,7 @@ func newRotation(dim int, seed uint64) *rotation {
 	return r
 }
 
-// part is the values that a round transforms.
+// part returns the values that a round transforms.
 func (r *rotation) part(v []float32, round int) []float32 {
 	if round&1 == 0 {
 		return v[:r.window]
@@ -57,7 +57,7 @@ func (r *rotation) apply(v []float32) {
 	}
 }
 
-// invert undoes apply.
+// invert is the inverse of apply.
 func (r *rotation) invert(v []float32) {
 	ones := make([]float32, r.window)
 	for i := range ones {

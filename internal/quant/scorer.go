@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// Sigmas is the number of standard errors that Bound stands for.
+	// Sigmas is the number of standard errors in Bound.
 	Sigmas = 3.2
-	// OverBound is the share of estimates that may be off by more than Bound.
+	// OverBound is the share of estimates whose error may exceed Bound.
 	OverBound = 0.005
 )
 
-// Scorer estimates distances of rows of codes to the query that it is bound to. It may be bound again and again without
-// allocating. It is not safe for concurrent use. It implements vector.Scorer.
+// Scorer estimates the distances of rows of codes to a query. It can be bound to one query after another without
+// allocating. It isn't safe for concurrent use.
 type Scorer struct {
 	q       *Quantizer
 	base    unsafe.Pointer
@@ -33,7 +33,7 @@ type Scorer struct {
 	enc     *Encoder
 }
 
-// NewScorer makes a scorer of the rows in codes, Bytes long.
+// NewScorer returns a scorer of the rows in codes, which is Bytes long.
 func NewScorer(q *Quantizer, codes []byte) *Scorer {
 	s := &Scorer{}
 	s.Reset(q, codes)
@@ -70,17 +70,17 @@ func (s *Scorer) Reset(q *Quantizer, codes []byte) {
 	s.rotated, s.own = make([]float32, q.cfg.Dim), make([]float32, q.cfg.Dim)
 }
 
-// alignedInt8 makes a slice that starts on a cache line.
+// alignedInt8 returns a slice that starts on a cache line.
 func alignedInt8(n int) []int8 {
 	b := make([]int8, n+blockBytes)
 	skip := int(-uintptr(unsafe.Pointer(&b[0])) % blockBytes)
 	return b[skip : skip+n : skip+n]
 }
 
-// Query is the memory that a caller may fill with a query before BindOwn.
+// Query returns the memory for a query that the caller fills before BindOwn.
 func (s *Scorer) Query() []float32 { return s.own }
 
-// BindOwn binds the scorer to what Query holds, normalised if the metric is cosine.
+// BindOwn binds the scorer to the vector in Query, which it normalises if the metric is cosine.
 func (s *Scorer) BindOwn() { s.Bind(s.own) }
 
 // Bind binds the scorer to a query of Dim values.
@@ -96,7 +96,7 @@ func (s *Scorer) Bind(query []float32) {
 	s.prepare(gamma, length)
 }
 
-// BindRow binds the scorer to what row id's code stands for.
+// BindRow binds the scorer to the vector that row id's code stands for.
 func (s *Scorer) BindRow(id uint32) {
 	f := s.enc.decodeResidual(s.rotated, s.row(id))
 	gamma := f.add
@@ -121,7 +121,7 @@ func (s *Scorer) prepare(gamma, length float32) {
 	}
 }
 
-// fill rounds what is in rotated to multiples of step, leaves there what rounding took away, and sets the query's factors.
+// fill rounds the values in rotated to multiples of step, leaves the differences there, and sets the query's factors.
 func (s *Scorer) fill(to *simd.CodeQuery, values []int8, step, gamma float32) {
 	l, inv := &s.q.layout, float32(0)
 	if step > 0 {
@@ -138,7 +138,7 @@ func (s *Scorer) fill(to *simd.CodeQuery, values []int8, step, gamma float32) {
 	to.Alpha, to.Beta, to.Gamma = -scale, scale*s.q.middle()*float32(sum), gamma
 }
 
-// round is the part of fill that touches every dimension; it gives the sum of the values.
+// round is the part of fill that touches every dimension. It returns the sum of the values.
 func (s *Scorer) round(values []int8, p part, step, inv float32) int {
 	sum, d := 0, 0
 	for block := range p.blocks() {
@@ -155,7 +155,7 @@ func (s *Scorer) round(values []int8, p part, step, inv float32) int {
 	return sum
 }
 
-// copyHigh arranges the values once more for the part of 3-bit codes that holds their third bits.
+// copyHigh arranges the values again for the third bits of 3-bit codes.
 func (s *Scorer) copyHigh(values []int8) {
 	l := &s.q.layout
 	flat := s.enc.trial
@@ -164,7 +164,7 @@ func (s *Scorer) copyHigh(values []int8) {
 	l.high.each(s.q.cfg.Dim, func(_ int, _ uint, slot, d int) { high[slot] = int8(flat[d]) })
 }
 
-// Score implements vector.Scorer.
+// Score writes the estimated distances of ids to out.
 func (s *Scorer) Score(ids []uint32, out []float32) {
 	if len(ids) == 0 {
 		return
@@ -184,13 +184,13 @@ func (s *Scorer) Score(ids []uint32, out []float32) {
 	}
 }
 
-// Prefetch asks for the codes of ids, which the next Score is for.
+// Prefetch prefetches the codes of ids for the next Score.
 func (s *Scorer) Prefetch(ids []uint32) {
 	s.query.Asked = 1
 	simd.PrefetchRows(s.base, uintptr(s.q.layout.stride), s.q.layout.factors+8, ids)
 }
 
-// Bound is how far the estimate for row id may be off, Sigmas standard errors. It is the same whatever the estimate.
+// Bound returns the error that the estimate for row id may have: Sigmas standard errors, independent of the estimate.
 func (s *Scorer) Bound(id uint32, _ float32) float32 {
 	at := int(id)*s.q.layout.stride + s.q.layout.factors + 8
 	e := *(*float32)(unsafe.Pointer(&s.codes[at]))

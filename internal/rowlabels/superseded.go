@@ -1,9 +1,9 @@
-// Package rowlabels finds rows that later ones with the same label take the place of.
+// Package rowlabels finds rows that are superseded by later rows with the same label.
 package rowlabels
 
 import "slices"
 
-// Set is a set of rows by their numbers. A nil one is empty.
+// Set is a set of row numbers. A nil Set is empty.
 type Set []uint64
 
 // Has reports whether row is in the set.
@@ -11,8 +11,8 @@ func (s Set) Has(row int) bool { return s != nil && s[row>>6]>>(row&63)&1 != 0 }
 
 func (s Set) add(row int) { s[row>>6] |= 1 << (row & 63) }
 
-// Superseded gives the rows whose label a later row has too, and their number. Labels that rise cost a glance at
-// each. Others are copied and sorted.
+// Superseded returns the rows whose label a later row has too, and their number. Labels in rising order are only
+// scanned; others are copied and sorted.
 func Superseded(labels []uint64) (rows Set, n int) {
 	if slices.IsSortedFunc(labels, rising) {
 		return nil, 0
@@ -37,7 +37,7 @@ func Superseded(labels []uint64) (rows Set, n int) {
 	return rows, n
 }
 
-// rising orders labels such that only those that rise are sorted.
+// rising is an order in which labels are sorted only if they rise strictly.
 func rising(a, b uint64) int {
 	if a > b {
 		return 1
@@ -45,7 +45,7 @@ func rising(a, b uint64) int {
 	return -1
 }
 
-// repeated gives the labels that come more than once, sorted.
+// repeated returns the labels that occur more than once, sorted.
 func repeated(labels []uint64) []uint64 {
 	sorted := slices.Clone(labels)
 	slices.Sort(sorted)

@@ -17,7 +17,7 @@ func (System) Unnamed(dir string, perm fs.FileMode) (File, error) {
 		return nil, fmt.Errorf("a file without a name in %s: %w", dir, errors.ErrUnsupported)
 	}
 	fd, err := unix.Open(dir, unix.O_RDWR|unix.O_TMPFILE|unix.O_CLOEXEC, uint32(perm.Perm()))
-	// Kernels and file systems without such files answer in one of these ways.
+	// Kernels and file systems without such files return one of these errors.
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.EINVAL) {
 		err = errors.ErrUnsupported
 	}
@@ -27,13 +27,13 @@ func (System) Unnamed(dir string, perm fs.FileMode) (File, error) {
 	return file{os.NewFile(uintptr(fd), filepath.Join(dir, "(unnamed)"))}, nil
 }
 
-// hasDescriptors reports whether open files can be reached by the numbers of their descriptors.
+// hasDescriptors reports whether open files can be reached by paths with their descriptors.
 var hasDescriptors = sync.OnceValue(func() bool {
 	_, err := os.Stat("/proc/self/fd")
 	return err == nil
 })
 
-// DescriptorPath is a path by which this process can open f again, whether it has a name or not.
+// DescriptorPath returns a path by which this process can open f again, even if f has no name.
 func DescriptorPath(f File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
 
 // Link gives a file a name.

@@ -19,13 +19,13 @@ type FS interface {
 	Open(name string) (*os.File, error)
 	// OpenFile opens a file, or a directory for its Sync, Chmod and Chown.
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
-	// Unnamed creates a file in dir that has no name and is gone when it is closed, unless Link has given it one. The
-	// error is errors.ErrUnsupported where the file system has no such files.
+	// Unnamed creates a file in dir that has no name. It is gone when it is closed, unless Link has given it a name.
+	// The error is errors.ErrUnsupported if the file system has no such files.
 	Unnamed(dir string, perm fs.FileMode) (File, error)
-	// Link gives a file, unnamed or not, the name, which nothing may have.
+	// Link gives a file a name that nothing has yet. The file may be an unnamed one.
 	Link(f File, name string) error
 	Rename(from, to string) error
-	// Exchange swaps the files of two names, in one step if the system can do that.
+	// Exchange swaps the files of two names, atomically if the system can.
 	Exchange(a, b string) error
 	Remove(name string) error
 	RemoveAll(name string) error
@@ -49,10 +49,10 @@ type File interface {
 	Chmod(mode fs.FileMode) error
 	Chown(uid, gid int) error
 	Sync() error
-	// Allocate gives the file size bytes and the room for them on its disk. The error is errors.ErrUnsupported where the
-	// file system can't promise room.
+	// Allocate gives the file size bytes and reserves the room on its disk. The error is errors.ErrUnsupported if the
+	// file system can't reserve room.
 	Allocate(size int64) error
-	// Msync writes what was changed in b, a mapping of the file from its beginning on, to the disk and waits for it.
+	// Msync writes the changes in b, a mapping of the file from its beginning, to the disk and waits for them.
 	Msync(b []byte) error
 }
 
@@ -60,8 +60,7 @@ var current atomic.Pointer[FS]
 
 func init() { Swap(System{}) }
 
-// Swap makes f the file system that the functions of this package use, and gives the one that
-// they used before. It is for tests.
+// Swap makes f the file system of this package's functions and returns the one before. It is for tests.
 func Swap(f FS) FS {
 	before := current.Swap(&f)
 	if before == nil {
@@ -75,33 +74,33 @@ func use() FS { return *current.Load() }
 // Open opens a file for reading.
 func Open(name string) (*os.File, error) { return use().Open(name) }
 
-// OpenFile is that of the file system in use.
+// OpenFile opens a file or directory.
 func OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	return use().OpenFile(name, flag, perm)
 }
 
-// Unnamed is that of the file system in use.
+// Unnamed creates a file without a name: see FS.
 func Unnamed(dir string, perm fs.FileMode) (File, error) { return use().Unnamed(dir, perm) }
 
-// Link is that of the file system in use.
+// Link gives a file a name: see FS.
 func Link(f File, name string) error { return use().Link(f, name) }
 
-// Rename is that of the file system in use.
+// Rename renames a file or directory.
 func Rename(from, to string) error { return use().Rename(from, to) }
 
-// Exchange is that of the file system in use.
+// Exchange swaps the files of two names: see FS.
 func Exchange(a, b string) error { return use().Exchange(a, b) }
 
-// Remove is that of the file system in use.
+// Remove removes a file or an empty directory.
 func Remove(name string) error { return use().Remove(name) }
 
-// RemoveAll is that of the file system in use.
+// RemoveAll removes a file, or a directory and its contents.
 func RemoveAll(name string) error { return use().RemoveAll(name) }
 
-// Mkdir is that of the file system in use.
+// Mkdir creates a directory.
 func Mkdir(name string, perm fs.FileMode) error { return use().Mkdir(name, perm) }
 
-// MkdirAll makes a directory and those above it that aren't there.
+// MkdirAll creates a directory and the missing ones above it.
 func MkdirAll(name string, perm fs.FileMode) error {
 	err := Mkdir(name, perm)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(name) != name {
@@ -116,13 +115,13 @@ func MkdirAll(name string, perm fs.FileMode) error {
 	return err
 }
 
-// ReadDir is that of the file system in use.
+// ReadDir lists a directory.
 func ReadDir(name string) ([]fs.DirEntry, error) { return use().ReadDir(name) }
 
-// Stat is that of the file system in use.
+// Stat describes a file. It follows symbolic links.
 func Stat(name string) (fs.FileInfo, error) { return use().Stat(name) }
 
-// Lstat is that of the file system in use.
+// Lstat describes a file. It doesn't follow symbolic links.
 func Lstat(name string) (fs.FileInfo, error) { return use().Lstat(name) }
 
 // SyncDir makes the names in a directory durable.
@@ -137,7 +136,7 @@ func SyncDir(dir string) error {
 // SyncNames makes the names in an open directory durable.
 func SyncNames(dir File) error {
 	err := dir.Sync()
-	// Some network file systems have no sync of directories and say so; a name is then as durable as they make it.
+	// Some network file systems can't sync directories and say so. A name is then as durable as they make it.
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}

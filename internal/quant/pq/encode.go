@@ -11,12 +11,12 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// encodeRows is how many rows are encoded together, a sub-vector of all of them after the other: a book is then read from
+// encodeRows is the number of rows that are encoded together, one sub-vector after the other, so that a book stays in
 // the first-level cache.
 const encodeRows = 128
 
-// Encode writes the codes of rows to dst, which has room for them all, on so many threads, 0 meaning GOMAXPROCS. Of centroids
-// equally near it takes the first.
+// Encode writes the codes of rows to dst, which has room for all. If threads is 0 it uses GOMAXPROCS threads. Of
+// centroids equally near it takes the first.
 func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int, dst []byte) error {
 	if rows.Rows() > 0 && rows.Dim() != q.cfg.Dim {
 		return fmt.Errorf("%w: rows of %d values, codes of %d", vector.ErrDim, rows.Dim(), q.cfg.Dim)
@@ -47,7 +47,7 @@ func (q *Quantizer) Encode(ctx context.Context, rows vector.Matrix, threads int,
 	return ctx.Err()
 }
 
-// Encoder encodes and decodes single rows, reusing its memory. It is not safe for concurrent use.
+// Encoder encodes and decodes single rows. It reuses its memory and isn't safe for concurrent use.
 type Encoder struct {
 	q       *Quantizer
 	room    int
@@ -58,10 +58,10 @@ type Encoder struct {
 	code    []byte
 }
 
-// NewEncoder makes an encoder.
+// NewEncoder returns an encoder.
 func (q *Quantizer) NewEncoder() *Encoder { return q.encoder(1) }
 
-// encoder makes an encoder of so many rows at a time.
+// encoder returns an encoder of the given number of rows at a time.
 func (q *Quantizer) encoder(rows int) *Encoder {
 	e := &Encoder{q: q, room: rows, row: make([]float32, q.cfg.Dim), cut: make([]float32, rows*q.cfg.Dim)}
 	e.nearest, e.code = make([]uint8, rows), make([]byte, rows*q.Stride())
@@ -72,7 +72,7 @@ func (q *Quantizer) encoder(rows int) *Encoder {
 	return e
 }
 
-// take puts the row in e.row, which it changes, among those to be encoded, at place i.
+// take adds the row in e.row, which it changes, at position i to the rows to be encoded.
 func (e *Encoder) take(i int) {
 	q := e.q
 	if q.cfg.Metric == vector.Cosine {
@@ -102,7 +102,7 @@ func (e *Encoder) encode(dst []byte, n int) {
 	}
 }
 
-// Encode writes the code of vec to code, Stride bytes long. Where vec is not finite the code is of no use.
+// Encode writes the code of vec to code, Stride bytes long. If vec isn't finite the code is useless.
 func (e *Encoder) Encode(code []byte, vec []float32) {
 	copy(e.row, vec)
 	e.take(0)
@@ -110,13 +110,14 @@ func (e *Encoder) Encode(code []byte, vec []float32) {
 	store(code, e.code)
 }
 
-// store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes such
-// readers look again. The race detector, which sees the plain Go kernels only, is told so by the directive.
+// store copies a finished code to its place. Codes may be rewritten while kernels read them; the index's epoch makes
+// such readers read again. The directive keeps the race detector, which sees only the plain Go kernels, from reporting
+// that.
 //
 //go:norace
 func store(to, code []byte) { copy(to, code) }
 
-// Decode writes what a code stands for to vec, Dim values.
+// Decode writes the vector that a code stands for to vec, which has Dim values.
 func (e *Encoder) Decode(vec []float32, code []byte) {
 	if e.q.rotation == nil {
 		e.q.decodeRotated(code, vec)

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	// errorParams is the number of values that Params gives of Errors.
+	// errorParams is the number of values of Errors in Params.
 	errorParams = 2
-	// sigmas is the number of standard errors of rounding a table that Bound counts, as package quant does.
+	// sigmas is the number of standard errors of rounding a table in Bound, as in package quant.
 	sigmas = 3.2
-	// overBound is the share of estimates that may be off by more than Errors say.
+	// overBound is the share of estimates whose error may exceed the bound.
 	overBound = 0.005
 
 	errorRows    = 2048 // of a sample
@@ -24,8 +24,8 @@ const (
 	errorNear    = 32 // of each query, the nearest rows by which errors are measured once more
 )
 
-// Errors says how far estimates are off, as measured on rows. Those of inner products grow with the query's length, those of
-// squared distances with the distance. The zero value means that nothing is known.
+// Errors describes the errors of estimates, as measured on rows. Errors of inner products grow with the query's length,
+// those of squared distances with the distance. The zero value means that nothing is known.
 type Errors struct {
 	// Length is the error that 199 of 200 estimates keep within: of a cosine or of an inner product with a query of length 1,
 	// and of half a squared distance over the root of it and Distortion.
@@ -40,11 +40,11 @@ func (e Errors) check() error {
 	return nil
 }
 
-// Errors is what is known of the errors of estimates.
+// Errors returns what is known about the errors of estimates.
 func (q *Quantizer) Errors() Errors { return q.errors }
 
-// WithErrors gives a quantizer of the same codes whose errors are those of estimates on some of rows, which are spread over
-// all. These should be others than it was trained on, or few of them.
+// WithErrors returns a quantizer of the same codes with the errors of estimates for a sample of rows. Most of these
+// should be rows that it wasn't trained on.
 func (q *Quantizer) WithErrors(ctx context.Context, rows vector.Matrix) (*Quantizer, error) {
 	m, err := newMeasure(ctx, q, rows)
 	if err != nil {
@@ -57,7 +57,7 @@ func (q *Quantizer) WithErrors(ctx context.Context, rows vector.Matrix) (*Quanti
 	return &n, nil
 }
 
-// measure compares estimates with distances on rows, some of which are queries.
+// measure compares estimates with distances, using some of the rows as queries.
 type measure struct {
 	q       *Quantizer
 	rows    vector.Matrix // normalised where the metric asks for it
@@ -97,10 +97,10 @@ func newMeasure(ctx context.Context, q *Quantizer, rows vector.Matrix) (*measure
 	return m, err
 }
 
-// pair is the distance of a row and how far the estimate is off, as Errors has it.
+// pair is the distance of a row and the error of its estimate, in the units of Errors.
 type pair struct{ distance, off float32 }
 
-// errors takes the larger of the errors of all rows and of near ones.
+// errors returns the larger of the errors of all rows and of near ones.
 func (m *measure) errors() (Errors, error) {
 	e := Errors{Distortion: float32(m.distortion())}
 	truth, err := vector.NewRowScorer(m.rows, m.q.cfg.Metric, nil)
@@ -153,7 +153,7 @@ func (m *measure) errors() (Errors, error) {
 	return e, nil
 }
 
-// off is how far an estimate is off as a multiple of what Bound multiplies by.
+// off returns the error of an estimate as a multiple of what Bound multiplies by.
 func (m *measure) off(exact, estimate, unit, distortion float32) float32 {
 	off := float32(math.Abs(float64(exact - estimate)))
 	scale := unit
@@ -166,7 +166,7 @@ func (m *measure) off(exact, estimate, unit, distortion float32) float32 {
 	return min(off/scale, math.MaxFloat32)
 }
 
-// mostOf is what all but overBound of v keep within.
+// mostOf returns the value that all but overBound of v are at most.
 func mostOf(v []float32) float32 {
 	if len(v) == 0 {
 		return 0

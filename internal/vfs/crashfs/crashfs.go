@@ -1,9 +1,9 @@
-// Package crashfs is a file system for tests in which any operation can fail, be done by half, or be the
-// last one before the power is cut.
+// Package crashfs is a file system for tests. Any operation can fail, be done by half, or be the last one before a
+// power cut.
 //
-// It works in a directory of the system's and remembers what of it is durable, by the rules that programs may rely on
-// with the file systems of Linux: the content of a file is durable as of its last sync, a name as of the last sync of
-// its directory, and what a sync that failed should have written stays lost even if a later one succeeds.
+// It works in a directory of the system and records which of its contents are durable, by the rules that programs may
+// rely on with the file systems of Linux: the content of a file is durable as of its last sync, and a name as of the
+// last sync of its directory. What a failed sync should have written stays lost even if a later sync succeeds.
 package crashfs
 
 import (
@@ -20,19 +20,19 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// ErrNoPower is what all operations give once the power is cut.
+// ErrNoPower is the error of every operation after a power cut.
 var ErrNoPower = errors.New("crashfs: the power is cut")
 
-// Fault says what goes wrong at one operation, the At-th from 1 on. The zero value lets all go well.
+// Fault is a fault of one operation, the At-th counted from 1. The zero value is no fault.
 type Fault struct {
 	At   int
 	Kind Kind
 	Err  error // what the operation gives, and with Lasting those after it
-	// Lasting lets all later operations fail as well for which it is true.
+	// Lasting, if not nil, makes every later operation fail for which it returns true.
 	Lasting func(Op) bool
 }
 
-// Kind is what goes wrong.
+// Kind is the kind of a fault.
 type Kind int
 
 // The kinds of faults.
@@ -48,7 +48,7 @@ func (k Kind) String() string {
 	return [...]string{"fails", "tears", "is done but fails", "is the last one", "is half done and the last one"}[k]
 }
 
-// Op is one operation that was asked for.
+// Op describes one operation.
 type Op struct {
 	Name    string // as the methods of vfs.FS and vfs.File are called
 	Path    string
@@ -74,12 +74,12 @@ func (o Op) TakesSpace() bool {
 	return false
 }
 
-// Any is true for every operation: a disk that is gone.
+// Any returns true for every operation, as for a disk that is gone.
 func Any(Op) bool { return true }
 
-// FS is the file system.
+// FS implements vfs.FS.
 type FS struct {
-	// NoUnnamed leaves out files without a name, as some file systems do.
+	// NoUnnamed makes Unnamed fail, as on file systems without unnamed files.
 	NoUnnamed bool
 
 	root  string
@@ -93,7 +93,7 @@ type FS struct {
 	system vfs.System
 }
 
-// New makes a file system of what is in root, all of which counts as durable. Outside of it the system's is used.
+// New returns a file system for the contents of root, all of which count as durable. Outside root it is the system's.
 func New(root string, f Fault) (*FS, error) {
 	x := &FS{root: filepath.Clean(root), fault: f}
 	var err error
@@ -101,7 +101,7 @@ func New(root string, f Fault) (*FS, error) {
 	return x, err
 }
 
-// Use lets the functions of package vfs use x until the test ends or the function that it returns is called.
+// Use makes x the file system of package vfs until the test ends or the returned function is called.
 func (x *FS) Use(t testing.TB) (stop func()) {
 	before := vfs.Swap(x)
 	var once sync.Once
@@ -110,21 +110,21 @@ func (x *FS) Use(t testing.TB) (stop func()) {
 	return stop
 }
 
-// Ops gives the operations so far.
+// Ops returns the operations so far.
 func (x *FS) Ops() []Op {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return append([]Op(nil), x.ops...)
 }
 
-// Unclosed gives the number of files that were opened, not by Open, and not closed.
+// Unclosed returns the number of open files, not counting those opened by Open.
 func (x *FS) Unclosed() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.open
 }
 
-// Image is what the disk may hold if the power was cut where the fault says so, or is cut now.
+// Image returns what the disk may hold after the power cut of the fault or, if there was none, after one now.
 func (x *FS) Image() (*Image, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -134,7 +134,7 @@ func (x *FS) Image() (*Image, error) {
 	return x.take()
 }
 
-// take makes an image of now.
+// take returns an image of the present state.
 func (x *FS) take() (*Image, error) {
 	if err := x.top.read(x.root); err != nil {
 		return nil, err
@@ -142,13 +142,14 @@ func (x *FS) take() (*Image, error) {
 	return &Image{x.top.clone(map[*node]*node{})}, nil
 }
 
-// verdict is what becomes of an operation.
+// verdict is the outcome chosen for an operation.
 type verdict struct {
 	do, half, cut bool
 	err           error
 }
 
-// begin counts an operation and gives what becomes of it. The caller holds the lock, and calls end once it is done.
+// begin counts an operation and returns its verdict. The caller holds the lock, and calls end when the operation is
+// done.
 func (x *FS) begin(name, path string, changes bool) verdict {
 	if x.image != nil {
 		return verdict{err: fmt.Errorf("%s %s: %w", name, path, ErrNoPower)}
@@ -174,7 +175,7 @@ func (x *FS) begin(name, path string, changes bool) verdict {
 	return verdict{err: err}
 }
 
-// end cuts the power after an operation where the verdict says so.
+// end cuts the power after an operation if the verdict says so.
 func (x *FS) end(v verdict) {
 	if !v.cut {
 		return
@@ -202,7 +203,7 @@ func (x *FS) change(name, path string, do func() error, note func()) error {
 	return errors.Join(err, v.err)
 }
 
-// look does an operation that changes nothing.
+// look performs an operation that changes nothing.
 func look[T any](x *FS, name, path string, do func(string) (T, error)) (T, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -218,7 +219,7 @@ func look[T any](x *FS, name, path string, do func(string) (T, error)) (T, error
 
 func (x *FS) inside(path string) bool { return path == x.root || strings.HasPrefix(path, x.root+"/") }
 
-// place gives the directory that a path lies in, and its name there.
+// place returns the directory of a path, and its name there.
 func (x *FS) place(path string) (*node, string) {
 	return x.find(filepath.Dir(path)), filepath.Base(path)
 }
@@ -347,7 +348,7 @@ func (x *FS) Remove(name string) error {
 	return x.change("Remove", name, func() error { return x.system.Remove(name) }, func() { x.put(name, nil) })
 }
 
-// RemoveAll implements vfs.FS. It removes one thing after another, each of them an operation.
+// RemoveAll implements vfs.FS. It removes one file after another, each as an operation of its own.
 func (x *FS) RemoveAll(name string) error {
 	if name = filepath.Clean(name); !x.inside(name) {
 		return x.system.RemoveAll(name)
@@ -402,7 +403,7 @@ func (x *FS) Lstat(name string) (fs.FileInfo, error) {
 	return look(x, "Lstat", name, x.system.Lstat)
 }
 
-// names gives the names that two directories have, in order.
+// names returns the names in either of two directories, in order.
 func names(a, b map[string]*node) []string {
 	var all []string
 	for name := range a {

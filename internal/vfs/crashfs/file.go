@@ -18,7 +18,7 @@ type file struct {
 
 var _ vfs.File = (*file)(nil)
 
-// Name is the name that the file was opened by.
+// Name returns the name that the file was opened by.
 func (f *file) Name() string { return f.path }
 
 func (f *file) Read(b []byte) (int, error) {
@@ -73,7 +73,7 @@ func (f *file) Chown(uid, gid int) error {
 	return f.fs.change("Chown", f.path, func() error { return f.File.Chown(uid, gid) }, nil)
 }
 
-// Sync makes what the file or directory is now durable. The disk isn't waited for.
+// Sync makes the present state of the file or directory durable. It doesn't wait for the disk.
 func (f *file) Sync() error {
 	return f.sync("Sync", func() ([]byte, error) {
 		info, err := f.File.Stat()
@@ -117,7 +117,7 @@ func (f *file) sync(name string, content func() ([]byte, error)) error {
 	return v.err
 }
 
-// Close closes the file in any case.
+// Close closes the file, even if it returns an error.
 func (f *file) Close() error {
 	x := f.fs
 	x.mu.Lock()

@@ -11,7 +11,7 @@ import (
 
 const page = 4096
 
-// node is a file or directory, now and as far as it is durable.
+// node is the present and the durable state of a file or directory.
 type node struct {
 	dir bool
 
@@ -28,7 +28,7 @@ func newDir() *node {
 	return &node{dir: true, now: map[string]*node{}, durable: map[string]*node{}}
 }
 
-// scan returns a node for the file or directory at path, with all that a directory contains. All of it is durable.
+// scan returns the node of the file or directory at path, with everything in it. All of it is durable.
 func scan(path string) (*node, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -54,7 +54,7 @@ func scan(path string) (*node, error) {
 	return n, nil
 }
 
-// sync makes the names of a directory durable, or the content b of a file but for pages that an earlier sync has lost.
+// sync makes the names of a directory, or the content b of a file, durable, except for pages that an earlier sync lost.
 func (n *node) sync(b []byte) {
 	if n.dir {
 		n.durable = maps.Clone(n.now)
@@ -72,7 +72,7 @@ func (n *node) sync(b []byte) {
 	n.kept = b
 }
 
-// lose lets the changes be lost that a sync would have made durable.
+// lose marks the changes that a sync would have made durable as lost.
 func (n *node) lose(b []byte) {
 	if n.dir {
 		return // names stay for the next sync: journals of file systems end at such an error
@@ -89,7 +89,7 @@ func (n *node) lose(b []byte) {
 
 func pageOf(b []byte, i int) []byte { return b[min(len(b), i*page):min(len(b), (i+1)*page)] }
 
-// read keeps what the files below n, which lies at path, hold now.
+// read stores the present content of the files below n, which is at path.
 func (n *node) read(path string) (err error) {
 	if !n.dir {
 		n.content, err = os.ReadFile(path)
@@ -122,7 +122,7 @@ func (n *node) clone(done map[*node]*node) *node {
 // Image is what a disk may hold after a power cut.
 type Image struct{ top *node }
 
-// Survival is what of the changes that weren't synced survives.
+// Survival says which changes that weren't synced survive.
 type Survival int
 
 // The survivals.
@@ -140,21 +140,21 @@ func (s Survival) String() string {
 		" survives that wasn't synced"
 }
 
-// Entry is a file or directory that may be on the disk, under its path from the root on.
+// Entry is a file or directory on the disk, with its path below the root.
 type Entry struct {
 	Path    string
 	Dir     bool
 	Content []byte
 }
 
-// Entries gives what the disk holds, directories before what is in them. The seed is for Mixed.
+// Entries returns what the disk holds, directories before their contents. The seed is for Mixed.
 func (m *Image) Entries(s Survival, seed uint64) []Entry {
 	w := &writer{survival: s, rnd: rand.New(rand.NewPCG(seed, 1))}
 	w.write(m.top, ".")
 	return w.entries
 }
 
-// Read gives what is in dir, as Image.Entries does.
+// Read returns what is in dir, like Image.Entries.
 func Read(dir string) ([]Entry, error) {
 	top, err := scan(dir)
 	if err != nil {
@@ -163,7 +163,7 @@ func Read(dir string) ([]Entry, error) {
 	return (&Image{top}).Entries(Synced, 0), nil
 }
 
-// Write makes dir, which isn't there yet, hold the entries.
+// Write creates dir with the entries in it.
 func Write(dir string, entries []Entry) error {
 	for _, e := range entries {
 		path, err := filepath.Join(dir, e.Path), error(nil)
@@ -202,7 +202,7 @@ func (w *writer) write(n *node, path string) {
 	}
 }
 
-// content is what of a file survives.
+// content returns what survives of a file.
 func (w *writer) content(n *node) []byte {
 	if n.content == nil {
 		return n.kept // it has no name any more, so that what it held last isn't known
@@ -235,7 +235,7 @@ func (w *writer) content(n *node) []byte {
 	return n.kept
 }
 
-// Copy copies the file or directory from to to, which isn't there yet.
+// Copy copies a file or directory to a name that doesn't exist yet.
 func Copy(from, to string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
