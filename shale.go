@@ -31,6 +31,7 @@ type Matrix = vector.Matrix
 var (
 	ErrClosed     = hnsw.ErrClosed
 	ErrDim        = vector.ErrDim
+	ErrFull       = hnsw.ErrFull
 	ErrLabel      = hnsw.ErrLabel
 	ErrDeleted    = hnsw.ErrDeleted
 	ErrNotDeleted = hnsw.ErrNotDeleted

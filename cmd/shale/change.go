@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -73,13 +74,8 @@ Only shards that change are read into memory and written anew.`,
 		if err := r.add(c, index, input, labelFiles, threads); err != nil {
 			return err
 		}
-		if asJSON {
-			return printJSON(c.OutOrStdout(), r)
-		}
-		p := &printer{w: c.OutOrStdout()}
-		p.printf("%s: %s vectors added, %s updated; it holds %s, %s of them deleted\n",
+		return tell(c, asJSON, r, "%s: %s vectors added, %s updated; it holds %s, %s of them deleted",
 			r.Index, count(r.Added), count(r.Updated), count(r.Rows), count(r.Gone))
-		return p.err
 	}
 	return c
 }
@@ -101,6 +97,9 @@ func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFil
 	bar := newProgress(c.ErrOrStderr(), "adding", rows.Rows())
 	r.Seconds, err = addRows(c.Context(), index, rows, labels, threads, bar.set)
 	bar.end()
+	if errors.Is(err, shale.ErrFull) {
+		return fmt.Errorf("%w; where the disk has room, \"shale resize %s --capacity N\" makes room for N vectors", err, r.Index)
+	}
 	if err != nil {
 		return err
 	}

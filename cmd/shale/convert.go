@@ -2,6 +2,9 @@ package main
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -21,7 +24,7 @@ type convertReport struct {
 func convertCommand() *cobra.Command {
 	var where indexFlags
 	var to string
-	var asJSON bool
+	var replace, asJSON bool
 	c := &cobra.Command{
 		Use:   "convert SRC DST --to shale|hnswlib|graph|fork-shards",
 		Short: "Write an index in another format",
@@ -37,9 +40,9 @@ of such shards: one, or those of the directory that SRC is. Vectors stay in a fi
 row n being that of label n, or, where labels aren't the numbers of rows, the n-th that was added.
 --to hnswlib needs them where SRC has links alone: name the file by --vectors.
 
-An index of the same kind that DST is already is replaced; SRC itself, live files and directories
-that hold anything else are not. A symbolic link is followed. hnswlib and graph are also written to
-a pipe or device.`,
+With --replace an index of the same kind that is at DST already is replaced once the new one is
+complete; SRC itself, live files and directories that hold anything else never are. Symbolic links
+are followed. hnswlib and graph are also written to a pipe or device.`,
 		Example: `  shale convert index.bin my.index --to shale --metric cosine
   shale convert my.index index.bin --to hnswlib
   shale convert my.index my.graph --to graph
@@ -53,6 +56,7 @@ a pipe or device.`,
 		},
 	}
 	c.Flags().StringVar(&to, "to", "", "write the index in `FORMAT`: "+targetFormats)
+	c.Flags().BoolVar(&replace, "replace", false, "replace an index of the same kind that is there already")
 	where.add(c)
 	where.addVectors(c)
 	jsonFlag(c, &asJSON)
@@ -66,16 +70,11 @@ a pipe or device.`,
 			return usagef(c,
 				"--vectors goes with --to hnswlib, and with --to shale of a directory: a %s names no file of vectors", format)
 		}
-		r, err := convert(c, &where, args[0], args[1], format)
+		r, err := convert(c, &where, args[0], args[1], shale.SaveOptions{Format: format, Replace: replace})
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return printJSON(c.OutOrStdout(), r)
-		}
-		p := &printer{w: c.OutOrStdout()}
-		p.printf("%s: %s rows as %s, %s\n", r.Destination, count(r.Rows), r.Format, size(r.FileBytes))
-		return p.err
+		return tell(c, asJSON, r, "%s: %s rows as %s, %s", r.Destination, count(r.Rows), r.Format, size(r.FileBytes))
 	}
 	return c
 }
@@ -98,7 +97,7 @@ func targetFormat(c *cobra.Command, to, path string) (shale.Format, error) {
 	return shale.Auto, usagef(c, "--to %s is not a format: give %s", to, targetFormats)
 }
 
-func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.Format) (*convertReport, error) {
+func convert(c *cobra.Command, where *indexFlags, from, to string, o shale.SaveOptions) (*convertReport, error) {
 	if err := checkConversion(c, from, to); err != nil {
 		return nil, err
 	}
@@ -106,7 +105,10 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.
 		return nil, err
 	}
 	lock, err := shale.Reserve(c.Context(), to,
-		shale.ReserveOptions{Format: format, Replace: true, Lock: where.wait.options(c, to)})
+		shale.ReserveOptions{Format: o.Format, Replace: o.Replace, Lock: where.wait.options(c, to)})
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("%s already exists: give --replace to write over it, or another DST", to)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -116,26 +118,25 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, format shale.
 			return nil, err
 		}
 	}
-	where.withoutVectors = format != shale.Hnswlib
+	where.withoutVectors = o.Format != shale.Hnswlib
 	index, err := where.openByShard(c, from)
 	if err != nil {
 		return nil, err
 	}
 	defer index.Close()
 	rows := index.Len() + index.Deleted()
-	bar := newProgress(c.ErrOrStderr(), "building one graph", index.Len())
-	err = index.Save(c.Context(), to, shale.SaveOptions{
-		Format: format, Replace: true, Held: lock, Vectors: vectorsOf(where, index),
-		Progress: func(done, total int) {
-			bar.set(done)
-			rows = total
-		},
-	})
+	bar := newProgress(c.ErrOrStderr(), "converting", index.Len())
+	o.Held, o.Vectors = lock, vectorsOf(where, index)
+	o.Progress = func(done, total int) {
+		bar.set(done)
+		rows = total
+	}
+	err = index.Save(c.Context(), to, o)
 	bar.end()
 	if err != nil {
 		return nil, err
 	}
-	r := &convertReport{Source: from, Destination: to, Format: format.String(), Rows: rows}
+	r := &convertReport{Source: from, Destination: to, Format: o.Format.String(), Rows: rows}
 	r.FileBytes, err = shale.SizeOnDisk(to)
 	return r, err
 }

@@ -69,13 +69,8 @@ func (f *truthFlags) run(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	if f.json {
-		return printJSON(c.OutOrStdout(), r)
-	}
-	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: the %d nearest of %s vectors to each of %s queries, found in %.2f s on %s\n",
+	return tell(c, f.json, r, "%s: the %d nearest of %s vectors to each of %s queries, found in %.2f s on %s",
 		r.Output, r.K, count(r.Rows), count(r.Queries), r.Seconds, many(r.Threads, "thread"))
-	return p.err
 }
 
 func (f *truthFlags) check(c *cobra.Command) (shale.Metric, error) {

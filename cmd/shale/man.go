@@ -32,9 +32,7 @@ shale.1, shale-build.1 and so on.`,
 		if err != nil {
 			return fmt.Errorf("manual pages: %w", err)
 		}
-		p := &printer{w: c.OutOrStdout()}
-		p.printf("%s: %s\n", output, many(n, "page"))
-		return p.err
+		return tell(c, false, nil, "%s: %s", output, many(n, "page"))
 	}
 	return c
 }

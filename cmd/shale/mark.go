@@ -74,13 +74,8 @@ func (m *marking) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if m.asJSON {
-		return printJSON(c.OutOrStdout(), r)
-	}
-	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: %s labels %s, %s were not there; it holds %s vectors, %s of them deleted\n",
+	return tell(c, m.asJSON, r, "%s: %s labels %s, %s were not there; it holds %s vectors, %s of them deleted",
 		r.Index, count(changed), m.done, count(r.Missing), count(r.Rows), count(r.Gone))
-	return p.err
 }
 
 // change marks the labels, saves the index and gives the number of labels that were changed.

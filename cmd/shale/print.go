@@ -46,6 +46,16 @@ func encode(w io.Writer, v any, indent string) error {
 	return nil
 }
 
+// tell prints a report as JSON or, for people, as a line.
+func tell(c *cobra.Command, asJSON bool, report any, format string, args ...any) error {
+	if asJSON {
+		return printJSON(c.OutOrStdout(), report)
+	}
+	p := &printer{w: c.OutOrStdout()}
+	p.printf(format+"\n", args...)
+	return p.err
+}
+
 // count writes n with its thousands parted.
 func count[T ~int | ~int64](n T) string {
 	s := strconv.FormatInt(int64(n), 10)

@@ -22,11 +22,11 @@ func resizeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resize INDEX --capacity N",
 		Short: "Make a live file larger or smaller",
-		Long: `Resize gives a live file, which "shale build --live" made, room for so many vectors, those deleted
-included. The index is copied to another file that takes its place once it is complete, so that the
-disk must have room for both. Other indexes have no capacity.
+		Long: `Resize gives a live file, which "shale build --live" made, room for N vectors, including those
+deleted. It copies the index to another file, which takes the place of the first once it is
+complete: the disk needs room for both. Other indexes have no capacity.
 
-"shale add" does this by itself where there is no room: it makes room for half as many again.`,
+"shale add" does this by itself when a live file is full: it makes room for half as many again.`,
 		Example: "  shale resize my.live --capacity 2000000",
 		Args:    indexArg,
 	}
@@ -42,12 +42,7 @@ disk must have room for both. Other indexes have no capacity.
 		if err := r.resize(c, &wait); err != nil {
 			return explain(err, args[0])
 		}
-		if asJSON {
-			return printJSON(c.OutOrStdout(), r)
-		}
-		p := &printer{w: c.OutOrStdout()}
-		p.printf("%s: room for %s vectors, %s on disk\n", r.Index, count(r.Capacity), size(r.FileBytes))
-		return p.err
+		return tell(c, asJSON, r, "%s: room for %s vectors, %s on disk", r.Index, count(r.Capacity), size(r.FileBytes))
 	}
 	return c
 }
