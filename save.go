@@ -188,7 +188,7 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	if err := x.noteVectors(dir, o.Vectors); err != nil {
 		return err
 	}
-	if x.shards != nil {
+	if x.single() == nil {
 		x.writing = x.shards.BeginSave()
 		defer func() {
 			x.writing.End()
