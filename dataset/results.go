@@ -48,7 +48,7 @@ type resultsWriter struct {
 	spool   *spool // of distances
 	rows, k int
 	values  int // results written
-	block   []byte
+	encoder resultEncoder
 }
 
 // array begins an array of rows × k elements, uncompressed as np.savez writes it.
@@ -67,25 +67,7 @@ func (r *resultsWriter) put(labels []uint64, distances []float32) error {
 			len(labels), len(distances), r.rows, r.k)
 	}
 	r.values += len(labels)
-	for len(labels) > 0 {
-		n := min(len(labels), blockSize/8)
-		r.block = r.block[:0]
-		for _, l := range labels[:n] {
-			r.block = binary.LittleEndian.AppendUint64(r.block, l)
-		}
-		if _, err := r.labels.Write(r.block); err != nil {
-			return err
-		}
-		r.block = r.block[:0]
-		for _, d := range distances[:n] {
-			r.block = binary.LittleEndian.AppendUint32(r.block, math.Float32bits(d))
-		}
-		if _, err := r.spool.Write(r.block); err != nil {
-			return err
-		}
-		labels, distances = labels[n:], distances[n:]
-	}
-	return nil
+	return r.encoder.write(r.labels, r.spool, labels, distances)
 }
 
 func (r *resultsWriter) finish() error {
@@ -100,6 +82,31 @@ func (r *resultsWriter) finish() error {
 		return err
 	}
 	return r.zip.Close()
+}
+
+// resultEncoder writes labels and distances as npy files hold them.
+type resultEncoder struct{ block []byte }
+
+func (e *resultEncoder) write(toLabels, toDistances io.Writer, labels []uint64, distances []float32) error {
+	for len(labels) > 0 {
+		n := min(len(labels), blockSize/8)
+		e.block = e.block[:0]
+		for _, l := range labels[:n] {
+			e.block = binary.LittleEndian.AppendUint64(e.block, l)
+		}
+		if _, err := toLabels.Write(e.block); err != nil {
+			return err
+		}
+		e.block = e.block[:0]
+		for _, d := range distances[:n] {
+			e.block = binary.LittleEndian.AppendUint32(e.block, math.Float32bits(d))
+		}
+		if _, err := toDistances.Write(e.block); err != nil {
+			return err
+		}
+		labels, distances = labels[n:], distances[n:]
+	}
+	return nil
 }
 
 // spool holds what is written to it: in memory up to spoolMemory, and then in a file without a name.

@@ -45,7 +45,7 @@ var flagGroups = []flagGroup{
 		"metric", "m", "ef-construction", "seed", "dim", "live", "graph-only", "vectors", "global-labels",
 	}},
 	{"Search", []string{
-		"recall", "k", "ef", "max-ef", "sample", "batch", "rerank", "slack", "probes", "share",
+		"recall", "k", "radius", "limit", "ef", "max-ef", "sample", "batch", "rerank", "slack", "probes", "share",
 	}},
 	{"Codes and rows", []string{
 		"storage", "keep", "pq-bits", "pq-subvectors", "opq", "pq-codes", "pq-codebooks",

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
@@ -10,6 +12,7 @@ import (
 type searchFlags struct {
 	where           indexFlags
 	rank            rankFlags
+	within          rangeFlags
 	queries, filter string
 	output          string
 	k, ef, threads  int
@@ -17,7 +20,9 @@ type searchFlags struct {
 }
 
 type searchReport struct {
-	K       int            `json:"k"`
+	K       int            `json:"k,omitempty"`
+	Radius  *float32       `json:"radius,omitempty"` // of a range search
+	Limit   int            `json:"limit,omitempty"`
 	Ef      int            `json:"ef"`
 	Slack   float32        `json:"slack"`
 	Seconds float64        `json:"seconds"`
@@ -40,6 +45,10 @@ npz with the arrays labels (uint64) and distances (float32), queries × k. A -k 
 vectors stands for that number, and the arrays are as narrow. Where fewer than k are found, the
 npz holds the label 2^64-1 with the distance +Inf in the rest.
 
+With --radius it finds all vectors at that distance or nearer, in place of the k nearest; --limit
+keeps the nearest N of them. The npz then has one-dimensional arrays: labels, distances and
+offsets (int64), where those of query q are from offsets[q] to offsets[q+1].
+
 A larger --ef finds more of the true neighbours and takes longer; "shale tune" finds the one
 for a wanted recall. --filter names the labels that may be returned.
 
@@ -54,6 +63,7 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
   shale search my.index --queries queries.fvecs -k 100 --ef 400 --output found.npz
   shale search my.index --queries queries.npy --filter allowed.txt
   shale search my.index --queries queries.npy -k 10 --rerank 30
+  shale search my.index --queries queries.npy --radius 0.3 --limit 1000 --output near.npz
   shale search index.bin --metric l2 --queries queries.npy --json`,
 		Args: indexArg,
 	}
@@ -66,6 +76,7 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz, or to a pipe as in npz:/dev/stdout")
 	f.where.add(c)
 	f.where.addMemory(c)
+	f.within.add(c)
 	f.rank.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "queries")
@@ -88,7 +99,7 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	queries, err := openQueries(c.Context(), f.queries, f.k, memory)
+	queries, err := openQueries(c.Context(), f.queries, f.results(), memory)
 	if err != nil {
 		return err
 	}
@@ -98,7 +109,7 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	f.where.load = shale.SearchLoad{
-		K: f.k, Ef: f.ef, Threads: f.threads, Queries: queries.rows, Bytes: int64(len(queries.block)) + filter.bytes(),
+		K: f.results(), Ef: f.ef, Threads: f.threads, Queries: queries.rows, Bytes: int64(len(queries.block)) + filter.bytes(),
 	}
 	index, err := f.where.open(c, args[0])
 	if err != nil {
@@ -120,10 +131,15 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 // effort settles what flags leave to the index.
 func (f *searchFlags) effort(c *cobra.Command, index *shale.Index) *searchReport {
 	r := &searchReport{K: f.k, Ef: max(f.ef, f.k), Slack: f.rank.Slack, Output: f.output}
+	tuned := index.Effort()
+	if f.within.on {
+		r.K, r.Radius, r.Limit = 0, &f.within.radius, f.within.limit
+		r.Ef = cmp.Or(f.ef, tuned.Ef)
+		return r
+	}
 	if f.ef != 0 {
 		return r
 	}
-	tuned := index.Effort()
 	r.Ef = max(tuned.Ef, f.k)
 	if !c.Flags().Changed("slack") {
 		r.Slack = tuned.Slack
@@ -139,10 +155,15 @@ func (f *searchFlags) search(c *cobra.Command, index *shale.Index, queries *quer
 	ctx, r := c.Context(), f.effort(c, index)
 	a := &answering{index: index, queries: queries, k: f.k, o: f.rank.Options}
 	a.o.Ef, a.o.Slack, a.o.Filter, a.o.Threads = r.Ef, r.Slack, filter.filter(), f.threads
+	if f.within.on {
+		a.inRange = &f.within
+	}
 	if err := a.next(ctx); err != nil {
 		return err
 	}
-	r.K = a.found.K
+	if !f.within.on {
+		r.K = a.found.K
+	}
 	switch {
 	case f.output != "":
 		if err := a.write(ctx, f.output); err != nil {
@@ -157,6 +178,11 @@ func (f *searchFlags) search(c *cobra.Command, index *shale.Index, queries *quer
 		return printLine(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
+	if f.within.on {
+		p.printf("%s: the vectors within %v of each of %s queries, found in %.3f s\n",
+			r.Output, f.within.radius, count(queries.Rows()), r.Seconds)
+		return p.err
+	}
 	p.printf("%s: %d neighbours of each of %s queries, found in %.3f s\n", r.Output, r.K, count(queries.Rows()), r.Seconds)
 	return p.err
 }
@@ -173,7 +199,7 @@ func (f *searchFlags) check(c *cobra.Command) error {
 	if f.output != "" && dataname.OutputFormat(f.output) != ".npz" {
 		return usagef(c, "--output %s: results are written as .npz", f.output)
 	}
-	if err := f.rank.check(c); err != nil {
+	if err := cmp.Or(f.rank.check(c), f.within.check(c)); err != nil {
 		return err
 	}
 	return atLeast(c, "threads", f.threads, 0)

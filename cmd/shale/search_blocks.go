@@ -66,10 +66,12 @@ type answering struct {
 	queries *queryFile
 	k       int
 	o       search.Options
+	inRange *rangeFlags    // nil: the k nearest are searched for
 	found   search.Results // of the present block
-	rows    int            // its queries; 0: there are no more
-	done    int            // queries of the blocks before it
-	seconds float64        // that searching took
+	within  *search.RangeResults
+	rows    int     // its queries; 0: there are no more
+	done    int     // queries of the blocks before it
+	seconds float64 // that searching took
 }
 
 // next answers the next block.
@@ -96,6 +98,11 @@ func (a *answering) next(ctx context.Context) error {
 
 // answer searches for the rows of queries. Blocks after the first use the memory of the results before.
 func (a *answering) answer(ctx context.Context, queries shale.Matrix) error {
+	if a.inRange != nil {
+		within, err := a.index.RangeBatch(ctx, queries, a.inRange.radius, a.inRange.limit, a.o)
+		a.within = within
+		return err
+	}
 	if a.found.K > 0 {
 		return a.index.SearchBatchInto(ctx, queries, &a.found, a.o)
 	}
@@ -121,6 +128,11 @@ func (a *answering) each(ctx context.Context, fn func() error) error {
 
 // write writes all results to an npz.
 func (a *answering) write(ctx context.Context, path string) error {
+	if a.inRange != nil {
+		return dataset.WriteRangeResults(path, a.queries.Rows(), func(put func(*search.RangeResults) error) error {
+			return a.each(ctx, func() error { return put(a.within) })
+		})
+	}
 	k := a.found.K
 	return dataset.WriteResults(path, a.queries.Rows(), k, func(put func([]uint64, []float32) error) error {
 		return a.each(ctx, func() error { return put(a.found.Labels[:a.rows*k], a.found.Distances[:a.rows*k]) })
@@ -152,6 +164,9 @@ func (a *answering) printTable(ctx context.Context, w io.Writer) error {
 
 // of returns the neighbours found of a query of the present block.
 func (a *answering) of(q int) ([]uint64, []float32) {
+	if a.inRange != nil {
+		return a.within.Of(q)
+	}
 	at, n := q*a.found.K, a.found.Counts[q]
 	return a.found.Labels[at : at+n], a.found.Distances[at : at+n]
 }
@@ -160,7 +175,11 @@ func (a *answering) of(q int) ([]uint64, []float32) {
 func (a *answering) printJSON(ctx context.Context, w io.Writer, r *searchReport) error {
 	out := bufio.NewWriterSize(w, printBuffer)
 	p := &printer{w: out}
-	p.printf(`{"k":%d,"ef":%d,"slack":%v,"queries":[`, r.K, r.Ef, r.Slack)
+	if a.inRange != nil {
+		p.printf(`{"radius":%v,"limit":%d,"ef":%d,"queries":[`, a.inRange.radius, a.inRange.limit, r.Ef)
+	} else {
+		p.printf(`{"k":%d,"ef":%d,"slack":%v,"queries":[`, r.K, r.Ef, r.Slack)
+	}
 	err := a.each(ctx, func() error {
 		for q := range a.rows {
 			labels, distances := a.of(q)
