@@ -1,0 +1,76 @@
+# Tasks of those who work on Shale. `make` lists them; .ci/run calls them in order.
+
+GO ?= go
+STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
+WORK := $(or $(TMPDIR),/tmp)/shale-make
+
+# The platforms that the README names, besides the one at hand.
+PLATFORMS = linux/386 darwin/arm64 windows/amd64
+
+.DEFAULT_GOAL := help
+.PHONY: help format lint columns generate platforms build test faults race purego arm64 exchange fuzz demo python bench formats
+
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the command into bin/
+	$(GO) build -o bin/ ./cmd/shale
+
+format: ## report files that gofmt would change
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted"; exit 1; }
+
+lint: ## vet and staticcheck
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+columns: ## report lines wider than 120 columns that a change adds
+	.ci/columns
+
+generate: ## write generated files anew and report those that differ from the committed ones
+	$(GO) generate ./...
+	@git diff --exit-code -- internal/simd || { echo "commit what 'go generate ./...' writes"; exit 1; }
+
+platforms: ## build and vet the library and the command for every platform of the README
+	@for p in $(PLATFORMS); do echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; done
+
+test: ## run all Go tests
+	$(GO) test -timeout 30m ./...
+
+faults: ## try every fault at every operation of a save, slower kinds included
+	$(GO) test -run SurvivesEveryFault . -shale.faults
+
+race: ## run the Go tests with the race detector, without the slowest
+	$(GO) test -race -short -timeout 40m ./...
+
+purego: ## test what stands on the kernels with those in plain Go
+	$(GO) test -short -timeout 30m -tags purego ./internal/simd ./vector ./internal/quant ./internal/hnsw
+
+arm64: ## test the kernels for arm64 under emulation; needs qemu-aarch64
+	@mkdir -p $(WORK)
+	GOARCH=arm64 $(GO) test -c -o $(WORK)/simd.test ./internal/simd
+	GOARCH=arm64 $(GO) test -c -o $(WORK)/vector.test ./vector
+	GOARCH=arm64 $(GO) test -c -o $(WORK)/quant.test ./internal/quant
+	cd internal/simd && qemu-aarch64 $(WORK)/simd.test
+	cd vector && qemu-aarch64 $(WORK)/vector.test
+	cd internal/quant && qemu-aarch64 $(WORK)/quant.test -test.short
+
+exchange: ## exchange files with the original hnswlib; needs Python 3 and a C++ compiler
+	@mkdir -p $(WORK)
+	python3 -m venv $(WORK)/venv
+	$(WORK)/venv/bin/pip install -q -r internal/store/hnswlib/testdata/requirements.txt
+	SHALE_TEST_PYTHON=$(WORK)/venv/bin/python $(GO) test -count=1 -run TestCross ./internal/store/hnswlib
+
+fuzz: ## fuzz every reader of files for a moment each; SECONDS=60 for longer
+	.ci/fuzz $(or $(SECONDS),1)
+
+demo: ## run the demo
+	$(GO) run ./cmd/shale demo
+
+python: ## build the wheel and test it on the oldest and the newest Python there is
+	python/test.sh
+
+bench: ## measure what users feel: builds, opening, searches
+	$(GO) test -run '^$$' -bench 'Search|Build|Open' -benchtime 1s .
+
+formats: ## write testdata/formats anew with this version's writers
+	$(GO) test -run TestFormats -count=1 . -formats.update
