@@ -1,3 +1,5 @@
+//go:build linux
+
 package shale
 
 import (
@@ -101,5 +103,5 @@ func diskReads(b *testing.B) (read, faults int64) {
 	if _, err := fmt.Sscanf(string(stat[at+1:]), "read_bytes: %d", &read); err != nil {
 		b.Fatal(err)
 	}
-	return read, usage.Majflt
+	return read, int64(usage.Majflt)
 }
