@@ -30,11 +30,8 @@ func New(dim int, o BuildOptions) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("new index: %w", err)
 	}
-	return &Index{graph: graph}, nil
+	return &Index{engine: oneGraph{graph}}, nil
 }
-
-// FromGraph makes an index of a graph, which it takes over.
-func FromGraph(graph *hnsw.Index) *Index { return &Index{graph: graph} }
 
 // createLive makes a live file and calls fill, if not nil, before the file gets its name. So the path names all vectors or
 // nothing: after an error of fill, or when the process was killed meanwhile, what was there before stays.
@@ -51,7 +48,7 @@ func createLive(dim int, o BuildOptions, fill func(*hnsw.Index) error) (*Index, 
 	if err != nil {
 		return nil, err
 	}
-	return &Index{graph: graph, live: path}, nil
+	return &Index{engine: oneGraph{graph}, live: path}, nil
 }
 
 // Build builds an index of the source's rows and opens it: in memory, or at BuildOptions.Path. It decides by the rows what
@@ -83,14 +80,7 @@ func Build(ctx context.Context, src Source, o BuildOptions) (*Index, error) {
 // metric is cosine they must be of length 1. Other vectors may be attached in their place at any time, in the other type for
 // example. mapped says that they lie in a mapped file, the failing of which becomes an error of searches.
 func (x *Index) Attach(rows Matrix, mapped bool) error {
-	o := hnsw.AttachOptions{Mapped: mapped}
-	var err error
-	if x.shards != nil {
-		err = x.shards.Attach(rows, o)
-	} else {
-		err = x.graph.Attach(rows, o)
-	}
-	if err != nil {
+	if err := x.engine.Attach(rows, hnsw.AttachOptions{Mapped: mapped}); err != nil {
 		return fmt.Errorf("attach vectors: %w", err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -135,8 +136,8 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 	}
 }
 
-func TestFromGraph(t *testing.T) {
-	x := shale.FromGraph(built(t, 300, shale.BuildOptions{Metric: shale.IP}).Graph())
+func TestIndexOfGraph(t *testing.T) {
+	x := inside.IndexOf(inside.GraphOf(built(t, 300, shale.BuildOptions{Metric: shale.IP}))).(*shale.Index)
 	if x.Len() != 300 || x.Metric() != shale.IP || x.Effort().Ef != 100 {
 		t.Errorf("%d rows, %v, %+v", x.Len(), x.Metric(), x.Effort())
 	}

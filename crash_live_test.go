@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // liveState is what an index in a live file must hold once a Sync or Close has succeeded.
@@ -43,7 +45,7 @@ func (r *liveRun) change(rows, more, most shale.Matrix) (err error) {
 		func() error { return r.add(more, 100) },
 		func() error { return r.remove(3) },
 		r.sync,
-		func() error { return r.x.Graph().Resize(80) },
+		func() error { return r.x.Resize(80) },
 		func() error { return r.add(most, 200) },
 		r.sync,
 		func() error { return r.remove(101) },
@@ -130,8 +132,8 @@ func (r *liveRun) compare(x *shale.Index) error {
 			}
 			continue // deleted, or about to be
 		}
-		got := make([]float32, x.Dim())
-		if err := x.Graph().Vector(label, got); err != nil || !slices.Equal(got, want) {
+		got, err := x.Vectors(label)
+		if err != nil || !slices.Equal(vector.Row[float32](got, 0), want) {
 			return fmt.Errorf("label %d has the vector %v, not %v: %w", label, got, want, err)
 		}
 		found, err := x.Search(want, 1, search.Options{Ef: 100})
@@ -139,7 +141,7 @@ func (r *liveRun) compare(x *shale.Index) error {
 			return fmt.Errorf("label %d isn't found: %v, %w", label, found, err)
 		}
 	}
-	labels, err := x.Graph().Labels()
+	labels, err := inside.GraphOf(x).Labels()
 	for _, label := range labels {
 		if r.tried[label] == nil {
 			return fmt.Errorf("label %d was never added", label)
@@ -149,7 +151,8 @@ func (r *liveRun) compare(x *shale.Index) error {
 }
 
 func (r *liveRun) found(x *shale.Index, label uint64) bool {
-	return x.Graph().Vector(label, make([]float32, x.Dim())) == nil
+	_, err := x.Vectors(label)
+	return err == nil
 }
 
 // TestLiveFileSurvivesEveryFault makes every operation of creating, filling, syncing, resizing and closing a live file

@@ -17,10 +17,9 @@ import (
 
 // Index is a set of labelled vectors that can be searched. Its methods may be called from many goroutines at once.
 type Index struct {
-	graph   *hnsw.Index
-	shards  *shard.Index // in the place of graph: several shards, or one whose rows stay on disk; it can't be changed
-	vectors string       // where the manifest says that the rows of an index of links alone lie, seen from home
-	live    string       // the live file that it is, if any
+	engine  engine
+	vectors string // where the manifest says that the rows of an index of links alone lie, seen from home
+	live    string // the live file that it is, if any
 	tuned   atomic.Pointer[manifest.Tuned]
 
 	saving sync.Mutex // guards what follows
@@ -51,20 +50,20 @@ func (x *Index) Search(query []float32, k int, o search.Options) ([]search.Neigh
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	o.SetDefaults(x.Effort())
-	return x.engine().SearchInto(dst, query, k, o)
+	return x.engine.SearchInto(dst, query, k, o)
 }
 
 // SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
 // error names the first query that failed.
 func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error) {
 	o.SetDefaults(x.Effort())
-	return x.engine().SearchBatch(ctx, queries, k, o)
+	return x.engine.SearchBatch(ctx, queries, k, o)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
 func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error {
 	o.SetDefaults(x.Effort())
-	return x.engine().SearchBatchInto(ctx, queries, out, o)
+	return x.engine.SearchBatchInto(ctx, queries, out, o)
 }
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
@@ -72,16 +71,7 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *search
 // In an index of several shards a new row goes to the shard that searches for it look into first. Changes of one that is
 // mapped load the shards that they touch. AddBatch is faster there than many calls of Add. One whose shards were built
 // with blocks, or don't fit into OpenOptions.Memory, can't be changed.
-func (x *Index) Add(label uint64, vec []float32) error {
-	if x.shards != nil {
-		row, err := vector.Of(vec, len(vec))
-		if err != nil {
-			return err
-		}
-		return x.shards.AddBatch(context.Background(), row, []uint64{label}, hnsw.BatchOptions{Threads: 1})
-	}
-	return x.graph.Add(label, vec, x.adding())
-}
+func (x *Index) Add(label uint64, vec []float32) error { return x.engine.Add(label, vec) }
 
 // AddOptions says how to add many rows.
 type AddOptions struct {
@@ -97,104 +87,110 @@ func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
 	if err := checkThreads(o.Threads); err != nil {
 		return fmt.Errorf("add: %w", err)
 	}
-	if x.shards != nil {
-		return x.shards.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
-	}
-	return x.graph.AddBatch(ctx, rows, o.Labels,
-		hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: x.adding()})
-}
-
-// adding says whether rows take the places of deleted ones: see BuildOptions.ReplaceDeleted.
-func (x *Index) adding() hnsw.AddOptions {
-	return hnsw.AddOptions{ReplaceDeleted: x.graph.Config().ReplaceDelete}
+	return x.engine.AddBatch(ctx, rows, o)
 }
 
 // Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
 // are deleted all the same.
-func (x *Index) Delete(labels ...uint64) error {
-	if x.shards != nil {
-		return x.shards.Delete(context.Background(), labels...)
-	}
-	return hnsw.EachLabelOf(labels, x.graph.Delete)
-}
+func (x *Index) Delete(labels ...uint64) error { return x.engine.Delete(labels...) }
 
 // Undelete lets searches find labels again that Delete has made them pass over, until others have taken their places.
 // Those that are unknown or not deleted are told in the error; the others come back all the same.
-func (x *Index) Undelete(labels ...uint64) error {
-	if x.shards != nil {
-		return x.shards.Undelete(context.Background(), labels...)
-	}
-	return hnsw.EachLabelOf(labels, x.graph.Undelete)
-}
+func (x *Index) Undelete(labels ...uint64) error { return x.engine.Undelete(labels...) }
+
+// Changeable returns the reason why vectors can't be added and deleted, if there is one.
+func (x *Index) Changeable() error { return x.engine.Changeable() }
 
 // EachVector calls fn with the vectors that aren't deleted, decoded to float32, some thousand at a time, and their labels;
-// both are valid until fn returns. With cosine they are normalised. The index mustn't be changed meanwhile.
+// both are valid until fn returns, which mustn't change the index. With cosine they are normalised. An index that keeps no
+// rows gives what its codes stand for.
 func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error {
-	if x.shards != nil {
-		return x.shards.EachVector(ctx, fn)
+	return x.engine.EachVector(ctx, fn)
+}
+
+// Vectors returns the vectors of labels as EachVector gives them. Labels that are unknown or deleted give ErrLabel. An index
+// of several shards reads all rows for it.
+func (x *Index) Vectors(labels ...uint64) (Matrix, error) {
+	values := make([]float32, len(labels)*x.Dim())
+	if err := x.engine.vectors(labels, values); err != nil {
+		return Matrix{}, err
 	}
-	return x.graph.EachVector(ctx, shard.VectorBlock(x.Dim()), nil, fn)
+	return vector.Of(values, x.Dim())
+}
+
+// Contains reports of each label whether a vector that isn't deleted has it.
+func (x *Index) Contains(labels ...uint64) ([]bool, error) { return x.engine.Contains(labels...) }
+
+// Labels returns the labels of all vectors that aren't deleted, in no order.
+func (x *Index) Labels() ([]uint64, error) { return x.engine.Findable() }
+
+// Distances returns the distances between each of queries and the vectors of its labels, as searches return them. Those of a
+// query end before the first label that isn't in the index. Of several shards, and where no rows are kept, it returns nil.
+func (x *Index) Distances(queries Matrix, labels [][]uint64) ([][]float32, error) {
+	return x.engine.Distances(queries, labels)
 }
 
 // ReserveLabels takes n labels that follow the largest one, and returns the first. No other call gets them, so that rows may
 // be added under them later. AddBatch takes its labels so where it is given none.
-func (x *Index) ReserveLabels(n int) (first uint64, err error) { return x.engine().ReserveLabels(n) }
+func (x *Index) ReserveLabels(n int) (first uint64, err error) { return x.engine.ReserveLabels(n) }
 
 // LargestLabel returns the largest label, those of deleted vectors included; ok is false where the index is empty.
-func (x *Index) LargestLabel() (label uint64, ok bool, err error) { return x.engine().LargestLabel() }
-
-// engine is what both kinds of index have.
-type engine interface {
-	Dim() int
-	Metric() Metric
-	Deleted() int
-	ReserveLabels(n int) (first uint64, err error)
-	LargestLabel() (label uint64, ok bool, err error)
-	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
-	SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error)
-	SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error
-	Range(query []float32, radius float32, limit int, o search.Options) ([]search.Neighbor, error)
-	Close() error
-}
-
-func (x *Index) engine() engine {
-	if x.shards != nil {
-		return x.shards
-	}
-	return x.graph
-}
+func (x *Index) LargestLabel() (label uint64, ok bool, err error) { return x.engine.LargestLabel() }
 
 // Len is the number of vectors that a search may find.
-func (x *Index) Len() int {
-	if x.shards != nil {
-		return x.shards.Len()
-	}
-	return x.graph.Len() - x.graph.Deleted()
-}
+func (x *Index) Len() int { return x.engine.Len() }
 
 // Deleted is the number of vectors that are marked deleted.
-func (x *Index) Deleted() int { return x.engine().Deleted() }
+func (x *Index) Deleted() int { return x.engine.Deleted() }
 
 // Dim is the number of values a vector.
-func (x *Index) Dim() int { return x.engine().Dim() }
+func (x *Index) Dim() int { return x.engine.Dim() }
 
 // Metric is how distances are computed.
-func (x *Index) Metric() Metric { return x.engine().Metric() }
-
-// Graph is what lies beneath, for what this package has no words for; nil where Shards isn't.
-func (x *Index) Graph() *hnsw.Index { return x.graph }
+func (x *Index) Metric() Metric { return x.engine.Metric() }
 
 // GraphOnly reports whether the index holds links alone, over vectors that are attached.
-func (x *Index) GraphOnly() bool {
-	if x.shards != nil {
-		return x.shards.GraphOnly()
-	}
-	return x.graph.Config().Storage == vector.External
+func (x *Index) GraphOnly() bool { return x.engine.GraphOnly() }
+
+// Shards returns the number of graphs that the index consists of.
+func (x *Index) Shards() int { return x.engine.Shards() }
+
+// Capacity returns the number of vectors that there is room for now. More make it grow.
+func (x *Index) Capacity() int { return x.engine.Capacity() }
+
+// Resize makes room for capacity vectors, no fewer than there are. Shards grow as rows are added.
+func (x *Index) Resize(capacity int) error { return x.engine.Resize(capacity) }
+
+// Placement is what an index of several shards, or one that is mapped or has rows on disk, has in memory and what on disk.
+type Placement = shard.Plan
+
+// Placement returns what lies in memory and what on disk. Of one graph that lies in memory ok is false.
+func (x *Index) Placement() (p Placement, ok bool) { return x.engine.Placement() }
+
+// Calibration is what shares are worth for some queries. Apply lets searches of the index use it, and SaveTuned keeps it.
+type Calibration = shard.Calibration
+
+// Calibrate measures, by the true neighbours of queries, into how many shards searches must look to find a share of these.
+// Of an index of one shard it returns nil.
+func (x *Index) Calibrate(ctx context.Context, queries Matrix, truth [][]uint64) (*Calibration, error) {
+	return x.engine.Calibrate(ctx, queries, truth)
 }
 
-// Vectors is the file that the rows of an index of links alone were in when it was built, as far as its directory tells; of
+// graph is the one graph that the index is, if it can be changed; else nil.
+func (x *Index) graph() *hnsw.Index {
+	g, _ := x.engine.(oneGraph)
+	return g.Index
+}
+
+// shards is the engine of an index of several shards, or of one that is mapped or has rows on disk or elsewhere; else nil.
+func (x *Index) shards() *shard.Index {
+	s, _ := x.engine.(manyShards)
+	return s.Index
+}
+
+// VectorFile is the file that the rows of an index of links alone were in when it was built, as far as its directory tells; of
 // other indexes it is empty.
-func (x *Index) Vectors() string {
+func (x *Index) VectorFile() string {
 	if x.vectors == "" || filepath.IsAbs(x.vectors) {
 		return x.vectors
 	}
@@ -204,13 +200,9 @@ func (x *Index) Vectors() string {
 // Live is the live file that the index is, or empty.
 func (x *Index) Live() string { return x.live }
 
-// Shards is what lies beneath an index of several shards, or of one that is mapped or has its rows on disk or elsewhere; else
-// nil.
-func (x *Index) Shards() *shard.Index { return x.shards }
-
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file is
 // written to the disk first. What OpenOptions.Lock locked is unlocked.
-func (x *Index) Close() error { return errors.Join(x.engine().Close(), x.lock.Close()) }
+func (x *Index) Close() error { return errors.Join(x.engine.Close(), x.lock.Close()) }
 
 // Sync writes a live file to the disk; changes wait meanwhile. Other indexes have Save. After a power cut everything
 // that was there when a Sync succeeded is there. What was added, changed or deleted since is there as a whole or as it
@@ -223,16 +215,13 @@ func (x *Index) Sync() error {
 	if x.live == "" {
 		return fmt.Errorf("sync: the index lies in memory: %w", errors.ErrUnsupported)
 	}
-	return x.graph.Sync()
+	return x.engine.Sync()
 }
 
 // Reorder renumbers the rows within the index for searches to be faster, as Build does. It is meant for an index that has
 // just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives hnsw.ErrBusy.
 func (x *Index) Reorder() error {
-	if x.graph == nil {
-		return fmt.Errorf("reorder: %w: it has several shards, is mapped, or has its rows on disk or elsewhere", ErrReadOnly)
-	}
-	if err := x.graph.Reorder(); err != nil {
+	if err := x.engine.Reorder(); err != nil {
 		return fmt.Errorf("reorder: %w", err)
 	}
 	return nil

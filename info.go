@@ -38,41 +38,16 @@ type Info struct {
 
 // Info describes the index as it is now.
 func (x *Index) Info() (Info, error) {
-	if x.shards != nil {
-		return x.shardsInfo()
-	}
-	s, err := x.graph.Stats()
-	if err != nil {
+	var i Info
+	if err := x.engine.describe(&i); err != nil {
 		return Info{}, fmt.Errorf("describe index: %w", err)
 	}
-	c := x.graph.Config()
-	storage, keep := storageOf(c)
 	effort := x.Effort()
-	return Info{
-		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
-		Storage: storage, Keep: keep, Shards: 1,
-		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed, Ef: effort.Ef, Slack: effort.Slack,
-		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
-	}, nil
-}
-
-func (x *Index) shardsInfo() (Info, error) {
-	s, err := x.shards.Stats()
-	if err != nil {
-		return Info{}, fmt.Errorf("describe index: %w", err)
+	i.Ef, i.Slack = effort.Ef, effort.Slack
+	if i.Shards > 1 {
+		i.Share = effort.Share
 	}
-	m, effort := x.shards.Manifest(), x.Effort()
-	shareQueries := 0
-	copies := 1.0
-	if m.Routing != nil {
-		copies, shareQueries = m.Routing.Copies, m.Routing.Queries
-	}
-	return Info{
-		Rows: m.Rows, Deleted: m.Deleted, Dim: m.Dim, Metric: m.Metric, Storage: m.Storage, Keep: m.Keep, Shards: len(m.Shards),
-		M: m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed, Ef: effort.Ef, Slack: effort.Slack, Share: effort.Share,
-		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
-		Copies: copies, ShareQueries: shareQueries, Plan: x.shards.Plan().String(),
-	}, nil
+	return i, nil
 }
 
 // Effort returns how hard searches look that name no ef: what Tune set, or an ef of search.DefaultEf.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 const (
@@ -121,7 +122,7 @@ func (w *liveWriter) change(x *Index) error {
 	label, version := w.next, 0
 	switch w.rnd.IntN(30) {
 	case 28: // another file in the place of this one
-		return x.Graph().Resize(x.Graph().Len() + w.rnd.IntN(100))
+		return x.Resize(x.Len() + x.Deleted() + w.rnd.IntN(100))
 	}
 	switch w.rnd.IntN(4) {
 	case 0: // any of those that are there
@@ -370,17 +371,16 @@ func checkAcknowledged(t *testing.T, path string, a *acknowledgements) {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	got := make([]float32, processDim)
 	for label, s := range a.synced {
-		err := x.Graph().Vector(label, got)
+		row, err := x.Vectors(label)
 		holds := func(s labelState) bool {
 			if s.gone {
 				return errors.Is(err, hnsw.ErrLabel)
 			}
-			return err == nil && slices.Equal(got, versioned(label, s.version))
+			return err == nil && slices.Equal(vector.Row[float32](row, 0), versioned(label, s.version))
 		}
 		if !holds(s) && !slices.ContainsFunc(a.since[label], holds) {
-			t.Errorf("label %d is neither %+v nor one of %+v: %v, %v", label, s, a.since[label], got, err)
+			t.Errorf("label %d is neither %+v nor one of %+v: %v, %v", label, s, a.since[label], row, err)
 		}
 	}
 	if r, err := Verify(context.Background(), path); err == nil || !strings.Contains(err.Error(), "by this process") {

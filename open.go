@@ -92,29 +92,34 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		}
 	}
 	x.file = versionOf(path)
+	var graph *hnsw.Index
+	var shards *shard.Index
 	switch format {
 	case Directory:
 		err = x.openDirectory(ctx, path, o)
 	case Live:
 		if x.live, err = target(path); err == nil {
-			if x.graph, err = openLive(path, o); err == nil {
-				if err = liveFits(x.graph, path, o.Memory); err != nil {
-					err = errors.Join(err, x.graph.Close())
+			if graph, err = openLive(path, o); err == nil {
+				if err = liveFits(graph, path, o.Memory); err != nil {
+					err = errors.Join(err, graph.Close())
 				}
 			}
 		}
 	case File:
-		x.graph, err = store.OpenIndex(ctx, path, store.Options{})
+		graph, err = store.OpenIndex(ctx, path, store.Options{})
 	case Graph:
-		x.shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
+		shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
 	case ForkShards:
-		x.shards, err = openFork(ctx, path,
+		shards, err = openFork(ctx, path,
 			shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
 	default:
-		x.graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
+		graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", errors.Join(err, x.lock.Close()))
+	}
+	if graph != nil || shards != nil {
+		x.engine = engineOf(graph, shards)
 	}
 	if o.Dim != 0 && o.Dim != x.Dim() {
 		x.Close()
@@ -233,7 +238,7 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 		if err != nil {
 			return err
 		}
-		x.shards, x.graph, x.vectors = shards, graph, m.Vectors
+		x.engine, x.vectors = engineOf(graph, shards), m.Vectors
 		x.home, x.saved = dir, savedAs(m)
 		x.tuned.Store(m.Tuned)
 		return nil
@@ -244,16 +249,21 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 	return nil
 }
 
+// engineOf is the engine of a graph or, where that is nil, of shards.
+func engineOf(graph *hnsw.Index, shards *shard.Index) engine {
+	if graph != nil {
+		return oneGraph{graph}
+	}
+	return manyShards{shards}
+}
+
 // closeEngine closes what the index consists of, if anything.
 func (x *Index) closeEngine() error {
-	var err error
-	if x.shards != nil {
-		err = x.shards.Close()
+	if x.engine == nil {
+		return nil
 	}
-	if x.graph != nil {
-		err = errors.Join(err, x.graph.Close())
-	}
-	x.shards, x.graph = nil, nil
+	err := x.engine.Close()
+	x.engine = nil
 	return err
 }
 

@@ -85,7 +85,7 @@ func (p *Plan) runGraph(ctx context.Context) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Index{graph: graph}
+	x := &Index{engine: oneGraph{graph}}
 	if p.o.Path == "" {
 		return x, nil
 	}

@@ -58,14 +58,7 @@ func productOf(c hnsw.Config) *manifest.Product {
 // before, rank what is found again; without them the distances told are those of codes. mapped says that the codes lie in a
 // mapped file.
 func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, mapped bool) error {
-	o := hnsw.AttachPQOptions{Mapped: mapped}
-	var err error
-	if x.shards != nil {
-		err = x.shards.AttachPQ(q, codes, o)
-	} else {
-		err = x.graph.AttachPQ(q, codes, o)
-	}
-	if err != nil {
+	if err := x.engine.AttachPQ(q, codes, hnsw.AttachPQOptions{Mapped: mapped}); err != nil {
 		return fmt.Errorf("attach codes: %w", err)
 	}
 	return nil

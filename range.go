@@ -49,7 +49,7 @@ func (x *Index) inRange(query []float32, radius float32, limit int, o search.Opt
 		o.Probes = math.MaxInt32 // all of them: the default share is that of k neighbours
 	}
 	o.SetDefaults(x.Effort())
-	return x.engine().Range(query, radius, limit, o)
+	return x.engine.Range(query, radius, limit, o)
 }
 
 // RangeBatch does a Range for each row of queries. An error names the first query that failed.

@@ -82,14 +82,14 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 }
 
 func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
-	if x.shards != nil {
+	if x.shards() != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
 	if x.severalWithRows() && format != Directory {
 		return x.saveMerged(ctx, path, format, o)
 	}
 	if format == ForkShards {
-		shards := x.forkShards()
+		shards := x.engine.forkShards()
 		if shards == nil {
 			return fmt.Errorf("%w, nor written as shards of hnswlib-mmap: it is mapped, or its rows lie on disk", ErrReadOnly)
 		}
@@ -98,12 +98,12 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 		}
 		return shard.WriteFork(ctx, path, shards)
 	}
-	graph := x.single()
+	graph := x.engine.single()
 	switch {
-	case graph == nil && format == Directory && x.shards.GraphOnly():
+	case graph == nil && format == Directory && x.shards().GraphOnly():
 		return x.saveGraphs(ctx, path, o)
-	case graph == nil && x.shards.GraphOnly():
-		return fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors", x.shards.Shards())
+	case graph == nil && x.shards().GraphOnly():
+		return fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors", x.shards().Shards())
 	case graph == nil && !x.severalWithRows():
 		return fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
 	}
@@ -115,12 +115,12 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 
 // severalWithRows reports whether the index has several shards that hold rows or codes.
 func (x *Index) severalWithRows() bool {
-	return x.shards != nil && x.shards.Shards() > 1 && !x.shards.GraphOnly()
+	return x.shards() != nil && x.shards().Shards() > 1 && !x.shards().GraphOnly()
 }
 
 // saveMerged writes several shards as one graph.
 func (x *Index) saveMerged(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
-	graph, err := x.shards.Merge(ctx, shard.MergeOptions{Plain: format != File, Progress: o.Progress})
+	graph, err := x.shards().Merge(ctx, shard.MergeOptions{Plain: format != File, Progress: o.Progress})
 	if err != nil {
 		return err
 	}
@@ -157,25 +157,6 @@ func (x *Index) saveFile(ctx context.Context, path string, format Format, graph 
 	return err
 }
 
-// single is the one graph that the index is, or nil.
-func (x *Index) single() store.Source {
-	if x.graph != nil {
-		return x.graph
-	}
-	if f := x.shards.Single(); f != nil {
-		return f
-	}
-	return nil
-}
-
-// forkShards are the graphs of an index of one, or of links alone.
-func (x *Index) forkShards() []shard.ForkShard {
-	if x.graph != nil {
-		return []shard.ForkShard{{Graph: x.graph}}
-	}
-	return x.shards.ForkShards()
-}
-
 // saveLive lets a live file be as it is now. It isn't replaced by another index.
 func (x *Index) saveLive(path string) error {
 	if x.live != path {
@@ -188,8 +169,8 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	if err := x.noteVectors(dir, o.Vectors); err != nil {
 		return err
 	}
-	if x.single() == nil {
-		x.writing = x.shards.BeginSave()
+	if x.engine.single() == nil {
+		x.writing = x.shards().BeginSave()
 		defer func() {
 			x.writing.End()
 			x.writing = nil
@@ -296,7 +277,7 @@ func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error
 	if err := x.noteVectors(dir, o.Vectors); err != nil {
 		return err
 	}
-	return x.shards.SaveGraphs(ctx, dir, func(m *manifest.Manifest) { m.Vectors, m.Tuned = x.vectors, x.tuned.Load() })
+	return x.shards().SaveGraphs(ctx, dir, func(m *manifest.Manifest) { m.Vectors, m.Tuned = x.vectors, x.tuned.Load() })
 }
 
 // noteVectors keeps the way from dir to a file of vectors, if one is given.
@@ -399,7 +380,7 @@ func (x *Index) writeShard(ctx context.Context, dir string, before *manifest.Man
 		like = filepath.Join(dir, before.Shards[0].File)
 	}
 	name := shardName(before.Generation + 1)
-	if err := store.SaveLike(ctx, filepath.Join(dir, name), like, x.single()); err != nil {
+	if err := store.SaveLike(ctx, filepath.Join(dir, name), like, x.engine.single()); err != nil {
 		return nil, err
 	}
 	m, err := x.describe(dir, name, before.Generation+1)
@@ -497,8 +478,8 @@ func (x *Index) saveTuned(path string) (err error) {
 		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
 	}
 	m.Tuned = x.tuned.Load()
-	if x.shards != nil && m.Routing != nil {
-		if now := x.shards.Manifest().Routing; now.Queries > 0 {
+	if x.shards() != nil && m.Routing != nil {
+		if now := x.shards().Manifest().Routing; now.Queries > 0 {
 			m.Routing.Reach, m.Routing.Queries = now.Reach, now.Queries
 		}
 	}

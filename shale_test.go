@@ -205,7 +205,7 @@ func TestLabelsAreCountedOn(t *testing.T) {
 	if err := x.AddBatch(ctx, random(t, 2, 8, 5), shale.AddOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	labels, err := x.Graph().Labels()
+	labels, err := x.Labels()
 	slices.Sort(labels)
 	if err != nil || !slices.Equal(labels, []uint64{10, 20, 500, 501, 502}) {
 		t.Fatalf("labels %v, %v", labels, err)

@@ -8,12 +8,9 @@ import "C"
 import (
 	"context"
 	"errors"
-	"math"
 	"runtime"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/vector"
 )
 
 //export goCompact
@@ -40,22 +37,14 @@ func (x *index) compact(ctx context.Context, h C.int64_t, threads int) (moved bo
 		return true, nil
 	}
 	r, err := able[*rooted](x)
-	switch {
-	case err != nil:
-		return false, err
-	case r.Graph() == nil:
-		return false, shale.ErrReadOnly
-	case r.Graph().Config().Storage == vector.NoRows:
-		return false, errors.New("an index that keeps no vectors can't be compacted: there is nothing to build another of")
-	case r.Live() != "":
-		return false, errors.New("a live file can't be compacted in place: its deleted vectors' places are used again")
-	}
-	graph, err := compacted(ctx, r.Graph(), threads)
 	if err != nil {
 		return false, err
 	}
-	n := &rooted{Index: shale.FromGraph(graph), path: r.path, options: r.options}
-	n.Tune(r.Effort(), 0, 0)
+	compact, err := r.Compact(ctx, threads)
+	if err != nil {
+		return false, err
+	}
+	n := &rooted{Index: compact, path: r.path, options: r.options}
 	if !table.replace(h, x, &index{engine: n}) {
 		return false, errors.Join(errNoObject, n.Close())
 	}
@@ -63,57 +52,4 @@ func (x *index) compact(ctx context.Context, h C.int64_t, threads int) (moved bo
 	runtime.AddCleanup(x, func(old *shale.Index) { _ = old.Close() }, r.Index)
 	go runtime.GC()
 	return false, nil
-}
-
-// compacted is a new index of the rows of another that aren't deleted.
-func compacted(ctx context.Context, old *hnsw.Index, threads int) (*hnsw.Index, error) {
-	labels, err := old.Findable()
-	if err != nil {
-		return nil, err
-	}
-	c := old.Config()
-	c.Capacity = len(labels)
-	values := make([]float32, len(labels)*c.Dim)
-	for i, label := range labels {
-		if err := old.Vector(label, values[i*c.Dim:(i+1)*c.Dim]); err != nil {
-			return nil, err
-		}
-	}
-	rows, err := vector.Of(values, c.Dim)
-	if err != nil {
-		return nil, err
-	}
-	x, err := hnsw.New(c)
-	if err != nil {
-		return nil, err
-	}
-	err = x.AddBatch(ctx, rows, labels, hnsw.BatchOptions{Threads: threads})
-	if err == nil {
-		err = countOn(x, old)
-	}
-	if err != nil {
-		return nil, errors.Join(err, x.Close())
-	}
-	return x, nil
-}
-
-// countOn makes default labels go on where those of another index would.
-func countOn(x, old *hnsw.Index) error {
-	last, ok, err := old.LargestLabel()
-	if err != nil || !ok {
-		return err
-	}
-	now, any, err := x.LargestLabel()
-	if err != nil {
-		return err
-	}
-	missing := last + 1
-	if any {
-		missing = last - now
-	}
-	if missing == 0 || missing > math.MaxInt {
-		return nil
-	}
-	_, err = x.ReserveLabels(int(missing))
-	return err
 }

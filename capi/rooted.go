@@ -4,15 +4,13 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
-	"github.com/shale-search/shale/vector"
 )
 
 // rooted is an index of the package at the root.
@@ -25,86 +23,40 @@ type rooted struct {
 func (x *rooted) effort(o search.Options, _ int) search.Options { return o }
 
 func (x *rooted) stat() statistics {
-	s := statistics{count: x.Len() + x.Deleted(), deleted: x.Deleted(), changeable: true}
-	if g := x.Graph(); g != nil {
-		c := g.Config()
-		s.capacity = g.Capacity()
-		s.m, s.efConstruction, s.replacing, s.external = c.M, c.EfConstruction, c.ReplaceDelete, c.Storage == vector.External
-		return s
+	c := inside.ConfigOf(x.Index)
+	return statistics{
+		count: x.Len() + x.Deleted(), deleted: x.Deleted(), capacity: x.Capacity(),
+		m: c.M, efConstruction: c.EfConstruction, replacing: c.ReplaceDelete,
+		external: x.GraphOnly(), changeable: x.Changeable() == nil,
 	}
-	m := x.Shards().Manifest()
-	s.capacity, s.m, s.efConstruction = s.count, m.M, m.EfConstruction
-	s.external, s.changeable = x.GraphOnly(), x.Shards().Changeable() == nil
-	return s
 }
 
+// all returns the largest label, after which others are counted on.
 func (x *rooted) all() ([]uint64, error) {
-	if x.Graph() == nil {
-		return x.Shards().Findable()
+	largest, ok, err := x.LargestLabel()
+	if !ok {
+		return nil, err
 	}
-	return x.Graph().Labels()
+	return []uint64{largest}, err
 }
 
-func (x *rooted) findable() ([]uint64, error) {
-	if x.Graph() == nil {
-		return x.Shards().Findable()
-	}
-	return x.Graph().Findable()
-}
+func (x *rooted) findable() ([]uint64, error) { return x.Labels() }
 
 func (x *rooted) vectors(labels []uint64, dst []float32) error {
-	if x.Graph() == nil {
-		return x.readVectors(labels, dst)
-	}
-	return vectorsOf(x.Graph(), labels, dst)
-}
-
-// readVectors reads all rows of an index that can't be changed for the vectors of some labels.
-func (x *rooted) readVectors(wanted []uint64, dst []float32) error {
-	places := make(map[uint64][]int, len(wanted))
-	for i, label := range wanted {
-		places[label] = append(places[label], i)
-	}
-	dim, enough := x.Dim(), errors.New("enough")
-	err := x.Shards().EachVector(context.Background(), func(labels []uint64, rows vector.Matrix) error {
-		for row, label := range labels {
-			for _, i := range places[label] {
-				rows.Decode(row, dst[i*dim:(i+1)*dim])
-			}
-			delete(places, label)
-		}
-		if len(places) == 0 {
-			return enough
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, enough) {
+	rows, err := x.Vectors(labels...)
+	if err != nil {
 		return err
 	}
-	for label := range places {
-		return fmt.Errorf("label %d: %w", label, hnsw.ErrLabel)
+	for i := range rows.Rows() {
+		rows.Decode(i, dst[i*rows.Dim():])
 	}
 	return nil
 }
 
 func (x *rooted) contains(labels []uint64, found []bool) error {
-	if x.Graph() != nil {
-		return containsOf(x.Graph(), labels, found)
-	}
-	there, err := x.findable()
-	if err != nil {
-		return err
-	}
-	wanted := make(map[uint64][]int, len(labels))
-	for i, label := range labels {
-		wanted[label], found[i] = append(wanted[label], i), false
-	}
-	for _, label := range there {
-		for _, i := range wanted[label] {
-			found[i] = true
-		}
-	}
-	return nil
+	there, err := x.Contains(labels...)
+	copy(found, there)
+	return err
 }
 
 func (x *rooted) add(ctx context.Context, a *addition) error {
@@ -164,12 +116,13 @@ type rootBequest struct {
 
 func (x *rooted) leave(patience time.Duration) (bequest, func(), error) {
 	b := bequest{Root: &rootBequest{Path: x.path, Options: x.options, Effort: x.Effort()}}
-	if x.Graph() == nil {
+	graph := inside.GraphOf(x.Index)
+	if graph == nil {
 		path, err := filepath.Abs(x.path)
 		b.Root.Path = path
 		return b, func() {}, err
 	}
-	m, release, err := x.Graph().Hold(patience)
+	m, release, err := graph.Hold(patience)
 	if err != nil {
 		return b, nil, err
 	}
@@ -191,7 +144,7 @@ func (b *rootBequest) inherit(m *hnsw.Memory) (engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := shale.FromGraph(graph)
+	x := inside.IndexOf(graph).(*shale.Index)
 	x.Tune(b.Effort, 0, 0)
 	return &rooted{Index: x}, nil
 }

@@ -60,7 +60,7 @@ func (x *rooted) tune(ctx context.Context, queries vector.Matrix, t *C.struct_sh
 		maxEf = x.Len()
 	}
 	o := eval.Options{K: int(t.k), MinTime: tuneTime}
-	if s := x.Shards(); s != nil && s.Shards() > 1 {
+	if x.Shards() > 1 {
 		o.Search.Share, o.Shares = 1, tuneShares
 	}
 	return eval.Tune(ctx, x.Index, queries, truth, float64(t.recall), maxEf, o)

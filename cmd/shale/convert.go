@@ -146,5 +146,5 @@ func vectorsOf(where *indexFlags, index *shale.Index) string {
 	if !index.GraphOnly() {
 		return ""
 	}
-	return cmp.Or(where.vectors, index.Vectors())
+	return cmp.Or(where.vectors, index.VectorFile())
 }

@@ -79,7 +79,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string, queries shale.Matrix,
 		}
 		if shares != nil {
 			r.Share, r.ShareQueries = cmp.Or(f.rank.Share, search.DefaultShare), info.ShareQueries
-			r.ShareHeld = shares.Held(index.Shards(), r.Share)
+			r.ShareHeld = shares.Held(r.Share)
 		}
 	}
 	bar := newProgress(c.ErrOrStderr(), "measuring", len(efs))

@@ -112,8 +112,8 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		index.Close()
 		return nil, fmt.Errorf("%s was built with --metric %s, not %s", path, index.Metric(), o.Metric)
 	}
-	if x := index.Shards(); x != nil && (o.Memory > 0 || o.Mapped) && !f.quiet {
-		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, x.Plan())
+	if placed, ok := index.Placement(); ok && (o.Memory > 0 || o.Mapped) && !f.quiet {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, placed)
 	}
 	boundHeap(index, o.Memory)
 	if err := f.attach(c.Context(), index, path); err != nil {
@@ -195,7 +195,7 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 			return err
 		}
 	}
-	file := cmp.Or(f.vectors, index.Vectors())
+	file := cmp.Or(f.vectors, index.VectorFile())
 	if file == "" {
 		return fmt.Errorf("%s holds links alone: name the file of its vectors by --vectors", path)
 	}

@@ -68,9 +68,14 @@ func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport
 	if err != nil {
 		return nil, err
 	}
-	r := &inspectReport{Index: path, Format: format.String(), coded: index.Graph() != nil && index.Graph().Config().Codes.Bits != 0}
+	r := &inspectReport{Index: path, Format: format.String()}
 	if r.Info, err = index.Info(); err != nil {
 		return nil, err
+	}
+	if storage, err := shale.ParseStorage(r.Storage); err == nil && r.Plan == "" {
+		if r.coded, err = shale.HasCodes(storage, r.Dim); err != nil {
+			return nil, err
+		}
 	}
 	if format == shale.Hnswlib || format == shale.Graph {
 		r.Metric = "unknown" // the file doesn't tell

@@ -43,11 +43,11 @@ const (
 // boundHeap keeps the Go heap within what memory, 0 being any, leaves beside the index's arrays, which lie outside:
 // else it might grow to twice of what is in use. Of an index in one piece the arrays aren't known; all of it fits then.
 func boundHeap(index *shale.Index, memory int64) {
-	x := index.Shards()
-	if memory <= 0 || x == nil {
+	placed, ok := index.Placement()
+	if memory <= 0 || !ok {
 		return
 	}
-	debug.SetMemoryLimit(max(leastHeap, memory-programBytes-x.Plan().ArrayBytes()))
+	debug.SetMemoryLimit(max(leastHeap, memory-programBytes-placed.ArrayBytes()))
 }
 
 // timed runs fn and gives the seconds it took.

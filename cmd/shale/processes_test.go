@@ -211,7 +211,7 @@ func checkProcesses(t *testing.T, index string, all []*processWriter) {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	labels, err := x.Graph().Findable()
+	labels, err := x.Labels()
 	if err != nil {
 		t.Fatal(err)
 	}

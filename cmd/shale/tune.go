@@ -11,7 +11,6 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/search"
 )
 
@@ -208,33 +207,30 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 		return err
 	}
 	if shares != nil {
-		r.DefaultHeld = shares.Held(index.Shards(), 0)
-		index.Shards().SetReach(shares)
+		r.DefaultHeld = shares.Held(0)
+		shares.Apply()
 	}
 	maxEf := f.maxEf
 	if maxEf == 0 {
 		maxEf = index.Len()
 	}
 	o := eval.Options{K: f.k, MinTime: tuneTime}
-	if s := index.Shards(); s != nil && s.Shards() > 1 {
+	if index.Shards() > 1 {
 		o.Search.Share, o.Shares = 1, tuneShares
 	}
 	r.Point, err = eval.Tune(ctx, index, queries, truth, f.recall, maxEf, o)
 	if err == nil && shares != nil {
-		r.ShareHeld = shares.Held(index.Shards(), r.Point.Share)
+		r.ShareHeld = shares.Held(r.Point.Share)
 	}
 	return err
 }
 
 // calibrate measures what shares are worth for the queries, by the first k true neighbours of each; of an
 // index of one shard it returns nil.
-func calibrate(ctx context.Context, index *shale.Index, queries shale.Matrix, truth *eval.Truth, k int) (*shard.Calibration, error) {
-	if index.Shards() == nil {
-		return nil, nil
-	}
+func calibrate(ctx context.Context, index *shale.Index, queries shale.Matrix, truth *eval.Truth, k int) (*shale.Calibration, error) {
 	labels := make([][]uint64, len(truth.Labels))
 	for q, all := range truth.Labels {
 		labels[q] = all[:min(k, len(all))]
 	}
-	return index.Shards().Calibrate(ctx, queries, labels)
+	return index.Calibrate(ctx, queries, labels)
 }

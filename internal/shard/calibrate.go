@@ -15,13 +15,14 @@ import (
 // Calibration is what shares are worth for a set of queries. A build measures shares by some of its rows, and holds
 // for queries that are like them.
 type Calibration struct {
+	x       *Index
 	Queries int
 	Reach   []manifest.Reach // by these queries
 	at      []float32        // the mass with which each true neighbour's shard is included, sorted
 }
 
 // Calibrate measures by the true neighbours of queries what mass of votes they must look for to find a share of these.
-// The index stays as it is: see SetReach. Of an index without routing it returns nil.
+// The index stays as it is: see Apply. Of an index without routing it returns nil.
 func (x *Index) Calibrate(ctx context.Context, queries vector.Matrix, truth [][]uint64) (*Calibration, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
@@ -36,7 +37,7 @@ func (x *Index) Calibrate(ctx context.Context, queries vector.Matrix, truth [][]
 	if err != nil {
 		return nil, err
 	}
-	c := &Calibration{Queries: queries.Rows()}
+	c := &Calibration{x: x, Queries: queries.Rows()}
 	var f finder
 	var all [][]route
 	query := make([]float32, x.Dim())
@@ -106,20 +107,21 @@ func massToAny(routes, always []route, shards []uint32) float32 {
 	return unreached
 }
 
-// Held is the share of the queries' true neighbours that lies in the shards that searches of x look into when they ask
-// for a share, 0 being the default.
-func (c *Calibration) Held(x *Index, share float64) float64 {
-	x.using.RLock()
-	defer x.using.RUnlock()
+// Held returns the share of the queries' true neighbours that lies in the shards that searches look into when they ask for
+// a share.
+func (c *Calibration) Held(share float64) float64 {
+	c.x.using.RLock()
+	defer c.x.using.RUnlock()
 	if share == 0 {
 		share = search.DefaultShare
 	}
-	n, _ := slices.BinarySearch(c.at, math.Nextafter32(x.router.massFor(share), 2))
+	n, _ := slices.BinarySearch(c.at, math.Nextafter32(c.x.router.massFor(share), 2))
 	return float64(n) / float64(len(c.at))
 }
 
-// SetReach lets searches look into as many shards as c says that a share asks for.
-func (x *Index) SetReach(c *Calibration) {
+// Apply lets searches look into as many shards as c says that a share asks for.
+func (c *Calibration) Apply() {
+	x := c.x
 	x.using.Lock()
 	defer x.using.Unlock()
 	x.router.reach = c.Reach

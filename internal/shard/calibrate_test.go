@@ -48,13 +48,13 @@ func TestCalibrate(t *testing.T) {
 	}
 	c := must(x.Calibrate(context.Background(), queries, truth))
 	for _, share := range []float64{0.8, 0.98} {
-		if said, is := c.Held(x, share), held(share); math.Abs(said-is) > 1e-9 {
+		if said, is := c.Held(share), held(share); math.Abs(said-is) > 1e-9 {
 			t.Errorf("by the build's rows, %v holds %v, told %v", share, is, said)
 		}
 	}
-	x.SetReach(c)
+	c.Apply()
 	for _, p := range c.Reach {
-		said := c.Held(x, p.Share)
+		said := c.Held(p.Share)
 		if said < p.Share {
 			t.Errorf("measured on these queries, %v holds %v", p.Share, said)
 		}

@@ -173,6 +173,22 @@ func (x *Index) locate(labels []uint64) (map[uint64]*place, error) {
 	return found, nil
 }
 
+// Contains reports of each label whether a row that isn't deleted has it.
+func (x *Index) Contains(labels ...uint64) ([]bool, error) {
+	x.change.mu.Lock()
+	defer x.change.mu.Unlock()
+	found, err := x.locate(labels)
+	if err != nil {
+		return nil, err
+	}
+	there := make([]bool, len(labels))
+	for i, label := range labels {
+		p := found[label]
+		there[i] = p != nil && !p.deleted
+	}
+	return there, nil
+}
+
 // Delete marks labels deleted in every shard that holds them. Those that are unknown or deleted already are in the
 // error, an *hnsw.LabelsError; the others are deleted all the same.
 func (x *Index) Delete(ctx context.Context, labels ...uint64) error { return x.mark(ctx, labels, true) }

@@ -82,6 +82,13 @@ func (x *Index) Len() int { return int(x.counts.rows.Load() - x.counts.deleted.L
 // Deleted is the number of rows marked deleted.
 func (x *Index) Deleted() int { return int(x.counts.deleted.Load()) }
 
+// Config is that of the graphs of all shards.
+func (x *Index) Config() hnsw.Config {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	return x.parts[0].Config()
+}
+
 // Dim is the number of values a row.
 func (x *Index) Dim() int { return x.m.Dim }
 

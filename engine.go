@@ -1,0 +1,231 @@
+package shale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
+)
+
+// engine does the work of an Index. What an Index asks of it is the same for one graph, in memory or in a live file, and for
+// many shards.
+type engine interface {
+	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
+	SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error)
+	SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error
+	Range(query []float32, radius float32, limit int, o search.Options) ([]search.Neighbor, error)
+
+	Config() hnsw.Config // of its graphs
+	Dim() int
+	Metric() Metric
+	Len() int // of those that searches may find
+	Deleted() int
+	Capacity() int
+	Shards() int
+	GraphOnly() bool
+	Placement() (p Placement, ok bool)
+	Changeable() error
+	describe(*Info) error
+
+	Add(label uint64, vec []float32) error
+	AddBatch(ctx context.Context, rows Matrix, o AddOptions) error
+	Delete(labels ...uint64) error
+	Undelete(labels ...uint64) error
+	Resize(capacity int) error
+	Reorder() error
+	Sync() error
+
+	Findable() ([]uint64, error)
+	LargestLabel() (label uint64, ok bool, err error)
+	ReserveLabels(n int) (first uint64, err error)
+	Contains(labels ...uint64) ([]bool, error)
+	vectors(labels []uint64, dst []float32) error
+	EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error
+	Distances(queries Matrix, labels [][]uint64) ([][]float32, error)
+	Calibrate(ctx context.Context, queries Matrix, truth [][]uint64) (*Calibration, error)
+
+	Attach(rows Matrix, o hnsw.AttachOptions) error
+	AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error
+
+	single() store.Source // the one graph that it is, or nil
+	forkShards() []shard.ForkShard
+	Close() error
+}
+
+// oneGraph is an engine of one graph that can be changed.
+type oneGraph struct{ *hnsw.Index }
+
+func (g oneGraph) Len() int                      { return g.Index.Len() - g.Index.Deleted() }
+func (g oneGraph) Shards() int                   { return 1 }
+func (g oneGraph) GraphOnly() bool               { return g.Config().Storage == vector.External }
+func (g oneGraph) Placement() (Placement, bool)  { return Placement{}, false }
+func (g oneGraph) Changeable() error             { return nil }
+func (g oneGraph) single() store.Source          { return g.Index }
+func (g oneGraph) forkShards() []shard.ForkShard { return []shard.ForkShard{{Graph: g.Index}} }
+
+func (g oneGraph) Add(label uint64, vec []float32) error {
+	return g.Index.Add(label, vec, g.adding())
+}
+
+func (g oneGraph) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
+	return g.Index.AddBatch(ctx, rows, o.Labels,
+		hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: g.adding()})
+}
+
+// adding says whether rows take the places of deleted ones: see BuildOptions.ReplaceDeleted.
+func (g oneGraph) adding() hnsw.AddOptions {
+	return hnsw.AddOptions{ReplaceDeleted: g.Config().ReplaceDelete}
+}
+
+func (g oneGraph) Delete(labels ...uint64) error { return hnsw.EachLabelOf(labels, g.Index.Delete) }
+
+func (g oneGraph) Undelete(labels ...uint64) error { return hnsw.EachLabelOf(labels, g.Index.Undelete) }
+
+func (g oneGraph) EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error {
+	return g.WithImage(func(*hnsw.Image) error { // changes wait meanwhile
+		return g.Index.EachVector(ctx, shard.VectorBlock(g.Dim()), nil, fn)
+	})
+}
+
+func (g oneGraph) Contains(labels ...uint64) ([]bool, error) {
+	there := make([]bool, len(labels))
+	for i, label := range labels {
+		deleted, ok, err := g.Find(label)
+		if err != nil {
+			return nil, err
+		}
+		there[i] = ok && !deleted
+	}
+	return there, nil
+}
+
+func (g oneGraph) vectors(labels []uint64, dst []float32) error {
+	for i, label := range labels {
+		if err := g.Vector(label, dst[i*g.Dim():(i+1)*g.Dim()]); err != nil {
+			return fmt.Errorf("label %d: %w", label, err)
+		}
+	}
+	return nil
+}
+
+func (g oneGraph) Calibrate(context.Context, Matrix, [][]uint64) (*Calibration, error) {
+	return nil, nil
+}
+
+func (g oneGraph) describe(i *Info) error {
+	s, err := g.Stats()
+	if err != nil {
+		return err
+	}
+	c := g.Config()
+	storage, keep := storageOf(c)
+	*i = Info{
+		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
+		Storage: storage, Keep: keep, Shards: 1,
+		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
+		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
+	}
+	return nil
+}
+
+// manyShards is an engine of several shards, or of one that is mapped or has its rows on disk or elsewhere.
+type manyShards struct{ *shard.Index }
+
+func (s manyShards) Capacity() int { return s.Len() + s.Deleted() }
+
+func (s manyShards) Placement() (Placement, bool) { return s.Plan(), true }
+
+func (s manyShards) forkShards() []shard.ForkShard { return s.ForkShards() }
+
+func (s manyShards) single() store.Source {
+	if f := s.Single(); f != nil {
+		return f
+	}
+	return nil
+}
+
+func (s manyShards) Add(label uint64, vec []float32) error {
+	row, err := vector.Of(vec, len(vec))
+	if err != nil {
+		return err
+	}
+	return s.AddBatch(context.Background(), row, AddOptions{Labels: []uint64{label}, Threads: 1})
+}
+
+func (s manyShards) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
+	return s.Index.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
+}
+
+func (s manyShards) Delete(labels ...uint64) error {
+	return s.Index.Delete(context.Background(), labels...)
+}
+
+func (s manyShards) Undelete(labels ...uint64) error {
+	return s.Index.Undelete(context.Background(), labels...)
+}
+
+func (s manyShards) Resize(int) error {
+	return fmt.Errorf("%w: shards grow as rows are added", errors.ErrUnsupported)
+}
+
+func (s manyShards) Reorder() error {
+	return fmt.Errorf("%w: it has several shards, is mapped, or has its rows on disk or elsewhere", ErrReadOnly)
+}
+
+func (s manyShards) Sync() error { return errors.ErrUnsupported }
+
+// vectors reads all rows, of which some may be on disk, for those of the labels.
+func (s manyShards) vectors(wanted []uint64, dst []float32) error {
+	places := make(map[uint64][]int, len(wanted))
+	for i, label := range wanted {
+		places[label] = append(places[label], i)
+	}
+	dim, enough := s.Dim(), errors.New("enough")
+	err := s.EachVector(context.Background(), func(labels []uint64, rows Matrix) error {
+		for row, label := range labels {
+			for _, i := range places[label] {
+				rows.Decode(row, dst[i*dim:(i+1)*dim])
+			}
+			delete(places, label)
+		}
+		if len(places) == 0 {
+			return enough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, enough) {
+		return err
+	}
+	for label := range places {
+		return fmt.Errorf("label %d: %w", label, hnsw.ErrLabel)
+	}
+	return nil
+}
+
+// Distances returns nil: rows of shards may be on disk.
+func (s manyShards) Distances(Matrix, [][]uint64) ([][]float32, error) { return nil, nil }
+
+func (s manyShards) describe(i *Info) error {
+	stats, err := s.Stats()
+	if err != nil {
+		return err
+	}
+	m := s.Manifest()
+	*i = Info{
+		Rows: m.Rows, Deleted: m.Deleted, Dim: m.Dim, Metric: m.Metric, Storage: m.Storage, Keep: m.Keep,
+		Shards: len(m.Shards),
+		M:      m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed,
+		Levels: stats.Levels, AverageDegree: stats.Degree.Average, MemoryBytes: stats.Memory.Total(),
+		CodeBytes: stats.Memory.Codes, Copies: 1, Plan: s.Plan().String(),
+	}
+	if m.Routing != nil {
+		i.Copies, i.ShareQueries = m.Routing.Copies, m.Routing.Queries
+	}
+	return nil
+}
