@@ -89,14 +89,19 @@ func ExampleIndex_Add() {
 	// Output: 4 true
 }
 
-func ExampleFilterLabels() {
+func ExampleIndex_Range() {
 	index := build()
 	defer index.Close()
-	south := search.FilterLabels(3, 4)
-	nearest, err := index.Search([]float32{4.35, 50.85}, 1, search.Options{Filter: south})
+	brussels := []float32{4.35, 50.85}
+	const degrees = 8
+	near, err := index.Range(brussels, degrees*degrees, 0, search.Options{}) // L2 distances are squares
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(cities[nearest[0].Label])
-	// Output: Rome
+	for _, n := range near {
+		fmt.Println(cities[n.Label])
+	}
+	// Output:
+	// Paris
+	// London
 }
