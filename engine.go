@@ -127,7 +127,7 @@ func (g oneGraph) describe(i *Info) error {
 	storage, keep := storageOf(c)
 	*i = Info{
 		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
-		Storage: storage, Keep: keep, Shards: 1,
+		Storage: storage, Keep: keep, Coded: c.Codes.Bits != 0, Shards: 1,
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
 		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
 	}

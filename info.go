@@ -26,6 +26,7 @@ type Info struct {
 	Levels         []int   `json:"levels"`          // rows by their highest level
 	AverageDegree  float64 `json:"average_degree"`
 	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
+	Coded          bool    `json:"-"`            // whether searches of the one graph walk over codes, or will
 	CodeBytes      int64   `json:"code_bytes"`   // of these; 0 until there are rows enough to train codes on
 
 	// ShareQueries is the number of queries that tuning measured shares on, of an index of several shards; 0:

@@ -39,9 +39,9 @@ type Lock struct {
 	held *filelock.Lock // nil where nothing was at the path
 }
 
-// LockIndex locks the index at path, a directory or a file, until Close. Where nothing is at path it locks nothing. It
+// lockIndex locks the index at path, a directory or a file, until Close. Where nothing is at path it locks nothing. It
 // returns an error with ErrLocked where another process keeps the lock for longer than o says.
-func LockIndex(ctx context.Context, path string, o LockOptions) (*Lock, error) {
+func lockIndex(ctx context.Context, path string, o LockOptions) (*Lock, error) {
 	path, err := target(path)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (x *Index) lockFor(ctx context.Context, path string, o SaveOptions) (*Lock,
 	if x.lock.holds(path) || o.Held.holds(path) {
 		return nil, nil
 	}
-	return LockIndex(ctx, path, o.Lock)
+	return lockIndex(ctx, path, o.Lock)
 }
 
 // version identifies a file: a later one at the same path is another version.

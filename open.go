@@ -50,7 +50,7 @@ type OpenOptions struct {
 	// that is opened to be changed is locked in any case.
 	Lock bool
 	// Wait is how long to wait for the lock, and for a live file that another process has open, if one of the
-	// two is to change it. After that the error is ErrLocked, of a live file store.ErrLocked. Default: 30
+	// two is to change it. After that the error is ErrLocked. Default: 30
 	// seconds; less than 0: not at all.
 	Wait time.Duration
 	// DropDamaged opens a live file without the rows that its disk has damaged since they were synced.
@@ -87,7 +87,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	}
 	x := &Index{}
 	if o.Lock && format != Live {
-		if x.lock, err = LockIndex(ctx, path, LockOptions{Wait: o.Wait, Waiting: o.Waiting}); err != nil {
+		if x.lock, err = lockIndex(ctx, path, LockOptions{Wait: o.Wait, Waiting: o.Waiting}); err != nil {
 			return nil, fmt.Errorf("open index: %w", err)
 		}
 	}
@@ -156,19 +156,12 @@ func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
 	return x, err
 }
 
-// ResizeLive gives the live file at path room for capacity rows, no fewer than it holds. It is copied to a file that
-// takes its place, so that there must be room on the disk for both. No other index may have it open. One that is open
-// grows by itself when it is full, in the same way.
-func ResizeLive(path string, capacity int, o OpenOptions) error {
-	return store.ResizeLive(path, capacity, store.Options{Wait: cmp.Or(o.Wait, store.DefaultWait), Waiting: o.Waiting})
-}
-
 // fits refuses an index of another format than the directory's that needs more memory than is allowed.
 func fits(path string, format Format, o OpenOptions) error {
 	if format == Directory || format == Live || o.Memory <= 0 || o.Mapped {
 		return nil
 	}
-	size, err := SizeOnDisk(path)
+	size, err := store.SizeOnDisk(path)
 	if err != nil {
 		return err
 	}
@@ -192,37 +185,12 @@ func liveFits(x *hnsw.Index, path string, memory int64) error {
 	if memory <= 0 {
 		return nil
 	}
-	size, err := SizeOnDisk(path)
+	size, err := store.SizeOnDisk(path)
 	if err != nil {
 		return err
 	}
 	used := int64(float64(size) * float64(x.Len()) / float64(max(x.Capacity(), 1)))
 	return fitsInto(memory, used, path, "all of a live file is in use: convert it to an index directory, which can leave its rows on disk")
-}
-
-// SizeOnDisk is the bytes of an index's file, or of all files in its directory.
-func SizeOnDisk(path string) (int64, error) {
-	size := int64(0)
-	path, err := target(path) // WalkDir doesn't follow a link
-	if err == nil {
-		err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
-			var info fs.FileInfo
-			if err == nil && !e.IsDir() {
-				info, err = e.Info()
-			}
-			if errors.Is(err, fs.ErrNotExist) && name != path {
-				return nil // a writer has removed it meanwhile
-			}
-			if info != nil {
-				size += info.Size()
-			}
-			return err
-		})
-	}
-	if err != nil {
-		return 0, fmt.Errorf("size of %s: %w", path, err)
-	}
-	return size, nil
 }
 
 // openDirectory reads the manifest and then the shards that it names.

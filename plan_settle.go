@@ -35,7 +35,7 @@ func (p *Plan) settle(ctx context.Context) error {
 
 // settleKeep decides what AutoKeep leaves open.
 func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
-	codes, err := HasCodes(p.o.Storage, p.src.Dim())
+	codes, err := hasCodes(p.o.Storage, p.src.Dim())
 	switch {
 	case err != nil:
 		return err

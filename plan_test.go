@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -65,7 +66,7 @@ func checkPlan(t *testing.T, name string, src shale.Source, o shale.BuildOptions
 	if p.CodesWhy == "" || p.RowsWhy == "" || p.ShardsWhy == "" {
 		t.Errorf("%s: reasons are missing: %+v", name, p)
 	}
-	size, err := shale.SizeOnDisk(o.Path)
+	size, err := store.SizeOnDisk(o.Path)
 	if err != nil {
 		t.Fatal(err)
 	}

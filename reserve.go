@@ -34,7 +34,7 @@ func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) 
 	if o.Format == Live && o.Replace {
 		return &Lock{path: path}, nil // what lies there is locked when it is replaced
 	}
-	lock, err := LockIndex(ctx, path, o.Lock)
+	lock, err := lockIndex(ctx, path, o.Lock)
 	if err != nil {
 		return nil, err
 	}

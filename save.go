@@ -37,7 +37,7 @@ type SaveOptions struct {
 	// Progress is called with the rows done and their number where several shards become one graph: another format than a
 	// directory's has no shards, so that one graph is built of the vectors that aren't deleted.
 	Progress func(done, total int)
-	// Held is the lock of what is at the path, if the caller has it: see LockIndex.
+	// Held is the lock of what is at the path, if the caller has it: see lockIndex.
 	Held *Lock
 }
 

@@ -200,8 +200,8 @@ func (o *BuildOptions) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type
 	return codes, rows, nil
 }
 
-// HasCodes reports whether searches with a storage walk over codes, of rows of dim values.
-func HasCodes(s Storage, dim int) (bool, error) {
+// hasCodes reports whether searches with a storage walk over codes, of rows of dim values.
+func hasCodes(s Storage, dim int) (bool, error) {
 	o := BuildOptions{Storage: s}
 	codes, _, err := o.layout(dim, false)
 	return codes.Bits != 0, err

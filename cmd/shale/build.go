@@ -17,6 +17,7 @@ import (
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
 )
 
 type buildFlags struct {
@@ -352,7 +353,7 @@ func (r *buildReport) complete(index *shale.Index, began time.Time) error {
 	r.Rows, r.Dim, r.Metric = info.Rows, info.Dim, info.Metric
 	r.Storage, r.Keep, r.CodeBytes, r.Shards = info.Storage, info.Keep, info.CodeBytes, info.Shards
 	r.M, r.EfConstruction, r.Seed, r.MemoryBytes = info.M, info.EfConstruction, info.Seed, info.MemoryBytes
-	if r.FileBytes, err = shale.SizeOnDisk(r.Output); err != nil {
+	if r.FileBytes, err = store.SizeOnDisk(r.Output); err != nil {
 		return err
 	}
 	r.RSSBytes = residentBytes()

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/store"
 )
 
 // changeReport tells what add, delete and undelete did.
@@ -31,7 +32,7 @@ func (r *changeReport) save(c *cobra.Command, index *shale.Index) error {
 	r.Gone = index.Deleted()
 	r.Rows = index.Len() + r.Gone
 	var err error
-	r.FileBytes, err = shale.SizeOnDisk(r.Index)
+	r.FileBytes, err = store.SizeOnDisk(r.Index)
 	return err
 }
 

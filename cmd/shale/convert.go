@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/store"
 )
 
 type convertReport struct {
@@ -137,7 +138,7 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, o shale.SaveO
 		return nil, err
 	}
 	r := &convertReport{Source: from, Destination: to, Format: o.Format.String(), Rows: rows}
-	r.FileBytes, err = shale.SizeOnDisk(to)
+	r.FileBytes, err = store.SizeOnDisk(to)
 	return r, err
 }
 

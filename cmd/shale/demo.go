@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/data/wordnet"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
 )
 
@@ -119,7 +120,7 @@ func (r *demoReport) measureSize(ctx context.Context, index *shale.Index) error 
 		return err
 	}
 	r.Storage, r.Keep, r.MemoryBytes = info.Storage, info.Keep, info.MemoryBytes
-	r.FileBytes, err = shale.SizeOnDisk(path)
+	r.FileBytes, err = store.SizeOnDisk(path)
 	return err
 }
 

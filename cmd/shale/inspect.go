@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -16,8 +17,6 @@ type inspectReport struct {
 	FileBytes int64 `json:"file_bytes"`
 	// Leftovers are files and directories of writers that were killed.
 	Leftovers []string `json:"leftovers,omitempty"`
-
-	coded bool // whether searches walk over codes, or will
 }
 
 func inspectCommand() *cobra.Command {
@@ -72,15 +71,10 @@ func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport
 	if r.Info, err = index.Info(); err != nil {
 		return nil, err
 	}
-	if storage, err := shale.ParseStorage(r.Storage); err == nil && r.Plan == "" {
-		if r.coded, err = shale.HasCodes(storage, r.Dim); err != nil {
-			return nil, err
-		}
-	}
 	if format == shale.Hnswlib || format == shale.Graph {
 		r.Metric = "unknown" // the file doesn't tell
 	}
-	if r.FileBytes, err = shale.SizeOnDisk(path); err != nil {
+	if r.FileBytes, err = store.SizeOnDisk(path); err != nil {
 		return nil, err
 	}
 	r.Leftovers, err = shale.Leftovers(path)
@@ -89,7 +83,7 @@ func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport
 
 // walkedOver tells the storage, and what serves in its stead for the time being.
 func (r *inspectReport) walkedOver() string {
-	if r.coded && r.CodeBytes == 0 && r.Keep != shale.KeepNone.String() {
+	if r.Coded && r.CodeBytes == 0 && r.Keep != shale.KeepNone.String() {
 		return r.Storage + ", once there are rows enough; searches read " + r.Keep + " until then"
 	}
 	return r.Storage

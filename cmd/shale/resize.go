@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/store"
 )
 
 type resizeReport struct {
@@ -57,9 +59,13 @@ func (r *resizeReport) resize(c *cobra.Command, wait *waitFlag) error {
 	}
 	lock := wait.options(c, r.Index)
 	o := shale.OpenOptions{Wait: lock.Wait, Waiting: lock.Waiting}
-	if err := shale.ResizeLive(r.Index, r.Capacity, o); err != nil {
+	index, err := shale.Open(c.Context(), r.Index, o)
+	if err != nil {
 		return err
 	}
-	r.FileBytes, err = shale.SizeOnDisk(r.Index)
+	if err := errors.Join(index.Resize(r.Capacity), index.Close()); err != nil {
+		return fmt.Errorf("resize %s: %w", r.Index, err)
+	}
+	r.FileBytes, err = store.SizeOnDisk(r.Index)
 	return err
 }
