@@ -46,15 +46,17 @@ race: ## run the Go tests with the race detector, without the slowest
 	$(GO) test -race -short -timeout 40m ./...
 
 purego: ## test what stands on the kernels with those in plain Go
-	$(GO) test -short -timeout 30m -tags purego ./internal/simd ./vector ./internal/quant ./internal/hnsw
+	$(GO) test -short -timeout 30m -tags purego ./internal/simd ./vector ./internal/score ./internal/quant ./internal/hnsw
 
 arm64: ## test the kernels for arm64 under emulation; needs qemu-aarch64
 	@mkdir -p $(WORK)
 	GOARCH=arm64 $(GO) test -c -o $(WORK)/simd.test ./internal/simd
 	GOARCH=arm64 $(GO) test -c -o $(WORK)/vector.test ./vector
+	GOARCH=arm64 $(GO) test -c -o $(WORK)/score.test ./internal/score
 	GOARCH=arm64 $(GO) test -c -o $(WORK)/quant.test ./internal/quant
 	cd internal/simd && qemu-aarch64 $(WORK)/simd.test
 	cd vector && qemu-aarch64 $(WORK)/vector.test
+	cd internal/score && qemu-aarch64 $(WORK)/score.test
 	cd internal/quant && qemu-aarch64 $(WORK)/quant.test -test.short
 
 exchange: ## exchange files with the original hnswlib; needs Python 3 and a C++ compiler

@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -49,7 +51,7 @@ func halfHolds(rows Matrix) bool {
 				return false
 			}
 			sum[j] += float64(v)
-			off := float64(v) - float64(vector.HalfToFloat(vector.FloatToHalf(v)))
+			off := float64(v) - float64(floats.FromHalf(floats.ToHalf(v)))
 			length += float64(v) * float64(v)
 			lost += off * off
 		}
@@ -82,7 +84,7 @@ func halfTellsApart(rows Matrix, m Metric) bool {
 			vector.Normalize(row)
 		}
 		for _, v := range row {
-			d := float64(v) - float64(vector.HalfToFloat(vector.FloatToHalf(v)))
+			d := float64(v) - float64(floats.FromHalf(floats.ToHalf(v)))
 			off[i] += d * d
 		}
 	}
@@ -90,7 +92,7 @@ func halfTellsApart(rows Matrix, m Metric) bool {
 	if err != nil {
 		return false
 	}
-	s, err := vector.NewRowScorer(sample, L2, nil)
+	s, err := score.New(sample, L2, nil)
 	if err != nil {
 		return false
 	}

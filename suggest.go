@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -129,7 +130,7 @@ func newBlur(sample Matrix, m Metric) (*blur, error) {
 
 // find fills in near.
 func (b *blur) find() error {
-	s, err := vector.NewRowScorer(b.rows, b.metric, nil)
+	s, err := score.New(b.rows, b.metric, nil)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/shard"
@@ -78,7 +79,7 @@ func goShardBuild(rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, dir,
 func checkFinite(rows vector.Matrix) error {
 	row := make([]float32, rows.Dim())
 	for i := range rows.Rows() {
-		if rows.Decode(i, row); !vector.Finite(row) {
+		if rows.Decode(i, row); !floats.Finite(row) {
 			return fmt.Errorf("row %d: %w", i, hnsw.ErrNotFinite)
 		}
 	}

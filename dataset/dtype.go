@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -106,7 +107,7 @@ func (d dtype) floats(dst []float32, raw []byte) {
 	case d.size == 2:
 		order := d.order()
 		for i := range dst {
-			dst[i] = vector.HalfToFloat(order.Uint16(raw[2*i:]))
+			dst[i] = floats.FromHalf(order.Uint16(raw[2*i:]))
 		}
 	case d.kind == 'i':
 		for i := range dst {

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/floats"
 )
 
 func TestMapGivesWhatOpenReads(t *testing.T) {
@@ -51,7 +51,7 @@ func writeNpy(t *testing.T, path string) {
 	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)+1), 0)
 	b = append(append(b, header...), '\n')
 	for i := range 20 {
-		b = binary.LittleEndian.AppendUint16(b, vector.FloatToHalf(float32(i)))
+		b = binary.LittleEndian.AppendUint16(b, floats.ToHalf(float32(i)))
 	}
 	put(t, path, b)
 }

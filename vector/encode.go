@@ -2,13 +2,16 @@ package vector
 
 import (
 	"fmt"
-	"unsafe"
+
+	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/sq8"
 )
 
-// Encode stores src (Dim values, finite) as row i of a matrix of floats or of ScaledInt8. Of NoRows it stores nothing.
+// Encode writes src, Dim finite values, to row i of a matrix of Float32, Float16 or ScaledInt8. For NoRows and
+// External it does nothing. For other types it panics.
 //
-// Index rows may be rewritten while assembly reads them; the index's epoch makes such readers look again. The race
-// detector, which sees the plain Go kernels only, is told so by the directive.
+// Rows of an index may be rewritten while assembly reads them; the index's epoch makes such readers read again. The
+// directive keeps the race detector, which sees only the plain Go kernels, from reporting that.
 //
 //go:norace
 func (m Matrix) Encode(i int, src []float32) {
@@ -19,29 +22,17 @@ func (m Matrix) Encode(i int, src []float32) {
 	case Float16:
 		row := Row[uint16](m, i)
 		for j, v := range src {
-			row[j] = FloatToHalf(v)
+			row[j] = floats.ToHalf(v)
 		}
 	case ScaledInt8:
-		encodeScaled(m.RowBytes(i), src)
+		sq8.Encode(m.RowBytes(i), src)
 	case NoRows, External:
 	default:
 		panic(fmt.Sprintf("vector: rows of %s can't be rewritten", m.typ))
 	}
 }
 
-// Move copies row from to row to, under the same rule.
+// Move copies row from to row to.
 //
 //go:norace
 func (m Matrix) Move(to, from int) { copy(m.RowBytes(to), m.RowBytes(from)) }
-
-// encodeScaled writes the row of ScaledInt8 that stands for src.
-//
-//go:norace
-func encodeScaled(row []byte, src []float32) {
-	scale, inverse := scaleOf(src)
-	values := unsafe.Slice((*int8)(unsafe.Pointer(&row[0])), len(src))
-	for i, v := range src {
-		values[i] = roundScaled(float64(v) * inverse)
-	}
-	*(*float32)(unsafe.Pointer(&row[scaleAt(len(src))])) = scale
-}

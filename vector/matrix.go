@@ -1,5 +1,4 @@
-// Package vector gives views of rows of numbers held in memory or in a mapping, the metrics over them, and the scorers
-// that bind a query to a metric and to stored rows.
+// Package vector has views of rows of numbers, in memory or in a mapped file, and the metrics that compare them.
 package vector
 
 import (
@@ -10,14 +9,15 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/simd"
+	"github.com/shale-search/shale/internal/sq8"
 )
 
 // Type is the type of a matrix's elements.
 type Type uint8
 
-// The element types. Float16 is IEEE 754 half precision, held as uint16. ScaledInt8 is int8 with a float32 scale a row,
-// which multiplies all elements and follows them at the next multiple of 4 bytes. Rows of NoRows hold nothing, and neither do
-// those of External, which lie somewhere else.
+// The element types. Float16 is IEEE 754 half precision, stored as uint16. ScaledInt8 is an int8 a value and a float32
+// scale a row, which multiplies all values and follows them at the next multiple of 4 bytes. NoRows and External are
+// the types of rows that an index doesn't keep; those of External are stored somewhere else.
 const (
 	Float32 Type = iota
 	Float16
@@ -28,7 +28,7 @@ const (
 	External
 )
 
-// Size is the number of bytes an element takes.
+// Size returns the number of bytes of an element.
 func (t Type) Size() int {
 	switch t {
 	case Float32:
@@ -42,18 +42,18 @@ func (t Type) Size() int {
 	}
 }
 
-// RowSize is the number of bytes that a row of dim elements takes.
+// RowSize returns the number of bytes of a row of dim elements.
 func (t Type) RowSize(dim int) int {
 	if t == ScaledInt8 {
-		return scaleAt(dim) + scaleSize
+		return sq8.RowSize(dim)
 	}
 	return dim * t.Size()
 }
 
-// Align is what the address of a row must be a multiple of.
+// Align returns the alignment of a row's address in bytes.
 func (t Type) Align() int {
 	if t == ScaledInt8 {
-		return scaleSize
+		return sq8.Align
 	}
 	return max(t.Size(), 1)
 }
@@ -66,11 +66,10 @@ func (t Type) String() string {
 	return fmt.Sprintf("Type(%d)", uint8(t))
 }
 
-// ErrDim reports vectors whose dimension is not the one expected.
+// ErrDim means that a vector doesn't have the expected dimension.
 var ErrDim = errors.New("wrong dimension")
 
-// Matrix is a view of rows × dim elements of one type; row i starts at byte i × stride. It owns nothing: what it views
-// must outlive it. The zero Matrix has no rows.
+// Matrix is a view of rows of equal length and type. It doesn't own or copy its memory. The zero Matrix has no rows.
 type Matrix struct {
 	base   unsafe.Pointer
 	stride uintptr
@@ -79,12 +78,12 @@ type Matrix struct {
 	typ    Type
 }
 
-// Element is a Go type that a matrix can view.
+// Element is a type of numbers that a Matrix can view.
 type Element interface {
 	float32 | uint16 | int8 | uint8
 }
 
-// Of views data as rows of dim elements; uint16 is taken as float16. len(data) must be a multiple of dim.
+// Of returns a view of data as rows of dim elements; uint16 is taken as Float16. len(data) must be a multiple of dim.
 func Of[T Element](data []T, dim int) (Matrix, error) {
 	if dim <= 0 || len(data)%dim != 0 {
 		return Matrix{}, fmt.Errorf("%w: %d values are not rows of %d", ErrDim, len(data), dim)
@@ -94,8 +93,8 @@ func Of[T Element](data []T, dim int) (Matrix, error) {
 	return m, nil
 }
 
-// FromBytes views b, little-endian, as rows of dim elements of type t, stride bytes apart (0: packed). b must be aligned
-// to t.Align() bytes.
+// FromBytes returns a view of b, which is little-endian, as rows of dim elements of type t. Rows start stride bytes
+// apart; a stride of 0 means that they are packed. b must be aligned to t.Align() bytes.
 func FromBytes(b []byte, t Type, rows, dim, stride int) (Matrix, error) {
 	if rows < 0 || dim <= 0 || dim > math.MaxInt32 {
 		return Matrix{}, fmt.Errorf("%w: %d × %d", ErrDim, rows, dim)
@@ -128,19 +127,19 @@ func typeOf[T Element]() Type {
 	}
 }
 
-// Rows is the number of rows.
+// Rows returns the number of rows.
 func (m Matrix) Rows() int { return m.rows }
 
-// Dim is the number of elements a row.
+// Dim returns the number of elements of a row.
 func (m Matrix) Dim() int { return m.dim }
 
-// Type is the elements' type.
+// Type returns the type of the elements.
 func (m Matrix) Type() Type { return m.typ }
 
-// Stride is the number of bytes from one row to the next.
+// Stride returns the number of bytes from one row to the next.
 func (m Matrix) Stride() int { return int(m.stride) }
 
-// Slice views rows lo to hi (exclusive).
+// Slice returns a view of the rows lo to hi − 1.
 func (m Matrix) Slice(lo, hi int) Matrix {
 	if lo < 0 || hi < lo || hi > m.rows {
 		panic(fmt.Sprintf("vector: rows %d to %d of %d", lo, hi, m.rows))
@@ -169,10 +168,10 @@ func (m Matrix) Blocks(ctx context.Context, fn func(first int, rows Matrix) erro
 	return nil
 }
 
-// at is the address of row i, which the caller has checked.
+// at returns the address of row i, which the caller has checked.
 func (m Matrix) at(i int) unsafe.Pointer { return unsafe.Add(m.base, uintptr(i)*m.stride) }
 
-// RowBytes views row i as bytes.
+// RowBytes returns row i as bytes, without copying.
 func (m Matrix) RowBytes(i int) []byte {
 	if uint(i) >= uint(m.rows) {
 		panic(fmt.Sprintf("vector: row %d of %d", i, m.rows))
@@ -180,7 +179,7 @@ func (m Matrix) RowBytes(i int) []byte {
 	return unsafe.Slice((*byte)(m.at(i)), m.typ.RowSize(m.dim))
 }
 
-// Row views row i; T must be the matrix's element type.
+// Row returns row i without copying. T must be the matrix's element type.
 func Row[T Element](m Matrix, i int) []T {
 	if uint(i) >= uint(m.rows) || typeOf[T]() != m.typ {
 		panic(fmt.Sprintf("vector: row %d of %d × %s", i, m.rows, m.typ))
@@ -188,7 +187,7 @@ func Row[T Element](m Matrix, i int) []T {
 	return unsafe.Slice((*T)(m.at(i)), m.dim)
 }
 
-// Decode writes row i to dst, which must hold Dim elements, as float32. It panics where there are no rows.
+// Decode writes row i as float32 to dst, which must have room for Dim elements. It panics for NoRows and External.
 func (m Matrix) Decode(i int, dst []float32) {
 	dst = dst[:m.dim]
 	switch m.typ {

@@ -2,7 +2,6 @@ package vector
 
 import (
 	"errors"
-	"math/rand/v2"
 	"testing"
 	"unsafe"
 )
@@ -116,85 +115,5 @@ func TestDecodeAndEncode(t *testing.T) {
 	}
 	if unsigned.Decode(0, got); got[0] != 0 || got[1] != 255 {
 		t.Errorf("uint8 became %v", got)
-	}
-}
-
-// reference is a metric in double precision.
-func reference(m Metric, a, b []float32) float64 {
-	var l2, dot float64
-	for i := range a {
-		d := float64(a[i]) - float64(b[i])
-		l2 += d * d
-		dot += float64(a[i]) * float64(b[i])
-	}
-	if m == L2 {
-		return l2
-	}
-	return 1 - dot
-}
-
-func TestRowScorer(t *testing.T) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	manhattan := func(a, b []float32) float32 {
-		var s float32
-		for i := range a {
-			s += max(a[i]-b[i], b[i]-a[i])
-		}
-		return s
-	}
-	for _, dim := range []int{1, 3, 16, 100} {
-		const rows = 20
-		floats, _ := Of(make([]float32, rows*dim), dim)
-		halves, _ := Of(make([]uint16, rows*dim), dim)
-		row, query := make([]float32, dim), make([]float32, dim)
-		for i := range rows {
-			for j := range row {
-				row[j] = float32(rnd.IntN(64)-32) / 8 // exact as a half
-			}
-			floats.Encode(i, row)
-			halves.Encode(i, row)
-		}
-		ids := []uint32{19, 0, 7, 7, 3, 12, 1}
-		out := make([]float32, len(ids))
-		for _, m := range []Matrix{floats, halves} {
-			for _, metric := range []Metric{L2, IP, Cosine} {
-				s, err := NewRowScorer(m, metric, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for j := range query {
-					query[j] = float32(rnd.IntN(64)-32) / 8
-				}
-				copy(s.Query(), query)
-				s.BindOwn()
-				for range 2 { // by a query of its own, then by a row
-					s.Score(ids, out)
-					for i, id := range ids {
-						m.Decode(int(id), row)
-						if want := reference(metric, query, row); float64(out[i]) != want {
-							t.Fatalf("dim %d, %s, %s, row %d: %v, want %v", dim, m.Type(), metric, id, out[i], want)
-						}
-					}
-					s.BindRow(5)
-					m.Decode(5, query)
-				}
-				if err := s.Reset(m, metric, manhattan); err != nil {
-					t.Fatal(err)
-				}
-				s.BindRow(2)
-				m.Decode(2, query)
-				s.Score(ids, out)
-				for i, id := range ids {
-					m.Decode(int(id), row)
-					if want := manhattan(query, row); out[i] != want {
-						t.Fatalf("custom metric, row %d: %v, want %v", id, out[i], want)
-					}
-				}
-			}
-		}
-	}
-	bytes, _ := Of([]int8{1, 2}, 2)
-	if _, err := NewRowScorer(bytes, L2, nil); err == nil {
-		t.Error("rows of int8 were accepted")
 	}
 }

@@ -2,11 +2,13 @@ package vector
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
+
+	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/sq8"
 )
 
 // scaledRows makes room for rows of ScaledInt8.
@@ -55,7 +57,7 @@ func TestScaledValuesAreNearest(t *testing.T) {
 			}
 			m.Encode(0, src)
 			m.Decode(0, got)
-			if !Finite(got) || !SoundScale(m.RowBytes(0), dim) {
+			if !floats.Finite(got) || !sq8.Sound(m.RowBytes(0), dim) {
 				t.Fatalf("size %g: %v became %v", size, src, got)
 			}
 			for i := range src {
@@ -77,7 +79,7 @@ func TestScaledZeros(t *testing.T) {
 	}
 	negative := float32(math.Copysign(0, -1))
 	m.Encode(0, []float32{negative, 0, negative, 0, 0})
-	if !SoundScale(m.RowBytes(0), 5) || !bytes.Equal(m.RowBytes(0), make([]byte, 12)) {
+	if !sq8.Sound(m.RowBytes(0), 5) || !bytes.Equal(m.RowBytes(0), make([]byte, 12)) {
 		t.Errorf("negative zeros are stored as %v", m.RowBytes(0))
 	}
 }
@@ -89,78 +91,4 @@ func TestScaledMove(t *testing.T) {
 	if !bytes.Equal(m.RowBytes(0), m.RowBytes(2)) || !bytes.Equal(m.RowBytes(1), make([]byte, 12)) {
 		t.Errorf("rows are %v, %v, %v", m.RowBytes(0), m.RowBytes(1), m.RowBytes(2))
 	}
-}
-
-func TestSoundScale(t *testing.T) {
-	row := make([]byte, ScaledInt8.RowSize(6))
-	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	for scale, want := range map[float32]bool{
-		0: true, 1: true, 0x1p-149: true, maxScale: true, -1: false, inf: false, -inf: false,
-		math.Nextafter32(maxScale, inf): false,
-	} {
-		binary.LittleEndian.PutUint32(row[8:], math.Float32bits(scale))
-		if SoundScale(row, 6) != want {
-			t.Errorf("a scale of %g is sound: %v", scale, !want)
-		}
-	}
-	if binary.LittleEndian.PutUint32(row[8:], math.Float32bits(nan)); SoundScale(row, 6) {
-		t.Error("NaN is a sound scale")
-	}
-}
-
-// TestScaledScorer compares distances with those of decoded rows; that of a row to itself is 0 exactly.
-func TestScaledScorer(t *testing.T) {
-	const rows = 20
-	rnd := rand.New(rand.NewPCG(5, 6))
-	for _, dim := range []int{1, 3, 16, 100, 385} {
-		m, row, query := scaledRows(t, rows, dim), make([]float32, dim), make([]float32, dim)
-		for i := range rows {
-			for j := range row {
-				row[j] = float32(rnd.NormFloat64())
-			}
-			m.Encode(i, row)
-		}
-		ids, out := []uint32{19, 0, 7, 7, 3, 12, 1}, make([]float32, 7)
-		for _, metric := range []Metric{L2, IP, Cosine} {
-			s, err := NewRowScorer(m, metric, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.BindRow(5)
-			m.Decode(5, query)
-			s.Score(ids, out)
-			for i, id := range ids {
-				m.Decode(int(id), row)
-				if want := reference(metric, query, row); math.Abs(float64(out[i])-want) > 1e-5*(float64(dim)+math.Abs(want)) {
-					t.Fatalf("dim %d, %s, row %d: %v, want %v", dim, metric, id, out[i], want)
-				}
-			}
-			s.Score([]uint32{5}, out)
-			if metric == L2 && out[0] != 0 {
-				t.Errorf("dim %d: a row is at %g of itself", dim, out[0])
-			}
-		}
-	}
-}
-
-// TestNoRows: a matrix of no rows has a length but nothing to read.
-func TestNoRows(t *testing.T) {
-	m, err := FromBytes(nil, NoRows, 9, 4, 0)
-	if err != nil || m.Rows() != 9 || m.Stride() != 0 || len(m.RowBytes(8)) != 0 {
-		t.Fatalf("%+v, %v", m, err)
-	}
-	m.Encode(3, make([]float32, 4))
-	m.Move(1, 2)
-	if m = m.Slice(2, 5); m.Rows() != 3 {
-		t.Errorf("%d rows", m.Rows())
-	}
-	if _, err := NewRowScorer(m, L2, nil); err == nil {
-		t.Error("no rows can be scored")
-	}
-	defer func() {
-		if recover() == nil {
-			t.Error("no rows were read")
-		}
-	}()
-	m.Decode(0, make([]float32, 4))
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
@@ -28,7 +30,7 @@ func NewCentroids(data []float32, dim int) (*Centroids, error) {
 	if points.Rows() == 0 {
 		return nil, errors.New("cluster: there must be at least one centroid")
 	}
-	if !vector.Finite(data) {
+	if !floats.Finite(data) {
 		return nil, errors.New("cluster: a centroid holds NaN or infinity")
 	}
 	return &Centroids{data, points}, nil
@@ -68,13 +70,13 @@ func (c *Centroids) Assign(ctx context.Context, rows vector.Matrix, threads int,
 
 // scan compares rows with all points.
 type scan struct {
-	scorer *vector.RowScorer
+	scorer *score.Rows
 	ids    []uint32
 	dist   []float32
 }
 
 func newScan(c *Centroids) (*scan, error) {
-	scorer, err := vector.NewRowScorer(c.points, vector.L2, nil)
+	scorer, err := score.New(c.points, vector.L2, nil)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}

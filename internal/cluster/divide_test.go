@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/data/wordnet"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -35,7 +36,7 @@ func realRows(t *testing.T, n, asked int) (rows vector.Matrix, near, wanted Neig
 	}
 	rows = matrix(t, kept, dim)
 	find := func(query []float32, not int) []uint32 {
-		s, err := vector.NewRowScorer(rows, vector.L2, nil)
+		s, err := score.New(rows, vector.L2, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -55,7 +56,7 @@ func sampled(rows vector.Matrix, n int, rnd *rand.Rand) (vector.Matrix, error) {
 		lo, hi := i*rows.Rows()/n, (i+1)*rows.Rows()/n
 		row := data[i*rows.Dim() : (i+1)*rows.Dim()]
 		at := lo + rnd.IntN(hi-lo)
-		if rows.Decode(at, row); !vector.Finite(row) {
+		if rows.Decode(at, row); !floats.Finite(row) {
 			return vector.Matrix{}, fmt.Errorf("cluster: row %d holds NaN or infinity", at)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -106,7 +107,7 @@ func TestKMeansTakesOddRows(t *testing.T) {
 		"huge":                     {[]float32{1e18, 0, 0, 0, -1e18, 0, 0, 0}, 2},
 	} {
 		got, err := KMeans(t.Context(), matrix(t, c.data, 4), c.k, KMeansOptions{})
-		if err != nil || got.Len() != c.k || !vector.Finite(got.data) {
+		if err != nil || got.Len() != c.k || !floats.Finite(got.data) {
 			t.Errorf("%s: %v, %v", name, got, err)
 		}
 	}

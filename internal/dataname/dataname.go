@@ -25,8 +25,8 @@ var formats = []string{
 // containers are the extensions after which a path may name a member.
 var containers = []string{".npz", ".parquet", ".hdf5", ".h5"}
 
-// Split divides a name into format, written as an extension, file and member. Format and member are empty if the name has
-// none. A file that exists under the whole name is taken as such.
+// Split divides a name into format, written as an extension, file and member. Format and member are empty if the name
+// has none. A file that exists under the whole name is taken as such.
 func Split(name string) (format, file, member string) {
 	format, file = SplitFormat(name)
 	file, member = splitMember(file)

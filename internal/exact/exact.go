@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
@@ -79,7 +80,7 @@ func (e *Search) Add(ctx context.Context, rows vector.Matrix, label func(i int) 
 		}
 	}
 	return e.spread(func(next func() (int, int, bool)) error {
-		s, err := vector.NewRowScorer(own, e.metric, nil)
+		s, err := score.New(own, e.metric, nil)
 		if err != nil {
 			return err
 		}
@@ -109,7 +110,7 @@ func (e *Search) spread(work func(next func() (lo, hi int, ok bool)) error) erro
 }
 
 // addTo scores the rows for the queries lo to hi, one tile of rows at a time.
-func (e *Search) addTo(ctx context.Context, lo, hi int, s *vector.RowScorer, ids []uint32, labels []uint64) {
+func (e *Search) addTo(ctx context.Context, lo, hi int, s *score.Rows, ids []uint32, labels []uint64) {
 	tile := max(tileBytes/(4*e.queries.Dim()), 16)
 	dist := make([]float32, min(tile, len(ids)))
 	for at := 0; at < len(ids) && ctx.Err() == nil; at += tile {

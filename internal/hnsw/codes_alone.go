@@ -8,6 +8,7 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/sq8"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -90,7 +91,7 @@ func (m *Image) checkVectors() error {
 	switch {
 	case m.Config.Storage == vector.ScaledInt8 && m.Rows.Type() == vector.ScaledInt8:
 		for id := range m.Rows.Rows() {
-			if !vector.SoundScale(m.Rows.RowBytes(id), m.Config.Dim) {
+			if !sq8.Sound(m.Rows.RowBytes(id), m.Config.Dim) {
 				return &ImageError{"Rows", id, "the scale is negative, too large or no number"}
 			}
 		}

@@ -1,6 +1,9 @@
 package hnsw
 
-import "github.com/shale-search/shale/vector"
+import (
+	"github.com/shale-search/shale/internal/score"
+	"github.com/shale-search/shale/vector"
+)
 
 // Distances returns the distances between each of queries and the rows of its labels, as searches return them. Those of a
 // query end before the first label that no element has. Where no rows are kept it returns nil. Changes wait meanwhile.
@@ -20,7 +23,7 @@ func (x *Index) Distances(queries vector.Matrix, labels [][]uint64) (all [][]flo
 				places[l] = uint32(id) + 1
 			}
 		}
-		s, err := vector.NewRowScorer(m.Rows, m.Config.Metric, m.Config.Custom)
+		s, err := score.New(m.Rows, m.Config.Metric, m.Config.Custom)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -212,7 +213,7 @@ func (c *Config) checkFit(g *graph, n int, rows vector.Matrix) error {
 	if n < fitLeast {
 		return nil
 	}
-	scorer, err := vector.NewRowScorer(rows, c.Metric, c.Custom)
+	scorer, err := score.New(rows, c.Metric, c.Custom)
 	if err != nil {
 		return err
 	}
@@ -244,7 +245,7 @@ func (c *Config) checkFit(g *graph, n int, rows vector.Matrix) error {
 }
 
 // distanceTo is the sum of the distances to some elements.
-func distanceTo(scorer *vector.RowScorer, ids []uint32) (sum float32) {
+func distanceTo(scorer *score.Rows, ids []uint32) (sum float32) {
 	var out [fitCompare]float32
 	scorer.Score(ids, out[:])
 	for _, d := range out[:len(ids)] {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -34,7 +35,7 @@ func unitRows(n, dim int, seed uint64) []float32 {
 func halves(rows []float32) []uint16 {
 	h := make([]uint16, len(rows))
 	for i, v := range rows {
-		h[i] = vector.FloatToHalf(v)
+		h[i] = floats.ToHalf(v)
 	}
 	return h
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/vector"
@@ -70,7 +71,7 @@ func (c *Config) checkValues(vec []float32) error {
 		return nil
 	}
 	for i, v := range vec {
-		if vector.FloatToHalf(v)&0x7c00 == 0x7c00 {
+		if floats.ToHalf(v)&0x7c00 == 0x7c00 {
 			return fmt.Errorf("%w for rows of fp16: value %d is %v, and they hold up to 65504: keep fp32", ErrTooLarge, i, v)
 		}
 	}
@@ -82,7 +83,7 @@ func (c *Config) checkLength(vec []float32) error {
 	if c.Custom == nil {
 		return c.Metric.Check(vec)
 	}
-	if !vector.Finite(vec) { // what its distances are is the caller's business
+	if !floats.Finite(vec) { // what its distances are is the caller's business
 		return ErrNotFinite
 	}
 	return nil

@@ -6,8 +6,8 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/mmap"
-	"github.com/shale-search/shale/vector"
 )
 
 // Recovery says what Recover did.
@@ -190,7 +190,7 @@ func (m *mender) encodeAnew(s *searcher) {
 func (m *mender) finishRow(s *searcher) {
 	g := m.g
 	id, label, vec, ok := g.journal.pending(m.x.cfg.Dim)
-	if ok && int64(id) < int64(m.n) && vector.Finite(vec) {
+	if ok && int64(id) < int64(m.n) && floats.Finite(vec) {
 		s.encode(slot{g: g, id: id, label: label}, vec)
 		g.setLabel(id, label)
 		g.deleted.clear(id)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -92,10 +93,10 @@ func (r *Reader) LargestLabel() (label uint64, ok bool, err error) {
 	return label, n > 0, nil
 }
 
-// rowScorer scores elements against a query, which is its own or an element. vector.RowScorer, quant.Scorer and pq.Scorer
+// rowScorer scores elements against a query, which is its own or an element. score.Rows, quant.Scorer and pq.Scorer
 // are.
 type rowScorer interface {
-	vector.Scorer
+	score.Scorer
 	Query() []float32 // dim values, to be filled in before BindOwn
 	BindOwn()
 	BindRow(id uint32)
@@ -104,9 +105,9 @@ type rowScorer interface {
 // searcher is the state of one search or insertion, kept for the next.
 type searcher struct {
 	expander
-	rows     rowScorer        // what distances told come from: kept, or the codes where no rows are
-	kept     vector.RowScorer // of the rows kept
-	coder    *coder           // whose codes walks read; nil: they read rows
+	rows     rowScorer  // what distances told come from: kept, or the codes where no rows are
+	kept     score.Rows // of the rows kept
+	coder    *coder     // whose codes walks read; nil: they read rows
 	codes    codeScorer
 	encoder  codeEncoder
 	pool     pool

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -69,7 +70,7 @@ func TestSearchBatch(t *testing.T) {
 		t.Run("types", func(t *testing.T) {
 			half, bytes, unsigned := make([]uint16, len(data)), make([]int8, len(data)), make([]uint8, len(data))
 			for i, v := range data {
-				half[i], bytes[i], unsigned[i] = vector.FloatToHalf(v), int8(v), uint8(v+8)
+				half[i], bytes[i], unsigned[i] = floats.ToHalf(v), int8(v), uint8(v+8)
 			}
 			for _, queries := range []vector.Matrix{matrix(t, half, dim), matrix(t, bytes, dim), matrix(t, unsigned, dim)} {
 				sameAsOneByOne(t, x, queries, 5, search.Options{})

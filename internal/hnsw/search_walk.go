@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/simd"
-	"github.com/shale-search/shale/vector"
 )
 
 // The candidates that a hop expands together. Codes are so short that a walk would mostly wait for the first of a list; two
@@ -33,7 +33,7 @@ type collector interface {
 type expander struct {
 	g       *graph
 	level   int
-	scorer  vector.Scorer
+	scorer  score.Scorer
 	epoch   *atomic.Uint64 // odd while a row is being rewritten
 	visited visited
 	ids     []uint32

@@ -5,6 +5,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/simd"
 	"github.com/shale-search/shale/vector"
 )
@@ -48,7 +49,7 @@ func New(c Config, center []float32) (*Quantizer, error) {
 	if len(center) != c.Dim {
 		return nil, fmt.Errorf("%w: a center of %d dimensions for codes of %d", vector.ErrDim, len(center), c.Dim)
 	}
-	if !vector.Finite(center) {
+	if !floats.Finite(center) {
 		return nil, fmt.Errorf("quant: the center holds NaN or infinity")
 	}
 	q := &Quantizer{cfg: c, layout: layoutOf(c.Dim, c.Bits), center: append([]float32(nil), center...)}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/diskread"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
@@ -93,7 +94,7 @@ type fetched struct {
 	bytes  []byte
 	size   int // of a row
 	stride int
-	scorer *vector.RowScorer
+	scorer *score.Rows
 	ids    []uint32 // 0, 1, …
 	spans  []span
 	begun  int // spans that are being read, or have been
@@ -118,7 +119,7 @@ func newFetched(x *Index, o layout) (*fetched, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.scorer, err = vector.NewRowScorer(rows, x.metric, nil)
+	f.scorer, err = score.New(rows, x.metric, nil)
 	return f, err
 }
 

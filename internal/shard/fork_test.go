@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/store"
@@ -71,7 +72,7 @@ func TestForkFixture(t *testing.T) {
 	a, rows := readAnswers(t)
 	halves := make([]uint16, 0, 90*8)
 	for _, v := range slices.Concat(a.Rows...) {
-		halves = append(halves, vector.FloatToHalf(v))
+		halves = append(halves, floats.ToHalf(v))
 	}
 	for name, o := range map[string]ForkOptions{
 		"in memory": {}, "mapped": {Mapped: true}, "one in memory": {InMemory: 1},

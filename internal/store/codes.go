@@ -8,30 +8,29 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// RowPlace says where an index file holds its rows.
+// RowPlace is the place of an index file's rows in the file.
 type RowPlace struct {
 	Type   vector.Type
 	Count  int
 	Offset int64 // of the first row in the file, a multiple of SumBlock
 	Stride int   // bytes from one row to the next
-	// Sums are those of the rows, as SumOf gives them, for every SumBlock bytes from Offset on; the last block ends with the
-	// last row. Who reads rows can tell by them whether these are as they were saved.
+	// Sums are the checksums of the rows, as SumOf computes them, one for every SumBlock bytes from Offset on. The last
+	// block ends with the last row. A reader of rows can check them by these.
 	Sums []uint32
 }
 
-// Bytes is the length of all rows.
+// Bytes returns the length of all rows.
 func (p *RowPlace) Bytes() int64 { return int64(p.Count) * int64(p.Stride) }
 
-// OpenSteering reads all of an index file but its rows and links of level 0: whoever leads a hnsw.Probe's walk brings these.
+// OpenSteering reads an index file except its rows and its links of level 0, which the caller of hnsw.Probe supplies.
 // Everything read is checked.
 func OpenSteering(ctx context.Context, path string) (*hnsw.Frozen, error) {
 	x, _, err := openCodes(ctx, path, true)
 	return x, err
 }
 
-// OpenCodes reads all of an index file but its rows, which stay on disk: searches of what it gives read codes, and the
-// distances that they tell are estimates. Everything read is checked; the rows can be, by their sums. An index without codes can't be
-// opened so.
+// OpenCodes reads an index file except its rows, which stay on disk: searches read codes, and their distances are
+// estimates. Everything read is checked, and rows can be checked by their sums. An index without codes is an error.
 func OpenCodes(ctx context.Context, path string) (*hnsw.Frozen, RowPlace, error) {
 	return openCodes(ctx, path, false)
 }

@@ -40,7 +40,7 @@ func (f Format) String() string {
 	}
 }
 
-// Detect tells a file's format by its first bytes and its length. It doesn't say that the file is in order.
+// Detect finds a file's format by its first bytes and its length. It doesn't check the rest of the file.
 func Detect(path string) (Format, error) {
 	f, size, err := format.OpenFile(path)
 	if err != nil {

@@ -4,6 +4,6 @@ package store
 
 import "github.com/shale-search/shale/internal/format"
 
-// FormatError says what is wrong with a file, and where: its path, the byte, the part of the format and the reason. The
-// readers of store/hnswlib give it too.
+// FormatError describes what is wrong with a file: its path, the offset, the part of the format and the reason. Package
+// store/hnswlib returns it too.
 type FormatError = format.Error

@@ -11,10 +11,7 @@ import (
 const (
 	magic = "SHALEIDX"
 
-	// Version of the format. Readers accept their own version only.
-	//   1: the first.
-	//   2: sums of the rows, block by block.
-	//   3: codes of product quantization.
+	// Version is the version of the format. Readers accept this version only.
 	Version = 3
 
 	byteOrder  = 0x01020304
@@ -34,7 +31,7 @@ type header struct {
 	sections []Section
 }
 
-// encode gives the header's bytes.
+// encode returns the header's bytes.
 func (h *header) encode() []byte {
 	b := make([]byte, headerSize)
 	copy(b, magic)
@@ -49,7 +46,7 @@ func (h *header) encode() []byte {
 	return b
 }
 
-// readHeader reads and checks the header: after it, every section is one of this version's kinds and lies in the file.
+// readHeader reads and checks the header. Afterwards every section is of a kind of this version and lies in the file.
 func readHeader(r *format.Reader) (*header, error) {
 	b, err := r.Next(headerSize, "header")
 	if err != nil {
@@ -86,7 +83,7 @@ func readHeader(r *format.Reader) (*header, error) {
 	return h, nil
 }
 
-// checkIdentity tests that b is a header of this version, and intact.
+// checkIdentity returns an error unless b is an intact header of this version.
 func checkIdentity(r *format.Reader, b []byte) error {
 	if string(b[:len(magic)]) != magic {
 		return r.Bad(0, "magic", "not a Shale index file")
@@ -106,5 +103,5 @@ func checkIdentity(r *format.Reader, b []byte) error {
 	return nil
 }
 
-// section is the entry of kind k.
+// section returns the entry of kind k.
 func (h *header) section(k Kind) *Section { return &h.sections[k-1] }

@@ -6,7 +6,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 )
 
-// Info is what a file says of itself.
+// Info describes a file by its header and meta section.
 type Info struct {
 	Version      int
 	FileBytes    int64
@@ -22,10 +22,10 @@ type Info struct {
 	Sections     []Section
 }
 
-// Section is the section of kind k.
+// Section returns the section of kind k.
 func (i *Info) Section(k Kind) Section { return i.Sections[k-1] }
 
-// Inspect reads the header and the meta section of an index file, and nothing else. Both are checked.
+// Inspect reads and checks the header and the meta section of an index file, and nothing else.
 func Inspect(path string) (Info, error) {
 	var info Info
 	err := withHead(context.Background(), path, func(l *loader) error {

@@ -11,35 +11,33 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// A live file is the memory of a growing index: its arrays for a number of elements, mapped and changed in place. What
-// an index has added is in the file at once, and outlives a process that is killed; Sync and Close make it outlive a
-// power cut. docs/format.md describes the layout.
+// A live file is the memory of a growing index: its arrays for a number of elements, mapped and changed in place.
+// Additions are in the file at once and survive a kill of the process; Sync and Close make them survive a power cut.
+// docs/format.md describes the layout.
 
-// ErrLocked reports a live file that another index has open: one that writes excludes all
-// others. It is filelock.ErrHeld, too.
+// ErrLocked means that another index has the live file open. A writer excludes all others. It is filelock.ErrHeld, too.
 var ErrLocked error = lockedError{}
 
 type lockedError struct{}
 
 func (lockedError) Error() string { return "the index is open elsewhere" }
 
-// Is makes it the error of other locks.
+// Is makes ErrLocked equal to filelock.ErrHeld.
 func (lockedError) Is(err error) bool { return err == filelock.ErrHeld }
 
-// CreateOptions says how to make a live file. The zero value makes an empty index where nothing lies yet.
+// CreateOptions controls CreateLive. The zero value makes an empty index at a path that doesn't exist yet.
 type CreateOptions struct {
-	// Fill puts elements into the index before the file gets its name, so that the name stands for the whole
-	// of them or for nothing. An error of Fill is that of CreateLive, and nothing is left behind then, nor
-	// when the process ends meanwhile.
+	// Fill adds elements before the file gets its name, so that the file appears with all of them or not at all.
+	// CreateLive returns Fill's error.
 	Fill func(*hnsw.Index) error
-	// Replace allows for another regular file at the path, or at the end of a symbolic link there, as long as no index has
-	// it open. It stays until the new one is complete.
+	// Replace allows another regular file at the path, or at the end of a symbolic link there, unless an index has it
+	// open. That file stays until the new one is complete.
 	Replace bool
 }
 
-// CreateLive makes a live file at path with an index for c.Capacity elements, which grows when it is full unless
-// c.FixedCapacity is set. All the room on disk is taken at once, so that a full disk is an error now. Rows lie in the
-// file in any storage but External. After an error path names what it named before.
+// CreateLive creates a live file at path with an index for c.Capacity elements. A full index grows unless
+// c.FixedCapacity is set. The room on disk is reserved at once, so a full disk is an error now. Rows are stored in the
+// file unless they are External. After an error path is unchanged.
 func CreateLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error) {
 	x, err := createLive(path, c, o)
 	if err != nil {
@@ -88,16 +86,16 @@ func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error
 	return x, nil
 }
 
-// OpenLive opens a live file to search and change it. Of one that was closed it reads the first pages only; one
-// that wasn't is repaired, which reads its links and labels: what was added is there, what was about to be
-// isn't. Options.Capacity must be 0.
+// OpenLive opens a live file to search and change it. If the file was closed properly, it reads the first pages only.
+// Otherwise it reads links and labels and repairs the file: complete additions are kept, incomplete ones are dropped.
+// Options.Capacity must be 0.
 func OpenLive(path string, o Options) (*hnsw.Index, hnsw.Recovery, error) {
 	return openLive(path, toWrite, o)
 }
 
-// MapLive opens a live file for searching only: changes give hnsw.ErrFrozen. It needs no right to write, and several
-// indexes, of several processes, may have the file open so. While one that writes has it open it is locked: see
-// Options.Wait. A file that wasn't closed is repaired in memory, and stays as it is.
+// MapLive opens a live file for searching only; changes return hnsw.ErrFrozen. It needs no right to write, and several
+// indexes and processes may have the file open in this way. While a writer has it open, the file is locked: see
+// Options.Wait. A file that wasn't closed is repaired in memory, and isn't changed.
 func MapLive(path string, o Options) (*hnsw.Index, error) {
 	x, _, err := openLive(path, toRead, o)
 	return x, err
@@ -147,7 +145,7 @@ func openLocked(path string, a access, o Options) (*hnsw.Index, hnsw.Recovery, e
 	return x, r, nil
 }
 
-// index makes an index of the file, and repairs it where it wasn't closed.
+// index returns an index of the file, repaired if the file wasn't closed.
 func (b *liveFile) index(p *livePages) (x *hnsw.Index, r hnsw.Recovery, err error) {
 	if !p.dirty {
 		x, err = hnsw.Backed(p.config, b, p.state)
@@ -168,7 +166,7 @@ func (b *liveFile) index(p *livePages) (x *hnsw.Index, r hnsw.Recovery, err erro
 	return x, r, err
 }
 
-// located makes an error about an image one about a file.
+// located turns an error about an image into one about a file.
 func located(path string, err error) error {
 	var image *hnsw.ImageError
 	if errors.As(err, &image) {
@@ -177,7 +175,7 @@ func located(path string, err error) error {
 	return fmt.Errorf("%s: %w", path, err)
 }
 
-// CheckLive reads all of the index in a live file and tests that links, labels and rows are as they should be.
+// CheckLive reads all of a live file and checks its links, labels and rows.
 func CheckLive(path string, x *hnsw.Index) error {
 	err := x.WithImage(func(m *hnsw.Image) error {
 		if err := m.Check(); err != nil {

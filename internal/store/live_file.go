@@ -18,7 +18,7 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// access is how a live file is opened.
+// access is the way a live file is opened.
 type access int
 
 const (
@@ -27,7 +27,7 @@ const (
 	toWrite               // one may
 )
 
-// liveFile is the memory of one index: a mapping, and a larger one in its place when the index has grown.
+// liveFile is the memory of one index. It is a mapping, and after the index has grown a larger one.
 type liveFile struct {
 	path   string
 	access access
@@ -43,7 +43,7 @@ type liveFile struct {
 
 var _ hnsw.Backing = (*liveFile)(nil)
 
-// liveMapping is a file that is locked and mapped.
+// liveMapping is a locked and mapped file.
 type liveMapping struct {
 	liveLayout
 	f      vfs.File // holds the lock
@@ -53,7 +53,7 @@ type liveMapping struct {
 	closed bool
 }
 
-// newLiveFile maps f, which it takes over unless that fails.
+// newLiveFile maps f and, unless it fails, owns it.
 func newLiveFile(f vfs.File, path string, l liveLayout, a access) (*liveFile, error) {
 	m, err := mapLive(f, l, a)
 	if err != nil {
@@ -76,7 +76,7 @@ func mapLive(f vfs.File, l liveLayout, a access) (*liveMapping, error) {
 	return &liveMapping{liveLayout: l, f: f, r: r, info: info, pid: os.Getpid()}, nil
 }
 
-// Part gives a part's bytes.
+// Part returns the bytes of a part.
 func (m *liveMapping) Part(p hnsw.Part) []byte {
 	return m.r.Bytes()[m.at[p] : m.at[p]+m.size[p] : m.at[p]+m.size[p]]
 }
@@ -86,7 +86,7 @@ func (m *liveMapping) word(at int) *uint32 { return (*uint32)(unsafe.Pointer(&m.
 // sync writes the first n bytes to the disk.
 func (m *liveMapping) sync(n int64) error { return m.f.Msync(m.r.Bytes()[:n]) }
 
-// Changing marks the file as one that has to be repaired unless it is settled, before anything else can reach the disk.
+// Changing marks the file as in need of repair, before any change can reach the disk.
 func (b *liveFile) Changing() (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	switch b.access {
@@ -111,7 +111,7 @@ func (b *liveFile) Changing() (err error) {
 	return b.sync(centerAt)
 }
 
-// Keep writes a part that lies among the first to the disk.
+// Keep writes one of the first parts to the disk.
 func (b *liveFile) Keep(p hnsw.Part) (err error) {
 	if b.access != toWrite {
 		return nil
@@ -120,10 +120,10 @@ func (b *liveFile) Keep(p hnsw.Part) (err error) {
 	return b.sync(b.at[p] + b.size[p])
 }
 
-// Trained keeps the center of the codes.
+// Trained stores the center of the codes.
 func (b *liveFile) Trained(center []float32) error { return b.trained(center) }
 
-// trained keeps the center of the codes. Swapping keeps the order of what becomes visible.
+// trained stores the center of the codes. The swap keeps the order in which changes become visible.
 func (m *liveMapping) trained(center []float32) (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	atomic.SwapUint32(m.word(codedAt), 0)
@@ -136,7 +136,7 @@ func (m *liveMapping) trained(center []float32) (err error) {
 	return nil
 }
 
-// Settle writes the parts and then the state to the disk.
+// Settle writes the parts, and then the state, to the disk.
 func (b *liveFile) Settle(s hnsw.State) error {
 	if b.access != toWrite {
 		return nil
@@ -181,8 +181,8 @@ func (b *liveFile) whole() error {
 	return nil
 }
 
-// Faulted marks the file as one of which the page cache and the disk may hold different things. Whoever maps the file
-// later sees the mark, whether or not the disk takes it.
+// Faulted marks the file because page cache and disk may differ. Later openings see the mark, whether or not the disk
+// stores it.
 func (b *liveFile) Faulted(cause error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -201,8 +201,8 @@ func (m *liveMapping) markFaulted() {
 	_ = m.sync(centerAt)
 }
 
-// rewrite lets the system write every page of a file that has the mark of Faulted: it counts some as
-// written that it failed to write.
+// rewrite makes the system write every page of a file marked by Faulted, since it takes some for written that it failed
+// to write.
 func (b *liveFile) rewrite() (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	for at := 0; at < int(b.length); at += headerSize {
@@ -211,7 +211,7 @@ func (b *liveFile) rewrite() (err error) {
 	return b.sync(b.length)
 }
 
-// Enlarge moves the index to another file, which takes the place of this one.
+// Enlarge moves the index to a larger file that replaces this one.
 func (b *liveFile) Enlarge(c hnsw.Config, s hnsw.State) (io.Closer, error) {
 	if b.access != toWrite {
 		return nil, fmt.Errorf("%s is open for searching: %w", b.path, hnsw.ErrFrozen)
@@ -227,11 +227,11 @@ func (b *liveFile) Enlarge(c hnsw.Config, s hnsw.State) (io.Closer, error) {
 	return before, err
 }
 
-// abandon lets nothing more be written to a file that is to vanish.
+// abandon stops all writes to a file that is going to be removed.
 func (b *liveFile) abandon() { b.access = toRead }
 
-// Close unmaps and unlocks the file. Where the disk has failed it tries once more to save what is in the page cache
-// alone. The mark stays, since nobody can tell whether that was all.
+// Close unmaps and unlocks the file. If the disk has failed, it tries once more to save what only the page cache holds.
+// The mark stays, since nobody knows whether that was all.
 func (b *liveFile) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -241,8 +241,7 @@ func (b *liveFile) Close() error {
 	return b.liveMapping.Close()
 }
 
-// Close unmaps and unlocks the file. The lock would else last as long as a child of this
-// process that was forked meanwhile.
+// Close unmaps and unlocks the file. Without unlocking, a child of fork would keep the lock.
 func (m *liveMapping) Close() error {
 	if m.closed {
 		return nil

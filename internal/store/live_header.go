@@ -34,7 +34,7 @@ const (
 	epochAt     = writerAt + 8   // uint32
 )
 
-// liveConfig is what the first page of a live file says about its index, field by field.
+// liveConfig is the configuration of the index in the first page of a live file, field by field.
 type liveConfig struct {
 	Flags          uint32
 	Metric         uint32
@@ -51,14 +51,14 @@ type liveConfig struct {
 	UpperLists     uint64
 }
 
-// liveState is what the second page says of an index that was settled.
+// liveState is the state in the second page of a settled file.
 type liveState struct {
 	Count, Lists, Deleted uint64
 	TopLevel              int32
 	Entry                 uint32
 }
 
-// flagSums says that a live file has sums of its elements.
+// flagSums marks a live file with checksums of its elements.
 const flagSums = knownFlags + 1
 
 func liveConfigOf(c hnsw.Config, upperLists int, sums bool) liveConfig {
@@ -71,7 +71,7 @@ func liveConfigOf(c hnsw.Config, upperLists int, sums bool) liveConfig {
 	}
 }
 
-// config is the configuration that l stands for.
+// config returns the configuration in l.
 func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 	switch {
 	case l.Flags&^(flagReplaceDelete|flagCustomMetric|flagSums) != 0 || l.Reserved != 0:
@@ -94,7 +94,7 @@ func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 	}, nil
 }
 
-// liveLayout says where in a live file everything lies: the center of the codes, then the parts, each on a page.
+// liveLayout holds the places in a live file: of the center of the codes and of the parts, each on a page.
 type liveLayout struct {
 	config     hnsw.Config
 	upperLists int
@@ -105,7 +105,7 @@ type liveLayout struct {
 	length     int64 // of the file
 }
 
-// newLayout is the layout of a new file for c.Capacity elements.
+// newLayout returns the layout of a new file for c.Capacity elements.
 func newLayout(c hnsw.Config, sums bool) (liveLayout, error) {
 	c, lists, err := hnsw.Backable(c)
 	if err != nil {
@@ -136,7 +136,7 @@ func layoutOf(c hnsw.Config, upperLists int, sums bool) (l liveLayout, err error
 	return l, nil
 }
 
-// header is the first two pages of a new file.
+// header returns the first two pages of a new file.
 func (l *liveLayout) header() ([]byte, error) {
 	b := make([]byte, 0, centerAt)
 	b = append(b, liveMagic...)
@@ -165,7 +165,7 @@ func putState(b []byte, s hnsw.State) {
 	binary.LittleEndian.PutUint32(b[epochAt:], s.Epoch)
 }
 
-// livePages is the first two pages of a live file and what they say.
+// livePages holds the first two pages of a live file, and their decoded contents.
 type livePages struct {
 	liveLayout
 	b       []byte
@@ -222,7 +222,7 @@ func readLive(f vfs.File, path string, o Options) (*livePages, error) {
 	return p, nil
 }
 
-// readState reads what the second page says. Of a file that is dirty only the center is used.
+// readState reads the second page. If the file is dirty, only the center is used.
 func (p *livePages) readState(r io.ReaderAt) error {
 	dirty, coded := binary.LittleEndian.Uint32(p.b[dirtyAt:]), binary.LittleEndian.Uint32(p.b[codedAt:])
 	if dirty > 1 || coded > 1 || coded == 1 && p.center == 0 {
@@ -274,7 +274,7 @@ func (p *livePages) readCenter(r io.ReaderAt) error {
 	return err
 }
 
-// isLive reports whether a file begins as live files do.
+// isLive reports whether a file begins like a live file.
 func isLive(head []byte) bool {
 	return len(head) >= len(liveMagic) && string(head[:len(liveMagic)]) == liveMagic
 }

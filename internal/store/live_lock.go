@@ -13,8 +13,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// lockedFile opens the live file at path and locks it, for one that writes or for several that
-// don't. It waits as the options say.
+// lockedFile opens the live file at path and locks it, exclusively for a writer or shared for readers. It waits as the
+// options say.
 func lockedFile(path string, a access, o Options) (vfs.File, error) {
 	flag := os.O_RDONLY
 	if a == toWrite {
@@ -38,7 +38,7 @@ func lockedFile(path string, a access, o Options) (vfs.File, error) {
 	}
 }
 
-// lock waits for the lock of f. It gives errReplaced where the path names another file by now.
+// lock waits for the lock of f. It returns errReplaced if path names another file by then.
 func (w *waiter) lock(f vfs.File, shared bool) (err error) {
 	defer filelock.Unqueue(f)
 	for first := false; ; {
@@ -62,7 +62,7 @@ func (w *waiter) lock(f vfs.File, shared bool) (err error) {
 	}
 }
 
-// errReplaced reports a file in the place of which there is another.
+// errReplaced means that another file has taken the place of this one.
 var errReplaced = errors.New("the file was replaced")
 
 // isAt returns errReplaced if path names another file than f, which was then replaced while its lock was waited for.
@@ -78,7 +78,7 @@ func isAt(f vfs.File, path string) error {
 	return err
 }
 
-// opened are the live files that this process has mapped.
+// opened holds the live files that this process has mapped.
 var opened fileSet
 
 // fileSet is a set of files, each as often as it was added.
@@ -129,7 +129,7 @@ type waiter struct {
 	pause time.Duration
 }
 
-// wait waits a little, until the limit.
+// wait waits a little. It returns an error once the limit has passed.
 func (w *waiter) wait() error {
 	switch {
 	case opened.has(w.path):

@@ -11,7 +11,7 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// newFile makes a locked file with an empty index that is to be at path.
+// newFile creates a locked file with an empty index for path.
 func (l *liveLayout) newFile(path string) (*atomicfile.Temp, error) {
 	t, err := atomicfile.NewTemp(path)
 	if err != nil {
@@ -23,7 +23,7 @@ func (l *liveLayout) newFile(path string) (*atomicfile.Temp, error) {
 	return t, nil
 }
 
-// fill takes the file's room and writes its first pages.
+// fill reserves the file's room and writes its first pages.
 func (l *liveLayout) fill(f vfs.File) error {
 	if err := mmap.Allocate(f, l.length); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (l *liveLayout) fill(f vfs.File) error {
 	return f.Sync()
 }
 
-// mayCreate refuses early what publish would refuse, and follows symbolic links to what is to be replaced.
+// mayCreate returns early the errors that publish would return, and follows symbolic links to the file to be replaced.
 func mayCreate(path string, replace bool) (string, error) {
 	if _, err := vfs.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return path, nil
@@ -74,8 +74,8 @@ func lockToReplace(path string) (vfs.File, error) {
 	return lockedFile(path, toWrite, Options{})
 }
 
-// publish gives a file its name. Unless it is to replace another file nothing may have that name. After an error the
-// name stands for what it stood for before, if anything, unless that was replaced.
+// publish gives a file its name. Unless it replaces a file, the name must be free. After an error the name is
+// unchanged, unless the old file was already replaced.
 func publish(t *atomicfile.Temp, path string, replace bool) error {
 	if replace {
 		old, err := lockToReplace(path)

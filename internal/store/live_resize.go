@@ -9,9 +9,9 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// ResizeLive gives the live file at path room for capacity elements, no fewer than it holds: it writes another file,
-// which takes the place of the first once it is complete. No other index may have the file open: see Options.Wait. Both
-// need room on the disk meanwhile. An index that is open for writing has Resize, which does the same.
+// ResizeLive changes the capacity of the live file at path, to no fewer than the elements it holds. It writes another
+// file, which replaces the first once it is complete; both need room on the disk meanwhile. No other index may have the
+// file open: see Options.Wait. An index that is open for writing has Resize, which does the same.
 func ResizeLive(path string, capacity int, o Options) error {
 	x, _, err := OpenLive(path, o)
 	if err == nil {
@@ -23,8 +23,8 @@ func ResizeLive(path string, capacity int, o Options) error {
 	return nil
 }
 
-// copyTo writes the settled index in b to a file for another capacity, which takes the place of path, and maps it. It
-// gives the mapping and an error where the file has taken that place and a power cut may yet bring back the one before.
+// copyTo writes the settled index in b to a file of another capacity, which replaces path, and maps it. If it returns
+// both a mapping and an error, the file is in place and a power cut may still bring the old one back.
 func (b *liveFile) copyTo(path string, c hnsw.Config, s hnsw.State) (*liveMapping, error) {
 	l, err := newLayout(c, b.sums)
 	if err != nil {
@@ -47,8 +47,8 @@ func (b *liveFile) copyTo(path string, c hnsw.Config, s hnsw.State) (*liveMappin
 	return to, err
 }
 
-// copyParts copies what both files have room for: levels and places of lists follow from the elements' numbers, and don't
-// change with the capacity.
+// copyParts copies what both files have room for. Levels and places of lists follow from the elements' numbers and
+// don't depend on the capacity.
 func (m *liveMapping) copyParts(to *liveMapping, s hnsw.State) (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	for p := range hnsw.Parts {

@@ -11,7 +11,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 )
 
-// step is the bytes that are read and summed at once.
+// step is the number of bytes that are read and summed at a time.
 const step = 256 << 10
 
 // loader reads a file's sections in order.
@@ -27,12 +27,12 @@ type loader struct {
 	sums         []uint32  // those of the file
 }
 
-// newLoader reads the header and the meta section of a file of size bytes; name stands for it in errors.
+// newLoader reads the header and the meta section of a file of size bytes. name is the file's name in errors.
 func newLoader(ctx context.Context, r io.Reader, name string, size int64) (*loader, error) {
 	return loaderOf(format.NewReader(ctx, r, name, size))
 }
 
-// loaderOf is newLoader for a file that is being read from its beginning.
+// loaderOf is newLoader for a file that is read from its beginning.
 func loaderOf(r *format.Reader) (*loader, error) {
 	if err := format.CheckMachine(); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func (l *loader) fill(m *hnsw.Image) error {
 	return l.checkDeleted(m)
 }
 
-// begun sets what the meta section says.
+// begun applies the meta section.
 func (l *loader) begun(m *hnsw.Image) {
 	if m.Count > 0 {
 		m.TopLevel, m.Entry = int(l.meta.TopLevel), l.meta.Entry
@@ -104,7 +104,7 @@ func (l *loader) body(k Kind, m *hnsw.Image) error {
 	return l.full(array(m, k), k)
 }
 
-// array is the image's array that section k holds.
+// array returns the image's array for section k.
 func array(m *hnsw.Image, k Kind) []byte {
 	switch k {
 	case Levels:
@@ -127,7 +127,7 @@ func array(m *hnsw.Image, k Kind) []byte {
 	panic(fmt.Sprintf("store: no array holds %s", k))
 }
 
-// rows gives the rows of the vectors section to fn, one by one, without the bytes between them.
+// rows calls fn with the rows of the vectors section one by one, without the bytes between them.
 func (l *loader) rows(fn func(i int, row []byte) error) error {
 	stride := int(l.meta.RowStride)
 	if stride == 0 {
@@ -152,7 +152,7 @@ func (l *loader) rows(fn func(i int, row []byte) error) error {
 	return nil
 }
 
-// readSums reads the sums of rows and compares them with those of the rows read.
+// readSums reads the checksums of rows and compares them with those of the rows read.
 func (l *loader) readSums() error {
 	l.sums = make([]uint32, l.h.section(Sums).Length/4)
 	if err := l.full(bytesOf(l.sums), Sums); err != nil || l.withoutRows {
@@ -167,7 +167,7 @@ func (l *loader) readSums() error {
 	return nil
 }
 
-// section passes the zeros before section k, lets read consume it and compares its checksum.
+// section skips the zeros before section k, calls read to consume it, and compares its checksum.
 func (l *loader) section(k Kind, read func() error) error {
 	if err := l.enter(k); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (l *loader) section(k Kind, read func() error) error {
 	return l.checkCRC(k)
 }
 
-// pass goes to the end of section k without reading it.
+// pass skips to the end of section k.
 func (l *loader) pass(k Kind) error {
 	if err := l.enter(k); err != nil {
 		return err
@@ -186,7 +186,7 @@ func (l *loader) pass(k Kind) error {
 	return l.r.Skip(l.h.section(k).Length, k.String())
 }
 
-// enter goes to the start of section k and tests that what lies before it is zero.
+// enter goes to the start of section k and checks that the bytes before it are zero.
 func (l *loader) enter(k Kind) error {
 	l.crc = 0
 	at := l.r.Offset()
@@ -209,7 +209,7 @@ func (l *loader) checkCRC(k Kind) error {
 	return nil
 }
 
-// full fills dst from the present section.
+// full fills dst from the current section.
 func (l *loader) full(dst []byte, k Kind) error {
 	for len(dst) > 0 {
 		part := dst[:min(len(dst), step)]
@@ -222,14 +222,14 @@ func (l *loader) full(dst []byte, k Kind) error {
 	return nil
 }
 
-// next gives the present section's next n bytes, valid until the next call.
+// next returns the current section's next n bytes, valid until the next call.
 func (l *loader) next(n int, k Kind) ([]byte, error) {
 	b, err := l.r.Next(n, k.String())
 	l.crc = crc32.Update(l.crc, castagnoli, b)
 	return b, err
 }
 
-// checkDeleted tests the marks against their number in meta.
+// checkDeleted compares the number of deletion marks with the one in meta.
 func (l *loader) checkDeleted(m *hnsw.Image) error {
 	at := l.h.section(Deleted).Offset
 	if n := countBits(m.Deleted); uint64(n) != l.meta.Deleted {
@@ -238,7 +238,7 @@ func (l *loader) checkDeleted(m *hnsw.Image) error {
 	return nil
 }
 
-// locate turns what was found wrong with an image into an error that names the place in the file.
+// locate turns an error about an image into one that names the place in the file.
 func (l *loader) locate(err error) error {
 	var e *hnsw.ImageError
 	if !errors.As(err, &e) {

@@ -12,10 +12,10 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// OpenMapped maps an index file for searching. It reads and checks the header, the meta section and what codes are made by,
-// and nothing else, however large the file is; Verify checks the rest. Searches read what they need from the mapping, and give an error where the file
-// was cut off or its disk fails; what is damaged otherwise gives wrong answers, but never leads out of the arrays. Links
-// aren't packed.
+// OpenMapped maps an index file for searching. Whatever the size of the file, it reads and checks only the header, the
+// meta section and the codes' center or codebooks; Verify checks the rest. Searches read what they need from the
+// mapping, and return an error if the file was cut off or its disk fails. Other damage may give wrong answers, but
+// never a read outside the arrays. Links aren't packed.
 func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
 	var x *hnsw.Frozen
 	err := withHead(ctx, path, func(l *loader) error {
@@ -46,7 +46,7 @@ func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, erro
 	return x, nil
 }
 
-// mapped views the sections in r as the arrays of an index.
+// mapped returns the sections in r as the arrays of an index.
 func (l *loader) mapped(r *mmap.Region, c hnsw.Config) (m *hnsw.Image, err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	m = &hnsw.Image{Config: c, Count: int(l.meta.Count), TopLevel: -1}
@@ -68,14 +68,14 @@ func (l *loader) mapped(r *mmap.Region, c hnsw.Config) (m *hnsw.Image, err error
 	return m, err
 }
 
-// sectionOf views section k, whose place and length the header and meta have been checked for.
+// sectionOf returns section k, whose place and length were checked by header and meta.
 func sectionOf[T uint8 | uint32 | uint64 | float32](l *loader, r *mmap.Region, k Kind) []T {
 	s := l.h.section(k)
 	var zero T
 	return mmap.Slice[T](r, int(s.Offset), int(s.Length)/sizeOf(zero))
 }
 
-// closers are closed together.
+// closers is a list of closers that are closed together.
 type closers []io.Closer
 
 // Close closes all of them.
@@ -87,7 +87,7 @@ func (c closers) Close() error {
 	return errors.Join(errs...)
 }
 
-// pinUpper copies what m has of the levels above 0 from the file into memory, which it appends to owner.
+// pinUpper copies the levels above 0 of m from the file into memory, and appends that memory to owner.
 func (l *loader) pinUpper(path string, m *hnsw.Image, owner closers) (closers, error) {
 	f, err := vfs.Open(path)
 	if err != nil {

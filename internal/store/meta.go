@@ -30,7 +30,7 @@ const (
 	maxLevel = 255
 )
 
-// meta is the section that says what the index is, field by field as it lies in the file.
+// meta is the section that describes the index, field by field as in the file.
 type meta struct {
 	Flags          uint32
 	Metric         uint32
@@ -70,7 +70,7 @@ func metaOf(m *hnsw.Image, frozen bool) meta {
 	}
 }
 
-// rowStride is the bytes from one row to the next in the file. Rows that lie elsewhere aren't in it.
+// rowStride returns the bytes from one row to the next in the file: 0 if rows are stored elsewhere.
 func rowStride(m *hnsw.Image) uint64 {
 	if m.Config.Storage == vector.External {
 		return 0
@@ -91,7 +91,7 @@ func (m *meta) encode() ([]byte, error) {
 	return binary.Append(make([]byte, 0, metaSize), binary.LittleEndian, m)
 }
 
-// config is the configuration of the index that the file holds; Capacity is as the file declares it.
+// config returns the configuration of the index in the file. Capacity is the one in the file.
 func (m *meta) config() hnsw.Config {
 	return hnsw.Config{
 		Dim: int(m.Dim), Metric: vector.Metric(m.Metric), M: int(m.M), BaseLinks: int(m.BaseLinks),
@@ -171,12 +171,12 @@ func (m *meta) checkProduct() error {
 	return pq.Config{Dim: int(m.Dim), Bits: int(m.CodeBits), Subvectors: int(m.Subvectors), Rotated: m.Rotated != 0}.Check()
 }
 
-// codes is the part of config about codes.
+// codes returns the part of the configuration about codes.
 func (m *meta) codes() hnsw.Codes {
 	return hnsw.Codes{Kind: quant.Kind(m.CodeKind), Bits: int(m.CodeBits), Subvectors: int(m.Subvectors), Rotated: m.Rotated != 0}
 }
 
-// storable reports whether a type is one that rows are stored in.
+// storable reports whether rows of a type can be stored.
 func storable(element uint32) bool {
 	switch element {
 	case uint32(vector.Float32), uint32(vector.Float16), uint32(vector.ScaledInt8), uint32(vector.NoRows), uint32(vector.External):
@@ -200,7 +200,7 @@ func (m *meta) checkRows() error {
 	return nil
 }
 
-// codeStride is the bytes of an element's code.
+// codeStride returns the bytes of an element's code.
 func (m *meta) codeStride() int {
 	if m.Coded == 0 {
 		return 0
@@ -209,7 +209,7 @@ func (m *meta) codeStride() int {
 	return c.CodeStride()
 }
 
-// quantizerValues is the number of values that codes are made by.
+// quantizerValues returns the number of values that define the codes.
 func (m *meta) quantizerValues() int {
 	if m.Coded == 0 {
 		return 0
@@ -218,7 +218,7 @@ func (m *meta) quantizerValues() int {
 	return c.QuantizerValues()
 }
 
-// lengths gives the length that each section must have.
+// lengths returns the length that each section must have.
 func (m *meta) lengths() map[Kind]int64 {
 	n, links := int64(m.Count), int64(m.M)
 	return map[Kind]int64{

@@ -11,39 +11,40 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Options says how to open a file. The zero value opens it as it was saved.
+// Options controls how a file is opened. The zero value opens it as it was saved.
 type Options struct {
-	// Capacity is the number of rows to make room for; below the file's count, what the file says.
+	// Capacity is the number of rows to make room for. If it is below the file's row count, the capacity in the file is
+	// used.
 	Capacity int
-	// ReplaceDelete allows AddOptions.ReplaceDeleted, whether or not the saved index did.
+	// ReplaceDelete allows AddOptions.ReplaceDeleted, even if the saved index didn't.
 	ReplaceDelete bool
-	// Custom is the metric of an index that was saved with one of its own, which a file can't hold.
+	// Custom is the metric of an index that was saved with a custom one, which a file can't store.
 	Custom vector.DistanceFunc
-	// PinUpper copies the levels above 0 into memory when OpenMapped opens: the links of these levels, and 5 bytes an element.
-	// The page cache may drop what it holds; what is copied stays.
+	// PinUpper makes OpenMapped copy the levels above 0 into memory: their links, and 5 bytes an element. The page
+	// cache may drop pages; copies stay.
 	PinUpper bool
-	// DropDamaged drops the rows of a live file that were damaged though a Sync had succeeded, which the disk isn't to do.
-	// Default: OpenLive and MapLive give an error that names their labels.
+	// DropDamaged drops rows of a live file that the disk damaged after a successful Sync. Without it OpenLive and
+	// MapLive return an error with their labels.
 	DropDamaged bool
-	// FixedCapacity lets a live file that is full give hnsw.ErrFull, instead of growing.
+	// FixedCapacity makes a full live file return hnsw.ErrFull instead of growing.
 	FixedCapacity bool
-	// Wait is how long to wait for a live file that an index of another process has open, before ErrLocked; 0: not at all.
-	// For one of this process there is no waiting.
+	// Wait is how long to wait for a live file that an index of another process has open, before ErrLocked. 0 means not
+	// to wait. For an index of this process there is no waiting.
 	Wait time.Duration
-	// Waiting is called once when such waiting begins, if not nil.
+	// Waiting, if not nil, is called once when waiting begins.
 	Waiting func()
 }
 
-// DefaultWait is a Wait that is long enough for another process to change some rows, and short enough for a person.
+// DefaultWait is a Wait long enough for another process to change some rows, and short enough for a person.
 const DefaultWait = 30 * time.Second
 
-// Opened is an index as it was saved: one of the two.
+// Opened is an index as it was saved. One of the two fields is set.
 type Opened struct {
 	Index  *hnsw.Index
 	Frozen *hnsw.Frozen
 }
 
-// Reader is the searching half of the index.
+// Reader returns the part of the index that searches.
 func (o Opened) Reader() *hnsw.Reader {
 	if o.Frozen != nil {
 		return &o.Frozen.Reader
@@ -59,7 +60,7 @@ func (o Opened) Close() error {
 	return o.Index.Close()
 }
 
-// Open reads an index file into memory and checks all of it. A file that isn't in order gives a *FormatError.
+// Open reads an index file into memory and checks all of it. If the file is invalid the error is a *FormatError.
 func Open(ctx context.Context, path string, o Options) (Opened, error) {
 	var opened Opened
 	err := withLoader(ctx, path, func(l *loader) (err error) {
@@ -69,7 +70,7 @@ func Open(ctx context.Context, path string, o Options) (Opened, error) {
 	return opened, err
 }
 
-// OpenIndex is Open for an index that is to grow, a frozen file included.
+// OpenIndex is like Open, for an index that will grow. It also reads frozen files.
 func OpenIndex(ctx context.Context, path string, o Options) (*hnsw.Index, error) {
 	var x *hnsw.Index
 	err := withLoader(ctx, path, func(l *loader) (err error) {
@@ -79,7 +80,7 @@ func OpenIndex(ctx context.Context, path string, o Options) (*hnsw.Index, error)
 	return x, err
 }
 
-// OpenFrozen is Open for an index that is only searched, a growing one included.
+// OpenFrozen is like Open, for an index that is only searched. It also reads files of growing indexes.
 func OpenFrozen(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
 	var x *hnsw.Frozen
 	err := withLoader(ctx, path, func(l *loader) (err error) {
@@ -103,7 +104,7 @@ func withLoader(ctx context.Context, path string, fn func(*loader) error) error 
 	return fn(l)
 }
 
-// withHead is withLoader for those who read no more than these two.
+// withHead is withLoader for callers that read only these two.
 func withHead(ctx context.Context, path string, fn func(*loader) error) error {
 	f, size, err := format.OpenHead(path)
 	if err != nil {
@@ -144,7 +145,7 @@ func (l *loader) openIndex(o Options) (*hnsw.Index, error) {
 	return x, l.locate(err)
 }
 
-// config is the file's configuration, with what the caller wants otherwise.
+// config returns the file's configuration with the caller's options applied.
 func (l *loader) config(o Options) (hnsw.Config, error) {
 	c := l.meta.config()
 	at := l.h.section(Meta).Offset

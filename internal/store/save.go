@@ -14,16 +14,16 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Source is what can be saved: *hnsw.Index and *hnsw.Frozen.
+// Source is an index that can be saved: *hnsw.Index or *hnsw.Frozen.
 type Source interface {
 	WithImage(func(*hnsw.Image) error) error
 }
 
-// Save writes x to path. The file appears whole or, after an error or when ctx ends, not at all. Changes of a growing
-// index wait meanwhile; searches go on.
+// Save writes x to path. After an error, or when ctx ends, path is unchanged. Changes of a growing index wait
+// meanwhile; searches go on.
 func Save(ctx context.Context, path string, x Source) error { return SaveLike(ctx, path, "", x) }
 
-// SaveLike is Save where the file at like, if there is one, lends its mode and owner to a new file.
+// SaveLike is like Save. If path doesn't exist, the new file gets the mode and owner of the file at like.
 func SaveLike(ctx context.Context, path, like string, x Source) (err error) {
 	if err := format.CheckMachine(); err != nil {
 		return err
@@ -45,7 +45,7 @@ type Writer interface {
 	io.WriterAt
 }
 
-// Write writes x to a new file, which isn't synced.
+// Write writes x to a new file, which it doesn't sync.
 func Write(ctx context.Context, f Writer, x Source) error {
 	_, frozen := x.(*hnsw.Frozen)
 	return x.WithImage(func(m *hnsw.Image) error { return save(ctx, f, m, frozen) })
@@ -110,7 +110,7 @@ func writeRows(w io.Writer, m *hnsw.Image) error {
 	return nil
 }
 
-// sectionWriter writes sections one after another and notes their places and checksums.
+// sectionWriter writes sections one after another and records their places and checksums.
 type sectionWriter struct {
 	w    *bufio.Writer
 	off  int64
@@ -118,7 +118,7 @@ type sectionWriter struct {
 	done []Section
 }
 
-// section writes the section that body gives, after the zeros that align it.
+// section writes the zeros that align a section, and then the section by body.
 func (s *sectionWriter) section(k Kind, body func(io.Writer) error) error {
 	if err := s.pad(alignUp(s.off) - s.off); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"hash/crc32"
 )
 
-// Kind says what a section holds.
+// Kind is the kind of a section.
 type Kind uint32
 
 // The kinds of sections. Their order is that in the file.
@@ -47,7 +47,7 @@ type Section struct {
 	Length int64
 }
 
-// End is the byte after the section's last one.
+// End returns the offset after the section's last byte.
 func (s *Section) End() int64 { return s.Offset + s.Length }
 
 // put writes the entry to b.
@@ -69,7 +69,7 @@ func sectionFrom(b []byte) (s Section, align uint32) {
 	}, binary.LittleEndian.Uint32(b[24:])
 }
 
-// alignUp is the first place at or after off where a section may start.
+// alignUp returns the first offset from at on where a section may start.
 func alignUp(off int64) int64 { return (off + sectionMark - 1) &^ (sectionMark - 1) }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

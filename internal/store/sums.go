@@ -2,16 +2,17 @@ package store
 
 import "hash/crc32"
 
-// SumBlock is the bytes of the vectors section that have a sum of their own. The section starts at a multiple of it.
+// SumBlock is the number of bytes of the vectors section that have a checksum of their own. The section starts at a
+// multiple of it.
 const SumBlock = 4096
 
-// blocks is the number of sums of so many bytes.
+// blocks returns the number of checksums of the given number of bytes.
 func blocks(n int64) int64 { return (n + SumBlock - 1) / SumBlock }
 
-// SumOf is the sum of a block of rows, as the sums section holds it.
+// SumOf returns the checksum of a block of rows, as the sums section stores it.
 func SumOf(block []byte) uint32 { return checksum(block) }
 
-// blockSums sums what is written to it, block by block.
+// blockSums computes the checksums of what is written to it, block by block.
 type blockSums struct {
 	done []uint32
 	crc  uint32
@@ -37,7 +38,7 @@ func (s *blockSums) end() {
 	s.crc, s.n = 0, 0
 }
 
-// all gives the sums of all that was written.
+// all returns the checksums of everything that was written.
 func (s *blockSums) all() []uint32 {
 	if s.n > 0 {
 		s.end()

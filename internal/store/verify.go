@@ -10,22 +10,23 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/sq8"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
-// Report is what Verify found.
+// Report is the result of Verify.
 type Report struct {
 	Info
 	Problems  []error // empty if the file is in order
 	Reachable int     // elements that links of level 0 lead to from the entry point; 0 where the graph is damaged
-	// Unreachable is the number of elements not marked deleted that none lead to: searches may miss them.
+	// Unreachable is the number of elements, not marked deleted, to which no links lead: searches may miss them.
 	Unreachable int
 }
 
-// Verify checks all of an index file: the checksum of every section and the zeros between them, that levels, links, lists
-// and labels keep the graph's rules, and that vectors are finite. It needs memory for the links but not for the vectors.
-// The error is the problems found, or what kept Verify from looking.
+// Verify checks all of an index file: the checksum of every section and the zeros between them, that levels, links,
+// lists and labels keep the graph's rules, and that vectors are finite. It needs memory for the links but not for the
+// vectors. The error joins the problems found, or says why Verify couldn't go on.
 func Verify(ctx context.Context, path string) (Report, error) {
 	var report Report
 	err := withLoader(ctx, path, func(l *loader) (err error) {
@@ -86,7 +87,7 @@ func (v *verifier) run(ctx context.Context) error {
 	return err
 }
 
-// note puts what is wrong with the file into the report.
+// note adds a problem of the file to the report.
 func (v *verifier) note(err error) {
 	if err != nil {
 		v.report.Problems = append(v.report.Problems, err)
@@ -139,7 +140,7 @@ func (v *verifier) content(k Kind) error {
 	case vector.Float16:
 		infinite = infiniteFloat16
 	case vector.ScaledInt8:
-		infinite = func(row []byte) bool { return !vector.SoundScale(row, c.Dim) }
+		infinite = func(row []byte) bool { return !sq8.Sound(row, c.Dim) }
 	}
 	return v.rows(func(i int, row []byte) error {
 		if infinite(row) {
@@ -184,8 +185,8 @@ func (v *verifier) checkLabels() error {
 	return nil
 }
 
-// reachable counts the elements that links of level 0 lead to from the entry point, and those not
-// marked deleted that none lead to.
+// reachable counts the elements to which links of level 0 lead from the entry point, and the elements not marked
+// deleted to which none lead.
 func (v *verifier) reachable(ctx context.Context) (n, missed int, err error) {
 	m := &v.image
 	if m.Count == 0 {

@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// writerOf is a number that an index leaves in its file when it begins to change it: of the system since it
-// was started, and of the file. Where it is the same, what the file holds is what was written, however the one
-// that wrote it ended: it is in the page cache. Else there may have been a power cut, or the file is a copy. 0
-// means that the system gives no such number.
+// writerOf returns a number that an index writes to its file when it begins to change it. It identifies the file and
+// the time since the system was started. If it is the same at the next opening, the page cache holds everything that
+// was written, however the writer ended. Otherwise there may have been a power cut, or the file is a copy. 0 means that
+// the system has no such number.
 func writerOf(f fs.FileInfo) uint64 {
 	boot := bootID()
 	s, ok := f.Sys().(*syscall.Stat_t)
@@ -25,7 +25,7 @@ func writerOf(f fs.FileInfo) uint64 {
 	return h.Sum64()
 }
 
-// bootID names the time since the system was started.
+// bootID identifies the time since the system was started.
 var bootID = sync.OnceValue(func() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

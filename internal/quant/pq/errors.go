@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -78,7 +80,7 @@ func newMeasure(ctx context.Context, q *Quantizer, rows vector.Matrix) (*measure
 			vector.Normalize(row)
 		}
 	}
-	if !vector.Finite(data) {
+	if !floats.Finite(data) {
 		return nil, errors.New("pq: a row holds NaN or infinity")
 	}
 	m := &measure{q: q, asked: min(n, errorQueries)}
@@ -103,7 +105,7 @@ type pair struct{ distance, off float32 }
 // errors returns the larger of the errors of all rows and of near ones.
 func (m *measure) errors() (Errors, error) {
 	e := Errors{Distortion: float32(m.distortion())}
-	truth, err := vector.NewRowScorer(m.rows, m.q.cfg.Metric, nil)
+	truth, err := score.New(m.rows, m.q.cfg.Metric, nil)
 	if err != nil {
 		return e, err
 	}
@@ -111,7 +113,7 @@ func (m *measure) errors() (Errors, error) {
 	if metric == vector.Cosine {
 		metric = vector.L2 // half of which Scorer gives
 	}
-	estimates, err := vector.NewRowScorer(m.decoded, metric, nil)
+	estimates, err := score.New(m.decoded, metric, nil)
 	if err != nil {
 		return e, err
 	}

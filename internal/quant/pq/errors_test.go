@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -26,9 +27,9 @@ func TestEstimatesKeepWithinBounds(t *testing.T) {
 			if err := q.Encode(context.Background(), rest, 0, codes); err != nil {
 				t.Fatal(err)
 			}
-			exact, err := vector.NewRowScorer(rest, metric, nil)
+			exact, err := score.New(rest, metric, nil)
 			if metric == vector.Cosine {
-				exact, err = vector.NewRowScorer(unit(t, rest), metric, nil)
+				exact, err = score.New(unit(t, rest), metric, nil)
 			}
 			if err != nil {
 				t.Fatal(err)

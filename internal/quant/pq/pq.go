@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -136,7 +137,7 @@ func newQuantizer(c Config, books, rotation []float32, e Errors) (*Quantizer, er
 	if len(books) != c.Centroids*c.Dim {
 		return nil, fmt.Errorf("pq: codebooks of %d values, not of %d × %d × %d", len(books), c.Subvectors, c.Centroids, width)
 	}
-	if !vector.Finite(books) || !vector.Finite(rotation) {
+	if !floats.Finite(books) || !floats.Finite(rotation) {
 		return nil, errors.New("pq: a codebook or the rotation holds NaN or infinity")
 	}
 	if err := e.check(); err != nil {

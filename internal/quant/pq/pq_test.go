@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -245,7 +246,7 @@ func BenchmarkReal(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Logf("encode %v", time.Since(began))
-	exact, err := vector.NewRowScorer(rows, vector.IP, nil)
+	exact, err := score.New(rows, vector.IP, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 // Scorer gives the distances of codes to the query that it is bound to, by a table of the distances to all centroids,
 // rounded to bytes (André, Kermarrec & Le Scouarnec, PVLDB 2015): a quarter of the memory to look up in, and sums of
 // integers. What rounding adds is small beside what codes leave out, and Bound counts it. It may be bound again and again
-// without allocating. It is not safe for concurrent use. It implements vector.Scorer.
+// without allocating. It is not safe for concurrent use. It implements score.Scorer.
 //
 // A cosine's estimate is half the squared distance of query and code, which for rows of length 1 is 1 − the inner product of
 // query and row: codes are shorter than rows, and by how much tells what an inner product with one lacks. On MiniLM-384 it
@@ -194,13 +194,13 @@ func (s *Scorer) halves(init []float32) {
 	}
 }
 
-// Prefetch implements vector.Scorer.
+// Prefetch implements score.Scorer.
 func (s *Scorer) Prefetch(ids []uint32) {
 	s.query.Asked = 1
 	simd.PrefetchRows(s.base, uintptr(s.query.Bytes), s.query.Bytes, s.at(ids))
 }
 
-// Score implements vector.Scorer.
+// Score implements score.Scorer.
 func (s *Scorer) Score(ids []uint32, out []float32) {
 	if len(ids) == 0 {
 		return

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/simd"
 	"github.com/shale-search/shale/internal/workers"
@@ -144,7 +145,7 @@ func (t *trainer) take(rows vector.Matrix) (held vector.Matrix, err error) {
 // copy makes row number at the i-th of to, at length 1 where the metric is cosine.
 func (t *trainer) copy(to []float32, i int, rows vector.Matrix, at int) error {
 	row := to[i*t.c.Dim : (i+1)*t.c.Dim]
-	if rows.Decode(at, row); !vector.Finite(row) {
+	if rows.Decode(at, row); !floats.Finite(row) {
 		return fmt.Errorf("pq: row %d holds NaN or infinity", at)
 	}
 	if t.c.Metric == vector.Cosine {

@@ -24,12 +24,12 @@ const (
 	headerSize = 4096
 	page       = 4096
 	sumSize    = 4
-	// mostWaste is the share of a block that may lie idle before larger blocks are tried, up to mostPages.
+	// mostWaste is the share of a block that may be unused. Beyond it larger blocks are tried, up to mostPages.
 	mostWaste = 0.2
 	mostPages = 4
 )
 
-// Layout says where what lies in a file.
+// Layout holds the places in a file of blocks.
 type Layout struct {
 	Count  int // elements
 	Dim    int
@@ -40,7 +40,7 @@ type Layout struct {
 	Block  int         // bytes
 }
 
-// LayoutOf gives the layout for rows of a type.
+// LayoutOf returns the layout for rows of a type.
 func LayoutOf(count, dim int, t vector.Type, m int) Layout {
 	l := Layout{Count: count, Dim: dim, Type: t, M: m}
 	l.Record = l.linksAt() + 8*m
@@ -60,28 +60,28 @@ func LayoutOf(count, dim int, t vector.Type, m int) Layout {
 	return l
 }
 
-// linksAt is where a record's links start.
+// linksAt returns the offset of the links in a record.
 func (l *Layout) linksAt() int { return (l.Type.RowSize(l.Dim) + 3) &^ 3 }
 
-// Blocks is their number.
+// Blocks returns the number of blocks.
 func (l *Layout) Blocks() int { return (l.Count + l.Each - 1) / l.Each }
 
-// Bytes is the length of the file.
+// Bytes returns the length of the file.
 func (l *Layout) Bytes() int64 { return headerSize + int64(l.Blocks())*int64(l.Block) }
 
-// BlockOf is the block that an element's record lies in.
+// BlockOf returns the number of the block with an element's record.
 func (l *Layout) BlockOf(id uint32) int { return int(id) / l.Each }
 
-// Offset is where a block starts in the file.
+// Offset returns the offset of a block in the file.
 func (l *Layout) Offset(block int) int64 { return headerSize + int64(block)*int64(l.Block) }
 
-// Row is the row of element id in the block that holds it.
+// Row returns the row of element id from its block.
 func (l *Layout) Row(block []byte, id uint32) []byte {
 	at := int(id) % l.Each * l.Record
 	return block[at : at+l.Type.RowSize(l.Dim)]
 }
 
-// Links copies the links of element id, ids + 1, from the block that holds it to dst, which has room for 2·M.
+// Links copies the links of element id, as ids + 1, from its block to dst, which has room for 2·M.
 func (l *Layout) Links(block []byte, id uint32, dst []uint32) {
 	list := block[int(id)%l.Each*l.Record+l.linksAt():]
 	for i := range dst[:2*l.M] {
@@ -99,7 +99,7 @@ func seal(block []byte) {
 	binary.LittleEndian.PutUint32(block[end:], checksum(block[:end]))
 }
 
-// Check tests a block of file path against the checksum at its end.
+// Check compares a block of the file path with the checksum at its end.
 func (l *Layout) Check(path string, number int, block []byte) error {
 	end := len(block) - sumSize
 	sum, want := checksum(block[:end]), binary.LittleEndian.Uint32(block[end:])

@@ -16,7 +16,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// head is the header, field by field as it lies in the file; zeros follow, and its CRC-32C in the last 4 bytes.
+// head is the header, field by field as in the file. Zeros follow, and its CRC-32C in the last 4 bytes.
 type head struct {
 	Magic     [8]byte
 	Version   uint32
@@ -51,8 +51,8 @@ func (h *head) encode() ([]byte, error) {
 	return b, nil
 }
 
-// Write writes the file of an index whose rows are all there to path, atomically. index is the checksum of the header of the
-// index's own file.
+// Write writes the blocks of an index whose rows are all present to path, atomically. index is the checksum of the
+// header of the index file.
 func Write(ctx context.Context, path string, m *hnsw.Image, index uint32) error {
 	c := &m.Config
 	l := LayoutOf(m.Count, c.Dim, c.Storage, c.M)
@@ -87,7 +87,8 @@ func Write(ctx context.Context, path string, m *hnsw.Image, index uint32) error 
 	})
 }
 
-// Inspect reads and checks the header of the file at path, and gives the checksum of the index file's header in it.
+// Inspect reads and checks the header of the file at path. It returns the checksum of the index file's header that is
+// in it.
 func Inspect(path string) (l Layout, index uint32, err error) {
 	f, err := vfs.Open(path)
 	if err != nil {
@@ -141,8 +142,8 @@ func inspect(f *os.File, path string) (l Layout, index uint32, err error) {
 	return l, h.Index, nil
 }
 
-// Verify checks all of the file at path: every block, that links lead to elements, and that it repeats the index file whose
-// header has the checksum index.
+// Verify checks all of the file at path: every block, that links lead to elements, and that it belongs to the index
+// file whose header has the checksum index.
 func Verify(ctx context.Context, path string, index uint32) error {
 	f, err := vfs.Open(path)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
@@ -98,7 +99,7 @@ func fillFlat(in *format.Reader, m *hnsw.FlatImage) error {
 			return err
 		}
 		copy(m.Rows.RowBytes(i), b)
-		if !vector.Finite(vector.Row[float32](m.Rows, i)) {
+		if !floats.Finite(vector.Row[float32](m.Rows, i)) {
 			return in.Caused(hnsw.ErrNotFinite, at, "vector", "row %d", i)
 		}
 		m.Labels[i] = binary.LittleEndian.Uint64(b[size:])

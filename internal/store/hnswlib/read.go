@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/vector"
@@ -144,7 +145,7 @@ func (d *decoder) element(m *hnsw.Image, id int) error {
 		return d.checkFinite(b[d.h.DataOffset:d.h.LabelOffset], at, id)
 	}
 	copy(m.Rows.RowBytes(id), b[d.h.DataOffset:d.h.LabelOffset])
-	if !vector.Finite(vector.Row[float32](m.Rows, id)) {
+	if !floats.Finite(vector.Row[float32](m.Rows, id)) {
 		return d.r.Caused(hnsw.ErrNotFinite, at+int64(d.h.DataOffset), "vector", "element %d", id)
 	}
 	return nil

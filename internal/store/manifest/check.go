@@ -48,7 +48,7 @@ func (m *Manifest) check() (field string, err error) {
 	return "routing", m.Routing.check()
 }
 
-// maxShards is the largest number of shards that is believed.
+// maxShards is the largest plausible number of shards.
 const maxShards = 1 << 16
 
 func (t *Tuned) check() error {
@@ -97,7 +97,7 @@ func (r *Routing) check() error {
 	return nil
 }
 
-// Check tests that the shards' files in dir are those that the manifest was written for.
+// Check compares the shards' files in dir with their entries in the manifest.
 func (m *Manifest) Check(dir string) error {
 	for _, s := range m.files() {
 		have, err := Describe(dir, s.File)
@@ -118,8 +118,8 @@ func (m *Manifest) Check(dir string) error {
 	return nil
 }
 
-// CheckContent tests that the manifest of a complete index agrees with what the shards' files say of themselves. It reads
-// their beginnings, after Check.
+// CheckContent compares the manifest of a complete index with the headers and meta sections of the shards' files. Check
+// must have succeeded.
 func (m *Manifest) CheckContent(dir string) error {
 	stored, deleted := 0, 0
 	for _, s := range m.Shards {
@@ -147,7 +147,7 @@ func (m *Manifest) CheckContent(dir string) error {
 	return m.checkCounts(dir, stored, deleted)
 }
 
-// checkCounts tests the numbers of rows against those that the shards hold together.
+// checkCounts compares the numbers of rows with those of the shards together.
 func (m *Manifest) checkCounts(dir string, stored, deleted int) error {
 	copies := 1.0
 	if m.Routing != nil {
@@ -184,7 +184,7 @@ func (m *Manifest) differs(c *hnsw.Config) (field string, has, says any) {
 	return "", nil, nil
 }
 
-// wrong says what is wrong with a field of the manifest.
+// wrong returns the error of a wrong field of the manifest.
 func (m *Manifest) wrong(dir, field, reason string, args ...any) error {
 	return &store.FormatError{File: filepath.Join(dir, Name), Offset: -1, Field: field, Reason: fmt.Sprintf(reason, args...)}
 }

@@ -23,7 +23,7 @@ const Name = "manifest.json"
 
 const (
 	kind = "shale index"
-	// Version goes up with every change that older readers would misread.
+	// Version is raised with every change that older readers would misread.
 	Version = 1
 )
 
@@ -46,7 +46,8 @@ type Manifest struct {
 	Tuned          *Tuned   `json:"tuned,omitempty"`
 	Shards         []Shard  `json:"shards"`
 
-	// Vectors is the file whose rows an index of links alone is searched with, from the directory on; empty if unknown.
+	// Vectors is the path, relative to the directory, of the file with the rows of an index of links alone. It is empty
+	// if unknown.
 	Vectors string `json:"vectors,omitempty"`
 
 	Routing *Routing `json:"routing,omitempty"` // of several shards
@@ -55,37 +56,37 @@ type Manifest struct {
 	CRC32C string `json:"manifest_crc32c"` // of this file, with zeros in place of it; the last field
 }
 
-// Product says what codes of product quantization are like.
+// Product describes codes of product quantization.
 type Product struct {
 	Subvectors int  `json:"subvectors"`
 	Bits       int  `json:"bits"`
 	Rotated    bool `json:"rotated"`
 }
 
-// Routing tells which shards a query's neighbours are likely in.
+// Routing describes the file that routes queries to shards.
 type Routing struct {
 	Shard          // the file: an index of centroids, whose labels are their shards << 32 | a number
 	Copies float64 `json:"copies"`          // rows stored for each row
 	Reach  []Reach `json:"reach,omitempty"` // by rising share
-	// Queries is the number of queries that Reach was measured on by tuning; 0: it was measured on rows, by the build.
+	// Queries is the number of queries by which tuning measured Reach. 0 means that the build measured it on rows.
 	Queries int `json:"queries,omitempty"`
 }
 
-// Reach says what mass of the votes of near centroids the shards that are looked into must hold together to find a share of
-// the true neighbours.
+// Reach is the mass of votes, of the centroids nearest to a query, that the searched shards must hold to find a share
+// of the true neighbours.
 type Reach struct {
 	Share  float64 `json:"share"`
 	Mass   float32 `json:"mass"`
 	Probes float64 `json:"probes"` // shards that this takes, on average
 }
 
-// Build is what is done of a build, so that one that was killed goes on.
+// Build describes a build in progress, so that it can continue after a kill.
 type Build struct {
 	From  string `json:"from"`  // the input and the options; a build goes on only with the same
 	Parts []int  `json:"parts"` // rows of each shard to come, once they are divided
 }
 
-// Tuned is what searches use unless told otherwise.
+// Tuned holds the default settings of searches, as tuning chose them.
 type Tuned struct {
 	Ef     int     `json:"ef"`
 	Slack  float32 `json:"slack,omitempty"`
@@ -103,17 +104,17 @@ type Shard struct {
 	Blocks *Shard `json:"blocks,omitempty"` // the file that holds rows and links once more, side by side
 }
 
-// Sum is CRC32C as a number.
+// Sum returns CRC32C as a number.
 func (s *Shard) Sum() (uint32, error) {
 	n, err := strconv.ParseUint(s.CRC32C, 16, 32)
 	return uint32(n), err
 }
 
-// headBytes is the part of a shard's file that CRC32C is about: its header but for the header's own checksum, with which
-// that of any two headers would be the same.
+// headBytes is the length of the part of a shard's file that CRC32C covers: the header without its own checksum. With
+// that checksum the CRC would be the same for all headers.
 const headBytes = 4096 - 4
 
-// Read reads and checks the manifest of the index in dir. What is wrong comes as a *store.FormatError.
+// Read reads and checks the manifest of the index in dir. If it is invalid the error is a *store.FormatError.
 func Read(dir string) (*Manifest, error) {
 	path := filepath.Join(dir, Name)
 	b, err := read(path)
@@ -138,7 +139,7 @@ func Read(dir string) (*Manifest, error) {
 	return m, nil
 }
 
-// maxBytes is more than the manifest of maxShards shards takes.
+// maxBytes is more than the size of a manifest of maxShards shards.
 const maxBytes = 64 << 20
 
 // read gives the bytes of a file that may be something else altogether.
@@ -154,7 +155,7 @@ func read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxBytes))
 }
 
-// files are the shards' and that of the routing.
+// files returns the entries of the shards and of the routing.
 func (m *Manifest) files() []Shard {
 	all := slices.Clone(m.Shards)
 	for _, s := range m.Shards {
@@ -206,8 +207,8 @@ func (m *Manifest) encode() ([]byte, error) {
 	return b, nil
 }
 
-// Recognize reports whether the manifest in dir is one of Shale, damaged or not, and not a file of
-// that name that other programs use.
+// Recognize reports whether the manifest in dir is one of Shale, intact or damaged, and not a file of that name of
+// another program.
 func Recognize(dir string) bool {
 	b, err := read(filepath.Join(dir, Name))
 	if err != nil {
@@ -217,10 +218,10 @@ func Recognize(dir string) bool {
 	return json.Unmarshal(b, &m) == nil && m.Format == kind || bytes.Contains(b, []byte(`"format": "`+kind+`"`))
 }
 
-// noSum stands in the place of the checksum while it is computed.
+// noSum takes the place of the checksum while that is computed.
 const noSum = "00000000"
 
-// sumAt is the place of the checksum in a manifest's bytes, or −1.
+// sumAt returns the offset of the checksum in a manifest's bytes, or −1.
 func sumAt(b []byte) int {
 	key := []byte(`"manifest_crc32c": "`)
 	at := bytes.LastIndex(b, key)
@@ -230,7 +231,7 @@ func sumAt(b []byte) int {
 	return at + len(key)
 }
 
-// seal puts the checksum of a manifest's bytes, which have a place for it, into them.
+// seal writes the checksum of a manifest's bytes to its place in them.
 func seal(b []byte) string {
 	at := sumAt(b)
 	copy(b[at:], noSum)
@@ -256,7 +257,7 @@ func checkSum(b []byte) error {
 	return nil
 }
 
-// Describe gives a shard's entry for the file name in dir.
+// Describe returns a shard's entry for the file name in dir.
 func Describe(dir, name string) (Shard, error) {
 	f, size, err := format.OpenHead(filepath.Join(dir, name))
 	if err != nil {

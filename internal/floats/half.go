@@ -1,9 +1,10 @@
-package vector
+// Package floats checks float32 values and converts them to and from half precision.
+package floats
 
 import "math"
 
-// HalfToFloat converts an IEEE 754 half to float32, exactly.
-func HalfToFloat(h uint16) float32 {
+// FromHalf converts an IEEE 754 half to float32. The conversion is exact.
+func FromHalf(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	exp, frac := uint32(h>>10)&0x1f, uint32(h&0x3ff)
 	switch exp {
@@ -19,8 +20,9 @@ func HalfToFloat(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
-// FloatToHalf converts to IEEE 754 half precision, rounding to nearest, ties to even; what is too large becomes infinite.
-func FloatToHalf(f float32) uint16 {
+// ToHalf converts to IEEE 754 half precision, rounding to nearest and ties to even. Values that are too large become
+// infinite.
+func ToHalf(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign := uint16(b>>16) & 0x8000
 	abs := b & 0x7fffffff

@@ -1,8 +1,7 @@
-package vector
+package floats
 
 import (
 	"math"
-	"math/big"
 	"testing"
 )
 
@@ -22,13 +21,13 @@ func exactHalf(h uint16) float64 {
 func TestEveryHalfSurvives(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)
-		f := HalfToFloat(h)
+		f := FromHalf(h)
 		switch {
 		case h&0x7fff > 0x7c00:
 			if f == f {
 				t.Fatalf("half %#04x is %v, not NaN", h, f)
 			}
-			if back := FloatToHalf(f); back&0x7fff <= 0x7c00 {
+			if back := ToHalf(f); back&0x7fff <= 0x7c00 {
 				t.Fatalf("NaN %#04x came back as %#04x", h, back)
 			}
 			continue
@@ -39,7 +38,7 @@ func TestEveryHalfSurvives(t *testing.T) {
 		case float64(f) != exactHalf(h) || math.Signbit(float64(f)) != (h&0x8000 != 0):
 			t.Fatalf("half %#04x is %v, not %v", h, f, exactHalf(h))
 		}
-		if back := FloatToHalf(f); back != h {
+		if back := ToHalf(f); back != h {
 			t.Fatalf("half %#04x came back as %#04x", h, back)
 		}
 	}
@@ -61,32 +60,13 @@ func TestHalvesAreNearest(t *testing.T) {
 			in   float32
 			want uint16
 		}{{math.Nextafter32(middle, 0), h}, {middle, h + h&1}, {math.Nextafter32(middle, 1e9), h + 1}} {
-			if got := FloatToHalf(c.in); got != c.want {
+			if got := ToHalf(c.in); got != c.want {
 				t.Fatalf("%v became %#04x, not %#04x", c.in, got, c.want)
 			}
-			if got := FloatToHalf(-c.in); got != c.want|0x8000 {
+			if got := ToHalf(-c.in); got != c.want|0x8000 {
 				t.Fatalf("%v became %#04x, not %#04x", -c.in, got, c.want|0x8000)
 			}
 		}
-	}
-}
-
-func TestNormalize(t *testing.T) {
-	for _, v := range [][]float32{{3, 4}, {1e-20, 2e-20}, {1e19, -1e19, 3e18}, {5}} {
-		n := append([]float32(nil), v...)
-		Normalize(n)
-		sum := new(big.Float)
-		for _, x := range n {
-			sum.Add(sum, new(big.Float).SetFloat64(float64(x)*float64(x)))
-		}
-		if s, _ := sum.Float64(); math.Abs(s-1) > 1e-6 {
-			t.Errorf("%v became %v, of squared length %v", v, n, s)
-		}
-	}
-	zero := []float32{0, 0, 0}
-	Normalize(zero)
-	if zero[0] != 0 || zero[1] != 0 || zero[2] != 0 {
-		t.Errorf("a zero vector became %v", zero)
 	}
 }
 
@@ -102,16 +82,5 @@ func TestFinite(t *testing.T) {
 		if Finite(c.v) != c.want {
 			t.Errorf("Finite(%v) is not %v", c.v, c.want)
 		}
-	}
-}
-
-func TestParseMetric(t *testing.T) {
-	for _, m := range []Metric{L2, IP, Cosine} {
-		if got, err := ParseMetric(m.String()); err != nil || got != m {
-			t.Errorf("%v was read as %v, %v", m, got, err)
-		}
-	}
-	if _, err := ParseMetric("l1"); err == nil {
-		t.Error("l1 was read")
 	}
 }
