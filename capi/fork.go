@@ -114,13 +114,13 @@ func (b *bequest) engine() (engine, error) {
 	case b.Memory == nil:
 		return nil, valueError("the index left nothing")
 	case b.Graph:
-		x, err := hnsw.InheritIndex(b.Memory)
+		x, err := hnsw.IndexFromMemory(b.Memory)
 		if err != nil {
 			return nil, err
 		}
 		return &plain{memory: x, graph: x, next: b.Next}, nil
 	}
-	f, err := hnsw.InheritFlat(b.Memory)
+	f, err := hnsw.FlatFromMemory(b.Memory)
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func (b *rootBequest) inherit(m *hnsw.Memory) (engine, error) {
 		x.Tune(b.Effort, 0, 0)
 		return &rooted{Index: x, path: b.Path, options: b.Options}, nil
 	}
-	graph, err := hnsw.InheritIndex(m)
+	graph, err := hnsw.IndexFromMemory(m)
 	if err != nil {
 		return nil, err
 	}

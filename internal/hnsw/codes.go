@@ -49,8 +49,8 @@ func (g *graph) allocCodes(bytes int) ([]byte, error) {
 	return r.Bytes(), nil
 }
 
-// roomForCodes gives the image of a graph that is being filled room for codes, if there are to be any, and gives the whole
-// of it.
+// roomForCodes allocates the codes of the image of a graph that is being filled, if it is to have codes. It returns the
+// whole array, which has room for all of the graph's elements.
 func (r *Reader) roomForCodes(g *graph, m *Image) ([]byte, error) {
 	if r.cfg.Codes.Bits == 0 {
 		return nil, nil
@@ -76,14 +76,14 @@ func (r *Reader) adoptCodes(g *graph, m *Image, codes []byte) error {
 	return nil
 }
 
-// row is the code of element id.
+// row returns the code of element id.
 func (c *coder) row(id uint32) []byte {
 	at := int(id) * c.q.Stride()
 	return c.codes[at : at+c.q.Stride()]
 }
 
 // trainFor trains the index that has no codes yet for rows that are about to be added.
-func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, told func(done, total int)) (err error) {
+func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, progress func(done, total int)) (err error) {
 	if x.backing != nil {
 		defer x.noteFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -92,7 +92,7 @@ func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, told func(done
 	case x.cfg.Codes.Bits == 0:
 		return nil
 	case !x.cfg.keepsRows():
-		return x.trainOnce(ctx, rows, told)
+		return x.trainOnce(ctx, rows, progress)
 	}
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -103,7 +103,7 @@ func (x *Index) trainFor(ctx context.Context, rows vector.Matrix, told func(done
 	if g.coder.Load() != nil || x.Len()+rows.Rows() < trainRows {
 		return nil
 	}
-	q, err := x.train(ctx, told, g.rows.Slice(0, x.Len()), rows)
+	q, err := x.train(ctx, progress, g.rows.Slice(0, x.Len()), rows)
 	if err != nil {
 		return err
 	}
@@ -122,23 +122,23 @@ func (x *Index) trainRestored(g *graph) error {
 	return x.recode(g, q)
 }
 
-// tend trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has changed
-// as much as it had before.
-func (x *Index) tend() (err error) {
+// retrain trains the index, or trains it again if its rows have drifted from what it was trained on, whenever it has
+// changed as much as it had before.
+func (x *Index) retrain() (err error) {
 	if x.backing != nil {
 		defer x.noteFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
-	if x.cfg.Codes.Bits == 0 || !x.cfg.keepsRows() || x.changes.Load() < x.nextTend.Load() {
+	if x.cfg.Codes.Bits == 0 || !x.cfg.keepsRows() || x.changes.Load() < x.nextRetrain.Load() {
 		return nil
 	}
 	x.structure.Lock()
 	defer x.structure.Unlock()
 	g := x.graph.Load()
-	if g == nil || x.changes.Load() < x.nextTend.Load() {
+	if g == nil || x.changes.Load() < x.nextRetrain.Load() {
 		return nil // closed, or another goroutine was faster
 	}
-	x.nextTend.Store(2 * max(x.changes.Load(), trainRows))
+	x.nextRetrain.Store(2 * max(x.changes.Load(), trainRows))
 	if x.backing != nil && g.coder.Load() != nil {
 		return nil // searches read the one array of codes that there is
 	}
@@ -155,8 +155,8 @@ func (x *Index) tend() (err error) {
 	return x.recode(g, q)
 }
 
-// recode encodes all elements by another quantizer. Nothing changes the graph meanwhile; searches that have begun go on with
-// the codes they have.
+// recode encodes all elements by another quantizer. Nothing changes the graph meanwhile; searches that have begun go on
+// with the codes they have.
 func (x *Index) recode(g *graph, q quantizer) error {
 	c, err := x.roomForCoder(g, q)
 	if err != nil {
@@ -169,7 +169,7 @@ func (x *Index) recode(g *graph, q quantizer) error {
 		return err
 	}
 	g.coder.Store(c)
-	x.nextTend.Store(2 * max(x.changes.Load(), trainRows))
+	x.nextRetrain.Store(2 * max(x.changes.Load(), trainRows))
 	return nil
 }
 
@@ -239,7 +239,7 @@ func (s *sampler) mean() []float32 {
 	return mean
 }
 
-// drift is the squared distance of center from mean, over the sample's mean squared distance from its mean.
+// drift returns the squared distance of center from mean, over the sample's mean squared distance from its mean.
 func (s *sampler) drift(center, mean []float32) float64 {
 	var moved, length float64
 	for j, v := range mean {

@@ -23,8 +23,8 @@ func (c *Config) untrained() (quantizer, error) {
 	return c.newQuantizer(make([]float32, c.QuantizerValues()))
 }
 
-// prepareCodes gives a new index that keeps no rows a quantizer, until trainOnce knows better. One that was trained beforehand
-// makes the codes of all elements.
+// prepareCodes gives a new index that keeps no rows a quantizer, which trainOnce replaces. A quantizer that was trained
+// beforehand makes the codes of all elements.
 func (r *Reader) prepareCodes(g *graph) error {
 	if r.cfg.keepsRows() && r.cfg.Quantizer == nil {
 		return nil
@@ -55,7 +55,7 @@ func (x *Index) trainOn(vec []float32) error {
 }
 
 // trainOnce trains the index that keeps no rows on the first ones that are about to be added.
-func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, told func(done, total int)) (err error) {
+func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, progress func(done, total int)) (err error) {
 	if x.backing != nil {
 		defer x.noteFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -69,7 +69,7 @@ func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, told func(don
 	if x.Len() > 0 {
 		return nil
 	}
-	q, err := x.train(ctx, told, rows)
+	q, err := x.train(ctx, progress, rows)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (x *Index) trainOnce(ctx context.Context, rows vector.Matrix, told func(don
 	return nil
 }
 
-// checkVectors is the part of Check that is about what distances come from: the scales of rows, as far as the image has
+// checkVectors is the part of Check that tests what distances are computed from: the scales of rows, if the image has
 // its rows, or the codes.
 func (m *Image) checkVectors() error {
 	if m.Coded && m.Config.Codes.Kind == quant.Product {
@@ -128,7 +128,7 @@ func (m *Image) checkProducts() error {
 	}
 }
 
-// CheckQuantizer tests what codes are made by, if there are any. It gives an *ImageError.
+// CheckQuantizer tests what codes are made by, if there are any. It returns an *ImageError.
 func (m *Image) CheckQuantizer() error {
 	if !m.Coded {
 		return nil
@@ -139,7 +139,7 @@ func (m *Image) CheckQuantizer() error {
 	return nil
 }
 
-// Vectors gives a function that writes the vector of element id to dst (Config.Dim values): its row or, where no rows
+// Vectors returns a function that writes the vector of element id to dst (Config.Dim values): its row or, where no rows
 // are kept, what its code stands for. It is for one goroutine.
 func (m *Image) Vectors() (func(id int, dst []float32), error) {
 	if m.Config.external() && m.Rows.Type() == vector.External {

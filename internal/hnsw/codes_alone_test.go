@@ -68,8 +68,8 @@ func TestRecallOfCodesAlone(t *testing.T) {
 	}
 }
 
-// TestCodesAloneTellTheirEstimates: results, of walks and of exact searches under a filter, are ranked by what a scorer of
-// the codes says, and no distance of l2 is below 0.
+// TestCodesAloneTellTheirEstimates: results, of walks and of exact searches under a filter, are ranked by what a scorer
+// of the codes says, and no distance of l2 is below 0.
 func TestCodesAloneTellTheirEstimates(t *testing.T) {
 	const n, dim, k = 500, 24, 20
 	rows := matrix(t, clusteredRows(n, dim, 9, 1), dim)

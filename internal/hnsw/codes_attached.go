@@ -11,23 +11,23 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// AttachPQOptions says what codes are like.
+// AttachPQOptions describes the codes that are attached.
 type AttachPQOptions struct {
-	// Mapped says that reading the codes may fault, since they lie in a mapped file: searches then give an error.
+	// Mapped says that the codes are in a mapped file, so that reading them may fault: searches then return an error.
 	Mapped bool
-	// SquaredL2 lets the distances told be squared Euclidean ones in every metric, as hnswlib-mmap has them, where no rows
-	// are attached.
+	// SquaredL2 makes searches return squared Euclidean distances in every metric, as hnswlib-mmap does, if no rows are
+	// attached.
 	SquaredL2 bool
-	// Order says whose codes are whose: that of element i lies at Order[i] times the stride. nil: at i times the stride. It is
-	// copied.
+	// Order holds the places of the codes: element i's code starts at Order[i] × stride; nil: at i × stride. It is copied.
 	Order []int64
 }
 
-// AttachPQ gives an index of links alone codes of product quantization, element i's at i times q.Stride(), in place of those
-// attached before. They are neither copied nor changed and must outlive the index; they aren't saved. Searches walk over
-// them. Rows that are attached as well rank what is found again, by as many of them as q's errors ask for, which are measured
-// on the rows if q doesn't know them; without rows the distances told are those of codes. No elements can be added while codes
-// are attached.
+// AttachPQ attaches product quantization codes to an external index, in place of those attached before. Element i's
+// code starts at i × q.Stride(). Codes are neither copied, changed nor saved, and must outlive the index.
+//
+// Searches walk over the codes. If rows are attached too, they rank what the walk has found: as many candidates as q's
+// errors ask for, which are measured on the rows if q doesn't know them. Without rows, distances are those of the
+// codes. No elements can be added while codes are attached.
 func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o AttachPQOptions) error {
 	x.attaching.Lock()
 	defer x.attaching.Unlock()

@@ -22,8 +22,8 @@ var (
 	products4 = Codes{Kind: quant.Product, Bits: 4}
 )
 
-// TestProductsKeepRecall: a walk over codes of product quantization finds about what a walk over rows finds, and the distances
-// that it gives are those of the rows.
+// TestProductsKeepRecall: a walk over codes of product quantization finds about what a walk over rows finds, and the
+// distances that it gives are those of the rows.
 func TestProductsKeepRecall(t *testing.T) {
 	t.Parallel()
 	rows, err := wordnet()
@@ -124,8 +124,8 @@ func TestProductImagesComeBack(t *testing.T) {
 	}
 }
 
-// TestProductsAreTrainedAgain: an index that grew from few rows, or whose rows moved elsewhere, gets other codebooks; one that
-// was given its quantizer keeps it.
+// TestProductsAreTrainedAgain: an index that grew from few rows, or whose rows moved elsewhere, gets other codebooks;
+// one that was given its quantizer keeps it.
 func TestProductsAreTrainedAgain(t *testing.T) {
 	t.Parallel()
 	const dim = 8

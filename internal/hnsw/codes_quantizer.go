@@ -33,7 +33,7 @@ func (c Codes) withDefaults(dim int) Codes {
 	return c
 }
 
-// ProductConfig is what Quantizer must be made with, where Codes asks for product quantization.
+// ProductConfig returns what Quantizer must be made with, where Codes asks for product quantization.
 func (c *Config) ProductConfig() pq.Config {
 	k := c.Codes.withDefaults(c.Dim)
 	return pq.Config{Dim: c.Dim, Metric: c.Metric, Subvectors: k.Subvectors, Bits: k.Bits, Rotated: k.Rotated}.WithDefaults()
@@ -63,7 +63,7 @@ func (c *Config) checkCodes() error {
 	return err
 }
 
-// CodeStride is the bytes of an element's code, 0 where there are none.
+// CodeStride returns the bytes of an element's code, 0 where there are none.
 func (c *Config) CodeStride() int {
 	switch {
 	case c.Codes.Bits == 0:
@@ -74,7 +74,7 @@ func (c *Config) CodeStride() int {
 	return quant.Stride(c.Dim, c.Codes.Bits)
 }
 
-// codeBytes is the room that the codes of so many elements need.
+// codeBytes returns the room that the codes of so many elements need.
 func (c *Config) codeBytes(elements int) int {
 	if c.Codes.Kind == quant.Product {
 		return elements * c.ProductConfig().Stride()
@@ -82,7 +82,7 @@ func (c *Config) codeBytes(elements int) int {
 	return quant.Bytes(c.Dim, c.Codes.Bits, elements)
 }
 
-// QuantizerValues is the length of Image.Quantizer.
+// QuantizerValues returns the length of Image.Quantizer.
 func (c *Config) QuantizerValues() int {
 	switch {
 	case c.Codes.Bits == 0:
@@ -128,9 +128,9 @@ func (c *Config) newQuantizer(values []float32) (quantizer, error) {
 }
 
 // train makes a quantizer for an index of the rows of all parts.
-func (x *Index) train(ctx context.Context, told func(done, total int), parts ...vector.Matrix) (quantizer, error) {
+func (x *Index) train(ctx context.Context, progress func(done, total int), parts ...vector.Matrix) (quantizer, error) {
 	if x.cfg.Codes.Kind == quant.Product {
-		return x.trainProducts(ctx, told, parts)
+		return x.trainProducts(ctx, progress, parts)
 	}
 	s := sampler{cfg: &x.cfg, row: make([]float32, x.cfg.Dim)}
 	for _, rows := range parts {
@@ -175,8 +175,8 @@ func (p products) scorer(old codeScorer, codes []byte) codeScorer {
 	return s
 }
 
-// lossShare is how much more codes may lose of the rows that are there now than of those they were trained on: codebooks of
-// few rows lose more of others, and rows may have drifted.
+// lossShare is how much more codes may lose of the rows that are there now than of those they were trained on:
+// codebooks of few rows lose more of others, and rows may have drifted.
 const lossShare = 1.1
 
 func (p products) stale(x *Index, rows vector.Matrix) (bool, error) {
@@ -191,7 +191,7 @@ func (p products) stale(x *Index, rows vector.Matrix) (bool, error) {
 }
 
 // trainProducts trains codebooks on a sample of all parts.
-func (x *Index) trainProducts(ctx context.Context, told func(done, total int), parts []vector.Matrix) (quantizer, error) {
+func (x *Index) trainProducts(ctx context.Context, progress func(done, total int), parts []vector.Matrix) (quantizer, error) {
 	if x.cfg.Quantizer != nil {
 		return products{x.cfg.Quantizer}, nil
 	}
@@ -199,11 +199,11 @@ func (x *Index) trainProducts(ctx context.Context, told func(done, total int), p
 	if err != nil {
 		return nil, err
 	}
-	q, err := pq.Train(ctx, rows, x.cfg.ProductConfig(), pq.TrainOptions{Seed: x.cfg.Seed, Progress: told})
+	q, err := pq.Train(ctx, rows, x.cfg.ProductConfig(), pq.TrainOptions{Seed: x.cfg.Seed, Progress: progress})
 	return products{q}, err
 }
 
-// joined gives the rows of all parts, or about so many of them, spread evenly, where there are more.
+// joined returns the rows of all parts, or about so many of them, spread evenly, where there are more.
 func joined(parts []vector.Matrix, most int) (vector.Matrix, error) {
 	total, last := 0, vector.Matrix{}
 	for _, m := range parts {

@@ -27,8 +27,8 @@ func codedReal(t *testing.T, bits int) (*Index, vector.Matrix) {
 	return x, rows
 }
 
-// TestCodesKeepRecall: a walk over codes finds about what a walk over rows finds, at the same ef, and the distances that it
-// gives are those of the rows.
+// TestCodesKeepRecall: a walk over codes finds about what a walk over rows finds, at the same ef, and the distances
+// that it gives are those of the rows.
 func TestCodesKeepRecall(t *testing.T) {
 	t.Parallel()
 	exact, rows := realData(t)
@@ -160,8 +160,8 @@ func TestCodesAreTrainedOnTheWay(t *testing.T) {
 	}
 }
 
-// TestCodesAfterChurn: after half of the rows have been replaced, updated or deleted and added, recall is that of an index
-// built afresh. Two graphs of the same rows differ by about a hundredth at a small ef, so several are compared.
+// TestCodesAfterChurn: after half of the rows have been replaced, updated or deleted and added, recall is that of an
+// index built afresh. Two graphs of the same rows differ by about a hundredth at a small ef, so several are compared.
 func TestCodesAfterChurn(t *testing.T) {
 	t.Parallel()
 	const graphs = 4

@@ -28,7 +28,7 @@ var (
 	ErrExternal        = errors.New("the rows of the index lie elsewhere")
 )
 
-// Config says what an index is. The zero value of a field means its default.
+// Config describes an index. Zero fields have the defaults given below.
 type Config struct {
 	Dim    int                 // elements a vector; required
 	Metric vector.Metric       // default L2
@@ -99,7 +99,7 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
-// Check reports what is wrong with the configuration, if anything.
+// Check returns an error if the configuration isn't valid.
 func (c Config) Check() error {
 	_, err := c.withDefaults()
 	return err
@@ -114,7 +114,7 @@ func (c *Config) external() bool { return c.Storage == vector.External }
 // scalable reports whether distances are at least 0, so that a multiple of one means something.
 func (c *Config) scalable() bool { return c.Metric != vector.IP && c.Custom == nil }
 
-// newLinks is the number of links that a new element takes on a level, at most.
+// newLinks returns the number of links that a new element takes on a level, at most.
 //
 // The paper (and hnswlib) takes M on each. Lists of level 0 have room for 2M, and more of it used from the start, as
 // faiss does, finds more at the same ef; beyond 1.5M only the build grows.

@@ -82,7 +82,7 @@ type connector struct {
 
 func (c *connector) connect() {
 	c.met, c.parent = make(bitmap, (c.n+31)/32), make([]uint32, c.n)
-	c.spread(uint32(c.entry))
+	c.markReachable(uint32(c.entry))
 	for id := range c.n {
 		if !c.met.get(id) && c.g.ready.get(id) && !c.g.isCopy(id) {
 			c.reach(id)
@@ -96,8 +96,8 @@ func (c *connector) connect() {
 	c.leadBack()
 }
 
-// spread adds what an element leads to to met, itself included.
-func (c *connector) spread(from uint32) {
+// markReachable adds element from, and all elements that links lead to from there, to met.
+func (c *connector) markReachable(from uint32) {
 	c.met.set(from)
 	c.open = append(c.open[:0], from)
 	for len(c.open) > 0 {
@@ -132,7 +132,7 @@ func (c *connector) reach(id uint32) {
 		}
 	}
 	if linked > 0 {
-		c.spread(id)
+		c.markReachable(id)
 	}
 }
 
@@ -147,14 +147,14 @@ func (c *connector) chain(id uint32) {
 	c.x.leave(c.g, id)
 	c.x.chain(c.g, leader, id)
 	if c.met.get(leader) {
-		c.spread(id)
+		c.markReachable(id)
 	}
 }
 
 // find fills near with elements of a set that a search for an element finds, nearest first.
 func (c *connector) find(id uint32, among bitmap) {
 	x, s, g := c.x, c.s, c.g
-	x.own(s, g, id)
+	x.bindVector(s, g, id)
 	s.steerByRow(g, id)
 	from := s.descend(g, c.entry, 0)
 	if !among.get(from) {
@@ -198,7 +198,7 @@ func (c *connector) leadBack() {
 			stray = append(stray, id)
 		}
 	}
-	for stray = c.settle(back, stray); len(stray) > 0; stray = c.settle(back, stray) {
+	for stray = c.markLeading(back, stray); len(stray) > 0; stray = c.markLeading(back, stray) {
 		id := stray[0]
 		back.set(id) // whatever happens
 		if c.g.isCopy(id) {
@@ -216,8 +216,9 @@ func (c *connector) leadBack() {
 	}
 }
 
-// settle adds those of stray to back that lead to one of it, until there are none, and gives the others.
-func (c *connector) settle(back bitmap, stray []uint32) []uint32 {
+// markLeading adds to back those of stray that link to an element of back, until there are none, and returns the
+// others.
+func (c *connector) markLeading(back bitmap, stray []uint32) []uint32 {
 	for {
 		left := stray[:0]
 		for _, id := range stray {
@@ -249,7 +250,7 @@ func (c *connector) leadsInto(set bitmap, id uint32) bool {
 // scan fills near with the nearest elements of a set, of which a search has found none.
 func (c *connector) scan(id uint32, among bitmap) {
 	s := c.s
-	c.x.own(s, c.g, id)
+	c.x.bindVector(s, c.g, id)
 	s.bindNew(id)
 	s.scorer = s.rows
 	s.pool.reset(bridges)

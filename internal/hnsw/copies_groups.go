@@ -30,7 +30,7 @@ func (c *copySet) remove(id uint32) {
 	c.n.Add(-1)
 }
 
-// grown is the set with room for another number of elements; nil stays nil.
+// grown returns the set with room for another number of elements; nil stays nil.
 func (c *copySet) grown(capacity int) *copySet {
 	if c == nil {
 		return nil
@@ -41,7 +41,7 @@ func (c *copySet) grown(capacity int) *copySet {
 	return to
 }
 
-// isCopy reports whether element id is a copy, in an index whose books are open.
+// isCopy reports whether element id is a copy, in an index whose label map is built.
 func (g *graph) isCopy(id uint32) bool { return g.copies.any() && g.copies.bits.get(id) }
 
 // isCopyOf reports whether element id is a copy whose leader is element of.
@@ -126,14 +126,14 @@ func (gs *groups) forget() {
 	gs.leaders, gs.filled, gs.partial = rowTable{}, false, false
 }
 
-// bytes is the memory that finding leaders takes.
+// bytes returns the memory that finding leaders takes.
 func (gs *groups) bytes() int64 {
 	gs.mu.Lock()
 	defer gs.mu.Unlock()
 	return int64(cap(gs.leaders.slots)) * 8
 }
 
-// leader gives the leader of the elements whose content is row. The caller holds mu.
+// leader returns the leader of the elements whose content is row. The caller holds mu.
 func (x *Index) leader(g *graph, row []byte) (uint32, bool) {
 	gs := &x.groups
 	if !gs.filled {
@@ -175,7 +175,7 @@ func (x *Index) join(g *graph, id uint32, follow bool) bool {
 // joinPatience bounds how often an element looks whether its leader has been inserted, which may have failed.
 const joinPatience = 1 << 16
 
-// tryJoin is join. It gives the leader, which is the element itself where there is no other, and reports whether
+// tryJoin is join. It returns the leader, which is the element itself where there is no other, and reports whether
 // the element has become its copy.
 func (x *Index) tryJoin(g *graph, id uint32, follow bool) (leader uint32, joined bool) {
 	x.groups.mu.Lock()
@@ -235,7 +235,7 @@ func (x *Index) chain(g *graph, leader, id uint32) {
 	x.exchange(g, leader, first, id)
 }
 
-// firstCopy gives the copy that a leader links to.
+// firstCopy returns the copy that a leader links to.
 func (x *Index) firstCopy(g *graph, leader uint32) (uint32, bool) {
 	if !g.copies.any() {
 		return 0, false
@@ -250,8 +250,8 @@ func (x *Index) firstCopy(g *graph, leader uint32) (uint32, bool) {
 	return 0, false
 }
 
-// lead gives an element a link to its first copy. If there is no room the farthest link goes that isn't
-// the last one to where it leads.
+// lead adds a link from a leader to its first copy. If the list is full, the copy takes the place of the farthest link
+// that isn't the last one to its element.
 func (x *Index) lead(g *graph, leader, id uint32) {
 	x.changeLinks(g, leader, func(links []uint32) []uint32 {
 		if len(links) < g.m0 {
@@ -286,30 +286,30 @@ func (x *Index) leave(g *graph, id uint32) {
 	}
 }
 
-// abdicate makes the first copy of an element that is to get another row, if it has any, the leader of the others.
-func (x *Index) abdicate(s *searcher, g *graph, id uint32) {
-	heir, ok := x.firstCopy(g, id)
+// replaceLeader makes the first copy of an element that is to get another row, if it has any, the leader of the others.
+func (x *Index) replaceLeader(s *searcher, g *graph, id uint32) {
+	successor, ok := x.firstCopy(g, id)
 	if !ok {
 		return
 	}
-	x.drop(g, id, heir)
-	chain := x.chainFrom(g, heir)
-	x.drop(g, heir, id)
-	g.copies.remove(heir)
+	x.drop(g, id, successor)
+	chain := x.chainFrom(g, successor)
+	x.drop(g, successor, id)
+	g.copies.remove(successor)
 	for i, c := range chain[1:] {
 		if i == 0 {
-			x.drop(g, c, heir)
+			x.drop(g, c, successor)
 		}
-		x.exchange(g, c, id, heir)
+		x.exchange(g, c, id, successor)
 	}
-	x.groups.leaders.add(g.content(heir), heir)
-	x.own(s, g, heir)
+	x.groups.leaders.add(g.content(successor), successor)
+	x.bindVector(s, g, successor)
 	entry := x.entry.Load()
-	x.choose(s, g, heir, min(int(g.levels[heir]), int(entry>>32)), entry)
-	x.connect(s, g, heir, s.insert.chosen)
+	x.choose(s, g, successor, min(int(g.levels[successor]), int(entry>>32)), entry)
+	x.connect(s, g, successor, s.insert.chosen)
 }
 
-// chainFrom gives the copies of a chain from one of its ends on.
+// chainFrom returns the copies of a chain from one of its ends on.
 func (x *Index) chainFrom(g *graph, end uint32) []uint32 {
 	var room [mostCopyLinks]uint32
 	chain, met := []uint32{end}, map[uint32]bool{end: true}

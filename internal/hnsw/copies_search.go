@@ -23,7 +23,7 @@ import (
 // mostCopyLinks is the number of links that a copy has at most.
 const mostCopyLinks = 3
 
-// copyList gives the links of element id if there are as few as a copy has; the first leads to its leader.
+// copyList returns the links of element id if there are as few as a copy has; the first leads to its leader.
 func (g *graph) copyList(id uint32, room *[mostCopyLinks]uint32) []uint32 {
 	links := room[:0]
 	if g.packed.bits != 0 {
@@ -52,7 +52,7 @@ func (g *graph) packedCopyList(id uint32, links []uint32) []uint32 {
 	return append(links, all...)
 }
 
-// content is what the distances of an element come from: its row, or its code where no rows are kept.
+// content returns what the distances of an element come from: its row, or its code where no rows are kept.
 func (g *graph) content(id uint32) []byte {
 	if g.rows.Type() != vector.NoRows && g.attached() {
 		return g.rows.RowBytes(int(id))
@@ -87,8 +87,8 @@ type copyFilter struct {
 	last, before key       // the last two candidates expanded, by which copies are met
 }
 
-// copyFilter returns the filter of the walk that is about to begin. The zero value serves an index without copies, and one
-// whose codes are somebody else's.
+// copyFilter returns the filter of the walk that is about to begin. The zero value serves an index without copies, and
+// one whose codes are somebody else's.
 func (s *searcher) copyFilter() copyFilter {
 	s.copies.held = s.copies.held[:0]
 	if s.copies.none || s.coder != nil && s.coder.outside {
@@ -104,8 +104,8 @@ func (c *copyFilter) expand(k key) {
 	}
 }
 
-// mayHold reports whether there may be copies among keys of which k is the nearest. None are where all of them are farther
-// than the candidate expanded last.
+// mayHold reports whether there may be copies among keys of which k is the nearest. None are where all of them are
+// farther than the candidate expanded last.
 func (c *copyFilter) mayHold(k key) bool { return c.s != nil && k>>32 <= c.last>>32 }
 
 // hold takes the copies of the candidates expanded last out of fresh, which is sorted.
@@ -219,7 +219,7 @@ func (s *searcher) wantedCopies(keys []key) {
 			if s.g.allowed(h.of, t.filter) {
 				continue
 			}
-			if k, ok := s.told(h); ok {
+			if k, ok := s.finalKey(h); ok {
 				c.wanted = append(c.wanted, k)
 			}
 		}
@@ -227,9 +227,9 @@ func (s *searcher) wantedCopies(keys []key) {
 	slices.Sort(c.wanted)
 }
 
-// told returns the key of a copy with the distance that the search returns for it. It reports false if the
+// finalKey returns the key of a copy with the distance that the search returns for it. It reports false if the
 // copy can't be among the k nearest.
-func (s *searcher) told(h heldCopy) (key, bool) {
+func (s *searcher) finalKey(h heldCopy) (key, bool) {
 	if s.scorer == s.rows {
 		return h.at, true
 	}

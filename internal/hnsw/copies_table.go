@@ -18,7 +18,7 @@ var rowSeed = maphash.MakeSeed()
 
 func hashOf(row []byte) uint64 { return maphash.Bytes(rowSeed, row) >> 32 << 32 }
 
-// find gives the element whose content is row.
+// find returns the element whose content is row.
 func (t *rowTable) find(row []byte, g *graph) (uint32, bool) {
 	if t.used == 0 {
 		return 0, false

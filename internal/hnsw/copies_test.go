@@ -327,7 +327,7 @@ func TestCopiesChange(t *testing.T) {
 			if step%500 == 499 {
 				checkChains(t, x)
 				must(t, x.Reorder())
-				must(t, x.Vector(own1(own, deleted), make([]float32, dim))) // opens the books
+				must(t, x.Vector(own1(own, deleted), make([]float32, dim))) // builds the label map
 				checkChains(t, x)
 			}
 		}
@@ -462,5 +462,40 @@ func TestNoCopiesIsKnown(t *testing.T) {
 			}
 		}
 		must(t, errors.Join(x.Close(), f.Close()))
+	}
+}
+
+// TestNearCopies adds a group of rows that are closer together than float32 tells. The others are found as before.
+func TestNearCopies(t *testing.T) {
+	const n, near, dim = 3000, 1500, 32
+	base, noise := randomRows(n, dim, 3), randomRows(near, dim, 5)
+	queries := randomRows(100, dim, 4)
+	rows := slices.Clone(base)
+	for i := range near * dim {
+		rows = append(rows, base[i%dim]+1e-5*noise[i])
+	}
+	for _, metric := range []vector.Metric{vector.Cosine, vector.IP} {
+		c := copyCase{cfg: Config{Dim: dim, Metric: metric}, n: n}
+		x, y := c.build(t, base), c.build(t, rows)
+		found := func(x *Index) (hits int) {
+			for q := range 100 {
+				query := queries[q*dim : (q+1)*dim]
+				exact, err := x.Search(query, 10, search.Options{Exact: true})
+				must(t, err)
+				walked, err := x.Search(query, 10, search.Options{Ef: 30})
+				must(t, err)
+				for _, f := range exact {
+					if f.Label == 0 || f.Label >= n || slices.Contains(walked, f) {
+						hits++
+					}
+				}
+			}
+			return hits
+		}
+		if alone, with := found(x), found(y); with < alone-30 {
+			t.Errorf("%s: %d of 1000 are found, without the group %d", metric, with, alone)
+		}
+		checkReach(t, y)
+		must(t, errors.Join(x.Close(), y.Close()))
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// Delete marks label deleted: searches no longer return it, but still pass through it.
+// Delete marks label as deleted: searches no longer return it, but still pass through its element.
 func (x *Index) Delete(label uint64) error {
 	return x.mark(label, func(g *graph, id uint32) error {
 		if err := CheckMark(label, g.deleted.get(id), true); err != nil {
@@ -21,7 +21,7 @@ func (x *Index) Delete(label uint64) error {
 	})
 }
 
-// Undelete takes the mark back.
+// Undelete removes the mark of Delete.
 func (x *Index) Undelete(label uint64) error {
 	return x.mark(label, func(g *graph, id uint32) error {
 		if err := CheckMark(label, g.deleted.get(id), false); err != nil {
@@ -53,7 +53,7 @@ func (x *Index) mark(label uint64, change func(*graph, uint32) error) (err error
 	if err := x.broken(); err != nil {
 		return err
 	}
-	x.openBooks(g)
+	x.buildLabelMap(g)
 	id, ok := x.ids[label]
 	if !ok || !g.ready.get(id) {
 		return fmt.Errorf("%w: %d", ErrLabel, label)

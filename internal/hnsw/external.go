@@ -13,16 +13,16 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// An index whose Storage is External holds links, labels and levels. Its rows are attached: element i's is row i of a
-// matrix that somebody else holds, in memory or in a mapping. They are read where they lie.
+// An external index, whose Storage is External, holds links, labels and levels alone. Its rows are attached: element i
+// has row i of a matrix that the caller holds in memory or in a mapping.
 
-// AttachOptions says what rows are like.
+// AttachOptions describes the rows that are attached.
 type AttachOptions struct {
-	// Mapped says that reading the rows may fault, since they lie in a mapped file: searches then give an error.
+	// Mapped says that the rows are in a mapped file, so that reading them may fault: searches then return an error.
 	Mapped bool
-	// Trusted leaves out the tests of a sample of the rows. Each row read from a mapping may bring megabytes into memory.
+	// Trusted skips the tests of a sample of the rows. Each row read from a mapping may bring megabytes into memory.
 	Trusted bool
-	// Owner, if there is one, is closed once nothing reads the rows any more; if Attach fails the caller still has to.
+	// Owner, if not nil, is closed once nothing reads the rows any more. If Attach fails, the caller closes it.
 	Owner io.Closer
 }
 
@@ -34,9 +34,10 @@ const (
 	attachSample = 256
 )
 
-// Attach gives the index its rows, Float32 or Float16, in place of those attached before; searches under way end on these.
-// They are neither copied nor changed and must outlive the index. Where the metric is cosine they must be of length 1, of
-// which a sample is tested. Some links are tested to lead to near rows: ErrOtherRows says that they don't.
+// Attach sets the rows of an external index, Float32 or Float16, in place of those attached before. Searches under way
+// finish on the old rows. Rows are neither copied nor changed, and must outlive the index. If the metric is cosine they
+// must have length 1, which is tested on a sample. Attach also tests on a sample that links lead to near rows, and
+// returns ErrOtherRows if they don't.
 func (x *Index) Attach(rows vector.Matrix, o AttachOptions) error {
 	x.attaching.Lock()
 	defer x.attaching.Unlock()
@@ -69,7 +70,7 @@ func (r *Reader) attach(rows vector.Matrix, o AttachOptions) error {
 	})
 }
 
-// CheckRows gives the error that Attach would give for rows.
+// CheckRows returns the error that Attach would return for rows.
 func (r *Reader) CheckRows(rows vector.Matrix, o AttachOptions) (err error) {
 	if o.Mapped || r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -134,7 +135,7 @@ func (c *Config) checkUnit(rows vector.Matrix, step int) error {
 	return nil
 }
 
-// with is a graph of the same arrays and other rows. It takes over the reference that the index holds to g.
+// with returns a graph of the same arrays and other rows. It takes over the reference that the index holds to g.
 func (g *graph) with(rows vector.Matrix, mapped bool) *graph {
 	n := &graph{
 		m0: g.m0, m: g.m, capacity: g.capacity, links0: g.links0, upper: g.upper, upperAt: g.upperAt, levels: g.levels,
@@ -150,8 +151,8 @@ func (g *graph) with(rows vector.Matrix, mapped bool) *graph {
 // attached reports whether a graph whose rows lie elsewhere has them.
 func (g *graph) attached() bool { return g.rows.Type() != vector.External }
 
-// AddAttached adds elements for the n attached rows that follow those which have one, under labels, or under their row
-// numbers if labels is nil. All of them must be new. Where the metric is cosine every row is tested to be of length 1.
+// AddAttached adds elements for the next n attached rows, under labels, or under their row numbers if labels is nil.
+// All labels must be new. If the metric is cosine, every row is tested to have length 1.
 func (x *Index) AddAttached(ctx context.Context, n int, labels []uint64, o BatchOptions) (err error) {
 	x.attaching.Lock()
 	defer x.attaching.Unlock()
@@ -169,8 +170,8 @@ func (x *Index) AddAttached(ctx context.Context, n int, labels []uint64, o Batch
 	return x.addBatch(ctx, rows, labels, func(int) (uint64, error) { return from, nil }, o)
 }
 
-// nextAttached gives the next n rows. Searches that began before the present rows were attached must not meet them, so it
-// moves the arrays where some may.
+// nextAttached returns the next n rows. Searches that began before the present rows were attached must not meet them,
+// so it moves the arrays where some may.
 func (x *Index) nextAttached(n int) (vector.Matrix, error) {
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -198,8 +199,8 @@ func (x *Index) nextAttached(n int) (vector.Matrix, error) {
 // ErrOtherRows reports rows that aren't those a graph was built of, or not in their order.
 var ErrOtherRows = errors.New("the links don't lead to near rows: these aren't the rows that the graph was built of, or not in their order")
 
-// Links lead to near rows. Of rows that belong to another graph, or come in another order, half are as near as those picked by
-// chance: so few elements tell.
+// Links lead to near rows. Of rows that belong to another graph, or come in another order, half are as near as those
+// picked by chance: so few elements tell.
 const (
 	fitLeast   = 128 // elements; below, near rows are hardly nearer than others
 	fitSample  = 64  // elements tested

@@ -40,7 +40,8 @@ func halves(rows []float32) []uint16 {
 	return h
 }
 
-// TestLinksAloneSearchAsRowsWithinDo holds graphs over rows that lie elsewhere, packed or not, against one that holds them.
+// TestLinksAloneSearchAsRowsWithinDo holds graphs over rows that lie elsewhere, packed or not, against one that holds
+// them.
 func TestLinksAloneSearchAsRowsWithinDo(t *testing.T) {
 	t.Parallel()
 	const n, dim = 2000, 12

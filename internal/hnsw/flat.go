@@ -10,8 +10,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Flat is the index without a graph: a search scores every row and is exact, ties by smaller label. Searches, additions
-// and deletions may run at the same time. A filter must not call the index's methods.
+// Flat is an index without a graph: a search scores every row and is exact; ties go to the smaller label. Searches,
+// additions and deletions may run concurrently. A filter must not call methods of the index.
 type Flat struct {
 	Reader // its graph has rows and labels, but no links
 
@@ -22,7 +22,7 @@ type Flat struct {
 	next    LabelCounter
 }
 
-// NewFlat makes an empty flat index. Of c it heeds Dim, Metric, Custom, Storage, Capacity and FixedCapacity.
+// NewFlat returns an empty flat index. It uses Dim, Metric, Custom, Storage, Capacity and FixedCapacity of c.
 func NewFlat(c Config) (*Flat, error) {
 	return RestoreFlat(c, 0, func(*FlatImage) error { return nil })
 }
@@ -79,7 +79,7 @@ func (f *Flat) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64
 	return nil
 }
 
-// ReserveLabels takes n labels that follow the largest that any row has had, and gives the
+// ReserveLabels takes n labels that follow the largest that any row has had, and returns the
 // first. No other call gets them.
 func (f *Flat) ReserveLabels(n int) (first uint64, err error) {
 	f.change.Lock()
@@ -171,7 +171,7 @@ func (f *Flat) Vector(label uint64, dst []float32) error {
 	return nil
 }
 
-// Labels gives the labels of all elements in the order of their rows.
+// Labels returns the labels of all elements in the order of their rows.
 func (f *Flat) Labels() ([]uint64, error) {
 	var labels []uint64
 	err := f.WithImage(func(m *FlatImage) error {
@@ -181,7 +181,7 @@ func (f *Flat) Labels() ([]uint64, error) {
 	return labels, err
 }
 
-// Capacity is the number of elements that there is room for now.
+// Capacity returns the number of elements that there is room for now.
 func (f *Flat) Capacity() int {
 	f.change.RLock()
 	defer f.change.RUnlock()
@@ -198,7 +198,7 @@ func (f *Flat) Resize(capacity int) error {
 	return f.resize(capacity, 0)
 }
 
-// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed.
+// Close frees the index's memory once the searches under way have ended. Later calls return ErrClosed.
 func (f *Flat) Close() error {
 	f.change.Lock()
 	defer f.change.Unlock()
@@ -208,7 +208,7 @@ func (f *Flat) Close() error {
 	return nil
 }
 
-// Search gives the k elements nearest to query (dim values), nearest first, ties by smaller label. Options.Ef has no
+// Search returns the k elements nearest to query (dim values), nearest first, ties by smaller label. Options.Ef has no
 // meaning here; a stop condition is told of every element.
 func (f *Flat) Search(query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	return f.SearchInto(make([]search.Neighbor, 0, max(min(k, f.Len()), 0)), query, k, o)
@@ -281,8 +281,8 @@ type FlatImage struct {
 	Rows   vector.Matrix // Count rows, normalised if the metric is cosine
 }
 
-// WithImage calls fn with the index's present content. Changes of the index wait until fn returns; searches go on. The
-// image must not be changed, nor kept.
+// WithImage calls fn with the present content of the index. Changes wait until fn returns; searches go on. fn must
+// neither change nor keep the image.
 func (f *Flat) WithImage(fn func(*FlatImage) error) error {
 	f.change.RLock()
 	defer f.change.RUnlock()
@@ -300,8 +300,9 @@ func (f *Flat) image(g *graph) *FlatImage {
 	return m
 }
 
-// RestoreFlat makes a flat index of count elements. fill gets an image whose arrays have their lengths and are zero, and
-// writes the content, Rows through its RowBytes. An *ImageError tells of labels that are there twice.
+// RestoreFlat returns a flat index of count elements. It calls fill with an image whose arrays have their final lengths
+// and are zero; fill writes the content, that of Rows through RowBytes. If a label is there twice, the error is an
+// *ImageError.
 func RestoreFlat(c Config, count int, fill func(*FlatImage) error) (*Flat, error) {
 	c, err := c.withDefaults()
 	if err != nil {

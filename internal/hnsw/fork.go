@@ -12,20 +12,20 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// A process that fork made has its parent's memory, but not the threads of the parent's Go runtime. A runtime that starts
-// afresh in it can take over indexes whose arrays lie outside the Go heap, or inside that of the old runtime, which nobody
-// frees any more: it needs to know where they lie.
+// A child of fork(2) has its parent's memory, but not the threads of the parent's Go runtime. It starts a new runtime,
+// which takes over the parent's indexes. It can, since their arrays are outside the Go heap, or in the heap of the old
+// runtime, which frees nothing any more. It only needs to know their addresses.
 
 // ErrChanging reports a Hold while a change of the index took longer than it waits.
 var ErrChanging = errors.New("the index is being changed")
 
-// Span is a stretch of memory.
+// Span is a part of memory.
 type Span struct {
 	At  uintptr
 	Len int // elements
 }
 
-// Memory tells where the arrays of an index lie and what else it consists of.
+// Memory describes an index in the memory of a process: where its arrays are and what else it consists of.
 type Memory struct {
 	Config         Config
 	Count, Removed int
@@ -48,8 +48,8 @@ type Memory struct {
 	values []float32 // that Quantizer is, for as long as the index is held
 }
 
-// Hold stops all changes of the index and tells where its memory lies, until release is called. Where a change takes longer
-// than patience it gives ErrChanging.
+// Hold stops all changes of the index and returns a description of its memory, which is valid until release is called.
+// If a change takes longer than patience, it returns ErrChanging.
 func (x *Index) Hold(patience time.Duration) (m *Memory, release func(), err error) {
 	if !lockWithin(&x.structure, patience) {
 		return nil, nil, ErrChanging
@@ -101,8 +101,8 @@ func spanOf[T any](s []T) Span {
 	return Span{At: uintptr(unsafe.Pointer(unsafe.SliceData(s))), Len: len(s)}
 }
 
-// stretch is the memory of s. The race detector's check of pointers takes it for arithmetic gone wrong: that memory is another
-// runtime's.
+// stretch returns the memory of s. The race detector's check of pointers takes it for arithmetic gone wrong: that
+// memory is another runtime's.
 //
 //go:nocheckptr
 func stretch[T any](s Span) []T {
@@ -130,52 +130,53 @@ func (r *Reader) memory(g *graph, lists int) *Memory {
 	return m
 }
 
-// InheritIndex makes an index of what Hold told of one in the process that this one was forked from, whose memory it shares
-// until either writes to it. It never frees that memory. One in a file is the other process's to change: here it is read-only.
-func InheritIndex(m *Memory) (*Index, error) {
+// IndexFromMemory returns an index over memory that Hold has described in the parent process, before it forked this
+// one. Both processes share the memory until either writes to it; it is never freed. An index in a file is read-only
+// here, since the parent process changes it.
+func IndexFromMemory(m *Memory) (*Index, error) {
 	x := &Index{lists: m.Lists, replacing: m.Config.ReplaceDelete}
-	g, err := x.inherit(m)
+	g, err := x.fromMemory(m)
 	if err != nil {
 		return nil, err
 	}
-	if g.inbound, err = m.countersOf(g); err != nil {
+	if g.inbound, err = m.allocInbound(g); err != nil {
 		return nil, err
 	}
-	x.nextTend.Store(2 * int64(max(m.Count, trainRows)))
+	x.nextRetrain.Store(2 * int64(max(m.Count, trainRows)))
 	x.changes.Store(int64(m.Count))
 	x.connected.Store(int64(m.Count))
 	if m.Backed {
-		x.backing = elsewhere{}
+		x.backing = parentFile{}
 	}
 	x.graph.Store(g)
 	return x, nil
 }
 
-// elsewhere is the file of an index that another process changes.
-type elsewhere struct{}
+// parentFile is the file of an index that another process changes.
+type parentFile struct{}
 
-func (elsewhere) Part(Part) []byte { return nil }
-func (elsewhere) Changing() error {
+func (parentFile) Part(Part) []byte { return nil }
+func (parentFile) Changing() error {
 	return fmt.Errorf("the file of the index is that of the process that this one was forked from: %w", ErrFrozen)
 }
-func (elsewhere) Keep(Part) error         { return ErrFrozen }
-func (elsewhere) Trained([]float32) error { return ErrFrozen }
-func (elsewhere) Settle(State) error      { return nil }
-func (elsewhere) Faulted(cause error) error {
+func (parentFile) Keep(Part) error         { return ErrFrozen }
+func (parentFile) Trained([]float32) error { return ErrFrozen }
+func (parentFile) Settle(State) error      { return nil }
+func (parentFile) Faulted(cause error) error {
 	return fmt.Errorf("the file of the process that this one was forked from: %w", cause)
 }
-func (elsewhere) Enlarge(Config, State) (io.Closer, error) { return nil, ErrFrozen }
-func (elsewhere) Close() error                             { return nil }
+func (parentFile) Enlarge(Config, State) (io.Closer, error) { return nil, ErrFrozen }
+func (parentFile) Close() error                             { return nil }
 
-// countersOf makes room for the counts of inbound links, which are counted when the index changes.
-func (m *Memory) countersOf(g *graph) (counters []uint32, err error) {
+// allocInbound makes room for the counts of inbound links, which are counted when the index changes.
+func (m *Memory) allocInbound(g *graph) (counters []uint32, err error) {
 	return alloc[uint32](g, m.Capacity, 1, &err), err
 }
 
-// InheritFlat is InheritIndex.
-func InheritFlat(m *Memory) (*Flat, error) {
+// FlatFromMemory is IndexFromMemory for flat indexes.
+func FlatFromMemory(m *Memory) (*Flat, error) {
 	f := &Flat{ids: make(map[uint64]uint32, m.Count), scratch: make([]float32, m.Config.Dim)}
-	g, err := f.inherit(m)
+	g, err := f.fromMemory(m)
 	if err != nil {
 		return nil, err
 	}
@@ -187,9 +188,9 @@ func InheritFlat(m *Memory) (*Flat, error) {
 }
 
 // inherit makes the graph and all of the reader but the pointer to it.
-func (r *Reader) inherit(m *Memory) (*graph, error) {
+func (r *Reader) fromMemory(m *Memory) (*graph, error) {
 	if m.Count < 0 || m.Capacity < m.Count || m.Capacity > maxRows {
-		return nil, fmt.Errorf("hnsw: %d elements in room for %d can't be inherited", m.Count, m.Capacity)
+		return nil, fmt.Errorf("hnsw: %d elements in room for %d can't be taken over", m.Count, m.Capacity)
 	}
 	g := &graph{
 		m0: 2 * m.Config.M, m: m.Config.M, capacity: m.Capacity, mapped: m.Mapped, checked: m.Checked,
@@ -200,7 +201,7 @@ func (r *Reader) inherit(m *Memory) (*graph, error) {
 	rows := stretch[byte](m.Rows)
 	var err error
 	if g.rows, err = vector.FromBytes(rows, m.RowType, m.RowCount, m.Config.Dim, m.RowStride); err != nil {
-		return nil, fmt.Errorf("inherited rows: %w", err)
+		return nil, fmt.Errorf("rows of the parent process: %w", err)
 	}
 	if !m.Config.external() {
 		g.rowBytes = rows
@@ -208,7 +209,7 @@ func (r *Reader) inherit(m *Memory) (*graph, error) {
 	if m.Codes.Len > 0 {
 		q, err := m.Config.newQuantizer(stretch[float32](m.Quantizer))
 		if err != nil {
-			return nil, fmt.Errorf("inherited codes: %w", err)
+			return nil, fmt.Errorf("codes of the parent process: %w", err)
 		}
 		g.coder.Store(&coder{q: q, codes: stretch[byte](m.Codes)})
 	}

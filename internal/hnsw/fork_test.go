@@ -49,29 +49,29 @@ func TestInherit(t *testing.T) {
 				must(t, x.AddBatch(context.Background(), rows.Slice(0, first), nil, BatchOptions{}))
 			}
 			must(t, x.Delete(7))
-			heir, err := InheritIndex(handedOver(t, x.Hold))
+			successor, err := IndexFromMemory(handedOver(t, x.Hold))
 			must(t, err)
 			want, err := x.SearchBatch(context.Background(), queries, 10, search.Options{})
 			must(t, err)
-			got, err := heir.SearchBatch(context.Background(), queries, 10, search.Options{})
+			got, err := successor.SearchBatch(context.Background(), queries, 10, search.Options{})
 			must(t, err)
 			for i := range want.Labels {
 				if got.Labels[i] != want.Labels[i] || got.Distances[i] != want.Distances[i] {
 					t.Fatalf("result %d is %d at %v, not %d at %v", i, got.Labels[i], got.Distances[i], want.Labels[i], want.Distances[i])
 				}
 			}
-			if heir.Len() != first || heir.Deleted() != 1 || heir.Capacity() != room {
-				t.Errorf("%d elements, %d deleted, room for %d", heir.Len(), heir.Deleted(), heir.Capacity())
+			if successor.Len() != first || successor.Deleted() != 1 || successor.Capacity() != room {
+				t.Errorf("%d elements, %d deleted, room for %d", successor.Len(), successor.Deleted(), successor.Capacity())
 			}
-			must(t, heir.Undelete(7))
+			must(t, successor.Undelete(7))
 			if c.Storage == vector.External {
 				return
 			}
-			must(t, heir.AddBatch(context.Background(), rows.Slice(first, all), nil, BatchOptions{}))
-			if found, err := heir.Search(decoded(rows, 1300), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 1300 {
+			must(t, successor.AddBatch(context.Background(), rows.Slice(first, all), nil, BatchOptions{}))
+			if found, err := successor.Search(decoded(rows, 1300), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 1300 {
 				t.Errorf("found %v, %v", found, err)
 			}
-			must(t, heir.Close())
+			must(t, successor.Close())
 		})
 	}
 }
@@ -83,11 +83,11 @@ func TestInheritFlat(t *testing.T) {
 	must(t, err)
 	defer f.Close()
 	must(t, f.AddBatch(context.Background(), rows.Slice(0, 900), nil, BatchOptions{}))
-	heir, err := InheritFlat(handedOver(t, f.Hold))
+	successor, err := FlatFromMemory(handedOver(t, f.Hold))
 	must(t, err)
-	must(t, heir.Delete(3))
-	must(t, heir.Add(5000, decoded(rows, 950), AddOptions{}))
-	if found, err := heir.Search(decoded(rows, 950), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 5000 {
+	must(t, successor.Delete(3))
+	must(t, successor.Add(5000, decoded(rows, 950), AddOptions{}))
+	if found, err := successor.Search(decoded(rows, 950), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 5000 {
 		t.Errorf("found %v, %v", found, err)
 	}
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Frozen is a read-only graph whose elements are renumbered so that those near in the graph are near in memory.
+// Frozen is a read-only graph. Its elements are renumbered so that those near in the graph are near in memory.
 type Frozen struct{ Reader }
 
-// Close frees the memory, once the searches under way have ended. A closed index answers ErrClosed.
+// Close frees the memory once the searches under way have ended. Later calls return ErrClosed.
 func (f *Frozen) Close() error {
 	if g := f.graph.Swap(nil); g != nil {
 		g.release()
@@ -20,7 +20,7 @@ func (f *Frozen) Close() error {
 	return nil
 }
 
-// WithImage calls fn with the content. The image must not be changed, nor kept.
+// WithImage calls fn with the content. fn must neither change nor keep the image.
 func (f *Frozen) WithImage(fn func(*Image) error) error {
 	g, err := f.view()
 	if err != nil {
@@ -30,8 +30,8 @@ func (f *Frozen) WithImage(fn func(*Image) error) error {
 	return fn(f.image(g, len(g.upper)/g.m))
 }
 
-// Freeze copies the index into a read-only one, elements in breadth-first order from the entry point. Where rows lie
-// elsewhere elements keep their numbers, and those attached are attached to the copy too.
+// Freeze returns a read-only copy of the index, with elements in breadth-first order from the entry point. Elements of
+// an external index keep their numbers, and the copy has the same rows attached.
 func (x *Index) Freeze() (*Frozen, error) {
 	var f *Frozen
 	err := x.WithImage(func(m *Image) error {
@@ -57,9 +57,9 @@ func freeze(m *Image) (*Frozen, error) {
 	})
 }
 
-// RestoreFrozen is Restore for a read-only graph. Where rows lie elsewhere labels that count up from one to the next aren't
-// kept, and where there are no codes links are packed: they are most of what the graph takes, and unpacking is cheap beside
-// scoring rows.
+// RestoreFrozen is Restore for a read-only graph. An external graph doesn't store labels that are consecutive numbers,
+// and packs its links if it has no codes: links are most of its memory, and unpacking them costs little beside scoring
+// rows.
 func RestoreFrozen(c Config, count, upperLists int, fill func(*Image) error) (*Frozen, error) {
 	c.Capacity = count
 	f := &Frozen{}
@@ -68,7 +68,7 @@ func RestoreFrozen(c Config, count, upperLists int, fill func(*Image) error) (*F
 	}
 	var err error
 	if c.external() {
-		err = f.countLabels()
+		err = f.dropConsecutiveLabels()
 	}
 	if err == nil && c.external() && c.Codes.Bits == 0 {
 		err = f.pack()
@@ -79,8 +79,8 @@ func RestoreFrozen(c Config, count, upperLists int, fill func(*Image) error) (*F
 	return f, nil
 }
 
-// breadthFirst is the order in which a breadth-first search from the entry point over level 0 meets the elements; those
-// that it doesn't reach follow.
+// breadthFirst returns the order in which a breadth-first search from the entry point over level 0 meets the elements;
+// those that it doesn't reach follow.
 func breadthFirst(m *Image) []uint32 {
 	order := make([]uint32, 0, m.Count)
 	met := make([]bool, m.Count)
@@ -112,7 +112,7 @@ func breadthFirst(m *Image) []uint32 {
 	return order
 }
 
-// places gives each element's new number + 1 where element order[i] becomes element i.
+// places returns each element's new number + 1 where element order[i] becomes element i.
 func places(order []uint32) []uint32 {
 	place := make([]uint32, len(order))
 	for i, old := range order {
@@ -159,10 +159,10 @@ func renumber(to, from *Image, order []uint32) {
 	}
 }
 
-// MapFrozen makes a read-only graph of the arrays of m, which lie in mapped files and stay where they are, so that it costs
-// next to nothing however large they are. They aren't tested: searches pass over links that lead nowhere, and give an error
-// where the memory can't be read. deleted is the number of elements marked so. The graph closes owner in the end; on an
-// error the caller still has to.
+// MapFrozen returns a read-only graph over the arrays of m, which are in mapped files. It reads none of them, so that
+// it costs next to nothing however large they are. Searches skip links that lead nowhere, and return an error if the
+// memory can't be read. deleted is the number of elements marked deleted. Close closes owner; if MapFrozen fails, the
+// caller closes it.
 func MapFrozen(m *Image, deleted int, owner io.Closer) (*Frozen, error) {
 	c, err := m.Config.withDefaults()
 	if err != nil {

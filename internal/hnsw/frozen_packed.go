@@ -10,8 +10,8 @@ import (
 	"github.com/shale-search/shale/internal/simd"
 )
 
-// packed is the lists of level 0 with as many bits a link as the number of elements needs, in the place of 32. Lists start
-// on bytes; links are ids + 1, and a zero ends a list that is not full.
+// packed is the lists of level 0 with as many bits a link as the number of elements needs, in the place of 32. Lists
+// start on bytes; links are ids + 1, and a zero ends a list that is not full.
 type packed struct {
 	bits    uint // a link; 0: nothing is packed
 	mask    uint32
@@ -111,7 +111,7 @@ func (g *graph) links(id uint32, dst []uint32) []uint32 {
 	return dst
 }
 
-// degree is the number of links that element id has on level 0.
+// degree returns the number of links that element id has on level 0.
 func (g *graph) degree(id uint32) int {
 	if g.packed.bits == 0 {
 		return length(g.list(id, 0))
@@ -120,7 +120,7 @@ func (g *graph) degree(id uint32) int {
 	return len(g.packed.appendTo(room[:0], id))
 }
 
-// linkBytes is what the links of level 0 of n elements take.
+// linkBytes returns what the links of level 0 of n elements take.
 func (g *graph) linkBytes(n int) int64 {
 	if g.packed.bits == 0 {
 		return int64(n) * int64(g.m0) * 4

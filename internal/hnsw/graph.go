@@ -75,8 +75,8 @@ func newGraph(c *Config, capacity, upperLists int) (*graph, error) {
 	return g, nil
 }
 
-// rowStride is the bytes from one stored row to the next: rows of half a cache line and more start on a line where that
-// costs under an eighth of the memory, so that a row touches no more lines than it fills.
+// rowStride returns the bytes from one stored row to the next: rows of half a cache line and more start on a line where
+// that costs under an eighth of the memory, so that a row touches no more lines than it fills.
 func rowStride(dim int, t vector.Type) int {
 	size := t.RowSize(dim)
 	aligned := (size + 63) &^ 63
@@ -136,7 +136,7 @@ func (g *graph) free() {
 	}
 }
 
-// list is the element's list of links on level.
+// list returns the element's list of links on level.
 func (g *graph) list(id uint32, level int) []uint32 {
 	if level == 0 {
 		at := int(id) * g.m0
@@ -146,7 +146,7 @@ func (g *graph) list(id uint32, level int) []uint32 {
 	return g.upper[at : at+g.m : at+g.m]
 }
 
-// label is the element's label.
+// label returns the element's label.
 func (g *graph) label(id uint32) uint64 {
 	if g.labels == nil {
 		return g.shift + uint64(id)

@@ -2,7 +2,7 @@ package hnsw
 
 import "fmt"
 
-// upperRoom is the number of lists above level 0 that elements from to to (exclusive) will need: each level is drawn
+// upperRoom returns the number of lists above level 0 that elements from to to (exclusive) will need: each level is drawn
 // from the seed and the id, so it can be counted beforehand.
 func upperRoom(c *Config, from, to int) int {
 	if c.M == 0 {

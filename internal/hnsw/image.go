@@ -29,10 +29,10 @@ type Image struct {
 	Codes     []byte // Count rows of Config.CodeStride bytes, as far as they mean something; none if Config asks for no codes
 }
 
-// UpperLists is the number of lists that Upper holds.
+// UpperLists returns the number of lists that Upper holds.
 func (m *Image) UpperLists() int { return len(m.Upper) / m.Config.M }
 
-// ImageError says which element of which array of an image is wrong.
+// ImageError reports which element of which array of an image is wrong.
 type ImageError struct {
 	Field  string // as in Image
 	Index  int    // element of that array
@@ -41,8 +41,8 @@ type ImageError struct {
 
 func (e *ImageError) Error() string { return fmt.Sprintf("%s[%d]: %s", e.Field, e.Index, e.Reason) }
 
-// WithImage calls fn with the index's present content. Changes of the index wait until fn returns; searches go on. The
-// image must not be changed, nor kept.
+// WithImage calls fn with the present content of the index. Changes wait until fn returns; searches go on. fn must
+// neither change nor keep the image.
 func (x *Index) WithImage(fn func(*Image) error) (err error) {
 	if x.backing != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -79,9 +79,9 @@ func (r *Reader) image(g *graph, lists int) *Image {
 	return m
 }
 
-// Restore makes an index of count elements with upperLists lists above level 0. fill gets an image whose arrays have
-// their lengths and are zero, and writes the content; it is checked completely before the index is given. Rows is filled
-// through its RowBytes. An *ImageError tells what is wrong.
+// Restore returns an index of count elements with upperLists lists above level 0. It calls fill with an image whose
+// arrays have their final lengths and are zero; fill writes the content, that of Rows through RowBytes. The content is
+// checked completely. If it is wrong, the error is an *ImageError.
 func Restore(c Config, count, upperLists int, fill func(*Image) error) (*Index, error) {
 	x := &Index{}
 	if err := x.restore(c, count, upperLists, fill); err != nil {
@@ -91,7 +91,7 @@ func Restore(c Config, count, upperLists int, fill func(*Image) error) (*Index, 
 	err := checkLabels(g.labels[:count])
 	if err == nil {
 		x.lists, x.replacing = upperLists, c.ReplaceDelete
-		x.nextTend.Store(trainRows)
+		x.nextRetrain.Store(trainRows)
 		err = x.trainRestored(g)
 	}
 	if err != nil {
@@ -150,9 +150,9 @@ func (r *Reader) restore(c Config, count, upperLists int, fill func(*Image) erro
 	return nil
 }
 
-// Check tests the rules that a search relies on: every link leads to another element that has a list on that level, every
-// list lies inside Upper and is one element's own, no mark stands past the last element, and the entry point is of the
-// highest level; and that scales of rows, and codes where there are no rows, are finite. It gives an *ImageError.
+// Check tests the rules that searches rely on. Every link leads to another element that has a list on that level; every
+// list is inside Upper and belongs to one element; no mark stands past the last element; the entry point is on the
+// highest level; scales of rows, or codes if there are no rows, are finite. The error is an *ImageError.
 func (m *Image) Check() error {
 	if m.Count == 0 {
 		if m.TopLevel != -1 {

@@ -14,7 +14,7 @@ const (
 	labelLocks = 1 << 12
 )
 
-// Index is a graph that grows. Searches, additions, updates and deletions may run at the same time.
+// Index is a graph that grows. Searches, additions, updates and deletions may run concurrently.
 type Index struct {
 	Reader
 
@@ -27,14 +27,14 @@ type Index struct {
 	// rowLock lets one row be rewritten at a time, for the epoch's sake.
 	rowLock sync.Mutex
 
-	changes   atomic.Int64 // rows written
-	connected atomic.Int64 // number of changes after which links led to all elements
-	nextTend  atomic.Int64 // number of changes at which the codes are looked at again
+	changes     atomic.Int64 // rows written
+	connected   atomic.Int64 // number of changes after which links led to all elements
+	nextRetrain atomic.Int64 // number of changes at which the codes are looked at again
 
 	groups groups // of equal rows
 
 	mu        sync.Mutex        // guards what follows
-	ids       map[uint64]uint32 // element of each label; nil: see openBooks
+	ids       map[uint64]uint32 // element of each label; nil: see buildLabelMap
 	free      freeList
 	next      LabelCounter
 	lists     int // lists above level 0 in use
@@ -46,7 +46,7 @@ type Index struct {
 	fault   atomic.Pointer[error] // what the backing failed with first, after which nothing is known of it
 }
 
-// New makes an empty index.
+// New returns an empty index.
 func New(c Config) (*Index, error) {
 	c, err := c.withDefaults()
 	if err != nil {
@@ -59,7 +59,7 @@ func New(c Config) (*Index, error) {
 	x := &Index{ids: make(map[uint64]uint32)}
 	g.copies = newCopySet(g.capacity)
 	x.cfg, x.replacing = c, c.ReplaceDelete
-	x.nextTend.Store(trainRows)
+	x.nextRetrain.Store(trainRows)
 	x.entry.Store(none)
 	x.noCopies.Store(true)
 	if err := x.prepareCodes(g); err != nil {
@@ -70,9 +70,9 @@ func New(c Config) (*Index, error) {
 	return x, nil
 }
 
-// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. One that lies in
-// a file is synced first. Where that fails, or a Sync has failed before, the error says so, and the memory is freed all
-// the same: opening the file again repairs it.
+// Close frees the index's memory once the searches under way have ended. Later calls return ErrClosed. An index in a
+// file is synced first; if that fails, or a Sync has failed before, Close returns the error and frees the memory all
+// the same. Opening the file again repairs it.
 func (x *Index) Close() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -85,7 +85,7 @@ func (x *Index) Close() error {
 	return err
 }
 
-// Capacity is the number of elements that there is room for now.
+// Capacity returns the number of elements that the index has room for.
 func (x *Index) Capacity() int {
 	x.structure.RLock()
 	defer x.structure.RUnlock()
@@ -95,8 +95,8 @@ func (x *Index) Capacity() int {
 	return 0
 }
 
-// Resize makes room for capacity elements, no fewer than there are. An index in a file is copied to another that takes
-// its place: there must be room on the disk for both.
+// Resize makes room for capacity elements, which must be at least the number there are. An index in a file is copied to
+// a new file that takes its place, so the disk needs room for both.
 func (x *Index) Resize(capacity int) error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -134,13 +134,14 @@ func (x *Index) grow() error {
 func (x *Index) id(g *graph, label uint64) (uint32, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.openBooks(g)
+	x.buildLabelMap(g)
 	id, ok := x.ids[label]
 	return id, ok
 }
 
-// Vector writes the stored vector of label, normalised if the metric is cosine, to dst (dim values); where no rows are
-// kept, what its code stands for. Labels that are unknown or deleted give ErrLabel.
+// Vector writes the stored vector of label to dst, which holds Dim values. The vector is normalised if the metric is
+// cosine. If the index keeps no rows, it is decoded from its code. Vector returns ErrLabel for labels that are unknown
+// or deleted.
 func (x *Index) Vector(label uint64, dst []float32) (err error) {
 	if x.backing != nil {
 		defer mmap.Catch(mmap.Guard(), &err)

@@ -10,14 +10,14 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// AddOptions says how to add. The zero value adds or updates.
+// AddOptions controls Add. The zero value adds or updates.
 type AddOptions struct {
-	// ReplaceDeleted lets a new label take over the slot of a deleted element, whose own label vanishes.
+	// ReplaceDeleted lets a new label take the place of a deleted element, whose own label is removed.
 	ReplaceDeleted bool
 }
 
-// Add puts vec (dim values) into the index under label. A label that is there already is updated in place; if it was
-// marked deleted it comes back.
+// Add stores vec, which has Dim values, under label. If the label exists, its vector is updated in place, and a deleted
+// label is restored.
 func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	if x.cfg.external() {
 		return fmt.Errorf("label %d: %w: AddAttached adds", label, ErrExternal)
@@ -43,7 +43,7 @@ func (x *Index) Add(label uint64, vec []float32, o AddOptions) error {
 	err = x.put(at, vec)
 	x.structure.RUnlock()
 	if err == nil {
-		err = x.tend()
+		err = x.retrain()
 	}
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
 	if err := x.beginChange(); err != nil {
 		return slot{}, err
 	}
-	x.openBooks(g)
+	x.buildLabelMap(g)
 	if id, ok := x.ids[label]; ok {
 		if x.cfg.external() {
 			return slot{}, fmt.Errorf("label %d is there already, and can't be updated: %w", label, ErrExternal)

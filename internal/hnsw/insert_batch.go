@@ -12,18 +12,18 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// BatchOptions says how to add many rows.
+// BatchOptions controls AddBatch.
 type BatchOptions struct {
 	AddOptions
 	Threads  int            // goroutines; 0: GOMAXPROCS
-	Progress func(done int) // called now and then with the number of rows added, from one goroutine at a time
-	// Training is called with the steps done of training product quantization, before any row is added; in the same way.
+	Progress func(done int) // called after every 256 rows or so with the number added; calls don't overlap
+	// Training is called with the steps done while product quantization is trained, before any row is added.
 	Training func(done, total int)
 }
 
-// AddBatch adds rows under labels, or under those that ReserveLabels gives if labels is nil. Of rows with one
-// label the last stays. Slots are given in the order of rows. On an error or when ctx ends some rows may have been
-// added; the error says how many.
+// AddBatch adds rows under labels, or under labels from ReserveLabels if labels is nil. If a label is given twice, its
+// last row stays. Elements get their numbers in the order of the rows. On an error, or if ctx ends, some rows may have
+// been added; the error says how many.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o BatchOptions) error {
 	if x.cfg.external() {
 		return fmt.Errorf("%w: AddAttached adds", ErrExternal)
@@ -59,8 +59,8 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	return x.connectAll(false)
 }
 
-// aloneRows is how many elements an index has before several are inserted at once. Those that are don't see each other, and
-// among few elements one that was held up between its search and its links would be found by hardly any later one.
+// aloneRows is how many elements an index has before several are inserted at once. Those that are don't see each other,
+// and among few elements one that was held up between its search and its links would be found by hardly any later one.
 const aloneRows = 128
 
 // run adds the rows, the first of an empty index in this goroutine.
@@ -134,7 +134,7 @@ func (b *batch) one(vec []float32) bool {
 	b.x.structure.RUnlock()
 	lock.Unlock()
 	if err == nil {
-		err = b.x.tend()
+		err = b.x.retrain()
 	}
 	if err != nil {
 		b.mu.Lock()

@@ -16,6 +16,7 @@ type insertState struct {
 	before []uint32 // links of a list that is being replaced
 	after  []uint32
 	angles angles
+	alike  float32 // see Config.alikeUpTo
 }
 
 // link inserts element id, whose row is stored, into the graph. Neighbours are chosen on all levels first and its own
@@ -105,7 +106,7 @@ func (s *searcher) steerByRow(g *graph, id uint32) {
 	s.steerByCodes(own)
 }
 
-// exactly gives keys, found by codes, their exact distances to the row bound, and sorts them by these.
+// exactly replaces the distances of keys, which are estimates, by exact ones to the row bound, and sorts the keys.
 func (s *searcher) exactly(keys []key) []key {
 	in := &s.insert
 	in.list = in.list[:0]
@@ -204,7 +205,7 @@ func (s *searcher) sorted(of uint32, ids []uint32, dst []key) []key {
 	return dst
 }
 
-// linked counts by links of a level that lead to element id, and gives the count. Only level 0 is counted.
+// linked counts by links of a level that lead to element id, and returns the count. Only level 0 is counted.
 func (g *graph) linked(level int, id uint32, by int32) uint32 {
 	if level != 0 {
 		return 1

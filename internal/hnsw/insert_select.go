@@ -3,6 +3,8 @@ package hnsw
 import (
 	"math"
 	"slices"
+
+	"github.com/shale-search/shale/vector"
 )
 
 // selectDiverse picks at most m links of element of among the candidates near, which are sorted, by the HNSW paper's
@@ -35,7 +37,7 @@ func (s *searcher) extendDiverse(of uint32, near []key, m int) []uint32 {
 			if s.diverse(k.distance()) {
 				in.picked = append(in.picked, k.id())
 			}
-		case s.diverseByAngle(k.distance()):
+		case s.diverseByAngle(k):
 			in.picked = append(in.picked, k.id())
 			in.angles.scales = append(in.angles.scales, s.scale(k.id()))
 		}
@@ -49,18 +51,38 @@ const diverseStep = 4
 
 // diverse reports whether the row bound now is at least d from each element picked.
 func (s *searcher) diverse(d float32) bool {
-	in := &s.insert
+	in, alike := &s.insert, 0
 	in.dist = slices.Grow(in.dist[:0], diverseStep)[:diverseStep]
 	for at := 0; at < len(in.picked); at += diverseStep {
 		ids := in.picked[at:min(at+diverseStep, len(in.picked))]
 		s.rows.Score(ids, in.dist)
 		for _, v := range in.dist[:len(ids)] {
-			if v < d {
+			if v <= in.alike {
+				alike++
+			}
+			if v < d || alike == alikeLinks {
 				return false
 			}
 		}
 	}
 	return true
+}
+
+const (
+	// alikeDistance is the cosine distance up to which float32 can't tell rows from each other: 1 minus a product close to 1
+	// keeps 24 bits, and the sum that makes the product is off by a few of the last. Rows of a group closer together than
+	// that all seem equally near, so that none would rule out another, and no link would leave the group.
+	alikeDistance = 0x1p-21
+	// alikeLinks is the number of links to rows that can't be told from each other.
+	alikeLinks = 4
+)
+
+// alikeUpTo returns the distance up to which the metric can't tell rows from each other; -Inf if it tells all.
+func (c *Config) alikeUpTo() float32 {
+	if c.Metric == vector.Cosine && c.Custom == nil {
+		return alikeDistance
+	}
+	return float32(math.Inf(-1))
 }
 
 // angles lets links be chosen by directions where the metric is the inner product. By its distances a long row is
@@ -99,17 +121,21 @@ func (s *searcher) beginAngles(of uint32) {
 	}
 }
 
-// diverseByAngle reports whether the row bound now, at distance d, is at least as near in direction to the
-// element as to each one picked.
-func (s *searcher) diverseByAngle(d float32) bool {
-	in := &s.insert
-	own := (1 - d) * in.angles.own
+// diverseByAngle reports whether candidate k, whose row is bound now, is at least as near in direction to the element
+// as to each one picked.
+func (s *searcher) diverseByAngle(k key) bool {
+	in, alike := &s.insert, 0
+	own := (1 - k.distance()) * in.angles.own
 	in.dist = slices.Grow(in.dist[:0], diverseStep)[:diverseStep]
 	for at := 0; at < len(in.picked); at += diverseStep {
 		ids := in.picked[at:min(at+diverseStep, len(in.picked))]
 		s.rows.Score(ids, in.dist)
 		for i, v := range in.dist[:len(ids)] {
-			if (1-v)*in.angles.scales[at+i] > own {
+			angle := (1 - v) * in.angles.scales[at+i]
+			if angle > own*(1-alikeDistance) && angle*s.scale(k.id()) >= 1-alikeDistance {
+				alike++
+			}
+			if angle > own || alike == alikeLinks {
 				return false
 			}
 		}

@@ -76,8 +76,8 @@ func (c *LabelCounter) Reserve(n int) (first uint64, err error) {
 	return first, nil
 }
 
-// ReserveLabels takes n labels that follow the largest that any row has had, and gives the first. No other call gets
-// them, so that a caller may add rows under them later. AddBatch takes its labels so where it is given none.
+// ReserveLabels reserves n labels above the largest that any row has had, and returns the first. No other call gets
+// them, so that a caller may add rows under them later. AddBatch takes its labels this way if it is given none.
 func (x *Index) ReserveLabels(n int) (first uint64, err error) {
 	if x.backing != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -94,9 +94,10 @@ func (x *Index) ReserveLabels(n int) (first uint64, err error) {
 	return x.next.Reserve(n)
 }
 
-// openBooks makes what changes and look-ups by label need beside the graph: the map of labels, the free list, the counts of
-// links. An index that was read from a file and is only searched does without their memory. The caller holds mu.
-func (x *Index) openBooks(g *graph) {
+// buildLabelMap builds what changes and look-ups by label need beside the graph: the map of labels, the list of free
+// elements and the counts of links. An index that was read from a file and is only searched does without that memory.
+// The caller holds mu.
+func (x *Index) buildLabelMap(g *graph) {
 	if x.ids != nil {
 		return
 	}
@@ -146,9 +147,9 @@ func checkLabels(labels []uint64) error {
 	return nil
 }
 
-// countLabels tests that no two elements carry one label, and frees the labels where each is one more than that of the element
-// before.
-func (f *Frozen) countLabels() error {
+// dropConsecutiveLabels frees the labels if each is one more than that of the element before. If not, it tests that no
+// two are equal.
+func (f *Frozen) dropConsecutiveLabels() error {
 	g, n := f.graph.Load(), f.Len()
 	if n == 0 {
 		return nil
@@ -176,8 +177,8 @@ func (g *graph) allLabels(n int) []uint64 {
 	return all
 }
 
-// ShiftLabels adds by to the labels of all elements, which are counted modulo 2⁶⁴: labels of a shard become those of a whole,
-// say. Searches under way end with the labels of before.
+// ShiftLabels adds by to the labels of all elements, modulo 2⁶⁴. It turns the labels of a shard into those of the whole
+// index. Searches under way finish with the old labels.
 func (f *Frozen) ShiftLabels(by uint64) error {
 	return f.replace(func(g *graph) (*graph, error) {
 		n := g.with(g.rows, g.mapped)

@@ -16,7 +16,7 @@ import (
 // Part is one of the arrays that a Backing gives.
 type Part int
 
-// The parts, for an index of so many elements at most. All are zero at first.
+// The parts of an index, with room for its capacity. All are zero at first.
 const (
 	PartLinks0   Part = iota // level 0: 2M links an element, each a uint32 id + 1; a zero ends the list
 	PartUpper                // the other levels: lists of M links
@@ -35,24 +35,24 @@ const (
 	Parts                    // their number
 )
 
-// Backing is memory that outlasts the process: a mapped file. Reading and writing it may fault, which an index turns into
-// errors of the method that did.
+// Backing is memory that outlasts the process: a mapped file. Reading and writing it may fault; the method of the index
+// that did so returns the fault as an error.
 type Backing interface {
-	// Part gives the bytes of a part, as many as PartBytes says.
+	// Part returns the memory of a part. Its length is that of PartBytes.
 	Part(Part) []byte
-	// Changing is called before the first change after opening or Settle, and only then. Where the memory is for reading
-	// only it gives an error that is ErrFrozen, and any other error is as one of Settle.
+	// Changing is called before the first change after opening or Settle, and only then. If the memory is read-only, the
+	// error is ErrFrozen. Any other error means the same as one of Settle.
 	Changing() error
 	// Keep writes a part to the disk, and waits for that. An error is as one of Settle.
 	Keep(Part) error
 	// Trained keeps the center of the codes. What PartCodes holds is theirs from now on.
 	Trained(center []float32) error
-	// Settle keeps the state that the parts are in, and the parts. Nothing changes them meanwhile. After an error nothing
-	// is known of what was kept: the index calls Faulted, and Settle no more.
+	// Settle writes the parts and the state to the disk, and waits for it. Nothing changes them meanwhile. After an error it is
+	// unknown what was written: the index calls Faulted, and Settle never again.
 	Settle(State) error
-	// Faulted is called when the memory couldn't be read, written or kept. From then on it must count as one
-	// that is in the middle of changes. It gives the cause as an error that names the memory. It may be called
-	// at any time, and more than once.
+	// Faulted is called when the memory couldn't be read, written or synced. From then on the file counts as one whose
+	// changes were interrupted. Faulted returns the cause as an error that names the file. It may be called at any time, and
+	// more than once.
 	Faulted(cause error) error
 	// Enlarge moves what the parts hold to larger ones, those of an index with that configuration and the state, which was
 	// settled. From then on Part gives these. The memory of those before stays until before is closed. After an error the
@@ -71,8 +71,8 @@ var (
 	ErrBacked = errors.New("the arrays of the index lie in a file")
 )
 
-// Backable is the configuration of an index of c.Capacity elements that is to lie in a Backing, defaults filled in, and the
-// number of lists above level 0 that it needs.
+// Backable returns the configuration of an index of c.Capacity elements that is to be in a Backing, with defaults
+// filled in, and the number of lists above level 0 that it needs.
 func Backable(c Config) (Config, int, error) {
 	c, err := c.backable()
 	if err != nil {
@@ -81,7 +81,8 @@ func Backable(c Config) (Config, int, error) {
 	return c, upperRoom(&c, 0, c.Capacity), nil
 }
 
-// PartBytes is the length of every part of an index of c.Capacity elements with so many lists above level 0.
+// PartBytes returns the length in bytes of every part of an index of c.Capacity elements with upperLists lists above
+// level 0.
 func PartBytes(c Config, upperLists int) (size [Parts]int64, err error) {
 	if c, err = c.backable(); err != nil {
 		return size, err
@@ -122,9 +123,9 @@ func (c Config) backable() (Config, error) {
 	return c, nil
 }
 
-// Backed makes an index of the arrays in b, which a settled index has left there with that state; a new one is of TopLevel −1
-// and nothing else. Nothing is read but what the state needs. Links are tested as they are read, so that none leads out of
-// the arrays whatever they hold. On an error the caller closes b; else the index does.
+// Backed returns an index over the arrays in b, which a settled index has left there with state s. The state of a new
+// index has TopLevel −1 and nothing else. Backed reads only what the state needs. Links are tested when they are read,
+// so that none leads out of the arrays. Close of the index closes b; if Backed fails, the caller closes it.
 func Backed(c Config, b Backing, s State) (*Index, error) {
 	c, err := c.backable()
 	if err != nil {
@@ -140,7 +141,7 @@ func Backed(c Config, b Backing, s State) (*Index, error) {
 	x := &Index{lists: s.Lists, replacing: c.ReplaceDelete, backing: b}
 	x.cfg = c
 	x.undo.reset(s)
-	x.nextTend.Store(trainRows)
+	x.nextRetrain.Store(trainRows)
 	x.count.Store(int64(s.Count))
 	x.removed.Store(int64(s.Deleted))
 	x.entry.Store(none)
@@ -157,7 +158,7 @@ func Backed(c Config, b Backing, s State) (*Index, error) {
 	return x, nil
 }
 
-// backCodes gives the graph the codes that are there.
+// backCodes makes the codes in the backing those of the graph.
 func (x *Index) backCodes(g *graph, s State) error {
 	center := s.Center
 	if !s.Coded {
@@ -231,7 +232,7 @@ func (x *Index) beginChange() error {
 	return nil
 }
 
-// broken is the error of every change after the backing has failed.
+// broken returns the error of every change after the backing has failed.
 func (x *Index) broken() error {
 	if cause := x.fault.Load(); cause != nil {
 		return fmt.Errorf("%w: %w", ErrFaulted, *cause)
@@ -246,7 +247,8 @@ func (x *Index) fail(err error) error {
 	return err
 }
 
-// noteFault makes further changes fail where one has met a fault. It is deferred before mmap.Catch, so that it runs after.
+// noteFault makes further changes fail where one has met a fault. It is deferred before mmap.Catch, so that it runs
+// after.
 func (x *Index) noteFault(err *error) {
 	var fault *mmap.FaultError
 	if errors.As(*err, &fault) && !errors.Is(*err, ErrFaulted) {
@@ -254,13 +256,13 @@ func (x *Index) noteFault(err *error) {
 	}
 }
 
-// Sync writes everything to the file that the index lies in, and waits for the disk: what was there is there after a power
+// Sync writes everything to the file of the index and waits for the disk: what was added before is there after a power
 // cut too. Changes wait meanwhile. For an index in memory it does nothing.
 //
-// After an error nothing is known of what reached the disk, and trying again can't tell: the system forgets what
-// it failed to write. Every later change, Sync and Close then fails with ErrFaulted and the first cause, and
-// searches go on. Opening the file anew repairs it: everything that was there when a Sync succeeded is there, and
-// of the rest what the disk has got.
+// After an error it is unknown what reached the disk, and another try can't find out, since the system forgets what it
+// failed to write. Every later change, Sync and Close then returns ErrFaulted with the first cause; searches go on.
+// Opening the file again repairs it: everything is there that was there at the last successful Sync, and of the rest
+// what reached the disk.
 func (x *Index) Sync() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()
@@ -335,8 +337,8 @@ func (x *Index) keepCenter(center []float32) error {
 	return x.backing.Trained(center)
 }
 
-// roomForCoder makes room for the codes of all elements: where there is a backing, its own. The caller holds structure for
-// writing.
+// roomForCoder makes room for the codes of all elements: where there is a backing, its own. The caller holds structure
+// for writing.
 func (x *Index) roomForCoder(g *graph, q quantizer) (*coder, error) {
 	if x.backing == nil {
 		return newCoder(g, q)
@@ -346,7 +348,8 @@ func (x *Index) roomForCoder(g *graph, q quantizer) (*coder, error) {
 	return &coder{q: q, codes: x.backing.Part(PartCodes)}, x.beginChange()
 }
 
-// clearLists empties the lists of a new element of a backed graph: a process that was killed may have left something there.
+// clearLists empties the lists of a new element of a backed graph: a process that was killed may have left something
+// there.
 func (g *graph) clearLists(id uint32) {
 	if g.journal == nil {
 		return

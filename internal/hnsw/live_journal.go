@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// journal holds the update that is rewriting a row in place, for a process that is killed while it does: the row would be
-// half the old and half the new one. It is a word that says whether there is an update, the element's id, its label and its
-// vector, normalised where the metric asks for it.
+// journal holds the update that is rewriting a row in place, for a process that is killed while it does: the row would
+// be half the old and half the new one. It is a word that says whether there is an update, the element's id, its label
+// and its vector, normalised where the metric asks for it.
 type journal []byte
 
 const (
@@ -37,7 +37,7 @@ func (j journal) end() {
 	}
 }
 
-// pending gives the update that was not ended.
+// pending returns the update that was not ended.
 func (j journal) pending(dim int) (id uint32, label uint64, vec []float32, ok bool) {
 	if atomic.LoadUint32(j.state()) == 0 {
 		return 0, 0, nil, false

@@ -10,7 +10,7 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// Recovery says what Recover did.
+// Recovery is the outcome of Recover.
 type Recovery struct {
 	Elements int // there in the end
 	Dropped  int // elements that the index had begun to insert
@@ -22,12 +22,12 @@ type Recovery struct {
 	Damaged  int // elements dropped though they were whole when the state was settled
 }
 
-// Recover is Backed for parts that were left in the middle of changes, of a process that was killed, or that hold whatever a
-// file may: what was inserted completely is there, updates under way are finished, the rest is dropped. Of the state it takes
-// the codes' center. It reads links and labels and, where State.Unsure says so, rows.
+// Recover is Backed for parts that a killed process left in the middle of changes, or of unknown content. Elements that
+// were inserted completely are kept, updates under way are completed, and the rest is dropped. Of the state Recover
+// uses only the center of the codes. It reads links and labels and, if State.Unsure is set, rows.
 //
-// Elements that were there when the state was settled, and aren't what they were then, give an *ImageError, unless
-// dropDamaged says that they may be dropped, too.
+// If elements that were there when the state was settled are damaged, the error is an *ImageError. With dropDamaged
+// they are dropped instead.
 func Recover(c Config, b Backing, s State, dropDamaged bool) (x *Index, r Recovery, err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	x, err = Backed(c, b, State{TopLevel: -1, Coded: s.Coded, Center: s.Center, Epoch: s.Epoch})
@@ -40,16 +40,16 @@ func Recover(c Config, b Backing, s State, dropDamaged bool) (x *Index, r Recove
 		return nil, r, err
 	}
 	x.changed = true
-	m := mender{x: x, g: g, r: &r, settled: s, dropDamaged: dropDamaged}
-	if err := m.mend(s.Coded); err != nil {
+	m := repairer{x: x, g: g, r: &r, settled: s, dropDamaged: dropDamaged}
+	if err := m.run(s.Coded); err != nil {
 		return nil, r, err
 	}
 	g.owner = b
 	return x, r, nil
 }
 
-// mender repairs one index.
-type mender struct {
+// repairer repairs an index whose file is in an unknown state.
+type repairer struct {
 	x *Index
 	g *graph
 	r *Recovery
@@ -63,7 +63,7 @@ type mender struct {
 	from  []uint32 // where those in lost were
 }
 
-func (m *mender) mend(coded bool) error {
+func (m *repairer) run(coded bool) error {
 	m.countReady()
 	m.placeLists()
 	if m.unsure() {
@@ -98,7 +98,7 @@ func (m *mender) mend(coded bool) error {
 }
 
 // countReady finds the last element that is inserted.
-func (m *mender) countReady() {
+func (m *repairer) countReady() {
 	g := m.g
 	m.n = 0
 	if used := g.capacity & 31; used != 0 {
@@ -111,9 +111,9 @@ func (m *mender) countReady() {
 	}
 }
 
-// placeLists gives each element its level and lists again: both follow from the seed. Elements whose lists find no room,
-// which only a file that somebody made may have, are dropped with all that follow.
-func (m *mender) placeLists() {
+// placeLists sets the level of each element and the place of its lists, which follow from the seed. Elements whose
+// lists don't fit are dropped with all after them; only a forged file has such.
+func (m *repairer) placeLists() {
 	g, lists, room := m.g, 0, len(m.g.upper)/m.g.m
 	for id := range m.n {
 		level := m.x.cfg.level(uint32(id))
@@ -130,10 +130,10 @@ func (m *mender) placeLists() {
 }
 
 // unsure reports whether sums are to be checked.
-func (m *mender) unsure() bool { return m.settled.Unsure && m.g.sums != nil }
+func (m *repairer) unsure() bool { return m.settled.Unsure && m.g.sums != nil }
 
 // dropTorn drops elements that are there in part. They may not be among those that were settled.
-func (m *mender) dropTorn(coded bool) error {
+func (m *repairer) dropTorn(coded bool) error {
 	g := m.g
 	if !m.x.cfg.keepsRows() && !coded { // what codes are made by is there from the first element on
 		if m.settled.Count > 0 {
@@ -169,7 +169,7 @@ func (m *mender) dropTorn(coded bool) error {
 }
 
 // encodeAnew makes codes of the rows where they aren't those.
-func (m *mender) encodeAnew(s *searcher) {
+func (m *repairer) encodeAnew(s *searcher) {
 	if s.coder == nil || !m.x.cfg.keepsRows() {
 		return
 	}
@@ -187,7 +187,7 @@ func (m *mender) encodeAnew(s *searcher) {
 }
 
 // finishRow writes the row that was being rewritten.
-func (m *mender) finishRow(s *searcher) {
+func (m *repairer) finishRow(s *searcher) {
 	g := m.g
 	id, label, vec, ok := g.journal.pending(m.x.cfg.Dim)
 	if ok && int64(id) < int64(m.n) && floats.Finite(vec) {
@@ -201,7 +201,7 @@ func (m *mender) finishRow(s *searcher) {
 }
 
 // dropDoubles drops elements whose label an earlier one has: recovering was interrupted after the one had been moved.
-func (m *mender) dropDoubles() {
+func (m *repairer) dropDoubles() {
 	g := m.g
 	m.x.ids = make(map[uint64]uint32, m.n)
 	for id := range uint32(m.n) {
@@ -218,7 +218,7 @@ func (m *mender) dropDoubles() {
 }
 
 // fillHoles drops elements that aren't inserted completely: the last elements take their places.
-func (m *mender) fillHoles() {
+func (m *repairer) fillHoles() {
 	g := m.g
 	for id := uint32(0); int(id) < m.n; id++ {
 		for m.n > int(id) && !g.ready.get(uint32(m.n-1)) {
@@ -240,7 +240,7 @@ func (m *mender) fillHoles() {
 }
 
 // move copies an element to another place, where it is linked later. It stays ready where it is until then.
-func (m *mender) move(from, to uint32) {
+func (m *repairer) move(from, to uint32) {
 	g := m.g
 	g.clearLists(to)
 	g.setLabel(to, g.label(from))
@@ -262,7 +262,7 @@ func (m *mender) move(from, to uint32) {
 }
 
 // cleanLinks drops links that lead to no element, or to one that has moved or has no list on their level.
-func (m *mender) cleanLinks() {
+func (m *repairer) cleanLinks() {
 	kept := make([]uint32, 0, max(m.g.m0, m.g.m))
 	for id := range uint32(m.n) {
 		for l := range int(m.g.levels[id]) + 1 {
@@ -271,7 +271,7 @@ func (m *mender) cleanLinks() {
 	}
 }
 
-func (m *mender) cleanList(id uint32, level int, kept []uint32) []uint32 {
+func (m *repairer) cleanList(id uint32, level int, kept []uint32) []uint32 {
 	list := m.g.list(id, level)
 	for _, link := range list {
 		switch {
@@ -295,13 +295,13 @@ func (m *mender) cleanList(id uint32, level int, kept []uint32) []uint32 {
 }
 
 // leads reports whether a link of element id on a level leads to another element there.
-func (m *mender) leads(link, id uint32, level int) bool {
+func (m *repairer) leads(link, id uint32, level int) bool {
 	to := link - 1
 	return int64(to) < int64(m.n) && to != id && m.g.ready.get(to) && int(m.g.levels[to]) >= level
 }
 
 // countAll counts links and marks and finds the entry point.
-func (m *mender) countAll() {
+func (m *repairer) countAll() {
 	x, g := m.x, m.g
 	g.countInbound(m.n)
 	g.deleted.clearFrom(uint32(m.n))
@@ -322,9 +322,9 @@ func (m *mender) countAll() {
 	}
 }
 
-// findLost finds the elements that are to be linked anew: those whose update wasn't finished, and those that no links lead to
-// from the entry point.
-func (m *mender) findLost() {
+// findLost finds the elements that are to be linked anew: those whose update wasn't finished, and those that no links
+// lead to from the entry point.
+func (m *repairer) findLost() {
 	g, entry := m.g, m.x.entry.Load()
 	if entry == none {
 		return
@@ -343,16 +343,16 @@ func (m *mender) findLost() {
 }
 
 // relink links what nothing leads to.
-func (m *mender) relink(s *searcher) {
+func (m *repairer) relink(s *searcher) {
 	for i, id := range m.lost {
-		m.x.own(s, m.g, id)
+		m.x.bindVector(s, m.g, id)
 		m.x.link(s, m.g, id)
 		m.g.ready.set(id)
 		m.g.ready.clear(m.from[i])
 	}
 	m.g.ready.clearFrom(uint32(m.n))
 	for _, id := range m.dirty {
-		m.x.own(s, m.g, id)
+		m.x.bindVector(s, m.g, id)
 		if m.g.isCopy(id) {
 			m.x.leave(m.g, id)
 		}
@@ -363,8 +363,8 @@ func (m *mender) relink(s *searcher) {
 	m.r.Elements = m.n
 }
 
-// own makes an element's vector the searcher's own query, which insertions of an index without rows go by.
-func (x *Index) own(s *searcher, g *graph, id uint32) {
+// bindVector makes an element's vector the searcher's own query, which insertions of an index without rows go by.
+func (x *Index) bindVector(s *searcher, g *graph, id uint32) {
 	if s.keepsRows() {
 		return
 	}
@@ -384,7 +384,7 @@ func (b bitmap) clearFrom(id uint32) {
 	}
 }
 
-// count is the number of ids in the set.
+// count returns the number of ids in the set.
 func (b bitmap) count() int {
 	n := 0
 	for _, w := range b {

@@ -4,10 +4,10 @@ import (
 	"fmt"
 )
 
-// State is what an index has beside its parts.
+// State is the part of an index that isn't in its parts.
 type State struct {
-	// Unsure says that a power cut, or a disk that failed, may have left any page of the parts as it was at any time since
-	// the state was settled. Recover then reads everything and trusts only elements whose sums are right.
+	// Unsure says that after a power cut, or a failed write, any page of the parts may be as it was at any time since the
+	// state was settled. Recover then reads everything and keeps only elements whose checksums are right.
 	Unsure   bool
 	Epoch    uint32 // which goes up each time that a state is settled
 	Count    int    // elements
@@ -36,7 +36,7 @@ func (s *State) check(c *Config, g *graph) error {
 	return nil
 }
 
-// state is what the backing keeps beside the parts. The caller holds structure for writing.
+// state returns what the backing keeps beside the parts. The caller holds structure for writing.
 func (x *Index) state(g *graph) State {
 	s := State{Epoch: x.undo.epoch + 1, Count: x.Len(), Lists: x.lists, Deleted: x.Deleted(), TopLevel: -1}
 	if e := x.entry.Load(); e != none {

@@ -13,7 +13,7 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sum is that of element id as it is; never 0.
+// sum returns a checksum over the label and the content of element id; it is never 0.
 func (g *graph) sum(id uint32) uint32 {
 	label := g.label(id) * 0x9e3779b97f4a7c15
 	return crc32.Update(uint32(label>>32)^uint32(label), castagnoli, g.content(id)) | 1
@@ -26,7 +26,7 @@ func (g *graph) noteSum(id uint32) {
 	}
 }
 
-// checkSums gives the elements among the first n that aren't what they were when they were written.
+// checkSums returns the elements among the first n that aren't what they were when they were written.
 func (g *graph) checkSums(n int) (wrong []uint32) {
 	if g.sums == nil {
 		return nil
@@ -39,8 +39,8 @@ func (g *graph) checkSums(n int) (wrong []uint32) {
 	return wrong
 }
 
-// CheckSums reads all rows of an index that lies in a file and tests that they are what was written. It gives an
-// *ImageError that names the first wrong ones. Changes wait meanwhile.
+// CheckSums reads all rows of an index in a file and tests their checksums. The error is an *ImageError that names the
+// first wrong rows. Changes wait meanwhile.
 func (x *Index) CheckSums() error {
 	return x.WithImage(func(*Image) error {
 		g := x.graph.Load()
@@ -51,7 +51,7 @@ func (x *Index) CheckSums() error {
 	})
 }
 
-// wrongRows is the error about elements that aren't what was written.
+// wrongRows returns the error about elements that aren't what was written.
 func (g *graph) wrongRows(wrong []uint32) error {
 	const most = 5
 	var labels []string

@@ -38,7 +38,7 @@ const (
 // errUndoFull reports that the state has to be settled before another row is rewritten.
 var errUndoFull = errors.New("hnsw: no room for what rows were")
 
-// undoRecordBytes is the bytes of a record.
+// undoRecordBytes returns the bytes of a record.
 func (c *Config) undoRecordBytes() int64 {
 	size := c.Storage.RowSize(c.Dim)
 	if !c.keepsRows() {
@@ -47,7 +47,7 @@ func (c *Config) undoRecordBytes() int64 {
 	return undoRecordHeader + (int64(size)+7)&^7
 }
 
-// undoRoom is the bytes of PartUndo.
+// undoRoom returns the bytes of PartUndo.
 func (c *Config) undoRoom() int64 {
 	size := c.undoRecordBytes()
 	return size * max(minUndoRecords, min(int64(c.Capacity), undoBytes/size))
@@ -58,7 +58,7 @@ func (u *undoLog) reset(s State) {
 	*u = undoLog{epoch: s.Epoch, settled: s.Count}
 }
 
-// claim gives the number, from 1 on, of the record to write before element id is rewritten; 0 if none
+// claim returns the number, from 1 on, of the record to write before element id is rewritten; 0 if none
 // is needed. The caller holds mu.
 func (x *Index) claim(g *graph, id uint32) (int, error) {
 	u := &x.undo
@@ -79,7 +79,7 @@ func (x *Index) claim(g *graph, id uint32) (int, error) {
 	return u.next, nil
 }
 
-// record is the place of a record that was claimed.
+// record returns the place of a record that was claimed.
 func (x *Index) record(g *graph, claimed int) record {
 	size := int(x.cfg.undoRecordBytes())
 	return g.undo[(claimed-1)*size : claimed*size]
@@ -117,7 +117,7 @@ func (x *Index) preserve(at slot) error {
 }
 
 // preserveAhead writes the records of many labels that are about to be rewritten, as many as there is room for, and
-// waits for the disk once. It gives the number of labels that it has looked at.
+// waits for the disk once. It returns the number of labels that it has looked at.
 func (x *Index) preserveAhead(n int, label func(int) uint64) (int, error) {
 	x.structure.RLock()
 	defer x.structure.RUnlock()
@@ -130,7 +130,7 @@ func (x *Index) preserveAhead(n int, label func(int) uint64) (int, error) {
 	if err := x.beginChange(); err != nil || x.undo.settled == 0 {
 		return n, err
 	}
-	x.openBooks(g)
+	x.buildLabelMap(g)
 	from, looked := x.undo.next, 0
 	for ; looked < n; looked++ {
 		id, ok := x.ids[label(looked)]
@@ -155,7 +155,7 @@ func (x *Index) preserveAhead(n int, label func(int) uint64) (int, error) {
 }
 
 // restore puts elements back to what they were when the state was settled.
-func (m *mender) restore() {
+func (m *repairer) restore() {
 	g, c := m.g, &m.x.cfg
 	for claimed := 1; int64(claimed) <= int64(len(g.undo))/c.undoRecordBytes(); claimed++ {
 		r := m.x.record(g, claimed)

@@ -246,7 +246,7 @@ func soundBooks(t *testing.T, x *Index) {
 	t.Helper()
 	g := x.graph.Load()
 	x.mu.Lock()
-	x.openBooks(g)
+	x.buildLabelMap(g)
 	x.mu.Unlock()
 	deleted := 0
 	for id := range uint32(x.Len()) {

@@ -41,23 +41,23 @@ func (r *Reader) view() (*graph, error) {
 	}
 }
 
-// Dim is the number of elements a vector.
+// Dim returns the number of values of a vector.
 func (r *Reader) Dim() int { return r.cfg.Dim }
 
-// Metric is the index's metric.
+// Metric returns the index's metric.
 func (r *Reader) Metric() vector.Metric { return r.cfg.Metric }
 
-// Config is what the index was made with, defaults filled in.
+// Config returns the configuration of the index, with defaults filled in.
 func (r *Reader) Config() Config { return r.cfg }
 
-// Len is the number of elements, those marked deleted included.
+// Len returns the number of elements, those marked deleted included.
 func (r *Reader) Len() int { return int(r.count.Load()) }
 
-// Deleted is the number of elements marked deleted.
+// Deleted returns the number of elements marked deleted.
 func (r *Reader) Deleted() int { return int(r.removed.Load()) }
 
-// Labels gives the labels of all elements, deleted ones included, in the order of their slots: that in which they were
-// first used, until Reorder.
+// Labels returns the labels of all elements, including deleted ones, in the order in which they were first used.
+// Reorder changes that order.
 func (r *Reader) Labels() (labels []uint64, err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -143,6 +143,7 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 	s.scored, s.reranked = 0, 0
 	s.copies.none = r.noCopies.Load()
 	s.insert.angles.on = r.cfg.Metric == vector.IP && r.cfg.Custom == nil
+	s.insert.alike = r.cfg.alikeUpTo()
 	if s.g == g {
 		return s, nil
 	}
@@ -186,7 +187,7 @@ func (r *Reader) putSearcher(s *searcher) {
 	r.searchers.Put(s)
 }
 
-// descend walks greedily from the entry point through the levels above until, and gives the nearest element found.
+// descend walks greedily from the entry point through the levels above until, and returns the nearest element found.
 func (s *searcher) descend(g *graph, entry uint64, until int) uint32 {
 	node := uint32(entry)
 	top := min(int(entry>>32), int(g.levels[node])) // a reordered graph may have another element there

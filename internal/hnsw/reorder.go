@@ -8,9 +8,9 @@ import (
 // ErrBusy reports a Reorder while searches were under way.
 var ErrBusy = errors.New("searches are under way")
 
-// Reorder renumbers the elements in place, in breadth-first order from the entry point: searches find what they read next
-// nearer to what they have read. It is meant for an index that has just been built. Changes wait meanwhile; searches that
-// begin meanwhile get ErrClosed, and where some have begun before, Reorder does nothing and gives ErrBusy.
+// Reorder renumbers the elements in place, in breadth-first order from the entry point, so that what a search reads
+// next is near what it has read. Call it on an index that has just been built. Changes wait meanwhile, and searches
+// that begin meanwhile return ErrClosed. If searches are under way, Reorder does nothing and returns ErrBusy.
 func (x *Index) Reorder() error {
 	x.structure.Lock()
 	defer x.structure.Unlock()

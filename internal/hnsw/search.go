@@ -18,7 +18,7 @@ func (r *Reader) Search(query []float32, k int, o search.Options) ([]search.Neig
 	return r.SearchInto(make([]search.Neighbor, 0, max(min(k, r.Len()), 0)), query, k, o)
 }
 
-// SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
+// SearchInto is Search that appends the results to dst. It doesn't allocate if dst has room.
 func (r *Reader) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	return r.searchInto(dst, query, k, &task{o: o})
 }
@@ -62,7 +62,7 @@ func (r *Reader) prepared(query []float32, k int, t *task) (*searcher, error) {
 	return s, nil
 }
 
-// begin gives a searcher bound to query that holds the current arrays, until end.
+// begin returns a searcher bound to query that holds the current arrays, until end.
 func (r *Reader) begin(query []float32, k int, o *search.Options) (*searcher, error) {
 	if len(query) != r.cfg.Dim {
 		return nil, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
@@ -182,7 +182,7 @@ func (r *Reader) conclude(s *searcher) []search.Neighbor {
 	t := &s.task
 	keys := t.keys
 	if t.collector != nil {
-		keys = s.settle()
+		keys = s.ranked()
 		if len(s.copies.held) > 0 {
 			keys = s.withCopies(keys)
 		}
@@ -216,8 +216,8 @@ func (s *searcher) exhaust() []key {
 	return s.exact(s.g, t.n, t.filter, t.k)
 }
 
-// settle gives what the walk has found, at exact distances where there are rows to compute them from.
-func (s *searcher) settle() []key {
+// ranked returns what the walk has found, at exact distances if there are rows to compute them from.
+func (s *searcher) ranked() []key {
 	keys := s.walked()
 	if s.scorer == s.rows {
 		return keys
@@ -225,7 +225,8 @@ func (s *searcher) settle() []key {
 	return s.rerank(keys, s.task.k, s.task.o.Rerank)
 }
 
-// walked gives what the walk has found, nearest first by what it read; by the distances that are told where no rows are.
+// walked returns what the walk has found, nearest first by the distances that the walk has read, or by those that the
+// search returns if there are no rows.
 func (s *searcher) walked() []key {
 	keys := s.pool.keys
 	if s.task.collector == &s.filtered {
@@ -255,7 +256,7 @@ func (s *searcher) stats() search.Stats {
 	return st
 }
 
-// lastTie is the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.
+// lastTie returns the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.
 func lastTie(keys []key, k int) int {
 	for k < len(keys) && keys[k]>>32 == keys[k-1]>>32 {
 		k++

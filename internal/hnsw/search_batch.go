@@ -27,7 +27,7 @@ type intoSearcher interface {
 	searchInto(dst []search.Neighbor, query []float32, k int, t *task) ([]search.Neighbor, error)
 }
 
-// guarded is what answers a batch query by query, so that one that faults is one that failed; nil where none can.
+// guarded returns what answers a batch query by query, so that one that faults is one that failed; nil where none can.
 func (r *Reader) guarded() intoSearcher {
 	if r.faulty() {
 		return r
@@ -64,8 +64,8 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 		return err
 	}
 	threads := workers.Threads(o.Threads, rows)
-	if b.lanes = lanes; rows == threads && o.Ef >= longEf {
-		b.lanes = 1
+	if b.atOnce = interleave; rows == threads && o.Ef >= longEf {
+		b.atOnce = 1
 	}
 	workers.Run(threads, &b, (*batchSearch).work)
 	switch {
@@ -98,7 +98,7 @@ type batchSearch struct {
 	filters []*search.Filter
 	dense   *denseFilter // o.Filter over elements, or nil
 	out     *search.Results
-	lanes   int // queries that a goroutine answers in turn
+	atOnce  int // queries that a goroutine interleaves
 	next    atomic.Int64
 	failed  atomic.Bool
 
@@ -127,11 +127,11 @@ func (b *batchSum) stats() search.Stats {
 
 // batchScratch is a worker's memory, kept for the next batch.
 type batchScratch struct {
-	query []float32
-	found []search.Neighbor
-	stats search.Stats
-	task  task // of a query that is answered by itself
-	lanes [lanes]lane
+	query  []float32
+	found  []search.Neighbor
+	stats  search.Stats
+	task   task // of a query that is answered by itself
+	active [interleave]activeQuery
 }
 
 var batchScratches = sync.Pool{New: func() any { return new(batchScratch) }}
@@ -156,7 +156,7 @@ func (b *batchSearch) work() {
 	}
 	var sum batchSum
 	if b.x == nil {
-		b.inTurn(w, &sum)
+		b.interleaved(w, &sum)
 	} else {
 		b.oneByOne(w, &sum)
 	}
@@ -165,7 +165,7 @@ func (b *batchSearch) work() {
 	b.sum.add(sum)
 }
 
-// take gives the next row and its query.
+// take returns the next row and its query.
 func (b *batchSearch) take(w *batchScratch) (row int, query []float32, ok bool) {
 	if b.failed.Load() || b.ctx.Err() != nil {
 		return 0, nil, false
@@ -224,34 +224,34 @@ func (b *batchSearch) fail(row int, err error) {
 	}
 }
 
-// lanes is how many queries of a batch a goroutine answers in turn. A walk waits for memory most of its time: for links, then
-// for the rows or codes of what they lead to. Meanwhile another goes on. Two are 20 to 30 % faster than one; three gain
-// nothing more.
-const lanes = 2
+// interleave is the number of queries of a batch that a goroutine answers in turn. A walk mostly waits for memory: for
+// links, then for the rows or codes that they lead to. Meanwhile another walk goes on. Two are 20 to 30 % faster than
+// one; three gain nothing more.
+const interleave = 2
 
 // longEf is the ef from which a query takes several times as long as another goroutine takes to come, so that one should
 // rather be left to it than answered in turn.
 const longEf = 400
 
-// lane is a query under way.
-type lane struct {
+// activeQuery is a query under way.
+type activeQuery struct {
 	s     *searcher // nil: no query is under way
 	row   int
 	stats search.Stats
 }
 
-// inTurn answers rows, several at a time.
-func (b *batchSearch) inTurn(w *batchScratch, sum *batchSum) {
+// interleaved answers rows, several at a time.
+func (b *batchSearch) interleaved(w *batchScratch, sum *batchSum) {
 	for busy := true; busy; {
 		busy = false
-		for i := range w.lanes[:b.lanes] {
-			l := &w.lanes[i]
-			if l.s == nil && !b.start(l, w, sum) {
+		for i := range w.active[:b.atOnce] {
+			a := &w.active[i]
+			if a.s == nil && !b.start(a, w, sum) {
 				continue
 			}
 			busy = true
-			if !l.s.step(l.s.task.collector) {
-				b.finish(l, sum)
+			if !a.s.step(a.s.task.collector) {
+				b.finish(a, sum)
 			}
 		}
 	}
@@ -259,29 +259,29 @@ func (b *batchSearch) inTurn(w *batchScratch, sum *batchSum) {
 
 // start begins the search for the next row that needs a walk; those before it are answered. It reports false if none is
 // left.
-func (b *batchSearch) start(l *lane, w *batchScratch, sum *batchSum) bool {
+func (b *batchSearch) start(a *activeQuery, w *batchScratch, sum *batchSum) bool {
 	for {
 		row, query, ok := b.take(w)
 		if !ok {
 			return false
 		}
-		t := b.task(row, &l.stats)
+		t := b.task(row, &a.stats)
 		s, err := b.r.prepared(query, b.k, &t)
 		if err != nil {
 			b.fail(row, err)
 			return false
 		}
-		l.s, l.row = s, row
+		a.s, a.row = s, row
 		if s.task.collector != nil {
 			return true
 		}
-		b.finish(l, sum)
+		b.finish(a, sum)
 	}
 }
 
-// finish makes results of a lane's search and frees the lane.
-func (b *batchSearch) finish(l *lane, sum *batchSum) {
-	b.put(l.row, b.r.conclude(l.s), &l.stats, sum)
-	b.r.end(l.s)
-	l.s = nil
+// finish puts the results of a query in their row and makes room for another query.
+func (b *batchSearch) finish(a *activeQuery, sum *batchSum) {
+	b.put(a.row, b.r.conclude(a.s), &a.stats, sum)
+	b.r.end(a.s)
+	a.s = nil
 }

@@ -35,7 +35,7 @@ func (s *searcher) scan(g *graph, n int, f *filter, c taker) {
 	c.offer(ids, s.dist)
 }
 
-// exact scores every allowed row of the first n and gives the k nearest, ties by smaller label.
+// exact scores every allowed row of the first n and returns the k nearest, ties by smaller label.
 func (s *searcher) exact(g *graph, n int, f *filter, k int) []key {
 	s.pool.reset(k + 1) // one more shows whether equally near rows are cut off
 	s.scan(g, n, f, &s.pool)

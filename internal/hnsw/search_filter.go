@@ -52,7 +52,7 @@ func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *filter, ef, n int) boo
 	return p*p*float64(n) <= walkFactor*float64(ef)
 }
 
-// sampleAllowed is the share of allowed elements in a sample spread over all of them.
+// sampleAllowed returns the share of allowed elements in a sample spread over all of them.
 func (s *searcher) sampleAllowed(g *graph, n int, f *filter) float64 {
 	hits, asked := 0, min(n, filterSample)
 	for i := range asked {

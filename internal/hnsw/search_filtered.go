@@ -110,7 +110,7 @@ func (f *filtered) overfull() bool {
 	return len(f.kept) > f.ef
 }
 
-// sorted gives the results, nearest first.
+// sorted returns the results, nearest first.
 func (f *filtered) sorted() []key {
 	for i, k := range f.kept {
 		f.kept[i] = ^k

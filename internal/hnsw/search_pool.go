@@ -22,7 +22,7 @@ func (k key) distance() float32 {
 	return math.Float32frombits(b ^ (uint32(int32(^b)>>31) | 1<<31))
 }
 
-// with is the key of another id at the same distance.
+// with returns the key of another id at the same distance.
 func (k key) with(id uint32) key { return k&^math.MaxUint32 | key(id)<<1 }
 
 // pool is the collector of a plain walk: candidates and results in one array sorted from near to far, at most ef long.
@@ -86,7 +86,7 @@ func (p *pool) peek(dst []uint32, n int) []uint32 {
 	return dst
 }
 
-// openFrom is the first place from i on whose candidate hasn't been expanded.
+// openFrom returns the first place from i on whose candidate hasn't been expanded.
 func (p *pool) openFrom(i int) int {
 	for i < len(p.keys) && p.keys[i]&expanded != 0 {
 		i++

@@ -19,8 +19,8 @@ type Candidate struct {
 	Exact    bool // Distance is no estimate
 }
 
-// Probe is a search whose candidates the caller ranks: those of several graphs together, or by rows that lie elsewhere.
-// It holds the index's arrays until Close. It is for an index that doesn't change meanwhile.
+// Probe is a search whose candidates the caller ranks: those of several graphs together, or by rows outside the index.
+// It holds the index's arrays until Close. The index must not change meanwhile.
 type Probe struct {
 	r *Reader
 	s *searcher
@@ -46,10 +46,10 @@ func (r *Reader) Probe(query []float32, k int, o search.Options, b *Bound) (Prob
 	return Probe{r, s}, nil
 }
 
-// WalkProbes finds the candidates of the probes that next gives until it reports false, which may be of different graphs. It
-// walks two in turn, as a batch does.
+// WalkProbes finds the candidates of the probes that next gives until it reports false, which may be of different
+// graphs. It walks two in turn, as a batch does.
 func WalkProbes(next func() (Probe, bool)) {
-	var under [lanes]*searcher
+	var under [interleave]*searcher
 	for more, busy := true, true; busy; {
 		busy = false
 		for i, s := range under {
@@ -76,7 +76,7 @@ func WalkProbes(next func() (Probe, bool)) {
 // estimates reports whether the distances that the walk meets are estimates.
 func (s *searcher) estimates() bool { return s.coder != nil && (s.scorer != s.rows || !s.keepsRows()) }
 
-// At gives the i-th candidate, nearest first by their estimates. It reports false where there are no more.
+// At returns the i-th candidate, nearest first by their estimates. It reports false where there are no more.
 func (p Probe) At(i int) (c Candidate, ok bool) {
 	s := p.s
 	if i >= len(s.task.keys) {
@@ -90,7 +90,8 @@ func (p Probe) At(i int) (c Candidate, ok bool) {
 	return c, true
 }
 
-// Final reports whether the distances of candidates are those that are told: there are no rows to rank them by.
+// Final reports whether the search returns the distances of the candidates as they are, since there are no rows to rank
+// them by.
 func (p Probe) Final() bool { return !p.s.keepsRows() }
 
 // Score writes the distances of elements to out, by their rows where the index keeps them.
@@ -105,14 +106,14 @@ func (p Probe) Stats() search.Stats { return p.s.stats() }
 // Close ends the probe.
 func (p Probe) Close() { p.r.end(p.s) }
 
-// A Probe's walk may be led by its caller, where links lie elsewhere than in the index: Take gives the elements that it
-// expands next, and Expand takes their links.
+// If links are outside the index, the caller leads a Probe's walk: Take returns the elements to expand next, and Expand
+// takes their links.
 
 // Walking reports whether the probe's candidates come from a walk; else they are known from the beginning.
 func (p Probe) Walking() bool { return p.s.task.collector != nil }
 
-// Take appends to dst up to n of the walk's open candidates, nearest first, which Expand is then to be called for: none
-// where the walk has ended. Where Bounded is true those farther than bound stay open.
+// Take appends to dst up to n of the walk's open candidates, nearest first; none at the end of the walk. The caller
+// then calls Expand for each. If Bounded is true, candidates farther than bound stay open.
 func (p Probe) Take(dst []uint32, n int, bound float32) []uint32 {
 	s := p.s
 	s.pool.copies, s.filtered.copies = copyFilter{}, copyFilter{} // lists lie elsewhere
@@ -131,7 +132,8 @@ func (p Probe) Take(dst []uint32, n int, bound float32) []uint32 {
 	return dst
 }
 
-// Expand lets the walk meet the neighbours of element id: ids + 1, a zero ends the list. Ids of no element are passed over.
+// Expand lets the walk meet the neighbours of element id: ids + 1, a zero ends the list. Ids of no element are passed
+// over.
 //
 // Neighbours with the code of id may be copies of it, which only their own links show. They don't take places among the
 // walk's candidates but are appended to alike: the caller reads their links and passes them to Chain.
@@ -182,10 +184,10 @@ func (p Probe) Chain(id uint32, links, next []uint32) ([]uint32, bool) {
 
 func (s *searcher) sameCode(a, b uint32) bool { return bytes.Equal(s.coder.row(a), s.coder.row(b)) }
 
-// Bounded reports whether the walk keeps the nearest candidates alone, so that EstimateAt tells of them.
+// Bounded reports whether the walk keeps only its nearest candidates, so that EstimateAt returns their distances.
 func (p Probe) Bounded() bool { return p.s.task.collector == collector(&p.s.pool) }
 
-// EstimateAt is the estimated distance of the i-th nearest candidate that the walk holds, +Inf past the last.
+// EstimateAt returns the estimated distance of the i-th nearest candidate that the walk holds, +Inf past the last.
 func (p Probe) EstimateAt(i int) float32 {
 	if keys := p.s.pool.keys; i < len(keys) {
 		return keys[i].distance()
@@ -196,10 +198,10 @@ func (p Probe) EstimateAt(i int) float32 {
 // Returns reports whether the search may return an element.
 func (p Probe) Returns(id uint32) bool { return p.s.g.allowed(id, p.s.task.filter) }
 
-// Label is an element's label.
+// Label returns an element's label.
 func (p Probe) Label(id uint32) uint64 { return p.s.g.label(id) }
 
-// nearestOpen is the distance of the nearest candidate that hasn't been expanded, +Inf if there is none.
+// nearestOpen returns the distance of the nearest candidate that hasn't been expanded, +Inf if there is none.
 func (p *pool) nearestOpen() float32 {
 	if i := p.openFrom(p.first); i < len(p.keys) {
 		return p.keys[i].distance()

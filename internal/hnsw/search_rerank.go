@@ -1,14 +1,14 @@
 package hnsw
 
-// A re-rank scores so many rows first, by which most others are ruled out, and then more at a time.
+// Numbers of rows that a re-rank scores together: first a few, which rule out most others, then more.
 const (
 	rerankFirst = 16
 	rerankBatch = 64
 )
 
-// rerank scores candidates found by codes (sorted, nearest first) by their rows and gives the k nearest, sorted, ties
-// included. depth > 0 takes the first so many candidates; otherwise it ends where no candidate left can be among the
-// nearest, given how far its estimate may be off.
+// rerank scores candidates found by codes, which are sorted, by their rows. It returns the k nearest, sorted, with all
+// ties of the k-th. depth > 0 is the number of candidates to score. With depth 0 it ends at the first candidate that
+// can't be among the k nearest, given the error bounds of the estimates.
 func (s *searcher) rerank(keys []key, k, depth int) []key {
 	best := &s.best
 	best.reset(k + 1) // one more, so that a tie with the k-th is seen

@@ -6,7 +6,7 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// Stats describes an index.
+// Stats describes the size and shape of an index.
 type Stats struct {
 	Elements int // those marked deleted included
 	Deleted  int
@@ -16,7 +16,7 @@ type Stats struct {
 	Memory   MemoryStats
 }
 
-// Add counts the elements of another graph in.
+// Add adds the elements of another graph.
 func (s *Stats) Add(o Stats) {
 	s.Degree.Average = (s.Degree.Average*float64(s.Elements) + o.Degree.Average*float64(o.Elements)) / float64(max(s.Elements+o.Elements, 1))
 	if s.Elements == 0 || o.Elements > 0 && o.Degree.Min < s.Degree.Min {
@@ -47,7 +47,7 @@ type DegreeStats struct {
 	Average  float64
 }
 
-// MemoryStats is the bytes that the elements take, by part. Room for further elements takes none until it is used.
+// MemoryStats is the memory of the elements in bytes. Room for further elements takes none until it is used.
 type MemoryStats struct {
 	Links  int64 // level 0
 	Upper  int64 // levels above
@@ -57,7 +57,7 @@ type MemoryStats struct {
 	Maps   int64 // from labels and rows to elements, estimated
 }
 
-// Total is the sum of all parts.
+// Total returns the sum of all parts.
 func (m MemoryStats) Total() int64 { return m.Links + m.Upper + m.Labels + m.Rows + m.Codes + m.Maps }
 
 const (
@@ -135,7 +135,7 @@ func (f *Flat) Stats() (Stats, error) {
 	return s, err
 }
 
-// length is the number of links in a list.
+// length returns the number of links in a list.
 func length(list []uint32) int {
 	n := 0
 	for n < len(list) && atomic.LoadUint32(&list[n]) != 0 {
@@ -179,7 +179,7 @@ func (r *Reader) reachable() (reached, missed int, err error) {
 	return len(met.met), missed, nil
 }
 
-// reached is the set of elements that links of the levels up to top lead to from one, it included.
+// reached returns the set of elements that links of the levels up to top lead to from one, it included.
 func (g *graph) reached(from uint32, top int) *visited {
 	met := &visited{}
 	met.reset(g.capacity)

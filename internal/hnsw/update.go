@@ -44,7 +44,7 @@ func (x *Index) leaveGroup(s *searcher, at slot, own []float32) bool {
 	}
 	if leads {
 		row := slices.Clone(own) // which linking another element overwrites
-		x.abdicate(s, g, id)
+		x.replaceLeader(s, g, id)
 		copy(own, row)
 	}
 	return true
@@ -77,8 +77,8 @@ func (s *searcher) encodesTo(content []byte, vec []float32) bool {
 	return bytes.Equal(room, content)
 }
 
-// linkMoved gives an element whose row has changed other links, those of a copy if follow is
-// set and an equal row is found.
+// linkMoved links an element whose row has changed anew. If follow is set and an element has an equal row, the element
+// becomes its copy.
 func (x *Index) linkMoved(s *searcher, at slot, follow bool) {
 	level, entry := int(at.g.levels[at.id]), x.entry.Load()
 	x.choose(s, at.g, at.id, min(level, int(entry>>32)), entry)
@@ -110,8 +110,8 @@ func (x *Index) rewrite(s *searcher, at slot, own []float32) {
 	at.g.journal.end()
 }
 
-// repairAround mends the links of the elements around id on level, now that id is to move elsewhere: each that links to id
-// gets another link in its place, from their common neighbourhood.
+// repairAround mends the links of the elements around id on level, now that id is to move elsewhere: each that links to
+// id gets another link in its place, from their common neighbourhood.
 //
 // hnswlib chooses the whole list of each anew; the heuristic then drops links that were no worse than before, and a graph
 // that sees many updates thins out.

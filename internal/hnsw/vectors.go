@@ -7,12 +7,12 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// VectorReader writes the vector of an element to dst, Dim values. It is asked for elements by rising id.
+// VectorReader writes the vector of an element to dst, which holds Dim values. It is called with rising ids.
 type VectorReader func(id uint32, dst []float32) error
 
-// EachVector calls fn with the vectors that a search may find, decoded to float32, block of them at a time, and their labels;
-// both are valid until fn returns. Vectors come from read where it isn't nil, else from the index's rows or, where it keeps
-// none, from its codes. It is for an index that doesn't change meanwhile.
+// EachVector calls fn with the vectors that a search may find, decoded to float32, and their labels, block vectors at a
+// time; both are valid until fn returns. Vectors come from read or, if it is nil, from the rows of the index; if it
+// keeps none, they are decoded from codes. The index must not change meanwhile.
 func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader, fn func(labels []uint64, rows vector.Matrix) error) (err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
@@ -58,7 +58,7 @@ func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader, f
 	return flush()
 }
 
-// Findable gives the labels that a search may find, in no order.
+// Findable returns the labels that a search may find, in no particular order.
 func (r *Reader) Findable() (labels []uint64, err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
