@@ -49,6 +49,12 @@ func Example() {
 	}
 	fmt.Println(len(nearest), nearest[0].Label >= 500 && nearest[0].Label < 600)
 
+	near, err := index.Range(query, 0.3, 1000, search.Options{}) // all within a distance, at most 1,000
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(near), near[0].Label)
+
 	if err := index.Add(1000, query); err != nil {
 		log.Fatal(err)
 	}
@@ -72,5 +78,6 @@ func Example() {
 	// Output:
 	// 10 42
 	// 10 true
+	// 1 42
 	// 1000 1000
 }
