@@ -103,6 +103,95 @@ func (k *kept) check(t *testing.T, x *shale.Index, own ...uint64) {
 	}
 }
 
+// checkLabels tests the look-ups by label of an index against what it should hold.
+func (k *kept) checkLabels(t *testing.T, x *shale.Index) {
+	t.Helper()
+	var there, asked []uint64
+	for label := range k.largest + 3 {
+		if asked = append(asked, label); k.rows[label] != nil && !k.deleted[label] {
+			there = append(there, label)
+		}
+	}
+	labels, err := x.Labels()
+	if slices.Sort(labels); err != nil || !slices.Equal(labels, there) {
+		t.Fatalf("labels %v, %v, not %v", labels, err, there)
+	}
+	has, err := x.Contains(asked...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, label := range asked {
+		if has[i] != slices.Contains(there, label) {
+			t.Fatalf("label %d is there: %v", label, has[i])
+		}
+	}
+	rows, err := x.Vectors(there...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, label := range there {
+		if !slices.Equal(vector.Row[float32](rows, i), k.rows[label]) {
+			t.Fatalf("label %d has the vector %v, not %v", label, vector.Row[float32](rows, i), k.rows[label])
+		}
+	}
+	if _, err := x.Vectors(there[0], k.largest+1); !errors.Is(err, shale.ErrLabel) {
+		t.Fatalf("the vector of a label that isn't there: %v", err)
+	}
+}
+
+func TestVectorsAreLookedUpByLabel(t *testing.T) {
+	rows := random(t, 400, 8, 1)
+	path := shardsAt(t, rows, 1.5)
+	for name, x := range map[string]*shale.Index{
+		"one graph": built(t, 400, shale.BuildOptions{Keep: shale.KeepFloat32}), "shards": reopened(t, path, shale.OpenOptions{}),
+		"shards, mapped": reopened(t, path, shale.OpenOptions{Mapped: true}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			table := keep(rows)
+			if x.Shards() == 1 {
+				table = tableOf(t, x)
+			}
+			if err := x.Delete(3, 77); err != nil {
+				t.Fatal(err)
+			}
+			table.deleted[3], table.deleted[77] = true, true
+			table.checkLabels(t, x)
+			one, err := x.Compact(ctx, 1)
+			if x.Shards() > 1 {
+				if !errors.Is(err, shale.ErrReadOnly) {
+					t.Fatalf("compacting shards gave %v", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer one.Close()
+			delete(table.rows, 3)
+			delete(table.rows, 77)
+			clear(table.deleted)
+			table.checkLabels(t, one)
+			table.check(t, one)
+		})
+	}
+}
+
+// tableOf is what an index holds.
+func tableOf(t *testing.T, x *shale.Index) *kept {
+	t.Helper()
+	k := &kept{rows: map[uint64][]float32{}, deleted: map[uint64]bool{}}
+	err := x.EachVector(ctx, func(labels []uint64, rows shale.Matrix) error {
+		for i, label := range labels {
+			k.put(label, vector.Row[float32](rows, i))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func labelsOf(found []search.Neighbor) []uint64 {
 	labels := make([]uint64, len(found))
 	for i, n := range found {
@@ -133,16 +222,6 @@ func verified(t *testing.T, path string) {
 	}
 }
 
-func openAt(t *testing.T, path string, o shale.OpenOptions) *shale.Index {
-	t.Helper()
-	x, err := shale.Open(ctx, path, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { x.Close() })
-	return x
-}
-
 func TestSeveralShardsChangeAsATableDoes(t *testing.T) {
 	for _, o := range []struct {
 		name   string
@@ -159,7 +238,7 @@ func TestSeveralShardsChangeAsATableDoes(t *testing.T) {
 			path, table := shardsAt(t, rows, o.copies), keep(rows)
 			rnd := rand.New(rand.NewPCG(7, 7))
 			for round := range 4 {
-				x := openAt(t, path, o.open)
+				x := reopened(t, path, o.open)
 				for step := range 3 {
 					own := table.change(t, x, rnd, uint64(10*round+step))
 					table.check(t, x, own...)
@@ -171,7 +250,7 @@ func TestSeveralShardsChangeAsATableDoes(t *testing.T) {
 					t.Fatal(err)
 				}
 				verified(t, path)
-				table.check(t, openAt(t, path, o.open))
+				table.check(t, reopened(t, path, o.open))
 			}
 		})
 	}
@@ -261,12 +340,12 @@ func TestShardsThatDontChangeKeepTheirFiles(t *testing.T) {
 		return names
 	}
 	before := names()
-	reader := openAt(t, path, shale.OpenOptions{})
-	x := openAt(t, path, shale.OpenOptions{Mapped: true})
+	reader := reopened(t, path, shale.OpenOptions{})
+	x := reopened(t, path, shale.OpenOptions{Mapped: true})
 	if err := x.Delete(5); err != nil {
 		t.Fatal(err)
 	}
-	other := openAt(t, path, shale.OpenOptions{})
+	other := reopened(t, path, shale.OpenOptions{})
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +370,7 @@ func TestShardsThatDontChangeKeepTheirFiles(t *testing.T) {
 	if err := errors.Join(other.Delete(6), other.Save(ctx, path, shale.SaveOptions{})); !errors.Is(err, shale.ErrChanged) {
 		t.Errorf("a save over the change of another gave %v", err)
 	}
-	again := openAt(t, path, shale.OpenOptions{})
+	again := reopened(t, path, shale.OpenOptions{})
 	if again.Deleted() != 1 {
 		t.Errorf("%d rows are deleted, not 1", again.Deleted())
 	}
@@ -304,7 +383,7 @@ func TestSeveralShardsAreSavedElsewhere(t *testing.T) {
 		"directory": shale.Directory, "file.shale": shale.File, "index.bin": shale.Hnswlib,
 	} {
 		t.Run(name, func(t *testing.T) {
-			x, to := openAt(t, path, shale.OpenOptions{Mapped: true}), filepath.Join(t.TempDir(), name)
+			x, to := reopened(t, path, shale.OpenOptions{Mapped: true}), filepath.Join(t.TempDir(), name)
 			own := *table
 			own.rows, own.deleted = map[uint64][]float32{}, map[uint64]bool{}
 			for l, row := range table.rows {
@@ -334,7 +413,7 @@ func TestSeveralShardsAreSavedElsewhere(t *testing.T) {
 				t.Errorf("progress ended at %d rows", last)
 			}
 			verified(t, to)
-			y := openAt(t, to, shale.OpenOptions{Metric: shale.L2})
+			y := reopened(t, to, shale.OpenOptions{Metric: shale.L2})
 			own.check(t, y, 900)
 			if info, err := y.Info(); err != nil || (info.Shards == 4) != (format == shale.Directory) {
 				t.Errorf("%d shards, %v", info.Shards, err)
@@ -344,12 +423,12 @@ func TestSeveralShardsAreSavedElsewhere(t *testing.T) {
 					t.Fatal(err)
 				}
 				own.deleted[8] = true
-				own.check(t, openAt(t, to, shale.OpenOptions{}))
+				own.check(t, reopened(t, to, shale.OpenOptions{}))
 			}
 		})
 	}
 	verified(t, path)
-	table.check(t, openAt(t, path, shale.OpenOptions{}))
+	table.check(t, reopened(t, path, shale.OpenOptions{}))
 }
 
 func TestChangesOfShardsThatCantBeMade(t *testing.T) {
@@ -364,13 +443,13 @@ func TestChangesOfShardsThatCantBeMade(t *testing.T) {
 	}
 	blocks := build("blocks", shale.BuildOptions{Storage: shale.RaBitQ2, Blocks: true})
 	norows := build("norows", shale.BuildOptions{Storage: shale.RaBitQ4, Keep: shale.KeepNone})
-	x := openAt(t, blocks, shale.OpenOptions{})
+	x := reopened(t, blocks, shale.OpenOptions{})
 	for name, err := range map[string]error{"add": x.Add(1, make([]float32, 32)), "delete": x.Delete(1), "undelete": x.Undelete(1)} {
 		if !errors.Is(err, shale.ErrReadOnly) || !strings.Contains(err.Error(), "blocks") {
 			t.Errorf("%s of an index with blocks gave %v", name, err)
 		}
 	}
-	y := openAt(t, norows, shale.OpenOptions{})
+	y := reopened(t, norows, shale.OpenOptions{})
 	to := filepath.Join(dir, "one.shale")
 	if err := y.Save(ctx, to, shale.SaveOptions{}); err == nil || !strings.Contains(err.Error(), "codes without rows") {
 		t.Errorf("saving shards without rows as one graph gave %v", err)
@@ -402,7 +481,7 @@ func TestChangesOfShardsThatCantBeMade(t *testing.T) {
 func TestShardsAreSearchedWhileTheyChange(t *testing.T) {
 	rows := random(t, 600, 8, 1)
 	path := shardsAt(t, rows, 1.3)
-	x := openAt(t, path, shale.OpenOptions{Mapped: true})
+	x := reopened(t, path, shale.OpenOptions{Mapped: true})
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	for i := range 3 {
