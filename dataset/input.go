@@ -29,7 +29,7 @@ func openInput(path string) (in *input, member string, err error) {
 	var from source = standardInput{f}
 	if file != dataname.Stdin {
 		if f, err = os.Open(file); err != nil {
-			return nil, "", fmt.Errorf("dataset: %w", err)
+			return nil, "", fmt.Errorf("dataset: %w", dataname.ExplainOpen(file, err))
 		}
 		from, name = f, file
 	}

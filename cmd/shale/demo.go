@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/data/wordnet"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
 )
@@ -104,23 +106,27 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 	return r, r.ask(index, vectors)
 }
 
-// measureSize saves the index to a temporary place.
+// errMeasured ends the use of a temporary directory.
+var errMeasured = errors.New("measured")
+
+// measureSize saves the index to a temporary directory. Should this process be killed, the next demo removes what is left.
 func (r *demoReport) measureSize(ctx context.Context, index *shale.Index) error {
-	dir, err := os.MkdirTemp("", "shale-demo")
-	if err != nil {
-		return fmt.Errorf("demo: %w", err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "demo.index")
-	if err := index.Save(ctx, path, shale.SaveOptions{}); err != nil {
+	err := atomicfile.Dir(filepath.Join(os.TempDir(), "shale-demo"), false, func(temp string) error {
+		path := filepath.Join(temp, "demo.index")
+		if err := index.Save(ctx, path, shale.SaveOptions{}); err != nil {
+			return err
+		}
+		var err error
+		if r.FileBytes, err = store.SizeOnDisk(path); err != nil {
+			return err
+		}
+		return errMeasured
+	})
+	if !errors.Is(err, errMeasured) {
 		return fmt.Errorf("demo: %w", err)
 	}
 	info, err := index.Info()
-	if err != nil {
-		return err
-	}
 	r.Storage, r.Keep, r.MemoryBytes = info.Storage, info.Keep, info.MemoryBytes
-	r.FileBytes, err = store.SizeOnDisk(path)
 	return err
 }
 

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/vfs"
@@ -41,7 +40,7 @@ func newTemp(path, like string) (*Temp, error) {
 	case err == nil:
 		t.File = f
 		_, err = filelock.TryFile(f, false) // nobody else can have it
-		if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.ENOLCK) {
+		if errors.Is(err, errors.ErrUnsupported) {
 			err = nil // Clear can't lock it either
 		}
 	case errors.Is(err, errors.ErrUnsupported):

@@ -3,6 +3,7 @@
 package dataname
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -97,4 +98,12 @@ func IsStream(f *os.File, mode os.FileMode) bool {
 	}
 	at, err := f.Seek(0, io.SeekCurrent)
 	return err != nil || at != 0
+}
+
+// ExplainOpen says of the error of opening a file whether it is a socket, which the system's error doesn't say.
+func ExplainOpen(path string, err error) error {
+	if info, statErr := os.Stat(path); statErr == nil && info.Mode()&os.ModeSocket != 0 {
+		return fmt.Errorf("%s is a socket, which can't be opened as a file: read it with another program and pipe that in", path)
+	}
+	return err
 }

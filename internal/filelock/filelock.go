@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -62,13 +64,14 @@ func Acquire(ctx context.Context, path string, o Options) (*Lock, error) {
 	}
 }
 
-// Try locks a file or directory, which must exist, or returns an error with ErrHeld at once.
+// Try locks a file or directory, which must exist, or returns an error with ErrHeld at once. Where the file system has no
+// locks it warns, once a process, and goes on without.
 func Try(path string) (*Lock, error) {
 	f, err := open(path)
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
-	ok, err := TryFile(f, false)
+	ok, err := TryIfSupported(f)
 	if err == nil && !ok {
 		err = fmt.Errorf("lock %s: %w", path, ErrHeld)
 	}
@@ -77,6 +80,21 @@ func Try(path string) (*Lock, error) {
 	}
 	return &Lock{f, os.Getpid()}, nil
 }
+
+// TryIfSupported locks an open file for its one user, as TryFile does. Where the file system has no locks it warns, once a
+// process, and reports true.
+func TryIfSupported(f File) (bool, error) {
+	ok, err := TryFile(f, false)
+	if errors.Is(err, errors.ErrUnsupported) {
+		warned.Do(func() {
+			slog.Warn("the file system has no locks: let one process at a time change the index", "path", f.Name(), "error", err)
+		})
+		return true, nil
+	}
+	return ok, err
+}
+
+var warned sync.Once
 
 // Names reports whether path still is the name of what is locked.
 func (l *Lock) Names(path string) bool {

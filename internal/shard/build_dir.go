@@ -93,7 +93,7 @@ func (d *buildDir) claim() error {
 	if err := checkOwner(d.path, info); err != nil {
 		return err
 	}
-	ok, err := filelock.TryFile(d.lock, false)
+	ok, err := filelock.TryIfSupported(d.lock)
 	if err == nil && !ok {
 		err = fmt.Errorf("%w, in %s", ErrBusy, d.path)
 	}
