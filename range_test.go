@@ -249,6 +249,39 @@ func TestRangeBatchAnswersAsOneByOne(t *testing.T) {
 	}
 }
 
+// TestStopOfAnIndex: a stop condition does the same in an index that is mapped, and several shards refuse it.
+func TestStopOfAnIndex(t *testing.T) {
+	document := func(label uint64) uint64 { return label / 3 }
+	query := vector.Row[float32](random(t, 1, 8, 2), 0)
+	all := rangeIndexes(t, random(t, 900, 8, 1), shale.L2)
+	for _, name := range []string{"rows", "codes"} {
+		var want []search.Neighbor
+		for _, kind := range []string{"", ", mapped"} {
+			o := search.Options{Stop: search.MultiVector(document, 4, 300)}
+			found, err := all[name+kind].Search(query, 0, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			documents := map[uint64]bool{}
+			for _, f := range found {
+				documents[document(f.Label)] = true
+			}
+			if want == nil {
+				want = found
+			}
+			if len(documents) != 4 || !slices.Equal(found, want) {
+				t.Errorf("%s%s: %v of %d documents, want %v", name, kind, found, len(documents), want)
+			}
+		}
+	}
+	o := search.Options{Stop: search.MultiVector(document, 4, 300)}
+	for _, name := range []string{"shards", "shards, mapped"} {
+		if _, err := all[name].Search(query, 1, o); err == nil || !strings.Contains(err.Error(), "several shards") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestRangeRefuses(t *testing.T) {
 	nan, q := float32(math.NaN()), make([]float32, 8)
 	for name, x := range onePerKind(t) {

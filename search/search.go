@@ -48,8 +48,8 @@ type Options struct {
 	Filter *Filter
 	// Filters gives each query of a batch its own filter, in place of Filter.
 	Filters []*Filter
-	// Stop decides which results to hold and when the walk ends, in place of k. It serves one search of one
-	// graph: batches and indexes of several shards refuse it.
+	// Stop decides which results to hold and when the walk ends, in place of k. It serves one search of one graph in
+	// memory, mapped or not: batches, indexes of several shards and those with rows on disk refuse it.
 	Stop Stop
 	// Exact computes the distance of every row that may be returned, in place of a walk. Searches do so by themselves
 	// where that is less work, and where a walk finds fewer than k rows though there are more.

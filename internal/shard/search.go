@@ -43,7 +43,7 @@ func (x *Index) settle(o *search.Options) {
 // check returns an error if searches can't have the options.
 func check(o *search.Options) error {
 	if o.Stop != nil {
-		return errors.New("shard: a stop condition can't serve several shards")
+		return errors.New("search: a stop condition can't serve several shards, or rows on disk")
 	}
 	return nil
 }
@@ -53,6 +53,9 @@ func check(o *search.Options) error {
 func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
+	if o.Stop != nil && len(x.parts) == 1 && !x.plan.RowsOnDisk && !x.plan.LinksOnDisk {
+		return x.searchAlone(dst, query, k, o)
+	}
 	l, err := x.takeLane()
 	if err != nil {
 		return dst, err
@@ -66,6 +69,15 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 		*o.Stats = l.stats
 	}
 	return append(dst, l.found...), nil
+}
+
+// searchAlone leaves a search to the graph of the only shard, for a stop condition. The caller holds using.
+func (x *Index) searchAlone(dst []search.Neighbor, query []float32, k int, o search.Options) (found []search.Neighbor, err error) {
+	if x.closed.Load() {
+		return dst, hnsw.ErrClosed
+	}
+	defer x.nameFault(&err)
+	return x.parts[0].SearchInto(dst, query, k, o)
 }
 
 // answer finds all that a search does.
