@@ -309,6 +309,18 @@ EXPORT int32_t shale_search(const struct shale_query *query, void *watch)
 	RUN(goSearch(&q, job));
 }
 
+EXPORT int32_t shale_range(const struct shale_query *query, double radius, int64_t *found, void *watch)
+{
+	ENTER;
+	RUN(goRange((void *)query, radius, found, job));
+}
+
+EXPORT int32_t shale_found(int64_t found, int64_t *offsets, uint64_t *labels, float *distances, int64_t *count)
+{
+	ENTER;
+	return goFound(found, offsets, labels, distances, count);
+}
+
 EXPORT int32_t shale_close(int64_t *object)
 {
 	int64_t handle;

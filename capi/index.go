@@ -33,6 +33,8 @@ type engine interface {
 	// a search may find.
 	all() ([]uint64, error)
 	findable() ([]uint64, error)
+	// LargestLabel returns the largest label, those of deleted rows included; ok is false if there is none.
+	LargestLabel() (label uint64, ok bool, err error)
 	vectors(labels []uint64, dst []float32) error
 	contains(labels []uint64, found []bool) error
 	// leave holds changes back until release is called, and returns what a child of fork needs.

@@ -33,8 +33,8 @@ func checkMask(x *index, size uint64) error {
 		}
 		return wrongMask(size, next)
 	}
-	there, err := x.all() // the largest label may be gone
-	if err != nil || len(there) == 0 || size > slices.Max(there) {
+	largest, ok, err := x.LargestLabel() // that met may be gone
+	if err != nil || !ok || size > largest {
 		return err
 	}
 	return wrongMask(size, next)
@@ -51,17 +51,17 @@ type top struct {
 	next  uint64
 }
 
-func (t *top) after(labels func() ([]uint64, error)) (uint64, error) {
+func (t *top) after(largest func() (label uint64, ok bool, err error)) (uint64, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.known {
 		return t.next, nil
 	}
-	there, err := labels()
-	if err != nil || len(there) == 0 {
+	label, ok, err := largest()
+	if err != nil || !ok {
 		return 0, err
 	}
-	t.next, t.known = slices.Max(there)+1, true
+	t.next, t.known = label+1, true
 	return t.next, nil
 }
 
@@ -78,4 +78,4 @@ func (t *top) met(labels []uint64) {
 	}
 }
 
-func (x *index) after() (uint64, error) { return x.top.after(x.all) }
+func (x *index) after() (uint64, error) { return x.top.after(x.LargestLabel) }

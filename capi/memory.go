@@ -9,12 +9,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"sync"
 	"time"
 
 	"github.com/shale-search/shale/internal/errlist"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -28,6 +30,7 @@ type memory interface {
 	Config() hnsw.Config
 	Deleted() int
 	Labels() ([]uint64, error)
+	LargestLabel() (label uint64, ok bool, err error)
 	Vector(label uint64, dst []float32) error
 	Delete(label uint64) error
 	Resize(capacity int) error
@@ -218,6 +221,9 @@ func (x *plain) mark(labels []uint64, deleted, ignoreMissing bool) error {
 }
 
 func (x *plain) save(ctx context.Context, path string, o saveOptions) error {
+	if there, err := store.Detect(path); err == nil && there == store.Live {
+		return fmt.Errorf("%s: %w: a live file, which changes in place and isn't saved over: give another name", path, fs.ErrExist)
+	}
 	switch {
 	case o.Format == "graph" && x.graph != nil:
 		return hnswlib.WriteGraph(ctx, path, x.graph)

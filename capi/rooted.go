@@ -31,15 +31,8 @@ func (x *rooted) stat() statistics {
 	}
 }
 
-// all returns the largest label, after which others are counted on.
-func (x *rooted) all() ([]uint64, error) {
-	largest, ok, err := x.LargestLabel()
-	if !ok {
-		return nil, err
-	}
-	return []uint64{largest}, err
-}
-
+// all returns the labels that a search may find: those of deleted rows aren't told.
+func (x *rooted) all() ([]uint64, error)      { return x.Labels() }
 func (x *rooted) findable() ([]uint64, error) { return x.Labels() }
 
 func (x *rooted) vectors(labels []uint64, dst []float32) error {

@@ -152,6 +152,12 @@ struct shale_query {
 	int64_t part_count;    /* less than 0: as probes and share say */
 };
 int32_t shale_search(const struct shale_query *query, void *watch);
+/* Finds all vectors within a radius, a distance of the index's metric, of each query: at most k, the nearest of them, unless k is
+ * 0. What is found is an object, which shale_found reads; labels and distances aren't used. */
+int32_t shale_range(const struct shale_query *query, double radius, int64_t *found, void *watch);
+/* Query q found labels and distances from offsets[q] to offsets[q + 1], nearest first. count: in, the room there is in labels
+ * and distances, for 0 of which none of the arrays is written to; out, the number of them, which may be more. */
+int32_t shale_found(int64_t found, int64_t *offsets, uint64_t *labels, float *distances, int64_t *count);
 
 /* Writes the stored vectors of labels, dim values each. Of an index that can't be changed all rows are read. */
 int32_t shale_vectors(int64_t index, const uint64_t *labels, int64_t count, float *vectors);

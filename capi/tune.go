@@ -55,6 +55,9 @@ func (x *rooted) tune(ctx context.Context, queries vector.Matrix, t *C.struct_sh
 	if err != nil {
 		return eval.Point{}, err
 	}
+	if err := x.calibrate(ctx, queries, truth, int(t.k)); err != nil {
+		return eval.Point{}, err
+	}
 	maxEf := int(t.max_ef)
 	if maxEf <= 0 {
 		maxEf = x.Len()
@@ -80,4 +83,18 @@ func (x *rooted) truth(ctx context.Context, queries vector.Matrix, t *C.struct_s
 		truth.Labels[i] = given[i*n : (i+1)*n]
 	}
 	return truth, truth.Measure(x.Index, queries, int(t.k))
+}
+
+// calibrate measures what shares are worth for the queries, by the first k true neighbours of each, of an index of several
+// shards: the build has measured that for queries like the rows.
+func (x *rooted) calibrate(ctx context.Context, queries vector.Matrix, truth *eval.Truth, k int) error {
+	labels := make([][]uint64, len(truth.Labels))
+	for q, all := range truth.Labels {
+		labels[q] = all[:min(k, len(all))]
+	}
+	c, err := x.Calibrate(ctx, queries, labels)
+	if err == nil && c != nil {
+		c.Apply()
+	}
+	return err
 }

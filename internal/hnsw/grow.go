@@ -1,10 +1,27 @@
 package hnsw
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
-// upperRoom returns the number of lists above level 0 that elements from to to (exclusive) will need: each level is drawn
-// from the seed and the id, so it can be counted beforehand.
+// mostCounted is the number of elements whose lists above level 0 are counted one by one, which takes milliseconds.
+const mostCounted = 1 << 22
+
+// upperRoom returns a number of lists above level 0 that suffices for elements from to to (exclusive): what they need or, of
+// many elements, the mean and twelve standard deviations. Should even that be too few, reserve lowers the last levels.
 func upperRoom(c *Config, from, to int) int {
+	n := float64(to - from)
+	if c.M < 2 || n <= mostCounted {
+		return upperLists(c, from, to)
+	}
+	m := float64(c.M) // an element's level is l or more with the probability m^-l
+	return int(math.Ceil(n/(m-1) + 12*math.Sqrt(n*m)/(m-1)))
+}
+
+// upperLists returns the number of lists above level 0 that elements from to to (exclusive) need: each level is drawn from the
+// seed and the id, so it can be counted beforehand.
+func upperLists(c *Config, from, to int) int {
 	if c.M == 0 {
 		return 0 // an index without links
 	}

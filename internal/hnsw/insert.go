@@ -174,6 +174,9 @@ func (x *Index) reserveLocked(label uint64, o AddOptions) (at slot, err error) {
 	}
 	id := uint32(n)
 	level := x.cfg.level(id)
+	if level > 0 {
+		level = min(level, len(g.upper)/g.m-x.lists) // see upperRoom
+	}
 	g.levels[id], g.upperAt[id] = uint8(level), uint32(x.lists)
 	g.setLabel(id, label)
 	x.lists += level

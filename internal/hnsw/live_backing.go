@@ -78,7 +78,7 @@ func Backable(c Config) (Config, int, error) {
 	if err != nil {
 		return c, 0, err
 	}
-	return c, upperRoom(&c, 0, c.Capacity), nil
+	return c, upperLists(&c, 0, c.Capacity), nil
 }
 
 // PartBytes returns the length in bytes of every part of an index of c.Capacity elements with upperLists lists above

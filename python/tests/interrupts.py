@@ -79,6 +79,11 @@ def even(found):
     assert (found[0] % 2 == 0).all() and (found[0][::2, 0] == np.arange(0, len(found[0]), 2)).all()
 
 
+def within(found, step=1):
+    """Whether each query found the row that it is made of, and no other."""
+    assert [one.labels.tolist() for one in found] == [[step * i] for i in range(len(found))]
+
+
 def right(index):
     """Whether an index finds its rows, and no memory that it reads is gone."""
     nearest(index.knn_query(ALL[:20], k=20))
@@ -248,6 +253,11 @@ CALLS = {
     "search": asking(lambda q: MODERN.search(q, 40)),
     "search, callable": asking(lambda q: MODERN.search(q[:30], 5, filter=lambda label: label % 2 == 0), even),
     "search, one filter each": asking(lambda q: MODERN.search(q, 5, filter=[np.arange(ROWS) % 2 == 0] * len(q)), even),
+    "range_search": asking(lambda q: MODERN.range_search(q, 1.0), within),
+    "range_search, callable": asking(
+        lambda q: MODERN.range_search(q[:30:2], 1.0, filter=lambda label: label % 2 == 0), lambda found: within(found, 2)
+    ),
+    "get": asking(lambda q: [MODERN.search(q, 1), MODERN.get(range(ROWS)), 7 in MODERN][0]),
     "build": asking(lambda q: shale.build(q, metric="l2", storage="fp32").search(q, 2)),
     "get_items": simple(
         lambda: GRAPH.get_items(range(ROWS)), lambda found: np.testing.assert_array_equal(found, ALL[:ROWS])

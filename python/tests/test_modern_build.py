@@ -185,7 +185,7 @@ def test_shows_bars_of_tqdm(many, tmp_path, capsys):
 def test_does_not_replace_what_is_there_unless_told(rows, tmp_path):
     for output in (tmp_path / "a", tmp_path / "a.shale"):
         shale.build(rows, output, metric="l2").close()
-        with pytest.raises(FileExistsError, match="Replace"):
+        with pytest.raises(FileExistsError, match="replace=True"):
             shale.build(rows[:10], output, metric="l2")
         with shale.build(rows[:10], output, metric="l2", replace=True) as index:
             assert len(index) == 10

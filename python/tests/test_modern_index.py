@@ -158,7 +158,7 @@ def test_survives_being_saved(index, rows, queries, tmp_path, name, format):
 def test_saving_does_not_overwrite_what_others_saved(index, tmp_path):
     index.save(tmp_path / "a")
     other = shale.Index(DIM, "l2")
-    with pytest.raises(FileExistsError, match="Replace"):
+    with pytest.raises(FileExistsError, match="replace=True"):
         other.save(tmp_path / "a")
     other.save(tmp_path / "a", replace=True)
     with pytest.raises(FileExistsError, match="another process"):

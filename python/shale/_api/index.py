@@ -15,6 +15,7 @@ import numpy.typing as npt
 from shale._api import reports
 from shale._api.opening import open_handle
 from shale._api.options import Format, Keep, Metric, Storage, layout
+from shale._api.range_search import RangeSearch
 from shale._api.reports import IndexInfo, SearchResult, Tuned
 from shale._api.search import Search
 from shale._core import arguments, jobs, library
@@ -309,6 +310,43 @@ class Index(Owner):
             ValueError: wrong shapes, NaN or infinity, or a setting out of range.
         """
         return Search(self, queries, k, ef, slack, probes, share, rerank, filter, threads).run()
+
+    def range_search(
+        self,
+        queries: npt.ArrayLike,
+        radius: float,
+        *,
+        limit: int | None = None,
+        ef: int | None = None,
+        probes: int | None = None,
+        share: float | None = None,
+        filter: Filter | None = None,
+        threads: int | None = None,
+    ) -> SearchResult | list[SearchResult]:
+        """Finds all vectors within a radius of each query.
+
+        At least those are found that :meth:`search` with the same ef finds within the radius.
+
+        Args:
+            queries: shape (n, dim), or (dim,) for one.
+            radius: a distance of the index's metric; of ``"l2"`` the square of the Euclidean distance.
+            limit: the most results a query, the nearest; default: all.
+            ef: vectors looked at more closely, as in :meth:`search`; it matters where few lie within the radius.
+            probes: shards to look into, of an index that has several; default: all.
+            share: in place of probes: as many as each query needs to find this share of its neighbours, 0 to 1.
+            filter: which labels may be returned: see :meth:`search`.
+            threads: default: all processors.
+
+        Returns:
+            A list of n results, each with labels (uint64) and distances (float32) of one length, nearest first; for one query,
+            its result.
+
+        Raises:
+            ValueError: wrong shapes, NaN or infinity, or a setting out of range.
+        """
+        search = RangeSearch(self, queries, radius, limit, ef, probes, share, filter, threads)
+        found = search.results()
+        return found[0] if np.ndim(queries) == 1 else found
 
     async def asearch(
         self,

@@ -84,19 +84,23 @@ class Search:
         self, filters: Filters | None, labels: npt.NDArray[np.uint64], distances: npt.NDArray[np.float32]
     ) -> None:
         asks_python = filters is not None and filters.asks_python
-        rows = self._rows
-        rest = (
-            rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings, 1 if asks_python else self._threads,
-            *self._floats, 0 if filters is None else address(filters.array), 0 if filters is None else filters.array.size,
-            1, address(labels), address(distances), 0, 0, -1,
-        )  # fmt: skip
-        work = rows.count * max(self._ef or _DEFAULT_EF, self._k)
+        rest = self._query(filters, address(labels), address(distances))
+        work = self._rows.count * max(self._ef or _DEFAULT_EF, self._k)
         if asks_python or work <= _SHORT and self._index._in_memory:
             self._index._attempt(lambda handle: library.lib.search(pack_query(handle, *rest), None))
         else:
             self._index._attempt(
                 lambda handle: library.lib.watched.search(pack_query(handle, *rest), self._look)
             )
+
+    def _query(self, filters: Filters | None, labels: int, distances: int) -> tuple[float, ...]:
+        """The query for :func:`pack_query`, without the handle of the index."""
+        rows, asks_python = self._rows, filters is not None and filters.asks_python
+        return (
+            rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings, 1 if asks_python else self._threads,
+            *self._floats, 0 if filters is None else address(filters.array), 0 if filters is None else filters.array.size,
+            1, labels, distances, 0, 0, -1,
+        )  # fmt: skip
 
     def _look(self) -> None:
         if self.cancelled.is_set():

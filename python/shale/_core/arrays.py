@@ -48,6 +48,10 @@ class Rows:
 
     def __init__(self, vectors: npt.ArrayLike, dim: int | None = None) -> None:
         given = np.asanyarray(vectors)
+        if given.dtype.kind == "O":
+            raise TypeError(
+                "vectors are an array of objects, not of numbers: np.stack(vectors) makes one array of vectors of one length"
+            )
         if given.dtype.kind not in "fiub":
             raise TypeError(f"vectors must be numbers, not {given.dtype}")
         if given.ndim not in (1, 2):

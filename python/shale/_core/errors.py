@@ -68,9 +68,16 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
 }
 
 
+#: What errors of the library call an option, and what it is in Python.
+_NAMES = {"set Replace to": "give replace=True to"}
+
+
 def text() -> str:
-    """The text of this thread's last error."""
-    return str(library.lib.last_error().decode("utf-8", "replace"))
+    """The text of this thread's last error, in the words of this package."""
+    said = str(library.lib.last_error().decode("utf-8", "replace"))
+    for name, here in _NAMES.items():
+        said = said.replace(name, here)
+    return said
 
 
 def failure(status: int) -> Exception:

@@ -136,6 +136,8 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "resize": (c_int64, c_int64),
     "count_from": (c_int64, c_uint64),
     "search": (c_char_p, WATCH),
+    "range": (c_char_p, c_double, _out, WATCH),
+    "found": (c_int64, _bytes, _bytes, _bytes, _out),
     "vectors": (c_int64, _bytes, c_int64, _bytes),
     "labels": (c_int64, c_int32, _bytes, _out),
     "contains": (c_int64, _bytes, c_int64, _bytes),

@@ -131,3 +131,53 @@ def test_refuses_what_does_not_go_together(store):
     with pytest.raises(ValueError, match="metadata"):
         store.add_texts(["a", "b"], [{}])
     assert len(store) == 60
+
+
+OPERATORS = {
+    "$eq": ({"n": {"$eq": 7}}, lambda n: n == 7),
+    "$ne": ({"n": {"$ne": 7}}, lambda n: n != 7),
+    "$gt": ({"n": {"$gt": 50}}, lambda n: n > 50),
+    "$gte": ({"n": {"$gte": 50}}, lambda n: n >= 50),
+    "$lt": ({"n": {"$lt": 5}}, lambda n: n < 5),
+    "$lte": ({"n": {"$lte": 5}}, lambda n: n <= 5),
+    "$in": ({"n": {"$in": [1, 2, 99]}}, lambda n: n in (1, 2)),
+    "$nin": ({"n": {"$nin": [1, 2, 99]}}, lambda n: n not in (1, 2)),
+    "$exists": ({"odd": {"$exists": False}}, lambda n: True),
+    "a range": ({"n": {"$gte": 5, "$lt": 8}}, lambda n: 5 <= n < 8),
+    "$not of an operator": ({"n": {"$not": {"$gt": 3}}}, lambda n: n <= 3),
+    "$and": ({"$and": [{"even": True}, {"n": {"$lt": 10}}]}, lambda n: n % 2 == 0 and n < 10),
+    "$or": ({"$or": [{"n": 1}, {"n": {"$gt": 57}}]}, lambda n: n == 1 or n > 57),
+    "$nor": ({"$nor": [{"even": True}, {"n": {"$gt": 9}}]}, lambda n: n % 2 and n <= 9),
+    "$not": ({"$not": {"even": True}}, lambda n: n % 2),
+    "two keys": ({"even": True, "n": {"$lt": 6}}, lambda n: n % 2 == 0 and n < 6),
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_of_filters(store, name):
+    filter, wanted = OPERATORS[name]
+    want = {f"text {n}" for n in range(60) if wanted(n)}
+    assert {d.id for d in store.similarity_search("text 5", k=60, filter=filter)} == want
+
+
+@pytest.mark.parametrize("filter", [{"n": {"$near": 7}}, {"$xor": [{"n": 1}]}, {"$and": {"n": 1}}, {"n": {"$in": 7}}, ["n"], "n"])
+def test_filters_that_mean_nothing_are_refused(store, filter):
+    with pytest.raises((ValueError, TypeError)):
+        store.similarity_search("text 5", k=3, filter=filter)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.add_texts(["a"], batch_size=3),
+        lambda store: store.delete(["text 1"], soft=True),
+        lambda store: store.similarity_search("text 5", filters={"n": 1}),
+        lambda store: store.max_marginal_relevance_search("text 5", lambda_=0.5),
+        lambda store: asyncio.run(store.asimilarity_search("text 5", nprobe=3)),
+        lambda store: ShaleVectorStore(EMBEDDING, ef=30),
+    ],
+)
+def test_unknown_keywords_are_refused(store, call):
+    with pytest.raises(TypeError):
+        call(store)
+    assert len(store) == 60

@@ -188,3 +188,45 @@ def test_serves_an_index_of_llama_index(tmp_path):
     )
     found = load_index_from_storage(again, embed_model=embedding).as_retriever(similarity_top_k=5).retrieve("text")
     assert {one.node.get_content() for one in found} == {f"text {i}" for i in range(5)}
+
+
+NUMBERS = {
+    "==": (7, lambda n: n == 7),
+    "!=": (7, lambda n: n != 7),
+    ">": (50, lambda n: n > 50),
+    ">=": (50, lambda n: n >= 50),
+    "<": (5, lambda n: n < 5),
+    "<=": (5, lambda n: n <= 5),
+    "in": ([1, 2, 99], lambda n: n in (1, 2)),
+    "nin": ([1, 2, 99], lambda n: n not in (1, 2)),
+}
+
+
+@pytest.mark.parametrize("operator", NUMBERS)
+def test_operators_of_filters(store, operator):
+    value, wanted = NUMBERS[operator]
+    want = {f"node {n}" for n in range(60) if wanted(n)}
+    found = store.query(ask(3, 60, filters=where(("n", FilterOperator(operator), value))))
+    assert set(found.ids) == want
+    assert {one.node_id for one in store.get_nodes(filters=where(("n", FilterOperator(operator), value)))} == want
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.query(ask(0), nprobe=3),
+        lambda store: store.query(ask(0), mmr_threshold=0.5),  # of mode mmr alone
+        lambda store: store.add([], batch=3),
+        lambda store: store.delete("document 1", soft=True),
+        lambda store: store.delete_nodes(["node 1"], soft=True),
+    ],
+)
+def test_unknown_keywords_are_refused(store, call):
+    with pytest.raises(TypeError):
+        call(store)
+    assert len(store.get_nodes()) == 60
+
+
+def test_fields_of_queries_for_other_stores_are_refused(store):
+    with pytest.raises(ValueError, match="alpha"):
+        store.query(ask(0, alpha=0.5))
