@@ -9,7 +9,7 @@ import (
 	"github.com/shale-search/shale/internal/store"
 )
 
-// New makes an empty index of vectors of dim values, in memory or in a live file. AutoKeep keeps half floats beside codes
+// New makes an empty index of vectors of dim values, in memory or in a live file. AutoRows keeps half floats beside codes
 // only if the metric is cosine, since other vectors might be too large for them.
 //
 // With BuildOptions.Live the index is a file at Path with room for Capacity vectors. The file is mapped, opens at once

@@ -143,7 +143,7 @@ func TestVectorsAreLookedUpByLabel(t *testing.T) {
 	rows := random(t, 400, 8, 1)
 	path := shardsAt(t, rows, 1.5)
 	for name, x := range map[string]*shale.Index{
-		"one graph": built(t, 400, shale.BuildOptions{Keep: shale.KeepFloat32}), "shards": reopened(t, path, shale.OpenOptions{}),
+		"one graph": built(t, 400, shale.BuildOptions{Rows: shale.RowsFloat32}), "shards": reopened(t, path, shale.OpenOptions{}),
 		"shards, mapped": reopened(t, path, shale.OpenOptions{Mapped: true}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -441,8 +441,8 @@ func TestChangesOfShardsThatCantBeMade(t *testing.T) {
 		}
 		return o.Path
 	}
-	blocks := build("blocks", shale.BuildOptions{Storage: shale.RaBitQ2, Blocks: true})
-	norows := build("norows", shale.BuildOptions{Storage: shale.RaBitQ4, Keep: shale.KeepNone})
+	blocks := build("blocks", shale.BuildOptions{Codes: shale.RaBitQ2, Blocks: true})
+	norows := build("norows", shale.BuildOptions{Codes: shale.RaBitQ4, Rows: shale.RowsNone})
 	x := reopened(t, blocks, shale.OpenOptions{})
 	for name, err := range map[string]error{"add": x.Add(1, make([]float32, 32)), "delete": x.Delete(1), "undelete": x.Undelete(1)} {
 		if !errors.Is(err, shale.ErrReadOnly) || !strings.Contains(err.Error(), "blocks") {

@@ -231,8 +231,8 @@ func TestSearchesOfDamagedMappingsEnd(t *testing.T) {
 // makeVictims builds the kinds of directories there are.
 func makeVictims(t *testing.T) []*victim {
 	t.Helper()
-	options := shale.BuildOptions{M: 5, EfConstruction: 30, Storage: shale.RaBitQ4, Threads: 1}
-	plain := shale.BuildOptions{M: 5, EfConstruction: 30, Storage: shale.Float32, Threads: 1}
+	options := shale.BuildOptions{M: 5, EfConstruction: 30, Codes: shale.RaBitQ4, Threads: 1}
+	plain := shale.BuildOptions{M: 5, EfConstruction: 30, Codes: shale.Float32, Threads: 1}
 	only := shale.BuildOptions{M: 5, EfConstruction: 30, GraphOnly: true, Threads: 1}
 	one, links, shards := makeOne(t, options), makeOne(t, only), makeShards(t, options)
 	plainShards := makeShards(t, plain)

@@ -129,7 +129,7 @@ func TestForkDamageIsTold(t *testing.T) {
 // TestGraphFile goes from rows kept to links alone and back.
 func TestGraphFile(t *testing.T) {
 	rows, queries := random(t, 300, 12, 1), random(t, 20, 12, 2)
-	x, err := shale.Build(ctx, rows, shale.BuildOptions{Storage: shale.Float32, Threads: 1})
+	x, err := shale.Build(ctx, rows, shale.BuildOptions{Codes: shale.Float32, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ type formatFile struct {
 }
 
 func formatFiles() []formatFile {
-	one := BuildOptions{Metric: L2, Storage: Float32, Keep: KeepFloat32, M: 6, EfConstruction: 60, Threads: 1}
+	one := BuildOptions{Metric: L2, Codes: Float32, Rows: RowsFloat32, M: 6, EfConstruction: 60, Threads: 1}
 	with := func(change func(*BuildOptions)) BuildOptions {
 		o := one
 		change(&o)
@@ -43,13 +43,13 @@ func formatFiles() []formatFile {
 	}
 	return []formatFile{
 		{"directory", one, Directory},
-		{"float16", with(func(o *BuildOptions) { o.Storage, o.Keep = Float16, KeepFloat16 }), Directory},
-		{"rabitq.shale", with(func(o *BuildOptions) { o.Storage, o.Metric = RaBitQ4, Cosine }), File},
-		{"sq8.shale", with(func(o *BuildOptions) { o.Storage, o.Keep = SQ8, KeepSQ8 }), File},
-		{"pq", with(func(o *BuildOptions) { o.Storage, o.PQ = PQ, PQOptions{Bits: 4, Subvectors: 8} }), Directory},
+		{"float16", with(func(o *BuildOptions) { o.Codes, o.Rows = Float16, RowsFloat16 }), Directory},
+		{"rabitq.shale", with(func(o *BuildOptions) { o.Codes, o.Metric = RaBitQ4, Cosine }), File},
+		{"sq8.shale", with(func(o *BuildOptions) { o.Codes, o.Rows = SQ8, RowsSQ8 }), File},
+		{"pq", with(func(o *BuildOptions) { o.Codes, o.PQ = PQ, PQOptions{Bits: 4, Subvectors: 8} }), Directory},
 		{"external", with(func(o *BuildOptions) { o.GraphOnly = true }), Directory},
 		{"shards", with(func(o *BuildOptions) { o.Shards, o.Centroids = 3, 4 }), Auto},
-		{"blocks", with(func(o *BuildOptions) { o.Storage, o.Blocks = RaBitQ4, true }), Auto},
+		{"blocks", with(func(o *BuildOptions) { o.Codes, o.Blocks = RaBitQ4, true }), Auto},
 		{"live.shale", with(func(o *BuildOptions) { o.Live = true }), Auto},
 		{"hnswlib.bin", one, Hnswlib},
 		{"graph.graph", with(func(o *BuildOptions) { o.GraphOnly = true }), Graph},

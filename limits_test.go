@@ -83,7 +83,7 @@ func TestNonsenseOfBuilding(t *testing.T) {
 		"M":              {M: 1e9},
 		"efConstruction": {EfConstruction: math.MaxInt},
 		"threads":        {Threads: -1},
-		"sub-vectors":    {Storage: shale.PQ, PQ: shale.PQOptions{Subvectors: 1e9}},
+		"sub-vectors":    {Codes: shale.PQ, PQ: shale.PQOptions{Subvectors: 1e9}},
 		"shards":         {Shards: 1e9},
 		"copies":         {Shards: 2, Copies: math.NaN()},
 	} {

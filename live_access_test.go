@@ -23,7 +23,7 @@ import (
 func smallLiveFile(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "small.live")
-	x, err := createLive(processDim, BuildOptions{Path: path, Capacity: 40, Storage: Float32}, func(x *hnsw.Index) error {
+	x, err := createLive(processDim, BuildOptions{Path: path, Capacity: 40, Codes: Float32}, func(x *hnsw.Index) error {
 		for label := range uint64(30) {
 			if err := x.Add(label, versioned(label, 0), hnsw.AddOptions{}); err != nil {
 				return err
@@ -192,7 +192,7 @@ func readOnceWithoutRights(path string) error {
 func TestLiveFileIsCreatedWhole(t *testing.T) {
 	path := smallLiveFile(t)
 	dir := filepath.Dir(path)
-	o := BuildOptions{Capacity: 10, Storage: Float32}
+	o := BuildOptions{Capacity: 10, Codes: Float32}
 	fill := func(x *hnsw.Index) error { return x.Add(77, versioned(77, 0), hnsw.AddOptions{}) }
 	create := func(path string, fill func(*hnsw.Index) error, replace bool) (*Index, error) {
 		o := o

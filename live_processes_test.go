@@ -253,7 +253,7 @@ func TestLiveFileOfManyProcesses(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "many.live")
-	x, err := New(processDim, BuildOptions{Path: path, Live: true, M: 8, EfConstruction: 40, Capacity: 100, Storage: Float32})
+	x, err := New(processDim, BuildOptions{Path: path, Live: true, M: 8, EfConstruction: 40, Capacity: 100, Codes: Float32})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ func TestLiveFile(t *testing.T) {
 	ctx := context.Background()
 	rows := groups(1500, 24, 40, 0.5)
 	path := filepath.Join(t.TempDir(), "vectors.live")
-	x, err := New(rows.Dim(), BuildOptions{Path: path, Live: true, Metric: Cosine, Capacity: 2000, Storage: RaBitQ2})
+	x, err := New(rows.Dim(), BuildOptions{Path: path, Live: true, Metric: Cosine, Capacity: 2000, Codes: RaBitQ2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func TestBuiltAnewIsRefused(t *testing.T) {
 	o := shale.BuildOptions{Path: path, M: 4, Shards: 1, Memory: 1 << 30, Blocks: true, Replace: true}
 	build := func(seed uint64) {
 		t.Helper()
-		o.Storage = shale.RaBitQ2
+		o.Codes = shale.RaBitQ2
 		if err := buildAt(ctx, random(t, 60, 8, seed), o); err != nil {
 			t.Fatal(err)
 		}

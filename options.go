@@ -15,9 +15,9 @@ type Source = shard.Source
 // BuildOptions says what an index is like, and how and where to build it. The zero value of a field means its default.
 type BuildOptions struct {
 	Metric         Metric    // default L2
-	Storage        Storage   // what searches walk over; default AutoStorage: codes of a cache line or two, or short rows
-	Keep           Keep      // rows that distances come from; default AutoKeep: half floats beside codes where that is safe
-	PQ             PQOptions // of a Storage that is PQ
+	Codes          Codes     // what searches walk over; default AutoCodes: codes of a cache line or two, or short rows
+	Rows           Rows      // rows kept, which distances come from; default AutoRows: half floats beside codes where that is safe
+	PQ             PQOptions // of Codes that are PQ
 	M              int       // links a new row gets a level: more find more and take more memory; default 16
 	BaseLinks      int       // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
 	EfConstruction int       // rows looked at for a new row's links: more build a better graph, more slowly; default 200

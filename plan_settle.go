@@ -16,30 +16,30 @@ const (
 	asked = "asked for"
 )
 
-// settle decides what the options leave to AutoStorage and AutoKeep by the source's rows.
+// settle decides what the options leave to AutoCodes and AutoRows by the source's rows.
 func (p *Plan) settle(ctx context.Context) error {
 	sample := Matrix{} // none where there is nothing to choose
 	var err error
-	if p.o.Storage == AutoStorage {
+	if p.o.Codes == AutoCodes {
 		if sample, err = shard.Sample(ctx, p.src, max(1, min(sampleRows, sampleBytes/(4*p.src.Dim())))); err != nil {
 			return err
 		}
 	}
-	s, err := Suggest(sample, p.o)
+	s, err := suggest(sample, p.o)
 	if err != nil {
 		return err
 	}
-	p.o.Storage, p.CodesWhy = s.Storage, s.Why
+	p.o.Codes, p.CodesWhy = s.codes, s.why
 	return p.settleKeep(ctx, sample)
 }
 
-// settleKeep decides what AutoKeep leaves open.
+// settleKeep decides what AutoRows leaves open.
 func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
-	codes, err := hasCodes(p.o.Storage, p.src.Dim())
+	codes, err := hasCodes(p.o.Codes, p.src.Dim())
 	switch {
 	case err != nil:
 		return err
-	case p.o.Keep != AutoKeep:
+	case p.o.Rows != AutoRows:
 		p.RowsWhy = asked
 		return nil
 	case !codes:
@@ -50,9 +50,9 @@ func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
 	if err != nil {
 		return err
 	}
-	p.o.Keep, p.RowsWhy = KeepFloat32, "half floats would lose what distinguishes these rows"
+	p.o.Rows, p.RowsWhy = RowsFloat32, "half floats would lose what distinguishes these rows"
 	if safe {
-		p.o.Keep, p.RowsWhy = KeepFloat16, "half floats hold what distinguishes these rows"
+		p.o.Rows, p.RowsWhy = RowsFloat16, "half floats hold what distinguishes these rows"
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
 // others all are read, since one may be too large.
 func (p *Plan) halfIsSafe(ctx context.Context, sample Matrix) (safe bool, err error) {
 	if rows, ok := shard.InMemory(p.src); ok {
-		return HalfIsSafe(rows, p.o.Metric), nil
+		return halfIsSafe(rows, p.o.Metric), nil
 	}
 	if p.src.Type() != vector.Float32 {
 		return true, nil // half precision holds values of the other types as they are
@@ -72,12 +72,12 @@ func (p *Plan) halfIsSafe(ctx context.Context, sample Matrix) (safe bool, err er
 				return false, err
 			}
 		}
-		return HalfIsSafe(sample, Cosine), nil
+		return halfIsSafe(sample, Cosine), nil
 	}
 	enough := errors.New("enough")
 	safe = true
 	err = p.src.Blocks(ctx, func(_ int, rows Matrix) error {
-		if safe = HalfIsSafe(rows, p.o.Metric); !safe {
+		if safe = halfIsSafe(rows, p.o.Metric); !safe {
 			return enough
 		}
 		return nil

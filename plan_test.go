@@ -136,7 +136,7 @@ func TestOpeningKeepsWithinMemoryOrIsRefused(t *testing.T) {
 	for name, o := range map[string]shale.BuildOptions{"x.live": {Live: true, Capacity: 1 << 16}, "x.shale": {}, "x.bin": {}} {
 		path := filepath.Join(dir, name)
 		format := shale.Hnswlib
-		o.Storage, o.M, o.EfConstruction = shale.Float32, 6, 20
+		o.Codes, o.M, o.EfConstruction = shale.Float32, 6, 20
 		if name != "x.bin" {
 			o.Path, format = path, shale.Auto
 		}

@@ -74,9 +74,9 @@ func rangeIndexes(t *testing.T, rows shale.Matrix, m shale.Metric) map[string]*s
 	dir := t.TempDir()
 	all := map[string]*shale.Index{}
 	for name, o := range map[string]shale.BuildOptions{
-		"rows":   {Storage: shale.Float32},
-		"codes":  {Storage: shale.RaBitQ2, Keep: shale.KeepFloat32},
-		"shards": {Storage: shale.RaBitQ2, Keep: shale.KeepFloat32, Shards: 3, Copies: 1.5},
+		"rows":   {Codes: shale.Float32},
+		"codes":  {Codes: shale.RaBitQ2, Rows: shale.RowsFloat32},
+		"shards": {Codes: shale.RaBitQ2, Rows: shale.RowsFloat32, Shards: 3, Copies: 1.5},
 	} {
 		o.Metric, o.Threads, o.Path = m, 1, filepath.Join(dir, name)
 		if err := buildAt(ctx, rows, o); err != nil {
@@ -149,7 +149,7 @@ func checkRange(t *testing.T, x *shale.Index, query []float32, radius float32, w
 // TestRangeFindsAsManyAsSearch compares with plain searches of the same small ef.
 func TestRangeFindsAsManyAsSearch(t *testing.T) {
 	rows, queries := random(t, 4000, 8, 1), random(t, 40, 8, 2)
-	x, err := shale.Build(ctx, rows, shale.BuildOptions{Storage: shale.Float32, M: 6, EfConstruction: 30, Threads: 1})
+	x, err := shale.Build(ctx, rows, shale.BuildOptions{Codes: shale.Float32, M: 6, EfConstruction: 30, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

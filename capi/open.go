@@ -125,7 +125,7 @@ func openEngine(ctx context.Context, path string, o *openOptions) (engine, error
 func openPlain(ctx context.Context, path string, o *openOptions, metric vector.Metric) (engine, error) {
 	h := hnswlib.Options{
 		Dim: o.Dim, Metric: metric, Capacity: o.Capacity, FixedCapacity: true, ReplaceDelete: o.ReplaceDeleted,
-		Codes: shale.AutoCodes(o.Dim),
+		Codes: hnsw.AutoCodes(o.Dim),
 	}
 	var x *hnsw.Index
 	var err error

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 
 	"github.com/shale-search/shale"
@@ -25,8 +26,10 @@ const (
 // layoutOptions say what an index is like. Absent fields mean the defaults of shale.BuildOptions.
 type layoutOptions struct {
 	Metric         string `json:"metric"`
-	Storage        string `json:"storage"`
-	Keep           string `json:"keep"`
+	Codes          string `json:"codes"`
+	Rows           string `json:"rows"`
+	Storage        string `json:"storage"` // the old name of Codes
+	Keep           string `json:"keep"`    // the old name of Rows
 	M              int    `json:"m"`
 	BaseLinks      int    `json:"base_links"`
 	EfConstruction int    `json:"ef_construction"`
@@ -108,13 +111,13 @@ func (l *layoutOptions) options() (shale.BuildOptions, error) {
 	if o.Metric, err = l.metric(); err != nil {
 		return o, err
 	}
-	if l.Storage != "" {
-		if o.Storage, err = shale.ParseStorage(l.Storage); err != nil {
+	if codes := cmp.Or(l.Codes, l.Storage); codes != "" {
+		if o.Codes, err = shale.ParseCodes(codes); err != nil {
 			return o, valueError("%v", err)
 		}
 	}
-	if l.Keep != "" {
-		if o.Keep, err = shale.ParseKeep(l.Keep); err != nil {
+	if rows := cmp.Or(l.Rows, l.Keep); rows != "" {
+		if o.Rows, err = shale.ParseRows(rows); err != nil {
 			return o, valueError("%v", err)
 		}
 	}
@@ -126,7 +129,7 @@ func (n *newOptions) config() (hnsw.Config, error) {
 	metric, err := n.metric()
 	c := hnsw.Config{
 		Dim: n.Dim, Metric: metric, M: n.M, EfConstruction: n.EfConstruction, Seed: n.Seed, Capacity: n.Capacity, FixedCapacity: true,
-		ReplaceDelete: n.ReplaceDeleted, Codes: shale.AutoCodes(n.Dim),
+		ReplaceDelete: n.ReplaceDeleted, Codes: hnsw.AutoCodes(n.Dim),
 	}
 	if n.Storage == "external" {
 		c.Storage, c.Codes = vector.External, hnsw.Codes{}
@@ -139,7 +142,7 @@ func (n *newOptions) hnswlib() (hnswlib.Options, error) {
 	metric, err := n.metric()
 	return hnswlib.Options{
 		Dim: n.Dim, Metric: metric, Capacity: n.Capacity, FixedCapacity: true, ReplaceDelete: n.ReplaceDeleted, Seed: n.Seed,
-		Codes: shale.AutoCodes(n.Dim),
+		Codes: hnsw.AutoCodes(n.Dim),
 	}, err
 }
 

@@ -18,13 +18,13 @@ const (
 
 // Candidate is one way to store vectors, as Choose measured it on an index of a sample.
 type Candidate struct {
-	Storage     shale.Storage `json:"-"`
-	Keep        shale.Keep    `json:"-"`
-	BytesPerRow float64       `json:"bytes_per_row"` // of memory
-	Bytes       int64         `json:"bytes"`         // of memory, for all rows
-	Fits        bool          `json:"fits"`          // Bytes is at most the memory allowed
-	Reached     bool          `json:"reached"`       // a search reached the recall wanted
-	Point       Point         `json:"point"`         // the fastest search that did, or the one with the best recall
+	Codes       shale.Codes `json:"-"`
+	Rows        shale.Rows  `json:"-"`
+	BytesPerRow float64     `json:"bytes_per_row"` // of memory
+	Bytes       int64       `json:"bytes"`         // of memory, for all rows
+	Fits        bool        `json:"fits"`          // Bytes is at most the memory allowed
+	Reached     bool        `json:"reached"`       // a search reached the recall wanted
+	Point       Point       `json:"point"`         // the fastest search that did, or the one with the best recall
 }
 
 // ChooseOptions controls Choose. Only Wanted has no default.
@@ -55,13 +55,15 @@ func Choose(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) 
 	if err != nil {
 		return nil, -1, err
 	}
-	list := candidates(o.Index, shale.HalfIsSafe(sample, o.Index.Metric))
+	plan, err := shale.NewPlan(ctx, sample, shale.BuildOptions{Metric: o.Index.Metric, Codes: shale.RaBitQ8})
+	halfIsSafe := err == nil && plan.Rows == shale.RowsFloat16.String()
+	list := candidates(o.Index, halfIsSafe)
 	for i := range list {
 		if o.Progress != nil {
 			o.Progress(i, len(list))
 		}
 		if err := list[i].measure(ctx, sample, queries, truth, o); err != nil {
-			return nil, -1, fmt.Errorf("storage %v with %v rows: %w", list[i].Storage, list[i].Keep, err)
+			return nil, -1, fmt.Errorf("storage %v with %v rows: %w", list[i].Codes, list[i].Rows, err)
 		}
 	}
 	return list, best(list), nil
@@ -69,41 +71,41 @@ func Choose(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) 
 
 // candidates returns the ways to store rows that o allows: codes with rows for exact distances, and rows alone.
 func candidates(o shale.BuildOptions, halfIsSafe bool) []Candidate {
-	codes := []shale.Storage{shale.RaBitQ2, shale.RaBitQ3, shale.RaBitQ4, shale.RaBitQ8}
-	wide := shale.KeepFloat32
+	codes := []shale.Codes{shale.RaBitQ2, shale.RaBitQ3, shale.RaBitQ4, shale.RaBitQ8}
+	wide := shale.RowsFloat32
 	switch {
-	case o.Keep == shale.KeepFloat32 || o.Keep == shale.KeepFloat16:
-		wide = o.Keep
+	case o.Rows == shale.RowsFloat32 || o.Rows == shale.RowsFloat16:
+		wide = o.Rows
 	case halfIsSafe:
-		wide = shale.KeepFloat16
+		wide = shale.RowsFloat16
 	}
 	var list []Candidate
-	add := func(s shale.Storage, k shale.Keep) {
-		if (o.Storage == shale.AutoStorage || o.Storage == s) && (o.Keep == shale.AutoKeep || o.Keep == k) {
-			list = append(list, Candidate{Storage: s, Keep: k})
+	add := func(s shale.Codes, k shale.Rows) {
+		if (o.Codes == shale.AutoCodes || o.Codes == s) && (o.Rows == shale.AutoRows || o.Rows == k) {
+			list = append(list, Candidate{Codes: s, Rows: k})
 		}
 	}
-	if o.Storage != shale.AutoStorage {
+	if o.Codes != shale.AutoCodes {
 		codes = nil
-		if o.Storage != shale.Float32 && o.Storage != shale.Float16 {
-			codes = []shale.Storage{o.Storage}
+		if o.Codes != shale.Float32 && o.Codes != shale.Float16 {
+			codes = []shale.Codes{o.Codes}
 		}
 	}
 	for _, s := range codes {
 		add(s, wide)
-		add(s, shale.KeepSQ8)
-		if s == shale.RaBitQ4 || s == shale.RaBitQ8 || o.Keep == shale.KeepNone { // fewer bits alone find too little
-			add(s, shale.KeepNone)
+		add(s, shale.RowsSQ8)
+		if s == shale.RaBitQ4 || s == shale.RaBitQ8 || o.Rows == shale.RowsNone { // fewer bits alone find too little
+			add(s, shale.RowsNone)
 		}
 	}
-	add(shale.Float16, shale.KeepFloat16)
-	add(shale.Float32, shale.KeepFloat32)
+	add(shale.Float16, shale.RowsFloat16)
+	add(shale.Float32, shale.RowsFloat32)
 	return list
 }
 
 // measure builds an index of the sample and sets the results of c.
 func (c *Candidate) measure(ctx context.Context, sample, queries shale.Matrix, truth *Truth, o ChooseOptions) error {
-	o.Index.Storage, o.Index.Keep = c.Storage, c.Keep
+	o.Index.Codes, o.Index.Rows = c.Codes, c.Rows
 	o.Index.Labels, o.Index.Progress = nil, nil
 	x, err := shale.Build(ctx, sample, o.Index)
 	if err != nil {

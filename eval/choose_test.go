@@ -33,17 +33,17 @@ func TestChooseTakesTheFastestThatFits(t *testing.T) {
 	most := int64(0)
 	for i, c := range list {
 		if c.Reached != (c.Point.Recall >= 0.8) || !c.Fits {
-			t.Errorf("%v with %v: reached %v, fits %v, recall %v", c.Storage, c.Keep, c.Reached, c.Fits, c.Point.Recall)
+			t.Errorf("%v with %v: reached %v, fits %v, recall %v", c.Codes, c.Rows, c.Reached, c.Fits, c.Point.Recall)
 		}
 		if ratio := float64(c.Bytes) / (3000 * c.BytesPerRow); ratio < 0.999 || ratio > 1.001 {
-			t.Errorf("%v with %v: %d bytes, of %v a row", c.Storage, c.Keep, c.Bytes, c.BytesPerRow)
+			t.Errorf("%v with %v: %d bytes, of %v a row", c.Codes, c.Rows, c.Bytes, c.BytesPerRow)
 		}
 		if c.Reached && c.Point.QPS > 1.1*list[at].Point.QPS {
 			t.Errorf("%v is faster than %v", list[i], list[at])
 		}
 		most = max(most, c.Bytes)
 	}
-	if last := list[len(list)-1]; last.Storage != shale.Float32 || last.Bytes != most {
+	if last := list[len(list)-1]; last.Codes != shale.Float32 || last.Bytes != most {
 		t.Errorf("%+v isn't fp32 rows, which take most", last)
 	}
 }
@@ -67,24 +67,24 @@ func TestChooseKeepsToTheMemory(t *testing.T) {
 
 func TestChooseTriesOnlyWhatIsAskedFor(t *testing.T) {
 	for _, c := range []struct {
-		storage shale.Storage
-		keep    shale.Keep
+		storage shale.Codes
+		keep    shale.Rows
 		want    int
 	}{
-		{shale.Float32, shale.AutoKeep, 1},
-		{shale.SQ8, shale.AutoKeep, 2},
-		{shale.RaBitQ4, shale.AutoKeep, 3},
-		{shale.AutoStorage, shale.KeepSQ8, 4},
-		{shale.RaBitQ1, shale.KeepNone, 1},
-		{shale.RaBitQ2, shale.KeepFloat32, 1},
+		{shale.Float32, shale.AutoRows, 1},
+		{shale.SQ8, shale.AutoRows, 2},
+		{shale.RaBitQ4, shale.AutoRows, 3},
+		{shale.AutoCodes, shale.RowsSQ8, 4},
+		{shale.RaBitQ1, shale.RowsNone, 1},
+		{shale.RaBitQ2, shale.RowsFloat32, 1},
 	} {
-		list, _ := chosen(t, eval.ChooseOptions{Wanted: 0.5, Index: shale.BuildOptions{Storage: c.storage, Keep: c.keep}})
+		list, _ := chosen(t, eval.ChooseOptions{Wanted: 0.5, Index: shale.BuildOptions{Codes: c.storage, Rows: c.keep}})
 		if len(list) != c.want {
 			t.Errorf("%v with %v: %d tried, not %d", c.storage, c.keep, len(list), c.want)
 		}
 		for _, x := range list {
-			if c.storage != shale.AutoStorage && x.Storage != c.storage || c.keep != shale.AutoKeep && x.Keep != c.keep {
-				t.Errorf("%v with %v tried for %v with %v", x.Storage, x.Keep, c.storage, c.keep)
+			if c.storage != shale.AutoCodes && x.Codes != c.storage || c.keep != shale.AutoRows && x.Rows != c.keep {
+				t.Errorf("%v with %v tried for %v with %v", x.Codes, x.Rows, c.storage, c.keep)
 			}
 		}
 	}

@@ -23,7 +23,8 @@ import (
 type buildFlags struct {
 	input, labels              []string
 	output                     string
-	metric, storage, keep      string
+	metric                     string
+	codes                      codesFlags
 	divide                     shardFlags
 	product                    productFlags
 	m, efConstruction, threads int
@@ -72,8 +73,8 @@ A larger --m finds more and takes more memory (8·m bytes a vector); a larger --
 builds a better graph, more slowly. With cosine, vectors are normalised; they need not be before.
 
 Searches find candidates by small codes of the vectors, a few bits a dimension, and rank the
-best of them by their rows: as good as reading rows throughout, faster, and with --keep fp16
-(the default where that keeps what tells vectors apart) in less memory. --storage says what
+best of them by their rows: as good as reading rows throughout, faster, and with --rows fp16
+(the default where that keeps what tells vectors apart) in less memory. --codes says what
 they read: rabitq1 to rabitq4 and rabitq8 are codes of so many bits, sq4 and sq8 simpler ones
 for vectors whose dimensions are alike, fp32 and fp16 the rows themselves. auto takes codes that
 fill one or two cache lines, or the rows where these are short (up to 192 bytes); if on a sample
@@ -81,19 +82,19 @@ such codes can't tell neighbours apart it takes longer ones, and in the end rows
 tells what was chosen, and "shale tune --input" chooses with care, by a recall and the memory
 allowed. An index of fewer than 1,024 vectors has no codes yet.
 
---storage pq takes codes of product quantization, which are trained on the vectors: --pq-bits 8 a
+--codes pq takes codes of product quantization, which are trained on the vectors: --pq-bits 8 a
 sub-vector, or 4, which searches read several times as fast; --pq-subvectors as many a vector, by
 default as make codes of 4 bits a dimension; --opq rotates vectors first so that less is lost.
 
---keep sq8 halves the rows once more: a byte a value, each off by at most 1/254 of its vector's
-largest. --keep none keeps codes alone, in the least memory: distances are then estimates, and
+--rows sq8 halves the rows once more: a byte a value, each off by at most 1/254 of its vector's
+largest. --rows none keeps codes alone, in the least memory: distances are then estimates, and
 --rerank has no meaning. Such codes are trained on the first vectors read, so these should be
-like the rest. Both go with codes, not with --storage fp32 or fp16.
+like the rest. Both go with codes, not with --codes fp32 or fp16.
 
 --graph-only writes links and labels alone, about 7·m bytes a vector: vectors are mapped from the
 input, an .npy or .fbin of float32 or float16, by the build and by searches, and need memory only
 as far as the page cache has some to spare. With cosine they must be normalised. Codes are made
-only where --storage asks for them. The index notes where the input lies; --vectors names it anew.
+only where --codes asks for them. The index notes where the input lies; --vectors names it anew.
 
 --live makes a live file in the place of a directory: the file is the index's memory, mapped and
 changed in place by "shale add" and "shale delete", which then read and write no more than they
@@ -110,11 +111,11 @@ shards that a query needs; --copies lets vectors at the borders lie in two, for 
 have to be looked into.`,
 		Example: `  shale build --input vectors.npy --output my.index --metric cosine
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
-  shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --storage fp16
-  shale build --input vectors.npy --output my.index --metric cosine --storage rabitq4 --keep fp32
-  shale build --input vectors.npy --output my.index --metric cosine --storage rabitq2 --keep sq8
-  shale build --input vectors.npy --output my.index --metric cosine --storage rabitq8 --keep none
-  shale build --input vectors.npy --output my.index --metric cosine --storage pq --pq-subvectors 96 --opq
+  shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --codes fp16
+  shale build --input vectors.npy --output my.index --metric cosine --codes rabitq4 --rows fp32
+  shale build --input vectors.npy --output my.index --metric cosine --codes rabitq2 --rows sq8
+  shale build --input vectors.npy --output my.index --metric cosine --codes rabitq8 --rows none
+  shale build --input vectors.npy --output my.index --metric cosine --codes pq --pq-subvectors 96 --opq
   shale build --input vectors.npy --output my.index --metric cosine --replace
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
@@ -131,8 +132,8 @@ have to be looked into.`,
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "look at `N` vectors for a new one's links")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
-	s.StringVar(&f.storage, "storage", "auto", "let searches read `TYPE`: auto, fp32, fp16, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4, sq8 or pq")
-	s.StringVar(&f.keep, "keep", "auto", "rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
+	f.codes.add(c, "let searches walk over `CODES`: auto, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4, sq8 or pq; or the rows: fp32, fp16",
+		"rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
 	f.product.add(c)
 	s.IntVar(&f.capacity, "live", 0, "build in a live file with room for `N` vectors, which changes in place (default: none)")
 	f.divide.add(c)
@@ -177,23 +178,21 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if o.Metric, err = parseMetric(c, f.metric); err != nil {
 		return o, err
 	}
-	if o.Storage, err = parseStorage(c, f.storage); err != nil {
+	if err := f.codes.options(c, &o); err != nil {
 		return o, err
 	}
-	if o.Keep, err = parseKeep(c, f.keep); err != nil {
-		return o, err
-	}
-	if f.graphOnly && (o.Keep != shale.AutoKeep || f.divide.shards != "auto" || f.divide.blocks) {
-		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --keep, --shards and --blocks")
+	if f.graphOnly && (o.Rows != shale.AutoRows || f.divide.shards != "auto" || f.divide.blocks) {
+		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --rows, --shards and --blocks")
 	}
 	if f.graphOnly && len(f.input) > 1 {
 		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first",
 			len(f.input))
 	}
-	if s := o.Storage; (s == shale.Float32 || s == shale.Float16) && o.Keep != shale.AutoKeep && o.Keep.String() != s.String() {
-		return o, usagef(c, "--keep %s with --storage %s: searches that read rows keep just these: give --keep auto or %s", o.Keep, s, s)
+	if s := o.Codes; (s == shale.Float32 || s == shale.Float16) && o.Rows != shale.AutoRows && o.Rows.String() != s.String() {
+		return o, usagef(c, "--%s %s with --%s %s: searches that walk over rows have just these: give --%s auto or %s",
+			f.codes.rowsName(c), o.Rows, f.codes.codesName(c), s, f.codes.rowsName(c), s)
 	}
-	if o.PQ, err = f.product.options(c, o.Storage); err != nil {
+	if o.PQ, err = f.product.options(c, o.Codes); err != nil {
 		return o, err
 	}
 	if err := atLeast(c, "live", f.capacity, 0); err != nil {
@@ -275,7 +274,7 @@ func (f *buildFlags) build(c *cobra.Command, src shale.Source, o shale.BuildOpti
 	if err := r.complete(index, began); err != nil {
 		return err
 	}
-	return f.print(c, r, o.Storage == shale.AutoStorage)
+	return f.print(c, r, o.Codes == shale.AutoCodes)
 }
 
 // checkPlan refuses flags that have no meaning for the plan.
@@ -329,9 +328,9 @@ func (f *buildFlags) checkOnce(c *cobra.Command, o *shale.BuildOptions) error {
 	if !slices.ContainsFunc(f.input, dataname.IsPipe) {
 		return nil
 	}
-	codes := o.Storage != shale.Float32 && o.Storage != shale.Float16
-	looks := codes && o.Keep == shale.AutoKeep && o.Metric != shale.Cosine // at all rows, whether halves hold them
-	if f.graphOnly || f.divide.plan || o.Storage == shale.AutoStorage || o.Storage == shale.PQ || looks {
+	codes := o.Codes != shale.Float32 && o.Codes != shale.Float16
+	looks := codes && o.Rows == shale.AutoRows && o.Metric != shale.Cosine // at all rows, whether halves hold them
+	if f.graphOnly || f.divide.plan || o.Codes == shale.AutoCodes || o.Codes == shale.PQ || looks {
 		return f.onceError(c)
 	}
 	return nil
@@ -340,7 +339,7 @@ func (f *buildFlags) checkOnce(c *cobra.Command, o *shale.BuildOptions) error {
 func (f *buildFlags) onceError(c *cobra.Command) error {
 	return usagef(c, "--input %s: a pipe can be read once, and this build reads its input more than once: "+
 		"write it to a file first, "+
-		"or build one graph with a --storage such as fp32 or rabitq4, and a --keep such as fp32 beside codes",
+		"or build one graph with --codes such as fp32 or rabitq4, and --rows such as fp32 beside codes",
 		strings.Join(f.input, ", "))
 }
 

@@ -21,12 +21,13 @@ const (
 )
 
 // chooseOnly are the flags that --input brings with it.
-var chooseOnly = []string{"sample", "storage", "keep", "m", "ef-construction"}
+var chooseOnly = []string{"sample", "codes", "rows", "storage", "keep", "m", "ef-construction"}
 
 // chooseFlags say what tune chooses a storage for.
 type chooseFlags struct {
 	input                     []string
-	memory, storage, keep     string
+	memory                    string
+	codes                     codesFlags
 	sample, m, efConstruction int
 }
 
@@ -55,8 +56,7 @@ func (f *chooseFlags) add(c *cobra.Command) {
 	filesFlag(c, &f.input, "input", "choose how to store the vectors of `FILE`")
 	s.StringVar(&f.memory, "memory", "", "keep an INDEX within `SIZE`, as in 2GiB, or choose one of at most that size (default: any)")
 	s.IntVar(&f.sample, "sample", chooseRows, "build indexes of `N` vectors")
-	s.StringVar(&f.storage, "storage", "auto", "try only storage `TYPE`")
-	s.StringVar(&f.keep, "keep", "auto", "try only rows of `TYPE`")
+	f.codes.add(c, "try only `CODES`", "try only rows of `TYPE`")
 	s.IntVar(&f.m, "m", 16, "as for shale build: `N` links")
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "as for shale build: `N` vectors looked at")
 }
@@ -64,7 +64,7 @@ func (f *chooseFlags) add(c *cobra.Command) {
 // chooseOptions checks the flags. The second result is the memory allowed.
 func (f *tuneFlags) chooseOptions(c *cobra.Command) (shale.BuildOptions, int64, error) {
 	b := buildFlags{
-		metric: f.where.metric, storage: f.choose.storage, keep: f.choose.keep,
+		metric: f.where.metric, codes: f.choose.codes,
 		m: f.choose.m, efConstruction: f.choose.efConstruction, threads: f.threads,
 	}
 	for _, name := range []string{"save", "groundtruth", "dim", "max-ef", "global-labels"} {
@@ -118,11 +118,11 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 		Wanted: f.recall, K: f.k, Memory: memory,
 	}
 	for _, x := range list {
-		r.Tried = append(r.Tried, chosenReport{x.Storage.String(), x.Keep.String(), x})
+		r.Tried = append(r.Tried, chosenReport{x.Codes.String(), x.Rows.String(), x})
 	}
 	if at >= 0 {
 		r.Chosen = &r.Tried[at]
-		r.Command = fmt.Sprintf("shale build --input %s --output NEW --metric %v --storage %s --keep %s",
+		r.Command = fmt.Sprintf("shale build --input %s --output NEW --metric %v --codes %s --rows %s",
 			strings.Join(f.choose.input, " --input "), o.Metric, r.Chosen.Storage, r.Chosen.Keep)
 		for _, n := range []string{"m", "ef-construction"} {
 			if c.Flags().Changed(n) {
@@ -174,7 +174,7 @@ func (r *chooseReport) print(c *cobra.Command, asJSON bool) error {
 	}
 	p := &printer{w: c.OutOrStdout()}
 	p.printf("%s: an index of %s of %s vectors; %s\n\n", r.Input, count(r.Sample), count(r.Rows), queriesAsked(r.Queries))
-	p.printf("%-8s  %-4s  %9s  %10s  %6s  %5s  %8s  %9s\n", "storage", "keep", "B/vector", "in all", "ef", "slack", "recall", "queries/s")
+	p.printf("%-8s  %-4s  %9s  %10s  %6s  %5s  %8s  %9s\n", "codes", "rows", "B/vector", "in all", "ef", "slack", "recall", "queries/s")
 	for i := range r.Tried {
 		x := &r.Tried[i]
 		p.printf("%-8s  %-4s  %9.0f  %10s  %6d  %5g  %8.4f  %9s  %s\n", x.Storage, x.Keep, x.BytesPerRow, size(x.Bytes),

@@ -144,20 +144,44 @@ func parseMetric(c *cobra.Command, s string) (shale.Metric, error) {
 	return m, nil
 }
 
-func parseStorage(c *cobra.Command, name string) (shale.Storage, error) {
-	s, err := shale.ParseStorage(name)
-	if err != nil {
-		return 0, usagef(c, "--storage: %w", err)
-	}
-	return s, nil
+// codesFlags say what searches walk over and which rows are kept.
+type codesFlags struct{ codes, rows string }
+
+// add declares the flags, and the names that they had before, which aren't shown.
+func (f *codesFlags) add(c *cobra.Command, codes, rows string) {
+	s := c.Flags()
+	s.StringVar(&f.codes, "codes", "auto", codes)
+	s.StringVar(&f.rows, "rows", "auto", rows)
+	s.StringVar(&f.codes, "storage", "auto", "the same as --codes")
+	s.StringVar(&f.rows, "keep", "auto", "the same as --rows")
+	s.Lookup("storage").Hidden, s.Lookup("keep").Hidden = true, true
 }
 
-func parseKeep(c *cobra.Command, name string) (shale.Keep, error) {
-	k, err := shale.ParseKeep(name)
-	if err != nil {
-		return 0, usagef(c, "--keep: %w", err)
+// codesName and rowsName are the names by which the flags were given.
+func (f *codesFlags) codesName(c *cobra.Command) string { return givenName(c, "codes", "storage") }
+func (f *codesFlags) rowsName(c *cobra.Command) string  { return givenName(c, "rows", "keep") }
+
+func givenName(c *cobra.Command, name, old string) string {
+	if c.Flags().Changed(old) {
+		return old
 	}
-	return k, nil
+	return name
+}
+
+// options parses the flags.
+func (f *codesFlags) options(c *cobra.Command, o *shale.BuildOptions) (err error) {
+	for _, names := range [][2]string{{"codes", "storage"}, {"rows", "keep"}} {
+		if c.Flags().Changed(names[0]) && c.Flags().Changed(names[1]) {
+			return usagef(c, "--%s is the old name of --%s: give one of them", names[1], names[0])
+		}
+	}
+	if o.Codes, err = shale.ParseCodes(f.codes); err != nil {
+		return usagef(c, "--%s: %w", f.codesName(c), err)
+	}
+	if o.Rows, err = shale.ParseRows(f.rows); err != nil {
+		return usagef(c, "--%s: %w", f.rowsName(c), err)
+	}
+	return nil
 }
 
 // rankFlags say how candidates become results.
@@ -187,7 +211,7 @@ func (f *rankFlags) suit(c *cobra.Command, index *shale.Index, path string) erro
 		return err
 	}
 	switch {
-	case info.Keep == shale.KeepNone.String():
+	case info.Keep == shale.RowsNone.String():
 		return usagef(c, "--rerank %d ranks candidates by their rows, and %s keeps none", f.Rerank, path)
 	case info.CodeBytes == 0:
 		return usagef(c, "--rerank %d ranks candidates that codes found, and searches of %s read rows", f.Rerank, path)

@@ -48,7 +48,7 @@ var flagGroups = []flagGroup{
 		"recall", "k", "radius", "limit", "ef", "max-ef", "sample", "batch", "rerank", "slack", "probes", "share",
 	}},
 	{"Codes and rows", []string{
-		"storage", "keep", "pq-bits", "pq-subvectors", "opq", "pq-codes", "pq-codebooks",
+		"codes", "rows", "storage", "keep", "pq-bits", "pq-subvectors", "opq", "pq-codes", "pq-codebooks",
 	}},
 	{"Memory and shards", []string{
 		"memory", "plan", "shards", "copies", "centroids", "blocks", "mmap", "pin-upper", "resident",
@@ -128,8 +128,8 @@ func helpCommand() *cobra.Command {
 // flagValues are the values that shells offer for flags.
 var flagValues = map[string][]string{
 	"metric":  {"l2", "ip", "cosine"},
-	"storage": {"auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8", "pq"},
-	"keep":    {"auto", "fp32", "fp16", "sq8", "none"},
+	"codes":   {"auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8", "pq"},
+	"rows":    {"auto", "fp32", "fp16", "sq8", "none"},
 	"to":      {"shale", "hnswlib", "graph", "fork-shards"},
 	"pq-bits": {"4", "8"},
 }

@@ -67,7 +67,7 @@ func count[T ~int | ~int64](n T) string {
 
 // rowsKept says which rows an index keeps.
 func rowsKept(keep string) string {
-	if keep == shale.KeepNone.String() {
+	if keep == shale.RowsNone.String() {
 		return "no rows"
 	}
 	if keep == vector.External.String() {

@@ -14,17 +14,17 @@ type productFlags struct {
 
 func (f *productFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.IntVar(&f.bits, "pq-bits", 8, "with --storage pq: give a sub-vector `N` bits, 8 or 4")
-	s.IntVar(&f.subvectors, "pq-subvectors", 0, "with --storage pq: cut vectors into `N` parts, a divisor of their dimensions (default: for 4 bits a dimension)")
-	s.BoolVar(&f.rotate, "opq", false, "with --storage pq: find a rotation of which codes lose less; takes longer to train")
+	s.IntVar(&f.bits, "pq-bits", 8, "with --codes pq: give a sub-vector `N` bits, 8 or 4")
+	s.IntVar(&f.subvectors, "pq-subvectors", 0, "with --codes pq: cut vectors into `N` parts, a divisor of their dimensions (default: for 4 bits a dimension)")
+	s.BoolVar(&f.rotate, "opq", false, "with --codes pq: find a rotation of which codes lose less; takes longer to train")
 }
 
 // options checks the flags.
-func (f *productFlags) options(c *cobra.Command, storage shale.Storage) (shale.PQOptions, error) {
+func (f *productFlags) options(c *cobra.Command, storage shale.Codes) (shale.PQOptions, error) {
 	if storage != shale.PQ {
 		for _, name := range []string{"pq-bits", "pq-subvectors", "opq"} {
 			if c.Flags().Changed(name) {
-				return shale.PQOptions{}, usagef(c, "--%s goes with --storage pq", name)
+				return shale.PQOptions{}, usagef(c, "--%s goes with --codes pq", name)
 			}
 		}
 		return shale.PQOptions{}, nil

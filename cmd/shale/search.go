@@ -56,7 +56,7 @@ Where the index has codes (see "shale build --help"), they find the candidates, 
 these are ranked by their rows: all distances told are exact. How many is decided for each query
 by how far the codes' estimates may be off; --rerank sets a number instead, at least k: fewer
 rows to read, and a neighbour missed where the codes err more. Otherwise it changes nothing.
-An index built with --keep none has no rows: distances told are then the codes' estimates.
+An index built with --rows none has no rows: distances told are then the codes' estimates.
 
 Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cosine.`,
 		Example: `  shale search my.index --queries queries.npy -k 5

@@ -58,11 +58,11 @@ what the build measured on rows holds for queries like the rows only. The true n
 index, unless --groundtruth gives them. --save keeps all that in the index: searches that
 don't name an ef then use them. Use queries like those that will come, a few hundred at least.
 
-An index built with --keep none holds only what its codes stand for, and is judged by that: give
+An index built with --rows none holds only what its codes stand for, and is judged by that: give
 --groundtruth to judge it by the vectors that it was built from.
 
 With --input instead of an INDEX, tune chooses how to store vectors that are still to be indexed.
-It builds small indexes of a sample, one for each --storage and --keep that may suit, tunes each
+It builds small indexes of a sample, one for each --codes and --rows that may suit, tunes each
 as above, and takes the fastest that reaches the recall and whose index of all vectors fits into
 --memory. It tells what the others would be like, and the "shale build" that makes the choice.
 Without --queries, some vectors of the sample are kept out of it to search for.`,

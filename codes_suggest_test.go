@@ -37,8 +37,8 @@ func TestSuggestFollowsTheRuleOnRealRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := Suggest(rows, BuildOptions{Metric: Cosine})
-	if err != nil || s.Storage != RaBitQ2 {
+	s, err := suggest(rows, BuildOptions{Metric: Cosine})
+	if err != nil || s.codes != RaBitQ2 {
 		t.Fatalf("%+v, %v: not the 2 bits of rows of 384 values", s, err)
 	}
 }
@@ -48,28 +48,28 @@ func TestSuggestTakesMoreBitsForTightGroups(t *testing.T) {
 	last := RaBitQ2
 	for _, c := range []struct {
 		spread float64
-		want   []Storage
+		want   []Codes
 	}{
-		{1, []Storage{RaBitQ2}},
-		{0.5, []Storage{RaBitQ3, RaBitQ4}},
-		{0.1, []Storage{RaBitQ8}},
-		{0.001, []Storage{Float32}},
+		{1, []Codes{RaBitQ2}},
+		{0.5, []Codes{RaBitQ3, RaBitQ4}},
+		{0.1, []Codes{RaBitQ8}},
+		{0.001, []Codes{Float32}},
 	} {
-		s, err := Suggest(groups(4000, 384, 50, c.spread), BuildOptions{})
+		s, err := suggest(groups(4000, 384, 50, c.spread), BuildOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		found := false
 		for _, w := range c.want {
-			found = found || w == s.Storage
+			found = found || w == s.codes
 		}
 		if !found {
-			t.Errorf("spread %v: %v (%s), not one of %v", c.spread, s.Storage, s.Why, c.want)
+			t.Errorf("spread %v: %v (%s), not one of %v", c.spread, s.codes, s.why, c.want)
 		}
-		if s.Storage != Float32 && s.Storage < last {
-			t.Errorf("spread %v: %v after %v", c.spread, s.Storage, last)
+		if s.codes != Float32 && s.codes < last {
+			t.Errorf("spread %v: %v after %v", c.spread, s.codes, last)
 		}
-		last = s.Storage
+		last = s.codes
 	}
 }
 
@@ -81,12 +81,12 @@ func TestBuildTakesWhatSuggestDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer auto.Close()
-	short, err := Build(t.Context(), rows, BuildOptions{Storage: RaBitQ2, Keep: KeepFloat32})
+	short, err := Build(t.Context(), rows, BuildOptions{Codes: RaBitQ2, Rows: RowsFloat32})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer short.Close()
-	exact, err := Build(t.Context(), rows, BuildOptions{Storage: Float32})
+	exact, err := Build(t.Context(), rows, BuildOptions{Codes: Float32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,23 +137,23 @@ func TestSuggestTakesAnything(t *testing.T) {
 	for name, c := range map[string]struct {
 		rows Matrix
 		o    BuildOptions
-		want Storage
+		want Codes
 		why  string
 	}{
-		"named":    {nan, BuildOptions{Storage: SQ4}, SQ4, "asked for"},
+		"named":    {nan, BuildOptions{Codes: SQ4}, SQ4, "asked for"},
 		"no rows":  {nan.Slice(0, 0), BuildOptions{}, RaBitQ4, "too few"},
 		"few rows": {nan.Slice(0, 30), BuildOptions{}, RaBitQ4, "too few"},
 		"short":    {groups(500, 48, 5, 1), BuildOptions{}, Float32, "as short as codes"},
 		"constant": {constant, BuildOptions{}, RaBitQ4, "off by 0 "},
 		"NaN":      {allBad, BuildOptions{}, RaBitQ4, "off by 0 "},
-		"bytes":    {groups(500, 384, 5, 0.0001), BuildOptions{Keep: KeepSQ8}, RaBitQ8, "8-bit estimates"},
+		"bytes":    {groups(500, 384, 5, 0.0001), BuildOptions{Rows: RowsSQ8}, RaBitQ8, "8-bit estimates"},
 	} {
-		s, err := Suggest(c.rows, c.o)
-		if err != nil || s.Storage != c.want || !strings.Contains(s.Why, c.why) {
-			t.Errorf("%s: %v, %q, %v; not %v, %q", name, s.Storage, s.Why, err, c.want, c.why)
+		s, err := suggest(c.rows, c.o)
+		if err != nil || s.codes != c.want || !strings.Contains(s.why, c.why) {
+			t.Errorf("%s: %v, %q, %v; not %v, %q", name, s.codes, s.why, err, c.want, c.why)
 		}
 	}
-	if _, err := Suggest(nan, BuildOptions{Storage: 99}); err == nil {
+	if _, err := suggest(nan, BuildOptions{Codes: 99}); err == nil {
 		t.Error("a storage that there is not is suggested")
 	}
 }

@@ -39,29 +39,29 @@ func TestAutoStorage(t *testing.T) {
 		{8, shale.BuildOptions{}, "fp32+fp32"},
 		{48, shale.BuildOptions{}, "fp32+fp32"}, // 192 bytes
 		{49, shale.BuildOptions{}, "rabitq4+fp16"},
-		{48, shale.BuildOptions{Keep: shale.KeepFloat16}, "fp16+fp16"},
-		{49, shale.BuildOptions{Keep: shale.KeepFloat16}, "rabitq4+fp16"},
+		{48, shale.BuildOptions{Rows: shale.RowsFloat16}, "fp16+fp16"},
+		{49, shale.BuildOptions{Rows: shale.RowsFloat16}, "rabitq4+fp16"},
 		{100, shale.BuildOptions{}, "rabitq4+fp16"},  // 64 bytes
 		{128, shale.BuildOptions{}, "rabitq4+fp16"},  // 80 bytes
 		{200, shale.BuildOptions{}, "rabitq4+fp16"},  // 112 bytes
 		{256, shale.BuildOptions{}, "rabitq3+fp16"},  // 108 bytes, 144 with 4 bits
 		{384, shale.BuildOptions{}, "rabitq2+fp16"},  // 108 bytes
 		{1536, shale.BuildOptions{}, "rabitq2+fp16"}, // 396 bytes
-		{384, shale.BuildOptions{Keep: shale.KeepFloat32}, "rabitq2+fp32"},
-		{384, shale.BuildOptions{Metric: shale.Cosine, Storage: shale.RaBitQ1}, "rabitq1+fp16"},
-		{384, shale.BuildOptions{Storage: shale.SQ8, Keep: shale.KeepFloat16}, "sq8+fp16"},
-		{8, shale.BuildOptions{Storage: shale.SQ4}, "sq4+fp16"},
-		{384, shale.BuildOptions{Keep: shale.KeepSQ8}, "rabitq2+sq8"},
-		{100, shale.BuildOptions{Keep: shale.KeepNone}, "rabitq4+none"},
-		{8, shale.BuildOptions{Keep: shale.KeepSQ8}, "rabitq8+sq8"}, // these are not walked over
-		{8, shale.BuildOptions{Keep: shale.KeepNone}, "rabitq8+none"},
-		{384, shale.BuildOptions{Storage: shale.SQ4, Keep: shale.KeepNone}, "sq4+none"},
-		{384, shale.BuildOptions{Storage: shale.Float32}, "fp32+fp32"},
-		{384, shale.BuildOptions{Storage: shale.Float16, Keep: shale.KeepFloat16}, "fp16+fp16"},
+		{384, shale.BuildOptions{Rows: shale.RowsFloat32}, "rabitq2+fp32"},
+		{384, shale.BuildOptions{Metric: shale.Cosine, Codes: shale.RaBitQ1}, "rabitq1+fp16"},
+		{384, shale.BuildOptions{Codes: shale.SQ8, Rows: shale.RowsFloat16}, "sq8+fp16"},
+		{8, shale.BuildOptions{Codes: shale.SQ4}, "sq4+fp16"},
+		{384, shale.BuildOptions{Rows: shale.RowsSQ8}, "rabitq2+sq8"},
+		{100, shale.BuildOptions{Rows: shale.RowsNone}, "rabitq4+none"},
+		{8, shale.BuildOptions{Rows: shale.RowsSQ8}, "rabitq8+sq8"}, // these are not walked over
+		{8, shale.BuildOptions{Rows: shale.RowsNone}, "rabitq8+none"},
+		{384, shale.BuildOptions{Codes: shale.SQ4, Rows: shale.RowsNone}, "sq4+none"},
+		{384, shale.BuildOptions{Codes: shale.Float32}, "fp32+fp32"},
+		{384, shale.BuildOptions{Codes: shale.Float16, Rows: shale.RowsFloat16}, "fp16+fp16"},
 	} {
 		_, info := described(t, 5, c.dim, c.o)
 		if got := info.Storage + "+" + info.Keep; got != c.want {
-			t.Errorf("%d values, %v+%v: %s, want %s", c.dim, c.o.Storage, c.o.Keep, got, c.want)
+			t.Errorf("%d values, %v+%v: %s, want %s", c.dim, c.o.Codes, c.o.Rows, got, c.want)
 		}
 	}
 }
@@ -81,14 +81,14 @@ func TestNewKeepsHalvesOfCosineOnly(t *testing.T) {
 
 func TestWalkedRowsAreTheRowsKept(t *testing.T) {
 	for _, o := range []shale.BuildOptions{
-		{Storage: shale.Float32, Keep: shale.KeepFloat16}, {Storage: shale.Float16, Keep: shale.KeepFloat32},
-		{Storage: shale.Float32, Keep: shale.KeepSQ8}, {Storage: shale.Float16, Keep: shale.KeepSQ8},
-		{Storage: shale.Float32, Keep: shale.KeepNone}, {Storage: shale.Float16, Keep: shale.KeepNone},
-		{Storage: 99}, {Keep: 99},
+		{Codes: shale.Float32, Rows: shale.RowsFloat16}, {Codes: shale.Float16, Rows: shale.RowsFloat32},
+		{Codes: shale.Float32, Rows: shale.RowsSQ8}, {Codes: shale.Float16, Rows: shale.RowsSQ8},
+		{Codes: shale.Float32, Rows: shale.RowsNone}, {Codes: shale.Float16, Rows: shale.RowsNone},
+		{Codes: 99}, {Rows: 99},
 	} {
 		if x, err := shale.New(8, o); err == nil {
 			x.Close()
-			t.Errorf("%v with %v was built", o.Storage, o.Keep)
+			t.Errorf("%v with %v was built", o.Codes, o.Rows)
 		}
 	}
 }
@@ -160,23 +160,23 @@ func TestHalfIsSafeForEveryRow(t *testing.T) {
 }
 
 func TestNamesComeBack(t *testing.T) {
-	for _, name := range shale.Storages() {
-		if s, err := shale.ParseStorage(strings.ToUpper(name)); err != nil || s.String() != name {
+	for _, name := range shale.CodesNames {
+		if s, err := shale.ParseCodes(strings.ToUpper(name)); err != nil || s.String() != name {
 			t.Errorf("%s was read as %v, %v", name, s, err)
 		}
 	}
-	for _, name := range shale.Keeps() {
-		if k, err := shale.ParseKeep(name); err != nil || k.String() != name {
+	for _, name := range shale.RowsNames {
+		if k, err := shale.ParseRows(name); err != nil || k.String() != name {
 			t.Errorf("%s was read as %v, %v", name, k, err)
 		}
 	}
 	for _, name := range []string{"", "rabitq5", "fp64"} {
-		if _, err := shale.ParseStorage(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16, rabitq1") {
+		if _, err := shale.ParseCodes(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16, rabitq1") {
 			t.Errorf("storage %q: %v", name, err)
 		}
 	}
 	for _, name := range []string{"", "nothing", "int8", "rabitq4"} {
-		if _, err := shale.ParseKeep(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16") {
+		if _, err := shale.ParseRows(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16") {
 			t.Errorf("keep %q: %v", name, err)
 		}
 	}
@@ -185,18 +185,18 @@ func TestNamesComeBack(t *testing.T) {
 func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 	queries := random(t, 30, 60, 2)
 	all := map[string]shale.BuildOptions{
-		"rabitq2 with sq8": {Storage: shale.RaBitQ2, Keep: shale.KeepSQ8},
-		"rabitq8 alone":    {Storage: shale.RaBitQ8, Keep: shale.KeepNone},
-		"sq4 alone":        {Storage: shale.SQ4, Keep: shale.KeepNone},
-		"pq alone":         {Storage: shale.PQ, Keep: shale.KeepNone, PQ: shale.PQOptions{Bits: 4}},
-		"pq with sq8":      {Storage: shale.PQ, Keep: shale.KeepSQ8, PQ: shale.PQOptions{Subvectors: 15, Rotate: true}},
+		"rabitq2 with sq8": {Codes: shale.RaBitQ2, Rows: shale.RowsSQ8},
+		"rabitq8 alone":    {Codes: shale.RaBitQ8, Rows: shale.RowsNone},
+		"sq4 alone":        {Codes: shale.SQ4, Rows: shale.RowsNone},
+		"pq alone":         {Codes: shale.PQ, Rows: shale.RowsNone, PQ: shale.PQOptions{Bits: 4}},
+		"pq with sq8":      {Codes: shale.PQ, Rows: shale.RowsSQ8, PQ: shale.PQOptions{Subvectors: 15, Rotate: true}},
 	}
-	for _, name := range shale.Storages() {
-		storage, err := shale.ParseStorage(name)
+	for _, name := range shale.CodesNames {
+		storage, err := shale.ParseCodes(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = shale.BuildOptions{Storage: storage}
+		all[name] = shale.BuildOptions{Codes: storage}
 	}
 	for name, o := range all {
 		x, info := described(t, 1200, 60, o)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// suggestRows and suggestQueries are how much of a sample Suggest looks at.
+	// suggestRows and suggestQueries are how much of a sample suggest looks at.
 	suggestRows    = 2048
 	suggestQueries = 64
 	// suggestK is the rank of the neighbours that codes must tell apart from those of twice the rank.
@@ -23,45 +23,45 @@ const (
 	blurred = 1
 )
 
-// Suggestion is a choice and its reason.
-type Suggestion struct {
-	Storage Storage // one that BuildOptions.Storage may name; not AutoStorage
-	Why     string
+// suggestion is a choice and its reason.
+type suggestion struct {
+	codes Codes // one that BuildOptions.Codes may name; not AutoCodes
+	why   string
 }
 
-// Suggest picks what searches walk over for rows like those of sample, for which o leaves Storage to AutoStorage; a
-// Storage that o names it gives back. It takes codes by the length of rows, encodes some rows and compares how far
+// suggest picks what searches walk over for rows like those of sample, if o leaves it to AutoCodes; otherwise it returns
+// o.Codes. It takes codes by the length of rows, encodes some rows and compares how far
 // estimates are off with how far true neighbours lie apart: where codes can't tell those apart, which is so for tight
 // groups of rows far from each other, it takes longer codes, and in the end rows. The same sample gives the same choice.
-func Suggest(sample Matrix, o BuildOptions) (Suggestion, error) {
+func suggest(sample Matrix, o BuildOptions) (suggestion, error) {
 	codes, rows, err := o.layout(sample.Dim(), false)
 	if err != nil {
-		return Suggestion{}, err
+		return suggestion{}, err
 	}
-	if o.Storage != AutoStorage {
-		return Suggestion{o.Storage, "asked for"}, nil
+	if o.Codes != AutoCodes {
+		return suggestion{o.Codes, asked}, nil
 	}
-	storage := autoStorage(sample.Dim(), rows)
+	storage := autoCodes(sample.Dim(), rows)
 	switch {
 	case codes.Bits == 0:
-		return Suggestion{storage, fmt.Sprintf("rows of %d values are as short as codes", sample.Dim())}, nil
+		return suggestion{storage, fmt.Sprintf("rows of %d values are as short as codes", sample.Dim())}, nil
 	case sample.Rows() < 8*suggestK:
-		return Suggestion{storage, fmt.Sprintf("the rule for %d values a row; too few rows to check it by", sample.Dim())}, nil
+		return suggestion{storage, fmt.Sprintf("the rule for %d values a row; too few rows to check it by", sample.Dim())}, nil
 	}
 	blur, err := newBlur(sample, o.Metric)
 	if err != nil {
-		return Suggestion{}, fmt.Errorf("suggest a storage: %w", err)
+		return suggestion{}, fmt.Errorf("suggest a storage: %w", err)
 	}
 	var last float64
 	for _, s := range longer(storage) {
-		if last, err = blur.of(storages[s].codes); err != nil {
-			return Suggestion{}, err
+		if last, err = blur.of(codings[s].codes); err != nil {
+			return suggestion{}, err
 		}
 		if last <= blurred {
-			return Suggestion{s, "its " + offBy(last)}, nil
+			return suggestion{s, "its " + offBy(last)}, nil
 		}
 	}
-	return Suggestion{walkOver(rows), "8-bit " + offBy(last)}, nil
+	return suggestion{walkOver(rows), "8-bit " + offBy(last)}, nil
 }
 
 func offBy(share float64) string {
@@ -69,8 +69,8 @@ func offBy(share float64) string {
 }
 
 // longer lists s, one of RaBitQ's codes, and those with more bits.
-func longer(s Storage) []Storage {
-	list := []Storage{s}
+func longer(s Codes) []Codes {
+	list := []Codes{s}
 	for s++; s <= RaBitQ8; s++ {
 		list = append(list, s)
 	}

@@ -30,10 +30,10 @@ const (
 	halfBut  = 8
 )
 
-// HalfIsSafe reports whether rows stay distinct in half precision, so that exact distances may come from it. Each row
+// halfIsSafe reports whether rows stay distinct in half precision, so that exact distances may come from it. Each row
 // must lose hardly anything, and rounding must move nearly all rows of a sample far less than the distance to their
 // nearest neighbours. With cosine the normalised rows are looked at.
-func HalfIsSafe(rows Matrix, m Metric) bool {
+func halfIsSafe(rows Matrix, m Metric) bool {
 	if rows.Type() != vector.Float32 || rows.Rows() == 0 {
 		return true // half precision holds values of the other types as they are
 	}

@@ -1,0 +1,8 @@
+package shale
+
+// What the tests outside the package need to see.
+var (
+	HalfIsSafe = halfIsSafe
+	CodesNames = codesNames()
+	RowsNames  = rowKinds[:]
+)
