@@ -30,7 +30,7 @@ func described(t *testing.T, rows, dim int, o shale.BuildOptions) (*shale.Index,
 	return x, info
 }
 
-func TestAutoStorage(t *testing.T) {
+func TestAutoCodes(t *testing.T) {
 	for _, c := range []struct {
 		dim  int
 		o    shale.BuildOptions
