@@ -123,7 +123,7 @@ def simple(call, check, after=lambda: None):
 
 
 def modern_graph():
-    index = shale.Index(DIM, "l2", storage="fp32")
+    index = shale.Index(DIM, "l2", codes="fp32")
     index.add(ALL[:ROWS])
     return index
 
@@ -194,7 +194,7 @@ def collecting(call):
     """A call that changes a collection of records, which can be saved and loaded at any time."""
 
     def prepare():
-        collection = Collection("l2", {"storage": "fp32"})
+        collection = Collection("l2", {"codes": "fp32"})
         names = [str(i) for i in range(40)]
         collection.add(names[:20], names[:20], [{}] * 20, ALL[:20])
         folder = tempfile.mkdtemp(dir=FOLDER)
@@ -258,7 +258,7 @@ CALLS = {
         lambda q: MODERN.range_search(q[:30:2], 1.0, filter=lambda label: label % 2 == 0), lambda found: within(found, 2)
     ),
     "get": asking(lambda q: [MODERN.search(q, 1), MODERN.get(range(ROWS)), 7 in MODERN][0]),
-    "build": asking(lambda q: shale.build(q, metric="l2", storage="fp32").search(q, 2)),
+    "build": asking(lambda q: shale.build(q, metric="l2", codes="fp32").search(q, 2)),
     "get_items": simple(
         lambda: GRAPH.get_items(range(ROWS)), lambda found: np.testing.assert_array_equal(found, ALL[:ROWS])
     ),

@@ -40,7 +40,7 @@ def same(one, other):
 
 
 def filled(count=40, **metadata):
-    collection = Collection("l2", {"storage": "fp32"})
+    collection = Collection("l2", {"codes": "fp32"})
     names = [f"id {i}" for i in range(count)]
     collection.add(names, names, [{"n": i, **metadata} for i in range(count)], ROWS[:count])
     return collection
@@ -130,7 +130,7 @@ def test_what_is_kept_is_nobody_elses():
 def test_settings_are_refused_at_once():
     for metric, settings, error, text in (
         ("l3", {}, ValueError, "l3"), ("l2", {"strage": "fp32"}, TypeError, "strage"),
-        ("l2", {"storage": "x"}, ValueError, "'x'"),
+        ("l2", {"codes": "x"}, ValueError, "'x'"),
     ):  # fmt: skip
         with pytest.raises(error, match=text):
             Collection(metric, settings)

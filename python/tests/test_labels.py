@@ -49,20 +49,20 @@ def test_are_kept_exactly(index, rows):
 
 def test_are_kept_exactly_by_the_package_itself(rows):
     for given in forms(HASHES):
-        index = shale.Index(DIM, "l2", storage="fp32")
+        index = shale.Index(DIM, "l2", codes="fp32")
         assert index.add(rows[:40], given).tolist() == HASHES
         assert index.search(rows[:40], 1).labels[:, 0].tolist() == HASHES
         np.testing.assert_array_equal(index.vectors(given), rows[:40])
         index.delete(given[:5])
         index.undelete(given[:5])
-        built = shale.build(rows[:40], metric="l2", storage="fp32", labels=given)
+        built = shale.build(rows[:40], metric="l2", codes="fp32", labels=given)
         assert built.search(rows[:40], 1).labels[:, 0].tolist() == HASHES
     assert built.tune(rows[:40], 1.0, k=1, truth=[[label] for label in HASHES]).recall == 1
 
 
 def test_are_kept_exactly_in_filters(index, rows):
     index.add_items(rows[:40], HASHES)
-    own = shale.build(rows[:40], metric="l2", storage="fp32", labels=HASHES)
+    own = shale.build(rows[:40], metric="l2", codes="fp32", labels=HASHES)
     for given in (*forms(HASHES[:10]), set(HASHES[:10]), frozenset(HASHES[:10])):
         assert sorted(index.knn_query(rows[0], k=10, filter=given)[0][0].tolist()) == sorted(HASHES[:10])
         assert sorted(own.search(rows[0], 10, filter=given).labels.tolist()) == sorted(HASHES[:10])

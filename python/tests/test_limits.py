@@ -17,7 +17,7 @@ CODE = """
         print("refused")
         sys.exit()
     rows = np.random.default_rng(1).standard_normal((500, 16)).astype(np.float32)
-    index = shale.Index(16, "l2", storage="fp32")
+    index = shale.Index(16, "l2", codes="fp32")
     index.add(rows)
     assert (index.search(rows, 3).labels[:, 0] == np.arange(500)).all()
     print("works")

@@ -204,8 +204,8 @@ def test_does_not_replace_what_is_there_unless_told(rows, tmp_path):
         ({"memory": "much"}, ValueError, "much"),
         ({"memory": 0}, ValueError, "memory"),
         ({"memory": -5}, ValueError, "memory"),
-        ({"storage": "fp8"}, ValueError, "fp8"),
-        ({"keep": "fp8"}, ValueError, "fp8"),
+        ({"codes": "fp8"}, ValueError, "fp8"),
+        ({"rows": "fp8"}, ValueError, "fp8"),
         ({"labels": [1]}, ValueError, "labels"),
         ({"labels": ["a"]}, TypeError, "labels"),
         ({"threads": -1}, ValueError, "threads"),
@@ -295,8 +295,8 @@ def test_a_plan_stores_what_a_build_stores(tmp_path, metric, scale):
     with shale.open(tmp_path / "index") as built:
         info = built.info()
     assert planned.shards == info.shards == 3
-    assert planned == shale.plan(given, keep=info.keep, **options)
-    assert planned != shale.plan(given, keep="fp32" if info.keep == "fp16" else "fp16", **options)
+    assert planned == shale.plan(given, rows=info.keep, **options)
+    assert planned != shale.plan(given, rows="fp32" if info.keep == "fp16" else "fp16", **options)
 
 
 @pytest.mark.parametrize("metric", ["l2", "ip", "cosine"])

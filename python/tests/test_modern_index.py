@@ -24,9 +24,9 @@ def index(rows):
         yield index
 
 
-@pytest.mark.parametrize("storage", ["auto", "fp32", "fp16", "rabitq4", "sq8"])
-def test_finds_the_nearest_with_their_distances(space, rows, queries, storage):
-    with shale.Index(DIM, space, storage=storage) as index:
+@pytest.mark.parametrize("codes", ["auto", "fp32", "fp16", "rabitq4", "sq8"])
+def test_finds_the_nearest_with_their_distances(space, rows, queries, codes):
+    with shale.Index(DIM, space, codes=codes) as index:
         index.add(rows)
         found = index.search(queries, 10, ef=200)
         assert found.labels.dtype == np.uint64 and found.distances.dtype == np.float32
@@ -35,7 +35,7 @@ def test_finds_the_nearest_with_their_distances(space, rows, queries, storage):
         for labels, got, query in zip(found.labels, found.distances, queries):
             want = distances(space, rows[labels.astype(int)], query)
             np.testing.assert_allclose(
-                got, want, rtol=1e-2 if storage != "fp32" else 1e-4, atol=1e-2 if storage != "fp32" else 1e-5
+                got, want, rtol=1e-2 if codes != "fp32" else 1e-4, atol=1e-2 if codes != "fp32" else 1e-5
             )
             assert (np.diff(got) >= 0).all()
 
@@ -63,7 +63,7 @@ def test_takes_numbers_of_any_type_and_order(rows, dtype, order):
     given = np.asarray(np.round(rows * 20), dtype=dtype, order=order)
     if np.issubdtype(dtype, np.unsignedinteger):
         given = np.asarray(np.abs(np.round(rows * 20)), dtype=dtype, order=order)
-    index = shale.Index(DIM, "l2", storage="fp32")
+    index = shale.Index(DIM, "l2", codes="fp32")
     index.add(given)
     assert index.search(given[:50], 1, ef=100).labels[:, 0].tolist() == list(range(50))
     np.testing.assert_allclose(index.vectors([4, 2]), given[[4, 2]].astype(np.float32))
@@ -172,7 +172,7 @@ def test_survives_being_pickled_and_copied(index, queries):
 
 
 def test_tuning_reaches_the_recall(rows, queries):
-    with shale.Index(DIM, "l2", storage="fp32", m=6) as index:
+    with shale.Index(DIM, "l2", codes="fp32", m=6) as index:
         index.add(rows)
         tuned = index.tune(queries, 0.97)
         assert (
@@ -245,6 +245,7 @@ def test_a_closed_index_says_so(rows):
         (lambda x, r: x.tune(r[:9], 0.9, truth=np.zeros((8, 10), int)), ValueError, "truth"),
         (lambda x, r: x.save("/no/such/folder/index"), FileNotFoundError, "folder"),
         (lambda x, r: x.save("a\0b"), ValueError, "null"),
+        (lambda x, r: x.save(), ValueError, "path"),
     ],
 )
 def test_misuse_raises(index, rows, call, error, text):
@@ -266,7 +267,7 @@ def test_misuse_raises(index, rows, call, error, text):
 def test_impossible_indexes_are_refused(arguments, error):
     with pytest.raises(error):
         shale.Index(*arguments)
-    for name, value in {"storage": "fp8", "keep": "fp8", "m": 1, "ef_construction": 0, "capacity": -1}.items():
+    for name, value in {"codes": "fp8", "rows": "fp8", "m": 1, "ef_construction": 0, "capacity": -1}.items():
         with pytest.raises(ValueError, match=name if name != "m" else "m is 1"):
             shale.Index(4, "l2", **{name: value})
 

@@ -14,7 +14,7 @@ from shale import hnswlib
 
 @pytest.fixture
 def index(rows):
-    with shale.Index(DIM, "l2", storage="fp32") as index:
+    with shale.Index(DIM, "l2", codes="fp32") as index:
         index.add(rows[:500])
         yield index
 
@@ -23,7 +23,7 @@ def index(rows):
 def either(request, rows, tmp_path):
     """An index of one graph and one of several shards, of the same rows."""
     shards = 1 if request.param == "graph" else 3
-    with shale.build(rows[:600], tmp_path / "index", metric="l2", storage="fp32", shards=shards) as index:
+    with shale.build(rows[:600], tmp_path / "index", metric="l2", codes="fp32", shards=shards) as index:
         yield index
 
 
@@ -67,7 +67,7 @@ def test_the_number_of_vectors_is_that_of_the_description(either):
 @pytest.mark.parametrize("metric", ["l2", "ip", "cosine"])
 def test_range_search_finds_what_is_within_the_radius(rows, metric):
     rows = rows[:800]
-    with shale.build(rows, metric=metric, storage="fp32") as index:
+    with shale.build(rows, metric=metric, codes="fp32") as index:
         for query in rows[:5] + np.float32(0.01):
             true = distances(metric, rows, query)
             for rank in (1, 20, 300):
@@ -142,7 +142,7 @@ def test_compacting_what_cannot_be(rows, tmp_path):
     with shale.build(rows[:300], tmp_path / "shards", metric="l2", shards=2) as index:
         with pytest.raises(shale.ReadOnlyError):
             index.compact()
-    with shale.Index(DIM, "l2", storage="sq8", keep="none") as index:
+    with shale.Index(DIM, "l2", codes="sq8", rows="none") as index:
         index.add(rows[:300])
         with pytest.raises(shale.Error, match="keeps no vectors"):
             index.compact()
@@ -157,7 +157,7 @@ def test_compacting_an_empty_index(index):
 
 def test_tuning_measures_shares_on_its_queries(rows, tmp_path):
     queries = rows[2000:2070]
-    with shale.build(rows[:800], tmp_path / "index", metric="l2", storage="fp32", shards=2) as index:
+    with shale.build(rows[:800], tmp_path / "index", metric="l2", codes="fp32", shards=2) as index:
         tuned = index.tune(queries, 0.8, k=5, max_ef=30, save=True)
         assert tuned.recall >= 0.8
     import json

@@ -9,7 +9,7 @@ from typing import Any, Union
 import numpy.typing as npt
 
 from shale._api.index import Index
-from shale._api.options import Keep, Metric, Storage, layout
+from shale._api.options import Codes, Metric, Rows, layout
 from shale._api.reports import BuildPlan
 from shale._core import arguments, jobs, library
 from shale._core.arguments import Path
@@ -51,8 +51,8 @@ def build(
     shards: int | None = None,
     copies: float = 1.0,
     blocks: bool = False,
-    storage: Storage = "auto",
-    keep: Keep = "auto",
+    codes: Codes = "auto",
+    rows: Rows = "auto",
     m: int = 16,
     ef_construction: int = 200,
     seed: int = 100,
@@ -76,8 +76,8 @@ def build(
         shards: graphs to make; by default one, or as many as ``memory`` asks for.
         copies: rows stored for each, 1 to 2: those at the borders of shards in two.
         blocks: also lay rows and links side by side on disk, for searches in memory that holds only the codes.
-        storage: by default what suits the vectors, of which some are looked at.
-        keep: by default half floats beside codes where that is safe.
+        codes: what searches walk over; by default what suits the vectors, of which some are looked at.
+        rows: what is kept for exact distances; by default half floats beside codes where that is safe.
         threads: default: all processors.
         replace: take the place of an index that is there already, once complete.
         progress: ``True`` for bars of tqdm, or a callable (step, done, total).
@@ -87,7 +87,7 @@ def build(
         FileExistsError: something lies at ``output``.
         MemoryLimitError: ``memory`` is too little.
     """
-    options = _options(metric, memory, shards, copies, blocks, storage, keep, m, ef_construction, seed, threads)
+    options = _options(metric, memory, shards, copies, blocks, codes, rows, m, ef_construction, seed, threads)
     options["replace"] = replace
     text = encode(options)
     source, kept = _source(vectors, labels)
@@ -111,19 +111,19 @@ def plan(
     shards: int | None = None,
     copies: float = 1.0,
     blocks: bool = False,
-    storage: Storage = "auto",
-    keep: Keep = "auto",
+    codes: Codes = "auto",
+    rows: Rows = "auto",
     m: int = 16,
     ef_construction: int = 200,
 ) -> BuildPlan:
     """What :func:`build` with the same arguments would do and take.
 
-    Some vectors are looked at where ``storage`` or ``keep`` is ``auto``.
+    Some vectors are looked at where ``codes`` or ``rows`` is ``auto``.
 
     Raises:
         MemoryLimitError: ``memory`` is too little.
     """
-    text = encode(_options(metric, memory, shards, copies, blocks, storage, keep, m, ef_construction, 100, None))
+    text = encode(_options(metric, memory, shards, copies, blocks, codes, rows, m, ef_construction, 100, None))
     source, kept = _source(vectors, None)
     report = Handle()
     attempt(lambda: int(library.lib.plan(byref(source), text, byref(report))))
@@ -142,8 +142,8 @@ def _options(
     shards: int | None,
     copies: float,
     blocks: bool,
-    storage: str,
-    keep: str,
+    codes: str,
+    rows: str,
     m: int,
     ef_construction: int,
     seed: int,
@@ -152,7 +152,7 @@ def _options(
     if not 1 <= copies <= 2:
         raise ValueError(f"copies is {copies}, not 1 to 2")
     return {
-        **layout(metric, storage, keep, m, ef_construction, seed),
+        **layout(metric, codes, rows, m, ef_construction, seed),
         "memory": arguments.memory(memory),
         "shards": arguments.count(shards, "shards", 1),
         "copies": copies,

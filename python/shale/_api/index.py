@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from shale._api import reports
 from shale._api.opening import open_handle
-from shale._api.options import Format, Keep, Metric, Storage, layout
+from shale._api.options import Codes, Format, Metric, Rows, layout
 from shale._api.range_search import RangeSearch
 from shale._api.reports import IndexInfo, SearchResult, Tuned
 from shale._api.search import Search
@@ -31,14 +31,15 @@ from shale._core.prototypes import Stat, Tuning
 class Index(Owner):
     """An index of vectors that grows, shrinks and is searched from any number of threads at once.
 
-    Searches release the GIL. Vectors are copied into the index; ``storage`` says what searches walk over (codes of a few bits
-    a value, or rows) and ``keep`` which rows distances are computed from.
+    Searches release the GIL. Vectors are copied into the index; ``codes`` says what searches walk over (codes of a few bits
+    a value, or rows) and ``rows`` which rows distances are computed from.
 
     Args:
         dim: values a vector.
         metric: ``"l2"`` (squared Euclidean distance), ``"ip"`` (1 - inner product) or ``"cosine"`` (1 - cosine).
-        storage: by default codes that fill one or two cache lines, or short rows.
-        keep: by default half floats beside codes if the metric is cosine; ``"none"`` keeps codes alone.
+        codes: what searches walk over; by default codes that fill one or two cache lines, or short rows.
+        rows: what is kept for exact distances; by default half floats beside codes if the metric is cosine; ``"none"``
+                keeps codes alone.
         m: links that a new vector gets a level; more find more and take more memory.
         ef_construction: vectors looked at for a new one's links.
         seed: of the random levels.
@@ -53,14 +54,14 @@ class Index(Owner):
         dim: int,
         metric: Metric,
         *,
-        storage: Storage = "auto",
-        keep: Keep = "auto",
+        codes: Codes = "auto",
+        rows: Rows = "auto",
         m: int = 16,
         ef_construction: int = 200,
         seed: int = 100,
         capacity: int = 0,
     ) -> None:
-        options = layout(metric, storage, keep, m, ef_construction, seed)
+        options = layout(metric, codes, rows, m, ef_construction, seed)
         options["capacity"] = arguments.count(capacity, "capacity")
         handle = Handle()
         options["dim"] = arguments.count(dim, "dim", 1)
@@ -411,17 +412,22 @@ class Index(Owner):
             self._save(self._path, {"tuned": True})
         return found
 
-    def save(self, path: Path, *, format: Format = "auto", replace: bool = False) -> None:
+    def save(self, path: Path | None = None, *, format: Format = "auto", replace: bool = False) -> None:
         """Writes the index. What was there stays until all is written; searches go on meanwhile, changes wait.
 
         Args:
-            path: a name that ends in ``.shale`` becomes one file, others a directory.
+            path: a name that ends in ``.shale`` becomes one file, others a directory; by default what the index was opened
+                from or last saved to.
             format: ``"hnswlib"`` writes hnswlib's index.bin.
             replace: allows to save over an index directory that this one wasn't opened from.
 
         Raises:
             FileExistsError: an index lies there, or it was changed by another process.
+            ValueError: no path is given, and the index has none yet.
         """
+        if path is None and not self._path:
+            raise ValueError("save where? The index was made in memory: give a path")
+        path = self._path if path is None else path
         self._save(path, {"format": format, "replace": replace})
         self._path = os.fspath(path)
 

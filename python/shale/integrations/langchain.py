@@ -29,7 +29,7 @@ class ShaleVectorStore(VectorStore):
     Args:
         embedding: makes vectors of texts.
         metric: ``"cosine"``, ``"l2"`` or ``"ip"``.
-        settings: further ones of :class:`shale.Index`, such as ``storage``, ``keep``, ``m`` and ``ef_construction``.
+        settings: further ones of :class:`shale.Index`, such as ``codes``, ``rows``, ``m`` and ``ef_construction``.
 
     Metadata may hold what JSON can, dates, bytes, tuples, and numbers and arrays of NumPy; other values are refused,
     and so are ids that aren't strings. Searches take ``filter`` and the settings of :meth:`shale.Index.search`, such as

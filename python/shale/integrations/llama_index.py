@@ -45,7 +45,7 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
     Args:
         metric: ``"cosine"``, ``"l2"`` or ``"ip"``.
-        settings: further ones of :class:`shale.Index`, such as ``storage``, ``keep``, ``m`` and ``ef_construction``.
+        settings: further ones of :class:`shale.Index`, such as ``codes``, ``rows``, ``m`` and ``ef_construction``.
 
     Similarities are the cosine, 1 / (1 + squared distance) for l2, or the inner product. ``query`` takes the settings of
     :meth:`shale.Index.search`, such as ``ef``.

@@ -37,7 +37,7 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             ``"connectivity"`` gives ones.
         n_neighbors: neighbours of each sample.
         metric: ``"euclidean"`` (or ``"l2"``), ``"sqeuclidean"`` or ``"cosine"``.
-        storage: what searches walk over: see :class:`shale.Index`; ``keep``, ``m`` and ``ef_construction`` too.
+        codes: what searches walk over: see :class:`shale.Index`; ``rows``, ``m`` and ``ef_construction`` too.
         ef: samples looked at more closely in a search; default: the larger of 100 and twice the neighbours.
         n_jobs: threads; None or -1: all processors.
         random_state: the seed of the index's levels.
@@ -54,8 +54,8 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         mode: Mode = "distance",
         n_neighbors: int = 5,
         metric: str = "euclidean",
-        storage: str = "auto",
-        keep: str = "auto",
+        codes: str = "auto",
+        rows: str = "auto",
         m: int = 16,
         ef_construction: int = 200,
         ef: Optional[int] = None,
@@ -65,8 +65,8 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.mode: Mode = mode
         self.n_neighbors = n_neighbors
         self.metric = metric
-        self.storage = storage
-        self.keep = keep
+        self.codes = codes
+        self.rows = rows
         self.m = m
         self.ef_construction = ef_construction
         self.ef = ef
@@ -83,7 +83,7 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             raise ValueError(f"n_neighbors is {self.n_neighbors}, not at least 1")
         samples = self._samples(X, reset=True)
         space, self._root = _METRICS[self.metric]
-        settings: dict[str, Any] = {"metric": space, "storage": self.storage, "keep": self.keep}
+        settings: dict[str, Any] = {"metric": space, "codes": self.codes, "rows": self.rows}
         self.index_ = build(
             samples,
             m=self.m,

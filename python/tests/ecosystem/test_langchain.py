@@ -75,7 +75,7 @@ def test_survives_being_saved(store, tmp_path):
 
 
 def test_an_empty_store_survives_being_saved(tmp_path):
-    ShaleVectorStore(EMBEDDING, storage="fp32").save(tmp_path)
+    ShaleVectorStore(EMBEDDING, codes="fp32").save(tmp_path)
     loaded = ShaleVectorStore.load(tmp_path, EMBEDDING)
     assert len(loaded) == 0 and loaded.similarity_search("a", k=1) == []
     loaded.add_texts(["a"])

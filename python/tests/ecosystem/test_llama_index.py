@@ -54,7 +54,7 @@ def test_is_a_vector_store_that_keeps_text(store):
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
 def test_finds_the_most_similar_nodes(metric):
-    store = ShaleVectorStore(metric=metric, settings={"storage": "fp32"})
+    store = ShaleVectorStore(metric=metric, settings={"codes": "fp32"})
     store.add([node(i) for i in range(60)])
     similarity = VECTORS @ VECTORS[7]
     if metric == "cosine":

@@ -26,7 +26,7 @@ def samples():
 @pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean", "cosine"])
 def test_gives_the_graph_of_the_exact_transformer(samples, mode, metric):
     x = samples[0]
-    ours = ShaleTransformer(mode=mode, metric=metric, storage="fp32").fit(x[:500]).transform(x[500:])
+    ours = ShaleTransformer(mode=mode, metric=metric, codes="fp32").fit(x[:500]).transform(x[500:])
     true = KNeighborsTransformer(mode=mode, metric=metric).fit(x[:500]).transform(x[500:])
     assert ours.shape == true.shape and ours.nnz == true.nnz
     np.testing.assert_allclose(ours.toarray(), true.toarray(), rtol=1e-3, atol=1e-4)
@@ -34,7 +34,7 @@ def test_gives_the_graph_of_the_exact_transformer(samples, mode, metric):
 
 def test_neighbours_of_the_samples_fitted_leave_themselves_out(samples):
     x = samples[0]
-    t = ShaleTransformer(storage="fp32").fit(x)
+    t = ShaleTransformer(codes="fp32").fit(x)
     distances, numbers = t.kneighbors(n_neighbors=4)
     assert not (numbers == np.arange(len(x))[:, None]).any()
     true = KNeighborsTransformer().fit(x).kneighbors(n_neighbors=4)
@@ -54,7 +54,7 @@ def test_serves_estimators_of_precomputed_graphs(samples):
     assert embedded.shape == (600, 2)
 
 
-@pytest.mark.parametrize("setting", [{"metric": "manhattan"}, {"mode": "both"}, {"storage": "fp8"}, {"n_neighbors": 0}])
+@pytest.mark.parametrize("setting", [{"metric": "manhattan"}, {"mode": "both"}, {"codes": "fp8"}, {"n_neighbors": 0}])
 def test_refuses_settings(samples, setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         ShaleTransformer(**setting).fit_transform(samples[0])

@@ -13,7 +13,7 @@ import shale
 
 
 async def use(rows: npt.NDArray[np.float32], folder: Path) -> None:
-    with shale.Index(rows.shape[1], "cosine", storage="rabitq4", keep="fp16") as index:
+    with shale.Index(rows.shape[1], "cosine", codes="rabitq4", rows="fp16") as index:
         assert_type(index, shale.Index)
         assert_type(index.add(rows, [1, 2], progress=lambda step, done, total: None), npt.NDArray[np.uint64])
         index.delete(1)
