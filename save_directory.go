@@ -1,0 +1,304 @@
+package shale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/internal/vfs"
+)
+
+func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) error {
+	if err := x.noteVectors(dir, o.Vectors); err != nil {
+		return err
+	}
+	if x.engine.single() == nil {
+		x.writing = x.shards().BeginSave()
+		defer func() {
+			x.writing.End()
+			x.writing = nil
+		}()
+	}
+	replace := o.Replace
+	if _, err := vfs.Lstat(dir); errors.Is(err, fs.ErrNotExist) || isEmptyDir(dir) {
+		err := x.saveNew(ctx, dir)
+		if err == nil || !isFixed(err) {
+			return err
+		}
+	}
+	before, err := manifest.Read(dir)
+	if err != nil {
+		if !replace && !isEmptyDir(dir) {
+			return err
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !manifest.Recognize(dir) {
+			return fmt.Errorf("%s: %w: its %s is that of another program", dir, ErrNotIndex, manifest.Name)
+		}
+		if before, err = nothingBefore(dir, err); err != nil {
+			return err
+		}
+	}
+	switch {
+	case x.home == dir && x.saved.sameContent(before):
+		x.adoptTuning(before)
+	case replace || len(before.Shards) == 0:
+	case x.home != dir:
+		return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
+	default:
+		return fmt.Errorf("%s: %w: open it again", dir, ErrChanged)
+	}
+	m, err := x.writeGeneration(ctx, dir, before)
+	if m != nil {
+		x.isAt(dir, m)
+	}
+	if err != nil {
+		return err
+	}
+	return removeOthers(dir, m, before)
+}
+
+// nothingBefore stands for the manifest of a directory whose manifest can't be read for the given reason. Its
+// generation is that of the newest shard, so that what is written next takes no name that is in use.
+func nothingBefore(dir string, reason error) (*manifest.Manifest, error) {
+	var damage *store.FormatError
+	if !errors.As(reason, &damage) && !errors.Is(reason, fs.ErrNotExist) {
+		return nil, reason // there may be an index
+	}
+	entries, err := vfs.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &manifest.Manifest{}
+	for _, e := range entries {
+		if !isShardFile(e.Name()) {
+			continue
+		}
+		var shard, generation int
+		if n, _ := fmt.Sscanf(e.Name(), shardPrefix+"%d.%d.", &shard, &generation); n != 2 {
+			generation = 1 // of a build
+		}
+		if generation < math.MaxInt32 {
+			m.Generation = max(m.Generation, generation)
+		}
+	}
+	return m, nil
+}
+
+// saved is what an index knows of the manifest that it was opened from or that it has written.
+type saved struct {
+	generation int
+	shards     []manifest.Shard
+	tuned      *manifest.Tuned
+}
+
+func savedAs(m *manifest.Manifest) saved { return saved{m.Generation, m.Shards, m.Tuned} }
+
+// sameContent reports whether m names the same files. The settings that were tuned may differ.
+func (s saved) sameContent(m *manifest.Manifest) bool {
+	return s.generation == m.Generation && slices.EqualFunc(s.shards, m.Shards, func(a, b manifest.Shard) bool {
+		return a.File == b.File && a.Bytes == b.Bytes && a.CRC32C == b.CRC32C
+	})
+}
+
+// adoptTuning takes over what another process has tuned since, unless this index was tuned too.
+func (x *Index) adoptTuning(m *manifest.Manifest) {
+	if own := x.tuned.Load(); own == x.saved.tuned {
+		x.tuned.CompareAndSwap(own, m.Tuned)
+	}
+}
+
+// saveGraphs writes several graphs of links alone as a directory.
+func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
+	if _, err := vfs.Stat(dir); err == nil && !isEmptyDir(dir) {
+		if !o.Replace {
+			return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
+		}
+		if err := checkReplaced(dir, Directory); err != nil {
+			return err
+		}
+	}
+	if err := x.noteVectors(dir, o.Vectors); err != nil {
+		return err
+	}
+	return x.shards().SaveGraphs(ctx, dir, func(m *manifest.Manifest) { m.Vectors, m.Tuned = x.vectors, x.tuned.Load() })
+}
+
+// noteVectors keeps the way from dir to a file of vectors, if one is given.
+func (x *Index) noteVectors(dir, path string) error {
+	if path == "" {
+		return nil
+	}
+	from, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	to, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	if x.vectors, err = filepath.Rel(from, to); err != nil {
+		x.vectors = to // on another drive
+	}
+	return nil
+}
+
+// saveNew makes the directory under another name first, so that it appears whole.
+func (x *Index) saveNew(ctx context.Context, dir string) error {
+	var written *manifest.Manifest
+	err := atomicfile.Dir(dir, false, func(temp string) error {
+		m, err := x.writeGeneration(ctx, temp, &manifest.Manifest{})
+		if err == nil {
+			written = m
+		}
+		return err
+	})
+	if err == nil || written != nil && errors.Is(err, atomicfile.ErrUnsynced) {
+		x.isAt(dir, written)
+	}
+	return err
+}
+
+// isAt notes that the index, as m describes it, is what lies in dir.
+func (x *Index) isAt(dir string, m *manifest.Manifest) {
+	x.home, x.saved = dir, savedAs(m)
+	if x.writing != nil {
+		x.writing.Done(dir)
+	}
+}
+
+// isFixed reports whether err says that a directory can't be replaced: it is a mount point or the current directory,
+// or its parent can't be changed.
+func isFixed(err error) bool {
+	if errors.Is(err, atomicfile.ErrUnsynced) {
+		return false
+	}
+	if vfs.InUse(err) {
+		return true
+	}
+	for _, fixed := range []error{syscall.EBUSY, syscall.EINVAL, syscall.EXDEV, syscall.EROFS, fs.ErrPermission} {
+		if errors.Is(err, fixed) {
+			return true
+		}
+	}
+	return false
+}
+
+// writeGeneration writes the shards that have changed under names of their own and then the manifest, which makes them the
+// index in the place of the one before. The manifest is returned once it is in place, with an error where a power cut may
+// undo that.
+func (x *Index) writeGeneration(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
+	if w := x.writing; w != nil {
+		m, err := w.Write(ctx, dir, before.Generation+1, x.home != dir || !x.saved.sameContent(before))
+		if m != nil {
+			m.Tuned = x.tuned.Load()
+		}
+		return publish(dir, m, w.Written(), err)
+	}
+	m, err := x.writeShard(ctx, dir, before)
+	return publish(dir, m, []string{shardName(before.Generation + 1)}, err)
+}
+
+// publish writes the manifest of the files written, and removes these where it fails or where writing has failed.
+func publish(dir string, m *manifest.Manifest, written []string, err error) (*manifest.Manifest, error) {
+	if err == nil {
+		if err = m.Write(dir); err == nil {
+			return m, nil
+		}
+		if mayBe(dir, m) {
+			return m, fmt.Errorf("saved, but a power cut may bring back what was there before: %w", err)
+		}
+	}
+	for _, name := range written {
+		if removed := vfs.Remove(filepath.Join(dir, name)); !errors.Is(removed, fs.ErrNotExist) {
+			err = errors.Join(err, removed)
+		}
+	}
+	return nil, err
+}
+
+// writeShard writes the shard that follows those of the index before and gives the manifest that will name it.
+func (x *Index) writeShard(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
+	like := ""
+	if len(before.Shards) > 0 {
+		like = filepath.Join(dir, before.Shards[0].File)
+	}
+	name := shardName(before.Generation + 1)
+	if err := store.SaveLike(ctx, filepath.Join(dir, name), like, x.engine.single()); err != nil {
+		return nil, err
+	}
+	m, err := x.describe(dir, name, before.Generation+1)
+	if err != nil {
+		return nil, err
+	}
+	return m, ctx.Err()
+}
+
+// mayBe reports whether the manifest in dir is m, or can't be read.
+func mayBe(dir string, m *manifest.Manifest) bool {
+	now, err := manifest.Read(dir)
+	if err != nil {
+		return !errors.Is(err, fs.ErrNotExist)
+	}
+	return now.CRC32C == m.CRC32C
+}
+
+// describe takes the numbers from the file, since the index may have changed since it was written.
+func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, error) {
+	shard, err := manifest.Describe(dir, name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := store.Inspect(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	shard.Rows = info.Count
+	c := info.Config
+	storage, keep := storageOf(c)
+	return &manifest.Manifest{
+		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
+		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep, Product: productOf(c),
+		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
+		Tuned: x.tuned.Load(), Vectors: x.vectors, Shards: []manifest.Shard{shard},
+	}, nil
+}
+
+// shardPrefix starts the names of all files of shards.
+const shardPrefix = "shard-"
+
+func shardName(generation int) string { return fmt.Sprintf("%s0.%06d.shale", shardPrefix, generation) }
+
+func isShardFile(name string) bool {
+	return strings.HasPrefix(name, shardPrefix) && shard.IsIndexFile(name)
+}
+
+// removeOthers removes the files that the index before had and what unfinished saves left, but not those of m. Only
+// files that are named as those of shards are touched, and the routing.
+func removeOthers(dir string, m, before *manifest.Manifest) error {
+	entries, err := vfs.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("saved, but old files stay: %w", err)
+	}
+	used := m.Files()
+	for _, e := range entries {
+		name := e.Name()
+		if slices.Contains(used, name) || !isShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
+			continue
+		}
+		// The next save removes what cannot be removed while a reader has it open.
+		if err := vfs.Remove(filepath.Join(dir, name)); err != nil && !vfs.InUse(err) {
+			return fmt.Errorf("saved, but an old file stays: %w", err)
+		}
+	}
+	return nil
+}
