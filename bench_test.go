@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/data/wordnet"
+	"github.com/shale-search/shale/internal/wordnet"
 	"github.com/shale-search/shale/search"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shale-search/shale/data/wordnet"
+	"github.com/shale-search/shale/internal/wordnet"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )

@@ -3,7 +3,7 @@
     pip install ./python hnswlib==0.8.0
     python bench/python_speed.py [base.npy queries.npy] [--space cosine] [--threads 2] [--rows N]
 
-Without files it takes data/wordnet. For each recall that hnswlib reaches with an ef of the list, the queries a second of both at
+Without files it takes internal/wordnet. For each recall that hnswlib reaches with an ef of the list, the queries a second of both at
 the least ef that gets there.
 """
 
@@ -23,7 +23,7 @@ BATCHES = (1, 10, 1000)
 def load(paths):
     if paths:
         return [np.load(path).astype(np.float32) for path in paths]
-    rows = np.load(next((Path(__file__).parent.parent / "data" / "wordnet").glob("*.npy"))).astype(np.float32)
+    rows = np.load(next((Path(__file__).parent.parent / "internal" / "wordnet").glob("*.npy"))).astype(np.float32)
     return rows[1000:], rows[:1000]
 
 

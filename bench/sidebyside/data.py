@@ -13,7 +13,7 @@ import numpy as np
 
 from . import environments, paths
 
-WORDNET = paths.REPO / "data" / "wordnet" / "wordnet-10k-minilm384.fp16.npy"
+WORDNET = paths.REPO / "internal" / "wordnet" / "wordnet-10k-minilm384.fp16.npy"
 WORDNET_QUERIES = 1000
 SEED = 1
 METRICS = {"wordnet": "cosine", "minilm384": "cosine", "glove100": "cosine", "sift128": "l2", "hog900": "l2"}

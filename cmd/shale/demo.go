@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/data/wordnet"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/wordnet"
 	"github.com/shale-search/shale/search"
 )
 

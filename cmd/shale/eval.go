@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/eval/plot"
 	"github.com/shale-search/shale/internal/machine"
+	"github.com/shale-search/shale/internal/plot"
 )
 
 // minTime is how long searches are timed for each ef at least.

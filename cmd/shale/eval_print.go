@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/shale-search/shale/eval/plot"
+	"github.com/shale-search/shale/internal/plot"
 )
 
 // evalReports are of indexes that were measured with the same queries.

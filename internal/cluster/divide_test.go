@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/shale-search/shale/data/wordnet"
 	"github.com/shale-search/shale/internal/score"
+	"github.com/shale-search/shale/internal/wordnet"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/eval/plot"
+	"github.com/shale-search/shale/internal/plot"
 )
 
 var (
