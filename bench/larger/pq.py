@@ -25,13 +25,13 @@ EFS = [10, 20, 40, 80, 160, 320]
 SHARDS = [1, 16]
 # Name, and how "shale build" makes it. Codes take 4 bits a dimension in all of them.
 BUILDS = {
-    "pq8": ["--storage", "pq"],
-    "pq4": ["--storage", "pq", "--pq-bits", "4"],
-    "pq8-shards": ["--storage", "pq", "--shards", str(SHARDS[1])],
-    "rabitq4": ["--storage", "rabitq4"],
-    "pq8-none": ["--storage", "pq", "--keep", "none"],
-    "pq4-none": ["--storage", "pq", "--pq-bits", "4", "--keep", "none"],
-    "rabitq4-none": ["--storage", "rabitq4", "--keep", "none"],
+    "pq8": ["--codes", "pq"],
+    "pq4": ["--codes", "pq", "--pq-bits", "4"],
+    "pq8-shards": ["--codes", "pq", "--shards", str(SHARDS[1])],
+    "rabitq4": ["--codes", "rabitq4"],
+    "pq8-none": ["--codes", "pq", "--rows", "none"],
+    "pq4-none": ["--codes", "pq", "--pq-bits", "4", "--rows", "none"],
+    "rabitq4-none": ["--codes", "rabitq4", "--rows", "none"],
 }
 SECTIONS = {"meta": 1, "labels": 6, "quantizer": 9, "codes": 10}
 LINKS = "links"

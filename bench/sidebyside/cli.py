@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_names,
         default=list(STORAGES),
         metavar="STORAGE[+KEEP],...",
-        help=f"a Shale row for each --storage and --keep, as in rabitq4+fp16 (default: {','.join(STORAGES)})",
+        help=f"a Shale row for each --codes and --rows, as in rabitq4+fp16 (default: {','.join(STORAGES)})",
     )
     what.add_argument(
         "--shale-slack",

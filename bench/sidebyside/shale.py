@@ -106,8 +106,8 @@ class Shale(Engine):
             "build",
             *("--input", str(plan.data.base), "--output", str(self._index), "--metric", plan.data.metric),
             *("--m", str(plan.m), "--ef-construction", str(plan.ef_construction)),
-            *("--threads", str(plan.build_threads), "--storage", storage, "--replace"),
-            *(("--keep", keep) if keep else ()),
+            *("--threads", str(plan.build_threads), "--codes", storage, "--replace"),
+            *(("--rows", keep) if keep else ()),
         )
         seconds = _find(ran.document, "build_seconds")
         self._build = {

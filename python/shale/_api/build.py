@@ -9,7 +9,7 @@ from typing import Any, Union
 import numpy.typing as npt
 
 from shale._api.index import Index
-from shale._api.options import Codes, Metric, Rows, layout
+from shale._api.options import Codes, KeptRows, Metric, layout
 from shale._api.reports import BuildPlan
 from shale._core import arguments, jobs, library
 from shale._core.arguments import Path
@@ -52,7 +52,7 @@ def build(
     copies: float = 1.0,
     blocks: bool = False,
     codes: Codes = "auto",
-    rows: Rows = "auto",
+    rows: KeptRows = "auto",
     m: int = 16,
     ef_construction: int = 200,
     seed: int = 100,
@@ -112,7 +112,7 @@ def plan(
     copies: float = 1.0,
     blocks: bool = False,
     codes: Codes = "auto",
-    rows: Rows = "auto",
+    rows: KeptRows = "auto",
     m: int = 16,
     ef_construction: int = 200,
 ) -> BuildPlan:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from shale._api import reports
 from shale._api.opening import open_handle
-from shale._api.options import Codes, Format, Metric, Rows, layout
+from shale._api.options import Codes, Format, KeptRows, Metric, layout
 from shale._api.range_search import RangeSearch
 from shale._api.reports import IndexInfo, SearchResult, Tuned
 from shale._api.search import Search
@@ -55,7 +55,7 @@ class Index(Owner):
         metric: Metric,
         *,
         codes: Codes = "auto",
-        rows: Rows = "auto",
+        rows: KeptRows = "auto",
         m: int = 16,
         ef_construction: int = 200,
         seed: int = 100,

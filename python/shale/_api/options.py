@@ -8,7 +8,7 @@ from shale._core import arguments
 
 Metric = Literal["l2", "ip", "cosine"]
 Codes = Literal["auto", "fp32", "fp16", "rabitq1", "rabitq2", "rabitq3", "rabitq4", "rabitq8", "sq4", "sq8", "pq"]
-Rows = Literal["auto", "fp32", "fp16", "sq8", "none"]
+KeptRows = Literal["auto", "fp32", "fp16", "sq8", "none"]
 Format = Literal["auto", "directory", "file", "hnswlib"]
 
 

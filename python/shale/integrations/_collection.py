@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from shale._api.files import open_index
 from shale._api.index import Index
-from shale._api.options import Codes, Metric, Rows
+from shale._api.options import Codes, KeptRows, Metric
 from shale._api.reports import NO_LABEL
 from shale._core.arguments import Path
 from shale._core.errors import Error, FormatError
@@ -314,7 +314,7 @@ def _check_settings(metric: str, settings: dict[str, Any]) -> None:
     for name, value in settings.items():
         if name not in names:
             raise TypeError(f"there is no setting {name!r}: there are {', '.join(names)}")
-        choices = {"codes": get_args(Codes), "rows": get_args(Rows)}.get(name)
+        choices = {"codes": get_args(Codes), "rows": get_args(KeptRows)}.get(name)
         if choices and value not in choices:
             raise ValueError(f"{name} is {value!r}, not one of {', '.join(choices)}")
 
