@@ -137,7 +137,7 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 }
 
 func TestIndexOfGraph(t *testing.T) {
-	x := inside.IndexOf(inside.GraphOf(built(t, 300, shale.BuildOptions{Metric: shale.IP}))).(*shale.Index)
+	x := inside.IndexOf(inside.Of(built(t, 300, shale.BuildOptions{Metric: shale.IP})).Graph()).(*shale.Index)
 	if x.Len() != 300 || x.Metric() != shale.IP || x.Effort().Ef != 100 {
 		t.Errorf("%d rows, %v, %+v", x.Len(), x.Metric(), x.Effort())
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -148,7 +149,7 @@ func TestVectorsAreLookedUpByLabel(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := keep(rows)
-			if x.Shards() == 1 {
+			if inside.Of(x).Shards() == 1 {
 				table = tableOf(t, x)
 			}
 			if err := x.Delete(3, 77); err != nil {
@@ -157,7 +158,7 @@ func TestVectorsAreLookedUpByLabel(t *testing.T) {
 			table.deleted[3], table.deleted[77] = true, true
 			table.checkLabels(t, x)
 			one, err := x.Compact(ctx, 1)
-			if x.Shards() > 1 {
+			if inside.Of(x).Shards() > 1 {
 				if !errors.Is(err, shale.ErrReadOnly) {
 					t.Fatalf("compacting shards gave %v", err)
 				}

@@ -52,14 +52,3 @@ func productOf(c hnsw.Config) *manifest.Product {
 	p := c.ProductConfig()
 	return &manifest.Product{Subvectors: p.Subvectors, Bits: p.Bits, Rotated: p.Rotated}
 }
-
-// AttachPQ gives an index of links alone codes of product quantization, element i's at i times q.Stride(), which searches walk
-// over. They are neither copied nor changed, must outlive the index and aren't saved. Vectors that are attached as well, best
-// before, rank what is found again; without them the distances told are those of codes. mapped says that the codes lie in a
-// mapped file.
-func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, mapped bool) error {
-	if err := x.engine.AttachPQ(q, codes, hnsw.AttachPQOptions{Mapped: mapped}); err != nil {
-		return fmt.Errorf("attach codes: %w", err)
-	}
-	return nil
-}

@@ -141,7 +141,7 @@ func (r *liveRun) compare(x *shale.Index) error {
 			return fmt.Errorf("label %d isn't found: %v, %w", label, found, err)
 		}
 	}
-	labels, err := inside.GraphOf(x).Labels()
+	labels, err := inside.Of(x).Graph().Labels()
 	for _, label := range labels {
 		if r.tried[label] == nil {
 			return fmt.Errorf("label %d was never added", label)

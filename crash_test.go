@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 	"github.com/shale-search/shale/search"
@@ -58,7 +59,7 @@ func (c *crashCase) contentOf(path string) (string, error) {
 		return "", err
 	}
 	defer x.Close()
-	if x.GraphOnly() {
+	if inside.Of(x).GraphOnly() {
 		if err := x.Attach(c.rows, false); err != nil {
 			return "", err
 		}
@@ -393,7 +394,7 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 			}
 			defer x.Close()
 			x.Tune(search.Effort{Ef: 77}, 10, 0.9)
-			return x.SaveTuned(path)
+			return x.Save(ctx, path, shale.SaveOptions{TuningOnly: true})
 		}},
 		"hnswlib": {change: saved(rows, shale.BuildOptions{}, shale.Hnswlib)},
 		"over hnswlib": {

@@ -29,7 +29,7 @@ type engine interface {
 	Capacity() int
 	Shards() int
 	GraphOnly() bool
-	Placement() (p Placement, ok bool)
+	Placement() (p shard.Plan, ok bool)
 	Changeable() error
 	describe(*Info) error
 
@@ -48,7 +48,7 @@ type engine interface {
 	vectors(labels []uint64, dst []float32) error
 	EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error
 	Distances(queries Matrix, labels [][]uint64) ([][]float32, error)
-	Calibrate(ctx context.Context, queries Matrix, truth [][]uint64) (*Calibration, error)
+	Calibrate(ctx context.Context, queries Matrix, truth [][]uint64) (*shard.Calibration, error)
 
 	Attach(rows Matrix, o hnsw.AttachOptions) error
 	AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error
@@ -64,7 +64,7 @@ type oneGraph struct{ *hnsw.Index }
 func (g oneGraph) Len() int                      { return g.Index.Len() - g.Index.Deleted() }
 func (g oneGraph) Shards() int                   { return 1 }
 func (g oneGraph) GraphOnly() bool               { return g.Config().Storage == vector.External }
-func (g oneGraph) Placement() (Placement, bool)  { return Placement{}, false }
+func (g oneGraph) Placement() (shard.Plan, bool) { return shard.Plan{}, false }
 func (g oneGraph) Changeable() error             { return nil }
 func (g oneGraph) single() store.Source          { return g.Index }
 func (g oneGraph) forkShards() []shard.ForkShard { return []shard.ForkShard{{Graph: g.Index}} }
@@ -114,7 +114,7 @@ func (g oneGraph) vectors(labels []uint64, dst []float32) error {
 	return nil
 }
 
-func (g oneGraph) Calibrate(context.Context, Matrix, [][]uint64) (*Calibration, error) {
+func (g oneGraph) Calibrate(context.Context, Matrix, [][]uint64) (*shard.Calibration, error) {
 	return nil, nil
 }
 
@@ -139,7 +139,7 @@ type manyShards struct{ *shard.Index }
 
 func (s manyShards) Capacity() int { return s.Len() + s.Deleted() }
 
-func (s manyShards) Placement() (Placement, bool) { return s.Plan(), true }
+func (s manyShards) Placement() (shard.Plan, bool) { return s.Plan(), true }
 
 func (s manyShards) forkShards() []shard.ForkShard { return s.ForkShards() }
 

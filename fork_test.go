@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
@@ -35,7 +36,7 @@ func forkOf(t *testing.T, rows shale.Matrix) string {
 func attached(t *testing.T, path string, rows shale.Matrix, o shale.OpenOptions) *shale.Index {
 	t.Helper()
 	x := reopened(t, path, o)
-	if !x.GraphOnly() {
+	if !inside.Of(x).GraphOnly() {
 		t.Fatalf("%s doesn't hold links alone", path)
 	}
 	if err := x.Attach(rows, false); err != nil {
@@ -153,7 +154,7 @@ func TestGraphFile(t *testing.T) {
 				t.Fatalf("%v: %v", f, err)
 			}
 			z := reopened(t, path, shale.OpenOptions{})
-			if z.GraphOnly() {
+			if inside.Of(z).GraphOnly() {
 				err = z.Attach(rows, false)
 			}
 			if err != nil {

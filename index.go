@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
@@ -98,9 +97,6 @@ func (x *Index) Delete(labels ...uint64) error { return x.engine.Delete(labels..
 // Those that are unknown or not deleted are told in the error; the others come back all the same.
 func (x *Index) Undelete(labels ...uint64) error { return x.engine.Undelete(labels...) }
 
-// Changeable returns the reason why vectors can't be added and deleted, if there is one.
-func (x *Index) Changeable() error { return x.engine.Changeable() }
-
 // EachVector calls fn with the vectors that aren't deleted, decoded to float32, some thousand at a time, and their labels;
 // both are valid until fn returns, which mustn't change the index. With cosine they are normalised. An index that keeps no
 // rows gives what its codes stand for.
@@ -124,19 +120,6 @@ func (x *Index) Contains(labels ...uint64) ([]bool, error) { return x.engine.Con
 // Labels returns the labels of all vectors that aren't deleted, in no order.
 func (x *Index) Labels() ([]uint64, error) { return x.engine.Findable() }
 
-// Distances returns the distances between each of queries and the vectors of its labels, as searches return them. Those of a
-// query end before the first label that isn't in the index. Of several shards, and where no rows are kept, it returns nil.
-func (x *Index) Distances(queries Matrix, labels [][]uint64) ([][]float32, error) {
-	return x.engine.Distances(queries, labels)
-}
-
-// ReserveLabels takes n labels that follow the largest one, and returns the first. No other call gets them, so that rows may
-// be added under them later. AddBatch takes its labels so where it is given none.
-func (x *Index) ReserveLabels(n int) (first uint64, err error) { return x.engine.ReserveLabels(n) }
-
-// LargestLabel returns the largest label, those of deleted vectors included; ok is false where the index is empty.
-func (x *Index) LargestLabel() (label uint64, ok bool, err error) { return x.engine.LargestLabel() }
-
 // Len is the number of vectors that a search may find.
 func (x *Index) Len() int { return x.engine.Len() }
 
@@ -149,32 +132,8 @@ func (x *Index) Dim() int { return x.engine.Dim() }
 // Metric is how distances are computed.
 func (x *Index) Metric() Metric { return x.engine.Metric() }
 
-// GraphOnly reports whether the index holds links alone, over vectors that are attached.
-func (x *Index) GraphOnly() bool { return x.engine.GraphOnly() }
-
-// Shards returns the number of graphs that the index consists of.
-func (x *Index) Shards() int { return x.engine.Shards() }
-
-// Capacity returns the number of vectors that there is room for now. More make it grow.
-func (x *Index) Capacity() int { return x.engine.Capacity() }
-
 // Resize makes room for capacity vectors, no fewer than there are. Shards grow as rows are added.
 func (x *Index) Resize(capacity int) error { return x.engine.Resize(capacity) }
-
-// Placement is what an index of several shards, or one that is mapped or has rows on disk, has in memory and what on disk.
-type Placement = shard.Plan
-
-// Placement returns what lies in memory and what on disk. Of one graph that lies in memory ok is false.
-func (x *Index) Placement() (p Placement, ok bool) { return x.engine.Placement() }
-
-// Calibration is what shares are worth for some queries. Apply lets searches of the index use it, and SaveTuned keeps it.
-type Calibration = shard.Calibration
-
-// Calibrate measures, by the true neighbours of queries, into how many shards searches must look to find a share of these.
-// Of an index of one shard it returns nil.
-func (x *Index) Calibrate(ctx context.Context, queries Matrix, truth [][]uint64) (*Calibration, error) {
-	return x.engine.Calibrate(ctx, queries, truth)
-}
 
 // graph is the one graph that the index is, if it can be changed; else nil.
 func (x *Index) graph() *hnsw.Index {
@@ -187,18 +146,6 @@ func (x *Index) shards() *shard.Index {
 	s, _ := x.engine.(manyShards)
 	return s.Index
 }
-
-// VectorFile is the file that the rows of an index of links alone were in when it was built, as far as its directory tells; of
-// other indexes it is empty.
-func (x *Index) VectorFile() string {
-	if x.vectors == "" || filepath.IsAbs(x.vectors) {
-		return x.vectors
-	}
-	return filepath.Join(x.home, x.vectors)
-}
-
-// Live is the live file that the index is, or empty.
-func (x *Index) Live() string { return x.live }
 
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file is
 // written to the disk first. What OpenOptions.Lock locked is unlocked.

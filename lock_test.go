@@ -71,7 +71,7 @@ func TestBuiltAnewIsRefused(t *testing.T) {
 	x := reopened(t, path, shale.OpenOptions{})
 	x.Tune(search.Effort{Ef: 50}, 10, 1)
 	build(2)
-	if err := x.SaveTuned(path); !errors.Is(err, shale.ErrChanged) {
+	if err := x.Save(ctx, path, shale.SaveOptions{TuningOnly: true}); !errors.Is(err, shale.ErrChanged) {
 		t.Errorf("what was tuned for another index was saved: %v", err)
 	}
 }
@@ -83,7 +83,7 @@ func TestTuningOfOthersIsKept(t *testing.T) {
 	}
 	x, y := reopened(t, path, shale.OpenOptions{}), reopened(t, path, shale.OpenOptions{})
 	y.Tune(search.Effort{Ef: 41}, 10, 0.96)
-	if err := y.SaveTuned(path); err != nil {
+	if err := y.Save(ctx, path, shale.SaveOptions{TuningOnly: true}); err != nil {
 		t.Fatal(err)
 	}
 	add(t, x, 1000)

@@ -22,6 +22,8 @@ type SaveOptions struct {
 	// Format is how to lay out the index. Auto keeps that of the index at the path; where there is none, a name that ends
 	// in .shale becomes a file, others a directory.
 	Format Format
+	// TuningOnly writes what Tune set, and nothing else, to the index directory that this index was opened from.
+	TuningOnly bool
 	// Replace allows to save over an index directory that this index wasn't opened from, or that has changed since.
 	Replace bool
 	// Vectors is the file that the rows of an index of links alone lie in, which the directory notes for those who open it.
@@ -40,6 +42,12 @@ type SaveOptions struct {
 func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 	x.saving.Lock()
 	defer x.saving.Unlock()
+	if o.TuningOnly {
+		if err := x.saveTuning(ctx, path, o); err != nil {
+			return fmt.Errorf("save tuning: %w", err)
+		}
+		return nil
+	}
 	if err := x.lockAndSave(ctx, path, o); err != nil {
 		return fmt.Errorf("save index: %w", err)
 	}
@@ -159,22 +167,12 @@ func (x *Index) saveLive(path string) error {
 	return x.Sync()
 }
 
-// SaveTuned writes what Tune set to the index directory at path, and nothing else. It waits
-// for other processes as Save does.
-func (x *Index) SaveTuned(path string) error {
-	x.saving.Lock()
-	defer x.saving.Unlock()
-	if err := x.saveTuned(path); err != nil {
-		return fmt.Errorf("save tuning: %w", err)
-	}
-	return nil
-}
-
-func (x *Index) saveTuned(path string) (err error) {
+// saveTuning writes what Tune set to the manifest of the directory at path.
+func (x *Index) saveTuning(ctx context.Context, path string, o SaveOptions) (err error) {
 	if path, err = target(path); err != nil {
 		return err
 	}
-	lock, err := x.lockFor(context.Background(), path, SaveOptions{})
+	lock, err := x.lockFor(ctx, path, o)
 	if err != nil {
 		return err
 	}

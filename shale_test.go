@@ -189,7 +189,7 @@ func TestTunedEfIsKept(t *testing.T) {
 		t.Fatalf("%+v, want %+v", y.Effort(), want)
 	}
 	y.Tune(search.Effort{Ef: 41}, 10, 0.96)
-	if err := y.SaveTuned(path); err != nil {
+	if err := y.Save(ctx, path, shale.SaveOptions{TuningOnly: true}); err != nil {
 		t.Fatal(err)
 	}
 	if z := reopened(t, path, shale.OpenOptions{}); z.Effort() != (search.Effort{Ef: 41}) {

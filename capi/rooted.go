@@ -20,14 +20,19 @@ type rooted struct {
 	options shale.OpenOptions
 }
 
+func (x *rooted) inside() inside.Index { return inside.Of(x.Index) }
+
+func (x *rooted) LargestLabel() (label uint64, ok bool, err error) { return x.inside().LargestLabel() }
+
 func (x *rooted) effort(o search.Options, _ int) search.Options { return o }
 
 func (x *rooted) stat() statistics {
-	c := inside.ConfigOf(x.Index)
+	in := x.inside()
+	c := in.Config()
 	return statistics{
-		count: x.Len() + x.Deleted(), deleted: x.Deleted(), capacity: x.Capacity(),
+		count: x.Len() + x.Deleted(), deleted: x.Deleted(), capacity: in.Capacity(),
 		m: c.M, efConstruction: c.EfConstruction, replacing: c.ReplaceDelete,
-		external: x.GraphOnly(), changeable: x.Changeable() == nil,
+		external: in.GraphOnly(), changeable: in.Changeable() == nil,
 	}
 }
 
@@ -59,7 +64,7 @@ func (x *rooted) add(ctx context.Context, a *addition) error {
 	case a.n == 0:
 		return nil
 	case a.assign:
-		first, err := x.ReserveLabels(a.n)
+		first, err := x.inside().ReserveLabels(a.n)
 		if err != nil {
 			return err
 		}
@@ -91,7 +96,7 @@ func (x *rooted) mark(labels []uint64, deleted, ignoreMissing bool) error {
 
 func (x *rooted) save(ctx context.Context, path string, o saveOptions) error {
 	if o.Tuned {
-		return x.SaveTuned(path)
+		return x.Save(ctx, path, shale.SaveOptions{TuningOnly: true})
 	}
 	s, err := o.options()
 	if err != nil {
@@ -109,7 +114,7 @@ type rootBequest struct {
 
 func (x *rooted) leave(patience time.Duration) (bequest, func(), error) {
 	b := bequest{Root: &rootBequest{Path: x.path, Options: x.options, Effort: x.Effort()}}
-	graph := inside.GraphOf(x.Index)
+	graph := x.inside().Graph()
 	if graph == nil {
 		path, err := filepath.Abs(x.path)
 		b.Root.Path = path

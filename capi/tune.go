@@ -63,7 +63,7 @@ func (x *rooted) tune(ctx context.Context, queries vector.Matrix, t *C.struct_sh
 		maxEf = x.Len()
 	}
 	o := eval.Options{K: int(t.k), MinTime: tuneTime}
-	if x.Shards() > 1 {
+	if x.inside().Shards() > 1 {
 		o.Search.Share, o.Shares = 1, tuneShares
 	}
 	return eval.Tune(ctx, x.Index, queries, truth, float64(t.recall), maxEf, o)
@@ -92,7 +92,7 @@ func (x *rooted) calibrate(ctx context.Context, queries vector.Matrix, truth *ev
 	for q, all := range truth.Labels {
 		labels[q] = all[:min(k, len(all))]
 	}
-	c, err := x.Calibrate(ctx, queries, labels)
+	c, err := x.inside().Calibrate(ctx, queries, labels)
 	if err == nil && c != nil {
 		c.Apply()
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/exact"
+	"github.com/shale-search/shale/internal/inside"
 )
 
 // IndexTruth finds the k rows of an index nearest to each query by comparing every row that isn't deleted. If the index
@@ -31,6 +32,6 @@ func (t *Truth) Measure(x *shale.Index, queries shale.Matrix, k int) error {
 		labels[q] = all[:min(k, len(all))]
 	}
 	var err error
-	t.Distances, err = x.Distances(queries, labels)
+	t.Distances, err = inside.Of(x).Distances(queries, labels)
 	return err
 }

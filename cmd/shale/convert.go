@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/store"
 )
 
@@ -144,8 +145,8 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, o shale.SaveO
 
 // vectorsOf is the file that an index directory of links alone is to name.
 func vectorsOf(where *indexFlags, index *shale.Index) string {
-	if !index.GraphOnly() {
+	if !inside.Of(index).GraphOnly() {
 		return ""
 	}
-	return cmp.Or(where.vectors, index.VectorFile())
+	return cmp.Or(where.vectors, inside.Of(index).VectorFile())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -200,7 +201,7 @@ func (f *rankFlags) suit(c *cobra.Command, index *shale.Index, path string) erro
 	if f.Slack > 0 && index.Metric() == shale.IP {
 		return usagef(c, "--slack goes with l2 and cosine, and %s is of ip: the distance of the k-th may be below 0", path)
 	}
-	if index.Shards() == 1 && (f.Probes > 1 || f.Share > 0) {
+	if inside.Of(index).Shards() == 1 && (f.Probes > 1 || f.Share > 0) {
 		return usagef(c, "--probes and --share go with several shards, and %s has one", path)
 	}
 	if f.Rerank == 0 {

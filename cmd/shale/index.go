@@ -10,6 +10,8 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -112,7 +114,7 @@ func (f *indexFlags) open(c *cobra.Command, path string) (*shale.Index, error) {
 		index.Close()
 		return nil, fmt.Errorf("%s was built with --metric %s, not %s", path, index.Metric(), o.Metric)
 	}
-	if placed, ok := index.Placement(); ok && (o.Memory > 0 || o.Mapped) && !f.quiet {
+	if placed, ok := inside.Of(index).Placement(); ok && (o.Memory > 0 || o.Mapped) && !f.quiet {
 		fmt.Fprintf(c.ErrOrStderr(), "%s: %v\n", path, placed)
 	}
 	boundHeap(index, o.Memory)
@@ -173,12 +175,12 @@ func (f *indexFlags) attachCodes(ctx context.Context, index *shale.Index) error 
 	if codes.Rows() > 0 {
 		all = unsafe.Slice(unsafe.SliceData(codes.RowBytes(0)), codes.Rows()*codes.Dim())
 	}
-	return index.AttachPQ(q, all, true)
+	return inside.Of(index).AttachPQ(q, all, hnsw.AttachPQOptions{Mapped: true})
 }
 
 // attach maps the vectors of an index of links alone, or its codes. They stay mapped until the command ends.
 func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string) error {
-	if !index.GraphOnly() {
+	if !inside.Of(index).GraphOnly() {
 		if f.vectors != "" {
 			return fmt.Errorf("%s has vectors of its own: leave out --vectors", path)
 		}
@@ -195,7 +197,7 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 			return err
 		}
 	}
-	file := cmp.Or(f.vectors, index.VectorFile())
+	file := cmp.Or(f.vectors, inside.Of(index).VectorFile())
 	if file == "" {
 		return fmt.Errorf("%s holds links alone: name the file of its vectors by --vectors", path)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 )
 
@@ -136,7 +137,7 @@ func (f *filterFile) suit(index *shale.Index) error {
 	if f == nil || f.mask < 0 {
 		return nil
 	}
-	last, ok, err := index.LargestLabel()
+	last, ok, err := inside.Of(index).LargestLabel()
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 )
 
 // residentBytes is the memory that the process has resident, or 0 where the system doesn't tell.
@@ -43,7 +44,7 @@ const (
 // boundHeap keeps the Go heap within what memory, 0 being any, leaves beside the index's arrays, which lie outside:
 // else it might grow to twice of what is in use. Of an index in one piece the arrays aren't known; all of it fits then.
 func boundHeap(index *shale.Index, memory int64) {
-	placed, ok := index.Placement()
+	placed, ok := inside.Of(index).Placement()
 	if memory <= 0 || !ok {
 		return
 	}

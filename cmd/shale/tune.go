@@ -11,6 +11,8 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/search"
 )
 
@@ -160,7 +162,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	}
 	if f.save {
 		index.Tune(search.Effort{Ef: r.Point.Ef, Slack: r.Point.Slack, Share: r.Point.Share}, f.k, r.Point.Recall)
-		if err := index.SaveTuned(args[0]); err != nil {
+		if err := index.Save(c.Context(), args[0], shale.SaveOptions{TuningOnly: true}); err != nil {
 			return err
 		}
 	}
@@ -215,7 +217,7 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 		maxEf = index.Len()
 	}
 	o := eval.Options{K: f.k, MinTime: tuneTime}
-	if index.Shards() > 1 {
+	if inside.Of(index).Shards() > 1 {
 		o.Search.Share, o.Shares = 1, tuneShares
 	}
 	r.Point, err = eval.Tune(ctx, index, queries, truth, f.recall, maxEf, o)
@@ -227,10 +229,10 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries shale.Mat
 
 // calibrate measures what shares are worth for the queries, by the first k true neighbours of each; of an
 // index of one shard it returns nil.
-func calibrate(ctx context.Context, index *shale.Index, queries shale.Matrix, truth *eval.Truth, k int) (*shale.Calibration, error) {
+func calibrate(ctx context.Context, index *shale.Index, queries shale.Matrix, truth *eval.Truth, k int) (*shard.Calibration, error) {
 	labels := make([][]uint64, len(truth.Labels))
 	for q, all := range truth.Labels {
 		labels[q] = all[:min(k, len(all))]
 	}
-	return index.Calibrate(ctx, queries, labels)
+	return inside.Of(index).Calibrate(ctx, queries, labels)
 }

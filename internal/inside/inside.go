@@ -1,14 +1,59 @@
-// Package inside gives other packages of the module the graph of a shale.Index, for what only they need: the C interface
-// hands its memory to forked processes.
+// Package inside gives other packages of the module what only they need of a shale.Index: the C interface hands the memory of
+// its graph to forked processes, and the command attaches codes.
 package inside
 
-import "github.com/shale-search/shale/internal/hnsw"
+import (
+	"context"
 
-// GraphOf returns the graph that a *shale.Index is, or nil if it is another kind of index. IndexOf returns a *shale.Index
-// of a graph, which it takes over. ConfigOf returns the configuration of the graphs of a *shale.Index. Package shale sets
-// all of them.
-var (
-	GraphOf  func(index any) *hnsw.Index
-	ConfigOf func(index any) hnsw.Config
-	IndexOf  func(graph *hnsw.Index) any
+	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/vector"
 )
+
+// Of returns the inside of a *shale.Index. IndexOf returns a *shale.Index of a graph, which it takes over. Package shale sets
+// both.
+var (
+	Of      func(index any) Index
+	IndexOf func(graph *hnsw.Index) any
+)
+
+// Index is the inside of a shale.Index.
+type Index interface {
+	// Graph returns the graph that the index is, or nil if it is another kind of index.
+	Graph() *hnsw.Index
+	// Config returns the configuration of the graphs.
+	Config() hnsw.Config
+	// Shards returns the number of graphs.
+	Shards() int
+	// Capacity returns the number of vectors that there is room for now. More make it grow.
+	Capacity() int
+	// Changeable returns the reason why vectors can't be added and deleted, if there is one.
+	Changeable() error
+	// Placement returns what lies in memory and what on disk. ok is false for one graph that lies in memory.
+	Placement() (p shard.Plan, ok bool)
+
+	// GraphOnly reports whether the index holds links alone, over vectors that are attached.
+	GraphOnly() bool
+	// VectorFile returns the file that the rows of an index of links alone were in when it was built, if its directory
+	// notes one, or "".
+	VectorFile() string
+	// AttachPQ gives an index of links alone codes of product quantization, element i's at i times q.Stride(), which
+	// searches walk over. They are neither copied nor changed, must outlive the index and aren't saved. Vectors that are
+	// attached as well, best before, rank what is found; without them the distances returned are those of codes.
+	AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error
+
+	// ReserveLabels takes n labels that follow the largest one, and returns the first. No other call gets them, so that
+	// rows may be added under them later.
+	ReserveLabels(n int) (first uint64, err error)
+	// LargestLabel returns the largest label, those of deleted vectors included; ok is false if the index is empty.
+	LargestLabel() (label uint64, ok bool, err error)
+
+	// Distances returns the distances between each of queries and the vectors of its labels, as searches return them.
+	// Those of a query end before the first label that isn't in the index. It returns nil for several shards, and if no
+	// rows are kept.
+	Distances(queries vector.Matrix, labels [][]uint64) ([][]float32, error)
+	// Calibrate measures, by the true neighbours of queries, how many shards searches must look into to find a share of
+	// these. It returns nil for an index of one shard.
+	Calibrate(ctx context.Context, queries vector.Matrix, truth [][]uint64) (*shard.Calibration, error)
+}
