@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
@@ -48,20 +49,20 @@ func (x *Index) Search(query []float32, k int, o search.Options) ([]search.Neigh
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
-	o.SetDefaults(x.Effort())
+	request.SetDefaults(&o, x.Effort())
 	return x.engine.SearchInto(dst, query, k, o)
 }
 
 // SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
 // error names the first query that failed.
 func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error) {
-	o.SetDefaults(x.Effort())
+	request.SetDefaults(&o, x.Effort())
 	return x.engine.SearchBatch(ctx, queries, k, o)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
 func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error {
-	o.SetDefaults(x.Effort())
+	request.SetDefaults(&o, x.Effort())
 	return x.engine.SearchBatchInto(ctx, queries, out, o)
 }
 

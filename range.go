@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -48,14 +49,14 @@ func (x *Index) inRange(query []float32, radius float32, limit int, o search.Opt
 	if o.Probes == 0 && o.Share == 0 && o.Shards == nil {
 		o.Probes = math.MaxInt32 // all of them: the default share is that of k neighbours
 	}
-	o.SetDefaults(x.Effort())
+	request.SetDefaults(&o, x.Effort())
 	return x.engine.Range(query, radius, limit, o)
 }
 
 // RangeBatch does a Range for each row of queries. An error names the first query that failed.
 func (x *Index) RangeBatch(ctx context.Context, queries Matrix, radius float32, limit int, o search.Options) (*search.RangeResults, error) {
 	n := queries.Rows()
-	if err := errors.Join(checkRange(radius, limit, &o), o.CheckBatch(n, 1)); err != nil {
+	if err := errors.Join(checkRange(radius, limit, &o), request.CheckBatch(&o, n, 1)); err != nil {
 		return nil, err
 	}
 	if n > 0 && queries.Dim() != x.Dim() {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -124,7 +125,7 @@ func searchOne(c *C.struct_shale_query) (err error) {
 	}
 	s.counts = append(s.counts[:0], 0)
 	out := room(c, s.counts)
-	out.Set(0, s.found)
+	request.Set(&out, 0, s.found)
 	if c.partial == 0 && len(s.found) < out.K {
 		return fmt.Errorf("%w: %d of %d", errFew, len(s.found), out.K)
 	}

@@ -30,23 +30,3 @@ func NewResults(queries, k int) (*Results, error) {
 		K: k, Labels: make([]uint64, queries*k), Distances: make([]float32, queries*k), Counts: make([]int, queries),
 	}, nil
 }
-
-// Check returns an error if r has no room for the results of the given number of queries.
-func (r *Results) Check(queries int) error {
-	if r.K > 0 && (len(r.Counts) < queries || min(len(r.Labels), len(r.Distances))/r.K < queries) {
-		return fmt.Errorf("search: no room for %d results of each of %d queries", r.K, queries)
-	}
-	return nil
-}
-
-// Set makes found, at most K neighbours, the results of a query.
-func (r *Results) Set(query int, found []Neighbor) {
-	labels, distances := r.Labels[query*r.K:(query+1)*r.K], r.Distances[query*r.K:(query+1)*r.K]
-	for i, f := range found {
-		labels[i], distances[i] = f.Label, f.Distance
-	}
-	for i := len(found); i < r.K; i++ {
-		labels[i], distances[i] = NoLabel, float32(math.Inf(1))
-	}
-	r.Counts[query] = len(found)
-}

@@ -4,11 +4,7 @@
 //	found, err := index.Search(query, 10, search.Options{Ef: 200, Filter: search.FilterLabels(3, 5, 8)})
 package search
 
-import (
-	"errors"
-	"fmt"
-	"math"
-)
+import "math"
 
 // Neighbor is one result of a search.
 type Neighbor struct {
@@ -25,9 +21,6 @@ const (
 	// DefaultShare is the Share of searches in an index that wasn't tuned.
 	DefaultShare = 0.98
 )
-
-// maxK is the largest number of rows of a graph.
-const maxK = math.MaxInt32
 
 // Options controls a search. The zero value searches all rows as hard as the index was tuned to.
 type Options struct {
@@ -50,7 +43,7 @@ type Options struct {
 	Filters []*Filter
 	// Stop decides which results to hold and when the walk ends, in place of k. It serves one search of one graph in
 	// memory, mapped or not: batches, indexes of several shards and those with rows on disk refuse it.
-	Stop Stop
+	Stop *Stop
 	// Exact computes the distance of every row that may be returned, in place of a walk. Searches do so by themselves
 	// where that is less work, and where a walk finds fewer than k rows though there are more.
 	Exact bool
@@ -82,57 +75,6 @@ type Effort struct {
 	Ef    int
 	Slack float32
 	Share float64 // of an index of several shards; 0: DefaultShare
-}
-
-// SetDefaults fills in what o leaves to the index, which is tuned to e.
-func (o *Options) SetDefaults(e Effort) {
-	if o.Ef != 0 {
-		return
-	}
-	o.Ef = e.Ef
-	if o.Slack == 0 {
-		o.Slack = e.Slack
-	}
-	if o.Probes == 0 && o.Share == 0 && o.Shards == nil && o.Filter == nil && o.Filters == nil {
-		o.Share = e.Share
-	}
-}
-
-// Check returns an error if a search of one query for its k nearest rows can't have these options. Numbers above that of
-// the rows are allowed: they ask for all rows.
-func (o *Options) Check(k int) error {
-	switch {
-	case k < 0 || k == 0 && o.Stop == nil || k > maxK:
-		return fmt.Errorf("search: k is %d, not at least 1 and at most %d", k, maxK)
-	case o.Ef < 0:
-		return fmt.Errorf("search: ef is %d, not at least 0", o.Ef)
-	case o.Rerank < 0:
-		return fmt.Errorf("search: rerank is %d, not at least 0", o.Rerank)
-	case !(o.Slack >= 0 && o.Slack <= math.MaxFloat32):
-		return fmt.Errorf("search: slack is %v, not a finite number of at least 0", o.Slack)
-	case o.Probes < 0:
-		return fmt.Errorf("search: probes are %d, not at least 0", o.Probes)
-	case !(o.Share >= 0 && o.Share <= 1):
-		return fmt.Errorf("search: a share of %v is not 0 to 1", o.Share)
-	case o.Threads < 0:
-		return fmt.Errorf("search: %d threads are not at least 0", o.Threads)
-	case o.Filters != nil:
-		return errors.New("search: one query takes Filter, not Filters")
-	}
-	return nil
-}
-
-// CheckBatch is Check for a batch of the given number of queries.
-func (o *Options) CheckBatch(queries, k int) error {
-	one := *o
-	one.Filters = nil
-	switch {
-	case o.Stop != nil:
-		return errors.New("search: a stop condition can't serve a batch of queries")
-	case o.Filters != nil && len(o.Filters) != queries:
-		return fmt.Errorf("search: %d filters for %d queries", len(o.Filters), queries)
-	}
-	return one.Check(k)
 }
 
 // Stats counts what searches did.

@@ -1,22 +1,19 @@
 package search
 
+import "github.com/shale-search/shale/internal/stop"
+
 // Stop decides which candidates a walk follows, which results it holds and when it ends. One value serves one search at
-// a time. Radius and MultiVector make those for common needs.
-type Stop interface {
-	// Begin is called at the start of a search whose options ask for ef candidates. It returns the number of
-	// results that the walk has to meet before it ends, if that is more than ef: by it the index chooses between a walk
-	// and computing all distances.
-	Begin(ef int) (least int)
-	// Stop reports whether to end: nearest is the distance of the nearest candidate not yet expanded, worst that of the
-	// farthest result, +Inf while there is none.
-	Stop(nearest, worst float32) bool
-	// Consider reports whether a candidate at distance d is to be expanded later, and held if it may be returned.
-	Consider(d, worst float32) bool
-	// Add and Remove are called when a result is held from now on, and no longer.
-	Add(label uint64, d float32)
-	Remove(label uint64, d float32)
-	// Overfull reports whether the farthest result is to be dropped.
-	Overfull() bool
-	// Finish takes the results held, nearest first, and returns those that the search returns.
-	Finish([]Neighbor) []Neighbor
+// a time. Radius and MultiVector return one.
+type Stop struct{ Condition stop.Condition }
+
+// Radius is the condition of a range search: it returns all rows within a radius, in the metric's own distance (squared
+// for L2), at most most. The walk goes on until it holds least rows, and for as long as a plain search with the same ef
+// would: so it comes to the query's neighbourhood before it looks whether the radius is passed, and finds no fewer
+// than the plain search.
+func Radius(radius float32, least, most int) *Stop { return &Stop{stop.Radius(radius, least, most)} }
+
+// MultiVector is the condition of a search for documents of several vectors each: it returns the vectors found of the
+// docs nearest documents. document returns the document that a label belongs to. The walk holds ef documents, at least docs.
+func MultiVector(document func(label uint64) uint64, docs, ef int) *Stop {
+	return &Stop{stop.MultiVector(document, docs, ef)}
 }

@@ -255,7 +255,7 @@ func (f *Flat) attempt(dst []search.Neighbor, query []float32, k int, of *task) 
 	}
 	found := s.resolve(&f.Reader, s.g, t.keys)
 	if t.o.Stop != nil {
-		found = t.o.Stop.Finish(found)
+		found = finish(t.o.Stop.Condition, found)
 	}
 	if began&1 != 0 || f.epoch.Load() != began {
 		return dst, false, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -67,7 +68,7 @@ func (r *Reader) begin(query []float32, k int, o *search.Options) (*searcher, er
 	if len(query) != r.cfg.Dim {
 		return nil, fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), r.cfg.Dim)
 	}
-	if err := o.Check(k); err != nil {
+	if err := request.Check(o, k); err != nil {
 		return nil, err
 	}
 	g, err := r.view()
@@ -131,7 +132,7 @@ func (t *task) start(k, n int, epoch uint64) (least int) {
 	if t.o.Stop == nil {
 		return t.ef
 	}
-	return max(t.ef, t.o.Stop.Begin(t.ef))
+	return max(t.ef, t.o.Stop.Condition.Begin(t.ef))
 }
 
 // prepare does all of a search among the first n elements that comes before its walk.
@@ -198,7 +199,7 @@ func (r *Reader) conclude(s *searcher) []search.Neighbor {
 	}
 	found := s.resolve(r, s.g, keys)
 	if t.o.Stop != nil {
-		return t.o.Stop.Finish(found)
+		return finish(t.o.Stop.Condition, found)
 	}
 	return found[:min(len(found), t.k)]
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -56,7 +57,7 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 	if err := r.checkQueries(queries, out.K, &o); err != nil {
 		return err
 	}
-	if err := out.Check(rows); err != nil {
+	if err := request.CheckRoom(out, rows); err != nil {
 		return err
 	}
 	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: o.Filters, out: out, failedRow: rows}
@@ -84,7 +85,7 @@ func (r *Reader) checkQueries(queries vector.Matrix, k int, o *search.Options) e
 	if queries.Rows() > 0 && queries.Dim() != r.cfg.Dim {
 		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), r.cfg.Dim)
 	}
-	return o.CheckBatch(queries.Rows(), k)
+	return request.CheckBatch(o, queries.Rows(), k)
 }
 
 // batchSearch is one SearchBatch under way.
@@ -212,7 +213,7 @@ func (b *batchSearch) put(row int, found []search.Neighbor, stats *search.Stats,
 	if stats.Exact {
 		sum.exact++
 	}
-	b.out.Set(row, found)
+	request.Set(b.out, row, found)
 }
 
 func (b *batchSearch) fail(row int, err error) {

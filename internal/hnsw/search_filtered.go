@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/heap"
+	"github.com/shale-search/shale/internal/stop"
 	"github.com/shale-search/shale/search"
 )
 
@@ -19,7 +20,7 @@ func mulHigh(a, b uint64) uint64 {
 type filtered struct {
 	g      *graph
 	filter *filter
-	stop   search.Stop
+	stop   stop.Condition
 	ef     int
 	open   heap.Heap[key] // nearest first: keys
 	kept   heap.Heap[key] // farthest first: complements of keys
@@ -28,8 +29,11 @@ type filtered struct {
 	copies copyFilter
 }
 
-func (f *filtered) reset(g *graph, ef int, filter *filter, stop search.Stop) {
-	f.g, f.ef, f.filter, f.stop = g, ef, filter, stop
+func (f *filtered) reset(g *graph, ef int, filter *filter, until *search.Stop) {
+	f.g, f.ef, f.filter, f.stop = g, ef, filter, nil
+	if until != nil {
+		f.stop = until.Condition
+	}
 	f.open, f.kept = f.open[:0], f.kept[:0]
 	f.worst = float32(math.Inf(1))
 	f.copies = copyFilter{}
@@ -117,4 +121,10 @@ func (f *filtered) sorted() []key {
 	}
 	slices.Sort(f.kept)
 	return f.kept
+}
+
+// finish returns those of the results found, nearest first, that a search with a stop condition returns.
+func finish(c stop.Condition, found []search.Neighbor) []search.Neighbor {
+	c.Finish()
+	return slices.DeleteFunc(found, func(n search.Neighbor) bool { return !c.Keeps(n.Label, n.Distance) })
 }

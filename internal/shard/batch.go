@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -16,7 +17,7 @@ import (
 // SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
 // error names the first row that failed.
 func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
-	if err := errors.Join(check(&o), o.CheckBatch(queries.Rows(), k)); err != nil {
+	if err := errors.Join(check(&o), request.CheckBatch(&o, queries.Rows(), k)); err != nil {
 		return nil, err
 	}
 	out, err := search.NewResults(queries.Rows(), min(k, x.most()))
@@ -34,7 +35,7 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 	x.using.RLock()
 	defer x.using.RUnlock()
 	rows := queries.Rows()
-	if err := errors.Join(check(&o), o.CheckBatch(rows, out.K), out.Check(rows)); err != nil {
+	if err := errors.Join(check(&o), request.CheckBatch(&o, rows, out.K), request.CheckRoom(out, rows)); err != nil {
 		return err
 	}
 	if rows > 0 && queries.Dim() != x.Dim() {
@@ -144,7 +145,7 @@ func (b *batch) take(query []float32) (row int, ok bool) {
 
 // put makes what a lane has found the results of a row.
 func (b *batch) put(row int, l *lane) {
-	b.out.Set(row, l.found)
+	request.Set(b.out, row, l.found)
 	b.count(&l.stats, 1)
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/search"
 )
 
@@ -101,7 +102,7 @@ func (w *roundWorker) choose() {
 			b.fail(row, err)
 			return
 		}
-		b.out.Set(row, nil)
+		request.Set(b.out, row, nil)
 		w.partial[row] = !l.exhausted(b.options(row)) // by the number of shards: there are no probes yet
 		for _, p := range l.parts {
 			w.wanted[p] = append(w.wanted[p], uint32(row))
@@ -197,7 +198,7 @@ func (w *roundWorker) rank(l *lane, row int) error {
 			return err
 		}
 	}
-	b.out.Set(row, l.found)
+	request.Set(b.out, row, l.found)
 	b.count(&l.stats, 0)
 	w.partial[row] = w.partial[row] || !l.probes[0].Stats().Exact
 	return nil
@@ -219,7 +220,7 @@ func (w *roundWorker) complete() {
 			b.fail(row, err)
 			return
 		}
-		b.out.Set(row, l.found)
+		request.Set(b.out, row, l.found)
 		b.count(&l.stats, 0)
 	}
 }

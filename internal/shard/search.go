@@ -7,6 +7,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -202,7 +203,7 @@ func (l *lane) bind(query []float32, k int, o *search.Options) error {
 	x := l.x
 	l.end()
 	l.stats = search.Stats{}
-	if err := errors.Join(check(o), o.Check(k)); err != nil {
+	if err := errors.Join(check(o), request.Check(o, k)); err != nil {
 		return err
 	}
 	if len(query) != x.Dim() {

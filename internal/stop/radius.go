@@ -1,4 +1,4 @@
-package search
+package stop
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 // for L2), at most most. The walk goes on until it holds least rows, and for as long as a plain search with the same ef
 // would: so it comes to the query's neighbourhood before it looks whether the radius is passed, and finds no fewer
 // than the plain search.
-func Radius(radius float32, least, most int) Stop {
+func Radius(radius float32, least, most int) Condition {
 	return &radiusStop{radius: radius, least: least, most: max(most, 1)}
 }
 
@@ -66,11 +66,12 @@ func (r *radiusStop) Add(_ uint64, d float32) {
 func (r *radiusStop) Remove(uint64, float32) { r.held-- }
 func (r *radiusStop) Overfull() bool         { return r.held > r.most }
 
-func (r *radiusStop) Finish(found []Neighbor) []Neighbor {
-	n := min(len(found), r.most)
-	for n > 0 && found[n-1].Distance > r.radius {
-		n--
+func (r *radiusStop) Finish() { r.Begin(r.ef) }
+
+func (r *radiusStop) Keeps(_ uint64, d float32) bool {
+	if d > r.radius || r.held == r.most {
+		return false
 	}
-	r.Begin(r.ef)
-	return found[:n]
+	r.held++
+	return true
 }

@@ -1,8 +1,8 @@
-package search
+package stop
 
 // MultiVector is the condition of a search for documents of several vectors each: it returns the vectors found of the
 // docs nearest documents. document returns the document that a label belongs to. The walk holds ef documents, at least docs.
-func MultiVector(document func(label uint64) uint64, docs, ef int) Stop {
+func MultiVector(document func(label uint64) uint64, docs, ef int) Condition {
 	return &multiVector{document: document, docs: max(docs, 1), ef: max(ef, docs, 1), held: map[uint64]int{}}
 }
 
@@ -31,17 +31,13 @@ func (m *multiVector) Remove(label uint64, _ float32) {
 	}
 }
 
-func (m *multiVector) Finish(found []Neighbor) []Neighbor {
-	clear(m.held)
-	kept := found[:0]
-	for _, f := range found {
-		d := m.document(f.Label)
-		if m.held[d] == 0 && len(m.held) == m.docs {
-			continue
-		}
-		m.held[d]++
-		kept = append(kept, f)
+func (m *multiVector) Finish() { clear(m.held) }
+
+func (m *multiVector) Keeps(label uint64, _ float32) bool {
+	d := m.document(label)
+	if m.held[d] == 0 && len(m.held) == m.docs {
+		return false
 	}
-	clear(m.held)
-	return kept
+	m.held[d]++
+	return true
 }
