@@ -209,7 +209,7 @@ func hits(got, want []search.Neighbor) int {
 // wordnet is the real data set: embeddings of dictionary entries.
 var wordnet = sync.OnceValues(func() (vector.Matrix, error) {
 	const header, dim = 128, 384
-	b, err := os.ReadFile(filepath.Join("..", "..", "data", "wordnet", "wordnet-10k-minilm384.fp16.npy"))
+	b, err := os.ReadFile(filepath.Join("..", "wordnet", "wordnet-10k-minilm384.fp16.npy"))
 	if err != nil {
 		return vector.Matrix{}, err
 	}
