@@ -18,7 +18,7 @@ import hnswlib
 import numpy as np
 
 SPACES = ["l2", "ip", "cosine"]
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
 
 
 def labels_for(rng, n):
@@ -178,7 +178,7 @@ def cross(count, seed):
         cases = [random_case(rng, i, folder) for i in range(count)]
         flats = [random_flat(rng, i, folder) for i in range(max(count // 5, 1))]
         (folder / "cases.json").write_text(json.dumps({"cases": cases, "flats": flats}))
-        subprocess.run(["go", "run", "./store/hnswlib/internal/crosscheck", str(folder)], cwd=REPOSITORY, check=True)
+        subprocess.run(["go", "run", "./internal/store/hnswlib/crosscheck", str(folder)], cwd=REPOSITORY, check=True)
         nearer = 0
         for case in cases:
             try:

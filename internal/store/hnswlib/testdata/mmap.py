@@ -15,7 +15,7 @@ import tempfile
 import hnswlib
 import numpy as np
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
+REPOSITORY = pathlib.Path(__file__).resolve().parents[4]
 
 GRAPHS = {
     # name: space, dim, n, M, labels, deleted
