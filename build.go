@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 )
 
@@ -40,7 +41,7 @@ func createLive(dim int, o BuildOptions, fill func(*hnsw.Index) error) (*Index, 
 	if err != nil {
 		return nil, fmt.Errorf("create index: %w", err)
 	}
-	path, err := target(o.Path)
+	path, err := location.Target(o.Path)
 	if err != nil {
 		return nil, fmt.Errorf("create index: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -22,11 +23,11 @@ type Index struct {
 	live    string // the live file that it is, if any
 	tuned   atomic.Pointer[manifest.Tuned]
 
-	saving sync.Mutex // guards what follows
-	home   string     // directory that it was opened from or saved to
-	saved  saved      // the manifest there, as far as this index knows
-	file   version    // the file that it was opened from or saved to
-	lock   *Lock      // of what it was opened from, if asked for
+	saving sync.Mutex     // guards what follows
+	home   string         // directory that it was opened from or saved to
+	saved  saved          // the manifest there, as far as this index knows
+	file   version        // the file that it was opened from or saved to
+	lock   *location.Lock // of what it was opened from, if asked for
 
 	writing *shard.Saving // of several shards, while a save writes them
 }

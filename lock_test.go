@@ -103,7 +103,7 @@ func TestLockKeepsOthersOut(t *testing.T) {
 		}
 		other := reopened(t, path, shale.OpenOptions{}) // reading needs no lock
 		add(t, other, 1)
-		if err := other.Save(ctx, path, shale.SaveOptions{Lock: shale.LockOptions{Wait: -1}}); !errors.Is(err, shale.ErrLocked) {
+		if err := other.Save(ctx, path, shale.SaveOptions{Wait: -1}); !errors.Is(err, shale.ErrLocked) {
 			t.Errorf("saved what another has locked: %v", err)
 		}
 		add(t, x, 1000)

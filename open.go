@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
@@ -68,7 +69,7 @@ type OpenOptions struct {
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
 func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
-	path, err := target(path)
+	path, err := location.Target(path)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
@@ -87,7 +88,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	}
 	x := &Index{}
 	if o.Lock && format != Live {
-		if x.lock, err = lockIndex(ctx, path, LockOptions{Wait: o.Wait, Waiting: o.Waiting}); err != nil {
+		if x.lock, err = location.Acquire(ctx, path, location.LockOptions{Wait: o.Wait, Waiting: o.Waiting}); err != nil {
 			return nil, fmt.Errorf("open index: %w", err)
 		}
 	}
@@ -98,7 +99,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	case Directory:
 		err = x.openDirectory(ctx, path, o)
 	case Live:
-		if x.live, err = target(path); err == nil {
+		if x.live, err = location.Target(path); err == nil {
 			if graph, err = openLive(path, o); err == nil {
 				if err = liveFits(graph, path, o.Memory); err != nil {
 					err = errors.Join(err, graph.Close())

@@ -3,8 +3,10 @@ package shale
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
@@ -33,10 +35,11 @@ type BuildOptions struct {
 	Replace bool   // replace the index at Path once the new one is complete
 	// Capacity is the number of rows to make room for at once, in an empty index or in a live file; default: those built of.
 	Capacity int
-	// Lock says how to wait for another process that is changing the index at Path; Held is its lock, if the caller has it:
-	// see Reserve.
-	Lock LockOptions
-	Held *Lock
+	// Wait is how long to wait for another process that is changing the index at Path, after which the error is ErrLocked.
+	// Default: 30 seconds; less than 0: not at all. Waiting is called when such waiting begins, if not nil.
+	Wait    time.Duration
+	Waiting func()
+	Held    *location.Lock // the lock of what is at Path, for callers within the module that have it
 
 	Labels    []uint64 // of the rows, one each; default 0, 1, …
 	Shards    int      // graphs; default: one, or as many as Memory asks for

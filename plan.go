@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 )
 
@@ -119,11 +120,11 @@ func (p *Plan) oneGraph() (why string, err error) {
 	case p.o.Path == "":
 		return "", nil
 	}
-	path, err := target(p.o.Path)
+	path, err := location.Target(p.o.Path)
 	if err != nil {
 		return "", err
 	}
-	format, err := formatFor(path, Auto)
+	format, err := location.FormatFor(path, Auto)
 	if err != nil || format == Directory {
 		return "", nil // if something is wrong with the path Run finds it
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/shard"
@@ -60,7 +61,7 @@ func (p *Plan) runSteps(ctx context.Context) (*Index, error) {
 	if path == "" {
 		return nil, fmt.Errorf("an index of %d shards is built on disk: give a path", p.Shards)
 	}
-	path, err := target(path)
+	path, err := location.Target(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
@@ -28,13 +30,15 @@ type SaveOptions struct {
 	Replace bool
 	// Vectors is the file that the rows of an index of links alone lie in, which the directory notes for those who open it.
 	Vectors string
-	// Lock says how to wait for another process that is changing what is at the path.
-	Lock LockOptions
+	// Wait is how long to wait for another process that is changing what is at the path, after which the error is
+	// ErrLocked. Default: 30 seconds; less than 0: not at all. Waiting is called when such waiting begins, if not nil.
+	Wait    time.Duration
+	Waiting func()
 	// Progress is called with the rows done and their number where several shards become one graph: another format than a
 	// directory's has no shards, so that one graph is built of the vectors that aren't deleted.
 	Progress func(done, total int)
-	// Held is the lock of what is at the path, if the caller has it: see lockIndex.
-	Held *Lock
+	// Held is the lock of what is at the path, for callers within the module that have it.
+	Held *location.Lock
 }
 
 // Save writes the index to path. What was there stays until all is written, and stays after an error or when ctx ends.
@@ -56,10 +60,10 @@ func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 
 // lockAndSave keeps other processes from changing what is at path while it is checked and replaced.
 func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (err error) {
-	if path, err = target(path); err != nil {
+	if path, err = location.Target(path); err != nil {
 		return err
 	}
-	format, err := formatFor(path, o.Format)
+	format, err := location.FormatFor(path, o.Format)
 	if err != nil {
 		return err
 	}
@@ -77,7 +81,7 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if format, err = formatFor(path, o.Format); err != nil { // something else may have taken the place of what was there
+	if format, err = location.FormatFor(path, o.Format); err != nil { // something else may have taken the place of what was there
 		return err
 	}
 	return x.saveAs(ctx, path, format, o)
@@ -95,7 +99,7 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 		if shards == nil {
 			return fmt.Errorf("%w, nor written as shards of hnswlib-mmap: it is mapped, or its rows lie on disk", ErrReadOnly)
 		}
-		if err := checkReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := location.CheckReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return shard.WriteFork(ctx, path, shards)
@@ -130,7 +134,7 @@ func (x *Index) saveMerged(ctx context.Context, path string, format Format, o Sa
 	if format != ForkShards {
 		return x.saveFile(ctx, path, format, graph, o)
 	}
-	if err := checkReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := location.CheckReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return shard.WriteFork(ctx, path, []shard.ForkShard{{Graph: graph}})
@@ -140,7 +144,7 @@ func (x *Index) saveMerged(ctx context.Context, path string, format Format, o Sa
 func (x *Index) saveFile(ctx context.Context, path string, format Format, graph store.Source, o SaveOptions) error {
 	if now := versionOf(path); x.file.path == path && !o.Replace && now.info != nil && !x.file.same(now) {
 		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
-	} else if o.Held.reserved(path) && now.info != nil {
+	} else if o.Held.Reserved(path) && now.info != nil {
 		return fmt.Errorf("%s: %w: it appeared meanwhile", path, fs.ErrExist)
 	}
 	var err error
@@ -154,7 +158,7 @@ func (x *Index) saveFile(ctx context.Context, path string, format Format, graph 
 	}
 	if err == nil || errors.Is(err, atomicfile.ErrUnsynced) {
 		x.file = versionOf(path)
-		x.lock.follow(ctx, path)
+		x.lock.Follow(ctx, path)
 	}
 	return err
 }
@@ -169,7 +173,7 @@ func (x *Index) saveLive(path string) error {
 
 // saveTuning writes what Tune set to the manifest of the directory at path.
 func (x *Index) saveTuning(ctx context.Context, path string, o SaveOptions) (err error) {
-	if path, err = target(path); err != nil {
+	if path, err = location.Target(path); err != nil {
 		return err
 	}
 	lock, err := x.lockFor(ctx, path, o)

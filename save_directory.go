@@ -8,11 +8,10 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
@@ -30,7 +29,7 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 		}()
 	}
 	replace := o.Replace
-	if _, err := vfs.Lstat(dir); errors.Is(err, fs.ErrNotExist) || isEmptyDir(dir) {
+	if _, err := vfs.Lstat(dir); errors.Is(err, fs.ErrNotExist) || location.IsEmptyDir(dir) {
 		err := x.saveNew(ctx, dir)
 		if err == nil || !isFixed(err) {
 			return err
@@ -38,7 +37,7 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	}
 	before, err := manifest.Read(dir)
 	if err != nil {
-		if !replace && !isEmptyDir(dir) {
+		if !replace && !location.IsEmptyDir(dir) {
 			return err
 		}
 		if !errors.Is(err, fs.ErrNotExist) && !manifest.Recognize(dir) {
@@ -80,11 +79,11 @@ func nothingBefore(dir string, reason error) (*manifest.Manifest, error) {
 	}
 	m := &manifest.Manifest{}
 	for _, e := range entries {
-		if !isShardFile(e.Name()) {
+		if !location.IsShardFile(e.Name()) {
 			continue
 		}
 		var shard, generation int
-		if n, _ := fmt.Sscanf(e.Name(), shardPrefix+"%d.%d.", &shard, &generation); n != 2 {
+		if n, _ := fmt.Sscanf(e.Name(), location.ShardPrefix+"%d.%d.", &shard, &generation); n != 2 {
 			generation = 1 // of a build
 		}
 		if generation < math.MaxInt32 {
@@ -119,11 +118,11 @@ func (x *Index) adoptTuning(m *manifest.Manifest) {
 
 // saveGraphs writes several graphs of links alone as a directory.
 func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
-	if _, err := vfs.Stat(dir); err == nil && !isEmptyDir(dir) {
+	if _, err := vfs.Stat(dir); err == nil && !location.IsEmptyDir(dir) {
 		if !o.Replace {
 			return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
 		}
-		if err := checkReplaced(dir, Directory); err != nil {
+		if err := location.CheckReplaced(dir, Directory); err != nil {
 			return err
 		}
 	}
@@ -205,7 +204,7 @@ func (x *Index) writeGeneration(ctx context.Context, dir string, before *manifes
 		return publish(dir, m, w.Written(), err)
 	}
 	m, err := x.writeShard(ctx, dir, before)
-	return publish(dir, m, []string{shardName(before.Generation + 1)}, err)
+	return publish(dir, m, []string{location.ShardName(before.Generation + 1)}, err)
 }
 
 // publish writes the manifest of the files written, and removes these where it fails or where writing has failed.
@@ -232,7 +231,7 @@ func (x *Index) writeShard(ctx context.Context, dir string, before *manifest.Man
 	if len(before.Shards) > 0 {
 		like = filepath.Join(dir, before.Shards[0].File)
 	}
-	name := shardName(before.Generation + 1)
+	name := location.ShardName(before.Generation + 1)
 	if err := store.SaveLike(ctx, filepath.Join(dir, name), like, x.engine.single()); err != nil {
 		return nil, err
 	}
@@ -273,15 +272,6 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	}, nil
 }
 
-// shardPrefix starts the names of all files of shards.
-const shardPrefix = "shard-"
-
-func shardName(generation int) string { return fmt.Sprintf("%s0.%06d.shale", shardPrefix, generation) }
-
-func isShardFile(name string) bool {
-	return strings.HasPrefix(name, shardPrefix) && shard.IsIndexFile(name)
-}
-
 // removeOthers removes the files that the index before had and what unfinished saves left, but not those of m. Only
 // files that are named as those of shards are touched, and the routing.
 func removeOthers(dir string, m, before *manifest.Manifest) error {
@@ -292,7 +282,7 @@ func removeOthers(dir string, m, before *manifest.Manifest) error {
 	used := m.Files()
 	for _, e := range entries {
 		name := e.Name()
-		if slices.Contains(used, name) || !isShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
+		if slices.Contains(used, name) || !location.IsShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
 			continue
 		}
 		// The next save removes what cannot be removed while a reader has it open.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -165,11 +166,11 @@ func TestSaveSparesWhatIsNoIndex(t *testing.T) {
 		if err := x.Save(ctx, p, shale.SaveOptions{Replace: true}); !errors.Is(err, shale.ErrNotIndex) {
 			t.Fatalf("%s was replaced: %v", p, err)
 		}
-		if err := shale.CanSave(p, shale.Auto); !errors.Is(err, shale.ErrNotIndex) {
+		if err := location.CanSave(p, shale.Auto); !errors.Is(err, shale.ErrNotIndex) {
 			t.Fatal(err)
 		}
 	}
-	if err := shale.CanSave(filepath.Join(dir, "none", "x"), shale.Auto); !errors.Is(err, fs.ErrNotExist) {
+	if err := location.CanSave(filepath.Join(dir, "none", "x"), shale.Auto); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
 }

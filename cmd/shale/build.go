@@ -16,6 +16,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/dataname"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 )
@@ -308,15 +309,15 @@ func (f *buildFlags) print(c *cobra.Command, r *buildReport, auto bool) error {
 }
 
 // reserve locks the place of the index, if it can be written there.
-func (f *buildFlags) reserve(c *cobra.Command) (*shale.Lock, error) {
+func (f *buildFlags) reserve(c *cobra.Command) (*location.Lock, error) {
 	if err := f.wait.check(c); err != nil {
 		return nil, err
 	}
-	o := shale.ReserveOptions{Replace: f.replace, Lock: f.wait.options(c, f.output)}
+	o := location.ReserveOptions{Replace: f.replace, Lock: f.wait.options(c, f.output)}
 	if f.capacity > 0 {
 		o.Format = shale.Live
 	}
-	lock, err := shale.Reserve(c.Context(), f.output, o)
+	lock, err := location.Reserve(c.Context(), f.output, o)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%s already exists: give --replace to build over it, or another --output", f.output)
 	}

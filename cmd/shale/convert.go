@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 )
 
@@ -106,8 +107,8 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, o shale.SaveO
 	if err := where.wait.check(c); err != nil {
 		return nil, err
 	}
-	lock, err := shale.Reserve(c.Context(), to,
-		shale.ReserveOptions{Format: o.Format, Replace: o.Replace, Lock: where.wait.options(c, to)})
+	lock, err := location.Reserve(c.Context(), to,
+		location.ReserveOptions{Format: o.Format, Replace: o.Replace, Lock: where.wait.options(c, to)})
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%s already exists: give --replace to write over it, or another DST", to)
 	}

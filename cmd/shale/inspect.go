@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
@@ -77,7 +78,7 @@ func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport
 	if r.FileBytes, err = store.SizeOnDisk(path); err != nil {
 		return nil, err
 	}
-	r.Leftovers, err = shale.Leftovers(path)
+	r.Leftovers, err = location.Leftovers(path)
 	return r, err
 }
 

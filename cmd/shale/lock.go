@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/location"
 )
 
 // waitFlag says how long a command waits for another one that is changing the same index, or for a live file.
@@ -26,8 +26,8 @@ func (f *waitFlag) check(c *cobra.Command) error {
 }
 
 // options are those of a lock of the index at path, with a message before waiting.
-func (f *waitFlag) options(c *cobra.Command, path string) shale.LockOptions {
-	o := shale.LockOptions{Wait: f.limit, Waiting: func() { tellWaiting(c.ErrOrStderr(), path, f.limit) }}
+func (f *waitFlag) options(c *cobra.Command, path string) location.LockOptions {
+	o := location.LockOptions{Wait: f.limit, Waiting: func() { tellWaiting(c.ErrOrStderr(), path, f.limit) }}
 	if f.limit == 0 {
 		o.Wait = -1
 	}

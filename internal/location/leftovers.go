@@ -1,4 +1,4 @@
-package shale
+package location
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 // at path: those in its directory, and those beside it that were to take its place. The next change of the index
 // removes them. What other processes are writing now isn't returned.
 func Leftovers(path string) ([]string, error) {
-	path, err := target(path)
+	path, err := Target(path)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func unnamedShards(dir string, m *manifest.Manifest) ([]string, error) {
 	named := m.Files()
 	var left []string
 	for _, e := range entries {
-		if isShardFile(e.Name()) && !slices.Contains(named, e.Name()) {
+		if IsShardFile(e.Name()) && !slices.Contains(named, e.Name()) {
 			left = append(left, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -1,4 +1,4 @@
-package shale
+package location
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 // ReserveOptions says what is to be written.
 type ReserveOptions struct {
-	Format  Format      // as in SaveOptions, or Live
+	Format  Format      // as in shale.SaveOptions, or Live
 	Replace bool        // an index that is there may be replaced
 	Lock    LockOptions // how to wait for another process that is changing it
 }
@@ -22,9 +22,9 @@ type ReserveOptions struct {
 // Reserve finds out before long work whether a new index can be written to path, and locks what is there, so that no
 // other process changes what is going to be replaced. It refuses to replace an index, with fs.ErrExist, unless that is
 // asked for; and anything else, live files, and directories that hold other files than those of an index, in any case.
-// Save and Build take the lock as SaveOptions.Held and BuildOptions.Held.
+// shale.Save and Build take the lock as shale.SaveOptions.Held and BuildOptions.Held.
 func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) {
-	path, err := target(path)
+	path, err := Target(path)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) 
 	if o.Format == Live && o.Replace {
 		return &Lock{path: path}, nil // what lies there is locked when it is replaced
 	}
-	lock, err := lockIndex(ctx, path, o.Lock)
+	lock, err := Acquire(ctx, path, o.Lock)
 	if err != nil {
 		return nil, err
 	}
@@ -42,19 +42,6 @@ func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) 
 		return nil, errors.Join(err, lock.Close())
 	}
 	return lock, nil
-}
-
-// reserve is Reserve for a build.
-func (o *BuildOptions) reserve(ctx context.Context) (*Lock, error) {
-	format := Auto
-	if o.Live {
-		format = Live
-	}
-	lock, err := Reserve(ctx, o.Path, ReserveOptions{Format: format, Replace: o.Replace, Lock: o.Lock})
-	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("%w: set Replace to build over it", err)
-	}
-	return lock, err
 }
 
 // mayWrite refuses what Reserve refuses.
@@ -84,11 +71,11 @@ func mayWrite(path string, o ReserveOptions) error {
 		}
 		return fmt.Errorf("%s: %w", path, fs.ErrExist)
 	}
-	return checkReplaced(path, there)
+	return CheckReplaced(path, there)
 }
 
-// checkReplaced refuses to replace a directory that isn't what its format says, or that holds other files as well.
-func checkReplaced(path string, there Format) error {
+// CheckReplaced refuses to replace a directory that isn't what its format says, or that holds other files as well.
+func CheckReplaced(path string, there Format) error {
 	own := shard.IsIndexFile
 	switch {
 	case there == ForkShards:
