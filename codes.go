@@ -6,6 +6,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -108,7 +109,7 @@ var rowKinds = [...]string{"auto", "fp32", "fp16", "sq8", "none"}
 
 // types are those of the rows that each asks for.
 var types = map[Rows]vector.Type{
-	RowsFloat32: vector.Float32, RowsFloat16: vector.Float16, RowsSQ8: vector.ScaledInt8, RowsNone: vector.NoRows,
+	RowsFloat32: vector.Float32, RowsFloat16: vector.Float16, RowsSQ8: rowtype.ScaledInt8, RowsNone: rowtype.NoRows,
 }
 
 func (r Rows) String() string {
@@ -144,7 +145,7 @@ func walkOver(rows vector.Type) Codes {
 	switch rows {
 	case vector.Float16:
 		return Float16
-	case vector.ScaledInt8, vector.NoRows:
+	case rowtype.ScaledInt8, rowtype.NoRows:
 		return RaBitQ8
 	}
 	return Float32

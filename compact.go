@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -18,7 +19,7 @@ func (x *Index) Compact(ctx context.Context, threads int) (*Index, error) {
 	switch {
 	case old == nil:
 		return nil, fmt.Errorf("compact: %w in place: build it anew", ErrReadOnly)
-	case old.Config().Storage == vector.NoRows:
+	case old.Config().Storage == rowtype.NoRows:
 		return nil, errors.New("an index that keeps no vectors can't be compacted: there is nothing to build another of")
 	case x.live != "":
 		return nil, errors.New("a live file can't be compacted in place: its deleted vectors' places are used again")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
@@ -63,7 +64,7 @@ type oneGraph struct{ *hnsw.Index }
 
 func (g oneGraph) Len() int                      { return g.Index.Len() - g.Index.Deleted() }
 func (g oneGraph) Shards() int                   { return 1 }
-func (g oneGraph) GraphOnly() bool               { return g.Config().Storage == vector.External }
+func (g oneGraph) GraphOnly() bool               { return g.Config().Storage == rowtype.External }
 func (g oneGraph) Placement() (shard.Plan, bool) { return shard.Plan{}, false }
 func (g oneGraph) Changeable() error             { return nil }
 func (g oneGraph) single() store.Source          { return g.Index }

@@ -12,11 +12,11 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/internal/store/manifest"
-	"github.com/shale-search/shale/vector"
 )
 
 // SearchLoad is what searches take beside the index.
@@ -269,7 +269,7 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 	if err := checkDirectory(dir, m); err != nil {
 		return nil, nil, err
 	}
-	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == vector.External.String()
+	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == rowtype.External.String()
 	if !readOnly && o.Memory > 0 {
 		plan, err := shard.PlanSearch(dir, m, o.Memory, o.Load)
 		if err != nil {

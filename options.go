@@ -7,8 +7,8 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/shard"
-	"github.com/shale-search/shale/vector"
 )
 
 // Source is the vectors that an index is built of. A Matrix is one, and so is a dataset.File.
@@ -63,7 +63,7 @@ func (o *BuildOptions) config(dim int, halfIsSafe bool) (hnsw.Config, error) {
 	}
 	codes, rows, err := o.layout(dim, halfIsSafe)
 	if o.GraphOnly {
-		rows = vector.External
+		rows = rowtype.External
 	}
 	return hnsw.Config{
 		Dim: dim, Metric: o.Metric, Storage: rows, Codes: codes,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shale-search/shale/internal/errlist"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/search"
@@ -85,7 +86,7 @@ func (x *plain) stat() statistics {
 	c := x.Config()
 	return statistics{
 		capacity: x.Capacity(), count: x.Len(), deleted: x.Deleted(), m: c.M, efConstruction: c.EfConstruction,
-		replacing: c.ReplaceDelete, external: c.Storage == vector.External, changeable: true, next: x.upcoming(),
+		replacing: c.ReplaceDelete, external: c.Storage == rowtype.External, changeable: true, next: x.upcoming(),
 	}
 }
 

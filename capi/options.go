@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/vector"
 )
@@ -132,7 +133,7 @@ func (n *newOptions) config() (hnsw.Config, error) {
 		ReplaceDelete: n.ReplaceDeleted, Codes: hnsw.AutoCodes(n.Dim),
 	}
 	if n.Storage == "external" {
-		c.Storage, c.Codes = vector.External, hnsw.Codes{}
+		c.Storage, c.Codes = rowtype.External, hnsw.Codes{}
 	}
 	return c, err
 }

@@ -15,17 +15,17 @@ import (
 // Type is the type of a matrix's elements.
 type Type uint8
 
-// The element types. Float16 is IEEE 754 half precision, stored as uint16. ScaledInt8 is an int8 a value and a float32
-// scale a row, which multiplies all values and follows them at the next multiple of 4 bytes. NoRows and External are
-// the types of rows that an index doesn't keep; those of External are stored somewhere else.
+// The element types. Float16 is IEEE 754 half precision, stored as uint16.
 const (
 	Float32 Type = iota
 	Float16
 	Int8
 	Uint8
-	ScaledInt8
-	NoRows
-	External
+
+	// Those of rows within an index, see package rowtype.
+	scaledInt8
+	noRows
+	external
 )
 
 // Size returns the number of bytes of an element.
@@ -35,24 +35,24 @@ func (t Type) Size() int {
 		return 4
 	case Float16:
 		return 2
-	case NoRows, External:
+	case noRows, external:
 		return 0
 	default:
 		return 1
 	}
 }
 
-// RowSize returns the number of bytes of a row of dim elements.
-func (t Type) RowSize(dim int) int {
-	if t == ScaledInt8 {
+// rowSize returns the number of bytes of a row of dim elements.
+func (t Type) rowSize(dim int) int {
+	if t == scaledInt8 {
 		return sq8.RowSize(dim)
 	}
 	return dim * t.Size()
 }
 
-// Align returns the alignment of a row's address in bytes.
-func (t Type) Align() int {
-	if t == ScaledInt8 {
+// align returns the alignment of a row's address in bytes.
+func (t Type) align() int {
+	if t == scaledInt8 {
 		return sq8.Align
 	}
 	return max(t.Size(), 1)
@@ -89,22 +89,22 @@ func Of[T Element](data []T, dim int) (Matrix, error) {
 		return Matrix{}, fmt.Errorf("%w: %d values are not rows of %d", ErrDim, len(data), dim)
 	}
 	m := Matrix{base: unsafe.Pointer(unsafe.SliceData(data)), rows: len(data) / dim, dim: dim, typ: typeOf[T]()}
-	m.stride = uintptr(m.typ.RowSize(dim))
+	m.stride = uintptr(m.typ.rowSize(dim))
 	return m, nil
 }
 
 // FromBytes returns a view of b, which is little-endian, as rows of dim elements of type t. Rows start stride bytes
-// apart; a stride of 0 means that they are packed. b must be aligned to t.Align() bytes.
+// apart; a stride of 0 means that they are packed. b must be aligned to the size of an element.
 func FromBytes(b []byte, t Type, rows, dim, stride int) (Matrix, error) {
 	if rows < 0 || dim <= 0 || dim > math.MaxInt32 {
 		return Matrix{}, fmt.Errorf("%w: %d × %d", ErrDim, rows, dim)
 	}
-	row := t.RowSize(dim)
+	row := t.rowSize(dim)
 	if stride == 0 {
 		stride = row
 	}
 	p := unsafe.Pointer(unsafe.SliceData(b))
-	if stride < row || stride%t.Align() != 0 || uintptr(p)%uintptr(t.Align()) != 0 {
+	if stride < row || stride%t.align() != 0 || uintptr(p)%uintptr(t.align()) != 0 {
 		return Matrix{}, fmt.Errorf("vector: rows of %d × %s don't fit a stride of %d at this address", dim, t, stride)
 	}
 	if rows > 0 && row > 0 && (len(b)-row < 0 || (len(b)-row)/stride < rows-1) {
@@ -176,7 +176,7 @@ func (m Matrix) RowBytes(i int) []byte {
 	if uint(i) >= uint(m.rows) {
 		panic(fmt.Sprintf("vector: row %d of %d", i, m.rows))
 	}
-	return unsafe.Slice((*byte)(m.at(i)), m.typ.RowSize(m.dim))
+	return unsafe.Slice((*byte)(m.at(i)), m.typ.rowSize(m.dim))
 }
 
 // Row returns row i without copying. T must be the matrix's element type.
@@ -203,7 +203,7 @@ func (m Matrix) Decode(i int, dst []float32) {
 		for j, v := range Row[uint8](m, i) {
 			dst[j] = float32(v)
 		}
-	case ScaledInt8:
+	case scaledInt8:
 		simd.Active.DecodeSQ8(&dst[0], unsafe.Pointer(&m.RowBytes(i)[0]), m.dim)
 	default:
 		panic(fmt.Sprintf("vector: rows of %s can't be read", m.typ))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/shale-search/shale/internal/floats"
 )
 
 // Metric is a measure of distance between vectors. Smaller distances are nearer.
@@ -40,7 +42,7 @@ const smallestNormal = 0x1p-126
 
 // Normalize scales v to length 1 in place. A zero vector stays zero. Like hnswlib it multiplies by 1 / (‖v‖ + 1e−30).
 func Normalize(v []float32) {
-	exact := 1 / (math.Sqrt(squares(v)) + 1e-30)
+	exact := 1 / (math.Sqrt(floats.Squares(v)) + 1e-30)
 	scale := float32(exact)
 	if scale < smallestNormal { // it has lost precision, for a vector longer than about 1e38
 		for i, x := range v {
@@ -52,7 +54,3 @@ func Normalize(v []float32) {
 		v[i] *= scale
 	}
 }
-
-// DistanceFunc is a user-defined metric: a smaller result means nearer. It may be called from many goroutines at once
-// and must not keep or change its arguments.
-type DistanceFunc func(a, b []float32) float32

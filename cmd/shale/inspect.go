@@ -7,8 +7,8 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/location"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
-	"github.com/shale-search/shale/vector"
 )
 
 type inspectReport struct {
@@ -95,7 +95,7 @@ func (r *inspectReport) ranked() string {
 	if r.Keep == shale.RowsNone.String() {
 		return "no rows: distances are estimates from codes"
 	}
-	if r.Keep == vector.External.String() {
+	if r.Keep == rowtype.External.String() {
 		return "no rows: they are mapped from a file of vectors"
 	}
 	return r.Keep + " rows for exact distances"

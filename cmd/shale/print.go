@@ -11,7 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // printer writes until something fails, and keeps the failure.
@@ -70,7 +70,7 @@ func rowsKept(keep string) string {
 	if keep == shale.RowsNone.String() {
 		return "no rows"
 	}
-	if keep == vector.External.String() {
+	if keep == rowtype.External.String() {
 		return "links alone"
 	}
 	return keep + " rows"

@@ -54,7 +54,7 @@ func floats(m vector.Matrix, metric vector.Metric) (vector.Matrix, error) {
 	for i := range m.Rows() {
 		row := data[i*m.Dim() : (i+1)*m.Dim()]
 		m.Decode(i, row)
-		if err := metric.Check(row); err != nil {
+		if err := score.Check(metric, row); err != nil {
 			return vector.Matrix{}, fmt.Errorf("row %d: %w", i, err)
 		}
 		if metric == vector.Cosine {

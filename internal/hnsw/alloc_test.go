@@ -8,8 +8,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
-	"github.com/shale-search/shale/vector"
 )
 
 // TestSearchesDoNotAllocate is left out under the race detector, which makes sync.Pool forget at random.
@@ -26,7 +26,7 @@ func TestSearchesDoNotAllocate(t *testing.T) {
 		"epsilon":       {Stop: search.Radius(3, 1, 50)},
 	}
 	for _, c := range []Config{
-		{Storage: vector.ScaledInt8}, {Storage: vector.NoRows, Codes: Codes{Bits: 8}}, {Storage: vector.ScaledInt8, Codes: Codes{Bits: 2}},
+		{Storage: rowtype.ScaledInt8}, {Storage: rowtype.NoRows, Codes: Codes{Bits: 8}}, {Storage: rowtype.ScaledInt8, Codes: Codes{Bits: 2}},
 	} {
 		x, dst, q := build(t, c, rows), make([]search.Neighbor, 0, 200), decoded(rows, 5)
 		for name, o := range options {

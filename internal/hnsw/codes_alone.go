@@ -8,6 +8,7 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/sq8"
 	"github.com/shale-search/shale/vector"
 )
@@ -89,7 +90,7 @@ func (m *Image) checkVectors() error {
 		}
 	}
 	switch {
-	case m.Config.Storage == vector.ScaledInt8 && m.Rows.Type() == vector.ScaledInt8:
+	case m.Config.Storage == rowtype.ScaledInt8 && m.Rows.Type() == rowtype.ScaledInt8:
 		for id := range m.Rows.Rows() {
 			if !sq8.Sound(m.Rows.RowBytes(id), m.Config.Dim) {
 				return &ImageError{"Rows", id, "the scale is negative, too large or no number"}
@@ -142,7 +143,7 @@ func (m *Image) CheckQuantizer() error {
 // Vectors returns a function that writes the vector of element id to dst (Config.Dim values): its row or, where no rows
 // are kept, what its code stands for. It is for one goroutine.
 func (m *Image) Vectors() (func(id int, dst []float32), error) {
-	if m.Config.external() && m.Rows.Type() == vector.External {
+	if m.Config.external() && m.Rows.Type() == rowtype.External {
 		return nil, ErrNoRows
 	}
 	if m.Config.keepsRows() {

@@ -12,13 +12,14 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 // rowless is a configuration that keeps codes alone.
 func rowless(metric vector.Metric, kind quant.Kind, bits int) Config {
-	return Config{Metric: metric, Codes: Codes{Kind: kind, Bits: bits}, Storage: vector.NoRows}
+	return Config{Metric: metric, Codes: Codes{Kind: kind, Bits: bits}, Storage: rowtype.NoRows}
 }
 
 // someRows is how many of the real data are enough here: codes alone take long to build from.
@@ -313,8 +314,8 @@ func TestFirstAddsAtOnce(t *testing.T) {
 
 func TestCodesAloneRefuse(t *testing.T) {
 	for name, c := range map[string]Config{
-		"no codes": {Dim: 3, Storage: vector.NoRows},
-		"custom":   {Dim: 3, Storage: vector.NoRows, Codes: Codes{Bits: 4}, Custom: manhattan},
+		"no codes": {Dim: 3, Storage: rowtype.NoRows},
+		"custom":   {Dim: 3, Storage: rowtype.NoRows, Codes: Codes{Bits: 4}, Custom: manhattan},
 	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -341,8 +342,8 @@ func TestCodesAloneRefuse(t *testing.T) {
 func TestDamagedVectors(t *testing.T) {
 	rows := matrix(t, randomRows(50, 9, 1), 9)
 	nan := bytesOf([]float32{float32(math.NaN())})
-	scaled := build(t, Config{M: 4, Storage: vector.ScaledInt8}, rows)
-	bare := build(t, Config{M: 4, Storage: vector.NoRows, Codes: Codes{Bits: 4}}, rows)
+	scaled := build(t, Config{M: 4, Storage: rowtype.ScaledInt8}, rows)
+	bare := build(t, Config{M: 4, Storage: rowtype.NoRows, Codes: Codes{Bits: 4}}, rows)
 	stride := quant.Stride(9, 4)
 	for name, c := range map[string]struct {
 		x      *Index

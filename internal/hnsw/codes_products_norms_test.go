@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -70,7 +71,7 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 	const n, dim = 4000, 8
 	rows := randomRows(n, dim, 3)
 	for name, c := range map[string]Config{
-		"rows": {}, "codes": {Codes: Codes{Bits: 4}}, "codes alone": {Storage: vector.NoRows, Codes: Codes{Bits: 8}},
+		"rows": {}, "codes": {Codes: Codes{Bits: 4}}, "codes alone": {Storage: rowtype.NoRows, Codes: Codes{Bits: 8}},
 	} {
 		c.Dim = dim
 		x, err := New(c)

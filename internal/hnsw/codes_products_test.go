@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -88,7 +89,7 @@ func TestProductsAloneTellTheirEstimates(t *testing.T) {
 	rows := matrix(t, clusteredRows(n, dim, 9, 1), dim)
 	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		for _, codes := range []Codes{products8, products4, {Kind: quant.Product, Bits: 4, Subvectors: 3, Rotated: true}} {
-			x := build(t, Config{Metric: metric, Storage: vector.NoRows, Codes: codes}, rows)
+			x := build(t, Config{Metric: metric, Storage: rowtype.NoRows, Codes: codes}, rows)
 			few := search.FilterFunc(func(label uint64) bool { return label%10 == 3 })
 			for i := range 10 {
 				q := decoded(rows, i*7)
@@ -118,7 +119,7 @@ func TestProductImagesComeBack(t *testing.T) {
 	t.Parallel()
 	rows := matrix(t, randomRows(1500, 20, 3), 20)
 	for _, codes := range []Codes{products8, products4, {Kind: quant.Product, Bits: 8, Subvectors: 5, Rotated: true}} {
-		for _, storage := range []vector.Type{vector.Float32, vector.ScaledInt8, vector.NoRows} {
+		for _, storage := range []vector.Type{vector.Float32, rowtype.ScaledInt8, rowtype.NoRows} {
 			comesBack(t, Config{Storage: storage, Codes: codes}, rows)
 		}
 	}

@@ -8,18 +8,20 @@ import (
 	"math"
 
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
 // Errors that a caller can act on; they come wrapped with the label, the count or the dimension in question.
 var (
 	ErrClosed          = errors.New("index is closed")
+	ErrNotFinite       = score.ErrNotFinite
+	ErrTooLarge        = score.ErrTooLarge
 	ErrFull            = errors.New("the number of elements exceeds the specified limit")
 	ErrLabel           = errors.New("label not found")
 	ErrDeleted         = errors.New("label is already deleted")
 	ErrNotDeleted      = errors.New("label is not deleted")
-	ErrNotFinite       = vector.ErrNotFinite
-	ErrTooLarge        = vector.ErrTooLarge
 	ErrReplaceDisabled = errors.New("replacing deleted elements is not enabled")
 	ErrUpdateDeleted   = errors.New("a deleted element can't be updated while deleted elements may be replaced")
 	ErrFrozen          = errors.New("index is read-only")
@@ -30,9 +32,9 @@ var (
 
 // Config describes an index. Zero fields have the defaults given below.
 type Config struct {
-	Dim    int                 // elements a vector; required
-	Metric vector.Metric       // default L2
-	Custom vector.DistanceFunc `json:"-"`
+	Dim    int                // elements a vector; required
+	Metric vector.Metric      // default L2
+	Custom score.DistanceFunc `json:"-"`
 
 	M              int    // links of a new element a level above 0, 2 … 10,000; default 16
 	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
@@ -84,12 +86,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	c.Codes = c.Codes.withDefaults(c.Dim)
 	switch c.Storage {
-	case vector.Float32, vector.Float16, vector.ScaledInt8:
-	case vector.NoRows:
+	case vector.Float32, vector.Float16, rowtype.ScaledInt8:
+	case rowtype.NoRows:
 		if c.Codes.Bits == 0 {
 			return c, errors.New("hnsw: without rows there must be codes")
 		}
-	case vector.External:
+	case rowtype.External:
 		if c.ReplaceDelete {
 			return c, fmt.Errorf("hnsw: deleted elements can't be replaced: %w", ErrExternal)
 		}
@@ -106,10 +108,10 @@ func (c Config) Check() error {
 }
 
 // keepsRows reports whether there are rows beside the codes, if any.
-func (c *Config) keepsRows() bool { return c.Storage != vector.NoRows }
+func (c *Config) keepsRows() bool { return c.Storage != rowtype.NoRows }
 
 // external reports whether the rows lie elsewhere.
-func (c *Config) external() bool { return c.Storage == vector.External }
+func (c *Config) external() bool { return c.Storage == rowtype.External }
 
 // scalable reports whether distances are at least 0, so that a multiple of one means something.
 func (c *Config) scalable() bool { return c.Metric != vector.IP && c.Custom == nil }

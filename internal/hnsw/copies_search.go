@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // Rows that are equal to each other would fill each other's lists with links of length 0, until no link left the
@@ -54,7 +54,7 @@ func (g *graph) packedCopyList(id uint32, links []uint32) []uint32 {
 
 // content returns what the distances of an element come from: its row, or its code where no rows are kept.
 func (g *graph) content(id uint32) []byte {
-	if g.rows.Type() != vector.NoRows && g.attached() {
+	if g.rows.Type() != rowtype.NoRows && g.attached() {
 		return g.rows.RowBytes(int(id))
 	}
 	return g.coder.Load().row(id)
@@ -63,7 +63,7 @@ func (g *graph) content(id uint32) []byte {
 // hasContent reports whether there is content of elements: rows may have to be attached first.
 func (g *graph) hasContent() bool {
 	c := g.coder.Load()
-	return g.rows.Type() != vector.NoRows && g.attached() || c != nil && !c.outside
+	return g.rows.Type() != rowtype.NoRows && g.attached() || c != nil && !c.outside
 }
 
 // heldCopy is a copy that a walk has held back.

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -68,8 +69,8 @@ func copyCases() (cases []copyCase) {
 		n, counts = 20_000, [][2]int{{1, 2}, {1, 100}, {1, 3000}, {1, 10_000}, {10, 1000}, {100, 2}, {100, 100}}
 	}
 	storages := []Config{
-		{}, {Storage: vector.Float16}, {Storage: vector.ScaledInt8}, {Codes: Codes{Bits: 1}}, {Codes: Codes{Bits: 2}},
-		{Codes: Codes{Bits: 4}, Storage: vector.Float16}, {Codes: Codes{Bits: 4}, Storage: vector.NoRows},
+		{}, {Storage: vector.Float16}, {Storage: rowtype.ScaledInt8}, {Codes: Codes{Bits: 1}}, {Codes: Codes{Bits: 2}},
+		{Codes: Codes{Bits: 4}, Storage: vector.Float16}, {Codes: Codes{Bits: 4}, Storage: rowtype.NoRows},
 		{Codes: Codes{Bits: 4, Kind: quant.Product}},
 	}
 	at := 0
@@ -210,7 +211,7 @@ func (c copyCheck) copiesFound(t *testing.T, x *Index, g int) (found, want int) 
 			k++
 		}
 	}
-	if !c.cfg.keepsRows() || c.cfg.Storage == vector.ScaledInt8 {
+	if !c.cfg.keepsRows() || c.cfg.Storage == rowtype.ScaledInt8 {
 		k += 50 // others, whose distances are rounded, may come before
 	}
 	got, err := x.Search(query, k, search.Options{Ef: 200})
@@ -302,7 +303,7 @@ func TestCopiesChange(t *testing.T) {
 	const labels, rowCount, dim = 300, 12, 8
 	for _, c := range []Config{
 		{}, {Metric: vector.Cosine, Storage: vector.Float16}, {Metric: vector.IP},
-		{Storage: vector.NoRows, Codes: Codes{Bits: 4}},
+		{Storage: rowtype.NoRows, Codes: Codes{Bits: 4}},
 	} {
 		c.Dim, c.M, c.ReplaceDelete = dim, 4, true
 		x, err := New(c)
@@ -409,7 +410,7 @@ func TestCopiesBeforeRows(t *testing.T) {
 	for i := range 100 {
 		copy(rows[i*dim:(i+1)*dim], rows)
 	}
-	x, err := New(Config{Dim: dim, Storage: vector.External})
+	x, err := New(Config{Dim: dim, Storage: rowtype.External})
 	must(t, err)
 	defer x.Close()
 	must(t, x.Attach(matrix(t, rows, dim), AttachOptions{}))

@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
@@ -15,7 +16,7 @@ func (x *Index) Distances(queries vector.Matrix, labels [][]uint64) (all [][]flo
 		}
 	}
 	err = x.WithImage(func(m *Image) error {
-		if m.Rows.Type() == vector.NoRows {
+		if m.Rows.Type() == rowtype.NoRows {
 			return nil
 		}
 		for id, l := range m.Labels {

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
@@ -149,7 +150,7 @@ func (g *graph) with(rows vector.Matrix, mapped bool) *graph {
 }
 
 // attached reports whether a graph whose rows lie elsewhere has them.
-func (g *graph) attached() bool { return g.rows.Type() != vector.External }
+func (g *graph) attached() bool { return g.rows.Type() != rowtype.External }
 
 // AddAttached adds elements for the next n attached rows, under labels, or under their row numbers if labels is nil.
 // All labels must be new. If the metric is cosine, every row is tested to have length 1.

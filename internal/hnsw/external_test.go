@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -15,7 +16,7 @@ import (
 // external builds an index of links over rows.
 func external(t testing.TB, c Config, rows vector.Matrix) *Index {
 	t.Helper()
-	c.Dim, c.Storage = rows.Dim(), vector.External
+	c.Dim, c.Storage = rows.Dim(), rowtype.External
 	x, err := New(c)
 	must(t, err)
 	t.Cleanup(func() { x.Close() })
@@ -166,17 +167,20 @@ func TestAttachRefuses(t *testing.T) {
 	long[55*dim] += 3
 	longer := matrix(t, long, dim)
 	for name, err := range map[string]error{
-		"another dim":      x.Attach(matrix(t, unitRows(50, 5, 1), 5), AttachOptions{}),
-		"too few":          x.Attach(rows.Slice(0, 49), AttachOptions{}),
-		"bytes":            x.Attach(matrix(t, make([]uint8, 50*dim), dim), AttachOptions{}),
-		"not normalised":   x.Attach(longer, AttachOptions{}),
-		"rows of its own":  own.Attach(rows, AttachOptions{}),
-		"add":              x.Add(99, decoded(rows, 0), AddOptions{}),
-		"add many":         x.AddBatch(ctx, rows, nil, BatchOptions{}),
-		"none left":        x.AddAttached(ctx, 1, nil, BatchOptions{}),
-		"own rows":         own.AddAttached(ctx, 1, nil, BatchOptions{}),
-		"reorder":          x.Reorder(),
-		"replacing config": func() error { _, err := New(Config{Dim: 3, Storage: vector.External, ReplaceDelete: true}); return err }(),
+		"another dim":     x.Attach(matrix(t, unitRows(50, 5, 1), 5), AttachOptions{}),
+		"too few":         x.Attach(rows.Slice(0, 49), AttachOptions{}),
+		"bytes":           x.Attach(matrix(t, make([]uint8, 50*dim), dim), AttachOptions{}),
+		"not normalised":  x.Attach(longer, AttachOptions{}),
+		"rows of its own": own.Attach(rows, AttachOptions{}),
+		"add":             x.Add(99, decoded(rows, 0), AddOptions{}),
+		"add many":        x.AddBatch(ctx, rows, nil, BatchOptions{}),
+		"none left":       x.AddAttached(ctx, 1, nil, BatchOptions{}),
+		"own rows":        own.AddAttached(ctx, 1, nil, BatchOptions{}),
+		"reorder":         x.Reorder(),
+		"replacing config": func() error {
+			_, err := New(Config{Dim: 3, Storage: rowtype.External, ReplaceDelete: true})
+			return err
+		}(),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
@@ -187,7 +191,7 @@ func TestAttachRefuses(t *testing.T) {
 	if err := x.AddAttached(ctx, 1, []uint64{7}, BatchOptions{}); !errors.Is(err, ErrExternal) {
 		t.Errorf("a label that is there: %v", err)
 	}
-	bare, err := New(Config{Dim: dim, Storage: vector.External})
+	bare, err := New(Config{Dim: dim, Storage: rowtype.External})
 	must(t, err)
 	defer bare.Close()
 	if _, err := bare.Search(decoded(rows, 0), 1, search.Options{}); !errors.Is(err, ErrNoRows) {
@@ -235,7 +239,7 @@ func TestShiftedLabels(t *testing.T) {
 	for name, label := range map[string]func(i int) uint64{
 		"counted": func(i int) uint64 { return uint64(i) + 5 }, "any": func(i int) uint64 { return uint64(i*7919) % 1000003 },
 	} {
-		x, err := New(Config{Dim: dim, M: 8, Storage: vector.External})
+		x, err := New(Config{Dim: dim, M: 8, Storage: rowtype.External})
 		must(t, err)
 		defer x.Close()
 		must(t, x.Attach(rows, AttachOptions{}))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -105,7 +106,7 @@ func (f *Flat) put(label uint64) error {
 	}
 	if id, ok := f.ids[label]; ok {
 		f.epoch.Add(1)
-		g.rows.Encode(int(id), f.scratch)
+		rowtype.Encode(g.rows, int(id), f.scratch)
 		f.epoch.Add(1)
 		return nil
 	}
@@ -116,7 +117,7 @@ func (f *Flat) put(label uint64) error {
 		}
 		g = f.graph.Load()
 	}
-	g.rows.Encode(n, f.scratch)
+	rowtype.Encode(g.rows, n, f.scratch)
 	g.setLabel(uint32(n), label)
 	g.ready.set(uint32(n))
 	f.ids[label] = uint32(n)
@@ -142,7 +143,7 @@ func (f *Flat) Delete(label uint64) error {
 	defer f.epoch.Add(1)
 	if id != last {
 		moved := g.label(last)
-		g.rows.Move(int(id), int(last))
+		rowtype.Move(g.rows, int(id), int(last))
 		g.setLabel(id, moved)
 		f.ids[moved] = id
 	}

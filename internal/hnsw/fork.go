@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -121,7 +122,7 @@ func (r *Reader) memory(g *graph, lists int) *Memory {
 	}
 	if r.cfg.external() && g.attached() && g.rows.Rows() > 0 {
 		first := uintptr(unsafe.Pointer(unsafe.SliceData(g.rows.RowBytes(0))))
-		m.Rows = Span{first, (g.rows.Rows()-1)*g.rows.Stride() + g.rows.Type().RowSize(g.rows.Dim())}
+		m.Rows = Span{first, (g.rows.Rows()-1)*g.rows.Stride() + rowtype.Size(g.rows.Type(), g.rows.Dim())}
 	}
 	if c := g.coder.Load(); c != nil && !c.outside {
 		m.values = c.q.values()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -35,14 +36,14 @@ func TestInherit(t *testing.T) {
 		"rows":     {Metric: vector.Cosine},
 		"codes":    {Metric: vector.Cosine, Codes: Codes{Bits: 2}},
 		"halves":   {Metric: vector.L2, Storage: vector.Float16},
-		"external": {Metric: vector.L2, Storage: vector.External},
+		"external": {Metric: vector.L2, Storage: rowtype.External},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.Dim, c.Capacity = rows.Dim(), room
 			x, err := New(c)
 			must(t, err)
 			defer x.Close()
-			if c.Storage == vector.External {
+			if c.Storage == rowtype.External {
 				must(t, x.Attach(rows, AttachOptions{}))
 				must(t, x.AddAttached(context.Background(), first, nil, BatchOptions{}))
 			} else {
@@ -64,7 +65,7 @@ func TestInherit(t *testing.T) {
 				t.Errorf("%d elements, %d deleted, room for %d", successor.Len(), successor.Deleted(), successor.Capacity())
 			}
 			must(t, successor.Undelete(7))
-			if c.Storage == vector.External {
+			if c.Storage == rowtype.External {
 				return
 			}
 			must(t, successor.AddBatch(context.Background(), rows.Slice(first, all), nil, BatchOptions{}))

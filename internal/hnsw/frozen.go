@@ -6,7 +6,7 @@ import (
 	"io"
 	"slices"
 
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // Frozen is a read-only graph. Its elements are renumbered so that those near in the graph are near in memory.
@@ -36,7 +36,7 @@ func (x *Index) Freeze() (*Frozen, error) {
 	var f *Frozen
 	err := x.WithImage(func(m *Image) error {
 		var err error
-		if f, err = freeze(m); err == nil && m.Config.external() && m.Rows.Type() != vector.External {
+		if f, err = freeze(m); err == nil && m.Config.external() && m.Rows.Type() != rowtype.External {
 			err = f.Attach(m.Rows, AttachOptions{Mapped: x.graph.Load().mapped})
 		}
 		return err

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -78,7 +79,7 @@ func newGraph(c *Config, capacity, upperLists int) (*graph, error) {
 // rowStride returns the bytes from one stored row to the next: rows of half a cache line and more start on a line where
 // that costs under an eighth of the memory, so that a row touches no more lines than it fills.
 func rowStride(dim int, t vector.Type) int {
-	size := t.RowSize(dim)
+	size := rowtype.Size(t, dim)
 	aligned := (size + 63) &^ 63
 	if (aligned-size)*8 <= size {
 		return aligned

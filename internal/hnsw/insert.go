@@ -7,6 +7,8 @@ import (
 	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -81,7 +83,7 @@ func (c *Config) checkValues(vec []float32) error {
 // checkLength refuses a vector or query that isn't finite or of which distances are not.
 func (c *Config) checkLength(vec []float32) error {
 	if c.Custom == nil {
-		return c.Metric.Check(vec)
+		return score.Check(c.Metric, vec)
 	}
 	if !floats.Finite(vec) { // what its distances are is the caller's business
 		return ErrNotFinite
@@ -221,7 +223,7 @@ func (x *Index) put(at slot, vec []float32) (err error) {
 // encode stores vec as the row, and the code if there are codes, of the slot.
 func (s *searcher) encode(at slot, vec []float32) {
 	if at.g.rowBytes != nil {
-		at.g.rows.Encode(int(at.id), vec)
+		rowtype.Encode(at.g.rows, int(at.id), vec)
 	}
 	if s.coder != nil {
 		s.encoder.Encode(s.coder.row(at.id), vec)

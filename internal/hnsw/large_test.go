@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -24,8 +25,8 @@ func TestTooLargeVectors(t *testing.T) {
 	}
 	for name, c := range map[string]Config{
 		"rows": {}, "codes": {Codes: Codes{Bits: 4}}, "halves": {Storage: vector.Float16},
-		"scaled bytes": {Storage: vector.ScaledInt8, Codes: Codes{Bits: 4}},
-		"codes alone":  {Storage: vector.NoRows, Codes: Codes{Bits: 8}},
+		"scaled bytes": {Storage: rowtype.ScaledInt8, Codes: Codes{Bits: 4}},
+		"codes alone":  {Storage: rowtype.NoRows, Codes: Codes{Bits: 8}},
 	} {
 		for _, metric := range []vector.Metric{vector.L2, vector.IP} {
 			c.Dim, c.Metric = dim, metric

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // undoLog holds what elements were when the state of an index in a file was last settled, each from before
@@ -40,7 +42,7 @@ var errUndoFull = errors.New("hnsw: no room for what rows were")
 
 // undoRecordBytes returns the bytes of a record.
 func (c *Config) undoRecordBytes() int64 {
-	size := c.Storage.RowSize(c.Dim)
+	size := rowtype.Size(c.Storage, c.Dim)
 	if !c.keepsRows() {
 		size = c.CodeStride()
 	}

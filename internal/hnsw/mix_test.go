@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -62,7 +63,7 @@ func (e mixError) allows(got, want float32) bool {
 
 // mixErrors are those of each type of rows. A scaled byte of values up to 8 is off by at most 1/32, and mixDim of them by
 // 1/8 together; estimates from 8 bits are off by as much as 6 now and then.
-var mixErrors = map[vector.Type]mixError{vector.ScaledInt8: {0.02, 0.26}, vector.NoRows: {20, 0}}
+var mixErrors = map[vector.Type]mixError{rowtype.ScaledInt8: {0.02, 0.26}, rowtype.NoRows: {20, 0}}
 
 // allowedErrors are what operations on labels in any state may answer.
 var allowedErrors = []error{ErrLabel, ErrDeleted, ErrNotDeleted, ErrUpdateDeleted}
@@ -274,7 +275,7 @@ func soundBooks(t *testing.T, x *Index) {
 
 func TestMixedOperations(t *testing.T) {
 	for _, c := range []Config{
-		{}, {Codes: Codes{Bits: 4}}, {Codes: Codes{Bits: 4}, Storage: vector.ScaledInt8}, {Codes: Codes{Bits: 8}, Storage: vector.NoRows},
+		{}, {Codes: Codes{Bits: 4}}, {Codes: Codes{Bits: 4}, Storage: rowtype.ScaledInt8}, {Codes: Codes{Bits: 8}, Storage: rowtype.NoRows},
 	} {
 		for _, replace := range []bool{false, true} {
 			c.Dim, c.M, c.EfConstruction, c.ReplaceDelete = mixDim, 12, 60, replace
@@ -320,10 +321,10 @@ func TestMixedOperationsFlat(t *testing.T) {
 
 func TestMixedOperationsFlatScaled(t *testing.T) {
 	t.Parallel()
-	x, err := NewFlat(Config{Dim: mixDim, Metric: vector.L2, Storage: vector.ScaledInt8})
+	x, err := NewFlat(Config{Dim: mixDim, Metric: vector.L2, Storage: rowtype.ScaledInt8})
 	must(t, err)
 	defer x.Close()
-	runMix(t, x, mixErrors[vector.ScaledInt8])
+	runMix(t, x, mixErrors[rowtype.ScaledInt8])
 	if share := foundByOwnVector(t, x, mixError{}); share != 1 {
 		t.Errorf("%.4f of the labels are found by their own vector", share)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -17,7 +18,7 @@ func TestScaledRowsSettleAlike(t *testing.T) {
 	queries := rows.Slice(rows.Rows()-300, rows.Rows())
 	truth := flatTruth(t, queries, 10, nil)
 	halves := build(t, Config{Metric: vector.Cosine, Codes: Codes{Bits: 2}, Storage: vector.Float16}, rows)
-	scaled := storedAs(t, halves, vector.ScaledInt8)
+	scaled := storedAs(t, halves, rowtype.ScaledInt8)
 	for _, ef := range []int{50, 100, 200} {
 		want := recall(t, halves.Search, queries, 10, search.Options{Ef: ef}, truth)
 		got := recall(t, scaled.Search, queries, 10, search.Options{Ef: ef}, truth)
@@ -38,7 +39,7 @@ func storedAs(t *testing.T, x *Index, typ vector.Type) *Index {
 		y, err = Restore(c, from.Count, from.UpperLists(), func(to *Image) error {
 			copyLinks(to, from)
 			for i := range from.Count {
-				to.Rows.Encode(i, decoded(from.Rows, i))
+				rowtype.Encode(to.Rows, i, decoded(from.Rows, i))
 			}
 			return nil
 		})
@@ -56,7 +57,7 @@ func TestScaledRowsRankAsWell(t *testing.T) {
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
 	truth := flatTruth(t, queries, 10, nil)
 	found := map[vector.Type]float64{}
-	for _, typ := range []vector.Type{vector.Float16, vector.ScaledInt8} {
+	for _, typ := range []vector.Type{vector.Float16, rowtype.ScaledInt8} {
 		x, err := New(Config{Dim: rows.Dim(), Metric: vector.Cosine, Codes: Codes{Bits: 2}, Storage: typ})
 		must(t, err)
 		defer x.Close()
@@ -64,7 +65,7 @@ func TestScaledRowsRankAsWell(t *testing.T) {
 		found[typ] = recall(t, x.Search, queries, 10, search.Options{Ef: 100}, truth)
 		stats, err := x.Stats()
 		must(t, err)
-		if most := int64(rows.Rows() * (typ.RowSize(rows.Dim()) + 60)); stats.Memory.Rows > most {
+		if most := int64(rows.Rows() * (rowtype.Size(typ, rows.Dim()) + 60)); stats.Memory.Rows > most {
 			t.Errorf("%v: rows take %d bytes, not up to %d", typ, stats.Memory.Rows, most)
 		}
 		t.Logf("%v: recall@10 %.4f", typ, found[typ])
@@ -76,8 +77,8 @@ func TestScaledRowsRankAsWell(t *testing.T) {
 			t.Errorf("%v: a row that took another's place finds %v, %v", typ, n, err)
 		}
 	}
-	if found[vector.ScaledInt8] < found[vector.Float16]-0.01 {
-		t.Errorf("recall@10 is %.4f, by halves %.4f", found[vector.ScaledInt8], found[vector.Float16])
+	if found[rowtype.ScaledInt8] < found[vector.Float16]-0.01 {
+		t.Errorf("recall@10 is %.4f, by halves %.4f", found[rowtype.ScaledInt8], found[vector.Float16])
 	}
 }
 
@@ -86,7 +87,7 @@ func TestScaledIndexIsExact(t *testing.T) {
 	const n, dim = 120, 19
 	rows, labels := matrix(t, randomRows(n, dim, 4), dim), scattered(n)
 	for _, c := range []Config{{Metric: vector.L2}, {Metric: vector.IP}, {Metric: vector.Cosine}, {Custom: manhattan}} {
-		c.Dim, c.Storage = dim, vector.ScaledInt8
+		c.Dim, c.Storage = dim, rowtype.ScaledInt8
 		t.Run(fmt.Sprint(c.Metric, c.Custom != nil), func(t *testing.T) {
 			eachEngine(t, c, func(t *testing.T, x engine) {
 				must(t, x.AddBatch(context.Background(), rows, labels, BatchOptions{}))
@@ -126,9 +127,9 @@ func TestMemoryOfEachKeep(t *testing.T) {
 		storage     vector.Type
 		rows, codes int64 // an element
 	}{
-		{384, 2, vector.Float32, 1536, 128}, {384, 2, vector.Float16, 768, 128}, {384, 2, vector.ScaledInt8, 388, 128},
-		{384, 2, vector.NoRows, 0, 128}, {100, 4, vector.ScaledInt8, 104, 64}, {60, 4, vector.ScaledInt8, 64, 48},
-		{101, 8, vector.NoRows, 0, 128},
+		{384, 2, vector.Float32, 1536, 128}, {384, 2, vector.Float16, 768, 128}, {384, 2, rowtype.ScaledInt8, 388, 128},
+		{384, 2, rowtype.NoRows, 0, 128}, {100, 4, rowtype.ScaledInt8, 104, 64}, {60, 4, rowtype.ScaledInt8, 64, 48},
+		{101, 8, rowtype.NoRows, 0, 128},
 	} {
 		rows := matrix(t, randomRows(n, c.dim, 2), c.dim)
 		x := build(t, Config{Codes: Codes{Bits: c.bits}, Storage: c.storage, M: 4, EfConstruction: 10}, rows)

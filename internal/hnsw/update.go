@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -73,7 +74,7 @@ func (s *searcher) encodesTo(content []byte, vec []float32) bool {
 	if err != nil {
 		return false
 	}
-	row.Encode(0, vec)
+	rowtype.Encode(row, 0, vec)
 	return bytes.Equal(room, content)
 }
 

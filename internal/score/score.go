@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/simd"
 	"github.com/shale-search/shale/vector"
 )
@@ -21,7 +22,7 @@ type Scorer interface {
 // safe for concurrent use.
 type Rows struct {
 	batch  simd.Batch
-	custom vector.DistanceFunc
+	custom DistanceFunc
 	rows   vector.Matrix
 	base   unsafe.Pointer // the first row
 	stride uintptr
@@ -33,7 +34,7 @@ type Rows struct {
 
 // New returns a scorer of rows, which must be float32, float16 or ScaledInt8. If custom isn't nil it replaces the
 // metric.
-func New(rows vector.Matrix, metric vector.Metric, custom vector.DistanceFunc) (*Rows, error) {
+func New(rows vector.Matrix, metric vector.Metric, custom DistanceFunc) (*Rows, error) {
 	s := &Rows{}
 	if err := s.Reset(rows, metric, custom); err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func New(rows vector.Matrix, metric vector.Metric, custom vector.DistanceFunc) (
 }
 
 // Reset makes s a scorer of other rows.
-func (s *Rows) Reset(rows vector.Matrix, metric vector.Metric, custom vector.DistanceFunc) error {
+func (s *Rows) Reset(rows vector.Matrix, metric vector.Metric, custom DistanceFunc) error {
 	k, typ := simd.Active, rows.Type()
 	switch {
 	case typ == vector.Float32 && metric == vector.L2:
@@ -53,16 +54,16 @@ func (s *Rows) Reset(rows vector.Matrix, metric vector.Metric, custom vector.Dis
 		s.batch = k.BatchL2F16
 	case typ == vector.Float16:
 		s.batch = k.BatchIPF16
-	case typ == vector.ScaledInt8 && metric == vector.L2:
+	case typ == rowtype.ScaledInt8 && metric == vector.L2:
 		s.batch = k.BatchL2SQ8
-	case typ == vector.ScaledInt8:
+	case typ == rowtype.ScaledInt8:
 		s.batch = k.BatchIPSQ8
 	default:
 		return fmt.Errorf("rows of %s can't be scored by a float query", typ)
 	}
 	dim := rows.Dim()
 	s.custom, s.rows, s.query, s.base = custom, rows, nil, nil
-	s.stride, s.size = uintptr(rows.Stride()), typ.RowSize(dim)
+	s.stride, s.size = uintptr(rows.Stride()), rowtype.Size(typ, dim)
 	if rows.Rows() > 0 {
 		s.base = unsafe.Pointer(unsafe.SliceData(rows.RowBytes(0)))
 	}
@@ -104,3 +105,7 @@ func (s *Rows) Score(ids []uint32, out []float32) {
 		out[i] = s.custom(q, s.other)
 	}
 }
+
+// DistanceFunc is a user-defined metric: a smaller result means nearer. It may be called from many goroutines at once
+// and must not keep or change its arguments.
+type DistanceFunc func(a, b []float32) float32

@@ -6,15 +6,16 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
-// scaledRows makes room for rows of vector.ScaledInt8.
+// scaledRows makes room for rows of rowtype.ScaledInt8.
 func scaledRows(t testing.TB, rows, dim int) vector.Matrix {
 	t.Helper()
-	words := make([]uint32, rows*vector.ScaledInt8.RowSize(dim)/4)
+	words := make([]uint32, rows*rowtype.Size(rowtype.ScaledInt8, dim)/4)
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 4*len(words))
-	m, err := vector.FromBytes(b, vector.ScaledInt8, rows, dim, 0)
+	m, err := vector.FromBytes(b, rowtype.ScaledInt8, rows, dim, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +54,8 @@ func TestRowScorer(t *testing.T) {
 			for j := range row {
 				row[j] = float32(rnd.IntN(64)-32) / 8 // exact as a half
 			}
-			floats.Encode(i, row)
-			halves.Encode(i, row)
+			rowtype.Encode(floats, i, row)
+			rowtype.Encode(halves, i, row)
 		}
 		ids := []uint32{19, 0, 7, 7, 3, 12, 1}
 		out := make([]float32, len(ids))
@@ -111,7 +112,7 @@ func TestScaledScorer(t *testing.T) {
 			for j := range row {
 				row[j] = float32(rnd.NormFloat64())
 			}
-			m.Encode(i, row)
+			rowtype.Encode(m, i, row)
 		}
 		ids, out := []uint32{19, 0, 7, 7, 3, 12, 1}, make([]float32, 7)
 		for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
@@ -138,12 +139,12 @@ func TestScaledScorer(t *testing.T) {
 
 // TestNoRows: a matrix of no rows has a length but nothing to read.
 func TestNoRows(t *testing.T) {
-	m, err := vector.FromBytes(nil, vector.NoRows, 9, 4, 0)
+	m, err := vector.FromBytes(nil, rowtype.NoRows, 9, 4, 0)
 	if err != nil || m.Rows() != 9 || m.Stride() != 0 || len(m.RowBytes(8)) != 0 {
 		t.Fatalf("%+v, %v", m, err)
 	}
-	m.Encode(3, make([]float32, 4))
-	m.Move(1, 2)
+	rowtype.Encode(m, 3, make([]float32, 4))
+	rowtype.Move(m, 1, 2)
 	if m = m.Slice(2, 5); m.Rows() != 3 {
 		t.Errorf("%d rows", m.Rows())
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -14,7 +15,7 @@ func (x *Index) GraphOnly() bool { return x.graphOnly }
 // holdLinksAlone reports whether all parts hold links alone.
 func (x *Index) holdLinksAlone() bool {
 	for _, p := range x.parts {
-		if p.frozen == nil || p.Config().Storage != vector.External {
+		if p.frozen == nil || p.Config().Storage != rowtype.External {
 			return false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
@@ -49,7 +50,7 @@ func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
 		"l2, copies":        {metric: vector.L2, keep: vector.Float16, shards: 4, copies: 1.7, cache: 64 << 10},
 		"l2, half allowed":  {metric: vector.L2, keep: vector.Float32, shards: 2, filter: even},
 		"l2, few are found": {metric: vector.L2, keep: vector.Float32, shards: 2, filter: rare},
-		"scaled bytes, l2":  {metric: vector.L2, keep: vector.ScaledInt8, shards: 1},
+		"scaled bytes, l2":  {metric: vector.L2, keep: rowtype.ScaledInt8, shards: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := codes2(c.metric)
@@ -100,7 +101,7 @@ func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
 				t.Errorf("%+v", sum)
 			}
 			least := 0.99
-			if c.keep == vector.ScaledInt8 {
+			if c.keep == rowtype.ScaledInt8 {
 				least = 0.96 // rounding puts some rows in another order
 			}
 			if recall := float64(right) / float64(of); recall < least {

@@ -13,11 +13,11 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/internal/workers"
-	"github.com/shale-search/shale/vector"
 )
 
 // BuildOptions says how to build. The zero value of a field means its default.
@@ -179,7 +179,7 @@ func newBuilder(src Source, o BuildOptions) (*builder, error) {
 		return nil, fmt.Errorf("%v copies of a row are not 1 to 2", o.Copies)
 	case o.Shards < 0 || o.Shards > maxShards || o.Shards > src.Rows():
 		return nil, fmt.Errorf("%d shards of %d rows: 1 to %d are possible", o.Shards, src.Rows(), min(maxShards, src.Rows()))
-	case o.Blocks && (o.Config.Codes.Bits == 0 || o.Config.Storage == vector.NoRows):
+	case o.Blocks && (o.Config.Codes.Bits == 0 || o.Config.Storage == rowtype.NoRows):
 		return nil, errors.New("blocks on disk need rows, and codes that searches keep in memory")
 	case o.Config.Custom != nil:
 		return nil, errors.New("rows can't be divided by a custom metric")

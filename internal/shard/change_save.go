@@ -10,6 +10,7 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -150,10 +151,10 @@ func (x *Index) Merge(ctx context.Context, o MergeOptions) (g *hnsw.Index, err e
 	switch {
 	case o.Plain:
 		c.Codes = hnsw.Codes{}
-		if c.Storage == vector.NoRows {
+		if c.Storage == rowtype.NoRows {
 			c.Storage = vector.Float32
 		}
-	case c.Storage == vector.NoRows:
+	case c.Storage == rowtype.NoRows:
 		return nil, errors.New("the shards keep codes without rows, from which no other graph is built: build it anew from all vectors")
 	case c.Codes.Subvectors > 0:
 		return nil, errors.New("codes of product quantization are trained on all rows: build one graph anew from all vectors")

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/diskread"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
@@ -59,7 +60,7 @@ func (x *Index) takeReader() (*diskread.Reader, error) {
 		x.readers = x.readers[:n-1]
 		return r, nil
 	}
-	largest := max(spanBytes, x.rowType().RowSize(x.Dim())) + 2*store.SumBlock
+	largest := max(spanBytes, rowtype.Size(x.rowType(), x.Dim())) + 2*store.SumBlock
 	for _, p := range x.parts {
 		if p.blocks != nil {
 			largest = p.blocks.Block
@@ -109,7 +110,7 @@ type span struct {
 
 func newFetched(x *Index, o layout) (*fetched, error) {
 	t, dim := x.rowType(), x.Dim()
-	f := &fetched{layout: o, size: t.RowSize(dim), ids: make([]uint32, batchRows)}
+	f := &fetched{layout: o, size: rowtype.Size(t, dim), ids: make([]uint32, batchRows)}
 	f.stride = (f.size + 63) &^ 63
 	f.bytes = make([]byte, batchRows*f.stride)
 	for i := range f.ids {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
@@ -74,7 +75,7 @@ type scatter struct {
 }
 
 func newScatter(b *builder, d *division) (*scatter, error) {
-	s := &scatter{b: b, d: d, sizes: make([]int, b.parts), record: make([]byte, 8+b.src.Type().RowSize(b.src.Dim()))}
+	s := &scatter{b: b, d: d, sizes: make([]int, b.parts), record: make([]byte, 8+rowtype.Size(b.src.Type(), b.src.Dim()))}
 	s.most = int(float64(b.src.Rows())*d.copies()/float64(b.parts)*filled) + 1
 	buffer := 256 << 10
 	if b.o.Memory > 0 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -243,7 +244,7 @@ func (f *forkOpener) finish() {
 	x, c := f.x, f.x.parts[0].Config()
 	x.metric = f.o.Metric
 	x.m = &manifest.Manifest{
-		Dim: c.Dim, Metric: c.Metric.String(), Storage: vector.External.String(), Keep: vector.External.String(),
+		Dim: c.Dim, Metric: c.Metric.String(), Storage: rowtype.External.String(), Keep: rowtype.External.String(),
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction,
 	}
 	for _, p := range x.parts {

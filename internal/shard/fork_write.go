@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
@@ -138,7 +139,7 @@ func buildGraph(ctx context.Context, rows vector.Matrix, o ForkShardOptions) (*h
 	}
 	x, err := hnsw.New(hnsw.Config{
 		Dim: rows.Dim(), Metric: o.Metric, M: o.M, EfConstruction: o.EfConstruction, Seed: 100 + uint64(o.Shard),
-		Storage: vector.External, Capacity: rows.Rows(),
+		Storage: rowtype.External, Capacity: rows.Rows(),
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"runtime"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -50,7 +51,7 @@ func (l SearchLoad) held() int64 { return l.Bytes + int64(l.Queries)*int64(l.K)*
 
 // laneBytes are those of a query under way: the walks of all shards, candidates, and rows that were read.
 func (l SearchLoad) laneBytes(m *manifest.Manifest) int64 {
-	size := int64(2*batchRows*(vector.Float32.RowSize(m.Dim)+64) + 64*l.K)
+	size := int64(2*batchRows*(rowtype.Size(vector.Float32, m.Dim)+64) + 64*l.K)
 	for _, s := range m.Shards {
 		ef, links := int64(min(l.Ef, s.Rows)), int64(2*max(m.M, 2))
 		met := min(int64(s.Rows), ef*links)

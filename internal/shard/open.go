@@ -5,9 +5,9 @@ import (
 	"errors"
 	"path/filepath"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
-	"github.com/shale-search/shale/vector"
 )
 
 // OpenOptions says how to open. The zero value holds all in memory.
@@ -95,7 +95,7 @@ func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapp
 	if err != nil {
 		return nil, err
 	}
-	if mapped || info.Config.Storage == vector.External {
+	if mapped || info.Config.Storage == rowtype.External {
 		return openFrozen(ctx, path, mapped, store.Options{PinUpper: x.pinUpper})
 	}
 	if x.plan.LinksOnDisk && coded(info) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
@@ -129,12 +130,12 @@ func (b *builder) fill(ctx context.Context, x *hnsw.Index, i int) error {
 	}
 	defer f.Close()
 	t, dim, rows := b.src.Type(), b.src.Dim(), b.m.Build.Parts[i]
-	record := 8 + t.RowSize(dim)
+	record := 8 + rowtype.Size(t, dim)
 	if info, err := f.Stat(); err != nil || info.Size() != int64(rows)*int64(record) {
 		return fmt.Errorf("%s doesn't hold its %d rows: remove %s to start anew: %w", f.Name(), rows, b.dir, io.ErrUnexpectedEOF)
 	}
-	block := make([]byte, min(rows, max(1, partBlock/record))*t.RowSize(dim))
-	labels := make([]uint64, len(block)/t.RowSize(dim))
+	block := make([]byte, min(rows, max(1, partBlock/record))*rowtype.Size(t, dim))
+	labels := make([]uint64, len(block)/rowtype.Size(t, dim))
 	r := bufio.NewReaderSize(f, 1<<20)
 	before := 0
 	for _, n := range b.m.Build.Parts[:i] {
@@ -146,7 +147,7 @@ func (b *builder) fill(ctx context.Context, x *hnsw.Index, i int) error {
 	}
 	for done := 0; done < rows; {
 		n := min(len(labels), rows-done)
-		if err := readRecords(r, labels[:n], block, t.RowSize(dim)); err != nil {
+		if err := readRecords(r, labels[:n], block, rowtype.Size(t, dim)); err != nil {
 			return fmt.Errorf("read %s: %w", f.Name(), err)
 		}
 		m, err := vector.FromBytes(block, t, n, dim, 0)

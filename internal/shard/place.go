@@ -5,9 +5,9 @@ import (
 	"math"
 	"path/filepath"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
-	"github.com/shale-search/shale/vector"
 )
 
 // Plan is what a search reads from where.
@@ -183,5 +183,5 @@ const roundLanes = 2
 
 // coded reports whether a shard can be searched by its codes while its rows stay on disk.
 func coded(info store.Info) bool {
-	return info.Config.Storage != vector.NoRows && info.Section(store.Codes).Length > 0
+	return info.Config.Storage != rowtype.NoRows && info.Section(store.Codes).Length > 0
 }

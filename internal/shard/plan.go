@@ -6,8 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store/blocks"
-	"github.com/shale-search/shale/vector"
 )
 
 // BuildPlan says what a build will do and take.
@@ -57,7 +57,7 @@ func fileBytes(c hnsw.Config) int64 {
 		m = 16
 	}
 	size := int64(2*m*4+m*4/max(m-1, 1)) + 8 + 4 + 1 + 1
-	size += int64(c.Storage.RowSize(c.Dim)+63) &^ 63
+	size += int64(rowtype.Size(c.Storage, c.Dim)+63) &^ 63
 	return size + int64(c.CodeStride())
 }
 
@@ -79,8 +79,8 @@ func PlanGraph(src Source, o BuildOptions) (BuildPlan, error) {
 	rows := int64(src.Rows())
 	p := BuildPlan{Shards: 1, ShardRows: src.Rows(), Copies: 1}
 	p.MemoryBytes = o.besideRows() + rows*rowBytes(o.Config)
-	if o.Config.Storage == vector.External {
-		p.MemoryBytes += rows * int64(src.Type().RowSize(src.Dim()))
+	if o.Config.Storage == rowtype.External {
+		p.MemoryBytes += rows * int64(rowtype.Size(src.Type(), src.Dim()))
 	}
 	p.IndexBytes = rows * fileBytes(o.Config)
 	p.DiskBytes = p.IndexBytes
@@ -124,7 +124,7 @@ func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 		l := blocks.LayoutOf(int(stored), src.Dim(), o.Config.Storage, max(o.Config.M, 2))
 		p.IndexBytes += l.Bytes()
 	}
-	p.DiskBytes = p.IndexBytes + stored*int64(8+src.Type().RowSize(src.Dim()))
+	p.DiskBytes = p.IndexBytes + stored*int64(8+rowtype.Size(src.Type(), src.Dim()))
 	return p, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/request"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -209,7 +210,7 @@ func (l *lane) bind(query []float32, k int, o *search.Options) error {
 	if len(query) != x.Dim() {
 		return fmt.Errorf("%w: the query has %d values, the index has %d", vector.ErrDim, len(query), x.Dim())
 	}
-	if err := x.metric.Check(query); err != nil {
+	if err := score.Check(x.metric, query); err != nil {
 		return fmt.Errorf("query: %w", err)
 	}
 	copy(l.query, query)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -105,7 +106,7 @@ func (s spread) pick(ctx context.Context, src Source, metric vector.Metric, fn f
 	err := src.Blocks(ctx, func(first int, rows vector.Matrix) error {
 		for next < s.n && s.at(next) < first+rows.Rows() {
 			rows.Decode(s.at(next)-first, row)
-			if err := metric.Check(row); err != nil {
+			if err := score.Check(metric, row); err != nil {
 				return fmt.Errorf("row %d: %w", s.at(next), err)
 			}
 			if err := fn(next, row); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -19,7 +20,7 @@ import (
 func TestShardsShareCodebooks(t *testing.T) {
 	t.Parallel()
 	rows, queries := clustered(4000, 24, 1), clustered(40, 24, 1)
-	for _, keep := range []vector.Type{vector.Float32, vector.NoRows} {
+	for _, keep := range []vector.Type{vector.Float32, rowtype.NoRows} {
 		c := hnsw.Config{M: 8, EfConstruction: 60, Storage: keep, Codes: hnsw.Codes{Kind: quant.Product, Bits: 8}}
 		dir := built(t, rows, BuildOptions{Config: c, Shards: 4})
 		var shared []float32

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
@@ -22,7 +23,7 @@ const (
 
 // VectorBlock is how many rows of dim values EachVector gives at a time.
 func VectorBlock(dim int) int {
-	return max(1, min(vectorBlock, vectorBytes/vector.Float32.RowSize(dim)))
+	return max(1, min(vectorBlock, vectorBytes/rowtype.Size(vector.Float32, dim)))
 }
 
 // EachVector calls fn with the vectors that a search may find, decoded to float32, some thousand at a time, and their labels;
@@ -146,7 +147,7 @@ func newRowStream(rows *rowFile, dim int) (*rowStream, error) {
 func (s *rowStream) read(id uint32, dst []float32) error {
 	place := &s.rows.place
 	from := int64(id) * int64(place.Stride)
-	to := from + int64(place.Type.RowSize(s.dim))
+	to := from + int64(rowtype.Size(place.Type, s.dim))
 	if err := s.fill(from, to); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -48,7 +49,7 @@ func openCodes(ctx context.Context, path string, withoutLinks bool) (*hnsw.Froze
 		if err != nil {
 			return err
 		}
-		c.Storage = vector.NoRows
+		c.Storage = rowtype.NoRows
 		l.withoutRows, l.withoutLinks = true, withoutLinks
 		x, err = hnsw.RestoreFrozen(c, int(m.Count), int(m.UpperLists), l.fill)
 		place.Sums = l.sums

@@ -11,7 +11,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // openAll opens, verifies and inspects path, and gives the errors of the first two.
@@ -188,10 +188,10 @@ func TestVerifyFindsNotFinite(t *testing.T) {
 
 // What distances come from is checked on opening, with the place of what is wrong.
 func TestSpoiltVectorsAreFound(t *testing.T) {
-	scaled := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: vector.ScaledInt8}, rows: 7}
-	bare := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 4}}, rows: 7}
+	scaled := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: rowtype.ScaledInt8}, rows: 7}
+	bare := shape{config: hnsw.Config{Dim: 6, M: 2, Storage: rowtype.NoRows, Codes: hnsw.Codes{Bits: 4}}, rows: 7}
 	product := shape{rows: 7, config: hnsw.Config{
-		Dim: 6, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Kind: quant.Product, Bits: 4, Subvectors: 3, Rotated: true},
+		Dim: 6, M: 2, Storage: rowtype.NoRows, Codes: hnsw.Codes{Kind: quant.Product, Bits: 4, Subvectors: 3, Rotated: true},
 	}}
 	nan := binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(math.NaN())))
 	for _, c := range []struct {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -22,8 +23,8 @@ func fuzzSeeds(f *testing.F) [][]byte {
 	for _, s := range []shape{
 		small(), {config: hnsw.Config{Dim: 1, M: 2}},
 		{config: hnsw.Config{Dim: 3, M: 2, Storage: vector.Float16, ReplaceDelete: true}, rows: 5, delete: 2},
-		{config: hnsw.Config{Dim: 5, M: 2, Storage: vector.ScaledInt8}, rows: 4, delete: 3},
-		{config: hnsw.Config{Dim: 5, M: 2, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 3}}, rows: 4},
+		{config: hnsw.Config{Dim: 5, M: 2, Storage: rowtype.ScaledInt8}, rows: 4, delete: 3},
+		{config: hnsw.Config{Dim: 5, M: 2, Storage: rowtype.NoRows, Codes: hnsw.Codes{Bits: 3}}, rows: 4},
 		{config: hnsw.Config{Dim: 1, M: 3, Capacity: 2, FixedCapacity: true}, rows: 1, frozen: true},
 	} {
 		path := filepath.Join(f.TempDir(), "seed")
@@ -75,7 +76,7 @@ func FuzzCodes(f *testing.F) {
 // FuzzRowless does the same with whatever a small index that keeps no rows may say about itself and its codes.
 func FuzzRowless(f *testing.F) {
 	sections := func(codes hnsw.Codes, rows int) [][]byte {
-		c := hnsw.Config{Dim: 5, M: 2, Storage: vector.NoRows, Codes: codes}
+		c := hnsw.Config{Dim: 5, M: 2, Storage: rowtype.NoRows, Codes: codes}
 		return savedSections(f, shape{config: c, rows: rows}.make(f).source)
 	}
 	for _, bits := range []int{1, 3, 8} {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -104,8 +105,8 @@ func dirtied(b []byte) []byte {
 }
 
 var smallConfigs = []hnsw.Config{
-	{}, {ReplaceDelete: true, Codes: hnsw.Codes{Bits: 2}}, {Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 4}},
-	{Storage: vector.ScaledInt8, Metric: vector.Cosine},
+	{}, {ReplaceDelete: true, Codes: hnsw.Codes{Bits: 2}}, {Storage: rowtype.NoRows, Codes: hnsw.Codes{Bits: 4}},
+	{Storage: rowtype.ScaledInt8, Metric: vector.Cosine},
 }
 
 // TestLiveDamageStaysInside damages the state and the parts of files, their sums being right.
@@ -273,7 +274,7 @@ func TestLiveDamagedRowIsTold(t *testing.T) {
 		whole := smallLive(t, c)
 		l := layoutFrom(t, whole)
 		part := hnsw.PartRows
-		if c.Storage == vector.NoRows {
+		if c.Storage == rowtype.NoRows {
 			part = hnsw.PartCodes
 		}
 		stride := l.size[part] / 24 // of 24 elements; codes have a tail

@@ -13,9 +13,9 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/search"
-	"github.com/shale-search/shale/vector"
 )
 
 // failing is the system's file system, one operation of which fails.
@@ -252,7 +252,7 @@ func everyCall(path string, c hnsw.Config) (*tracked, error) {
 
 var faultConfigs = map[string]hnsw.Config{
 	"rows":  {Dim: killDim, M: 4, Capacity: 64},
-	"codes": {Dim: killDim, M: 4, Capacity: 64, Storage: vector.NoRows, Codes: hnsw.Codes{Bits: 8}},
+	"codes": {Dim: killDim, M: 4, Capacity: 64, Storage: rowtype.NoRows, Codes: hnsw.Codes{Bits: 8}},
 }
 
 // TestLiveEveryFailure lets each operation on files fail once: what was acknowledged is in the file afterwards, an

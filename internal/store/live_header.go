@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
 )
@@ -76,7 +77,7 @@ func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 	switch {
 	case l.Flags&^(flagReplaceDelete|flagCustomMetric|flagSums) != 0 || l.Reserved != 0:
 		return hnsw.Config{}, fmt.Errorf("flags %#x, reserved %#x: %w", l.Flags, l.Reserved, errors.ErrUnsupported)
-	case l.Metric > uint32(vector.Cosine) || l.Storage > uint32(vector.NoRows):
+	case l.Metric > uint32(vector.Cosine) || l.Storage > uint32(rowtype.NoRows):
 		return hnsw.Config{}, fmt.Errorf("metric %d, element type %d: %w", l.Metric, l.Storage, errors.ErrUnsupported)
 	case l.M == 0 || l.BaseLinks == 0 || l.EfConstruction < l.M || l.Seed == 0:
 		return hnsw.Config{}, fmt.Errorf("%d as M, %d base links, efConstruction %d or seed %d isn't possible", l.M, l.BaseLinks, l.EfConstruction, l.Seed)
@@ -264,7 +265,7 @@ func (p *livePages) readCenter(r io.ReaderAt) error {
 		return err
 	}
 	if binary.LittleEndian.Uint32(p.b[centerCRCAt:]) != checksum(b) {
-		if p.dirty && (p.sums || p.config.Storage != vector.NoRows) {
+		if p.dirty && (p.sums || p.config.Storage != rowtype.NoRows) {
 			return nil // codes are made anew, or there are none as yet
 		}
 		return errors.New("the checksum of the codes' center is wrong")

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
 )
@@ -132,7 +133,7 @@ func TestLivePowerCuts(t *testing.T) {
 	for name, c := range powerConfigs {
 		t.Run(name, func(t *testing.T) {
 			rounds := *powerRounds
-			if c.Storage != vector.NoRows && c.Codes.Bits != 0 {
+			if c.Storage != rowtype.NoRows && c.Codes.Bits != 0 {
 				rounds = (rounds + 19) / 20 // of many elements, since codes are trained on many
 			}
 			for round := range rounds {
@@ -161,7 +162,7 @@ func powerCut(t *testing.T, c hnsw.Config, seed uint64) (cuts, torn int) {
 	}
 	defer x.Close()
 	k := &changing{tracked: track(x), rnd: rnd}
-	if c.Codes.Bits != 0 && c.Storage != vector.NoRows {
+	if c.Codes.Bits != 0 && c.Storage != rowtype.NoRows {
 		if err := k.changeSome(1400); err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -34,9 +35,9 @@ func liveRows(n int, seed uint64) vector.Matrix {
 var liveConfigs = map[string]hnsw.Config{
 	"rows":        {M: 8},
 	"halves":      {Storage: vector.Float16, Metric: vector.Cosine},
-	"bytes":       {Storage: vector.ScaledInt8, Codes: hnsw.Codes{Bits: 4}},
+	"bytes":       {Storage: rowtype.ScaledInt8, Codes: hnsw.Codes{Bits: 4}},
 	"codes":       {Codes: hnsw.Codes{Bits: 2}, Storage: vector.Float16, ReplaceDelete: true},
-	"codes alone": {Codes: hnsw.Codes{Bits: 8}, Storage: vector.NoRows},
+	"codes alone": {Codes: hnsw.Codes{Bits: 8}, Storage: rowtype.NoRows},
 }
 
 func create(t testing.TB, c hnsw.Config, capacity int) (string, *hnsw.Index) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // step is the number of bytes that are read and summed at a time.
@@ -134,7 +135,7 @@ func (l *loader) rows(fn func(i int, row []byte) error) error {
 		return nil // there are none
 	}
 	c := l.meta.config()
-	size := c.Storage.RowSize(c.Dim)
+	size := rowtype.Size(c.Storage, c.Dim)
 	count, batch := int(l.meta.Count), max(step/stride, 1)
 	for i := 0; i < count; i += batch {
 		n := min(batch, count-i)

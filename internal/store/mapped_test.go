@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -36,7 +37,7 @@ func mappable(t *testing.T, c hnsw.Config) (string, vector.Matrix) {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	if c.Storage == vector.External {
+	if c.Storage == rowtype.External {
 		if err := x.Attach(rows, hnsw.AttachOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -59,9 +60,9 @@ func mappable(t *testing.T, c hnsw.Config) (string, vector.Matrix) {
 
 var mappedConfigs = map[string]hnsw.Config{
 	"rows": {M: 8}, "halves": {Storage: vector.Float16}, "codes": {Codes: hnsw.Codes{Bits: 2}, Storage: vector.Float16},
-	"codes alone":   {Codes: hnsw.Codes{Bits: 8}, Storage: vector.NoRows},
+	"codes alone":   {Codes: hnsw.Codes{Bits: 8}, Storage: rowtype.NoRows},
 	"product":       {Codes: hnsw.Codes{Kind: quant.Product, Bits: 8}, Storage: vector.Float16},
-	"product alone": {Codes: hnsw.Codes{Kind: quant.Product, Bits: 4}, Storage: vector.NoRows}, "links alone": {M: 8, Storage: vector.External},
+	"product alone": {Codes: hnsw.Codes{Kind: quant.Product, Bits: 4}, Storage: rowtype.NoRows}, "links alone": {M: 8, Storage: rowtype.External},
 }
 
 func mapped(t *testing.T, path string, rows vector.Matrix) *hnsw.Frozen {
@@ -83,7 +84,7 @@ func mappedSo(t *testing.T, path string, rows vector.Matrix, o Options) *hnsw.Fr
 // attachTo gives a graph of links alone its rows.
 func attachTo(t *testing.T, x *hnsw.Frozen, rows vector.Matrix) {
 	t.Helper()
-	if x.Config().Storage != vector.External {
+	if x.Config().Storage != rowtype.External {
 		return
 	}
 	if err := x.Attach(rows, hnsw.AttachOptions{}); err != nil {
@@ -101,7 +102,7 @@ func TestMappedAnswersAsOpenedDoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer o.Close()
-			if c.Storage == vector.External {
+			if c.Storage == rowtype.External {
 				if err := o.Attach(rows, hnsw.AttachOptions{}); err != nil {
 					t.Fatal(err)
 				}

@@ -10,6 +10,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -72,7 +73,7 @@ func metaOf(m *hnsw.Image, frozen bool) meta {
 
 // rowStride returns the bytes from one row to the next in the file: 0 if rows are stored elsewhere.
 func rowStride(m *hnsw.Image) uint64 {
-	if m.Config.Storage == vector.External {
+	if m.Config.Storage == rowtype.External {
 		return 0
 	}
 	return uint64(m.Rows.Stride())
@@ -179,7 +180,7 @@ func (m *meta) codes() hnsw.Codes {
 // storable reports whether rows of a type can be stored.
 func storable(element uint32) bool {
 	switch element {
-	case uint32(vector.Float32), uint32(vector.Float16), uint32(vector.ScaledInt8), uint32(vector.NoRows), uint32(vector.External):
+	case uint32(vector.Float32), uint32(vector.Float16), uint32(rowtype.ScaledInt8), uint32(rowtype.NoRows), uint32(rowtype.External):
 		return true
 	}
 	return false
@@ -188,11 +189,11 @@ func storable(element uint32) bool {
 // checkRows tests the fields about rows, once the others are in order.
 func (m *meta) checkRows() error {
 	t := vector.Type(m.Storage)
-	row, align := uint64(t.RowSize(int(m.Dim))), uint64(t.Align())
+	row, align := uint64(rowtype.Size(t, int(m.Dim))), uint64(rowtype.Align(t))
 	switch {
 	case row == 0 && m.RowStride != 0:
 		return fmt.Errorf("no rows every %d bytes", m.RowStride)
-	case t == vector.NoRows && (m.CodeBits == 0 || m.Count > 0 && m.Coded == 0):
+	case t == rowtype.NoRows && (m.CodeBits == 0 || m.Count > 0 && m.Coded == 0):
 		return fmt.Errorf("%d elements have neither rows nor codes (%d bits, there: %d)", m.Count, m.CodeBits, m.Coded)
 	case row != 0 && (m.RowStride < row || m.RowStride >= 2*row+64 || m.RowStride%align != 0):
 		return fmt.Errorf("rows of %d bytes every %d bytes", row, m.RowStride)

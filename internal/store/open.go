@@ -8,7 +8,7 @@ import (
 
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/score"
 )
 
 // Options controls how a file is opened. The zero value opens it as it was saved.
@@ -19,7 +19,7 @@ type Options struct {
 	// ReplaceDelete allows AddOptions.ReplaceDeleted, even if the saved index didn't.
 	ReplaceDelete bool
 	// Custom is the metric of an index that was saved with a custom one, which a file can't store.
-	Custom vector.DistanceFunc
+	Custom score.DistanceFunc
 	// PinUpper makes OpenMapped copy the levels above 0 into memory: their links, and 5 bytes an element. The page
 	// cache may drop pages; copies stay.
 	PinUpper bool

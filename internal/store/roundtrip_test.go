@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -21,9 +22,9 @@ var keeps = []struct {
 	rows  vector.Type
 	codes hnsw.Codes
 }{
-	{rows: vector.Float32}, {rows: vector.Float16}, {rows: vector.ScaledInt8},
-	{vector.NoRows, hnsw.Codes{Bits: 3}}, {vector.NoRows, hnsw.Codes{Kind: quant.Scalar, Bits: 8}},
-	{vector.NoRows, hnsw.Codes{Kind: quant.Product, Bits: 8}}, {vector.NoRows, hnsw.Codes{Kind: quant.Product, Bits: 4}},
+	{rows: vector.Float32}, {rows: vector.Float16}, {rows: rowtype.ScaledInt8},
+	{rowtype.NoRows, hnsw.Codes{Bits: 3}}, {rowtype.NoRows, hnsw.Codes{Kind: quant.Scalar, Bits: 8}},
+	{rowtype.NoRows, hnsw.Codes{Kind: quant.Product, Bits: 8}}, {rowtype.NoRows, hnsw.Codes{Kind: quant.Product, Bits: 4}},
 }
 
 func drawShape(t *rapid.T) shape {

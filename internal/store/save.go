@@ -11,7 +11,7 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // Source is an index that can be saved: *hnsw.Index or *hnsw.Frozen.
@@ -97,7 +97,7 @@ func all(b []byte) func(io.Writer) error {
 }
 
 func writeRows(w io.Writer, m *hnsw.Image) error {
-	if m.Config.Storage == vector.External {
+	if m.Config.Storage == rowtype.External {
 		return nil
 	}
 	b := make([]byte, m.Rows.Stride()) // what lies between rows stays zero

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/sq8"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -139,7 +140,7 @@ func (v *verifier) content(k Kind) error {
 	switch c := v.image.Config; c.Storage {
 	case vector.Float16:
 		infinite = infiniteFloat16
-	case vector.ScaledInt8:
+	case rowtype.ScaledInt8:
 		infinite = func(row []byte) bool { return !sq8.Sound(row, c.Dim) }
 	}
 	return v.rows(func(i int, row []byte) error {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
@@ -61,7 +62,7 @@ func LayoutOf(count, dim int, t vector.Type, m int) Layout {
 }
 
 // linksAt returns the offset of the links in a record.
-func (l *Layout) linksAt() int { return (l.Type.RowSize(l.Dim) + 3) &^ 3 }
+func (l *Layout) linksAt() int { return (rowtype.Size(l.Type, l.Dim) + 3) &^ 3 }
 
 // Blocks returns the number of blocks.
 func (l *Layout) Blocks() int { return (l.Count + l.Each - 1) / l.Each }
@@ -78,7 +79,7 @@ func (l *Layout) Offset(block int) int64 { return headerSize + int64(block)*int6
 // Row returns the row of element id from its block.
 func (l *Layout) Row(block []byte, id uint32) []byte {
 	at := int(id) % l.Each * l.Record
-	return block[at : at+l.Type.RowSize(l.Dim)]
+	return block[at : at+rowtype.Size(l.Type, l.Dim)]
 }
 
 // Links copies the links of element id, as ids + 1, from its block to dst, which has room for 2·M.

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
@@ -56,7 +57,7 @@ func TestBlocksHoldRowsAndLinks(t *testing.T) {
 		typ          vector.Type
 	}{
 		{1000, 24, 4, vector.Float32}, {300, 384, 8, vector.Float16}, {50, 1000, 16, vector.Float32}, {20, 3000, 5, vector.Float32},
-		{300, 7, 3, vector.ScaledInt8}, {1, 5, 2, vector.Float16},
+		{300, 7, 3, rowtype.ScaledInt8}, {1, 5, 2, vector.Float16},
 	} {
 		path, image := written(t, c.rows, c.dim, c.m, c.typ)
 		l, of, err := Inspect(path)
@@ -88,9 +89,9 @@ func TestBlocksHoldRowsAndLinks(t *testing.T) {
 // A record lies in one block, whole, and blocks are whole pages.
 func TestLayout(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		typ := rapid.SampledFrom([]vector.Type{vector.Float32, vector.Float16, vector.ScaledInt8}).Draw(t, "type")
+		typ := rapid.SampledFrom([]vector.Type{vector.Float32, vector.Float16, rowtype.ScaledInt8}).Draw(t, "type")
 		l := LayoutOf(rapid.IntRange(0, 1<<20).Draw(t, "count"), rapid.IntRange(1, 5000).Draw(t, "dim"), typ, rapid.IntRange(2, 200).Draw(t, "m"))
-		if l.Each < 1 || l.Each*l.Record+sumSize > l.Block || l.Block%page != 0 || l.Blocks()*l.Each < l.Count || l.Record < typ.RowSize(l.Dim)+8*l.M {
+		if l.Each < 1 || l.Each*l.Record+sumSize > l.Block || l.Block%page != 0 || l.Blocks()*l.Each < l.Count || l.Record < rowtype.Size(typ, l.Dim)+8*l.M {
 			t.Fatalf("%+v", l)
 		}
 	})

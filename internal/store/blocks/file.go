@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
@@ -123,7 +124,7 @@ func inspect(f *os.File, path string) (l Layout, index uint32, err error) {
 		return l, 0, bad("header", "its checksum is wrong: it is damaged")
 	}
 	t := vector.Type(h.Type)
-	rows := t == vector.Float32 || t == vector.Float16 || t == vector.ScaledInt8
+	rows := t == vector.Float32 || t == vector.Float16 || t == rowtype.ScaledInt8
 	if !rows || h.Dim < 1 || h.Dim > 1<<20 || h.M < 2 || h.M > 10000 || h.Count > 1<<31-1 {
 		return l, 0, bad("header", "%d elements of %d × %v with M %d are not possible", h.Count, h.Dim, t, h.M)
 	}

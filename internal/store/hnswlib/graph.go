@@ -11,7 +11,7 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // A .graph of hnswlib-mmap is an index.bin without vectors, under a header of its own. Whose row is whose isn't written
@@ -145,7 +145,7 @@ func decodeGraph(ctx context.Context, r io.Reader, size int64, name string, o Gr
 	if err := format.CheckMachine(); err != nil {
 		return err
 	}
-	d := &decoder{r: format.NewReader(ctx, r, name, size), storage: vector.External}
+	d := &decoder{r: format.NewReader(ctx, r, name, size), storage: rowtype.External}
 	var err error
 	if d.h, err = readGraphHeader(d.r); err != nil {
 		return err
@@ -221,7 +221,7 @@ func EncodeGraph(ctx context.Context, w io.Writer, x Source) error {
 
 // orderRows lets the elements come in the order of their rows.
 func (e *encoder) orderRows() {
-	if e.m.Config.Storage == vector.External || slices.IsSorted(e.m.Labels) {
+	if e.m.Config.Storage == rowtype.External || slices.IsSorted(e.m.Labels) {
 		return
 	}
 	if e.order = byLabel(e.m.Labels, 0); e.order == nil {

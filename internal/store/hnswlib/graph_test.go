@@ -16,6 +16,7 @@ import (
 
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -56,7 +57,7 @@ func TestGraphFixtures(t *testing.T) {
 			}
 			defer x.Close()
 			c := x.Config()
-			if x.Len() != f.Count || x.Capacity() != f.MaxElements || c.M != f.M || c.Storage != vector.External || x.Deleted() != len(f.Deleted) {
+			if x.Len() != f.Count || x.Capacity() != f.MaxElements || c.M != f.M || c.Storage != rowtype.External || x.Deleted() != len(f.Deleted) {
 				t.Errorf("%d elements, %d deleted, room for %d, %+v; hnswlib-mmap has %+v", x.Len(), x.Deleted(), x.Capacity(), c, f)
 			}
 			if _, err := x.Search(make([]float32, c.Dim), 1, search.Options{}); !errors.Is(err, hnsw.ErrNoRows) {
@@ -128,7 +129,7 @@ func TestGraphRoundTrip(t *testing.T) {
 		c := hnsw.Config{
 			Dim: dim, Metric: rapid.SampledFrom([]vector.Metric{vector.L2, vector.IP, vector.Cosine}).Draw(t, "metric"),
 			M: rapid.IntRange(2, 20).Draw(t, "M"), EfConstruction: 40,
-			Storage: rapid.SampledFrom([]vector.Type{vector.Float32, vector.External}).Draw(t, "storage"),
+			Storage: rapid.SampledFrom([]vector.Type{vector.Float32, rowtype.External}).Draw(t, "storage"),
 		}
 		random := rand.New(rand.NewPCG(uint64(n), uint64(dim)))
 		data := make([]float32, n*dim)
@@ -143,7 +144,7 @@ func TestGraphRoundTrip(t *testing.T) {
 			t.Fatalf("rows: %v", err)
 		}
 		kind := rapid.SampledFrom([]string{"counted", "shuffled", "from 1000"}).Draw(t, "labels")
-		if kind == "shuffled" && c.Storage == vector.External {
+		if kind == "shuffled" && c.Storage == rowtype.External {
 			kind = "counted" // labels then say that rows lie in another order than those attached
 		}
 		labels := make([]uint64, n)
@@ -157,7 +158,7 @@ func TestGraphRoundTrip(t *testing.T) {
 		}
 		x := graphOf(t, c, rows, labels)
 		defer x.Close()
-		if c.Storage != vector.External && kind != "from 1000" && rapid.Bool().Draw(t, "reorder") {
+		if c.Storage != rowtype.External && kind != "from 1000" && rapid.Bool().Draw(t, "reorder") {
 			if err := x.Reorder(); err != nil {
 				t.Fatalf("reorder: %v", err)
 			}
@@ -212,7 +213,7 @@ func graphOf(t fataler, c hnsw.Config, rows vector.Matrix, labels []uint64) *hns
 	if err != nil {
 		t.Fatalf("new: %v", err)
 	}
-	if c.Storage != vector.External {
+	if c.Storage != rowtype.External {
 		err = x.AddBatch(context.Background(), rows, labels, hnsw.BatchOptions{Threads: 1})
 	} else if err = x.Attach(rows, hnsw.AttachOptions{}); err == nil {
 		err = x.AddAttached(context.Background(), rows.Rows(), labels, hnsw.BatchOptions{Threads: 1})

@@ -9,6 +9,7 @@ import (
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -23,7 +24,7 @@ func Map(ctx context.Context, path string, o Options) (*hnsw.Index, error) {
 	}
 	defer f.Close()
 	o.Codes, o.ReplaceDelete = hnsw.Codes{}, false
-	d := &decoder{r: format.NewReader(ctx, f, path, size), storage: vector.External}
+	d := &decoder{r: format.NewReader(ctx, f, path, size), storage: rowtype.External}
 	x, err := d.index(&o)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -19,7 +21,7 @@ import (
 type Options struct {
 	Dim    int // expected values a vector; 0: whatever the file has
 	Metric vector.Metric
-	Custom vector.DistanceFunc
+	Custom score.DistanceFunc
 	Seed   uint64 // of the level generator, for elements added later
 
 	Capacity      int  // rows to make room for; below the file's count, the file's own
@@ -141,7 +143,7 @@ func (d *decoder) element(m *hnsw.Image, id int) error {
 	if d.h.DataOffset == d.h.LabelOffset {
 		return nil
 	}
-	if d.storage == vector.External {
+	if d.storage == rowtype.External {
 		return d.checkFinite(b[d.h.DataOffset:d.h.LabelOffset], at, id)
 	}
 	copy(m.Rows.RowBytes(id), b[d.h.DataOffset:d.h.LabelOffset])

@@ -1,4 +1,4 @@
-package vector
+package rowtype
 
 import (
 	"bytes"
@@ -9,14 +9,15 @@ import (
 
 	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/sq8"
+	"github.com/shale-search/shale/vector"
 )
 
 // scaledRows makes room for rows of ScaledInt8.
-func scaledRows(t testing.TB, rows, dim int) Matrix {
+func scaledRows(t testing.TB, rows, dim int) vector.Matrix {
 	t.Helper()
-	words := make([]uint32, rows*ScaledInt8.RowSize(dim)/4)
+	words := make([]uint32, rows*Size(ScaledInt8, dim)/4)
 	b := unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), 4*len(words))
-	m, err := FromBytes(b, ScaledInt8, rows, dim, 0)
+	m, err := vector.FromBytes(b, ScaledInt8, rows, dim, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,7 +26,7 @@ func scaledRows(t testing.TB, rows, dim int) Matrix {
 
 func TestScaledRowSize(t *testing.T) {
 	for dim, want := range map[int]int{1: 8, 3: 8, 4: 8, 5: 12, 100: 104, 384: 388, 385: 392} {
-		if m := scaledRows(t, 2, dim); ScaledInt8.RowSize(dim) != want || m.Stride() != want || len(m.RowBytes(1)) != want {
+		if m := scaledRows(t, 2, dim); Size(ScaledInt8, dim) != want || m.Stride() != want || len(m.RowBytes(1)) != want {
 			t.Errorf("%d values: %d bytes every %d, want %d", dim, len(m.RowBytes(1)), m.Stride(), want)
 		}
 	}
@@ -34,7 +35,7 @@ func TestScaledRowSize(t *testing.T) {
 		"address": {2, 1, 8, 0}, "stride not of floats": {0, 2, 8, 14},
 		"no room for the scale": {0, 2, 8, 8}, "too short": {0, 6, 8, 12},
 	} {
-		if _, err := FromBytes(b[c.at:], ScaledInt8, c.rows, c.dim, c.stride); err == nil {
+		if _, err := vector.FromBytes(b[c.at:], ScaledInt8, c.rows, c.dim, c.stride); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -55,7 +56,7 @@ func TestScaledValuesAreNearest(t *testing.T) {
 				src[dim/2] = float32(size)
 				top = size
 			}
-			m.Encode(0, src)
+			Encode(m, 0, src)
 			m.Decode(0, got)
 			if !floats.Finite(got) || !sq8.Sound(m.RowBytes(0), dim) {
 				t.Fatalf("size %g: %v became %v", size, src, got)
@@ -72,13 +73,13 @@ func TestScaledValuesAreNearest(t *testing.T) {
 
 func TestScaledZeros(t *testing.T) {
 	m := scaledRows(t, 2, 5)
-	m.Encode(1, []float32{1, -2, 3, 0, 5})
-	m.Encode(1, make([]float32, 5))
+	Encode(m, 1, []float32{1, -2, 3, 0, 5})
+	Encode(m, 1, make([]float32, 5))
 	if !bytes.Equal(m.RowBytes(1), make([]byte, 12)) {
 		t.Errorf("zeros are stored as %v", m.RowBytes(1))
 	}
 	negative := float32(math.Copysign(0, -1))
-	m.Encode(0, []float32{negative, 0, negative, 0, 0})
+	Encode(m, 0, []float32{negative, 0, negative, 0, 0})
 	if !sq8.Sound(m.RowBytes(0), 5) || !bytes.Equal(m.RowBytes(0), make([]byte, 12)) {
 		t.Errorf("negative zeros are stored as %v", m.RowBytes(0))
 	}
@@ -86,8 +87,8 @@ func TestScaledZeros(t *testing.T) {
 
 func TestScaledMove(t *testing.T) {
 	m := scaledRows(t, 3, 6)
-	m.Encode(2, []float32{1, 2, 3, 4, 5, 6.5})
-	m.Move(0, 2)
+	Encode(m, 2, []float32{1, 2, 3, 4, 5, 6.5})
+	Move(m, 0, 2)
 	if !bytes.Equal(m.RowBytes(0), m.RowBytes(2)) || !bytes.Equal(m.RowBytes(1), make([]byte, 12)) {
 		t.Errorf("rows are %v, %v, %v", m.RowBytes(0), m.RowBytes(1), m.RowBytes(2))
 	}
