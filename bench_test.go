@@ -8,6 +8,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/wordnet"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // The benchmarks measure what users feel, on the embeddings of WordNet's glosses: the last ones are queries for the others.
@@ -19,7 +20,7 @@ const (
 // benchmark is the index that is measured, its rows, and queries.
 type benchmark struct {
 	index   *shale.Index
-	rows    shale.Matrix
+	rows    vector.Matrix
 	queries [][]float32
 }
 
@@ -36,7 +37,7 @@ func newBenchmark(b *testing.B) *benchmark {
 		all.Decode(n+i, query)
 		m.queries = append(m.queries, query)
 	}
-	if m.index, err = shale.Build(context.Background(), m.rows, shale.BuildOptions{Metric: shale.Cosine}); err != nil {
+	if m.index, err = shale.Build(context.Background(), m.rows, shale.BuildOptions{Metric: vector.Cosine}); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
@@ -116,7 +117,7 @@ func BenchmarkBuild(b *testing.B) {
 	}
 	rows := all.Slice(0, 2000)
 	for b.Loop() {
-		x, err := shale.Build(context.Background(), rows, shale.BuildOptions{Metric: shale.Cosine})
+		x, err := shale.Build(context.Background(), rows, shale.BuildOptions{Metric: vector.Cosine})
 		if err == nil {
 			err = x.Close()
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/vector"
 )
 
 // New makes an empty index of vectors of dim values, in memory or in a live file. AutoRows keeps half floats beside codes
@@ -23,7 +24,7 @@ func New(dim int, o BuildOptions) (*Index, error) {
 	if o.Path != "" {
 		return nil, errors.New("new index: an empty index is made in memory or in a live file: Save writes it elsewhere")
 	}
-	c, err := o.config(dim, o.Metric == Cosine)
+	c, err := o.config(dim, o.Metric == vector.Cosine)
 	if err != nil {
 		return nil, fmt.Errorf("new index: %w", err)
 	}
@@ -37,7 +38,7 @@ func New(dim int, o BuildOptions) (*Index, error) {
 // createLive makes a live file and calls fill, if not nil, before the file gets its name. So the path names all vectors or
 // nothing: after an error of fill, or when the process was killed meanwhile, what was there before stays.
 func createLive(dim int, o BuildOptions, fill func(*hnsw.Index) error) (*Index, error) {
-	c, err := o.config(dim, o.Metric == Cosine)
+	c, err := o.config(dim, o.Metric == vector.Cosine)
 	if err != nil {
 		return nil, fmt.Errorf("create index: %w", err)
 	}
@@ -80,7 +81,7 @@ func Build(ctx context.Context, src Source, o BuildOptions) (*Index, error) {
 // They are read where they lie, in memory or in a mapping, never copied nor changed, and must outlive the index. Where the
 // metric is cosine they must be of length 1. Other vectors may be attached in their place at any time, in the other type for
 // example. mapped says that they lie in a mapped file, the failing of which becomes an error of searches.
-func (x *Index) Attach(rows Matrix, mapped bool) error {
+func (x *Index) Attach(rows vector.Matrix, mapped bool) error {
 	if err := x.engine.Attach(rows, hnsw.AttachOptions{Mapped: mapped}); err != nil {
 		return fmt.Errorf("attach vectors: %w", err)
 	}

@@ -16,10 +16,10 @@ import (
 )
 
 // npyOf writes rows to a file and gives it as a source.
-func npyOf(t *testing.T, rows shale.Matrix) *dataset.File {
+func npyOf(t *testing.T, rows vector.Matrix) *dataset.File {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rows.npy")
-	err := dataset.Write(path, rows.Type(), rows.Dim(), func(put func(shale.Matrix) error) error { return put(rows) })
+	err := dataset.Write(path, rows.Type(), rows.Dim(), func(put func(vector.Matrix) error) error { return put(rows) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestBuildAtAPath(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "index")
 			told := 0
 			o := shale.BuildOptions{
-				Path: dir, Metric: shale.Cosine, Labels: labelsFrom(500, 2000), Shards: shards,
+				Path: dir, Metric: vector.Cosine, Labels: labelsFrom(500, 2000), Shards: shards,
 				Progress: func(_ string, done, total int) { told = max(told, done) },
 			}
 			if err := buildAt(ctx, src, o); err != nil {
@@ -137,8 +137,8 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 }
 
 func TestIndexOfGraph(t *testing.T) {
-	x := inside.IndexOf(inside.Of(built(t, 300, shale.BuildOptions{Metric: shale.IP})).Graph()).(*shale.Index)
-	if x.Len() != 300 || x.Metric() != shale.IP || x.Effort().Ef != 100 {
+	x := inside.IndexOf(inside.Of(built(t, 300, shale.BuildOptions{Metric: vector.IP})).Graph()).(*shale.Index)
+	if x.Len() != 300 || x.Metric() != vector.IP || x.Effort().Ef != 100 {
 		t.Errorf("%d rows, %v, %+v", x.Len(), x.Metric(), x.Effort())
 	}
 	if err := x.Add(1000, make([]float32, 8)); err != nil || x.Len() != 301 {

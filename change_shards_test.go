@@ -27,7 +27,7 @@ type kept struct {
 	largest uint64
 }
 
-func keep(rows shale.Matrix) *kept {
+func keep(rows vector.Matrix) *kept {
 	k := &kept{rows: map[uint64][]float32{}, deleted: map[uint64]bool{}}
 	for i := range rows.Rows() {
 		k.put(uint64(i), vector.Row[float32](rows, i))
@@ -90,7 +90,7 @@ func (k *kept) check(t *testing.T, x *shale.Index, own ...uint64) {
 		}
 	}
 	var labels []uint64
-	err := x.EachVector(ctx, func(l []uint64, rows shale.Matrix) error {
+	err := x.EachVector(ctx, func(l []uint64, rows vector.Matrix) error {
 		labels = append(labels, l...)
 		for i, label := range l {
 			if !slices.Equal(vector.Row[float32](rows, i), k.rows[label]) || k.deleted[label] {
@@ -181,7 +181,7 @@ func TestVectorsAreLookedUpByLabel(t *testing.T) {
 func tableOf(t *testing.T, x *shale.Index) *kept {
 	t.Helper()
 	k := &kept{rows: map[uint64][]float32{}, deleted: map[uint64]bool{}}
-	err := x.EachVector(ctx, func(labels []uint64, rows shale.Matrix) error {
+	err := x.EachVector(ctx, func(labels []uint64, rows vector.Matrix) error {
 		for i, label := range labels {
 			k.put(label, vector.Row[float32](rows, i))
 		}
@@ -202,7 +202,7 @@ func labelsOf(found []search.Neighbor) []uint64 {
 }
 
 // shardsAt builds an index of four shards and gives its path.
-func shardsAt(t *testing.T, rows shale.Matrix, copies float64) string {
+func shardsAt(t *testing.T, rows vector.Matrix, copies float64) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "index")
 	err := buildAt(ctx, shard.MatrixSource(rows, "rows"), shale.BuildOptions{Path: path, Shards: 4, Copies: copies})
@@ -414,7 +414,7 @@ func TestSeveralShardsAreSavedElsewhere(t *testing.T) {
 				t.Errorf("progress ended at %d rows", last)
 			}
 			verified(t, to)
-			y := reopened(t, to, shale.OpenOptions{Metric: shale.L2})
+			y := reopened(t, to, shale.OpenOptions{Metric: vector.L2})
 			own.check(t, y, 900)
 			if info, err := y.Info(); err != nil || (info.Shards == 4) != (format == shale.Directory) {
 				t.Errorf("%d shards, %v", info.Shards, err)
@@ -463,7 +463,7 @@ func TestChangesOfShardsThatCantBeMade(t *testing.T) {
 	if err := y.AddBatch(ctx, bad, shale.AddOptions{}); !errors.Is(err, shale.ErrNotFinite) || y.Len() != 1500 {
 		t.Errorf("a row that isn't a number gave %v, and %d rows are there", err, y.Len())
 	}
-	if err := y.AddBatch(ctx, random(t, 3, 31, 4), shale.AddOptions{}); !errors.Is(err, shale.ErrDim) {
+	if err := y.AddBatch(ctx, random(t, 3, 31, 4), shale.AddOptions{}); !errors.Is(err, vector.ErrDim) {
 		t.Errorf("rows of another length gave %v", err)
 	}
 	stopped, stop := context.WithCancel(ctx)

@@ -8,6 +8,7 @@ import (
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/vector"
 )
 
 // PQOptions says what codes of product quantization are like. The zero value of a field means its default.
@@ -28,7 +29,7 @@ func (o *PQOptions) codes() hnsw.Codes {
 }
 
 // trainPQ sets the config's codebooks of product quantization, trained on a sample of the rows.
-func trainPQ(ctx context.Context, sample Matrix, c *hnsw.Config, threads int, progress func(done, total int)) error {
+func trainPQ(ctx context.Context, sample vector.Matrix, c *hnsw.Config, threads int, progress func(done, total int)) error {
 	seed := c.Seed
 	if seed == 0 {
 		seed = defaultSeed

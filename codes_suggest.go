@@ -33,7 +33,7 @@ type suggestion struct {
 // o.Codes. It takes codes by the length of rows, encodes some rows and compares how far
 // estimates are off with how far true neighbours lie apart: where codes can't tell those apart, which is so for tight
 // groups of rows far from each other, it takes longer codes, and in the end rows. The same sample gives the same choice.
-func suggest(sample Matrix, o BuildOptions) (suggestion, error) {
+func suggest(sample vector.Matrix, o BuildOptions) (suggestion, error) {
 	codes, rows, err := o.layout(sample.Dim(), false)
 	if err != nil {
 		return suggestion{}, err
@@ -79,10 +79,10 @@ func longer(s Codes) []Codes {
 
 // blur measures how well codes tell neighbours apart, on some rows and queries like them.
 type blur struct {
-	rows    Matrix // float32, normalised if the metric asks for it
+	rows    vector.Matrix // float32, normalised if the metric asks for it
 	queries [][]float32
 	center  []float32
-	metric  Metric
+	metric  vector.Metric
 	near    [][2]neighbour // of each query those of ranks suggestK and twice that
 }
 
@@ -93,7 +93,7 @@ type neighbour struct {
 
 // newBlur takes rows and queries from places spread over the sample. Rows that aren't finite, which no index takes, are
 // left out.
-func newBlur(sample Matrix, m Metric) (*blur, error) {
+func newBlur(sample vector.Matrix, m vector.Metric) (*blur, error) {
 	dim := sample.Dim()
 	n := min(sample.Rows(), suggestRows+suggestQueries)
 	data, taken := make([]float32, n*dim), 0
@@ -103,7 +103,7 @@ func newBlur(sample Matrix, m Metric) (*blur, error) {
 		if !quant.Encodable(row) {
 			continue
 		}
-		if m == Cosine {
+		if m == vector.Cosine {
 			vector.Normalize(row)
 		}
 		taken++

@@ -12,7 +12,7 @@ import (
 )
 
 // groups makes rows around centers, each value off by about spread.
-func groups(n, dim, centers int, spread float64) Matrix {
+func groups(n, dim, centers int, spread float64) vector.Matrix {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	at := make([]float64, centers*dim)
 	for i := range at {
@@ -37,7 +37,7 @@ func TestSuggestFollowsTheRuleOnRealRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := suggest(rows, BuildOptions{Metric: Cosine})
+	s, err := suggest(rows, BuildOptions{Metric: vector.Cosine})
 	if err != nil || s.codes != RaBitQ2 {
 		t.Fatalf("%+v, %v: not the 2 bits of rows of 384 values", s, err)
 	}
@@ -135,7 +135,7 @@ func TestSuggestTakesAnything(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		rows Matrix
+		rows vector.Matrix
 		o    BuildOptions
 		want Codes
 		why  string

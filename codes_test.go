@@ -48,7 +48,7 @@ func TestAutoCodes(t *testing.T) {
 		{384, shale.BuildOptions{}, "rabitq2+fp16"},  // 108 bytes
 		{1536, shale.BuildOptions{}, "rabitq2+fp16"}, // 396 bytes
 		{384, shale.BuildOptions{Rows: shale.RowsFloat32}, "rabitq2+fp32"},
-		{384, shale.BuildOptions{Metric: shale.Cosine, Codes: shale.RaBitQ1}, "rabitq1+fp16"},
+		{384, shale.BuildOptions{Metric: vector.Cosine, Codes: shale.RaBitQ1}, "rabitq1+fp16"},
 		{384, shale.BuildOptions{Codes: shale.SQ8, Rows: shale.RowsFloat16}, "sq8+fp16"},
 		{8, shale.BuildOptions{Codes: shale.SQ4}, "sq4+fp16"},
 		{384, shale.BuildOptions{Rows: shale.RowsSQ8}, "rabitq2+sq8"},
@@ -67,7 +67,7 @@ func TestAutoCodes(t *testing.T) {
 }
 
 func TestNewKeepsHalvesOfCosineOnly(t *testing.T) {
-	for metric, want := range map[shale.Metric]string{shale.L2: "fp32", shale.IP: "fp32", shale.Cosine: "fp16"} {
+	for metric, want := range map[vector.Metric]string{vector.L2: "fp32", vector.IP: "fp32", vector.Cosine: "fp16"} {
 		x, err := shale.New(100, shale.BuildOptions{Metric: metric})
 		if err != nil {
 			t.Fatal(err)
@@ -113,10 +113,10 @@ func TestHalfIsSafe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := shale.HalfIsSafe(m, shale.L2); got != c.safe {
+		if got := shale.HalfIsSafe(m, vector.L2); got != c.safe {
 			t.Errorf("%s: %v", c.what, got)
 		}
-		if got := shale.HalfIsSafe(m, shale.Cosine); got != c.cosine {
+		if got := shale.HalfIsSafe(m, vector.Cosine); got != c.cosine {
 			t.Errorf("%s, cosine: %v", c.what, got)
 		}
 	}
@@ -147,9 +147,9 @@ func TestHalfIsSafeForEveryRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, metric := range []shale.Metric{shale.L2, shale.IP, shale.Cosine} {
+		for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 			want := c.safe
-			if metric == shale.Cosine {
+			if metric == vector.Cosine {
 				want = c.cosine
 			}
 			if got := shale.HalfIsSafe(m, metric); got != want {
@@ -232,7 +232,7 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 }
 
 // checkReranked tests that so many candidates get exact distances.
-func checkReranked(t *testing.T, x *shale.Index, queries shale.Matrix, rerank int, coded bool) {
+func checkReranked(t *testing.T, x *shale.Index, queries vector.Matrix, rerank int, coded bool) {
 	t.Helper()
 	query := make([]float32, queries.Dim())
 	queries.Decode(0, query)

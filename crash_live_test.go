@@ -32,7 +32,7 @@ type liveRun struct {
 }
 
 // change makes all steps until one fails. The index is closed in any case, if it was made.
-func (r *liveRun) change(rows, more, most shale.Matrix) (err error) {
+func (r *liveRun) change(rows, more, most vector.Matrix) (err error) {
 	r.now, r.tried = liveState{rows: map[uint64][]float32{}}, map[uint64][]float32{}
 	r.x, err = shale.New(rows.Dim(), shale.BuildOptions{Path: r.path, Live: true, Capacity: 30, Threads: 1, M: 4})
 	if err != nil {
@@ -61,7 +61,7 @@ func (r *liveRun) change(rows, more, most shale.Matrix) (err error) {
 	return errors.Join(err, closed)
 }
 
-func (r *liveRun) add(rows shale.Matrix, first uint64) error {
+func (r *liveRun) add(rows vector.Matrix, first uint64) error {
 	for i := range rows.Rows() {
 		v := make([]float32, rows.Dim())
 		rows.Decode(i, v)

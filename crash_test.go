@@ -20,13 +20,14 @@ import (
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 var everyFault = flag.Bool("shale.faults", false, "make every operation of all kinds of changes fail, not of most")
 
 // crashCase is a change of an index, every operation of which is made to fail or to be the last one before a power cut.
 type crashCase struct {
-	rows      shale.Matrix // that are attached to links alone
+	rows      vector.Matrix // that are attached to links alone
 	before    func(path string) error
 	change    func(path string) error // which comes to the same when it is done again
 	long      bool                    // whether it takes seconds, and others show nearly the same
@@ -309,7 +310,7 @@ func changeOf(fn func(x *shale.Index) error) func(string) error {
 }
 
 // saved gives a function that saves an index of rows, as any format.
-func saved(rows shale.Matrix, o shale.BuildOptions, format shale.Format) func(string) error {
+func saved(rows vector.Matrix, o shale.BuildOptions, format shale.Format) func(string) error {
 	return func(path string) error {
 		o.Threads = 1
 		x, err := shale.Build(ctx, rows, o)
@@ -339,7 +340,7 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 			return x.Save(ctx, path, shale.SaveOptions{Format: format, Replace: true})
 		}
 	}
-	shardsOf := func(ctx context.Context, rows shale.Matrix, id string, step func(string, int, int)) func(string) error {
+	shardsOf := func(ctx context.Context, rows vector.Matrix, id string, step func(string, int, int)) func(string) error {
 		return func(path string) error {
 			return buildAt(ctx, shard.MatrixSource(rows, id), shale.BuildOptions{
 				Path: path, Threads: 1, Shards: 2, Replace: true, Progress: step,

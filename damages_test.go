@@ -17,17 +17,17 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/vector"
 )
 
 // matrixSource is rows in memory that come in one block.
-type matrixSource struct{ shale.Matrix }
+type matrixSource struct{ vector.Matrix }
 
 func (matrixSource) ID() string { return "rows" }
 
-func (s matrixSource) Blocks(_ context.Context, fn func(int, shale.Matrix) error) error {
+func (s matrixSource) Blocks(_ context.Context, fn func(int, vector.Matrix) error) error {
 	return fn(0, s.Matrix)
 }
 

@@ -18,13 +18,13 @@ import (
 // many shards.
 type engine interface {
 	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
-	SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error)
-	SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error
+	SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error)
+	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error
 	Range(query []float32, radius float32, limit int, o search.Options) ([]search.Neighbor, error)
 
 	Config() hnsw.Config // of its graphs
 	Dim() int
-	Metric() Metric
+	Metric() vector.Metric
 	Len() int // of those that searches may find
 	Deleted() int
 	Capacity() int
@@ -35,7 +35,7 @@ type engine interface {
 	describe(*Info) error
 
 	Add(label uint64, vec []float32) error
-	AddBatch(ctx context.Context, rows Matrix, o AddOptions) error
+	AddBatch(ctx context.Context, rows vector.Matrix, o AddOptions) error
 	Delete(labels ...uint64) error
 	Undelete(labels ...uint64) error
 	Resize(capacity int) error
@@ -47,11 +47,11 @@ type engine interface {
 	ReserveLabels(n int) (first uint64, err error)
 	Contains(labels ...uint64) ([]bool, error)
 	vectors(labels []uint64, dst []float32) error
-	EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error
-	Distances(queries Matrix, labels [][]uint64) ([][]float32, error)
-	Calibrate(ctx context.Context, queries Matrix, truth [][]uint64) (*shard.Calibration, error)
+	EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error
+	Distances(queries vector.Matrix, labels [][]uint64) ([][]float32, error)
+	Calibrate(ctx context.Context, queries vector.Matrix, truth [][]uint64) (*shard.Calibration, error)
 
-	Attach(rows Matrix, o hnsw.AttachOptions) error
+	Attach(rows vector.Matrix, o hnsw.AttachOptions) error
 	AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error
 
 	single() store.Source // the one graph that it is, or nil
@@ -74,7 +74,7 @@ func (g oneGraph) Add(label uint64, vec []float32) error {
 	return g.Index.Add(label, vec, g.adding())
 }
 
-func (g oneGraph) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
+func (g oneGraph) AddBatch(ctx context.Context, rows vector.Matrix, o AddOptions) error {
 	return g.Index.AddBatch(ctx, rows, o.Labels,
 		hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress, AddOptions: g.adding()})
 }
@@ -88,7 +88,7 @@ func (g oneGraph) Delete(labels ...uint64) error { return hnsw.EachLabelOf(label
 
 func (g oneGraph) Undelete(labels ...uint64) error { return hnsw.EachLabelOf(labels, g.Index.Undelete) }
 
-func (g oneGraph) EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error {
+func (g oneGraph) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
 	return g.WithImage(func(*hnsw.Image) error { // changes wait meanwhile
 		return g.Index.EachVector(ctx, shard.VectorBlock(g.Dim()), nil, fn)
 	})
@@ -115,7 +115,7 @@ func (g oneGraph) vectors(labels []uint64, dst []float32) error {
 	return nil
 }
 
-func (g oneGraph) Calibrate(context.Context, Matrix, [][]uint64) (*shard.Calibration, error) {
+func (g oneGraph) Calibrate(context.Context, vector.Matrix, [][]uint64) (*shard.Calibration, error) {
 	return nil, nil
 }
 
@@ -159,7 +159,7 @@ func (s manyShards) Add(label uint64, vec []float32) error {
 	return s.AddBatch(context.Background(), row, AddOptions{Labels: []uint64{label}, Threads: 1})
 }
 
-func (s manyShards) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
+func (s manyShards) AddBatch(ctx context.Context, rows vector.Matrix, o AddOptions) error {
 	return s.Index.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
 }
 
@@ -188,7 +188,7 @@ func (s manyShards) vectors(wanted []uint64, dst []float32) error {
 		places[label] = append(places[label], i)
 	}
 	dim, enough := s.Dim(), errors.New("enough")
-	err := s.EachVector(context.Background(), func(labels []uint64, rows Matrix) error {
+	err := s.EachVector(context.Background(), func(labels []uint64, rows vector.Matrix) error {
 		for row, label := range labels {
 			for _, i := range places[label] {
 				rows.Decode(row, dst[i*dim:(i+1)*dim])
@@ -210,7 +210,7 @@ func (s manyShards) vectors(wanted []uint64, dst []float32) error {
 }
 
 // Distances returns nil: rows of shards may be on disk.
-func (s manyShards) Distances(Matrix, [][]uint64) ([][]float32, error) { return nil, nil }
+func (s manyShards) Distances(vector.Matrix, [][]uint64) ([][]float32, error) { return nil, nil }
 
 func (s manyShards) describe(i *Info) error {
 	stats, err := s.Stats()

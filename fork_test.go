@@ -14,10 +14,11 @@ import (
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // forkOf writes a directory of three shards of rows.
-func forkOf(t *testing.T, rows shale.Matrix) string {
+func forkOf(t *testing.T, rows vector.Matrix) string {
 	t.Helper()
 	dir, n := filepath.Join(t.TempDir(), "fork"), rows.Rows()
 	for i := range 3 {
@@ -33,7 +34,7 @@ func forkOf(t *testing.T, rows shale.Matrix) string {
 }
 
 // attached opens an index of links alone, with its rows.
-func attached(t *testing.T, path string, rows shale.Matrix, o shale.OpenOptions) *shale.Index {
+func attached(t *testing.T, path string, rows vector.Matrix, o shale.OpenOptions) *shale.Index {
 	t.Helper()
 	x := reopened(t, path, o)
 	if !inside.Of(x).GraphOnly() {
@@ -87,7 +88,7 @@ func TestForkDirectory(t *testing.T) {
 	if err := x.Save(ctx, filepath.Join(t.TempDir(), "x"), shale.SaveOptions{Format: shale.Graph}); err == nil {
 		t.Fatal("three graphs became one")
 	}
-	if _, err := shale.Open(ctx, dir, shale.OpenOptions{Dim: 13}); !errors.Is(err, shale.ErrDim) {
+	if _, err := shale.Open(ctx, dir, shale.OpenOptions{Dim: 13}); !errors.Is(err, vector.ErrDim) {
 		t.Fatalf("opened as 13-dimensional: %v", err)
 	}
 	if _, err := shale.Open(ctx, dir, shale.OpenOptions{Memory: 1 << 10}); !errors.Is(err, shard.ErrMemory) {

@@ -35,7 +35,7 @@ type formatFile struct {
 }
 
 func formatFiles() []formatFile {
-	one := BuildOptions{Metric: L2, Codes: Float32, Rows: RowsFloat32, M: 6, EfConstruction: 60, Threads: 1}
+	one := BuildOptions{Metric: vector.L2, Codes: Float32, Rows: RowsFloat32, M: 6, EfConstruction: 60, Threads: 1}
 	with := func(change func(*BuildOptions)) BuildOptions {
 		o := one
 		change(&o)
@@ -44,7 +44,7 @@ func formatFiles() []formatFile {
 	return []formatFile{
 		{"directory", one, Directory},
 		{"float16", with(func(o *BuildOptions) { o.Codes, o.Rows = Float16, RowsFloat16 }), Directory},
-		{"rabitq.shale", with(func(o *BuildOptions) { o.Codes, o.Metric = RaBitQ4, Cosine }), File},
+		{"rabitq.shale", with(func(o *BuildOptions) { o.Codes, o.Metric = RaBitQ4, vector.Cosine }), File},
 		{"sq8.shale", with(func(o *BuildOptions) { o.Codes, o.Rows = SQ8, RowsSQ8 }), File},
 		{"pq", with(func(o *BuildOptions) { o.Codes, o.PQ = PQ, PQOptions{Bits: 4, Subvectors: 8} }), Directory},
 		{"external", with(func(o *BuildOptions) { o.GraphOnly = true }), Directory},

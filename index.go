@@ -56,13 +56,13 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 
 // SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
 // error names the first query that failed.
-func (x *Index) SearchBatch(ctx context.Context, queries Matrix, k int, o search.Options) (*search.Results, error) {
+func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
 	request.SetDefaults(&o, x.Effort())
 	return x.engine.SearchBatch(ctx, queries, k, o)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
-func (x *Index) SearchBatchInto(ctx context.Context, queries Matrix, out *search.Results, o search.Options) error {
+func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
 	request.SetDefaults(&o, x.Effort())
 	return x.engine.SearchBatchInto(ctx, queries, out, o)
 }
@@ -84,7 +84,7 @@ type AddOptions struct {
 // AddBatch adds rows. Labels that are there already get the new vectors, and of rows with one label the last stays.
 // Rows that come without labels get those that follow the largest one, each call its own. After an error, or when ctx
 // ends, some rows may have been added; NaN and infinity are refused beforehand.
-func (x *Index) AddBatch(ctx context.Context, rows Matrix, o AddOptions) error {
+func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, o AddOptions) error {
 	if err := checkThreads(o.Threads); err != nil {
 		return fmt.Errorf("add: %w", err)
 	}
@@ -102,16 +102,16 @@ func (x *Index) Undelete(labels ...uint64) error { return x.engine.Undelete(labe
 // EachVector calls fn with the vectors that aren't deleted, decoded to float32, some thousand at a time, and their labels;
 // both are valid until fn returns, which mustn't change the index. With cosine they are normalised. An index that keeps no
 // rows gives what its codes stand for.
-func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows Matrix) error) error {
+func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
 	return x.engine.EachVector(ctx, fn)
 }
 
 // Vectors returns the vectors of labels as EachVector gives them. Labels that are unknown or deleted give ErrLabel. An index
 // of several shards reads all rows for it.
-func (x *Index) Vectors(labels ...uint64) (Matrix, error) {
+func (x *Index) Vectors(labels ...uint64) (vector.Matrix, error) {
 	values := make([]float32, len(labels)*x.Dim())
 	if err := x.engine.vectors(labels, values); err != nil {
-		return Matrix{}, err
+		return vector.Matrix{}, err
 	}
 	return vector.Of(values, x.Dim())
 }
@@ -132,7 +132,7 @@ func (x *Index) Deleted() int { return x.engine.Deleted() }
 func (x *Index) Dim() int { return x.engine.Dim() }
 
 // Metric is how distances are computed.
-func (x *Index) Metric() Metric { return x.engine.Metric() }
+func (x *Index) Metric() vector.Metric { return x.engine.Metric() }
 
 // Resize makes room for capacity vectors, no fewer than there are. Shards grow as rows are added.
 func (x *Index) Resize(capacity int) error { return x.engine.Resize(capacity) }

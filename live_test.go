@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // TestLiveFile makes an index in its file, changes it, closes it and opens it for changing and for searching.
@@ -16,7 +17,7 @@ func TestLiveFile(t *testing.T) {
 	ctx := context.Background()
 	rows := groups(1500, 24, 40, 0.5)
 	path := filepath.Join(t.TempDir(), "vectors.live")
-	x, err := New(rows.Dim(), BuildOptions{Path: path, Live: true, Metric: Cosine, Capacity: 2000, Codes: RaBitQ2})
+	x, err := New(rows.Dim(), BuildOptions{Path: path, Live: true, Metric: vector.Cosine, Capacity: 2000, Codes: RaBitQ2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/vector"
 )
 
 // SearchLoad is what searches take beside the index.
@@ -24,8 +25,8 @@ type SearchLoad = shard.SearchLoad
 
 // OpenOptions says what the files don't. The zero value suits Shale's own.
 type OpenOptions struct {
-	Metric Metric // of an hnswlib index or a .graph, which don't hold it
-	Dim    int    // expected values a vector; 0: as the index has
+	Metric vector.Metric // of an hnswlib index or a .graph, which don't hold it
+	Dim    int           // expected values a vector; 0: as the index has
 	// LabelsAreGlobal says that the graphs of a directory of hnswlib-mmap hold labels of the whole index, as they do where they
 	// were given them, and not those of rows within the shard.
 	LabelsAreGlobal bool
@@ -124,7 +125,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	}
 	if o.Dim != 0 && o.Dim != x.Dim() {
 		x.Close()
-		return nil, fmt.Errorf("open index: %w: %s has %d values a vector, not %d", ErrDim, path, x.Dim(), o.Dim)
+		return nil, fmt.Errorf("open index: %w: %s has %d values a vector, not %d", vector.ErrDim, path, x.Dim(), o.Dim)
 	}
 	return x, nil
 }

@@ -56,7 +56,7 @@ func smallIndex(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	x, err := Build(context.Background(), rows, BuildOptions{Metric: L2})
+	x, err := Build(context.Background(), rows, BuildOptions{Metric: vector.L2})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/vector"
 )
 
 // Source is the vectors that an index is built of. A Matrix is one, and so is a dataset.File.
@@ -16,15 +17,15 @@ type Source = shard.Source
 
 // BuildOptions says what an index is like, and how and where to build it. The zero value of a field means its default.
 type BuildOptions struct {
-	Metric         Metric    // default L2
-	Codes          Codes     // what searches walk over; default AutoCodes: codes of a cache line or two, or short rows
-	Rows           Rows      // rows kept, which distances come from; default AutoRows: half floats beside codes where that is safe
-	PQ             PQOptions // of Codes that are PQ
-	M              int       // links a new row gets a level: more find more and take more memory; default 16
-	BaseLinks      int       // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
-	EfConstruction int       // rows looked at for a new row's links: more build a better graph, more slowly; default 200
-	Seed           uint64    // of the random levels; same seed, rows and one thread give the same index; default 100
-	ReplaceDeleted bool      // rows that are added take the places of deleted ones, whose labels can't come back then
+	Metric         vector.Metric // default L2
+	Codes          Codes         // what searches walk over; default AutoCodes: codes of a cache line or two, or short rows
+	Rows           Rows          // rows kept, which distances come from; default AutoRows: half floats beside codes where that is safe
+	PQ             PQOptions     // of Codes that are PQ
+	M              int           // links a new row gets a level: more find more and take more memory; default 16
+	BaseLinks      int           // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
+	EfConstruction int           // rows looked at for a new row's links: more build a better graph, more slowly; default 200
+	Seed           uint64        // of the random levels; same seed, rows and one thread give the same index; default 100
+	ReplaceDeleted bool          // rows that are added take the places of deleted ones, whose labels can't come back then
 
 	// GraphOnly keeps links and labels alone. Vectors are attached, and stay where they are: see Index.Attach.
 	GraphOnly bool

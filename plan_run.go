@@ -14,6 +14,7 @@ import (
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/vector"
 )
 
 // Run builds the index and opens it. What was at BuildOptions.Path stays until the new index is complete.
@@ -144,7 +145,7 @@ func (p *Plan) fill(ctx context.Context, graph *hnsw.Index) error {
 // addBlocks adds the source's rows block by block.
 func (p *Plan) addBlocks(ctx context.Context, graph *hnsw.Index) error {
 	tell := p.o.step("building", p.src.Rows())
-	return p.src.Blocks(ctx, func(first int, rows Matrix) error {
+	return p.src.Blocks(ctx, func(first int, rows vector.Matrix) error {
 		o := hnsw.BatchOptions{Threads: p.o.Threads}
 		if tell != nil {
 			o.Progress = func(done int) { tell(first + done) }

@@ -18,7 +18,7 @@ const (
 
 // settle decides what the options leave to AutoCodes and AutoRows by the source's rows.
 func (p *Plan) settle(ctx context.Context) error {
-	sample := Matrix{} // none where there is nothing to choose
+	sample := vector.Matrix{} // none where there is nothing to choose
 	var err error
 	if p.o.Codes == AutoCodes {
 		if sample, err = shard.Sample(ctx, p.src, max(1, min(sampleRows, sampleBytes/(4*p.src.Dim())))); err != nil {
@@ -34,7 +34,7 @@ func (p *Plan) settle(ctx context.Context) error {
 }
 
 // settleKeep decides what AutoRows leaves open.
-func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
+func (p *Plan) settleKeep(ctx context.Context, sample vector.Matrix) error {
 	codes, err := hasCodes(p.o.Codes, p.src.Dim())
 	switch {
 	case err != nil:
@@ -59,24 +59,24 @@ func (p *Plan) settleKeep(ctx context.Context, sample Matrix) error {
 
 // halfIsSafe reports whether the source's rows can be kept in half precision. Of normalised rows a sample tells that; of
 // others all are read, since one may be too large.
-func (p *Plan) halfIsSafe(ctx context.Context, sample Matrix) (safe bool, err error) {
+func (p *Plan) halfIsSafe(ctx context.Context, sample vector.Matrix) (safe bool, err error) {
 	if rows, ok := shard.InMemory(p.src); ok {
 		return halfIsSafe(rows, p.o.Metric), nil
 	}
 	if p.src.Type() != vector.Float32 {
 		return true, nil // half precision holds values of the other types as they are
 	}
-	if p.o.Metric == Cosine {
+	if p.o.Metric == vector.Cosine {
 		if sample.Rows() == 0 {
 			if sample, err = shard.Sample(ctx, p.src, halfRows); err != nil {
 				return false, err
 			}
 		}
-		return halfIsSafe(sample, Cosine), nil
+		return halfIsSafe(sample, vector.Cosine), nil
 	}
 	enough := errors.New("enough")
 	safe = true
-	err = p.src.Blocks(ctx, func(_ int, rows Matrix) error {
+	err = p.src.Blocks(ctx, func(_ int, rows vector.Matrix) error {
 		if safe = halfIsSafe(rows, p.o.Metric); !safe {
 			return enough
 		}

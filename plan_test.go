@@ -17,7 +17,7 @@ import (
 // What is built is what was planned, over memory limits, sizes and metrics, from a file and from memory.
 func TestPlanIsWhatIsBuilt(t *testing.T) {
 	cases, divided := 0, 0
-	for _, metric := range []shale.Metric{shale.L2, shale.IP, shale.Cosine} {
+	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		for _, rows := range []int{300, 3500} {
 			for _, memory := range []int64{0, 97<<20 + 1<<18, 200 << 20} {
 				given := random(t, rows, 64, 3)

@@ -18,7 +18,7 @@ import (
 const rangeRows = 1500
 
 // rangeData are rows of which the last 100 are copies of the first one.
-func rangeData(t *testing.T) shale.Matrix {
+func rangeData(t *testing.T) vector.Matrix {
 	t.Helper()
 	rows := random(t, rangeRows, 8, 1)
 	for i := rangeRows - 100; i < rangeRows; i++ {
@@ -28,7 +28,7 @@ func rangeData(t *testing.T) shale.Matrix {
 }
 
 // distancesTo computes the distances of all rows in float64, sorted.
-func distancesTo(rows shale.Matrix, m shale.Metric, query []float32, allowed func(label uint64) bool) []search.Neighbor {
+func distancesTo(rows vector.Matrix, m vector.Metric, query []float32, allowed func(label uint64) bool) []search.Neighbor {
 	var all []search.Neighbor
 	for i := range rows.Rows() {
 		if !allowed(uint64(i)) {
@@ -44,9 +44,9 @@ func distancesTo(rows shale.Matrix, m shale.Metric, query []float32, allowed fun
 		}
 		d := square
 		switch m {
-		case shale.IP:
+		case vector.IP:
 			d = 1 - inner
-		case shale.Cosine:
+		case vector.Cosine:
 			d = 1 - inner/math.Sqrt(a*b)
 		}
 		all = append(all, search.Neighbor{Label: uint64(i), Distance: float32(d)})
@@ -69,7 +69,7 @@ func radiusFor(all []search.Neighbor, n int) (float32, int) {
 }
 
 // rangeIndexes are indexes of every kind over the same rows.
-func rangeIndexes(t *testing.T, rows shale.Matrix, m shale.Metric) map[string]*shale.Index {
+func rangeIndexes(t *testing.T, rows vector.Matrix, m vector.Metric) map[string]*shale.Index {
 	t.Helper()
 	dir := t.TempDir()
 	all := map[string]*shale.Index{}
@@ -93,7 +93,7 @@ func TestRangeFindsAllWithin(t *testing.T) {
 	copy(vector.Row[float32](queries, 4), vector.Row[float32](rows, 0)) // which has copies
 	set := func(label uint64) bool { return label%3 != 1 }
 	all := func(uint64) bool { return true }
-	for _, m := range []shale.Metric{shale.L2, shale.IP, shale.Cosine} {
+	for _, m := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		for name, x := range rangeIndexes(t, rows, m) {
 			for _, allowed := range []func(uint64) bool{all, set} {
 				o := search.Options{Ef: 2 * rangeRows}
@@ -158,7 +158,7 @@ func TestRangeFindsAsManyAsSearch(t *testing.T) {
 	for _, deleted := range []bool{false, true} {
 		for q := range queries.Rows() {
 			query := vector.Row[float32](queries, q)
-			radius, within := radiusFor(distancesTo(rows, shale.L2, query, all), 10)
+			radius, within := radiusFor(distancesTo(rows, vector.L2, query, all), 10)
 			o := search.Options{Ef: 12}
 			plain, err := x.Search(query, within, o)
 			if err != nil {
@@ -189,12 +189,12 @@ func TestRangeFindsAsManyAsSearch(t *testing.T) {
 func TestRangeWalks(t *testing.T) {
 	rows, queries := random(t, 4000, 8, 1), random(t, 20, 8, 2)
 	all := func(uint64) bool { return true }
-	for name, x := range rangeIndexes(t, rows, shale.L2) {
+	for name, x := range rangeIndexes(t, rows, vector.L2) {
 		for _, n := range []int{10, 300} {
 			hits, plain, of := 0, 0, 0
 			for q := range queries.Rows() {
 				query := vector.Row[float32](queries, q)
-				radius, within := radiusFor(distancesTo(rows, shale.L2, query, all), n)
+				radius, within := radiusFor(distancesTo(rows, vector.L2, query, all), n)
 				o := search.Options{Ef: 30, Probes: 3}
 				found, err := x.Range(query, radius, 0, o)
 				if err != nil {
@@ -223,7 +223,7 @@ func TestRangeBatchAnswersAsOneByOne(t *testing.T) {
 			filters[i] = search.FilterRange(uint64(i), rangeRows, 2)
 		}
 	}
-	for name, x := range rangeIndexes(t, rows, shale.L2) {
+	for name, x := range rangeIndexes(t, rows, vector.L2) {
 		for _, threads := range []int{1, 3, 64} {
 			var stats search.Stats
 			got, err := x.RangeBatch(ctx, queries, 4, 50, search.Options{Filters: filters, Threads: threads, Stats: &stats})
@@ -253,7 +253,7 @@ func TestRangeBatchAnswersAsOneByOne(t *testing.T) {
 func TestStopOfAnIndex(t *testing.T) {
 	document := func(label uint64) uint64 { return label / 3 }
 	query := vector.Row[float32](random(t, 1, 8, 2), 0)
-	all := rangeIndexes(t, random(t, 900, 8, 1), shale.L2)
+	all := rangeIndexes(t, random(t, 900, 8, 1), vector.L2)
 	for _, name := range []string{"rows", "codes"} {
 		var want []search.Neighbor
 		for _, kind := range []string{"", ", mapped"} {

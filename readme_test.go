@@ -32,7 +32,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: shale.Cosine})
+	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: vector.Cosine})
 	if err != nil {
 		log.Fatal(err)
 	}

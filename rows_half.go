@@ -33,15 +33,15 @@ const (
 // halfIsSafe reports whether rows stay distinct in half precision, so that exact distances may come from it. Each row
 // must lose hardly anything, and rounding must move nearly all rows of a sample far less than the distance to their
 // nearest neighbours. With cosine the normalised rows are looked at.
-func halfIsSafe(rows Matrix, m Metric) bool {
+func halfIsSafe(rows vector.Matrix, m vector.Metric) bool {
 	if rows.Type() != vector.Float32 || rows.Rows() == 0 {
 		return true // half precision holds values of the other types as they are
 	}
-	return (m == Cosine || halfHolds(rows)) && halfTellsApart(rows, m)
+	return (m == vector.Cosine || halfHolds(rows)) && halfTellsApart(rows, m)
 }
 
 // halfHolds looks at the sizes of all values.
-func halfHolds(rows Matrix) bool {
+func halfHolds(rows vector.Matrix) bool {
 	row, sum, squares := make([]float32, rows.Dim()), make([]float64, rows.Dim()), 0.0
 	for i := range rows.Rows() {
 		rows.Decode(i, row)
@@ -73,14 +73,14 @@ func halfHolds(rows Matrix) bool {
 
 // halfTellsApart compares how far rounding moves rows with how far their neighbours are. Equal
 // rows stay equal, and don't count.
-func halfTellsApart(rows Matrix, m Metric) bool {
+func halfTellsApart(rows vector.Matrix, m vector.Metric) bool {
 	n, dim := min(rows.Rows(), halfRows), rows.Dim()
 	data, off := make([]float32, n*dim), make([]float64, n)
 	order := rand.New(rand.NewPCG(uint64(rows.Rows()), uint64(dim))).Perm(n)
 	for i, at := range order {
 		row := data[i*dim : (i+1)*dim]
 		rows.Decode(at*rows.Rows()/n, row)
-		if m == Cosine {
+		if m == vector.Cosine {
 			vector.Normalize(row)
 		}
 		for _, v := range row {
@@ -92,7 +92,7 @@ func halfTellsApart(rows Matrix, m Metric) bool {
 	if err != nil {
 		return false
 	}
-	s, err := score.New(sample, L2, nil)
+	s, err := score.New(sample, vector.L2, nil)
 	if err != nil {
 		return false
 	}

@@ -21,7 +21,7 @@ import (
 
 var ctx = context.Background()
 
-func random(t *testing.T, rows, dim int, seed uint64) shale.Matrix {
+func random(t *testing.T, rows, dim int, seed uint64) vector.Matrix {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 7))
 	data := make([]float32, rows*dim)
@@ -69,7 +69,7 @@ func files(t *testing.T, dir string) []string {
 }
 
 func TestEveryFormatHoldsTheSame(t *testing.T) {
-	x := built(t, 300, shale.BuildOptions{Metric: shale.Cosine, M: 5})
+	x := built(t, 300, shale.BuildOptions{Metric: vector.Cosine, M: 5})
 	if err := x.Delete(3, 9); err != nil {
 		t.Fatal(err)
 	}
@@ -89,12 +89,12 @@ func TestEveryFormatHoldsTheSame(t *testing.T) {
 		if r, err := shale.Verify(ctx, path); err != nil || len(r.Problems) > 0 || r.Rows != 300 {
 			t.Fatalf("%v: %+v, %v", f, r, err)
 		}
-		y := reopened(t, path, shale.OpenOptions{Metric: shale.Cosine, Dim: 8})
+		y := reopened(t, path, shale.OpenOptions{Metric: vector.Cosine, Dim: 8})
 		got, err := y.SearchBatch(ctx, queries, 7, search.Options{Threads: 2})
 		if err != nil || !slices.Equal(got.Labels, want.Labels) || !slices.Equal(got.Distances, want.Distances) {
 			t.Fatalf("%v finds other neighbours: %v", f, err)
 		}
-		if _, err := shale.Open(ctx, path, shale.OpenOptions{Dim: 9}); !errors.Is(err, shale.ErrDim) {
+		if _, err := shale.Open(ctx, path, shale.OpenOptions{Dim: 9}); !errors.Is(err, vector.ErrDim) {
 			t.Fatalf("%v: opened as 9-dimensional: %v", f, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/vector"
 )
 
 const (
@@ -44,7 +45,7 @@ type ChooseOptions struct {
 //
 // A sample fits the processor's caches better than all rows do, so the larger a candidate, the more its speed is
 // overestimated.
-func Choose(ctx context.Context, sample, queries shale.Matrix, o ChooseOptions) ([]Candidate, int, error) {
+func Choose(ctx context.Context, sample, queries vector.Matrix, o ChooseOptions) ([]Candidate, int, error) {
 	if o.Rows == 0 {
 		o.Rows = sample.Rows()
 	}
@@ -104,7 +105,7 @@ func candidates(o shale.BuildOptions, halfIsSafe bool) []Candidate {
 }
 
 // measure builds an index of the sample and sets the results of c.
-func (c *Candidate) measure(ctx context.Context, sample, queries shale.Matrix, truth *Truth, o ChooseOptions) error {
+func (c *Candidate) measure(ctx context.Context, sample, queries vector.Matrix, truth *Truth, o ChooseOptions) error {
 	o.Index.Codes, o.Index.Rows = c.Codes, c.Rows
 	o.Index.Labels, o.Index.Progress = nil, nil
 	x, err := shale.Build(ctx, sample, o.Index)

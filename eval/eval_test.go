@@ -20,7 +20,7 @@ import (
 var ctx = context.Background()
 
 // random gives vectors of small whole numbers, so that distances are exact and ties are many.
-func random(t *testing.T, rows, dim, span int, seed uint64) shale.Matrix {
+func random(t *testing.T, rows, dim, span int, seed uint64) vector.Matrix {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 3))
 	data := make([]float32, rows*dim)
@@ -34,25 +34,25 @@ func random(t *testing.T, rows, dim, span int, seed uint64) shale.Matrix {
 	return m
 }
 
-func row(m shale.Matrix, i int) []float32 {
+func row(m vector.Matrix, i int) []float32 {
 	v := make([]float32, m.Dim())
 	m.Decode(i, v)
 	return v
 }
 
 // naive is the definition of the k nearest.
-func naive(rows, queries shale.Matrix, metric shale.Metric, k int) (labels [][]uint64) {
+func naive(rows, queries vector.Matrix, metric vector.Metric, k int) (labels [][]uint64) {
 	for q := range queries.Rows() {
 		all := make([]search.Neighbor, rows.Rows())
 		for i := range all {
 			a, b := row(rows, i), row(queries, q)
-			if metric == shale.Cosine {
+			if metric == vector.Cosine {
 				vector.Normalize(a)
 				vector.Normalize(b)
 			}
 			d := 0.0
 			for j := range a {
-				if metric == shale.L2 {
+				if metric == vector.L2 {
 					d += float64(a[j]-b[j]) * float64(a[j]-b[j])
 				} else {
 					d -= float64(a[j]) * float64(b[j])
@@ -73,7 +73,7 @@ func naive(rows, queries shale.Matrix, metric shale.Metric, k int) (labels [][]u
 }
 
 func TestGroundTruthIsTheDefinition(t *testing.T) {
-	for _, metric := range []shale.Metric{shale.L2, shale.IP} { // their sums of whole numbers are exact in any order
+	for _, metric := range []vector.Metric{vector.L2, vector.IP} { // their sums of whole numbers are exact in any order
 		for _, shape := range [][3]int{{700, 5, 10}, {3000, 40, 3}, {4, 7, 10}} {
 			rows, queries := random(t, shape[0], shape[1], 4, 1), random(t, 33, shape[1], 4, 2)
 			want := naive(rows, queries, metric, shape[2])
@@ -94,11 +94,11 @@ func TestGroundTruthIsTheDefinition(t *testing.T) {
 
 func TestExactTakesRowsInBlocks(t *testing.T) {
 	rows, queries := random(t, 500, 6, 50, 1), random(t, 20, 6, 50, 2)
-	whole, err := eval.GroundTruth(ctx, rows, queries, shale.Cosine, 9, 2)
+	whole, err := eval.GroundTruth(ctx, rows, queries, vector.Cosine, 9, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := exact.New(queries, shale.Cosine, 9, 2)
+	e, err := exact.New(queries, vector.Cosine, 9, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,15 +118,15 @@ func TestExactTakesRowsInBlocks(t *testing.T) {
 
 func TestExactRefusesAndEnds(t *testing.T) {
 	queries := random(t, 3, 4, 9, 1)
-	if _, err := exact.New(queries, shale.L2, 0, 1); err == nil {
+	if _, err := exact.New(queries, vector.L2, 0, 1); err == nil {
 		t.Fatal("k of 0")
 	}
-	if _, err := eval.GroundTruth(ctx, random(t, 3, 5, 9, 1), queries, shale.L2, 1, 1); !errors.Is(err, shale.ErrDim) {
+	if _, err := eval.GroundTruth(ctx, random(t, 3, 5, 9, 1), queries, vector.L2, 1, 1); !errors.Is(err, vector.ErrDim) {
 		t.Fatal(err)
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := eval.GroundTruth(ended, random(t, 3, 4, 9, 1), queries, shale.L2, 1, 1); !errors.Is(err, context.Canceled) {
+	if _, err := eval.GroundTruth(ended, random(t, 3, 4, 9, 1), queries, vector.L2, 1, 1); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }
@@ -157,7 +157,7 @@ func TestHits(t *testing.T) {
 	}
 }
 
-func index(t *testing.T, rows shale.Matrix, o shale.BuildOptions) *shale.Index {
+func index(t *testing.T, rows vector.Matrix, o shale.BuildOptions) *shale.Index {
 	t.Helper()
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
@@ -174,7 +174,7 @@ func TestIndexTruthPassesOverDeleted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := naive(rows, queries, shale.L2, 5)
+	want := naive(rows, queries, vector.L2, 5)
 	for q := range want {
 		if !slices.Equal(before.Labels[q], want[q]) {
 			t.Fatalf("query %d: %v, want %v", q, before.Labels[q], want[q])
@@ -211,7 +211,7 @@ func TestDuplicatesDontLowerRecall(t *testing.T) {
 func TestSweep(t *testing.T) {
 	rows, queries := random(t, 1500, 12, 100, 1), random(t, 60, 12, 100, 2)
 	x := index(t, rows, shale.BuildOptions{M: 4, EfConstruction: 20})
-	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestSweep(t *testing.T) {
 func TestSweepRefuses(t *testing.T) {
 	rows, queries := random(t, 50, 4, 9, 1), random(t, 5, 4, 9, 2)
 	x := index(t, rows, shale.BuildOptions{})
-	good, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 1)
+	good, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestSweepRefuses(t *testing.T) {
 	if _, err := eval.Sweep(ctx, x, queries, &eval.Truth{Labels: make([][]uint64, 5)}, efs, eval.Options{}); err == nil {
 		t.Error("an empty truth")
 	}
-	if _, err := eval.Sweep(ctx, x, random(t, 5, 3, 9, 1), good, efs, eval.Options{}); !errors.Is(err, shale.ErrDim) {
+	if _, err := eval.Sweep(ctx, x, random(t, 5, 3, 9, 1), good, efs, eval.Options{}); !errors.Is(err, vector.ErrDim) {
 		t.Errorf("queries of another dimension: %v", err)
 	}
 	ended, cancel := context.WithCancel(ctx)
@@ -263,7 +263,7 @@ func TestSweepRefuses(t *testing.T) {
 func TestShortTruth(t *testing.T) {
 	rows, queries := random(t, 200, 4, 9, 1), random(t, 5, 4, 9, 2)
 	x := index(t, rows, shale.BuildOptions{})
-	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 1)
+	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,7 +283,7 @@ func TestShortTruth(t *testing.T) {
 
 	few := random(t, 6, 4, 9, 1)
 	x = index(t, few, shale.BuildOptions{})
-	if truth, err = eval.GroundTruth(ctx, few, queries, shale.L2, 10, 1); err != nil {
+	if truth, err = eval.GroundTruth(ctx, few, queries, vector.L2, 10, 1); err != nil {
 		t.Fatal(err)
 	}
 	points, err := eval.Sweep(ctx, x, queries, truth, []int{20}, eval.Options{K: 1 << 30})
@@ -295,7 +295,7 @@ func TestShortTruth(t *testing.T) {
 func TestTuneFindsTheSmallestEf(t *testing.T) {
 	rows, queries := random(t, 2000, 16, 100, 1), random(t, 80, 16, 100, 2)
 	x := index(t, rows, shale.BuildOptions{M: 5, EfConstruction: 30})
-	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ func TestTuneFindsTheSmallestEf(t *testing.T) {
 func TestTuneEffort(t *testing.T) {
 	rows, queries := random(t, 4000, 12, 100, 1), random(t, 100, 12, 100, 2)
 	x := index(t, rows, shale.BuildOptions{M: 6, EfConstruction: 40})
-	truth, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +374,7 @@ func TestTuneShards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct, err := eval.GroundTruth(ctx, rows, queries, shale.L2, 10, 2)
+	direct, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,14 +6,15 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/vector"
 )
 
 // IndexTruth finds the k rows of an index nearest to each query by comparing every row that isn't deleted. If the index
 // keeps no rows, the vectors decoded from its codes take their place. Changes of the index wait meanwhile. If threads is 0
 // it uses GOMAXPROCS threads.
-func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, threads int) (*Truth, error) {
+func IndexTruth(ctx context.Context, x *shale.Index, queries vector.Matrix, k, threads int) (*Truth, error) {
 	return exactly(queries, x.Metric(), k, threads, func(e *exact.Search) error {
-		add := func(labels []uint64, rows shale.Matrix) error {
+		add := func(labels []uint64, rows vector.Matrix) error {
 			return e.Add(ctx, rows, func(i int) (uint64, bool) { return labels[i], true })
 		}
 		return x.EachVector(ctx, add)
@@ -23,7 +24,7 @@ func IndexTruth(ctx context.Context, x *shale.Index, queries shale.Matrix, k, th
 // Measure sets t.Distances to the distances of the first k neighbours of each query as the index computes them, so that
 // Hits can recognise ties at the k-th. The distances of a query end before the first neighbour that isn't in the index.
 // An index of several shards, or one that keeps no rows, leaves t.Distances nil.
-func (t *Truth) Measure(x *shale.Index, queries shale.Matrix, k int) error {
+func (t *Truth) Measure(x *shale.Index, queries vector.Matrix, k int) error {
 	if err := t.checkFor(queries.Rows()); err != nil {
 		return err
 	}

@@ -11,16 +11,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // Searcher is an index whose searches are measured; a *shale.Index is one. If it has a method Len() int, searches are
 // expected to find at most as many rows.
 type Searcher interface {
 	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
-	SearchBatch(ctx context.Context, queries shale.Matrix, k int, o search.Options) (*search.Results, error)
+	SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error)
 }
 
 // Point holds the measurements of one setting. Numbers are averages over the queries.
@@ -63,13 +63,13 @@ func (o Options) withDefaults() Options {
 // bench is an index with the queries to search for.
 type bench struct {
 	x       Searcher
-	batch   shale.Matrix
+	batch   vector.Matrix
 	queries [][]float32 // its rows
 	truth   *Truth
 	o       Options
 }
 
-func newBench(x Searcher, queries shale.Matrix, truth *Truth, o Options) (*bench, error) {
+func newBench(x Searcher, queries vector.Matrix, truth *Truth, o Options) (*bench, error) {
 	b := &bench{x: x, batch: queries, truth: truth, o: o.withDefaults()}
 	if b.o.K < 1 || b.o.Threads < 1 {
 		return nil, fmt.Errorf("eval: k of %d on %d threads can't be measured", b.o.K, b.o.Threads)
@@ -103,7 +103,7 @@ func (b *bench) rows() int {
 
 // Sweep measures searches with each ef in turn. Recall and the counts come from a first pass, which warms the caches and
 // isn't timed.
-func Sweep(ctx context.Context, x Searcher, queries shale.Matrix, truth *Truth, efs []int, o Options) ([]Point, error) {
+func Sweep(ctx context.Context, x Searcher, queries vector.Matrix, truth *Truth, efs []int, o Options) ([]Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {
 		return nil, err

@@ -19,6 +19,7 @@ import (
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/vector"
 )
 
 type buildFlags struct {
@@ -330,7 +331,7 @@ func (f *buildFlags) checkOnce(c *cobra.Command, o *shale.BuildOptions) error {
 		return nil
 	}
 	codes := o.Codes != shale.Float32 && o.Codes != shale.Float16
-	looks := codes && o.Rows == shale.AutoRows && o.Metric != shale.Cosine // at all rows, whether halves hold them
+	looks := codes && o.Rows == shale.AutoRows && o.Metric != vector.Cosine // at all rows, whether halves hold them
 	if f.graphOnly || f.divide.plan || o.Codes == shale.AutoCodes || o.Codes == shale.PQ || looks {
 		return f.onceError(c)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/vector"
 )
 
 // changeReport tells what add, delete and undelete did.
@@ -88,7 +89,7 @@ func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFil
 	}
 	defer rows.Close()
 	if rows.Dim() != index.Dim() {
-		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, rows, rows.Dim(), index.Dim())
+		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", vector.ErrDim, rows, rows.Dim(), index.Dim())
 	}
 	labels, err := readRowLabels(c.Context(), labelFiles, rows.Rows())
 	if err != nil {

@@ -134,7 +134,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 }
 
 // parts gives the rows to build of and those to search for.
-func (f *tuneFlags) parts(c *cobra.Command, rows *rowFile) (sample, queries shale.Matrix, err error) {
+func (f *tuneFlags) parts(c *cobra.Command, rows *rowFile) (sample, queries vector.Matrix, err error) {
 	if f.queries != "" {
 		if queries, err = readQueriesOf(c.Context(), f.queries, rows.Dim()); err == nil {
 			sample, err = shard.Sample(c.Context(), rows, f.choose.sample)
@@ -150,7 +150,7 @@ func (f *tuneFlags) parts(c *cobra.Command, rows *rowFile) (sample, queries shal
 }
 
 // split takes held rows, spread evenly, out of all of them.
-func split(all shale.Matrix, held int) (rest, out shale.Matrix, err error) {
+func split(all vector.Matrix, held int) (rest, out vector.Matrix, err error) {
 	n, dim := all.Rows(), all.Dim()
 	kept, taken := make([]float32, 0, (n-held)*dim), make([]float32, 0, held*dim)
 	row := make([]float32, dim)

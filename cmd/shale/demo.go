@@ -17,6 +17,7 @@ import (
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/wordnet"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 const (
@@ -85,7 +86,7 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 
 	bars := &steps{w: messages}
 	began := time.Now()
-	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: shale.Cosine, Progress: bars.set})
+	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: vector.Cosine, Progress: bars.set})
 	bars.end()
 	if err != nil {
 		return nil, err
@@ -95,7 +96,7 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 	if err := r.measureSize(ctx, index); err != nil {
 		return nil, err
 	}
-	truth, err := eval.GroundTruth(ctx, rows, queries, shale.Cosine, demoK, 0)
+	truth, err := eval.GroundTruth(ctx, rows, queries, vector.Cosine, demoK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func (r *demoReport) measureSize(ctx context.Context, index *shale.Index) error 
 }
 
 // ask searches for the glosses that are shown.
-func (r *demoReport) ask(index *shale.Index, vectors shale.Matrix) error {
+func (r *demoReport) ask(index *shale.Index, vectors vector.Matrix) error {
 	glosses := wordnet.Glosses()
 	query := make([]float32, vectors.Dim())
 	for _, row := range demoShown {

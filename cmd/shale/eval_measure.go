@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/machine"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // measureAll measures the indexes at paths with the same queries.
@@ -39,7 +39,7 @@ func (f *evalFlags) measureAll(c *cobra.Command, paths []string) (evalReports, e
 	return all, nil
 }
 
-func (f *evalFlags) measure(c *cobra.Command, path string, queries shale.Matrix, truth *truthFile) (*evalReport, error) {
+func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix, truth *truthFile) (*evalReport, error) {
 	f.where.load = measuringLoad(queries, f.k, slices.Max(f.efs), f.threads)
 	if f.batch {
 		f.where.load.Queries = queries.Rows()

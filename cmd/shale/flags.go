@@ -137,7 +137,7 @@ func parseSize(c *cobra.Command, name, value string) (int64, error) {
 	return int64(n), nil
 }
 
-func parseMetric(c *cobra.Command, s string) (shale.Metric, error) {
+func parseMetric(c *cobra.Command, s string) (vector.Metric, error) {
 	m, err := vector.ParseMetric(s)
 	if err != nil {
 		return 0, usagef(c, "--metric: %w", err)
@@ -198,7 +198,7 @@ func (f *rankFlags) add(c *cobra.Command) {
 
 // suit refuses what has no meaning for the index at path.
 func (f *rankFlags) suit(c *cobra.Command, index *shale.Index, path string) error {
-	if f.Slack > 0 && index.Metric() == shale.IP {
+	if f.Slack > 0 && index.Metric() == vector.IP {
 		return usagef(c, "--slack goes with l2 and cosine, and %s is of ip: the distance of the k-th may be below 0", path)
 	}
 	if inside.Of(index).Shards() == 1 && (f.Probes > 1 || f.Share > 0) {

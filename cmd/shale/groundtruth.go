@@ -9,11 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/rowlabels"
+	"github.com/shale-search/shale/vector"
 )
 
 type truthFlags struct {
@@ -73,7 +73,7 @@ func (f *truthFlags) run(c *cobra.Command, _ []string) error {
 		r.Output, r.K, count(r.Rows), count(r.Queries), r.Seconds, many(r.Threads, "thread"))
 }
 
-func (f *truthFlags) check(c *cobra.Command) (shale.Metric, error) {
+func (f *truthFlags) check(c *cobra.Command) (vector.Metric, error) {
 	if err := atLeast(c, "k", f.k, 1); err != nil {
 		return 0, err
 	}
@@ -90,7 +90,7 @@ func (f *truthFlags) check(c *cobra.Command) (shale.Metric, error) {
 	return 0, usagef(c, "--output %s: the labels are written as .ivecs, .ibin or .npy", f.output)
 }
 
-func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.Writer) (*truthReport, error) {
+func (f *truthFlags) find(ctx context.Context, metric vector.Metric, messages io.Writer) (*truthReport, error) {
 	rows, err := openRows(ctx, f.input)
 	if err != nil {
 		return nil, err
@@ -125,7 +125,7 @@ func (f *truthFlags) find(ctx context.Context, metric shale.Metric, messages io.
 	bar := newProgress(messages, "comparing", rows.Rows())
 	defer bar.end()
 	r.Seconds, err = timed(func() error {
-		return rows.Blocks(ctx, func(first int, block shale.Matrix) error {
+		return rows.Blocks(ctx, func(first int, block vector.Matrix) error {
 			err := search.Add(ctx, block, labelsFrom(first, labels, old))
 			bar.set(first + block.Rows())
 			return err

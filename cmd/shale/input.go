@@ -11,6 +11,7 @@ import (
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // within is read that returns when ctx ends, though it waits for a pipe whose other end is silent, or not even open.
@@ -53,7 +54,7 @@ func openRows(ctx context.Context, paths []string) (*rowFile, error) {
 func (f *rowFile) String() string { return strings.Join(f.paths, ", ") }
 
 // readQueriesOf reads a file of vectors that must have dim values each.
-func readQueriesOf(ctx context.Context, path string, dim int) (shale.Matrix, error) {
+func readQueriesOf(ctx context.Context, path string, dim int) (vector.Matrix, error) {
 	m, err := readQueries(ctx, path)
 	if err == nil && m.Dim() != dim {
 		return m, dimError(path, m.Dim(), dim)
@@ -62,8 +63,8 @@ func readQueriesOf(ctx context.Context, path string, dim int) (shale.Matrix, err
 }
 
 // readQueries reads a file of at least one vector.
-func readQueries(ctx context.Context, path string) (shale.Matrix, error) {
-	m, err := within(ctx, func() (shale.Matrix, error) { return dataset.ReadAll(path) })
+func readQueries(ctx context.Context, path string) (vector.Matrix, error) {
+	m, err := within(ctx, func() (vector.Matrix, error) { return dataset.ReadAll(path) })
 	if err != nil {
 		return m, explainVectors(err, path)
 	}
@@ -75,7 +76,7 @@ func readQueries(ctx context.Context, path string) (shale.Matrix, error) {
 
 // dimError is the error of vectors that have another number of values than those of the index.
 func dimError(path string, dim, index int) error {
-	return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", shale.ErrDim, path, dim, index)
+	return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", vector.ErrDim, path, dim, index)
 }
 
 // readRowLabels reads one label for each of rows; without a path there are none.
@@ -161,7 +162,7 @@ func (f *filterFile) filter() *search.Filter {
 // labels may be nil.
 func addRows(ctx context.Context, index *shale.Index, f *rowFile, labels []uint64, threads int, tell func(done int)) (float64, error) {
 	seconds := 0.0
-	err := f.Blocks(ctx, func(first int, rows shale.Matrix) error {
+	err := f.Blocks(ctx, func(first int, rows vector.Matrix) error {
 		o := shale.AddOptions{Threads: threads, Progress: func(done int) { tell(first + done) }}
 		if labels != nil {
 			o.Labels = labels[first : first+rows.Rows()]

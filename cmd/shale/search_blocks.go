@@ -49,10 +49,10 @@ func openQueries(ctx context.Context, path string, k int, memory int64) (*queryF
 }
 
 // next reads the next block. At the end it has no rows.
-func (q *queryFile) next(ctx context.Context) (rows shale.Matrix, err error) {
+func (q *queryFile) next(ctx context.Context) (rows vector.Matrix, err error) {
 	n, err := within(ctx, func() (int, error) { return q.Read(q.block) })
 	if errors.Is(err, io.EOF) {
-		return shale.Matrix{}, nil
+		return vector.Matrix{}, nil
 	}
 	if err != nil {
 		return rows, err
@@ -97,7 +97,7 @@ func (a *answering) next(ctx context.Context) error {
 }
 
 // answer searches for the rows of queries. Blocks after the first use the memory of the results before.
-func (a *answering) answer(ctx context.Context, queries shale.Matrix) error {
+func (a *answering) answer(ctx context.Context, queries vector.Matrix) error {
 	if a.inRange != nil {
 		within, err := a.index.RangeBatch(ctx, queries, a.inRange.radius, a.inRange.limit, a.o)
 		a.within = within

@@ -7,6 +7,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/vector"
 )
 
 // readTruth reads the true neighbours of a number of queries.
@@ -52,7 +53,7 @@ func (t *truthFile) covers(k, rows int) error {
 }
 
 // measure makes the truth one for the index.
-func (t *truthFile) measure(index *shale.Index, queries shale.Matrix, k int) error {
+func (t *truthFile) measure(index *shale.Index, queries vector.Matrix, k int) error {
 	if err := t.covers(k, index.Len()); err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func (t *truthFile) measure(index *shale.Index, queries shale.Matrix, k int) err
 }
 
 // measuringLoad is what measuring searches takes: queries as they were read and as float32, and their true neighbours.
-func measuringLoad(queries shale.Matrix, k, ef, threads int) shale.SearchLoad {
+func measuringLoad(queries vector.Matrix, k, ef, threads int) shale.SearchLoad {
 	each := int64(queries.Dim()*(queries.Type().Size()+2*4)) + 40*int64(k) + 128
 	return shale.SearchLoad{K: k, Ef: ef, Threads: threads, Bytes: each * int64(queries.Rows())}
 }
