@@ -16,8 +16,6 @@ type PQOptions struct {
 	Bits       int  // a sub-vector: 8, which is the default, or 4, which searches read several times as fast
 	Subvectors int  // a row, a divisor of its dimensions; default: as many as make codes of 4 bits a dimension
 	Rotate     bool // whether to find a rotation of the rows, too, of which codes lose less (OPQ); it takes longer to train
-	// Quantizer is one that was trained before; the rest must be as it was made with.
-	Quantizer *pq.Quantizer
 }
 
 func (o *PQOptions) codes() hnsw.Codes {

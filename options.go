@@ -69,7 +69,7 @@ func (o *BuildOptions) config(dim int, halfIsSafe bool) (hnsw.Config, error) {
 	return hnsw.Config{
 		Dim: dim, Metric: o.Metric, Storage: rows, Codes: codes,
 		M: o.M, BaseLinks: o.BaseLinks, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: o.Capacity,
-		Quantizer: o.PQ.Quantizer, ReplaceDelete: o.ReplaceDeleted,
+		ReplaceDelete: o.ReplaceDeleted,
 	}, err
 }
 
