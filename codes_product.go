@@ -27,7 +27,8 @@ func (o *PQOptions) codes() hnsw.Codes {
 }
 
 // trainPQ sets the config's codebooks of product quantization, trained on a sample of the rows.
-func trainPQ(ctx context.Context, sample vector.Matrix, c *hnsw.Config, threads int, progress func(done, total int)) error {
+func trainPQ(ctx context.Context, sample vector.Matrix, c *hnsw.Config,
+	threads int, progress func(done, total int)) error {
 	seed := c.Seed
 	if seed == 0 {
 		seed = defaultSeed

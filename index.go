@@ -56,13 +56,15 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 
 // SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
 // error names the first query that failed.
-func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
+func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
+	o search.Options) (*search.Results, error) {
 	request.SetDefaults(&o, x.Effort())
 	return x.engine.SearchBatch(ctx, queries, k, o)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
-func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
+func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results,
+	o search.Options) error {
 	request.SetDefaults(&o, x.Effort())
 	return x.engine.SearchBatchInto(ctx, queries, out, o)
 }

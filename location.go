@@ -19,6 +19,6 @@ const (
 // ErrNotIndex reports a path at which there is something else than an index.
 var ErrNotIndex = location.ErrNotIndex
 
-// Detect returns the format of the index at path. The error is fs.ErrNotExist if there is nothing at path, and ErrNotIndex
-// if there is something else.
+// Detect returns the format of the index at path. The error is fs.ErrNotExist if there is nothing at path, and
+// ErrNotIndex if there is something else.
 func Detect(path string) (Format, error) { return location.Detect(path) }

@@ -54,7 +54,8 @@ func (x *Index) inRange(query []float32, radius float32, limit int, o search.Opt
 }
 
 // RangeBatch does a Range for each row of queries. An error names the first query that failed.
-func (x *Index) RangeBatch(ctx context.Context, queries vector.Matrix, radius float32, limit int, o search.Options) (*search.RangeResults, error) {
+func (x *Index) RangeBatch(ctx context.Context, queries vector.Matrix, radius float32,
+	limit int, o search.Options) (*search.RangeResults, error) {
 	n := queries.Rows()
 	if err := errors.Join(checkRange(radius, limit, &o), request.CheckBatch(&o, n, 1)); err != nil {
 		return nil, err

@@ -28,7 +28,8 @@ func rangeData(t *testing.T) vector.Matrix {
 }
 
 // distancesTo computes the distances of all rows in float64, sorted.
-func distancesTo(rows vector.Matrix, m vector.Metric, query []float32, allowed func(label uint64) bool) []search.Neighbor {
+func distancesTo(rows vector.Matrix, m vector.Metric, query []float32,
+	allowed func(label uint64) bool) []search.Neighbor {
 	var all []search.Neighbor
 	for i := range rows.Rows() {
 		if !allowed(uint64(i)) {

@@ -5,13 +5,11 @@
 //	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: vector.Cosine})
 //	nearest, err := index.Search(query, 10, search.Options{})
 //
-// Package vector has views of rows, and the metrics. Package search has the options and results of searches, package dataset reads files of vectors, and package eval measures
-// how good and fast searches are.
+// Package vector has views of rows, and the metrics. Package search has the options and results of searches, package
+// dataset reads files of vectors, and package eval measures how good and fast searches are.
 package shale
 
-import (
-	"github.com/shale-search/shale/internal/hnsw"
-)
+import "github.com/shale-search/shale/internal/hnsw"
 
 // Errors that a caller can act on. They come wrapped: test with errors.Is. Vectors of
 // another length than the index's give vector.ErrDim.

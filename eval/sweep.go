@@ -103,7 +103,8 @@ func (b *bench) rows() int {
 
 // Sweep measures searches with each ef in turn. Recall and the counts come from a first pass, which warms the caches and
 // isn't timed.
-func Sweep(ctx context.Context, x Searcher, queries vector.Matrix, truth *Truth, efs []int, o Options) ([]Point, error) {
+func Sweep(ctx context.Context, x Searcher, queries vector.Matrix, truth *Truth, efs []int,
+	o Options) ([]Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {
 		return nil, err

@@ -22,14 +22,16 @@ type Truth struct {
 
 // GroundTruth finds the k rows nearest to each query by comparing every row. Rows have the labels 0, 1, 2 and so on. If
 // threads is 0 it uses GOMAXPROCS threads.
-func GroundTruth(ctx context.Context, rows, queries vector.Matrix, metric vector.Metric, k, threads int) (*Truth, error) {
+func GroundTruth(ctx context.Context, rows, queries vector.Matrix, metric vector.Metric,
+	k, threads int) (*Truth, error) {
 	return exactly(queries, metric, k, threads, func(e *exact.Search) error {
 		return e.Add(ctx, rows, func(i int) (uint64, bool) { return uint64(i), true })
 	})
 }
 
 // exactly returns the truth about the rows that add adds to a search.
-func exactly(queries vector.Matrix, metric vector.Metric, k, threads int, add func(*exact.Search) error) (*Truth, error) {
+func exactly(queries vector.Matrix, metric vector.Metric, k, threads int,
+	add func(*exact.Search) error) (*Truth, error) {
 	e, err := exact.New(queries, metric, k, threads)
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)

@@ -39,7 +39,8 @@ func (f *evalFlags) measureAll(c *cobra.Command, paths []string) (evalReports, e
 	return all, nil
 }
 
-func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix, truth *truthFile) (*evalReport, error) {
+func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix,
+	truth *truthFile) (*evalReport, error) {
 	f.where.load = measuringLoad(queries, f.k, slices.Max(f.efs), f.threads)
 	if f.batch {
 		f.where.load.Queries = queries.Rows()

@@ -190,7 +190,8 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	return p.err
 }
 
-func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries vector.Matrix, given *truthFile, r *tuneReport) error {
+func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries vector.Matrix,
+	given *truthFile, r *tuneReport) error {
 	ctx := c.Context()
 	if queries.Dim() != index.Dim() {
 		return dimError(f.queries, queries.Dim(), index.Dim())
@@ -230,7 +231,8 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries vector.Ma
 
 // calibrate measures what shares are worth for the queries, by the first k true neighbours of each; of an
 // index of one shard it returns nil.
-func calibrate(ctx context.Context, index *shale.Index, queries vector.Matrix, truth *eval.Truth, k int) (*shard.Calibration, error) {
+func calibrate(ctx context.Context, index *shale.Index, queries vector.Matrix,
+	truth *eval.Truth, k int) (*shard.Calibration, error) {
 	labels := make([][]uint64, len(truth.Labels))
 	for q, all := range truth.Labels {
 		labels[q] = all[:min(k, len(all))]

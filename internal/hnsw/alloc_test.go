@@ -26,7 +26,8 @@ func TestSearchesDoNotAllocate(t *testing.T) {
 		"epsilon":       {Stop: search.Radius(3, 1, 50)},
 	}
 	for _, c := range []Config{
-		{Storage: rowtype.ScaledInt8}, {Storage: rowtype.NoRows, Codes: Codes{Bits: 8}}, {Storage: rowtype.ScaledInt8, Codes: Codes{Bits: 2}},
+		{Storage: rowtype.ScaledInt8}, {Storage: rowtype.NoRows, Codes: Codes{Bits: 8}},
+		{Storage: rowtype.ScaledInt8, Codes: Codes{Bits: 2}},
 	} {
 		x, dst, q := build(t, c, rows), make([]search.Neighbor, 0, 200), decoded(rows, 5)
 		for name, o := range options {

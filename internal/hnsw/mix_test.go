@@ -275,7 +275,8 @@ func soundBooks(t *testing.T, x *Index) {
 
 func TestMixedOperations(t *testing.T) {
 	for _, c := range []Config{
-		{}, {Codes: Codes{Bits: 4}}, {Codes: Codes{Bits: 4}, Storage: rowtype.ScaledInt8}, {Codes: Codes{Bits: 8}, Storage: rowtype.NoRows},
+		{}, {Codes: Codes{Bits: 4}}, {Codes: Codes{Bits: 4}, Storage: rowtype.ScaledInt8},
+		{Codes: Codes{Bits: 8}, Storage: rowtype.NoRows},
 	} {
 		for _, replace := range []bool{false, true} {
 			c.Dim, c.M, c.EfConstruction, c.ReplaceDelete = mixDim, 12, 60, replace

@@ -1,5 +1,5 @@
-// Package inside gives other packages of the module what only they need of a shale.Index: the C interface hands the memory of
-// its graph to forked processes, and the command attaches codes.
+// Package inside gives other packages of the module what only they need of a shale.Index: the C interface hands the
+// memory of its graph to forked processes, and the command attaches codes.
 package inside
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Of returns the inside of a *shale.Index. IndexOf returns a *shale.Index of a graph, which it takes over. Package shale sets
-// both.
+// Of returns the inside of a *shale.Index. IndexOf returns a *shale.Index of a graph, which it takes over. Package shale
+// sets both.
 var (
 	Of      func(index any) Index
 	IndexOf func(graph *hnsw.Index) any

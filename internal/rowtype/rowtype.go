@@ -9,8 +9,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// The types of rows beside those that users have. ScaledInt8 is an int8 a value and a float32 scale a row, which multiplies
-// all values and follows them at the next multiple of 4 bytes. NoRows and External are the types of rows that an index
+// The types of rows beside those that users have. ScaledInt8 is an int8 a value and a float32 scale a row, which
+// multiplies all values and follows them at the next multiple of 4 bytes. NoRows and External are the types of rows that an index
 // doesn't keep; those of External are stored somewhere else.
 const (
 	ScaledInt8 = vector.Uint8 + 1 + iota

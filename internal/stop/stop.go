@@ -1,8 +1,8 @@
 // Package stop has the rules by which a walk ends that isn't a search for k neighbours.
 package stop
 
-// Condition decides which candidates a walk follows, which results it holds and when it ends. One value serves one search at
-// a time.
+// Condition decides which candidates a walk follows, which results it holds and when it ends. One value serves one
+// search at a time.
 type Condition interface {
 	// Begin is called at the start of a search whose options ask for ef candidates. It returns the number of
 	// results that the walk has to meet before it ends, if that is more than ef: by it the index chooses between a walk
