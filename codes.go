@@ -30,7 +30,7 @@ const (
 	PQ // product quantization: see BuildOptions.PQ
 )
 
-// codings holds the name of each and what graphs are told.
+// codings holds the name of each and the configuration that graphs get.
 var codings = [...]struct {
 	name  string
 	codes hnsw.Codes
@@ -189,7 +189,7 @@ func hasCodes(c Codes, dim int) (bool, error) {
 	return codes.Bits != 0, err
 }
 
-// storageOf tells what an index walks over and which rows it keeps.
+// storageOf returns the names of the codes that searches walk over and of the rows that are kept.
 func storageOf(c hnsw.Config) (storage, keep string) {
 	keep = c.Storage.String()
 	if c.Codes.Bits == 0 {

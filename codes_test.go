@@ -14,7 +14,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// described builds an index of random rows and tells its storage and keep.
+// described builds an index of random rows and returns its storage and keep.
 func described(t *testing.T, rows, dim int, o shale.BuildOptions) (*shale.Index, shale.Info) {
 	t.Helper()
 	o.M, o.EfConstruction = 6, 40
@@ -231,7 +231,7 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 	}
 }
 
-// checkReranked tests that so many candidates get exact distances.
+// checkReranked tests how many candidates get exact distances.
 func checkReranked(t *testing.T, x *shale.Index, queries vector.Matrix, rerank int, coded bool) {
 	t.Helper()
 	query := make([]float32, queries.Dim())

@@ -36,7 +36,7 @@ func (x *rooted) stat() statistics {
 	}
 }
 
-// all returns the labels that a search may find: those of deleted rows aren't told.
+// all returns the labels that a search may find. It leaves out those of deleted rows.
 func (x *rooted) all() ([]uint64, error)      { return x.Labels() }
 func (x *rooted) findable() ([]uint64, error) { return x.Labels() }
 

@@ -11,7 +11,8 @@ import (
 // reader streams the rows of a file in order. It isn't safe for concurrent use.
 type reader interface {
 	// Rows returns the number of rows that the file declares. For formats that aren't compressed it has been checked
-	// against the file's length. For the others only reading tells, so memory isn't allocated for it at once.
+	// against the file's length. The length of the others is known only once they are read, so memory isn't allocated
+	// for it at once.
 	Rows() int
 	// Dim returns the number of elements of a row.
 	Dim() int

@@ -14,7 +14,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// shale build --plan tells what the library plans, and shale build does it.
+// shale build --plan prints what the library plans, and shale build builds that.
 func TestPlanOfTheCommandIsTheLibrarys(t *testing.T) {
 	dir := t.TempDir()
 	input := filepath.Join(dir, "rows.npy")
@@ -77,7 +77,7 @@ func libraryPlan(t *testing.T, input string, args []string) *shale.Plan {
 	return p
 }
 
-// exported is what a plan tells, as JSON.
+// exported is the JSON form of a plan.
 func exported(p *shale.Plan) string {
 	b, err := json.Marshal(p)
 	if err != nil {

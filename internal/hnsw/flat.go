@@ -126,17 +126,26 @@ func (f *Flat) put(label uint64) error {
 	return nil
 }
 
+// find returns the present graph and the row of label in it. The caller holds change.
+func (f *Flat) find(label uint64) (*graph, uint32, error) {
+	g := f.graph.Load()
+	if g == nil {
+		return nil, 0, ErrClosed
+	}
+	id, ok := f.ids[label]
+	if !ok {
+		return nil, 0, fmt.Errorf("%w: %d", ErrLabel, label)
+	}
+	return g, id, nil
+}
+
 // Delete removes label for good. The last row moves to its place.
 func (f *Flat) Delete(label uint64) error {
 	f.change.Lock()
 	defer f.change.Unlock()
-	g := f.graph.Load()
-	if g == nil {
-		return ErrClosed
-	}
-	id, ok := f.ids[label]
-	if !ok {
-		return fmt.Errorf("%w: %d", ErrLabel, label)
+	g, id, err := f.find(label)
+	if err != nil {
+		return err
 	}
 	last := uint32(f.Len() - 1)
 	f.epoch.Add(1)
@@ -160,13 +169,9 @@ func (f *Flat) Vector(label uint64, dst []float32) error {
 	}
 	f.change.RLock()
 	defer f.change.RUnlock()
-	g := f.graph.Load()
-	if g == nil {
-		return ErrClosed
-	}
-	id, ok := f.ids[label]
-	if !ok {
-		return fmt.Errorf("%w: %d", ErrLabel, label)
+	g, id, err := f.find(label)
+	if err != nil {
+		return err
 	}
 	g.rows.Decode(int(id), dst)
 	return nil
