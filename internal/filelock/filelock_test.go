@@ -3,6 +3,7 @@ package filelock
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -94,11 +95,9 @@ func TestLockIsOfWhatHasTheName(t *testing.T) {
 	}
 }
 
-// TestNoLockOutlivesClose hands the descriptor to a child, as fork does.
-func TestNoLockOutlivesClose(t *testing.T) {
-	path := t.TempDir()
-	l := acquired(t, path)
-	child := exec.Command("cat")
+// holder starts a process that has the lock's descriptor, as a forked child has, until its input is closed.
+func holder(t *testing.T, l *Lock) (child *exec.Cmd, in io.WriteCloser) {
+	child = exec.Command("cat")
 	child.ExtraFiles = []*os.File{l.f}
 	in, err := child.StdinPipe()
 	if err != nil {
@@ -107,6 +106,14 @@ func TestNoLockOutlivesClose(t *testing.T) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return child, in
+}
+
+// TestNoLockOutlivesClose hands the descriptor to a child, as fork does.
+func TestNoLockOutlivesClose(t *testing.T) {
+	path := t.TempDir()
+	l := acquired(t, path)
+	child, in := holder(t, l)
 	defer func() {
 		if err := errors.Join(in.Close(), child.Wait()); err != nil {
 			t.Error(err)
@@ -119,16 +126,8 @@ func TestNoLockOutlivesClose(t *testing.T) {
 func TestLockEndsWithItsProcess(t *testing.T) {
 	path := t.TempDir()
 	l := acquired(t, path)
-	child := exec.Command("cat")
-	child.ExtraFiles = []*os.File{l.f}
-	in, err := child.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	child, in := holder(t, l)
 	defer in.Close()
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
 	if err := l.f.Close(); err != nil { // as if this process had ended: the child alone holds the lock
 		t.Fatal(err)
 	}
