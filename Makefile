@@ -65,8 +65,8 @@ exchange: ## exchange files with the original hnswlib; needs Python 3 and a C++ 
 	$(WORK)/venv/bin/pip install -q -r internal/store/hnswlib/testdata/requirements.txt
 	SHALE_TEST_PYTHON=$(WORK)/venv/bin/python $(GO) test -count=1 -run TestCross ./internal/store/hnswlib
 
-fuzz: ## fuzz every reader of files for a moment each; SECONDS=60 for longer
-	.ci/fuzz $(or $(SECONDS),1)
+fuzz: ## fuzz every reader of files for a moment each; INPUTS=100000 for longer
+	.ci/fuzz $(or $(INPUTS),1000)
 
 demo: ## run the demo
 	$(GO) run ./cmd/shale demo
