@@ -7,6 +7,7 @@
 // func codes1AVX2(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·codes1AVX2(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -73,6 +74,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -111,6 +113,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -467,6 +470,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -503,6 +507,7 @@ any_next_row_test:
 	SHLQ  $0x06, R13
 	ADDQ  R12, R13
 	JMP   any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU    (DI)(R12*1), Y6
@@ -835,6 +840,7 @@ return:
 // func codes2AVX2(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·codes2AVX2(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -901,6 +907,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -939,6 +946,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -1171,6 +1179,7 @@ shape1_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape1_next_line_test
+	PCALIGN $0x40
 
 shape1_next_line:
 	PREFETCHT1 (R8)
@@ -1465,6 +1474,7 @@ shape2_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape2_next_line_test
+	PCALIGN $0x40
 
 shape2_next_line:
 	PREFETCHT1 (R8)
@@ -1821,6 +1831,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -1857,6 +1868,7 @@ any_next_row_test:
 	SHLQ  $0x06, R13
 	ADDQ  R12, R13
 	JMP   any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU    (DI)(R12*1), Y6
@@ -2061,6 +2073,7 @@ return:
 // func codes3AVX2(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·codes3AVX2(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -2132,6 +2145,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -2178,6 +2192,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -2678,6 +2693,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -2714,6 +2730,7 @@ any_next_row_test:
 	SHLQ  $0x06, R13
 	ADDQ  R12, R13
 	JMP   any_high_test
+	PCALIGN $0x40
 
 any_high:
 	VMOVDQU    (DI)(R12*1), Y8
@@ -2992,6 +3009,7 @@ any_high_test:
 	SHLQ   $0x06, R13
 	ADDQ   R12, R13
 	JMP    any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU    (DI)(R12*1), Y8
@@ -3196,6 +3214,7 @@ return:
 // func codes4AVX2(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·codes4AVX2(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -3262,6 +3281,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -3300,6 +3320,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -3466,6 +3487,7 @@ shape1_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape1_next_line_test
+	PCALIGN $0x40
 
 shape1_next_line:
 	PREFETCHT1 (R8)
@@ -3694,6 +3716,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -3730,6 +3753,7 @@ any_next_row_test:
 	SHLQ  $0x06, R13
 	ADDQ  R12, R13
 	JMP   any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU    (DI)(R12*1), Y6
@@ -3870,6 +3894,7 @@ return:
 // func codes8AVX2(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·codes8AVX2(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -3936,6 +3961,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -3976,6 +4002,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -4210,6 +4237,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -4246,6 +4274,7 @@ any_next_row_test:
 	SHLQ  $0x06, R13
 	ADDQ  R12, R13
 	JMP   any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU    (DI)(R12*1), Y7
@@ -4390,6 +4419,7 @@ return:
 // func codes1VNNI(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, FMA3, MMX+
 TEXT ·codes1VNNI(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -4456,6 +4486,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -4499,6 +4530,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -4690,6 +4722,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -4726,6 +4759,7 @@ any_next_row_test:
 	SHLQ   $0x06, R13
 	ADDQ   R12, R13
 	JMP    any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU8 (DI)(R12*1), Z5
@@ -4904,6 +4938,7 @@ return:
 // func codes2VNNI(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, FMA3, MMX+
 TEXT ·codes2VNNI(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -4970,6 +5005,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -5009,6 +5045,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -5164,6 +5201,7 @@ shape1_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape1_next_line_test
+	PCALIGN $0x40
 
 shape1_next_line:
 	PREFETCHT1 (R8)
@@ -5365,6 +5403,7 @@ shape2_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape2_next_line_test
+	PCALIGN $0x40
 
 shape2_next_line:
 	PREFETCHT1 (R8)
@@ -5556,6 +5595,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -5592,6 +5632,7 @@ any_next_row_test:
 	SHLQ   $0x06, R13
 	ADDQ   R12, R13
 	JMP    any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU8 (DI)(R12*1), Z5
@@ -5718,6 +5759,7 @@ return:
 // func codes3VNNI(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, FMA3, MMX+
 TEXT ·codes3VNNI(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -5789,6 +5831,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -5841,6 +5884,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -6089,6 +6133,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -6125,6 +6170,7 @@ any_next_row_test:
 	SHLQ   $0x06, R13
 	ADDQ   R12, R13
 	JMP    any_high_test
+	PCALIGN $0x40
 
 any_high:
 	VMOVDQU8 (DI)(R12*1), Z6
@@ -6247,6 +6293,7 @@ any_high_test:
 	SHLQ   $0x06, R13
 	ADDQ   R12, R13
 	JMP    any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU8 (DI)(R12*1), Z6
@@ -6373,6 +6420,7 @@ return:
 // func codes4VNNI(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, FMA3, MMX+
 TEXT ·codes4VNNI(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -6439,6 +6487,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -6476,6 +6525,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -6601,6 +6651,7 @@ shape1_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape1_next_line_test
+	PCALIGN $0x40
 
 shape1_next_line:
 	PREFETCHT1 (R8)
@@ -6744,6 +6795,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -6780,6 +6832,7 @@ any_next_row_test:
 	SHLQ   $0x06, R13
 	ADDQ   R12, R13
 	JMP    any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU8 (DI)(R12*1), Z5
@@ -6880,6 +6933,7 @@ return:
 // func codes8VNNI(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, FMA3, MMX+
 TEXT ·codes8VNNI(SB), NOSPLIT, $48-72
+	PCALIGN $0x40
 	MOVQ    q+0(FP), AX
 	MOVQ    ids_base+24(FP), CX
 	MOVQ    ids_len+32(FP), DX
@@ -6946,6 +7000,7 @@ first_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R8)
@@ -6981,6 +7036,7 @@ shape0_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        shape0_next_line_test
+	PCALIGN $0x40
 
 shape0_next_line:
 	PREFETCHT1 (R8)
@@ -7090,6 +7146,7 @@ any_next_row:
 	PREFETCHT1 (R8)(R9*1)
 	MOVQ       40(SP), R9
 	JMP        any_next_line_test
+	PCALIGN $0x40
 
 any_next_line:
 	PREFETCHT1 (R8)
@@ -7126,6 +7183,7 @@ any_next_row_test:
 	SHLQ   $0x06, R13
 	ADDQ   R12, R13
 	JMP    any_low_test
+	PCALIGN $0x40
 
 any_low:
 	VMOVDQU8 (DI)(R12*1), Z4

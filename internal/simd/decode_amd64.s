@@ -7,13 +7,15 @@
 // func decodeF16AVX2(dst *float32, src *uint16, n int)
 // Requires: AVX, F16C
 TEXT ·decodeF16AVX2(SB), NOSPLIT, $0-24
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), CX
-	MOVQ n+16(FP), DX
-	XORL BX, BX
-	LEAQ 32(BX), SI
-	CMPQ SI, DX
-	JGT  wide_end
+	PCALIGN $0x40
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    n+16(FP), DX
+	XORL    BX, BX
+	LEAQ    32(BX), SI
+	CMPQ    SI, DX
+	JGT     wide_end
+	PCALIGN $0x40
 
 wide:
 	VCVTPH2PS (CX)(BX*2), Y0
@@ -30,9 +32,10 @@ wide:
 	JLE       wide
 
 wide_end:
-	LEAQ 8(BX), SI
-	CMPQ SI, DX
-	JGT  narrow_end
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     narrow_end
+	PCALIGN $0x40
 
 narrow:
 	VCVTPH2PS (CX)(BX*2), Y0
@@ -68,13 +71,15 @@ done:
 // func decodeF16AVX512(dst *float32, src *uint16, n int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·decodeF16AVX512(SB), NOSPLIT, $0-24
-	MOVQ dst+0(FP), AX
-	MOVQ src+8(FP), DX
-	MOVQ n+16(FP), CX
-	XORL BX, BX
-	LEAQ 64(BX), SI
-	CMPQ SI, CX
-	JGT  wide_end
+	PCALIGN $0x40
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), DX
+	MOVQ    n+16(FP), CX
+	XORL    BX, BX
+	LEAQ    64(BX), SI
+	CMPQ    SI, CX
+	JGT     wide_end
+	PCALIGN $0x40
 
 wide:
 	VCVTPH2PS (DX)(BX*2), Z0
@@ -91,9 +96,10 @@ wide:
 	JLE       wide
 
 wide_end:
-	LEAQ 16(BX), SI
-	CMPQ SI, CX
-	JGT  narrow_end
+	LEAQ    16(BX), SI
+	CMPQ    SI, CX
+	JGT     narrow_end
+	PCALIGN $0x40
 
 narrow:
 	VCVTPH2PS (DX)(BX*2), Z0
@@ -121,6 +127,7 @@ done:
 // func decodeSQ8AVX2(dst *float32, row unsafe.Pointer, n int)
 // Requires: AVX, AVX2
 TEXT ·decodeSQ8AVX2(SB), NOSPLIT, $0-24
+	PCALIGN      $0x40
 	MOVQ         dst+0(FP), AX
 	MOVQ         row+8(FP), CX
 	MOVQ         n+16(FP), DX
@@ -131,6 +138,7 @@ TEXT ·decodeSQ8AVX2(SB), NOSPLIT, $0-24
 	LEAQ         32(BX), SI
 	CMPQ         SI, DX
 	JGT          wide_end
+	PCALIGN      $0x40
 
 wide:
 	VPMOVSXBD (CX)(BX*1), Y1
@@ -155,9 +163,10 @@ wide:
 	JLE       wide
 
 wide_end:
-	LEAQ 8(BX), SI
-	CMPQ SI, DX
-	JGT  narrow_end
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     narrow_end
+	PCALIGN $0x40
 
 narrow:
 	VPMOVSXBD (CX)(BX*1), Y1
@@ -199,6 +208,7 @@ done:
 // func decodeSQ8AVX512(dst *float32, row unsafe.Pointer, n int)
 // Requires: AVX, AVX512BW, AVX512F
 TEXT ·decodeSQ8AVX512(SB), NOSPLIT, $0-24
+	PCALIGN      $0x40
 	MOVQ         dst+0(FP), AX
 	MOVQ         row+8(FP), DX
 	MOVQ         n+16(FP), CX
@@ -209,6 +219,7 @@ TEXT ·decodeSQ8AVX512(SB), NOSPLIT, $0-24
 	LEAQ         64(BX), SI
 	CMPQ         SI, CX
 	JGT          wide_end
+	PCALIGN      $0x40
 
 wide:
 	VPMOVSXBD (DX)(BX*1), Z1
@@ -233,9 +244,10 @@ wide:
 	JLE       wide
 
 wide_end:
-	LEAQ 16(BX), SI
-	CMPQ SI, CX
-	JGT  narrow_end
+	LEAQ    16(BX), SI
+	CMPQ    SI, CX
+	JGT     narrow_end
+	PCALIGN $0x40
 
 narrow:
 	VPMOVSXBD (DX)(BX*1), Z1

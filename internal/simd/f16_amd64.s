@@ -7,6 +7,7 @@
 // func l2F16AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX2, F16C, FMA3
 TEXT ·l2F16AVX2(SB), NOSPLIT, $0-28
+	PCALIGN $0x40
 	MOVQ    a+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    dim+16(FP), DX
@@ -23,6 +24,7 @@ TEXT ·l2F16AVX2(SB), NOSPLIT, $0-28
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
 	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(BX*4), Y5
@@ -47,12 +49,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(BX*4), Y2
@@ -117,6 +120,7 @@ GLOBL laneMasks<>(SB), RODATA|NOPTR, $96
 // func batchL2F16AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
 TEXT ·batchL2F16AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -141,6 +145,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -174,6 +179,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -185,32 +191,33 @@ next_line_test:
 	ADDQ $0x04, R8
 
 next_row_test:
-	CMPQ  R8, R9
-	JCS   next_row
-	MOVL  (DX), R9
-	IMULQ stride+16(FP), R9
-	ADDQ  base+8(FP), R9
-	MOVL  4(DX), R10
-	IMULQ stride+16(FP), R10
-	ADDQ  base+8(FP), R10
-	MOVL  8(DX), R11
-	IMULQ stride+16(FP), R11
-	ADDQ  base+8(FP), R11
-	MOVL  12(DX), R12
-	IMULQ stride+16(FP), R12
-	ADDQ  base+8(FP), R12
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	XORL  R13, R13
-	LEAQ  16(R13), R14
-	CMPQ  R14, CX
-	JGT   group_wide_end
+	CMPQ    R8, R9
+	JCS     next_row
+	MOVL    (DX), R9
+	IMULQ   stride+16(FP), R9
+	ADDQ    base+8(FP), R9
+	MOVL    4(DX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(DX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(DX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	XORL    R13, R13
+	LEAQ    16(R13), R14
+	CMPQ    R14, CX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Y9
@@ -245,13 +252,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
-	VADDPS Y8, Y4, Y4
-	LEAQ   8(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	LEAQ    8(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Y5
@@ -347,17 +355,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL  (DX), DI
-	IMULQ stride+16(FP), DI
-	ADDQ  base+8(FP), DI
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	XORL  R8, R8
-	LEAQ  32(R8), R9
-	CMPQ  R9, CX
-	JGT   one_wide_end
+	MOVL    (DX), DI
+	IMULQ   stride+16(FP), DI
+	ADDQ    base+8(FP), DI
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	XORL    R8, R8
+	LEAQ    32(R8), R9
+	CMPQ    R9, CX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Y5
@@ -382,12 +391,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Y2
@@ -444,6 +454,7 @@ one_test:
 // func dotF16AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX2, F16C, FMA3
 TEXT ·dotF16AVX2(SB), NOSPLIT, $0-28
+	PCALIGN $0x40
 	MOVQ    a+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    dim+16(FP), DX
@@ -460,6 +471,7 @@ TEXT ·dotF16AVX2(SB), NOSPLIT, $0-28
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
 	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(BX*4), Y5
@@ -480,12 +492,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(BX*4), Y2
@@ -533,6 +546,7 @@ pair_sum:
 // func batchIPF16AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
 TEXT ·batchIPF16AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -557,6 +571,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -590,6 +605,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -601,32 +617,33 @@ next_line_test:
 	ADDQ $0x04, R8
 
 next_row_test:
-	CMPQ  R8, R9
-	JCS   next_row
-	MOVL  (DX), R9
-	IMULQ stride+16(FP), R9
-	ADDQ  base+8(FP), R9
-	MOVL  4(DX), R10
-	IMULQ stride+16(FP), R10
-	ADDQ  base+8(FP), R10
-	MOVL  8(DX), R11
-	IMULQ stride+16(FP), R11
-	ADDQ  base+8(FP), R11
-	MOVL  12(DX), R12
-	IMULQ stride+16(FP), R12
-	ADDQ  base+8(FP), R12
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	XORL  R13, R13
-	LEAQ  16(R13), R14
-	CMPQ  R14, CX
-	JGT   group_wide_end
+	CMPQ    R8, R9
+	JCS     next_row
+	MOVL    (DX), R9
+	IMULQ   stride+16(FP), R9
+	ADDQ    base+8(FP), R9
+	MOVL    4(DX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(DX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(DX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	XORL    R13, R13
+	LEAQ    16(R13), R14
+	CMPQ    R14, CX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Y9
@@ -653,13 +670,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
-	VADDPS Y8, Y4, Y4
-	LEAQ   8(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	LEAQ    8(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Y5
@@ -747,17 +765,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL  (DX), DI
-	IMULQ stride+16(FP), DI
-	ADDQ  base+8(FP), DI
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	XORL  R8, R8
-	LEAQ  32(R8), R9
-	CMPQ  R9, CX
-	JGT   one_wide_end
+	MOVL    (DX), DI
+	IMULQ   stride+16(FP), DI
+	ADDQ    base+8(FP), DI
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	XORL    R8, R8
+	LEAQ    32(R8), R9
+	CMPQ    R9, CX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Y5
@@ -778,12 +797,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Y2
@@ -841,23 +861,25 @@ one_test:
 // func l2F16AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·l2F16AVX512(SB), NOSPLIT, $0-28
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), DX
-	MOVQ   dim+16(FP), BX
-	MOVQ   BX, CX
-	ANDQ   $0x0f, CX
-	MOVQ   $0x00000001, SI
-	SHLQ   CL, SI
-	DECQ   SI
-	KMOVQ  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORL   CX, CX
-	LEAQ   64(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_wide_end
+	PCALIGN $0x40
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), DX
+	MOVQ    dim+16(FP), BX
+	MOVQ    BX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, SI
+	SHLQ    CL, SI
+	DECQ    SI
+	KMOVQ   SI, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	XORL    CX, CX
+	LEAQ    64(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(CX*4), Z4
@@ -882,12 +904,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Z2, Z0, Z0
-	VADDPS Z3, Z1, Z1
-	VADDPS Z1, Z0, Z0
-	LEAQ   16(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	LEAQ    16(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(CX*4), Z1
@@ -923,6 +946,7 @@ pair_sum:
 // func batchL2F16AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchL2F16AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -947,6 +971,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -981,6 +1006,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -992,32 +1018,33 @@ next_line_test:
 	ADDQ $0x04, R9
 
 next_row_test:
-	CMPQ   R9, CX
-	JCS    next_row
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	MOVL   4(BX), R10
-	IMULQ  stride+16(FP), R10
-	ADDQ   base+8(FP), R10
-	MOVL   8(BX), R11
-	IMULQ  stride+16(FP), R11
-	ADDQ   base+8(FP), R11
-	MOVL   12(BX), R12
-	IMULQ  stride+16(FP), R12
-	ADDQ   base+8(FP), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	XORL   R13, R13
-	LEAQ   32(R13), R14
-	CMPQ   R14, DX
-	JGT    group_wide_end
+	CMPQ    R9, CX
+	JCS     next_row
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	MOVL    4(BX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(BX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(BX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORL    R13, R13
+	LEAQ    32(R13), R14
+	CMPQ    R14, DX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -1052,13 +1079,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Z4, Z0, Z0
-	VADDPS Z5, Z1, Z1
-	VADDPS Z6, Z2, Z2
-	VADDPS Z7, Z3, Z3
-	LEAQ   16(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	LEAQ    16(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -1121,17 +1149,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	XORL   R8, R8
-	LEAQ   64(R8), R9
-	CMPQ   R9, DX
-	JGT    one_wide_end
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	XORL    R8, R8
+	LEAQ    64(R8), R9
+	CMPQ    R9, DX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Z0
@@ -1156,12 +1185,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Z12, Z10, Z10
-	VADDPS Z13, Z11, Z11
-	VADDPS Z11, Z10, Z10
-	LEAQ   16(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z13, Z11, Z11
+	VADDPS  Z11, Z10, Z10
+	LEAQ    16(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Z0
@@ -1203,23 +1233,25 @@ one_test:
 // func dotF16AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·dotF16AVX512(SB), NOSPLIT, $0-28
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), DX
-	MOVQ   dim+16(FP), BX
-	MOVQ   BX, CX
-	ANDQ   $0x0f, CX
-	MOVQ   $0x00000001, SI
-	SHLQ   CL, SI
-	DECQ   SI
-	KMOVQ  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORL   CX, CX
-	LEAQ   64(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_wide_end
+	PCALIGN $0x40
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), DX
+	MOVQ    dim+16(FP), BX
+	MOVQ    BX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, SI
+	SHLQ    CL, SI
+	DECQ    SI
+	KMOVQ   SI, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	XORL    CX, CX
+	LEAQ    64(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(CX*4), Z4
@@ -1240,12 +1272,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Z2, Z0, Z0
-	VADDPS Z3, Z1, Z1
-	VADDPS Z1, Z0, Z0
-	LEAQ   16(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	LEAQ    16(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(CX*4), Z1
@@ -1279,6 +1312,7 @@ pair_sum:
 // func batchIPF16AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchIPF16AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -1303,6 +1337,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -1337,6 +1372,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -1348,32 +1384,33 @@ next_line_test:
 	ADDQ $0x04, R9
 
 next_row_test:
-	CMPQ   R9, CX
-	JCS    next_row
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	MOVL   4(BX), R10
-	IMULQ  stride+16(FP), R10
-	ADDQ   base+8(FP), R10
-	MOVL   8(BX), R11
-	IMULQ  stride+16(FP), R11
-	ADDQ   base+8(FP), R11
-	MOVL   12(BX), R12
-	IMULQ  stride+16(FP), R12
-	ADDQ   base+8(FP), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	XORL   R13, R13
-	LEAQ   32(R13), R14
-	CMPQ   R14, DX
-	JGT    group_wide_end
+	CMPQ    R9, CX
+	JCS     next_row
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	MOVL    4(BX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(BX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(BX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORL    R13, R13
+	LEAQ    32(R13), R14
+	CMPQ    R14, DX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -1400,13 +1437,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Z4, Z0, Z0
-	VADDPS Z5, Z1, Z1
-	VADDPS Z6, Z2, Z2
-	VADDPS Z7, Z3, Z3
-	LEAQ   16(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	LEAQ    16(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -1465,17 +1503,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	XORL   R8, R8
-	LEAQ   64(R8), R9
-	CMPQ   R9, DX
-	JGT    one_wide_end
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	XORL    R8, R8
+	LEAQ    64(R8), R9
+	CMPQ    R9, DX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Z0
@@ -1496,12 +1535,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Z12, Z10, Z10
-	VADDPS Z13, Z11, Z11
-	VADDPS Z11, Z10, Z10
-	LEAQ   16(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z13, Z11, Z11
+	VADDPS  Z11, Z10, Z10
+	LEAQ    16(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Z0

@@ -7,6 +7,7 @@
 // func l2F32AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX2, FMA3
 TEXT ·l2F32AVX2(SB), NOSPLIT, $0-28
+	PCALIGN $0x40
 	MOVQ    a+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    dim+16(FP), DX
@@ -23,6 +24,7 @@ TEXT ·l2F32AVX2(SB), NOSPLIT, $0-28
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
 	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(BX*4), Y5
@@ -43,12 +45,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(BX*4), Y2
@@ -95,6 +98,7 @@ GLOBL laneMasks<>(SB), RODATA|NOPTR, $96
 // func batchL2F32AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·batchL2F32AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -119,6 +123,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -152,6 +157,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -163,32 +169,33 @@ next_line_test:
 	ADDQ $0x04, R8
 
 next_row_test:
-	CMPQ  R8, R9
-	JCS   next_row
-	MOVL  (DX), R9
-	IMULQ stride+16(FP), R9
-	ADDQ  base+8(FP), R9
-	MOVL  4(DX), R10
-	IMULQ stride+16(FP), R10
-	ADDQ  base+8(FP), R10
-	MOVL  8(DX), R11
-	IMULQ stride+16(FP), R11
-	ADDQ  base+8(FP), R11
-	MOVL  12(DX), R12
-	IMULQ stride+16(FP), R12
-	ADDQ  base+8(FP), R12
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	XORL  R13, R13
-	LEAQ  16(R13), R14
-	CMPQ  R14, CX
-	JGT   group_wide_end
+	CMPQ    R8, R9
+	JCS     next_row
+	MOVL    (DX), R9
+	IMULQ   stride+16(FP), R9
+	ADDQ    base+8(FP), R9
+	MOVL    4(DX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(DX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(DX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	XORL    R13, R13
+	LEAQ    16(R13), R14
+	CMPQ    R14, CX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Y9
@@ -215,13 +222,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
-	VADDPS Y8, Y4, Y4
-	LEAQ   8(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	LEAQ    8(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Y5
@@ -278,17 +286,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL  (DX), DI
-	IMULQ stride+16(FP), DI
-	ADDQ  base+8(FP), DI
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	XORL  R8, R8
-	LEAQ  32(R8), R9
-	CMPQ  R9, CX
-	JGT   one_wide_end
+	MOVL    (DX), DI
+	IMULQ   stride+16(FP), DI
+	ADDQ    base+8(FP), DI
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	XORL    R8, R8
+	LEAQ    32(R8), R9
+	CMPQ    R9, CX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Y5
@@ -309,12 +318,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Y2
@@ -353,6 +363,7 @@ one_test:
 // func dotF32AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX2, FMA3
 TEXT ·dotF32AVX2(SB), NOSPLIT, $0-28
+	PCALIGN $0x40
 	MOVQ    a+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    dim+16(FP), DX
@@ -369,6 +380,7 @@ TEXT ·dotF32AVX2(SB), NOSPLIT, $0-28
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
 	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(BX*4), Y5
@@ -385,12 +397,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(BX*4), Y2
@@ -421,6 +434,7 @@ pair_sum:
 // func batchIPF32AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·batchIPF32AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -445,6 +459,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -478,6 +493,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -489,32 +505,33 @@ next_line_test:
 	ADDQ $0x04, R8
 
 next_row_test:
-	CMPQ  R8, R9
-	JCS   next_row
-	MOVL  (DX), R9
-	IMULQ stride+16(FP), R9
-	ADDQ  base+8(FP), R9
-	MOVL  4(DX), R10
-	IMULQ stride+16(FP), R10
-	ADDQ  base+8(FP), R10
-	MOVL  8(DX), R11
-	IMULQ stride+16(FP), R11
-	ADDQ  base+8(FP), R11
-	MOVL  12(DX), R12
-	IMULQ stride+16(FP), R12
-	ADDQ  base+8(FP), R12
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	XORL  R13, R13
-	LEAQ  16(R13), R14
-	CMPQ  R14, CX
-	JGT   group_wide_end
+	CMPQ    R8, R9
+	JCS     next_row
+	MOVL    (DX), R9
+	IMULQ   stride+16(FP), R9
+	ADDQ    base+8(FP), R9
+	MOVL    4(DX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(DX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(DX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	XORL    R13, R13
+	LEAQ    16(R13), R14
+	CMPQ    R14, CX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Y9
@@ -533,13 +550,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Y5, Y1, Y1
-	VADDPS Y6, Y2, Y2
-	VADDPS Y7, Y3, Y3
-	VADDPS Y8, Y4, Y4
-	LEAQ   8(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VADDPS  Y5, Y1, Y1
+	VADDPS  Y6, Y2, Y2
+	VADDPS  Y7, Y3, Y3
+	VADDPS  Y8, Y4, Y4
+	LEAQ    8(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Y5
@@ -592,17 +610,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL  (DX), DI
-	IMULQ stride+16(FP), DI
-	ADDQ  base+8(FP), DI
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	XORL  R8, R8
-	LEAQ  32(R8), R9
-	CMPQ  R9, CX
-	JGT   one_wide_end
+	MOVL    (DX), DI
+	IMULQ   stride+16(FP), DI
+	ADDQ    base+8(FP), DI
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	XORL    R8, R8
+	LEAQ    32(R8), R9
+	CMPQ    R9, CX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Y5
@@ -619,12 +638,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Y3, Y1, Y1
-	VADDPS Y4, Y2, Y2
-	VADDPS Y2, Y1, Y1
-	LEAQ   8(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VADDPS  Y3, Y1, Y1
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	LEAQ    8(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Y2
@@ -665,23 +685,25 @@ one_test:
 // func l2F32AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·l2F32AVX512(SB), NOSPLIT, $0-28
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), DX
-	MOVQ   dim+16(FP), BX
-	MOVQ   BX, CX
-	ANDQ   $0x0f, CX
-	MOVQ   $0x00000001, SI
-	SHLQ   CL, SI
-	DECQ   SI
-	KMOVQ  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORL   CX, CX
-	LEAQ   64(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_wide_end
+	PCALIGN $0x40
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), DX
+	MOVQ    dim+16(FP), BX
+	MOVQ    BX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, SI
+	SHLQ    CL, SI
+	DECQ    SI
+	KMOVQ   SI, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	XORL    CX, CX
+	LEAQ    64(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(CX*4), Z4
@@ -702,12 +724,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Z2, Z0, Z0
-	VADDPS Z3, Z1, Z1
-	VADDPS Z1, Z0, Z0
-	LEAQ   16(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	LEAQ    16(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(CX*4), Z1
@@ -742,6 +765,7 @@ pair_sum:
 // func batchL2F32AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchL2F32AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -766,6 +790,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -800,6 +825,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -811,32 +837,33 @@ next_line_test:
 	ADDQ $0x04, R9
 
 next_row_test:
-	CMPQ   R9, CX
-	JCS    next_row
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	MOVL   4(BX), R10
-	IMULQ  stride+16(FP), R10
-	ADDQ   base+8(FP), R10
-	MOVL   8(BX), R11
-	IMULQ  stride+16(FP), R11
-	ADDQ   base+8(FP), R11
-	MOVL   12(BX), R12
-	IMULQ  stride+16(FP), R12
-	ADDQ   base+8(FP), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	XORL   R13, R13
-	LEAQ   32(R13), R14
-	CMPQ   R14, DX
-	JGT    group_wide_end
+	CMPQ    R9, CX
+	JCS     next_row
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	MOVL    4(BX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(BX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(BX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORL    R13, R13
+	LEAQ    32(R13), R14
+	CMPQ    R14, DX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -863,13 +890,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Z4, Z0, Z0
-	VADDPS Z5, Z1, Z1
-	VADDPS Z6, Z2, Z2
-	VADDPS Z7, Z3, Z3
-	LEAQ   16(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	LEAQ    16(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -928,17 +956,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	XORL   R8, R8
-	LEAQ   64(R8), R9
-	CMPQ   R9, DX
-	JGT    one_wide_end
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	XORL    R8, R8
+	LEAQ    64(R8), R9
+	CMPQ    R9, DX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Z0
@@ -959,12 +988,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Z12, Z10, Z10
-	VADDPS Z13, Z11, Z11
-	VADDPS Z11, Z10, Z10
-	LEAQ   16(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z13, Z11, Z11
+	VADDPS  Z11, Z10, Z10
+	LEAQ    16(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Z0
@@ -1005,23 +1035,25 @@ one_test:
 // func dotF32AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·dotF32AVX512(SB), NOSPLIT, $0-28
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), DX
-	MOVQ   dim+16(FP), BX
-	MOVQ   BX, CX
-	ANDQ   $0x0f, CX
-	MOVQ   $0x00000001, SI
-	SHLQ   CL, SI
-	DECQ   SI
-	KMOVQ  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORL   CX, CX
-	LEAQ   64(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_wide_end
+	PCALIGN $0x40
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), DX
+	MOVQ    dim+16(FP), BX
+	MOVQ    BX, CX
+	ANDQ    $0x0f, CX
+	MOVQ    $0x00000001, SI
+	SHLQ    CL, SI
+	DECQ    SI
+	KMOVQ   SI, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	XORL    CX, CX
+	LEAQ    64(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(CX*4), Z4
@@ -1038,12 +1070,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Z2, Z0, Z0
-	VADDPS Z3, Z1, Z1
-	VADDPS Z1, Z0, Z0
-	LEAQ   16(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z1, Z0, Z0
+	LEAQ    16(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(CX*4), Z1
@@ -1076,6 +1109,7 @@ pair_sum:
 // func batchIPF32AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchIPF32AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -1100,6 +1134,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -1134,6 +1169,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -1145,32 +1181,33 @@ next_line_test:
 	ADDQ $0x04, R9
 
 next_row_test:
-	CMPQ   R9, CX
-	JCS    next_row
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	MOVL   4(BX), R10
-	IMULQ  stride+16(FP), R10
-	ADDQ   base+8(FP), R10
-	MOVL   8(BX), R11
-	IMULQ  stride+16(FP), R11
-	ADDQ   base+8(FP), R11
-	MOVL   12(BX), R12
-	IMULQ  stride+16(FP), R12
-	ADDQ   base+8(FP), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	XORL   R13, R13
-	LEAQ   32(R13), R14
-	CMPQ   R14, DX
-	JGT    group_wide_end
+	CMPQ    R9, CX
+	JCS     next_row
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	MOVL    4(BX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(BX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(BX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORL    R13, R13
+	LEAQ    32(R13), R14
+	CMPQ    R14, DX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -1189,13 +1226,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Z4, Z0, Z0
-	VADDPS Z5, Z1, Z1
-	VADDPS Z6, Z2, Z2
-	VADDPS Z7, Z3, Z3
-	LEAQ   16(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z5, Z1, Z1
+	VADDPS  Z6, Z2, Z2
+	VADDPS  Z7, Z3, Z3
+	LEAQ    16(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Z8
@@ -1250,17 +1288,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	XORL   R8, R8
-	LEAQ   64(R8), R9
-	CMPQ   R9, DX
-	JGT    one_wide_end
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	XORL    R8, R8
+	LEAQ    64(R8), R9
+	CMPQ    R9, DX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Z0
@@ -1277,12 +1316,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Z11, Z9, Z9
-	VADDPS Z12, Z10, Z10
-	VADDPS Z10, Z9, Z9
-	LEAQ   16(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VADDPS  Z11, Z9, Z9
+	VADDPS  Z12, Z10, Z10
+	VADDPS  Z10, Z9, Z9
+	LEAQ    16(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Z0

@@ -7,6 +7,7 @@
 // func hadamardAVX2(x *float32, signs *float32, n int)
 // Requires: AVX, FMA3
 TEXT ·hadamardAVX2(SB), NOSPLIT, $0-24
+	PCALIGN     $0x40
 	MOVQ        x+0(FP), AX
 	MOVQ        signs+8(FP), CX
 	MOVQ        n+16(FP), DX
@@ -490,6 +491,7 @@ GLOBL hadamard4<>(SB), RODATA|NOPTR, $64
 // func hadamardAVX512(x *float32, signs *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·hadamardAVX512(SB), NOSPLIT, $0-24
+	PCALIGN     $0x40
 	MOVQ        x+0(FP), AX
 	MOVQ        signs+8(FP), CX
 	MOVQ        n+16(FP), DX

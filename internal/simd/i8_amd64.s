@@ -7,6 +7,7 @@
 // func l2I8AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
 // Requires: AVX, AVX2
 TEXT ·l2I8AVX2(SB), NOSPLIT, $0-28
+	PCALIGN $0x40
 	MOVQ    a+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    dim+16(FP), DX
@@ -23,6 +24,7 @@ TEXT ·l2I8AVX2(SB), NOSPLIT, $0-28
 	LEAQ    64(BX), SI
 	CMPQ    SI, DX
 	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VPMOVSXBW (AX)(BX*1), Y5
@@ -51,12 +53,13 @@ pair_wide:
 	JLE       pair_wide
 
 pair_wide_end:
-	VPADDD Y3, Y1, Y1
-	VPADDD Y4, Y2, Y2
-	VPADDD Y2, Y1, Y1
-	LEAQ   16(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VPADDD  Y3, Y1, Y1
+	VPADDD  Y4, Y2, Y2
+	VPADDD  Y2, Y1, Y1
+	LEAQ    16(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VPMOVSXBW (AX)(BX*1), Y2
@@ -127,6 +130,7 @@ GLOBL laneMasks<>(SB), RODATA|NOPTR, $96
 // func batchL2I8AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·batchL2I8AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -150,6 +154,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -183,6 +188,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -194,32 +200,33 @@ next_line_test:
 	ADDQ $0x04, R8
 
 next_row_test:
-	CMPQ  R8, R9
-	JCS   next_row
-	MOVL  (DX), R9
-	IMULQ stride+16(FP), R9
-	ADDQ  base+8(FP), R9
-	MOVL  4(DX), R10
-	IMULQ stride+16(FP), R10
-	ADDQ  base+8(FP), R10
-	MOVL  8(DX), R11
-	IMULQ stride+16(FP), R11
-	ADDQ  base+8(FP), R11
-	MOVL  12(DX), R12
-	IMULQ stride+16(FP), R12
-	ADDQ  base+8(FP), R12
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	XORL  R13, R13
-	LEAQ  32(R13), R14
-	CMPQ  R14, CX
-	JGT   group_wide_end
+	CMPQ    R8, R9
+	JCS     next_row
+	MOVL    (DX), R9
+	IMULQ   stride+16(FP), R9
+	ADDQ    base+8(FP), R9
+	MOVL    4(DX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(DX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(DX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	XORL    R13, R13
+	LEAQ    32(R13), R14
+	CMPQ    R14, CX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VPMOVSXBW (AX)(R13*1), Y9
@@ -262,13 +269,14 @@ group_wide:
 	JLE       group_wide
 
 group_wide_end:
-	VPADDD Y5, Y1, Y1
-	VPADDD Y6, Y2, Y2
-	VPADDD Y7, Y3, Y3
-	VPADDD Y8, Y4, Y4
-	LEAQ   16(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VPADDD  Y5, Y1, Y1
+	VPADDD  Y6, Y2, Y2
+	VPADDD  Y7, Y3, Y3
+	VPADDD  Y8, Y4, Y4
+	LEAQ    16(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VPMOVSXBW (AX)(R13*1), Y5
@@ -379,17 +387,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL  (DX), DI
-	IMULQ stride+16(FP), DI
-	ADDQ  base+8(FP), DI
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	XORL  R8, R8
-	LEAQ  64(R8), R9
-	CMPQ  R9, CX
-	JGT   one_wide_end
+	MOVL    (DX), DI
+	IMULQ   stride+16(FP), DI
+	ADDQ    base+8(FP), DI
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	XORL    R8, R8
+	LEAQ    64(R8), R9
+	CMPQ    R9, CX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VPMOVSXBW (AX)(R8*1), Y5
@@ -418,12 +427,13 @@ one_wide:
 	JLE       one_wide
 
 one_wide_end:
-	VPADDD Y3, Y1, Y1
-	VPADDD Y4, Y2, Y2
-	VPADDD Y2, Y1, Y1
-	LEAQ   16(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VPADDD  Y3, Y1, Y1
+	VPADDD  Y4, Y2, Y2
+	VPADDD  Y2, Y1, Y1
+	LEAQ    16(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VPMOVSXBW (AX)(R8*1), Y2
@@ -486,6 +496,7 @@ one_test:
 // func dotI8AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
 // Requires: AVX, AVX2
 TEXT ·dotI8AVX2(SB), NOSPLIT, $0-28
+	PCALIGN $0x40
 	MOVQ    a+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    dim+16(FP), DX
@@ -502,6 +513,7 @@ TEXT ·dotI8AVX2(SB), NOSPLIT, $0-28
 	LEAQ    64(BX), SI
 	CMPQ    SI, DX
 	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VPMOVSXBW (AX)(BX*1), Y5
@@ -526,12 +538,13 @@ pair_wide:
 	JLE       pair_wide
 
 pair_wide_end:
-	VPADDD Y3, Y1, Y1
-	VPADDD Y4, Y2, Y2
-	VPADDD Y2, Y1, Y1
-	LEAQ   16(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VPADDD  Y3, Y1, Y1
+	VPADDD  Y4, Y2, Y2
+	VPADDD  Y2, Y1, Y1
+	LEAQ    16(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VPMOVSXBW (AX)(BX*1), Y2
@@ -585,6 +598,7 @@ pair_sum:
 // func batchIPI8AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·batchIPI8AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -608,6 +622,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -641,6 +656,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -652,32 +668,33 @@ next_line_test:
 	ADDQ $0x04, R8
 
 next_row_test:
-	CMPQ  R8, R9
-	JCS   next_row
-	MOVL  (DX), R9
-	IMULQ stride+16(FP), R9
-	ADDQ  base+8(FP), R9
-	MOVL  4(DX), R10
-	IMULQ stride+16(FP), R10
-	ADDQ  base+8(FP), R10
-	MOVL  8(DX), R11
-	IMULQ stride+16(FP), R11
-	ADDQ  base+8(FP), R11
-	MOVL  12(DX), R12
-	IMULQ stride+16(FP), R12
-	ADDQ  base+8(FP), R12
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	VPXOR Y5, Y5, Y5
-	VPXOR Y6, Y6, Y6
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	XORL  R13, R13
-	LEAQ  32(R13), R14
-	CMPQ  R14, CX
-	JGT   group_wide_end
+	CMPQ    R8, R9
+	JCS     next_row
+	MOVL    (DX), R9
+	IMULQ   stride+16(FP), R9
+	ADDQ    base+8(FP), R9
+	MOVL    4(DX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(DX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(DX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	XORL    R13, R13
+	LEAQ    32(R13), R14
+	CMPQ    R14, CX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VPMOVSXBW (AX)(R13*1), Y9
@@ -712,13 +729,14 @@ group_wide:
 	JLE       group_wide
 
 group_wide_end:
-	VPADDD Y5, Y1, Y1
-	VPADDD Y6, Y2, Y2
-	VPADDD Y7, Y3, Y3
-	VPADDD Y8, Y4, Y4
-	LEAQ   16(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VPADDD  Y5, Y1, Y1
+	VPADDD  Y6, Y2, Y2
+	VPADDD  Y7, Y3, Y3
+	VPADDD  Y8, Y4, Y4
+	LEAQ    16(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VPMOVSXBW (AX)(R13*1), Y5
@@ -821,17 +839,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL  (DX), DI
-	IMULQ stride+16(FP), DI
-	ADDQ  base+8(FP), DI
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	XORL  R8, R8
-	LEAQ  64(R8), R9
-	CMPQ  R9, CX
-	JGT   one_wide_end
+	MOVL    (DX), DI
+	IMULQ   stride+16(FP), DI
+	ADDQ    base+8(FP), DI
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	XORL    R8, R8
+	LEAQ    64(R8), R9
+	CMPQ    R9, CX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VPMOVSXBW (AX)(R8*1), Y5
@@ -856,12 +875,13 @@ one_wide:
 	JLE       one_wide
 
 one_wide_end:
-	VPADDD Y3, Y1, Y1
-	VPADDD Y4, Y2, Y2
-	VPADDD Y2, Y1, Y1
-	LEAQ   16(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VPADDD  Y3, Y1, Y1
+	VPADDD  Y4, Y2, Y2
+	VPADDD  Y2, Y1, Y1
+	LEAQ    16(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VPMOVSXBW (AX)(R8*1), Y2
@@ -925,23 +945,25 @@ one_test:
 // func l2I8AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
 TEXT ·l2I8AVX512(SB), NOSPLIT, $0-28
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), DX
-	MOVQ   dim+16(FP), BX
-	MOVQ   BX, CX
-	ANDQ   $0x1f, CX
-	MOVQ   $0x00000001, SI
-	SHLQ   CL, SI
-	DECQ   SI
-	KMOVQ  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORL   CX, CX
-	LEAQ   128(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_wide_end
+	PCALIGN $0x40
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), DX
+	MOVQ    dim+16(FP), BX
+	MOVQ    BX, CX
+	ANDQ    $0x1f, CX
+	MOVQ    $0x00000001, SI
+	SHLQ    CL, SI
+	DECQ    SI
+	KMOVQ   SI, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	XORL    CX, CX
+	LEAQ    128(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VPMOVSXBW (AX)(CX*1), Z4
@@ -970,12 +992,13 @@ pair_wide:
 	JLE       pair_wide
 
 pair_wide_end:
-	VPADDD Z2, Z0, Z0
-	VPADDD Z3, Z1, Z1
-	VPADDD Z1, Z0, Z0
-	LEAQ   32(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VPADDD  Z2, Z0, Z0
+	VPADDD  Z3, Z1, Z1
+	VPADDD  Z1, Z0, Z0
+	LEAQ    32(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VPMOVSXBW (AX)(CX*1), Z1
@@ -1014,6 +1037,7 @@ pair_sum:
 // func batchL2I8AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchL2I8AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -1037,6 +1061,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -1071,6 +1096,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -1082,32 +1108,33 @@ next_line_test:
 	ADDQ $0x04, R9
 
 next_row_test:
-	CMPQ   R9, CX
-	JCS    next_row
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	MOVL   4(BX), R10
-	IMULQ  stride+16(FP), R10
-	ADDQ   base+8(FP), R10
-	MOVL   8(BX), R11
-	IMULQ  stride+16(FP), R11
-	ADDQ   base+8(FP), R11
-	MOVL   12(BX), R12
-	IMULQ  stride+16(FP), R12
-	ADDQ   base+8(FP), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	XORL   R13, R13
-	LEAQ   64(R13), R14
-	CMPQ   R14, DX
-	JGT    group_wide_end
+	CMPQ    R9, CX
+	JCS     next_row
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	MOVL    4(BX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(BX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(BX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORL    R13, R13
+	LEAQ    64(R13), R14
+	CMPQ    R14, DX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VPMOVSXBW (AX)(R13*1), Z8
@@ -1150,13 +1177,14 @@ group_wide:
 	JLE       group_wide
 
 group_wide_end:
-	VPADDD Z4, Z0, Z0
-	VPADDD Z5, Z1, Z1
-	VPADDD Z6, Z2, Z2
-	VPADDD Z7, Z3, Z3
-	LEAQ   32(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VPADDD  Z4, Z0, Z0
+	VPADDD  Z5, Z1, Z1
+	VPADDD  Z6, Z2, Z2
+	VPADDD  Z7, Z3, Z3
+	LEAQ    32(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VPMOVSXBW (AX)(R13*1), Z8
@@ -1228,17 +1256,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	XORL   R8, R8
-	LEAQ   128(R8), R9
-	CMPQ   R9, DX
-	JGT    one_wide_end
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	XORL    R8, R8
+	LEAQ    128(R8), R9
+	CMPQ    R9, DX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VPMOVSXBW (AX)(R8*1), Z0
@@ -1267,12 +1296,13 @@ one_wide:
 	JLE       one_wide
 
 one_wide_end:
-	VPADDD Z12, Z10, Z10
-	VPADDD Z13, Z11, Z11
-	VPADDD Z11, Z10, Z10
-	LEAQ   32(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VPADDD  Z12, Z10, Z10
+	VPADDD  Z13, Z11, Z11
+	VPADDD  Z11, Z10, Z10
+	LEAQ    32(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VPMOVSXBW (AX)(R8*1), Z0
@@ -1317,23 +1347,25 @@ one_test:
 // func dotI8AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL
 TEXT ·dotI8AVX512(SB), NOSPLIT, $0-28
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), DX
-	MOVQ   dim+16(FP), BX
-	MOVQ   BX, CX
-	ANDQ   $0x1f, CX
-	MOVQ   $0x00000001, SI
-	SHLQ   CL, SI
-	DECQ   SI
-	KMOVQ  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORL   CX, CX
-	LEAQ   128(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_wide_end
+	PCALIGN $0x40
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), DX
+	MOVQ    dim+16(FP), BX
+	MOVQ    BX, CX
+	ANDQ    $0x1f, CX
+	MOVQ    $0x00000001, SI
+	SHLQ    CL, SI
+	DECQ    SI
+	KMOVQ   SI, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	XORL    CX, CX
+	LEAQ    128(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VPMOVSXBW (AX)(CX*1), Z4
@@ -1358,12 +1390,13 @@ pair_wide:
 	JLE       pair_wide
 
 pair_wide_end:
-	VPADDD Z2, Z0, Z0
-	VPADDD Z3, Z1, Z1
-	VPADDD Z1, Z0, Z0
-	LEAQ   32(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VPADDD  Z2, Z0, Z0
+	VPADDD  Z3, Z1, Z1
+	VPADDD  Z1, Z0, Z0
+	LEAQ    32(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VPMOVSXBW (AX)(CX*1), Z1
@@ -1400,6 +1433,7 @@ pair_sum:
 // func batchIPI8AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchIPI8AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -1423,6 +1457,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -1457,6 +1492,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -1468,32 +1504,33 @@ next_line_test:
 	ADDQ $0x04, R9
 
 next_row_test:
-	CMPQ   R9, CX
-	JCS    next_row
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	MOVL   4(BX), R10
-	IMULQ  stride+16(FP), R10
-	ADDQ   base+8(FP), R10
-	MOVL   8(BX), R11
-	IMULQ  stride+16(FP), R11
-	ADDQ   base+8(FP), R11
-	MOVL   12(BX), R12
-	IMULQ  stride+16(FP), R12
-	ADDQ   base+8(FP), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	XORL   R13, R13
-	LEAQ   64(R13), R14
-	CMPQ   R14, DX
-	JGT    group_wide_end
+	CMPQ    R9, CX
+	JCS     next_row
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	MOVL    4(BX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(BX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(BX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORL    R13, R13
+	LEAQ    64(R13), R14
+	CMPQ    R14, DX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VPMOVSXBW (AX)(R13*1), Z8
@@ -1528,13 +1565,14 @@ group_wide:
 	JLE       group_wide
 
 group_wide_end:
-	VPADDD Z4, Z0, Z0
-	VPADDD Z5, Z1, Z1
-	VPADDD Z6, Z2, Z2
-	VPADDD Z7, Z3, Z3
-	LEAQ   32(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VPADDD  Z4, Z0, Z0
+	VPADDD  Z5, Z1, Z1
+	VPADDD  Z6, Z2, Z2
+	VPADDD  Z7, Z3, Z3
+	LEAQ    32(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VPMOVSXBW (AX)(R13*1), Z8
@@ -1602,17 +1640,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	XORL   R8, R8
-	LEAQ   128(R8), R9
-	CMPQ   R9, DX
-	JGT    one_wide_end
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	XORL    R8, R8
+	LEAQ    128(R8), R9
+	CMPQ    R9, DX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VPMOVSXBW (AX)(R8*1), Z0
@@ -1637,12 +1676,13 @@ one_wide:
 	JLE       one_wide
 
 one_wide_end:
-	VPADDD Z12, Z10, Z10
-	VPADDD Z13, Z11, Z11
-	VPADDD Z11, Z10, Z10
-	LEAQ   32(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VPADDD  Z12, Z10, Z10
+	VPADDD  Z13, Z11, Z11
+	VPADDD  Z11, Z10, Z10
+	LEAQ    32(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VPMOVSXBW (AX)(R8*1), Z0
@@ -1689,23 +1729,25 @@ one_test:
 // func l2I8VNNI(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·l2I8VNNI(SB), NOSPLIT, $0-28
-	MOVQ   a+0(FP), AX
-	MOVQ   b+8(FP), DX
-	MOVQ   dim+16(FP), BX
-	MOVQ   BX, CX
-	ANDQ   $0x1f, CX
-	MOVQ   $0x00000001, SI
-	SHLQ   CL, SI
-	DECQ   SI
-	KMOVQ  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	XORL   CX, CX
-	LEAQ   128(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_wide_end
+	PCALIGN $0x40
+	MOVQ    a+0(FP), AX
+	MOVQ    b+8(FP), DX
+	MOVQ    dim+16(FP), BX
+	MOVQ    BX, CX
+	ANDQ    $0x1f, CX
+	MOVQ    $0x00000001, SI
+	SHLQ    CL, SI
+	DECQ    SI
+	KMOVQ   SI, K1
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	XORL    CX, CX
+	LEAQ    128(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_wide_end
+	PCALIGN $0x40
 
 pair_wide:
 	VPMOVSXBW (AX)(CX*1), Z4
@@ -1730,12 +1772,13 @@ pair_wide:
 	JLE       pair_wide
 
 pair_wide_end:
-	VPADDD Z2, Z0, Z0
-	VPADDD Z3, Z1, Z1
-	VPADDD Z1, Z0, Z0
-	LEAQ   32(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VPADDD  Z2, Z0, Z0
+	VPADDD  Z3, Z1, Z1
+	VPADDD  Z1, Z0, Z0
+	LEAQ    32(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VPMOVSXBW (AX)(CX*1), Z1
@@ -1772,6 +1815,7 @@ pair_sum:
 // func batchL2I8VNNI(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, MMX+
 TEXT ·batchL2I8VNNI(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -1795,6 +1839,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -1829,6 +1874,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -1840,32 +1886,33 @@ next_line_test:
 	ADDQ $0x04, R9
 
 next_row_test:
-	CMPQ   R9, CX
-	JCS    next_row
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	MOVL   4(BX), R10
-	IMULQ  stride+16(FP), R10
-	ADDQ   base+8(FP), R10
-	MOVL   8(BX), R11
-	IMULQ  stride+16(FP), R11
-	ADDQ   base+8(FP), R11
-	MOVL   12(BX), R12
-	IMULQ  stride+16(FP), R12
-	ADDQ   base+8(FP), R12
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	XORL   R13, R13
-	LEAQ   64(R13), R14
-	CMPQ   R14, DX
-	JGT    group_wide_end
+	CMPQ    R9, CX
+	JCS     next_row
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	MOVL    4(BX), R10
+	IMULQ   stride+16(FP), R10
+	ADDQ    base+8(FP), R10
+	MOVL    8(BX), R11
+	IMULQ   stride+16(FP), R11
+	ADDQ    base+8(FP), R11
+	MOVL    12(BX), R12
+	IMULQ   stride+16(FP), R12
+	ADDQ    base+8(FP), R12
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	VPXORD  Z2, Z2, Z2
+	VPXORD  Z3, Z3, Z3
+	VPXORD  Z4, Z4, Z4
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORL    R13, R13
+	LEAQ    64(R13), R14
+	CMPQ    R14, DX
+	JGT     group_wide_end
+	PCALIGN $0x40
 
 group_wide:
 	VPMOVSXBW (AX)(R13*1), Z8
@@ -1900,13 +1947,14 @@ group_wide:
 	JLE       group_wide
 
 group_wide_end:
-	VPADDD Z4, Z0, Z0
-	VPADDD Z5, Z1, Z1
-	VPADDD Z6, Z2, Z2
-	VPADDD Z7, Z3, Z3
-	LEAQ   32(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VPADDD  Z4, Z0, Z0
+	VPADDD  Z5, Z1, Z1
+	VPADDD  Z6, Z2, Z2
+	VPADDD  Z7, Z3, Z3
+	LEAQ    32(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VPMOVSXBW (AX)(R13*1), Z8
@@ -1970,17 +2018,18 @@ group_test:
 	JMP  one_test
 
 one:
-	MOVL   (BX), CX
-	IMULQ  stride+16(FP), CX
-	ADDQ   base+8(FP), CX
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	XORL   R8, R8
-	LEAQ   128(R8), R9
-	CMPQ   R9, DX
-	JGT    one_wide_end
+	MOVL    (BX), CX
+	IMULQ   stride+16(FP), CX
+	ADDQ    base+8(FP), CX
+	VPXORD  Z10, Z10, Z10
+	VPXORD  Z11, Z11, Z11
+	VPXORD  Z12, Z12, Z12
+	VPXORD  Z13, Z13, Z13
+	XORL    R8, R8
+	LEAQ    128(R8), R9
+	CMPQ    R9, DX
+	JGT     one_wide_end
+	PCALIGN $0x40
 
 one_wide:
 	VPMOVSXBW (AX)(R8*1), Z0
@@ -2005,12 +2054,13 @@ one_wide:
 	JLE       one_wide
 
 one_wide_end:
-	VPADDD Z12, Z10, Z10
-	VPADDD Z13, Z11, Z11
-	VPADDD Z11, Z10, Z10
-	LEAQ   32(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VPADDD  Z12, Z10, Z10
+	VPADDD  Z13, Z11, Z11
+	VPADDD  Z11, Z10, Z10
+	LEAQ    32(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VPMOVSXBW (AX)(R8*1), Z0
@@ -2053,6 +2103,7 @@ one_test:
 // func dotI8VNNI(a unsafe.Pointer, b unsafe.Pointer, dim int) int32
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI
 TEXT ·dotI8VNNI(SB), NOSPLIT, $0-28
+	PCALIGN      $0x40
 	MOVQ         a+0(FP), AX
 	MOVQ         b+8(FP), DX
 	MOVQ         dim+16(FP), BX
@@ -2069,6 +2120,7 @@ TEXT ·dotI8VNNI(SB), NOSPLIT, $0-28
 	LEAQ         64(CX), SI
 	CMPQ         SI, BX
 	JGT          excess_end
+	PCALIGN      $0x40
 
 excess:
 	VMOVDQU8 (AX)(CX*1), Z2
@@ -2091,6 +2143,7 @@ excess_end:
 	LEAQ       256(CX), SI
 	CMPQ       SI, BX
 	JGT        pair_wide_end
+	PCALIGN    $0x40
 
 pair_wide:
 	VMOVDQU8 (AX)(CX*1), Z2
@@ -2111,12 +2164,13 @@ pair_wide:
 	JLE      pair_wide
 
 pair_wide_end:
-	VPADDD Z5, Z1, Z1
-	VPADDD Z6, Z4, Z4
-	VPADDD Z4, Z1, Z1
-	LEAQ   64(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VPADDD  Z5, Z1, Z1
+	VPADDD  Z6, Z4, Z4
+	VPADDD  Z4, Z1, Z1
+	LEAQ    64(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVDQU8 (AX)(CX*1), Z2
@@ -2152,6 +2206,7 @@ pair_sum:
 // func batchIPI8VNNI(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512VNNI, CMOV, MMX+
 TEXT ·batchIPI8VNNI(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -2175,6 +2230,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -2201,6 +2257,7 @@ first_row_test:
 	LEAQ         64(CX), R10
 	CMPQ         R10, DX
 	JGT          excess_end
+	PCALIGN      $0x40
 
 excess:
 	VMOVDQU8 (AX)(CX*1), Z2
@@ -2230,6 +2287,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -2267,6 +2325,7 @@ next_row_test:
 	LEAQ      128(R13), R14
 	CMPQ      R14, DX
 	JGT       group_wide_end
+	PCALIGN   $0x40
 
 group_wide:
 	VMOVDQU8 (AX)(R13*1), Z13
@@ -2293,13 +2352,14 @@ group_wide:
 	JLE      group_wide
 
 group_wide_end:
-	VPADDD Z4, Z1, Z1
-	VPADDD Z5, Z2, Z2
-	VPADDD Z6, Z11, Z11
-	VPADDD Z7, Z12, Z12
-	LEAQ   64(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VPADDD  Z4, Z1, Z1
+	VPADDD  Z5, Z2, Z2
+	VPADDD  Z6, Z11, Z11
+	VPADDD  Z7, Z12, Z12
+	LEAQ    64(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVDQU8 (AX)(R13*1), Z13
@@ -2374,6 +2434,7 @@ one:
 	LEAQ      256(R8), R9
 	CMPQ      R9, DX
 	JGT       one_wide_end
+	PCALIGN   $0x40
 
 one_wide:
 	VMOVDQU8 (AX)(R8*1), Z2
@@ -2394,12 +2455,13 @@ one_wide:
 	JLE      one_wide
 
 one_wide_end:
-	VPADDD Z9, Z1, Z1
-	VPADDD Z10, Z8, Z8
-	VPADDD Z8, Z1, Z1
-	LEAQ   64(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VPADDD  Z9, Z1, Z1
+	VPADDD  Z10, Z8, Z8
+	VPADDD  Z8, Z1, Z1
+	LEAQ    64(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVDQU8 (AX)(R8*1), Z2

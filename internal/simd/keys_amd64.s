@@ -7,6 +7,7 @@
 // func nearKeysAVX512(keys *uint64, ids *uint32, dist *float32, n int, worst float32) int
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, POPCNT
 TEXT ·nearKeysAVX512(SB), NOSPLIT, $0-48
+	PCALIGN      $0x40
 	MOVQ         keys+0(FP), AX
 	MOVQ         ids+8(FP), DX
 	MOVQ         dist+16(FP), BX
@@ -19,6 +20,7 @@ TEXT ·nearKeysAVX512(SB), NOSPLIT, $0-48
 	LEAQ         8(DI), R8
 	CMPQ         R8, CX
 	JGT          eight_end
+	PCALIGN      $0x40
 
 eight:
 	VMOVUPS       (BX)(DI*4), Y3
@@ -79,6 +81,7 @@ done:
 // func sortKeysAVX512(dst *uint64, src *uint64, n int)
 // Requires: AVX, AVX512BW, AVX512DQ, AVX512F, BMI2, POPCNT
 TEXT ·sortKeysAVX512(SB), NOSPLIT, $0-24
+	PCALIGN    $0x40
 	MOVQ       dst+0(FP), AX
 	MOVQ       src+8(FP), CX
 	MOVQ       n+16(FP), DX
@@ -224,6 +227,7 @@ done:
 // func placeKeysAVX512(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first int, used int)
 // Requires: AVX, AVX512DQ, AVX512F, CMOV, POPCNT
 TEXT ·placeKeysAVX512(SB), NOSPLIT, $0-64
+	PCALIGN    $0x40
 	MOVQ       places+0(FP), AX
 	MOVQ       total+8(FP), CX
 	MOVQ       keys+16(FP), DX
@@ -288,15 +292,16 @@ beyond:
 // func mergeKeysAVX512(keys *uint64, total int, places *uint64, first int, fresh *uint64, n int)
 // Requires: AVX, AVX512DQ, AVX512F, POPCNT
 TEXT ·mergeKeysAVX512(SB), NOSPLIT, $0-48
-	MOVQ keys+0(FP), AX
-	MOVQ total+8(FP), CX
-	MOVQ places+16(FP), DX
-	MOVQ first+24(FP), BX
-	MOVQ fresh+32(FP), SI
-	MOVQ n+40(FP), DI
-	DECQ CX
-	SHRQ $0x03, CX
-	SHRQ $0x03, BX
+	PCALIGN $0x40
+	MOVQ    keys+0(FP), AX
+	MOVQ    total+8(FP), CX
+	MOVQ    places+16(FP), DX
+	MOVQ    first+24(FP), BX
+	MOVQ    fresh+32(FP), SI
+	MOVQ    n+40(FP), DI
+	DECQ    CX
+	SHRQ    $0x03, CX
+	SHRQ    $0x03, BX
 
 next:
 	MOVBLZX     (DX)(CX*1), R8

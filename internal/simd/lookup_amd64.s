@@ -7,18 +7,19 @@
 // func lookUp8AMD64(q *LookUp, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, MMX+
 TEXT ·lookUp8AMD64(SB), NOSPLIT, $8-72
-	MOVQ q+0(FP), CX
-	MOVQ ids_base+24(FP), DX
-	MOVQ out_base+48(FP), BX
-	MOVQ base+8(FP), SI
-	MOVQ stride+16(FP), DI
-	MOVQ ids_len+32(FP), R8
-	LEAQ (DX)(R8*4), R8
-	MOVQ 8(CX), R9
-	CMPQ 24(CX), $0x00
-	JNE  asked
-	MOVQ DX, AX
-	JMP  ask_test
+	PCALIGN $0x40
+	MOVQ    q+0(FP), CX
+	MOVQ    ids_base+24(FP), DX
+	MOVQ    out_base+48(FP), BX
+	MOVQ    base+8(FP), SI
+	MOVQ    stride+16(FP), DI
+	MOVQ    ids_len+32(FP), R8
+	LEAQ    (DX)(R8*4), R8
+	MOVQ    8(CX), R9
+	CMPQ    24(CX), $0x00
+	JNE     asked
+	MOVQ    DX, AX
+	JMP     ask_test
 
 ask:
 	MOVL  (AX), R10
@@ -117,18 +118,19 @@ row_test:
 // func lookUp4AVX512(q *LookUp, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
 TEXT ·lookUp4AVX512(SB), NOSPLIT, $128-72
-	MOVQ q+0(FP), AX
-	MOVQ ids_base+24(FP), CX
-	MOVQ out_base+48(FP), DX
-	MOVQ base+8(FP), BX
-	MOVQ stride+16(FP), SI
-	MOVQ ids_len+32(FP), DI
-	LEAQ (CX)(DI*4), DI
-	MOVQ 8(AX), R8
-	CMPQ 24(AX), $0x00
-	JNE  asked
-	MOVQ CX, R9
-	JMP  ask_test
+	PCALIGN $0x40
+	MOVQ    q+0(FP), AX
+	MOVQ    ids_base+24(FP), CX
+	MOVQ    out_base+48(FP), DX
+	MOVQ    base+8(FP), BX
+	MOVQ    stride+16(FP), SI
+	MOVQ    ids_len+32(FP), DI
+	LEAQ    (CX)(DI*4), DI
+	MOVQ    8(AX), R8
+	CMPQ    24(AX), $0x00
+	JNE     asked
+	MOVQ    CX, R9
+	JMP     ask_test
 
 ask:
 	MOVL  (R9), R10

@@ -7,6 +7,7 @@
 // func nearestAVX2(out *uint8, v *float32, norms *float32, columns *float32, n int, width int, centroids int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·nearestAVX2(SB), NOSPLIT, $0-56
+	PCALIGN      $0x40
 	MOVQ         out+0(FP), AX
 	MOVQ         v+8(FP), CX
 	MOVQ         norms+16(FP), DX
@@ -108,6 +109,7 @@ GLOBL laneNumbers<>(SB), RODATA|NOPTR, $64
 // func nearestAVX512(out *uint8, v *float32, norms *float32, columns *float32, n int, width int, centroids int)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F
 TEXT ·nearestAVX512(SB), NOSPLIT, $0-56
+	PCALIGN      $0x40
 	MOVQ         out+0(FP), AX
 	MOVQ         v+8(FP), CX
 	MOVQ         norms+16(FP), DX

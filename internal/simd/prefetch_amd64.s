@@ -7,11 +7,13 @@
 // func Prefetch(p unsafe.Pointer, n int)
 // Requires: MMX+
 TEXT ·Prefetch(SB), NOSPLIT, $0-16
-	MOVQ p+0(FP), AX
-	MOVQ n+8(FP), CX
-	LEAQ (AX)(CX*1), CX
-	ANDQ $-64, AX
-	JMP  line_test
+	PCALIGN $0x40
+	MOVQ    p+0(FP), AX
+	MOVQ    n+8(FP), CX
+	LEAQ    (AX)(CX*1), CX
+	ANDQ    $-64, AX
+	JMP     line_test
+	PCALIGN $0x40
 
 line:
 	PREFETCHT0 (AX)
@@ -25,12 +27,13 @@ line_test:
 // func PrefetchRows(base unsafe.Pointer, stride uintptr, size int, ids []uint32)
 // Requires: MMX+
 TEXT ·PrefetchRows(SB), NOSPLIT, $0-48
-	MOVQ base+0(FP), AX
-	MOVQ stride+8(FP), CX
-	MOVQ size+16(FP), DX
-	MOVQ ids_base+24(FP), BX
-	MOVQ ids_len+32(FP), SI
-	JMP  next
+	PCALIGN $0x40
+	MOVQ    base+0(FP), AX
+	MOVQ    stride+8(FP), CX
+	MOVQ    size+16(FP), DX
+	MOVQ    ids_base+24(FP), BX
+	MOVQ    ids_len+32(FP), SI
+	JMP     next
 
 row:
 	MOVL  (BX), DI
@@ -41,6 +44,7 @@ row:
 	LEAQ  (DI)(DX*1), R8
 	ANDQ  $-64, DI
 	JMP   line_test
+	PCALIGN $0x40
 
 line:
 	PREFETCHT1 (DI)

@@ -7,6 +7,7 @@
 // func roundAVX2(dst *int8, v *float32, n int, inv float32, step float32) int
 // Requires: AVX, AVX2
 TEXT ·roundAVX2(SB), NOSPLIT, $0-40
+	PCALIGN      $0x40
 	MOVQ         dst+0(FP), AX
 	MOVQ         v+8(FP), CX
 	MOVQ         n+16(FP), DX

@@ -7,6 +7,7 @@
 // func l2SQ8AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX2, FMA3
 TEXT ·l2SQ8AVX2(SB), NOSPLIT, $0-28
+	PCALIGN      $0x40
 	MOVQ         a+0(FP), AX
 	MOVQ         b+8(FP), CX
 	MOVQ         dim+16(FP), DX
@@ -26,6 +27,7 @@ TEXT ·l2SQ8AVX2(SB), NOSPLIT, $0-28
 	LEAQ         32(BX), SI
 	CMPQ         SI, DX
 	JGT          pair_wide_end
+	PCALIGN      $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(BX*4), Y6
@@ -58,12 +60,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Y4, Y2, Y2
-	VADDPS Y5, Y3, Y3
-	VADDPS Y3, Y2, Y2
-	LEAQ   8(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(BX*4), Y3
@@ -134,6 +137,7 @@ GLOBL laneMasks<>(SB), RODATA|NOPTR, $96
 // func batchL2SQ8AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·batchL2SQ8AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -158,6 +162,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -191,6 +196,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -234,6 +240,7 @@ next_row_test:
 	LEAQ         16(R13), R14
 	CMPQ         R14, CX
 	JGT          group_wide_end
+	PCALIGN      $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Y13
@@ -284,13 +291,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Y9, Y5, Y5
-	VADDPS Y10, Y6, Y6
-	VADDPS Y11, Y7, Y7
-	VADDPS Y12, Y8, Y8
-	LEAQ   8(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y11, Y7, Y7
+	VADDPS  Y12, Y8, Y8
+	LEAQ    8(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Y9
@@ -424,6 +432,7 @@ one:
 	LEAQ         32(R8), R9
 	CMPQ         R9, CX
 	JGT          one_wide_end
+	PCALIGN      $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Y6
@@ -456,12 +465,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Y4, Y2, Y2
-	VADDPS Y5, Y3, Y3
-	VADDPS Y3, Y2, Y2
-	LEAQ   8(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	LEAQ    8(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Y3
@@ -524,6 +534,7 @@ one_test:
 // func dotSQ8AVX2(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX2, FMA3
 TEXT ·dotSQ8AVX2(SB), NOSPLIT, $0-28
+	PCALIGN      $0x40
 	MOVQ         a+0(FP), AX
 	MOVQ         b+8(FP), CX
 	MOVQ         dim+16(FP), DX
@@ -543,6 +554,7 @@ TEXT ·dotSQ8AVX2(SB), NOSPLIT, $0-28
 	LEAQ         32(BX), SI
 	CMPQ         SI, DX
 	JGT          pair_wide_end
+	PCALIGN      $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(BX*4), Y6
@@ -571,12 +583,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Y4, Y2, Y2
-	VADDPS Y5, Y3, Y3
-	VADDPS Y3, Y2, Y2
-	LEAQ   8(BX), SI
-	CMPQ   SI, DX
-	JGT    pair_narrow_end
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(BX*4), Y3
@@ -630,6 +643,7 @@ pair_sum:
 // func batchIPSQ8AVX2(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·batchIPSQ8AVX2(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), CX
 	MOVQ    ids_base+32(FP), DX
@@ -654,6 +668,7 @@ first_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -687,6 +702,7 @@ next_row:
 	LEAQ  (R10)(DI*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -730,6 +746,7 @@ next_row_test:
 	LEAQ         16(R13), R14
 	CMPQ         R14, CX
 	JGT          group_wide_end
+	PCALIGN      $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Y13
@@ -772,13 +789,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Y9, Y5, Y5
-	VADDPS Y10, Y6, Y6
-	VADDPS Y11, Y7, Y7
-	VADDPS Y12, Y8, Y8
-	LEAQ   8(R13), R14
-	CMPQ   R14, CX
-	JGT    group_narrow_end
+	VADDPS  Y9, Y5, Y5
+	VADDPS  Y10, Y6, Y6
+	VADDPS  Y11, Y7, Y7
+	VADDPS  Y12, Y8, Y8
+	LEAQ    8(R13), R14
+	CMPQ    R14, CX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Y9
@@ -904,6 +922,7 @@ one:
 	LEAQ         32(R8), R9
 	CMPQ         R9, CX
 	JGT          one_wide_end
+	PCALIGN      $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Y6
@@ -932,12 +951,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Y4, Y2, Y2
-	VADDPS Y5, Y3, Y3
-	VADDPS Y3, Y2, Y2
-	LEAQ   8(R8), R9
-	CMPQ   R9, CX
-	JGT    one_narrow_end
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y3, Y2, Y2
+	LEAQ    8(R8), R9
+	CMPQ    R9, CX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Y3
@@ -1001,6 +1021,7 @@ one_test:
 // func l2SQ8AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·l2SQ8AVX512(SB), NOSPLIT, $0-28
+	PCALIGN      $0x40
 	MOVQ         a+0(FP), AX
 	MOVQ         b+8(FP), DX
 	MOVQ         dim+16(FP), BX
@@ -1021,6 +1042,7 @@ TEXT ·l2SQ8AVX512(SB), NOSPLIT, $0-28
 	LEAQ         64(CX), SI
 	CMPQ         SI, BX
 	JGT          pair_wide_end
+	PCALIGN      $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(CX*4), Z5
@@ -1053,12 +1075,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Z3, Z1, Z1
-	VADDPS Z4, Z2, Z2
-	VADDPS Z2, Z1, Z1
-	LEAQ   16(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	LEAQ    16(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(CX*4), Z2
@@ -1098,6 +1121,7 @@ pair_sum:
 // func batchL2SQ8AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchL2SQ8AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -1122,6 +1146,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -1156,6 +1181,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -1199,6 +1225,7 @@ next_row_test:
 	LEAQ         32(R13), R14
 	CMPQ         R14, DX
 	JGT          group_wide_end
+	PCALIGN      $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Z12
@@ -1249,13 +1276,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Z8, Z4, Z4
-	VADDPS Z9, Z5, Z5
-	VADDPS Z10, Z6, Z6
-	VADDPS Z11, Z7, Z7
-	LEAQ   16(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+	LEAQ    16(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Z12
@@ -1348,6 +1376,7 @@ one:
 	LEAQ         64(R8), R9
 	CMPQ         R9, DX
 	JGT          one_wide_end
+	PCALIGN      $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Z1
@@ -1380,12 +1409,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Z16, Z14, Z14
-	VADDPS Z17, Z15, Z15
-	VADDPS Z15, Z14, Z14
-	LEAQ   16(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VADDPS  Z16, Z14, Z14
+	VADDPS  Z17, Z15, Z15
+	VADDPS  Z15, Z14, Z14
+	LEAQ    16(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Z1
@@ -1431,6 +1461,7 @@ one_test:
 // func dotSQ8AVX512(a unsafe.Pointer, b unsafe.Pointer, dim int) float32
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·dotSQ8AVX512(SB), NOSPLIT, $0-28
+	PCALIGN      $0x40
 	MOVQ         a+0(FP), AX
 	MOVQ         b+8(FP), DX
 	MOVQ         dim+16(FP), BX
@@ -1451,6 +1482,7 @@ TEXT ·dotSQ8AVX512(SB), NOSPLIT, $0-28
 	LEAQ         64(CX), SI
 	CMPQ         SI, BX
 	JGT          pair_wide_end
+	PCALIGN      $0x40
 
 pair_wide:
 	VMOVUPS     (AX)(CX*4), Z5
@@ -1479,12 +1511,13 @@ pair_wide:
 	JLE         pair_wide
 
 pair_wide_end:
-	VADDPS Z3, Z1, Z1
-	VADDPS Z4, Z2, Z2
-	VADDPS Z2, Z1, Z1
-	LEAQ   16(CX), SI
-	CMPQ   SI, BX
-	JGT    pair_narrow_end
+	VADDPS  Z3, Z1, Z1
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	LEAQ    16(CX), SI
+	CMPQ    SI, BX
+	JGT     pair_narrow_end
+	PCALIGN $0x40
 
 pair_narrow:
 	VMOVUPS     (AX)(CX*4), Z2
@@ -1522,6 +1555,7 @@ pair_sum:
 // func batchIPSQ8AVX512(query unsafe.Pointer, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 // Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, CMOV, MMX+
 TEXT ·batchIPSQ8AVX512(SB), NOSPLIT, $0-80
+	PCALIGN $0x40
 	MOVQ    query+0(FP), AX
 	MOVQ    dim+24(FP), DX
 	MOVQ    ids_base+32(FP), BX
@@ -1546,6 +1580,7 @@ first_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   first_line_test
+	PCALIGN $0x40
 
 first_line:
 	PREFETCHT1 (R10)
@@ -1580,6 +1615,7 @@ next_row:
 	LEAQ  (R10)(R8*1), R11
 	ANDQ  $-64, R10
 	JMP   next_line_test
+	PCALIGN $0x40
 
 next_line:
 	PREFETCHT1 (R10)
@@ -1623,6 +1659,7 @@ next_row_test:
 	LEAQ         32(R13), R14
 	CMPQ         R14, DX
 	JGT          group_wide_end
+	PCALIGN      $0x40
 
 group_wide:
 	VMOVUPS     (AX)(R13*4), Z12
@@ -1665,13 +1702,14 @@ group_wide:
 	JLE         group_wide
 
 group_wide_end:
-	VADDPS Z8, Z4, Z4
-	VADDPS Z9, Z5, Z5
-	VADDPS Z10, Z6, Z6
-	VADDPS Z11, Z7, Z7
-	LEAQ   16(R13), R14
-	CMPQ   R14, DX
-	JGT    group_narrow_end
+	VADDPS  Z8, Z4, Z4
+	VADDPS  Z9, Z5, Z5
+	VADDPS  Z10, Z6, Z6
+	VADDPS  Z11, Z7, Z7
+	LEAQ    16(R13), R14
+	CMPQ    R14, DX
+	JGT     group_narrow_end
+	PCALIGN $0x40
 
 group_narrow:
 	VMOVUPS     (AX)(R13*4), Z12
@@ -1760,6 +1798,7 @@ one:
 	LEAQ         64(R8), R9
 	CMPQ         R9, DX
 	JGT          one_wide_end
+	PCALIGN      $0x40
 
 one_wide:
 	VMOVUPS     (AX)(R8*4), Z1
@@ -1788,12 +1827,13 @@ one_wide:
 	JLE         one_wide
 
 one_wide_end:
-	VADDPS Z16, Z14, Z14
-	VADDPS Z17, Z15, Z15
-	VADDPS Z15, Z14, Z14
-	LEAQ   16(R8), R9
-	CMPQ   R9, DX
-	JGT    one_narrow_end
+	VADDPS  Z16, Z14, Z14
+	VADDPS  Z17, Z15, Z15
+	VADDPS  Z15, Z14, Z14
+	LEAQ    16(R8), R9
+	CMPQ    R9, DX
+	JGT     one_narrow_end
+	PCALIGN $0x40
 
 one_narrow:
 	VMOVUPS     (AX)(R8*4), Z1

@@ -7,12 +7,13 @@
 // func tablesAVX2(out *float32, init *float32, books *float32, v *float32, subvectors int, width int)
 // Requires: AVX, FMA3
 TEXT ·tablesAVX2(SB), NOSPLIT, $0-48
-	MOVQ out+0(FP), AX
-	MOVQ init+8(FP), CX
-	MOVQ books+16(FP), DX
-	MOVQ v+24(FP), BX
-	MOVQ subvectors+32(FP), SI
-	MOVQ width+40(FP), DI
+	PCALIGN $0x40
+	MOVQ    out+0(FP), AX
+	MOVQ    init+8(FP), CX
+	MOVQ    books+16(FP), DX
+	MOVQ    v+24(FP), BX
+	MOVQ    subvectors+32(FP), SI
+	MOVQ    width+40(FP), DI
 
 subvector:
 	XORL R8, R8
@@ -68,10 +69,11 @@ value:
 // func rangesAVX2(low *float32, high *float32, table *float32, rows int)
 // Requires: AVX
 TEXT ·rangesAVX2(SB), NOSPLIT, $0-32
-	MOVQ low+0(FP), AX
-	MOVQ high+8(FP), CX
-	MOVQ table+16(FP), DX
-	MOVQ rows+24(FP), BX
+	PCALIGN $0x40
+	MOVQ    low+0(FP), AX
+	MOVQ    high+8(FP), CX
+	MOVQ    table+16(FP), DX
+	MOVQ    rows+24(FP), BX
 
 row:
 	VMOVUPS      (DX), Y0
@@ -169,6 +171,7 @@ row:
 // func tableBytesAVX2(dst *uint8, table *float32, low *float32, rows int, inv float32)
 // Requires: AVX, AVX2
 TEXT ·tableBytesAVX2(SB), NOSPLIT, $0-36
+	PCALIGN      $0x40
 	MOVQ         dst+0(FP), AX
 	MOVQ         table+8(FP), CX
 	MOVQ         low+16(FP), DX
@@ -367,12 +370,13 @@ GLOBL packOrder<>(SB), RODATA|NOPTR, $32
 // func tablesAVX512(out *float32, init *float32, books *float32, v *float32, subvectors int, width int)
 // Requires: AVX, AVX512F
 TEXT ·tablesAVX512(SB), NOSPLIT, $0-48
-	MOVQ out+0(FP), AX
-	MOVQ init+8(FP), CX
-	MOVQ books+16(FP), DX
-	MOVQ v+24(FP), BX
-	MOVQ subvectors+32(FP), SI
-	MOVQ width+40(FP), DI
+	PCALIGN $0x40
+	MOVQ    out+0(FP), AX
+	MOVQ    init+8(FP), CX
+	MOVQ    books+16(FP), DX
+	MOVQ    v+24(FP), BX
+	MOVQ    subvectors+32(FP), SI
+	MOVQ    width+40(FP), DI
 
 subvector:
 	XORL R8, R8
@@ -428,10 +432,11 @@ value:
 // func rangesAVX512(low *float32, high *float32, table *float32, rows int)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·rangesAVX512(SB), NOSPLIT, $0-32
-	MOVQ low+0(FP), AX
-	MOVQ high+8(FP), CX
-	MOVQ table+16(FP), DX
-	MOVQ rows+24(FP), BX
+	PCALIGN $0x40
+	MOVQ    low+0(FP), AX
+	MOVQ    high+8(FP), CX
+	MOVQ    table+16(FP), DX
+	MOVQ    rows+24(FP), BX
 
 row:
 	VMOVUPS       (DX), Z0
@@ -501,6 +506,7 @@ row:
 // func tableBytesAVX512(dst *uint8, table *float32, low *float32, rows int, inv float32)
 // Requires: AVX, AVX512F
 TEXT ·tableBytesAVX512(SB), NOSPLIT, $0-36
+	PCALIGN      $0x40
 	MOVQ         dst+0(FP), AX
 	MOVQ         table+8(FP), CX
 	MOVQ         low+16(FP), DX

@@ -225,6 +225,7 @@ func (k codes) part(p codePart, c codeConstants, query reg.Register, row []reg.R
 	asm.SHLQ(operand.Imm(6), end)
 	asm.ADDQ(at, end)
 	asm.JMP(operand.LabelRef(p.label + "_test"))
+	align()
 	asm.Label(p.label)
 	k.blocks(p, c, values, from, sums)
 	asm.ADDQ(operand.Imm(line), at)

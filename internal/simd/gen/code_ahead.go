@@ -60,6 +60,7 @@ func (a codeAhead) ask(label string, n int, l codeList) {
 	asm.PREFETCHT1(operand.Mem{Base: row, Index: last, Scale: 1})
 	asm.MOVQ(a.lines, lines)
 	asm.JMP(operand.LabelRef(label + "_line_test"))
+	align()
 	asm.Label(label + "_line")
 	asm.PREFETCHT1(operand.Mem{Base: row})
 	asm.ADDQ(operand.Imm(line), row)

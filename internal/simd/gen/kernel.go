@@ -70,6 +70,7 @@ func steps(label string, at, next reg.GPVirtual, dim reg.Register, n int, body f
 	asm.LEAQ(operand.Mem{Base: at, Disp: n}, next)
 	asm.CMPQ(next, dim)
 	asm.JGT(operand.LabelRef(label + "_end"))
+	align()
 	asm.Label(label)
 	body()
 	asm.MOVQ(next, at)

@@ -13,6 +13,7 @@ func prefetchLines(prefetch func(operand.Op), label string, p, size reg.Register
 	asm.LEAQ(operand.Mem{Base: p, Index: size, Scale: 1}, end)
 	asm.ANDQ(operand.I8(-line), p)
 	asm.JMP(operand.LabelRef(label + "_test"))
+	align()
 	asm.Label(label)
 	prefetch(operand.Mem{Base: p})
 	asm.ADDQ(operand.Imm(line), p)
