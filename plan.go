@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
@@ -46,6 +48,9 @@ func NewPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
 func newPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
 	if err := o.check(src); err != nil {
 		return nil, err
+	}
+	if f, ok := src.(*dataset.File); ok {
+		src = (*datafile.File)(f)
 	}
 	p := &Plan{src: src, o: o}
 	if err := p.chooseRows(ctx); err != nil {

@@ -10,7 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
@@ -21,7 +21,7 @@ func source(p unsafe.Pointer, bounded bool) (shale.Source, []uint64, error) {
 	s := (*C.struct_shale_source)(p)
 	labels := view[uint64](ptr(s.labels), s.label_count)
 	if s.rows == nil {
-		f, err := dataset.Open(C.GoString(s.path))
+		f, err := datafile.Open(C.GoString(s.path))
 		return f, labels, err
 	}
 	rows, err := matrix(s.rows, C.int32_t(s._type), s.count, s.dim)

@@ -82,7 +82,7 @@ func (x *rooted) truth(ctx context.Context, queries vector.Matrix, t *C.struct_s
 	for i := range truth.Labels {
 		truth.Labels[i] = given[i*n : (i+1)*n]
 	}
-	return truth, truth.Measure(x.Index, queries, int(t.k))
+	return truth, nil
 }
 
 // calibrate measures what shares are worth for the queries, by the first k true neighbours of each, of an index of several

@@ -21,18 +21,17 @@ func IndexTruth(ctx context.Context, x *shale.Index, queries vector.Matrix, k, t
 	})
 }
 
-// Measure sets t.Distances to the distances of the first k neighbours of each query as the index computes them, so that
-// Hits can recognise ties at the k-th. The distances of a query end before the first neighbour that isn't in the index.
-// An index of several shards, or one that keeps no rows, leaves t.Distances nil.
-func (t *Truth) Measure(x *shale.Index, queries vector.Matrix, k int) error {
-	if err := t.checkFor(queries.Rows()); err != nil {
-		return err
+// measured returns t with the distances of the first k neighbours of each query, so that hits can recognise ties at the
+// k-th. Where t has none they are as the index computes them, and those of a query end before the first neighbour that isn't
+// in the index. An index of several shards, or one that keeps no rows, gives none.
+func (t *Truth) measured(x *shale.Index, queries vector.Matrix, k int) (*Truth, error) {
+	if t.Distances != nil {
+		return t, nil
 	}
 	labels := make([][]uint64, len(t.Labels))
 	for q, all := range t.Labels {
 		labels[q] = all[:min(k, len(all))]
 	}
-	var err error
-	t.Distances, err = inside.Of(x).Distances(queries, labels)
-	return err
+	distances, err := inside.Of(x).Distances(queries, labels)
+	return &Truth{Labels: t.Labels, Distances: distances}, err
 }

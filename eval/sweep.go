@@ -5,23 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
-
-// Searcher is an index whose searches are measured; a *shale.Index is one. If it has a method Len() int, searches are
-// expected to find at most as many rows.
-type Searcher interface {
-	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
-	SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error)
-}
 
 // Point holds the measurements of one setting. Numbers are averages over the queries.
 type Point struct {
@@ -62,15 +55,15 @@ func (o Options) withDefaults() Options {
 
 // bench is an index with the queries to search for.
 type bench struct {
-	x       Searcher
+	x       *shale.Index
 	batch   vector.Matrix
 	queries [][]float32 // its rows
 	truth   *Truth
 	o       Options
 }
 
-func newBench(x Searcher, queries vector.Matrix, truth *Truth, o Options) (*bench, error) {
-	b := &bench{x: x, batch: queries, truth: truth, o: o.withDefaults()}
+func newBench(x *shale.Index, queries vector.Matrix, truth *Truth, o Options) (*bench, error) {
+	b := &bench{x: x, batch: queries, o: o.withDefaults()}
 	if b.o.K < 1 || b.o.Threads < 1 {
 		return nil, fmt.Errorf("eval: k of %d on %d threads can't be measured", b.o.K, b.o.Threads)
 	}
@@ -81,9 +74,13 @@ func newBench(x Searcher, queries vector.Matrix, truth *Truth, o Options) (*benc
 		return nil, err
 	}
 	if b.o.Search.Filter == nil { // which may allow fewer than k
-		if err := truth.Covers(b.o.K, b.rows()); err != nil {
+		if err := truth.covers(b.o.K, x.Len()); err != nil {
 			return nil, fmt.Errorf("eval: %w", err)
 		}
+	}
+	var err error
+	if b.truth, err = truth.measured(x, queries, b.o.K); err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
 	}
 	for i := range queries.Rows() {
 		q := make([]float32, queries.Dim())
@@ -93,17 +90,9 @@ func newBench(x Searcher, queries vector.Matrix, truth *Truth, o Options) (*benc
 	return b, nil
 }
 
-// rows returns the most results that a search can have.
-func (b *bench) rows() int {
-	if x, ok := b.x.(interface{ Len() int }); ok {
-		return x.Len()
-	}
-	return math.MaxInt
-}
-
 // Sweep measures searches with each ef in turn. Recall and the counts come from a first pass, which warms the caches and
 // isn't timed.
-func Sweep(ctx context.Context, x Searcher, queries vector.Matrix, truth *Truth, efs []int,
+func Sweep(ctx context.Context, x *shale.Index, queries vector.Matrix, truth *Truth, efs []int,
 	o Options) ([]Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {
@@ -137,7 +126,7 @@ func (b *bench) quality(ctx context.Context, ef int) (Point, error) {
 		return func(q int) error {
 			var err error
 			found, err = b.x.SearchInto(found[:0], b.queries[q], b.o.K, o)
-			right, asked := b.truth.Hits(q, found, b.o.K)
+			right, asked := b.truth.hits(q, found, b.o.K)
 			hits.Add(int64(right))
 			of.Add(int64(asked))
 			distances.Add(int64(stats.Distances))
@@ -192,7 +181,7 @@ func (b *bench) time(ctx context.Context, p *Point) error {
 func (b *bench) oneByOne(ctx context.Context, ef int) ([]time.Duration, error) {
 	took := make([]time.Duration, len(b.queries))
 	return took, b.each(ctx, func() func(q int) error {
-		found := make([]search.Neighbor, 0, min(b.o.K, b.rows()))
+		found := make([]search.Neighbor, 0, min(b.o.K, b.x.Len()))
 		last := time.Now()
 		return func(q int) error {
 			var err error

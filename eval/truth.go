@@ -1,6 +1,5 @@
 // Package eval measures how good and how fast searches are. It finds true neighbours ([GroundTruth]), measures recall and
-// speed over a range of ef ([Sweep]), finds the fastest settings that reach a recall ([Tune]), and compares ways to store
-// vectors before an index is built ([Choose]).
+// speed over a range of ef ([Sweep]), and finds the fastest settings that reach a recall ([Tune]).
 package eval
 
 import (
@@ -14,10 +13,11 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Truth holds the true nearest neighbours of a set of queries. Results are judged by it.
+// Truth holds the true nearest neighbours of a set of queries. Results are judged by it: a result counts as right if it is
+// one of the k true neighbours, or as near as the k-th.
 type Truth struct {
 	Labels    [][]uint64  // of each query, nearest first
-	Distances [][]float32 // of each query; nil if not known
+	Distances [][]float32 // of each query; if nil, Sweep and Tune ask the index for them
 }
 
 // GroundTruth finds the k rows nearest to each query by comparing every row. Rows have the labels 0, 1, 2 and so on. If
@@ -56,25 +56,25 @@ func (t *Truth) checkFor(n int) error {
 	return nil
 }
 
-// ShortTruthError reports that recall@K can't be measured, since too few true neighbours of a query are known.
-type ShortTruthError struct {
+// shortTruthError reports that recall@K can't be measured, since too few true neighbours of a query are known.
+type shortTruthError struct {
 	Query int // number of the query
 	Known int // true neighbours known
 	K     int // true neighbours needed
 }
 
-func (e *ShortTruthError) Error() string {
+func (e *shortTruthError) Error() string {
 	return fmt.Sprintf("query %d has %d known true neighbours, and recall@%d needs %d: "+
 		"measure with a k of %d, or find more true neighbours",
 		e.Query, e.Known, e.K, e.K, e.Known)
 }
 
-// Covers returns a *ShortTruthError if t has fewer than k neighbours of a query, or, if the index has fewer than k rows,
+// covers returns a *shortTruthError if t has fewer than k neighbours of a query, or, if the index has fewer than k rows,
 // fewer than rows.
-func (t *Truth) Covers(k, rows int) error {
+func (t *Truth) covers(k, rows int) error {
 	for q, labels := range t.Labels {
 		if len(labels) < min(k, rows) {
-			return &ShortTruthError{Query: q, Known: len(labels), K: k}
+			return &shortTruthError{Query: q, Known: len(labels), K: k}
 		}
 	}
 	return nil
@@ -84,9 +84,9 @@ func (t *Truth) Covers(k, rows int) error {
 // another order differ by about as much.
 const tieTolerance = 1e-6
 
-// Hits returns how many of query q's k true neighbours are in found, and how many there are to find: k, or fewer if t has
+// hits returns how many of query q's k true neighbours are in found, and how many there are to find: k, or fewer if t has
 // fewer. A result at the distance of the k-th neighbour counts as a hit, because either could be the k-th.
-func (t *Truth) Hits(q int, found []search.Neighbor, k int) (hits, of int) {
+func (t *Truth) hits(q int, found []search.Neighbor, k int) (hits, of int) {
 	labels := t.Labels[q]
 	k = min(k, len(labels))
 	for _, n := range found[:min(k, len(found))] {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -24,7 +25,7 @@ func (e *RecallError) Error() string {
 
 // tuneEf finds the smallest ef, at least k and at most maxEf, with which the queries' recall is at least wanted. It doubles
 // ef until that is so, and then bisects. It measures no times. If no ef suffices the error is a *RecallError.
-func tuneEf(ctx context.Context, x Searcher, queries vector.Matrix, truth *Truth, wanted float64,
+func tuneEf(ctx context.Context, x *shale.Index, queries vector.Matrix, truth *Truth, wanted float64,
 	maxEf int, o Options) (Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {
@@ -79,7 +80,7 @@ const (
 // Tune finds the fastest settings with which the queries' recall is at least wanted. For no slack and several values of
 // Slack, and for each of o.Shares, it finds the smallest ef between k and maxEf that suffices. It then times these settings
 // in turns and returns the fastest. If no ef suffices the error is a *RecallError.
-func Tune(ctx context.Context, x Searcher, queries vector.Matrix, truth *Truth, wanted float64,
+func Tune(ctx context.Context, x *shale.Index, queries vector.Matrix, truth *Truth, wanted float64,
 	maxEf int, o Options) (Point, error) {
 	b, err := newBench(x, queries, truth, o)
 	if err != nil {

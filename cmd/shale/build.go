@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
@@ -229,7 +229,7 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 // open opens the files of vectors and reads their labels. The caller closes file.
 func (f *buildFlags) open(c *cobra.Command, o *shale.BuildOptions) (src shale.Source, file io.Closer, err error) {
 	if f.graphOnly {
-		src, file, err = dataset.Map(f.input[0])
+		src, file, err = datafile.Map(f.input[0])
 	} else {
 		var rows *rowFile
 		rows, err = openRows(c.Context(), f.input)

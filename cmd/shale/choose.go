@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/choose"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
@@ -48,7 +48,7 @@ type chooseReport struct {
 type chosenReport struct {
 	Storage string `json:"storage"`
 	Keep    string `json:"keep"`
-	eval.Candidate
+	choose.Candidate
 }
 
 func (f *chooseFlags) add(c *cobra.Command) {
@@ -105,7 +105,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 		return err
 	}
 	bar := newProgress(c.ErrOrStderr(), "trying", 1)
-	list, at, err := eval.Choose(c.Context(), sample, queries, eval.ChooseOptions{
+	list, at, err := choose.Codes(c.Context(), sample, queries, choose.Options{
 		Index: o, Wanted: f.recall, Rows: rows.Rows(), Memory: memory, K: f.k,
 		Progress: bar.setOf,
 	})

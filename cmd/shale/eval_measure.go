@@ -62,7 +62,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix
 	if queries.Dim() != index.Dim() {
 		return nil, dimError(f.queries, queries.Dim(), index.Dim())
 	}
-	if err := truth.measure(index, queries, f.k); err != nil {
+	if err := truth.covers(f.k, index.Len()); err != nil {
 		return nil, err
 	}
 	info, err := index.Info()

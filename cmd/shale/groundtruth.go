@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/rowlabels"
@@ -135,7 +135,7 @@ func (f *truthFlags) find(ctx context.Context, metric vector.Metric, messages io
 		return nil, fmt.Errorf("%s: %w", rows, err)
 	}
 	nearest, _ := search.Nearest()
-	return r, dataset.WriteNeighbors(f.output, neighborsOf(nearest, f.k))
+	return r, datafile.WriteNeighbors(f.output, neighborsOf(nearest, f.k))
 }
 
 // labelsFrom gives the labels of a block's rows: those listed, or else their numbers. Rows that later ones with the

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/quant/pq"
@@ -153,13 +153,13 @@ func openIndex(c *cobra.Command, path string, o shale.OpenOptions, toChange bool
 func (f *indexFlags) attachCodes(ctx context.Context, index *shale.Index) error {
 	var shape [3]int
 	books, err := within(ctx, func() (books []float32, err error) {
-		books, shape, err = dataset.ReadCodebooks(f.codebooks)
+		books, shape, err = datafile.ReadCodebooks(f.codebooks)
 		return books, err
 	})
 	if err != nil {
 		return err
 	}
-	codes, mapping, err := dataset.Map(f.codes)
+	codes, mapping, err := datafile.Map(f.codes)
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 	if file == "" {
 		return fmt.Errorf("%s holds links alone: name the file of its vectors by --vectors", path)
 	}
-	rows, _, err := dataset.Map(file)
+	rows, _, err := datafile.Map(file)
 	if err != nil {
 		return fmt.Errorf("%s holds links alone, and its vectors can't be mapped: name the file by --vectors: %w",
 			path, explainVectors(err, file))

@@ -8,7 +8,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -37,13 +37,13 @@ func within[T any](ctx context.Context, read func() (T, error)) (T, error) {
 // rowFile is files of vectors that follow each other and are read block by block: more than
 // once, unless a pipe is among them.
 type rowFile struct {
-	*dataset.File
+	*datafile.File
 	paths []string
 }
 
 // openRows looks at files of at least one vector each. It keeps open only pipes.
 func openRows(ctx context.Context, paths []string) (*rowFile, error) {
-	f, err := within(ctx, func() (*dataset.File, error) { return dataset.OpenOnce(paths...) })
+	f, err := within(ctx, func() (*datafile.File, error) { return datafile.OpenOnce(paths...) })
 	if err != nil {
 		return nil, explainVectors(err, paths...)
 	}
@@ -64,7 +64,7 @@ func readQueriesOf(ctx context.Context, path string, dim int) (vector.Matrix, er
 
 // readQueries reads a file of at least one vector.
 func readQueries(ctx context.Context, path string) (vector.Matrix, error) {
-	m, err := within(ctx, func() (vector.Matrix, error) { return dataset.ReadAll(path) })
+	m, err := within(ctx, func() (vector.Matrix, error) { return datafile.ReadAll(path) })
 	if err != nil {
 		return m, explainVectors(err, path)
 	}
@@ -97,7 +97,7 @@ func readRowLabels(ctx context.Context, paths []string, rows int) ([]uint64, err
 // readLabels reads the labels of several files, one file after another.
 func readLabels(ctx context.Context, paths []string) (labels []uint64, err error) {
 	for _, path := range paths {
-		more, err := within(ctx, func() ([]uint64, error) { return dataset.ReadLabels(path) })
+		more, err := within(ctx, func() ([]uint64, error) { return datafile.ReadLabels(path) })
 		if err != nil {
 			return nil, err
 		}
@@ -119,7 +119,7 @@ func readFilter(ctx context.Context, path string) (*filterFile, error) {
 		return nil, nil
 	}
 	return within(ctx, func() (*filterFile, error) {
-		set, mask, err := dataset.ReadFilter(path)
+		set, mask, err := datafile.ReadFilter(path)
 		return &filterFile{path, set, mask}, err
 	})
 }

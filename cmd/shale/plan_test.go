@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -63,9 +63,9 @@ func libraryPlan(t *testing.T, input string, args []string) *shale.Plan {
 	}
 	var src shale.Source
 	if o.GraphOnly {
-		src, err = dataset.ReadAll(input)
+		src, err = datafile.ReadAll(input)
 	} else {
-		src, err = dataset.Open(input)
+		src, err = datafile.Open(input)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func writeRandom(t *testing.T, path string, rows, dim int) {
 		t.Fatal(err)
 	}
 	put := func(put func(vector.Matrix) error) error { return put(m) }
-	if err := dataset.Write(path, m.Type(), dim, put); err != nil {
+	if err := datafile.Write(path, m.Type(), dim, put); err != nil {
 		t.Fatal(err)
 	}
 }

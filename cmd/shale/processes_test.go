@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -46,7 +46,7 @@ func writeVectors(t *testing.T, path string, rows int, seed uint64) {
 		t.Fatal(err)
 	}
 	put := func(put func(vector.Matrix) error) error { return put(m) }
-	if err := dataset.Write(path, vector.Float32, processDim, put); err != nil {
+	if err := datafile.Write(path, vector.Float32, processDim, put); err != nil {
 		t.Fatal(err)
 	}
 }

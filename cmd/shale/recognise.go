@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/dataname"
 )
 
@@ -30,7 +30,7 @@ func isVectors(path string) bool {
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
-	r, err := dataset.Open(path)
+	r, err := datafile.Open(path)
 	return err == nil && r.Close() == nil
 }
 

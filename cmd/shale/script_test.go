@@ -19,7 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/vector"
 )
@@ -69,7 +69,7 @@ func vectors(ts *testscript.TestScript, _ bool, args []string) {
 	m, err := vector.Of(data, dim)
 	ts.Check(err)
 	put := func(put func(vector.Matrix) error) error { return put(m) }
-	ts.Check(dataset.Write(ts.MkAbs(args[0]), vector.Float32, dim, put))
+	ts.Check(datafile.Write(ts.MkAbs(args[0]), vector.Float32, dim, put))
 }
 
 func number(ts *testscript.TestScript, s string) int {

@@ -10,7 +10,7 @@ import (
 	"io"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -25,7 +25,7 @@ const (
 
 // queryFile is a file of queries that are read block by block.
 type queryFile struct {
-	*dataset.File
+	*datafile.File
 	path  string
 	block []byte
 	rows  int // that a block holds
@@ -34,7 +34,7 @@ type queryFile struct {
 // openQueries opens a file of queries that are answered with k neighbours each. Queries are read in blocks whose size
 // follows from memory, in bytes; 0 means no bound.
 func openQueries(ctx context.Context, path string, k int, memory int64) (*queryFile, error) {
-	f, err := within(ctx, func() (*dataset.File, error) { return dataset.OpenOnce(path) })
+	f, err := within(ctx, func() (*datafile.File, error) { return datafile.OpenOnce(path) })
 	if err != nil {
 		return nil, explainVectors(err, path)
 	}
@@ -129,12 +129,12 @@ func (a *answering) each(ctx context.Context, fn func() error) error {
 // write writes all results to an npz.
 func (a *answering) write(ctx context.Context, path string) error {
 	if a.inRange != nil {
-		return dataset.WriteRangeResults(path, a.queries.Rows(), func(put func(*search.RangeResults) error) error {
+		return datafile.WriteRangeResults(path, a.queries.Rows(), func(put func(*search.RangeResults) error) error {
 			return a.each(ctx, func() error { return put(a.within) })
 		})
 	}
 	k := a.found.K
-	return dataset.WriteResults(path, a.queries.Rows(), k, func(put func([]uint64, []float32) error) error {
+	return datafile.WriteResults(path, a.queries.Rows(), k, func(put func([]uint64, []float32) error) error {
 		return a.each(ctx, func() error { return put(a.found.Labels[:a.rows*k], a.found.Distances[:a.rows*k]) })
 	})
 }

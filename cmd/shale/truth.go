@@ -5,14 +5,14 @@ import (
 	"fmt"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/vector"
 )
 
 // readTruth reads the true neighbours of a number of queries.
 func readTruth(ctx context.Context, path string, queries int) (*truthFile, error) {
-	neighbors, err := within(ctx, func() ([][]int64, error) { return dataset.ReadNeighbors(path) })
+	neighbors, err := within(ctx, func() ([][]int64, error) { return datafile.ReadNeighbors(path) })
 	if err != nil {
 		return nil, err
 	}
@@ -46,18 +46,13 @@ func (t *truthFile) covers(k, rows int) error {
 			"give -k %d, or make it again with \"shale groundtruth -k %d\"",
 			t.path, many(t.k, "neighbour"), k, k, t.k, k)
 	}
-	if err := t.Covers(k, rows); err != nil {
-		return fmt.Errorf("%s: %w", t.path, err)
+	for q, labels := range t.Labels {
+		if len(labels) < min(k, rows) {
+			return fmt.Errorf("%s: query %d has %s, and recall@%d needs %d: give -k %d", t.path, q,
+				many(len(labels), "true neighbour"), k, k, len(labels))
+		}
 	}
 	return nil
-}
-
-// measure makes the truth one for the index.
-func (t *truthFile) measure(index *shale.Index, queries vector.Matrix, k int) error {
-	if err := t.covers(k, index.Len()); err != nil {
-		return err
-	}
-	return t.Measure(index, queries, k)
 }
 
 // measuringLoad is what measuring searches takes: queries as they were read and as float32, and their true neighbours.

@@ -199,7 +199,7 @@ func (f *tuneFlags) tune(c *cobra.Command, index *shale.Index, queries vector.Ma
 	var truth *eval.Truth
 	var err error
 	if given != nil {
-		truth, err = given.Truth, given.measure(index, queries, f.k)
+		truth, err = given.Truth, given.covers(f.k, index.Len())
 	} else {
 		truth, err = eval.IndexTruth(ctx, index, queries, f.k, f.threads)
 	}

@@ -12,7 +12,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
@@ -225,11 +225,11 @@ func BenchmarkReal(b *testing.B) {
 	if *realRows == "" {
 		b.Skip("give -pq.rows and -pq.queries")
 	}
-	rows, err := dataset.ReadAll(*realRows)
+	rows, err := datafile.ReadAll(*realRows)
 	if err != nil {
 		b.Fatal(err)
 	}
-	queries, err := dataset.ReadAll(*realQueries)
+	queries, err := datafile.ReadAll(*realQueries)
 	if err != nil {
 		b.Fatal(err)
 	}
