@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/rowtype"
@@ -57,31 +56,10 @@ func compacted(ctx context.Context, old *hnsw.Index, threads int) (*hnsw.Index, 
 	}
 	err = x.AddBatch(ctx, rows, labels, hnsw.BatchOptions{Threads: threads})
 	if err == nil {
-		err = countOn(x, old)
+		err = x.ContinueLabels(old)
 	}
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}
 	return x, nil
-}
-
-// countOn makes default labels go on where those of another index would.
-func countOn(x, old *hnsw.Index) error {
-	last, ok, err := old.LargestLabel()
-	if err != nil || !ok {
-		return err
-	}
-	now, any, err := x.LargestLabel()
-	if err != nil {
-		return err
-	}
-	missing := last + 1
-	if any {
-		missing = last - now
-	}
-	if missing == 0 || missing > math.MaxInt {
-		return nil
-	}
-	_, err = x.ReserveLabels(int(missing))
-	return err
 }

@@ -99,10 +99,10 @@ func buildOf(from unsafe.Pointer, path, options string) (shale.BuildOptions, sha
 }
 
 //export goPlan
-func goPlan(from unsafe.Pointer, options *C.char, out *C.int64_t) status {
-	text := C.GoString(options)
+func goPlan(from unsafe.Pointer, output, options *C.char, out *C.int64_t) status {
+	path, text := C.GoString(output), C.GoString(options)
 	return do(func() error {
-		o, src, err := buildOf(from, "", text)
+		o, src, err := buildOf(from, path, text)
 		if err != nil {
 			return err
 		}

@@ -103,10 +103,10 @@ EXPORT int32_t shale_build(const struct shale_source *source, const char *output
 	RUN(goBuild((void *)source, (void *)output, (void *)options, progress, index, job));
 }
 
-EXPORT int32_t shale_plan(const struct shale_source *source, const char *options, int64_t *text)
+EXPORT int32_t shale_plan(const struct shale_source *source, const char *output, const char *options, int64_t *text)
 {
 	ENTER;
-	return goPlan((void *)source, (void *)options, text);
+	return goPlan((void *)source, (void *)output, (void *)options, text);
 }
 
 EXPORT int32_t shale_verify(const char *path, int64_t *text, void *watch)

@@ -21,19 +21,19 @@ import (
 // a file that is being written takes longer.
 const patience = 2 * time.Second
 
-// estate is what a child of fork inherits.
-type estate struct {
-	Last    int64 // handle
-	Indexes map[int64]bequest
+// forkState describes all indexes of a process to the child that it forks off.
+type forkState struct {
+	Last    int64 // the last handle given out
+	Indexes map[int64]indexState
 }
 
-// bequest is one index.
-type bequest struct {
+// indexState describes an index to a child of fork: where its memory lies, or how to open it again.
+type indexState struct {
 	Memory *hnsw.Memory `json:",omitempty"`
 	Graph  bool
-	Next   uint64       // label, of one of hnswlib's kind
-	Root   *rootBequest `json:",omitempty"` // of an index of the root package
-	Error  string       `json:",omitempty"` // why there is none
+	Next   uint64     // the next default label, of an index of hnswlib's kind
+	Root   *rootState `json:",omitempty"` // of an index of the root package
+	Error  string     `json:",omitempty"` // why the child can't have the index
 }
 
 // held ends what goBeforeFork began; one thread forks at a time.
@@ -43,11 +43,11 @@ var held []func()
 func goBeforeFork() *C.char {
 	var text []byte
 	err := safely(func() (err error) {
-		text, err = json.Marshal(writeDown())
+		text, err = json.Marshal(freezeAll())
 		return err
 	})
 	if err != nil {
-		text, _ = json.Marshal(estate{}) // of constants: can't fail
+		text, _ = json.Marshal(forkState{}) // of constants: can't fail
 	}
 	return C.CString(string(text))
 }
@@ -60,25 +60,26 @@ func goAfterFork() {
 	held = held[:0]
 }
 
-func writeDown() estate {
+// freezeAll holds back changes of all indexes and describes them.
+func freezeAll() forkState {
 	table.mu.RLock()
 	defer table.mu.RUnlock()
-	e := estate{Last: table.last, Indexes: make(map[int64]bequest)}
+	s := forkState{Last: table.last, Indexes: make(map[int64]indexState)}
 	deadline := time.Now().Add(patience)
 	for h, o := range table.objects {
 		x, ok := o.(*index)
 		if !ok {
 			continue
 		}
-		b, release, err := x.leave(max(time.Until(deadline), time.Millisecond))
+		state, release, err := x.freeze(max(time.Until(deadline), time.Millisecond))
 		if err != nil {
-			e.Indexes[h] = bequest{Error: explainFork(err)}
+			s.Indexes[h] = indexState{Error: explainFork(err)}
 			continue
 		}
 		held = append(held, release)
-		e.Indexes[h] = b
+		s.Indexes[h] = state
 	}
-	return e
+	return s
 }
 
 func explainFork(err error) string {
@@ -91,11 +92,11 @@ func explainFork(err error) string {
 //export goInherit
 func goInherit(text *C.char, out *C.int64_t) status {
 	return do(func() error {
-		var b bequest
-		if err := json.Unmarshal([]byte(C.GoString(text)), &b); err != nil {
-			return valueError("what an index left: %v", err)
+		var s indexState
+		if err := json.Unmarshal([]byte(C.GoString(text)), &s); err != nil {
+			return valueError("the description of an index: %v", err)
 		}
-		e, err := b.engine()
+		e, err := s.engine()
 		if err != nil {
 			return err
 		}
@@ -104,27 +105,27 @@ func goInherit(text *C.char, out *C.int64_t) status {
 	})
 }
 
-// engine returns the index in the child.
-func (b *bequest) engine() (engine, error) {
+// engine makes the index in the child.
+func (s *indexState) engine() (engine, error) {
 	switch {
-	case b.Error != "":
-		return nil, errors.New(b.Error)
-	case b.Root != nil:
-		return b.Root.inherit(b.Memory)
-	case b.Memory == nil:
-		return nil, valueError("the index left nothing")
-	case b.Graph:
-		x, err := hnsw.IndexFromMemory(b.Memory)
+	case s.Error != "":
+		return nil, errors.New(s.Error)
+	case s.Root != nil:
+		return s.Root.engine(s.Memory)
+	case s.Memory == nil:
+		return nil, valueError("the description of an index names neither memory nor a path")
+	case s.Graph:
+		x, err := hnsw.IndexFromMemory(s.Memory)
 		if err != nil {
 			return nil, err
 		}
-		return &plain{memory: x, graph: x, next: b.Next}, nil
+		return &plain{memory: x, graph: x, next: s.Next}, nil
 	}
-	f, err := hnsw.FlatFromMemory(b.Memory)
+	f, err := hnsw.FlatFromMemory(s.Memory)
 	if err != nil {
 		return nil, err
 	}
-	return &plain{memory: f, next: b.Next}, nil
+	return &plain{memory: f, next: s.Next}, nil
 }
 
 //export goHandlesAfter

@@ -37,8 +37,8 @@ type engine interface {
 	LargestLabel() (label uint64, ok bool, err error)
 	vectors(labels []uint64, dst []float32) error
 	contains(labels []uint64, found []bool) error
-	// leave holds changes back until release is called, and returns what a child of fork needs.
-	leave(patience time.Duration) (b bequest, release func(), err error)
+	// freeze holds changes back until release is called, and describes the index to a child of fork.
+	freeze(patience time.Duration) (s indexState, release func(), err error)
 }
 
 // Engines that can be changed have these methods.
@@ -76,7 +76,7 @@ type addition struct {
 // index is what the handle of an index names.
 type index struct {
 	engine
-	top top
+	met labelsMet
 
 	changing sync.RWMutex // held by changes, and by what must not meet any
 	moved    bool         // another index has taken its place under its handle
@@ -162,11 +162,11 @@ func (x *index) add(ctx context.Context, a *addition) error {
 		a.labels = make([]uint64, a.n)
 	}
 	if !a.assign {
-		x.top.met(a.labels)
+		x.met.add(a.labels)
 		return e.add(ctx, a)
 	}
 	err = e.add(ctx, a)
-	x.top.met(a.labels)
+	x.met.add(a.labels)
 	return err
 }
 

@@ -3,9 +3,9 @@
 package main
 
 import (
-	"math"
-	"slices"
 	"sync"
+
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 // checkMasks refuses masks that don't go with the labels of an index: those that end before the largest label, which
@@ -23,7 +23,7 @@ func checkMasks(x *index, filters []*filter) error {
 }
 
 func checkMask(x *index, size uint64) error {
-	next, err := x.after()
+	next, err := x.met.next(x.LargestLabel)
 	if err != nil || size == next || next == 0 {
 		return err
 	}
@@ -44,38 +44,31 @@ func wrongMask(size, next uint64) error {
 	return valueError("a mask of %d values, where labels go up to %d: it must have one for each label", size, next-1)
 }
 
-// top is the number that follows the largest label that an index has met, found when it is first asked for.
-type top struct {
-	mu    sync.Mutex
-	known bool
-	next  uint64
+// labelsMet knows the label that follows the largest one that an index has met. It is found when it is first asked for.
+type labelsMet struct {
+	mu      sync.Mutex
+	counter hnsw.LabelCounter
 }
 
-func (t *top) after(largest func() (label uint64, ok bool, err error)) (uint64, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.known {
-		return t.next, nil
+// next returns the label that follows the largest one, or 0 for an index without labels.
+func (m *labelsMet) next(largest func() (label uint64, ok bool, err error)) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.counter.Known() {
+		label, ok, err := largest()
+		if err != nil || !ok {
+			return 0, err
+		}
+		m.counter.Start(label, true)
 	}
-	label, ok, err := largest()
-	if err != nil || !ok {
-		return 0, err
-	}
-	t.next, t.known = label+1, true
-	return t.next, nil
+	return m.counter.Next(), nil
 }
 
-// met notes labels that are about to be added.
-func (t *top) met(labels []uint64) {
-	if len(labels) == 0 {
-		return
-	}
-	last := slices.Max(labels)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.known && last >= t.next && last != math.MaxUint64 {
-		t.next = last + 1
+// add notes labels that are about to be added.
+func (m *labelsMet) add(labels []uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, label := range labels {
+		m.counter.Met(label)
 	}
 }
-
-func (x *index) after() (uint64, error) { return x.top.after(x.LargestLabel) }

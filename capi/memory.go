@@ -236,10 +236,10 @@ func (x *plain) save(ctx context.Context, path string, o saveOptions) error {
 	return hnswlib.WriteFlat(ctx, path, x.memory.(*hnsw.Flat))
 }
 
-func (x *plain) leave(patience time.Duration) (bequest, func(), error) {
+func (x *plain) freeze(patience time.Duration) (indexState, func(), error) {
 	m, release, err := x.Hold(patience)
 	if err != nil {
-		return bequest{}, nil, err
+		return indexState{}, nil, err
 	}
-	return bequest{Memory: m, Graph: x.graph != nil, Next: x.upcoming()}, release, nil
+	return indexState{Memory: m, Graph: x.graph != nil, Next: x.upcoming()}, release, nil
 }

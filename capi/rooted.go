@@ -105,44 +105,45 @@ func (x *rooted) save(ctx context.Context, path string, o saveOptions) error {
 	return x.Save(ctx, path, s)
 }
 
-// rootBequest is what a child of fork needs beside the memory of a graph; an index without one it opens again.
-type rootBequest struct {
+// rootState is what a child of fork needs to know of an index of the root package beside the memory of its graph. An index
+// that isn't one graph in memory is opened again from its path.
+type rootState struct {
 	Path    string
 	Options shale.OpenOptions
 	Effort  search.Effort
 }
 
-func (x *rooted) leave(patience time.Duration) (bequest, func(), error) {
-	b := bequest{Root: &rootBequest{Path: x.path, Options: x.options, Effort: x.Effort()}}
+func (x *rooted) freeze(patience time.Duration) (indexState, func(), error) {
+	s := indexState{Root: &rootState{Path: x.path, Options: x.options, Effort: x.Effort()}}
 	graph := x.inside().Graph()
 	if graph == nil {
 		path, err := filepath.Abs(x.path)
-		b.Root.Path = path
-		return b, func() {}, err
+		s.Root.Path = path
+		return s, func() {}, err
 	}
 	m, release, err := graph.Hold(patience)
 	if err != nil {
-		return b, nil, err
+		return s, nil, err
 	}
-	b.Memory, b.Graph = m, true
-	return b, release, nil
+	s.Memory, s.Graph = m, true
+	return s, release, nil
 }
 
-// inherit returns the index in the child.
-func (b *rootBequest) inherit(m *hnsw.Memory) (engine, error) {
+// engine makes the index in the child, of a graph's memory if that isn't nil.
+func (s *rootState) engine(m *hnsw.Memory) (engine, error) {
 	if m == nil {
-		x, err := shale.Open(context.Background(), b.Path, b.Options)
+		x, err := shale.Open(context.Background(), s.Path, s.Options)
 		if err != nil {
 			return nil, err
 		}
-		x.Tune(b.Effort, 0, 0)
-		return &rooted{Index: x, path: b.Path, options: b.Options}, nil
+		x.Tune(s.Effort, 0, 0)
+		return &rooted{Index: x, path: s.Path, options: s.Options}, nil
 	}
 	graph, err := hnsw.IndexFromMemory(m)
 	if err != nil {
 		return nil, err
 	}
 	x := inside.IndexOf(graph).(*shale.Index)
-	x.Tune(b.Effort, 0, 0)
+	x.Tune(s.Effort, 0, 0)
 	return &rooted{Index: x}, nil
 }

@@ -104,7 +104,7 @@ struct shale_source {
 int32_t shale_build(const struct shale_source *source, const char *output, const char *options, int64_t progress,
 	int64_t *index, void *watch);
 /* Reports what shale_build would do. */
-int32_t shale_plan(const struct shale_source *source, const char *options, int64_t *text);
+int32_t shale_plan(const struct shale_source *source, const char *output, const char *options, int64_t *text);
 /* Reads all of an index on disk, and reports what is wrong with it. */
 int32_t shale_verify(const char *path, int64_t *text, void *watch);
 

@@ -46,8 +46,8 @@ var errShards = errors.New("the shards of hnswlib-mmap are only searched")
 func (x *shards) vectors([]uint64, []float32) error { return errShards }
 func (x *shards) contains([]uint64, []bool) error   { return errShards }
 
-func (x *shards) leave(time.Duration) (bequest, func(), error) {
-	return bequest{}, nil, errors.New("shards are opened anew in a child of fork")
+func (x *shards) freeze(time.Duration) (indexState, func(), error) {
+	return indexState{}, nil, errors.New("shards are opened anew in a child of fork")
 }
 
 //export goShardBuild

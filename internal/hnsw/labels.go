@@ -30,8 +30,8 @@ func CheckLabels(labels []uint64) error {
 	return nil
 }
 
-// LabelCounter gives labels to rows that come without: those that follow the largest label that any row has had.
-// Whatever labels others were given, none of these is one of theirs.
+// LabelCounter is the rule for default labels: rows that come without labels get those that follow the largest label that any
+// row has had, so that none of them is another row's. The zero value doesn't know the largest label yet: see Start.
 type LabelCounter struct {
 	known bool   // next is
 	next  uint64 // one above the largest label so far
@@ -50,10 +50,13 @@ func (c *LabelCounter) Start(largest uint64, any bool) {
 
 // Met notes that a row has a label. Before Start it does nothing.
 func (c *LabelCounter) Met(label uint64) {
-	if c.known && label >= c.next {
+	if c.known && label >= c.next && label != search.NoLabel {
 		c.next = label + 1
 	}
 }
+
+// Next returns the label that the next row gets.
+func (c *LabelCounter) Next() uint64 { return c.next }
 
 // learn starts the counter after the labels of all rows, unless it has started.
 func (c *LabelCounter) learn(g *graph, n int) {
@@ -92,6 +95,21 @@ func (x *Index) ReserveLabels(n int) (first uint64, err error) {
 	defer x.mu.Unlock()
 	x.next.learn(g, x.Len())
 	return x.next.Reserve(n)
+}
+
+// ContinueLabels lets default labels of x follow those of old, whose place x takes.
+func (x *Index) ContinueLabels(old *Index) error {
+	next, err := old.ReserveLabels(0)
+	if err != nil || next == 0 {
+		return err
+	}
+	if _, err := x.ReserveLabels(0); err != nil { // so that the counter has started
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.next.Met(next - 1)
+	return nil
 }
 
 // buildLabelMap builds what changes and look-ups by label need beside the graph: the map of labels, the list of free

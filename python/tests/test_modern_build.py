@@ -130,6 +130,11 @@ def test_plans_tell_what_a_build_takes(many, tmp_path):
     assert (one.shards, four.shards) == (1, 4) and four.shard_rows < 20_000 <= one.shard_rows
     np.save(tmp_path / "many.npy", many)
     assert shale.plan(tmp_path / "many.npy", metric="l2", shards=4) == four
+    assert shale.plan(many, tmp_path / "index", metric="l2", shards=4) == four
+    file = shale.plan(many, output=tmp_path / "index.shale", metric="l2")
+    assert file.shards == 1 and "file" in file.shards_why and not any(tmp_path.glob("index*"))
+    with pytest.raises(shale.Error, match="directory"):
+        shale.plan(many, tmp_path / "index.shale", metric="l2", shards=4)
     with pytest.raises(shale.MemoryLimitError):
         shale.plan(many, metric="l2", memory="1MB")
 

@@ -105,6 +105,7 @@ def build(
 
 def plan(
     vectors: Vectors,
+    output: Path | None = None,
     *,
     metric: Metric,
     memory: int | str | None = None,
@@ -118,15 +119,22 @@ def plan(
 ) -> BuildPlan:
     """What :func:`build` with the same arguments would do and take.
 
-    Some vectors are looked at where ``codes`` or ``rows`` is ``auto``.
+    Some vectors are looked at where ``codes`` or ``rows`` is ``auto``. Nothing is written.
+
+    Args:
+        output: where the index would be built; a name that ends in ``.shale`` makes it one file, which is one graph. By default
+            a directory is planned.
 
     Raises:
+        ValueError: a setting is out of range.
+        Error: several shards are asked for, and ``output`` is one file.
         MemoryLimitError: ``memory`` is too little.
     """
     text = encode(_options(metric, memory, shards, copies, blocks, codes, rows, m, ef_construction, 100, None))
     source, kept = _source(vectors, None)
     report = Handle()
-    attempt(lambda: int(library.lib.plan(byref(source), text, byref(report))))
+    name = None if output is None else file_name(output)
+    attempt(lambda: int(library.lib.plan(byref(source), name, text, byref(report))))
     del kept
     told = jobs.text(report)
     return BuildPlan(

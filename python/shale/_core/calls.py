@@ -104,16 +104,16 @@ class Owner:
             return False
         if self._handle is not handle:  # another thread has put another in its place
             return True
-        new = self._heir(handle)
+        new = self._reopened(handle)
         if new is not None:
             new.kept = handle.kept
             self._handle = new
-            forks.inherited(handle.value)
+            forks.forget(handle.value)
         return new is not None or status == FORKED
 
-    def _heir(self, handle: Handle) -> Optional[Handle]:
+    def _reopened(self, handle: Handle) -> Optional[Handle]:
         """The present handle of what had this one before a fork; None if there was no fork, or no such object."""
-        return forks.heir(handle.value)
+        return forks.reopened(handle.value)
 
     def _failure(self, status: int) -> Exception:
         return errors.failure(status)

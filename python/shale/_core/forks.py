@@ -1,4 +1,4 @@
-"""What becomes of the library's objects in a child of fork.
+"""Brings the library's indexes into a child of fork.
 
 Go's runtime doesn't survive fork: the library answers FORKED in a child. At the first use there it is loaded afresh, and
 the new copy makes indexes of the memory inherited.
@@ -16,15 +16,16 @@ from shale._core import errors, library
 from shale._core.handles import Handle
 from shale._core.prototypes import OK
 
-_estate: Dict[int, bytes] = {}
-_heirs: Dict[int, Handle] = {}
-_estate_lock = threading.Lock()
+#: By the handle that an index had before the fork: its description, and its handle in this process.
+_descriptions: Dict[int, bytes] = {}
+_reopened: Dict[int, Handle] = {}
+_lock = threading.Lock()
 _last_before_fork = 0
 
 
 def _new_lock() -> None:
-    global _estate_lock
-    _estate_lock = threading.Lock()
+    global _lock
+    _lock = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_new_lock)
@@ -32,24 +33,24 @@ os.register_at_fork(after_in_child=_new_lock)
 
 def forked_since(handle: int) -> bool:
     """Whether a handle is one of before a fork."""
-    with _estate_lock:
+    with _lock:
         _take_over()
         return 0 < handle <= _last_before_fork
 
 
-def heir(handle: int) -> Optional[Handle]:
-    """The present handle of what had this one before a fork; None if there was no fork, or no such index.
+def reopened(handle: int) -> Optional[Handle]:
+    """The present handle of the index that had this one before a fork; None if there was no fork, or no such index.
 
-    It is the same whenever it is asked for, until :func:`inherited`.
+    It is the same whenever it is asked for, until :func:`forget`.
     """
-    with _estate_lock:
+    with _lock:
         _take_over()
-        description = _estate.get(handle)
+        description = _descriptions.get(handle)
         if description is None:
             return None
-        new = _heirs.get(handle)
+        new = _reopened.get(handle)
         if new is None:
-            new = _heirs[handle] = Handle()
+            new = _reopened[handle] = Handle()
         if not new.value:
             status = library.lib.inherit(description, byref(new))
             if status != OK:
@@ -57,16 +58,16 @@ def heir(handle: int) -> Optional[Handle]:
         return new
 
 
-def inherited(handle: int) -> None:
-    """Says that the owner has what :func:`heir` gave."""
-    with _estate_lock:
-        _estate.pop(handle, None)
-        _heirs.pop(handle, None)
+def forget(handle: int) -> None:
+    """Forgets an index whose owner has its present handle."""
+    with _lock:
+        _descriptions.pop(handle, None)
+        _reopened.pop(handle, None)
 
 
 def take_over() -> None:
     """In a child of fork: loads the library afresh, unless that was done."""
-    with _estate_lock:
+    with _lock:
         _take_over()
 
 
@@ -78,7 +79,7 @@ def _take_over() -> None:
         return
     left = json.loads(text)
     for handle, description in left["Indexes"].items():
-        _estate[int(handle)] = json.dumps(description).encode()
+        _descriptions[int(handle)] = json.dumps(description).encode()
     fresh: Any = library.fresh()
     fresh.handles_after(left["Last"])
     library.lib, _last_before_fork = fresh, left["Last"]

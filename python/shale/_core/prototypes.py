@@ -125,7 +125,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "new": (c_char_p, _out),
     "open": (c_char_p, c_char_p, _out, WATCH),
     "build": (POINTER(Source), c_char_p, c_char_p, c_int64, _out, WATCH),
-    "plan": (POINTER(Source), c_char_p, _out),
+    "plan": (POINTER(Source), c_char_p, c_char_p, _out),
     "verify": (c_char_p, _out, WATCH),
     "attach": (c_int64, _bytes, c_int32, c_int64, c_int64, c_int32),
     "attach_pq": (c_int64, _bytes, c_int64, c_int64, _bytes, c_int64, _bytes, c_int64, c_int32),

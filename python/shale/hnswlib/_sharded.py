@@ -207,7 +207,7 @@ class ShardedIndex(Tunable):
             raise failure(status)
         return handle
 
-    def _heir(self, handle: Handle) -> Optional[Handle]:
+    def _reopened(self, handle: Handle) -> Optional[Handle]:
         """Opens the shards anew in a child of fork."""
         if self._opened is None or not forks.forked_since(handle.value):
             return None
