@@ -9,7 +9,8 @@ BUILT = linux/386 linux/arm linux/arm64 darwin/amd64
 VETTED = darwin/arm64 windows/amd64 freebsd/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help format lint columns generate platforms build test faults race purego arm64 exchange fuzz demo python bench formats
+.PHONY: help format lint columns generate platforms build test faults race purego arm64 exchange fuzz demo python \
+	bench formats
 
 help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,11 +21,11 @@ build: ## build the command into bin/
 format: ## report files that gofmt would change
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted"; exit 1; }
 
-lint: ## vet and staticcheck
+lint: columns ## vet, staticcheck and the width of lines
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
 
-columns: ## report lines wider than 120 columns that a change adds
+columns: ## report lines wider than 120 columns
 	.ci/columns
 
 generate: ## write generated files anew and report those that differ from the committed ones

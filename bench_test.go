@@ -11,7 +11,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// The benchmarks measure what users feel, on the embeddings of WordNet's glosses: the last ones are queries for the others.
+// The benchmarks measure what users feel, on the embeddings of WordNet's glosses: the last ones are queries for the
+// others.
 const (
 	benchQueries = 200
 	benchK       = 10
@@ -88,8 +89,8 @@ func recall(found, truth [][]search.Neighbor) float64 {
 	return float64(hits) / float64(all)
 }
 
-// BenchmarkSearchRecall95 searches with as little effort as finds 95 % of the true neighbours, which are those of a walk that
-// holds every row.
+// BenchmarkSearchRecall95 searches with as little effort as finds 95 % of the true neighbours, which are those of a
+// walk that holds every row.
 func BenchmarkSearchRecall95(b *testing.B) {
 	m := newBenchmark(b)
 	truth := m.find(b, search.Options{Ef: m.index.Len()})

@@ -126,8 +126,10 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 			want[q] = uint64(2999 - q)
 			filters[q] = search.FilterLabels(want[q])
 		}
-		out := search.Results{K: 1, Labels: make([]uint64, queries), Distances: make([]float32, queries), Counts: make([]int, queries)}
-		if err := x.SearchBatchInto(ctx, rows.Slice(0, queries), &out, search.Options{Filters: filters, Threads: 2}); err != nil {
+		out := search.Results{K: 1, Labels: make([]uint64, queries), Distances: make([]float32, queries),
+			Counts: make([]int, queries)}
+		if err := x.SearchBatchInto(ctx, rows.Slice(0, queries), &out,
+			search.Options{Filters: filters, Threads: 2}); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(out.Labels, want) {

@@ -64,12 +64,13 @@ func (k *kept) nearest(query []float32, n int) []uint64 {
 	return labels
 }
 
-// check tests an index against what it should hold: searches of all shards find the true neighbours, and default ones each
-// row of own by its vector.
+// check tests an index against what it should hold: searches of all shards find the true neighbours, and default ones
+// each row of own by its vector.
 func (k *kept) check(t *testing.T, x *shale.Index, own ...uint64) {
 	t.Helper()
 	if x.Len() != len(k.rows)-len(k.deleted) || x.Deleted() != len(k.deleted) {
-		t.Fatalf("%d rows and %d deleted ones, not %d and %d", x.Len(), x.Deleted(), len(k.rows)-len(k.deleted), len(k.deleted))
+		t.Fatalf("%d rows and %d deleted ones, not %d and %d", x.Len(), x.Deleted(),
+			len(k.rows)-len(k.deleted), len(k.deleted))
 	}
 	queries := random(t, 10, x.Dim(), 99)
 	for i := range queries.Rows() {
@@ -144,7 +145,8 @@ func TestVectorsAreLookedUpByLabel(t *testing.T) {
 	rows := random(t, 400, 8, 1)
 	path := shardsAt(t, rows, 1.5)
 	for name, x := range map[string]*shale.Index{
-		"one graph": built(t, 400, shale.BuildOptions{Rows: shale.RowsFloat32}), "shards": reopened(t, path, shale.OpenOptions{}),
+		"one graph":      built(t, 400, shale.BuildOptions{Rows: shale.RowsFloat32}),
+		"shards":         reopened(t, path, shale.OpenOptions{}),
 		"shards, mapped": reopened(t, path, shale.OpenOptions{Mapped: true}),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -319,7 +321,8 @@ func (k *kept) mark(t *testing.T, x *shale.Index, rnd *rand.Rand) {
 			mark, so = x.Delete, shale.ErrDeleted
 		}
 		err := mark(labels...)
-		if errors.Is(err, shale.ErrLabel) != unknown || errors.Is(err, so) != already || (err != nil) != (unknown || already) {
+		if errors.Is(err, shale.ErrLabel) != unknown || errors.Is(err, so) != already ||
+			(err != nil) != (unknown || already) {
 			t.Fatalf("unknown labels: %v, marked ones: %v, and the error is %v", unknown, already, err)
 		}
 	}
@@ -445,7 +448,8 @@ func TestChangesOfShardsThatCantBeMade(t *testing.T) {
 	blocks := build("blocks", shale.BuildOptions{Codes: shale.RaBitQ2, Blocks: true})
 	norows := build("norows", shale.BuildOptions{Codes: shale.RaBitQ4, Rows: shale.RowsNone})
 	x := reopened(t, blocks, shale.OpenOptions{})
-	for name, err := range map[string]error{"add": x.Add(1, make([]float32, 32)), "delete": x.Delete(1), "undelete": x.Undelete(1)} {
+	for name, err := range map[string]error{"add": x.Add(1, make([]float32, 32)),
+		"delete": x.Delete(1), "undelete": x.Undelete(1)} {
 		if !errors.Is(err, shale.ErrReadOnly) || !strings.Contains(err.Error(), "blocks") {
 			t.Errorf("%s of an index with blocks gave %v", name, err)
 		}
@@ -468,7 +472,8 @@ func TestChangesOfShardsThatCantBeMade(t *testing.T) {
 	}
 	stopped, stop := context.WithCancel(ctx)
 	stop()
-	if err := y.AddBatch(stopped, random(t, 3, 32, 4), shale.AddOptions{}); !errors.Is(err, context.Canceled) || y.Len() != 1500 {
+	if err := y.AddBatch(stopped, random(t, 3, 32, 4), shale.AddOptions{}); !errors.Is(err, context.Canceled) ||
+		y.Len() != 1500 {
 		t.Errorf("a call that was cancelled gave %v, and %d rows are there", err, y.Len())
 	}
 	if err := y.Close(); err != nil {

@@ -92,7 +92,8 @@ type Rows uint8
 // The types of rows kept.
 const (
 	// AutoRows keeps what searches walk over, if that is rows. Beside codes it keeps half floats if rounding to them moves
-	// hardly any row as far as its neighbours, or else float32. New, which knows no rows, keeps half floats for cosine only.
+	// hardly any row as far as its neighbours, or else float32. New, which knows no rows, keeps half floats for cosine
+	// only.
 	AutoRows    Rows = iota
 	RowsFloat32      // four bytes a value
 	RowsFloat16      // two
@@ -175,7 +176,8 @@ func (o *BuildOptions) layout(dim int, halfIsSafe bool) (hnsw.Codes, vector.Type
 	}
 	switch {
 	case codes.Bits == 0 && o.Rows != AutoRows && o.Rows.String() != chosen.String():
-		return codes, 0, fmt.Errorf("searches that walk over %v rows have just these: rows of type %v go with codes", chosen, o.Rows)
+		return codes, 0, fmt.Errorf("searches that walk over %v rows have just these: rows of type %v go with codes",
+			chosen, o.Rows)
 	case codes.Bits != 0 && o.Rows == AutoRows && halfIsSafe:
 		rows = vector.Float16
 	}

@@ -13,9 +13,10 @@ import (
 
 // PQOptions says what codes of product quantization are like. The zero value of a field means its default.
 type PQOptions struct {
-	Bits       int  // a sub-vector: 8, which is the default, or 4, which searches read several times as fast
-	Subvectors int  // a row, a divisor of its dimensions; default: as many as make codes of 4 bits a dimension
-	Rotate     bool // whether to find a rotation of the rows, too, of which codes lose less (OPQ); it takes longer to train
+	Bits       int // a sub-vector: 8, which is the default, or 4, which searches read several times as fast
+	Subvectors int // a row, a divisor of its dimensions; default: as many as make codes of 4 bits a dimension
+	// whether to find a rotation of the rows, too, of which codes lose less (OPQ); it takes longer to train
+	Rotate bool
 }
 
 func (o *PQOptions) codes() hnsw.Codes {

@@ -29,10 +29,10 @@ type suggestion struct {
 	why   string
 }
 
-// suggest picks what searches walk over for rows like those of sample, if o leaves it to AutoCodes; otherwise it returns
-// o.Codes. It takes codes by the length of rows, encodes some rows and compares how far
-// estimates are off with how far true neighbours lie apart: where codes can't tell those apart, which is so for tight
-// groups of rows far from each other, it takes longer codes, and in the end rows. The same sample gives the same choice.
+// suggest picks what searches walk over for rows like those of sample, if o leaves it to AutoCodes; otherwise it
+// returns o.Codes. It takes codes by the length of rows, encodes some rows and compares how far estimates are off with
+// how far true neighbours lie apart: where codes can't tell those apart, which is so for tight groups of rows far from
+// each other, it takes longer codes, and in the end rows. The same sample gives the same choice.
 func suggest(sample vector.Matrix, o BuildOptions) (suggestion, error) {
 	codes, rows, err := o.layout(sample.Dim(), false)
 	if err != nil {
@@ -46,7 +46,8 @@ func suggest(sample vector.Matrix, o BuildOptions) (suggestion, error) {
 	case codes.Bits == 0:
 		return suggestion{storage, fmt.Sprintf("rows of %d values are as short as codes", sample.Dim())}, nil
 	case sample.Rows() < 8*suggestK:
-		return suggestion{storage, fmt.Sprintf("the rule for %d values a row; too few rows to check it by", sample.Dim())}, nil
+		return suggestion{storage, fmt.Sprintf("the rule for %d values a row; too few rows to check it by", sample.Dim())},
+			nil
 	}
 	blur, err := newBlur(sample, o.Metric)
 	if err != nil {
@@ -155,8 +156,8 @@ func (b *blur) find() error {
 	return nil
 }
 
-// of is the standard error of estimates by such codes over the gap between neighbours, the median of the queries. Queries
-// whose neighbours are all equally far don't count.
+// of is the standard error of estimates by such codes over the gap between neighbours, the median of the queries.
+// Queries whose neighbours are all equally far don't count.
 func (b *blur) of(codes hnsw.Codes) (float64, error) {
 	q, err := quant.New(quant.Config{Dim: b.rows.Dim(), Metric: b.metric, Kind: codes.Kind, Bits: codes.Bits}, b.center)
 	if err != nil {

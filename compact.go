@@ -10,9 +10,9 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Compact returns a new index in memory of the vectors that aren't deleted, built on the given number of threads; 0 means
-// GOMAXPROCS. This index stays as it is. An index of several shards, a live file and one that keeps no vectors can't be
-// compacted.
+// Compact returns a new index in memory of the vectors that aren't deleted, built on the given number of threads; 0
+// means GOMAXPROCS. This index stays as it is. An index of several shards, a live file and one that keeps no vectors
+// can't be compacted.
 func (x *Index) Compact(ctx context.Context, threads int) (*Index, error) {
 	old := x.graph()
 	switch {

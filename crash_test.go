@@ -386,8 +386,9 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"add": {before: plain, change: changeOf(func(x *shale.Index) error {
 			return x.AddBatch(ctx, few, shale.AddOptions{Labels: []uint64{3, 100, 101}, Threads: 1})
 		})},
-		"delete":   {before: plain, change: changeOf(func(x *shale.Index) error { return ignore(x.Delete(4, 5)) })},
-		"undelete": {long: true, before: deleted, change: changeOf(func(x *shale.Index) error { return ignore(x.Undelete(2)) })},
+		"delete": {before: plain, change: changeOf(func(x *shale.Index) error { return ignore(x.Delete(4, 5)) })},
+		"undelete": {long: true, before: deleted,
+			change: changeOf(func(x *shale.Index) error { return ignore(x.Undelete(2)) })},
 		"tune": {before: plain, change: func(path string) error {
 			x, err := shale.Open(ctx, path, shale.OpenOptions{})
 			if err != nil {
@@ -401,13 +402,16 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"over hnswlib": {
 			before: saved(rows, shale.BuildOptions{}, shale.Hnswlib), change: saved(others, shale.BuildOptions{}, shale.Hnswlib),
 		},
-		"graph":                   {rows: rows, change: saved(rows, shale.BuildOptions{}, shale.Graph)},
-		"fork shards":             {rows: rows, change: converted(shale.ForkShards)},
-		"over fork shards":        {long: true, rows: rows, before: saved(rows, shale.BuildOptions{}, shale.ForkShards), change: converted(shale.ForkShards)},
-		"links alone":             {rows: rows, change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
-		"several graphs":          {rows: rows, change: converted(shale.Directory)},
-		"several graphs over one": {long: true, rows: rows, before: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory), change: converted(shale.Directory)},
-		"one graph over several":  {long: true, rows: rows, before: converted(shale.Directory), change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
+		"graph":       {rows: rows, change: saved(rows, shale.BuildOptions{}, shale.Graph)},
+		"fork shards": {rows: rows, change: converted(shale.ForkShards)},
+		"over fork shards": {long: true, rows: rows, before: saved(rows, shale.BuildOptions{}, shale.ForkShards),
+			change: converted(shale.ForkShards)},
+		"links alone":    {rows: rows, change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
+		"several graphs": {rows: rows, change: converted(shale.Directory)},
+		"several graphs over one": {long: true, rows: rows,
+			before: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory), change: converted(shale.Directory)},
+		"one graph over several": {long: true, rows: rows, before: converted(shale.Directory),
+			change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
 		"build": {change: func(path string) error {
 			return buildAt(ctx, shard.MatrixSource(rows, "rows"), shale.BuildOptions{Path: path, Replace: true})
 		}},
@@ -415,7 +419,8 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"add to shards": {before: shards, change: changeOf(func(x *shale.Index) error {
 			return x.AddBatch(ctx, few, shale.AddOptions{Labels: []uint64{3, 100, 101}, Threads: 1})
 		})},
-		"delete in one of the shards": {long: true, before: shards, change: changeOf(func(x *shale.Index) error { return ignore(x.Delete(4)) })},
+		"delete in one of the shards": {long: true, before: shards,
+			change: changeOf(func(x *shale.Index) error { return ignore(x.Delete(4)) })},
 		"shards saved elsewhere": {change: func(path string) error {
 			x, err := shale.Open(ctx, shardsElsewhere, shale.OpenOptions{})
 			if err != nil {

@@ -163,8 +163,8 @@ func (v *victim) check(t *testing.T, names []string) error {
 	return nil
 }
 
-// A thousand index directories, each damaged in another way, are refused with an error that names a damaged file; where rows
-// are read later the error comes from the search that reads them; and Verify finds all of it.
+// A thousand index directories, each damaged in another way, are refused with an error that names a damaged file; where
+// rows are read later the error comes from the search that reads them; and Verify finds all of it.
 func TestDamagedDirectoriesAreRefused(t *testing.T) {
 	cases := 1000
 	if testing.Short() {
@@ -202,8 +202,8 @@ func TestDamagedDirectoriesAreRefused(t *testing.T) {
 	t.Logf("%v", tried)
 }
 
-// Nothing of a mapped index is checked before a search reads it: a search of a damaged one may find other rows, or give an
-// error that names the index, but it ends.
+// Nothing of a mapped index is checked before a search reads it: a search of a damaged one may find other rows, or give
+// an error that names the index, but it ends.
 func TestSearchesOfDamagedMappingsEnd(t *testing.T) {
 	const cases = 150
 	told := 0
@@ -238,13 +238,17 @@ func makeVictims(t *testing.T) []*victim {
 	plainShards := makeShards(t, plain)
 	return []*victim{
 		makeVictim(t, victim{name: "one shard", whole: one.whole, twin: one.twin, before: one.before}),
-		makeVictim(t, victim{name: "one shard, rows on disk", whole: one.whole, twin: one.twin, before: one.before, lazy: true}),
-		makeVictim(t, victim{name: "one shard, mapped", whole: one.whole, twin: one.twin, before: one.before, open: shale.OpenOptions{Mapped: true}}),
+		makeVictim(t, victim{name: "one shard, rows on disk", whole: one.whole, twin: one.twin,
+			before: one.before, lazy: true}),
+		makeVictim(t, victim{name: "one shard, mapped", whole: one.whole, twin: one.twin, before: one.before,
+			open: shale.OpenOptions{Mapped: true}}),
 		makeVictim(t, victim{name: "links alone", whole: links.whole, twin: links.twin, attach: true}),
-		makeVictim(t, victim{name: "links alone, mapped", whole: links.whole, twin: links.twin, attach: true, open: shale.OpenOptions{Mapped: true}}),
+		makeVictim(t, victim{name: "links alone, mapped", whole: links.whole, twin: links.twin, attach: true,
+			open: shale.OpenOptions{Mapped: true}}),
 		makeVictim(t, victim{name: "shards", whole: shards.whole, twin: shards.twin}),
 		makeVictim(t, victim{name: "shards, rows on disk", whole: shards.whole, twin: shards.twin, lazy: true}),
-		makeVictim(t, victim{name: "shards, mapped", whole: shards.whole, twin: shards.twin, open: shale.OpenOptions{Mapped: true}}),
+		makeVictim(t, victim{name: "shards, mapped", whole: shards.whole, twin: shards.twin,
+			open: shale.OpenOptions{Mapped: true}}),
 		makeVictim(t, victim{name: "shards without codes", whole: plainShards.whole, twin: plainShards.twin}),
 	}
 }

@@ -31,8 +31,8 @@ func (s matrixSource) Blocks(_ context.Context, fn func(int, vector.Matrix) erro
 	return fn(0, s.Matrix)
 }
 
-// damage does something to a directory and gives the names of the files of which an error must name one; none where nothing
-// was changed, since the directory has no such place.
+// damage does something to a directory and gives the names of the files of which an error must name one; none where
+// nothing was changed, since the directory has no such place.
 type damage struct {
 	name string
 	do   func(*testing.T, *victim, *rand.Rand) []string
@@ -275,7 +275,8 @@ var edits = []func(m map[string]any, rnd *rand.Rand) bool{
 	setField("base_links", 0, -1, 1<<40),
 	setField("ef_construction", 0, -1, 1<<40),
 	setField("seed", 101, -1),
-	setField("tuned", map[string]any{"ef": 0}, map[string]any{"ef": -1}, map[string]any{"ef": 1 << 40}, map[string]any{"ef": 9, "slack": -1}),
+	setField("tuned", map[string]any{"ef": 0}, map[string]any{"ef": -1}, map[string]any{"ef": 1 << 40},
+		map[string]any{"ef": 9, "slack": -1}),
 	setField("build", map[string]any{"from": "", "parts": []int{1}}),
 	setField("shards", []any{}, nil, "none"),
 	func(m map[string]any, rnd *rand.Rand) bool { // one less
@@ -293,7 +294,8 @@ var edits = []func(m map[string]any, rnd *rand.Rand) bool{
 		slices.Reverse(shards)
 		return len(shards) > 1
 	},
-	inShard("file", "", ".", "..", "../shard-0000.shale", "/etc/hostname", "manifest.json", "routing.shale", "nowhere", "a\x00b"),
+	inShard("file", "", ".", "..", "../shard-0000.shale", "/etc/hostname", "manifest.json",
+		"routing.shale", "nowhere", "a\x00b"),
 	inShard("rows", 0, -1, 1, 1<<62),
 	inShard("bytes", 0, -1, 4096, 1<<62),
 	inShard("header_crc32c", "", "00000000", 7),

@@ -14,8 +14,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// engine does the work of an Index. What an Index asks of it is the same for one graph, in memory or in a live file, and for
-// many shards.
+// engine does the work of an Index. What an Index asks of it is the same for one graph, in memory or in a live file,
+// and for many shards.
 type engine interface {
 	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
 	SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error)

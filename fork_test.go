@@ -23,11 +23,13 @@ func forkOf(t *testing.T, rows vector.Matrix) string {
 	dir, n := filepath.Join(t.TempDir(), "fork"), rows.Rows()
 	for i := range 3 {
 		from, to := i*n/3, (i+1)*n/3
-		if err := shard.BuildForkShard(ctx, dir, rows.Slice(from, to), shard.ForkShardOptions{Shard: i, Start: from, Threads: 1}); err != nil {
+		if err := shard.BuildForkShard(ctx, dir, rows.Slice(from, to),
+			shard.ForkShardOptions{Shard: i, Start: from, Threads: 1}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := shard.WriteForkMeta(dir, hnswlib.IndexMeta{Shards: 3, Total: n, Dim: rows.Dim(), M: 8, EfConstruction: 200}); err != nil {
+	if err := shard.WriteForkMeta(dir, hnswlib.IndexMeta{Shards: 3, Total: n, Dim: rows.Dim(), M: 8,
+		EfConstruction: 200}); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -70,7 +72,8 @@ func TestForkDirectory(t *testing.T) {
 	if err := x.Save(ctx, native, shale.SaveOptions{}); !errors.Is(err, fs.ErrExist) {
 		t.Fatalf("an index was replaced unasked: %v", err)
 	}
-	if err := attached(t, native, rows, shale.OpenOptions{}).Save(ctx, again, shale.SaveOptions{Format: shale.ForkShards}); err != nil {
+	if err := attached(t, native, rows, shale.OpenOptions{}).Save(ctx, again,
+		shale.SaveOptions{Format: shale.ForkShards}); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := shale.Verify(ctx, native); err != nil || len(r.Problems) > 0 || r.Rows != 900 {

@@ -32,8 +32,8 @@ type Index struct {
 	writing *shard.Saving // of several shards, while a save writes them
 }
 
-// ErrReadOnly reports a change of an index that is mapped, or whose rows are on disk or elsewhere. Of those of several shards
-// some that are mapped can be changed: see Index.Add.
+// ErrReadOnly reports a change of an index that is mapped, or whose rows are on disk or elsewhere. Of those of several
+// shards some that are mapped can be changed: see Index.Add.
 var ErrReadOnly = shard.ErrReadOnly
 
 func checkThreads(n int) error {
@@ -54,8 +54,8 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 	return x.engine.SearchInto(dst, query, k, o)
 }
 
-// SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
-// error names the first query that failed.
+// SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1.
+// An error names the first query that failed.
 func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
 	o search.Options) (*search.Results, error) {
 	request.SetDefaults(&o, x.Effort())
@@ -71,9 +71,9 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out 
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
 //
-// In an index of several shards a new row goes to the shard that searches for it look into first. Changes of one that is
-// mapped load the shards that they touch. AddBatch is faster there than many calls of Add. One whose shards were built
-// with blocks, or don't fit into OpenOptions.Memory, can't be changed.
+// In an index of several shards a new row goes to the shard that searches for it look into first. Changes of one that
+// is mapped load the shards that they touch. AddBatch is faster there than many calls of Add. One whose shards were
+// built with blocks, or don't fit into OpenOptions.Memory, can't be changed.
 func (x *Index) Add(label uint64, vec []float32) error { return x.engine.Add(label, vec) }
 
 // AddOptions says how to add many rows.
@@ -101,15 +101,15 @@ func (x *Index) Delete(labels ...uint64) error { return x.engine.Delete(labels..
 // Those that are unknown or not deleted are told in the error; the others come back all the same.
 func (x *Index) Undelete(labels ...uint64) error { return x.engine.Undelete(labels...) }
 
-// EachVector calls fn with the vectors that aren't deleted, decoded to float32, some thousand at a time, and their labels;
-// both are valid until fn returns, which mustn't change the index. With cosine they are normalised. An index that keeps no
-// rows gives what its codes stand for.
+// EachVector calls fn with the vectors that aren't deleted, decoded to float32, some thousand at a time, and their
+// labels; both are valid until fn returns, which mustn't change the index. With cosine they are normalised. An index
+// that keeps no rows gives what its codes stand for.
 func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
 	return x.engine.EachVector(ctx, fn)
 }
 
-// Vectors returns the vectors of labels as EachVector gives them. Labels that are unknown or deleted give ErrLabel. An index
-// of several shards reads all rows for it.
+// Vectors returns the vectors of labels as EachVector gives them. Labels that are unknown or deleted give ErrLabel. An
+// index of several shards reads all rows for it.
 func (x *Index) Vectors(labels ...uint64) (vector.Matrix, error) {
 	values := make([]float32, len(labels)*x.Dim())
 	if err := x.engine.vectors(labels, values); err != nil {
@@ -145,14 +145,15 @@ func (x *Index) graph() *hnsw.Index {
 	return g.Index
 }
 
-// shards is the engine of an index of several shards, or of one that is mapped or has rows on disk or elsewhere; else nil.
+// shards is the engine of an index of several shards, or of one that is mapped or has rows on disk or elsewhere; else
+// nil.
 func (x *Index) shards() *shard.Index {
 	s, _ := x.engine.(manyShards)
 	return s.Index
 }
 
-// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file is
-// written to the disk first. What OpenOptions.Lock locked is unlocked.
+// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file
+// is written to the disk first. What OpenOptions.Lock locked is unlocked.
 func (x *Index) Close() error { return errors.Join(x.engine.Close(), x.lock.Close()) }
 
 // Sync writes a live file to the disk; changes wait meanwhile. Other indexes have Save. After a power cut everything
@@ -169,8 +170,9 @@ func (x *Index) Sync() error {
 	return x.engine.Sync()
 }
 
-// Reorder renumbers the rows within the index for searches to be faster, as Build does. It is meant for an index that has
-// just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives hnsw.ErrBusy.
+// Reorder renumbers the rows within the index for searches to be faster, as Build does. It is meant for an index that
+// has just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives
+// hnsw.ErrBusy.
 func (x *Index) Reorder() error {
 	if err := x.engine.Reorder(); err != nil {
 		return fmt.Errorf("reorder: %w", err)

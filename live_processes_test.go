@@ -253,7 +253,8 @@ func TestLiveFileOfManyProcesses(t *testing.T) {
 		}
 	}
 	path := filepath.Join(t.TempDir(), "many.live")
-	x, err := New(processDim, BuildOptions{Path: path, Live: true, M: 8, EfConstruction: 40, Capacity: 100, Codes: Float32})
+	x, err := New(processDim, BuildOptions{Path: path, Live: true, M: 8, EfConstruction: 40,
+		Capacity: 100, Codes: Float32})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +263,8 @@ func TestLiveFileOfManyProcesses(t *testing.T) {
 	}
 	ctx, stop := context.WithTimeout(context.Background(), time.Duration(seconds)*time.Second)
 	defer stop()
-	m := manyProcesses{t: t, ctx: ctx, path: path, all: acknowledgements{map[uint64]labelState{}, map[uint64][]labelState{}}}
+	m := manyProcesses{t: t, ctx: ctx, path: path,
+		all: acknowledgements{map[uint64]labelState{}, map[uint64][]labelState{}}}
 	for i := range 4 {
 		m.running.Go(func() { m.write(i) })
 		m.running.Go(m.read)

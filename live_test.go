@@ -24,7 +24,8 @@ func TestLiveFile(t *testing.T) {
 	if err := x.AddBatch(ctx, rows, AddOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(x.Delete(3), x.Sync(), x.Add(4, make([]float32, rows.Dim())), x.Save(ctx, path, SaveOptions{})); err != nil {
+	if err := errors.Join(x.Delete(3), x.Sync(), x.Add(4, make([]float32, rows.Dim())),
+		x.Save(ctx, path, SaveOptions{})); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := New(3, BuildOptions{Path: path, Live: true, Capacity: 1}); !errors.Is(err, fs.ErrExist) {

@@ -27,21 +27,21 @@ type SearchLoad = shard.SearchLoad
 type OpenOptions struct {
 	Metric vector.Metric // of an hnswlib index or a .graph, which don't hold it
 	Dim    int           // expected values a vector; 0: as the index has
-	// LabelsAreGlobal says that the graphs of a directory of hnswlib-mmap hold labels of the whole index, as they do where they
-	// were given them, and not those of rows within the shard.
+	// LabelsAreGlobal says that the graphs of a directory of hnswlib-mmap hold labels of the whole index, as they do where
+	// they were given them, and not those of rows within the shard.
 	LabelsAreGlobal bool
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
-	// codes, searches of an index directory read rows from disk; where it doesn't hold links and codes either, or there are no
-	// codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index can't be
-	// changed then.
+	// codes, searches of an index directory read rows from disk; where it doesn't hold links and codes either, or there
+	// are no codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index
+	// can't be changed then.
 	Memory int64
 	// Load is what the searches to come take of Memory; by default that of some with a k of 10 and the index's own ef.
 	// Where it is much, batches have fewer queries under way and use fewer threads.
 	Load SearchLoad
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
-	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written once
-	// to files without a name, since they can't be searched as they lie.
+	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written
+	// once to files without a name, since they can't be searched as they lie.
 	//
 	// A live file is mapped in any case; Mapped then means that it is searched only, which several processes may do at the
 	// same time, needs no right to write, and leaves the file as it is. Without Mapped the index has the file for itself,
@@ -60,11 +60,11 @@ type OpenOptions struct {
 	DropDamaged bool
 	// Waiting is called when such waiting begins, if not nil.
 	Waiting func() `json:"-"`
-	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set; default: as
-	// many as Memory holds, none if it is 0.
+	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set;
+	// default: as many as Memory holds, none if it is 0.
 	Resident int
-	// PinUpper copies the links of the upper levels of a mapped index directory into memory, where searches begin: 5 bytes a
-	// row and a few for links, which are read when it is opened.
+	// PinUpper copies the links of the upper levels of a mapped index directory into memory, where searches begin: 5 bytes
+	// a row and a few for links, which are read when it is opened.
 	PinUpper bool
 }
 
@@ -79,7 +79,8 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	if (format == File || format == Hnswlib) && o.Mapped {
-		return nil, fmt.Errorf("open index: only an index directory, a graph or a live file can be mapped, and %s is a %s: convert it", path, format)
+		return nil, fmt.Errorf("open index: only an index directory, a graph or a live file can be mapped, and %s is a %s: "+
+			"convert it", path, format)
 	}
 	if o.Resident != 0 && !o.Mapped {
 		return nil, fmt.Errorf("open index: %d shards are asked to be in memory, but the others aren't mapped", o.Resident)
@@ -177,12 +178,14 @@ func fits(path string, format Format, o OpenOptions) error {
 // fitsInto refuses an index of size bytes that, with what searches need beside it, is larger than the memory allowed.
 func fitsInto(memory, size int64, path, remedy string) error {
 	if need := size + shard.SearchMemory; need > memory {
-		return fmt.Errorf("%w: %s needs %s, %s are allowed: %s", shard.ErrMemory, path, mebibytes(need), mebibytes(memory), remedy)
+		return fmt.Errorf("%w: %s needs %s, %s are allowed: %s", shard.ErrMemory, path,
+			mebibytes(need), mebibytes(memory), remedy)
 	}
 	return nil
 }
 
-// liveFits refuses a live file whose elements take more memory than is allowed. Room for more takes none until it is used.
+// liveFits refuses a live file whose elements take more memory than is allowed. Room for more takes none until it is
+// used.
 func liveFits(x *hnsw.Index, path string, memory int64) error {
 	if memory <= 0 {
 		return nil
@@ -192,7 +195,8 @@ func liveFits(x *hnsw.Index, path string, memory int64) error {
 		return err
 	}
 	used := int64(float64(size) * float64(x.Len()) / float64(max(x.Capacity(), 1)))
-	return fitsInto(memory, used, path, "all of a live file is in use: convert it to an index directory, which can leave its rows on disk")
+	return fitsInto(memory,
+		used, path, "all of a live file is in use: convert it to an index directory, which can leave its rows on disk")
 }
 
 // openDirectory reads the manifest and then the shards that it names.
@@ -264,9 +268,10 @@ func unfinished(dir, advice string) error {
 	return fmt.Errorf("%s: %w: its build isn't finished%s", filepath.Join(dir, manifest.Name), ErrNotIndex, advice)
 }
 
-// openFiles opens what m names: shards, where there are several or where a graph is mapped, or has its rows elsewhere or on
-// disk; or else a graph.
-func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) (*shard.Index, *hnsw.Index, error) {
+// openFiles opens what m names: shards, where there are several or where a graph is mapped, or has its rows elsewhere
+// or on disk; or else a graph.
+func openFiles(ctx context.Context, dir string, m *manifest.Manifest,
+	o OpenOptions) (*shard.Index, *hnsw.Index, error) {
 	if err := checkDirectory(dir, m); err != nil {
 		return nil, nil, err
 	}

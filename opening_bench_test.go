@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkOpenMapped opens an index directory whose files aren't in the page cache, and tells the bytes read from the disk
-// and the major faults beside the time. SHALE_BENCH_INDEX names the directory; without it a small one is built.
+// BenchmarkOpenMapped opens an index directory whose files aren't in the page cache, and tells the bytes read from the
+// disk and the major faults beside the time. SHALE_BENCH_INDEX names the directory; without it a small one is built.
 func BenchmarkOpenMapped(b *testing.B) {
 	path := os.Getenv("SHALE_BENCH_INDEX")
 	if path == "" {

@@ -17,15 +17,17 @@ type Source = shard.Source
 
 // BuildOptions says what an index is like, and how and where to build it. The zero value of a field means its default.
 type BuildOptions struct {
-	Metric         vector.Metric // default L2
-	Codes          Codes         // what searches walk over; default AutoCodes: codes of a cache line or two, or short rows
-	Rows           Rows          // rows kept, which distances come from; default AutoRows: half floats beside codes where that is safe
-	PQ             PQOptions     // of Codes that are PQ
-	M              int           // links a new row gets a level: more find more and take more memory; default 16
-	BaseLinks      int           // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
-	EfConstruction int           // rows looked at for a new row's links: more build a better graph, more slowly; default 200
-	Seed           uint64        // of the random levels; same seed, rows and one thread give the same index; default 100
-	ReplaceDeleted bool          // rows that are added take the places of deleted ones, whose labels can't come back then
+	Metric vector.Metric // default L2
+	Codes  Codes         // what searches walk over; default AutoCodes: codes of a cache line or two, or short rows
+	// rows kept, which distances come from; default AutoRows: half floats beside codes where that is safe
+	Rows      Rows
+	PQ        PQOptions // of Codes that are PQ
+	M         int       // links a new row gets a level: more find more and take more memory; default 16
+	BaseLinks int       // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
+	// rows looked at for a new row's links: more build a better graph, more slowly; default 200
+	EfConstruction int
+	Seed           uint64 // of the random levels; same seed, rows and one thread give the same index; default 100
+	ReplaceDeleted bool   // rows that are added take the places of deleted ones, whose labels can't come back then
 
 	// GraphOnly keeps links and labels alone. Vectors are attached, and stay where they are: see Index.Attach.
 	GraphOnly bool
@@ -34,7 +36,8 @@ type BuildOptions struct {
 	Path    string // where the index is built: a directory, or a file if the name ends in .shale; default: in memory
 	Live    bool   // make Path a live file: the index's memory, which changes in place
 	Replace bool   // replace the index at Path once the new one is complete
-	// Capacity is the number of rows to make room for at once, in an empty index or in a live file; default: those built of.
+	// Capacity is the number of rows to make room for at once, in an empty index or in a live file; default: those built
+	// of.
 	Capacity int
 	// Wait is how long to wait for another process that is changing the index at Path, after which the error is ErrLocked.
 	// Default: 30 seconds; less than 0: not at all. Waiting is called when such waiting begins, if not nil.
@@ -46,8 +49,8 @@ type BuildOptions struct {
 	Shards    int      // graphs; default: one, or as many as Memory asks for
 	Copies    float64  // rows stored for each row, 1 to 2: those at the borders of shards go to two; default 1
 	Centroids int      // a shard, by which queries find the shards to look into; default 256
-	// Blocks writes rows and links once more, side by side, so that an index can be searched in memory that holds its codes
-	// but not its links: each element visited then costs a read of a disk. The index takes about twice the disk.
+	// Blocks writes rows and links once more, side by side, so that an index can be searched in memory that holds its
+	// codes but not its links: each element visited then costs a read of a disk. The index takes about twice the disk.
 	Blocks  bool
 	Memory  int64 // bytes that the build may take, page cache included; default: no bound
 	Threads int   // default GOMAXPROCS

@@ -34,9 +34,9 @@ type Plan struct {
 	spent  time.Duration
 }
 
-// NewPlan decides all that the options leave open, so that the result says what Build with the same arguments does. Where
-// Storage or Keep are left open it reads rows: some, or all of them if it depends on the largest values. What lies at
-// BuildOptions.Path isn't looked at.
+// NewPlan decides all that the options leave open, so that the result says what Build with the same arguments does.
+// Where Storage or Keep are left open it reads rows: some, or all of them if it depends on the largest values. What
+// lies at BuildOptions.Path isn't looked at.
 func NewPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
 	p, err := newPlan(ctx, src, o)
 	if err != nil {
@@ -95,7 +95,8 @@ func (p *Plan) divide() error {
 		}
 	}
 	if p.o.Memory > 0 && steps.MemoryBytes > p.o.Memory {
-		return fmt.Errorf("%w: a graph of %d rows needs %s, %s are allowed, and %s: build an index directory, which can have several",
+		return fmt.Errorf("%w: a graph of %d rows needs %s, %s are allowed, and %s: build an index directory, which can "+
+			"have several",
 			shard.ErrMemory, p.src.Rows(), mebibytes(steps.MemoryBytes), mebibytes(p.o.Memory), whole)
 	}
 	p.Shards, p.ShardRows, p.SampleRows, p.Copies = steps.Shards, steps.ShardRows, steps.SampleRows, steps.Copies

@@ -44,8 +44,8 @@ func (p *Plan) run(ctx context.Context) (*Index, error) {
 	return p.runGraph(ctx)
 }
 
-// BuildTime returns how long Run has worked on the graphs. Of an index of one graph the time to read vectors and to write
-// the index isn't counted.
+// BuildTime returns how long Run has worked on the graphs. Of an index of one graph the time to read vectors and to
+// write the index isn't counted.
 func (p *Plan) BuildTime() time.Duration { return p.spent }
 
 // timed runs fn and counts its time as that of building.
@@ -184,8 +184,8 @@ func (p *Plan) capacity() int {
 	return max(n, p.o.Capacity)
 }
 
-// train finds codebooks of product quantization by a sample, since the rows that are added first may be unlike the rest.
-// Rows in memory are added all at once, which trains on all of them.
+// train finds codebooks of product quantization by a sample, since the rows that are added first may be unlike the
+// rest. Rows in memory are added all at once, which trains on all of them.
 func (p *Plan) train(ctx context.Context, c *hnsw.Config) error {
 	if c.Codes.Kind != quant.Product || c.Quantizer != nil || inMemory(p.src) {
 		return nil
@@ -217,8 +217,8 @@ func boundHeap(limit int64) (restore func()) {
 	return func() { debug.SetMemoryLimit(old) }
 }
 
-// Estimate returns about how long Run takes, judged by an index of some of the rows, which it builds. A graph ten times as
-// large takes about a third longer a row.
+// Estimate returns about how long Run takes, judged by an index of some of the rows, which it builds. A graph ten times
+// as large takes about a third longer a row.
 func (p *Plan) Estimate(ctx context.Context) (time.Duration, error) {
 	const most = 4096
 	rows, err := shard.Sample(ctx, p.src, most)

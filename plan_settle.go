@@ -57,8 +57,8 @@ func (p *Plan) settleKeep(ctx context.Context, sample vector.Matrix) error {
 	return nil
 }
 
-// halfIsSafe reports whether the source's rows can be kept in half precision. Of normalised rows a sample tells that; of
-// others all are read, since one may be too large.
+// halfIsSafe reports whether the source's rows can be kept in half precision. Of normalised rows a sample tells that;
+// of others all are read, since one may be too large.
 func (p *Plan) halfIsSafe(ctx context.Context, sample vector.Matrix) (safe bool, err error) {
 	if rows, ok := shard.InMemory(p.src); ok {
 		return halfIsSafe(rows, p.o.Metric), nil

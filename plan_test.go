@@ -133,7 +133,8 @@ func TestPlansCountLabelsAndTables(t *testing.T) {
 func TestOpeningKeepsWithinMemoryOrIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	rows := random(t, 3000, 64, 1)
-	for name, o := range map[string]shale.BuildOptions{"x.live": {Live: true, Capacity: 1 << 16}, "x.shale": {}, "x.bin": {}} {
+	for name, o := range map[string]shale.BuildOptions{"x.live": {Live: true, Capacity: 1 << 16},
+		"x.shale": {}, "x.bin": {}} {
 		path := filepath.Join(dir, name)
 		format := shale.Hnswlib
 		o.Codes, o.M, o.EfConstruction = shale.Float32, 6, 20
@@ -151,7 +152,8 @@ func TestOpeningKeepsWithinMemoryOrIsRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		x = reopened(t, path, shale.OpenOptions{Memory: 27 << 20})
-		if found, err := x.Search(vector.Row[float32](rows, 5), 1, search.Options{Ef: 200}); err != nil || found[0].Label != 5 {
+		if found, err := x.Search(vector.Row[float32](rows, 5), 1, search.Options{Ef: 200}); err != nil ||
+			found[0].Label != 5 {
 			t.Errorf("%s: %v, %v", name, found, err)
 		}
 	}

@@ -15,13 +15,13 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Range returns the vectors within a radius of query, nearest first, ties by smaller label. The radius is a distance of the
-// index's metric: for L2 the square of the Euclidean distance. If there are more than limit vectors, Range returns the
-// nearest of them; a limit of 0 means all.
+// Range returns the vectors within a radius of query, nearest first, ties by smaller label. The radius is a distance of
+// the index's metric: for L2 the square of the Euclidean distance. If there are more than limit vectors, Range returns
+// the nearest of them; a limit of 0 means all.
 //
 // Where the vectors within the radius are many, a walk passes through all of them, so that the time grows with their
-// number. Where they are few, o.Ef says how thoroughly the walk looks for them, as in a Search: Range finds at least those
-// that a Search with the same Ef finds. All shards of an index are searched, unless o names some.
+// number. Where they are few, o.Ef says how thoroughly the walk looks for them, as in a Search: Range finds at least
+// those that a Search with the same Ef finds. All shards of an index are searched, unless o names some.
 func (x *Index) Range(query []float32, radius float32, limit int, o search.Options) ([]search.Neighbor, error) {
 	if err := checkRange(radius, limit, &o); err != nil {
 		return nil, err
@@ -64,7 +64,8 @@ func (x *Index) RangeBatch(ctx context.Context, queries vector.Matrix, radius fl
 		return nil, fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
 	}
 	b := &rangeBatch{
-		x: x, ctx: ctx, queries: queries, radius: radius, limit: limit, o: o, found: make([][]search.Neighbor, n), failedRow: n,
+		x: x, ctx: ctx, queries: queries, radius: radius, limit: limit, o: o,
+		found: make([][]search.Neighbor, n), failedRow: n,
 	}
 	threads := workers.Threads(o.Threads, math.MaxInt)
 	b.o.Filters, b.o.Threads = nil, threads/max(n, 1)

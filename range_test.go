@@ -58,8 +58,8 @@ func distancesTo(rows vector.Matrix, m vector.Metric, query []float32,
 	return all
 }
 
-// radiusFor returns a radius that holds the first n of all or a few more: one between two distances that rounding doesn't
-// confuse, and the number of rows within it.
+// radiusFor returns a radius that holds the first n of all or a few more: one between two distances that rounding
+// doesn't confuse, and the number of rows within it.
 func radiusFor(all []search.Neighbor, n int) (float32, int) {
 	for ; n < len(all); n++ {
 		if at, next := all[n-1].Distance, all[n].Distance; next-at > 1e-4 {
@@ -115,7 +115,8 @@ func TestRangeFindsAllWithin(t *testing.T) {
 }
 
 // checkRange tests that a range search gives exactly the rows wanted, and the nearest of them with a limit.
-func checkRange(t *testing.T, x *shale.Index, query []float32, radius float32, want []search.Neighbor, o search.Options, name string) {
+func checkRange(t *testing.T, x *shale.Index, query []float32, radius float32, want []search.Neighbor,
+	o search.Options, name string) {
 	t.Helper()
 	found, err := x.Range(query, radius, 0, o)
 	if err != nil {
@@ -185,8 +186,8 @@ func TestRangeFindsAsManyAsSearch(t *testing.T) {
 	}
 }
 
-// TestRangeWalks: walks with an ef far below the number of rows within the radius find nearly all of them, and of few rows
-// on average no fewer than plain searches do.
+// TestRangeWalks: walks with an ef far below the number of rows within the radius find nearly all of them, and of few
+// rows on average no fewer than plain searches do.
 func TestRangeWalks(t *testing.T) {
 	rows, queries := random(t, 4000, 8, 1), random(t, 20, 8, 2)
 	all := func(uint64) bool { return true }

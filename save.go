@@ -28,7 +28,8 @@ type SaveOptions struct {
 	TuningOnly bool
 	// Replace allows to save over an index directory that this index wasn't opened from, or that has changed since.
 	Replace bool
-	// Vectors is the file that the rows of an index of links alone lie in, which the directory notes for those who open it.
+	// Vectors is the file that the rows of an index of links alone lie in, which the directory notes for those who open
+	// it.
 	Vectors string
 	// Wait is how long to wait for another process that is changing what is at the path, after which the error is
 	// ErrLocked. Default: 30 seconds; less than 0: not at all. Waiting is called when such waiting begins, if not nil.
@@ -81,7 +82,8 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if format, err = location.FormatFor(path, o.Format); err != nil { // something else may have taken the place of what was there
+	// something else may have taken the place of what was there
+	if format, err = location.FormatFor(path, o.Format); err != nil {
 		return err
 	}
 	return x.saveAs(ctx, path, format, o)
@@ -109,7 +111,8 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	case graph == nil && format == Directory && x.shards().GraphOnly():
 		return x.saveGraphs(ctx, path, o)
 	case graph == nil && x.shards().GraphOnly():
-		return fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors", x.shards().Shards())
+		return fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors",
+			x.shards().Shards())
 	case graph == nil && !x.severalWithRows():
 		return fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
 	}

@@ -192,10 +192,11 @@ func isFixed(err error) bool {
 	return false
 }
 
-// writeGeneration writes the shards that have changed under names of their own and then the manifest, which makes them the
-// index in the place of the one before. The manifest is returned once it is in place, with an error where a power cut may
-// undo that.
-func (x *Index) writeGeneration(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
+// writeGeneration writes the shards that have changed under names of their own and then the manifest, which makes them
+// the index in the place of the one before. The manifest is returned once it is in place, with an error where a power
+// cut may undo that.
+func (x *Index) writeGeneration(ctx context.Context, dir string,
+	before *manifest.Manifest) (*manifest.Manifest, error) {
 	if w := x.writing; w != nil {
 		m, err := w.Write(ctx, dir, before.Generation+1, x.home != dir || !x.saved.sameContent(before))
 		if m != nil {
@@ -282,7 +283,8 @@ func removeOthers(dir string, m, before *manifest.Manifest) error {
 	used := m.Files()
 	for _, e := range entries {
 		name := e.Name()
-		if slices.Contains(used, name) || !location.IsShardFile(name) && (before.Routing == nil || name != before.Routing.File) {
+		if slices.Contains(used, name) || !location.IsShardFile(name) &&
+			(before.Routing == nil || name != before.Routing.File) {
 			continue
 		}
 		// The next save removes what cannot be removed while a reader has it open.

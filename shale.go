@@ -1,5 +1,5 @@
-// Package shale finds the nearest vectors: it builds graph indexes (HNSW), saves and opens them, and searches them while
-// they change.
+// Package shale finds the nearest vectors: it builds graph indexes (HNSW), saves and opens them, and searches them
+// while they change.
 //
 //	rows, err := vector.Of(data, 384)                             // []float32, 384 values a row
 //	index, err := shale.Build(ctx, rows, shale.BuildOptions{Metric: vector.Cosine})

@@ -1,10 +1,11 @@
-"""Shale's stand-in beside hnswlib from PyPI, through Python, in one process: adding, and batches of 1, 10 and 1,000 queries.
+"""Shale's stand-in beside hnswlib from PyPI, through Python, in one process: adding, and batches of 1, 10 and 1,000
+queries.
 
     pip install ./python hnswlib==0.8.0
     python bench/python_speed.py [base.npy queries.npy] [--space cosine] [--threads 2] [--rows N]
 
-Without files it takes internal/wordnet. For each recall that hnswlib reaches with an ef of the list, the queries a second of both at
-the least ef that gets there.
+Without files it takes internal/wordnet. For each recall that hnswlib reaches with an ef of the list, the queries a
+second of both at the least ef that gets there.
 """
 
 import argparse
@@ -62,7 +63,10 @@ def main():
         index.set_num_threads(o.threads)
         took[name] = seconds(lambda index=index: index.add_items(rows))
     print(f"{len(rows)} x {rows.shape[1]}, {o.space}, {o.threads} threads, M 16, ef_construction 200")
-    print(f"add_items: hnswlib {took['hnswlib']:.1f} s, shale {took['shale']:.1f} s: {took['shale'] / took['hnswlib']:.2f}")
+    print(
+        f"add_items: hnswlib {took['hnswlib']:.1f} s, shale {took['shale']:.1f} s: "
+        f"{took['shale'] / took['hnswlib']:.2f}"
+    )
 
     recalls = {name: [] for name in indexes}
     for name, index in indexes.items():

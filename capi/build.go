@@ -34,8 +34,8 @@ func source(p unsafe.Pointer, bounded bool) (shale.Source, []uint64, error) {
 	return rows, labels, nil
 }
 
-// mappedRows are rows in a file mapped for reading only. Each block is given back once it was read, so that it isn't part of
-// the build's memory.
+// mappedRows are rows in a file mapped for reading only. Each block is given back once it was read, so that it isn't
+// part of the build's memory.
 type mappedRows struct {
 	vector.Matrix
 	id string

@@ -137,7 +137,8 @@ func makeQuery(h int64, row int) *call {
 	const k = 2
 	q := &call{index: h, count: 1, dim: dim, k: k, ef: 20, threads: 1, partCount: -1}
 	q.values, q.labels, q.distances = someRows(row + 1)[row*dim:], make([]uint64, k), make([]float32, k)
-	q.rows, q.labelsAt, q.distancesAt = unsafe.Pointer(&q.values[0]), unsafe.Pointer(&q.labels[0]), unsafe.Pointer(&q.distances[0])
+	q.rows, q.labelsAt, q.distancesAt = unsafe.Pointer(&q.values[0]), unsafe.Pointer(&q.labels[0]),
+		unsafe.Pointer(&q.distances[0])
 	return q
 }
 
@@ -192,7 +193,8 @@ func TestFewResultsAreAnErrorUnlessAllowed(t *testing.T) {
 		t.Errorf("status %d, not %d", got, statusOf(errFew))
 	}
 	q.partial = 1
-	if got := q.search(); got != ok || q.labels[0] != 0 || q.labels[1] != math.MaxUint64 || !math.IsInf(float64(q.distances[1]), 1) {
+	if got := q.search(); got != ok || q.labels[0] != 0 || q.labels[1] != math.MaxUint64 ||
+		!math.IsInf(float64(q.distances[1]), 1) {
 		t.Errorf("status %d, labels %v, distances %v", got, q.labels, q.distances)
 	}
 }
@@ -301,7 +303,8 @@ func TestPanicsAreErrors(t *testing.T) {
 
 func TestStatusesTellErrorsApart(t *testing.T) {
 	alone := []error{
-		context.Canceled, errNoObject, errFew, vector.ErrDim, hnsw.ErrLabel, hnsw.ErrDeleted, hnsw.ErrNotDeleted, hnsw.ErrFull,
+		context.Canceled, errNoObject, errFew, vector.ErrDim, hnsw.ErrLabel, hnsw.ErrDeleted,
+		hnsw.ErrNotDeleted, hnsw.ErrFull,
 		hnsw.ErrReplaceDisabled, hnsw.ErrUpdateDeleted, shale.ErrReadOnly, shale.ErrNotIndex, shard.ErrMemory, fs.ErrNotExist,
 		fs.ErrExist, fs.ErrPermission, errOtherKind, errors.New("something else"),
 	}
@@ -333,7 +336,8 @@ func TestOptionsMustBeKnown(t *testing.T) {
 		}
 	}
 	for _, o := range []newOptions{
-		{Kind: "tree", Dim: dim}, {Kind: kindShards, Dim: dim}, {Kind: kindGraph, Dim: dim, layoutOptions: layoutOptions{Metric: "l3"}},
+		{Kind: "tree", Dim: dim}, {Kind: kindShards, Dim: dim},
+		{Kind: kindGraph, Dim: dim, layoutOptions: layoutOptions{Metric: "l3"}},
 		{Dim: dim, layoutOptions: layoutOptions{Metric: "l2", Storage: "gzip"}},
 	} {
 		if _, err := newEngine(&o); statusOf(err) != wrong {

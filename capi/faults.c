@@ -1,6 +1,6 @@
-/* Reading a mapped file that was cut off raises SIGBUS, which Go's handler turns into an error. A handler that is set after
- * Go's, such as faulthandler's, would end the process instead. So what is raised by code of this library goes to Go's handler,
- * and all else to the other one. */
+/* Reading a mapped file that was cut off raises SIGBUS, which Go's handler turns into an error. A handler that is set
+ * after Go's, such as faulthandler's, would end the process instead. So what is raised by code of this library goes to
+ * Go's handler, and all else to the other one. */
 #define _GNU_SOURCE
 #include <link.h>
 #include <pthread.h>

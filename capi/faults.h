@@ -6,7 +6,8 @@
 void shale_faults_begin(void);
 /* From now on faults of mapped files may come. */
 void shale_faults_expected(void);
-/* Makes the handlers of signals that come to Go's threads run on their signal stacks: Python up to 3.9 sets them without. */
+/* Makes the handlers of signals that come to Go's threads run on their signal stacks: Python up to 3.9 sets them
+ * without. */
 void shale_handlers_on_stack(void);
 
 #endif

@@ -13,12 +13,12 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 )
 
-// Go's runtime doesn't survive fork: only the thread that forks goes on in the child. So entry.c calls goBeforeFork before
-// each fork. It stops changes, and writes down where the memory of all indexes lies; the child finds that text in its own
-// memory, loads the library afresh, and inherits the indexes: see shale_inheritance.
+// Go's runtime doesn't survive fork: only the thread that forks goes on in the child. So entry.c calls goBeforeFork
+// before each fork. It stops changes, and writes down where the memory of all indexes lies; the child finds that text
+// in its own memory, loads the library afresh, and inherits the indexes: see shale_inheritance.
 
-// patience is how long a fork waits for the changes of all indexes to pause. Those of one row take less than a millisecond;
-// a file that is being written takes longer.
+// patience is how long a fork waits for the changes of all indexes to pause. Those of one row take less than a
+// millisecond; a file that is being written takes longer.
 const patience = 2 * time.Second
 
 // forkState describes all indexes of a process to the child that it forks off.

@@ -125,7 +125,8 @@ func (x *index) change(fn func(x *index) error) (moved bool, err error) {
 }
 
 //export goAdd
-func goAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, labels *C.uint64_t, assign C.int32_t, threads C.int64_t, replace C.int32_t, progress C.int64_t, job *C.int64_t) status {
+func goAdd(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, labels *C.uint64_t, assign C.int32_t,
+	threads C.int64_t, replace C.int32_t, progress C.int64_t, job *C.int64_t) status {
 	return perform(job, func(ctx context.Context) error {
 		a := &addition{
 			attached: typ == C.SHALE_ATTACHED, n: int(count), labels: view[uint64](ptr(labels), count), assign: assign != 0,

@@ -1,5 +1,5 @@
-// Package main is the C interface of Shale, a shared library that the Python package calls: see shale.h. entry.c has the
-// functions that callers see; they refuse what is asked in a child of fork and else call the ones here.
+// Package main is the C interface of Shale, a shared library that the Python package calls: see shale.h. entry.c has
+// the functions that callers see; they refuse what is asked in a child of fork and else call the ones here.
 package main
 
 /*

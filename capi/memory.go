@@ -42,7 +42,8 @@ type memory interface {
 	Close() error
 }
 
-// plain is a graph or a flat index as hnswlib has them: of fixed capacity, with default labels that count the rows added.
+// plain is a graph or a flat index as hnswlib has them: of fixed capacity, with default labels that count the rows
+// added.
 type plain struct {
 	memory
 	graph *hnsw.Index // nil, or the same as memory
@@ -70,8 +71,8 @@ func graphOf(h C.int64_t) (*hnsw.Index, error) {
 	return p.graph, nil
 }
 
-// spare is the number of candidates held beside ef where walks read codes: their order is a little off, which at an ef near k
-// would cost true neighbours that hnswlib finds.
+// spare is the number of candidates held beside ef where walks read codes: their order is a little off, which at an ef
+// near k would cost true neighbours that hnswlib finds.
 const spare = 8
 
 func (x *plain) effort(o search.Options, k int) search.Options {
@@ -223,7 +224,8 @@ func (x *plain) mark(labels []uint64, deleted, ignoreMissing bool) error {
 
 func (x *plain) save(ctx context.Context, path string, o saveOptions) error {
 	if there, err := store.Detect(path); err == nil && there == store.Live {
-		return fmt.Errorf("%s: %w: a live file, which changes in place and isn't saved over: give another name", path, fs.ErrExist)
+		return fmt.Errorf("%s: %w: a live file, which changes in place and isn't saved over: give another name",
+			path, fs.ErrExist)
 	}
 	switch {
 	case o.Format == "graph" && x.graph != nil:

@@ -172,7 +172,8 @@ func mapGraph(ctx context.Context, path string, o hnswlib.Options, readOnly bool
 		return nil, err
 	}
 	if c := x.Config(); c.Dim != o.Dim || c.Metric != o.Metric {
-		return nil, errors.Join(fmt.Errorf("%s holds vectors of %d values by %v, not %d by %v", path, c.Dim, c.Metric, o.Dim, o.Metric), x.Close())
+		return nil, errors.Join(fmt.Errorf("%s holds vectors of %d values by %v, not %d by %v", path, c.Dim,
+			c.Metric, o.Dim, o.Metric), x.Close())
 	}
 	return x, nil
 }

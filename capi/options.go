@@ -66,11 +66,11 @@ type openOptions struct {
 	Dim            int    `json:"dim"`
 	Memory         int64  `json:"memory"`
 	Mapped         bool   `json:"mapped"`
-	Capacity       int    `json:"capacity"`        // of a graph or a flat index; below the file's count it is the file's own
+	Capacity       int    `json:"capacity"`        // of a graph or a flat index; raised to the file's count
 	ReplaceDeleted bool   `json:"replace_deleted"` // of a graph
 	ReadOnly       bool   `json:"read_only"`       // of a mapped one
 	Shards         int    `json:"shards"`
-	InMemory       int    `json:"in_memory"` // of shards: so many are held in memory and others mapped; 0: all as mapped says
+	InMemory       int    `json:"in_memory"` // of shards: how many are in memory, others mapped; 0: all as mapped says
 	Global         bool   `json:"global"`    // of shards: labels in the graphs are those of the whole
 }
 
@@ -105,7 +105,8 @@ func (l *layoutOptions) metric() (vector.Metric, error) { return parseMetric(l.M
 // options returns those of the package at the root.
 func (l *layoutOptions) options() (shale.BuildOptions, error) {
 	o := shale.BuildOptions{
-		M: l.M, BaseLinks: l.BaseLinks, EfConstruction: l.EfConstruction, Seed: l.Seed, Threads: l.Threads, Capacity: l.Capacity,
+		M: l.M, BaseLinks: l.BaseLinks, EfConstruction: l.EfConstruction, Seed: l.Seed,
+		Threads: l.Threads, Capacity: l.Capacity,
 		ReplaceDeleted: l.ReplaceDeleted,
 	}
 	var err error
@@ -129,7 +130,8 @@ func (l *layoutOptions) options() (shale.BuildOptions, error) {
 func (n *newOptions) config() (hnsw.Config, error) {
 	metric, err := n.metric()
 	c := hnsw.Config{
-		Dim: n.Dim, Metric: metric, M: n.M, EfConstruction: n.EfConstruction, Seed: n.Seed, Capacity: n.Capacity, FixedCapacity: true,
+		Dim: n.Dim, Metric: metric, M: n.M, EfConstruction: n.EfConstruction, Seed: n.Seed,
+		Capacity: n.Capacity, FixedCapacity: true,
 		ReplaceDelete: n.ReplaceDeleted, Codes: hnsw.AutoCodes(n.Dim),
 	}
 	if n.Storage == "external" {
@@ -149,7 +151,8 @@ func (n *newOptions) hnswlib() (hnswlib.Options, error) {
 
 func (b *buildOptions) options() (shale.BuildOptions, error) {
 	o, err := b.layoutOptions.options()
-	o.Shards, o.Copies, o.Centroids, o.Memory, o.Blocks, o.Replace = b.Shards, b.Copies, b.Centroids, b.Memory, b.Blocks, b.Replace
+	o.Shards, o.Copies, o.Centroids, o.Memory, o.Blocks, o.Replace = b.Shards, b.Copies, b.Centroids,
+		b.Memory, b.Blocks, b.Replace
 	return o, err
 }
 

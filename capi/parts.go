@@ -109,7 +109,8 @@ func goFileSize(h C.int64_t, size *C.int64_t) status {
 }
 
 //export goExport
-func goExport(h C.int64_t, header, level0 *C.char, level0Size *C.int64_t, levels *C.int32_t, count *C.int64_t, lists *C.char, listsSize *C.int64_t) status {
+func goExport(h C.int64_t, header, level0 *C.char, level0Size *C.int64_t, levels *C.int32_t, count *C.int64_t,
+	lists *C.char, listsSize *C.int64_t) status {
 	return do(func() error {
 		x, err := graphOf(h)
 		if err != nil {
@@ -128,7 +129,8 @@ func goExport(h C.int64_t, header, level0 *C.char, level0Size *C.int64_t, levels
 }
 
 //export goImport
-func goImport(options, header, level0 *C.char, level0Size C.int64_t, levels *C.int32_t, lists *C.char, listsSize C.int64_t, out *C.int64_t) status {
+func goImport(options, header, level0 *C.char, level0Size C.int64_t, levels *C.int32_t, lists *C.char,
+	listsSize C.int64_t, out *C.int64_t) status {
 	text := C.GoString(options)
 	return do(func() error {
 		n, err := decode[newOptions](text)

@@ -1,5 +1,6 @@
-/* Waiting for jobs on behalf of Python, and asking Python's functions. A function that begins a job doesn't return to Python before the job has ended, so
- * that no exception, raised at whatever instruction of Python, can come between the two. */
+/* Waiting for jobs on behalf of Python, and asking Python's functions. A function that begins a job doesn't return to
+ * Python before the job has ended, so that no exception, raised at whatever instruction of Python, can come between the
+ * two. */
 #include <stdatomic.h>
 #include <time.h>
 

@@ -92,8 +92,9 @@ func optionsOf(c *C.struct_shale_query, x *index) search.Options {
 // room is where a call wants its results.
 func room(c *C.struct_shale_query, counts []int) search.Results {
 	return search.Results{
-		K: int(c.k), Labels: view[uint64](ptr(c.labels), c.count*c.k), Distances: view[float32](ptr(c.distances), c.count*c.k),
-		Counts: counts,
+		K: int(c.k), Labels: view[uint64](ptr(c.labels), c.count*c.k),
+		Distances: view[float32](ptr(c.distances), c.count*c.k),
+		Counts:    counts,
 	}
 }
 

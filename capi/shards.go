@@ -35,7 +35,8 @@ func (x *shards) effort(o search.Options, k int) search.Options {
 
 func (x *shards) stat() statistics {
 	m := x.Manifest()
-	return statistics{capacity: m.Rows, count: m.Rows, deleted: m.Deleted, m: m.M, efConstruction: m.EfConstruction, external: true}
+	return statistics{capacity: m.Rows, count: m.Rows, deleted: m.Deleted, m: m.M,
+		efConstruction: m.EfConstruction, external: true}
 }
 
 func (x *shards) all() ([]uint64, error)      { return x.Findable() }
@@ -51,7 +52,8 @@ func (x *shards) freeze(time.Duration) (indexState, func(), error) {
 }
 
 //export goShardBuild
-func goShardBuild(rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, dir, options *C.char, number, start C.int64_t, job *C.int64_t) status {
+func goShardBuild(rows unsafe.Pointer, typ C.int32_t, count, dim C.int64_t, dir, options *C.char, number,
+	start C.int64_t, job *C.int64_t) status {
 	name, text := C.GoString(dir), C.GoString(options)
 	return perform(job, func(ctx context.Context) error {
 		o, err := decode[newOptions](text)
@@ -142,7 +144,8 @@ func goAttach(h C.int64_t, rows unsafe.Pointer, typ C.int32_t, count, dim C.int6
 }
 
 //export goAttachPq
-func goAttachPq(h C.int64_t, codes *C.uint8_t, count, subvectors C.int64_t, codebooks *C.float, centroids C.int64_t, order *C.int64_t, orderCount C.int64_t, mapped C.int32_t) status {
+func goAttachPq(h C.int64_t, codes *C.uint8_t, count, subvectors C.int64_t, codebooks *C.float, centroids C.int64_t,
+	order *C.int64_t, orderCount C.int64_t, mapped C.int32_t) status {
 	return do(func() error {
 		x, err := ability[*shards](h)
 		if err != nil {

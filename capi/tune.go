@@ -85,8 +85,8 @@ func (x *rooted) truth(ctx context.Context, queries vector.Matrix, t *C.struct_s
 	return truth, nil
 }
 
-// calibrate measures what shares are worth for the queries, by the first k true neighbours of each, of an index of several
-// shards: the build has measured that for queries like the rows.
+// calibrate measures what shares are worth for the queries, by the first k true neighbours of each, of an index of
+// several shards: the build has measured that for queries like the rows.
 func (x *rooted) calibrate(ctx context.Context, queries vector.Matrix, truth *eval.Truth, k int) error {
 	labels := make([][]uint64, len(truth.Labels))
 	for q, all := range truth.Labels {

@@ -8,12 +8,13 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// File is the vectors of one or several files, one file after another. Reading them takes the memory of one block, never
-// that of a file. A File is a shale.Source: pass it to shale.Build. It isn't safe for concurrent use.
+// File is the vectors of one or several files, one file after another. Reading them takes the memory of one block,
+// never that of a file. A File is a shale.Source: pass it to shale.Build. It isn't safe for concurrent use.
 type File datafile.File
 
-// Open examines files of vectors and returns them as one. Each must hold at least one vector, and all must have the same
-// type and dimension. Open doesn't keep them open. Pipes are an error, since a build may read its vectors more than once.
+// Open examines files of vectors and returns them as one. Each must hold at least one vector, and all must have the
+// same type and dimension. Open doesn't keep them open. Pipes are an error, since a build may read its vectors more
+// than once.
 func Open(paths ...string) (*File, error) {
 	f, err := datafile.Open(paths...)
 	return (*File)(f), err
@@ -39,18 +40,18 @@ func (f *File) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix
 // ReadAll reads a file of vectors into memory, without converting them.
 func ReadAll(path string) (vector.Matrix, error) { return datafile.ReadAll(path) }
 
-// Map maps a file of vectors into memory: reading a row brings its pages from disk. The file must store rows packed, in a
-// type of package vector: .npy in C order, .fbin, .u8bin or .i8bin.
+// Map maps a file of vectors into memory: reading a row brings its pages from disk. The file must store rows packed, in
+// a type of package vector: .npy in C order, .fbin, .u8bin or .i8bin.
 //
-// The matrix must not be used after the closer is closed, and the file must not change before. Reading rows that were cut
-// off crashes the program.
+// The matrix must not be used after the closer is closed, and the file must not change before. Reading rows that were
+// cut off crashes the program.
 func Map(path string) (vector.Matrix, io.Closer, error) { return datafile.Map(path) }
 
-// Write writes a file of vectors of type t and dim values. It calls fill, which calls put with the rows, in blocks of any
-// size.
+// Write writes a file of vectors of type t and dim values. It calls fill, which calls put with the rows, in blocks of
+// any size.
 //
-// The extension chooses the format: .npy for every type, .fvecs and .fbin for Float32, .i8bin for Int8, .bvecs and .u8bin
-// for Uint8, .parquet for Float32 and Float16.
+// The extension chooses the format: .npy for every type, .fvecs and .fbin for Float32, .i8bin for Int8, .bvecs and
+// .u8bin for Uint8, .parquet for Float32 and Float16.
 func Write(path string, t vector.Type, dim int, fill func(put func(rows vector.Matrix) error) error) error {
 	return datafile.Write(path, t, dim, fill)
 }

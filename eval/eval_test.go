@@ -126,7 +126,8 @@ func TestExactRefusesAndEnds(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := eval.GroundTruth(ended, random(t, 3, 4, 9, 1), queries, vector.L2, 1, 1); !errors.Is(err, context.Canceled) {
+	if _, err := eval.GroundTruth(ended, random(t, 3, 4, 9, 1), queries, vector.L2, 1,
+		1); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 }
@@ -342,7 +343,8 @@ func TestTuneEffort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%v: ef %d, slack %v, %.0f distances; ef %d alone %.0f", wanted, p.Ef, p.Slack, p.Distances, plain.Ef, plain.Distances)
+		t.Logf("%v: ef %d, slack %v, %.0f distances; ef %d alone %.0f", wanted, p.Ef, p.Slack,
+			p.Distances, plain.Ef, plain.Distances)
 		if again[0].Recall < wanted || again[0].Recall != p.Recall || p.QPS <= 0 {
 			t.Errorf("%+v for %v, measured again %+v", p, wanted, again[0])
 		}
@@ -356,8 +358,8 @@ func TestTuneEffort(t *testing.T) {
 	}
 }
 
-// TestTuneShards: of an index of several shards a smaller share is taken where it suffices, and the true neighbours come from
-// the index itself.
+// TestTuneShards: of an index of several shards a smaller share is taken where it suffices, and the true neighbours
+// come from the index itself.
 func TestTuneShards(t *testing.T) {
 	rows, queries := random(t, 6000, 12, 100, 1), random(t, 100, 12, 100, 2)
 	dir := filepath.Join(t.TempDir(), "index")
@@ -381,11 +383,13 @@ func TestTuneShards(t *testing.T) {
 		}
 	}
 	const wanted = 0.8
-	p, err := eval.Tune(ctx, x, queries, truth, wanted, 6000, eval.Options{Search: search.Options{Share: 1}, Shares: []float64{0.98, 0.9}})
+	p, err := eval.Tune(ctx, x, queries, truth, wanted, 6000,
+		eval.Options{Search: search.Options{Share: 1}, Shares: []float64{0.98, 0.9}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef}, eval.Options{Search: search.Options{Slack: p.Slack, Share: p.Share}})
+	again, err := eval.Sweep(ctx, x, queries, truth, []int{p.Ef},
+		eval.Options{Search: search.Options{Slack: p.Slack, Share: p.Share}})
 	if err != nil {
 		t.Fatal(err)
 	}

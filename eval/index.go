@@ -10,8 +10,8 @@ import (
 )
 
 // IndexTruth finds the k rows of an index nearest to each query by comparing every row that isn't deleted. If the index
-// keeps no rows, the vectors decoded from its codes take their place. Changes of the index wait meanwhile. If threads is 0
-// it uses GOMAXPROCS threads.
+// keeps no rows, the vectors decoded from its codes take their place. Changes of the index wait meanwhile. If threads
+// is 0 it uses GOMAXPROCS threads.
 func IndexTruth(ctx context.Context, x *shale.Index, queries vector.Matrix, k, threads int) (*Truth, error) {
 	return exactly(queries, x.Metric(), k, threads, func(e *exact.Search) error {
 		add := func(labels []uint64, rows vector.Matrix) error {
@@ -22,8 +22,8 @@ func IndexTruth(ctx context.Context, x *shale.Index, queries vector.Matrix, k, t
 }
 
 // measured returns t with the distances of the first k neighbours of each query, so that hits can recognise ties at the
-// k-th. Where t has none they are as the index computes them, and those of a query end before the first neighbour that isn't
-// in the index. An index of several shards, or one that keeps no rows, gives none.
+// k-th. Where t has none they are as the index computes them, and those of a query end before the first neighbour that
+// isn't in the index. An index of several shards, or one that keeps no rows, gives none.
 func (t *Truth) measured(x *shale.Index, queries vector.Matrix, k int) (*Truth, error) {
 	if t.Distances != nil {
 		return t, nil

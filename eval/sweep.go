@@ -90,8 +90,8 @@ func newBench(x *shale.Index, queries vector.Matrix, truth *Truth, o Options) (*
 	return b, nil
 }
 
-// Sweep measures searches with each ef in turn. Recall and the counts come from a first pass, which warms the caches and
-// isn't timed.
+// Sweep measures searches with each ef in turn. Recall and the counts come from a first pass, which warms the caches
+// and isn't timed.
 func Sweep(ctx context.Context, x *shale.Index, queries vector.Matrix, truth *Truth, efs []int,
 	o Options) ([]Point, error) {
 	b, err := newBench(x, queries, truth, o)

@@ -1,5 +1,5 @@
-// Package eval measures how good and how fast searches are. It finds true neighbours ([GroundTruth]), measures recall and
-// speed over a range of ef ([Sweep]), and finds the fastest settings that reach a recall ([Tune]).
+// Package eval measures how good and how fast searches are. It finds true neighbours ([GroundTruth]), measures recall
+// and speed over a range of ef ([Sweep]), and finds the fastest settings that reach a recall ([Tune]).
 package eval
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Truth holds the true nearest neighbours of a set of queries. Results are judged by it: a result counts as right if it is
-// one of the k true neighbours, or as near as the k-th.
+// Truth holds the true nearest neighbours of a set of queries. Results are judged by it: a result counts as right if it
+// is one of the k true neighbours, or as near as the k-th.
 type Truth struct {
 	Labels    [][]uint64  // of each query, nearest first
 	Distances [][]float32 // of each query; if nil, Sweep and Tune ask the index for them
@@ -69,8 +69,8 @@ func (e *shortTruthError) Error() string {
 		e.Query, e.Known, e.K, e.K, e.Known)
 }
 
-// covers returns a *shortTruthError if t has fewer than k neighbours of a query, or, if the index has fewer than k rows,
-// fewer than rows.
+// covers returns a *shortTruthError if t has fewer than k neighbours of a query, or, if the index has fewer than k
+// rows, fewer than rows.
 func (t *Truth) covers(k, rows int) error {
 	for q, labels := range t.Labels {
 		if len(labels) < min(k, rows) {
@@ -84,8 +84,8 @@ func (t *Truth) covers(k, rows int) error {
 // another order differ by about as much.
 const tieTolerance = 1e-6
 
-// hits returns how many of query q's k true neighbours are in found, and how many there are to find: k, or fewer if t has
-// fewer. A result at the distance of the k-th neighbour counts as a hit, because either could be the k-th.
+// hits returns how many of query q's k true neighbours are in found, and how many there are to find: k, or fewer if t
+// has fewer. A result at the distance of the k-th neighbour counts as a hit, because either could be the k-th.
 func (t *Truth) hits(q int, found []search.Neighbor, k int) (hits, of int) {
 	labels := t.Labels[q]
 	k = min(k, len(labels))

@@ -20,11 +20,12 @@ type RecallError struct {
 }
 
 func (e *RecallError) Error() string {
-	return fmt.Sprintf("recall %.4f is not reached: ef %d gives %.4f; build with a larger m or ef-construction", e.Wanted, e.Ef, e.Best)
+	return fmt.Sprintf("recall %.4f is not reached: ef %d gives %.4f; build with a larger m or ef-construction",
+		e.Wanted, e.Ef, e.Best)
 }
 
-// tuneEf finds the smallest ef, at least k and at most maxEf, with which the queries' recall is at least wanted. It doubles
-// ef until that is so, and then bisects. It measures no times. If no ef suffices the error is a *RecallError.
+// tuneEf finds the smallest ef, at least k and at most maxEf, with which the queries' recall is at least wanted. It
+// doubles ef until that is so, and then bisects. It measures no times. If no ef suffices the error is a *RecallError.
 func tuneEf(ctx context.Context, x *shale.Index, queries vector.Matrix, truth *Truth, wanted float64,
 	maxEf int, o Options) (Point, error) {
 	b, err := newBench(x, queries, truth, o)
@@ -78,8 +79,8 @@ const (
 )
 
 // Tune finds the fastest settings with which the queries' recall is at least wanted. For no slack and several values of
-// Slack, and for each of o.Shares, it finds the smallest ef between k and maxEf that suffices. It then times these settings
-// in turns and returns the fastest. If no ef suffices the error is a *RecallError.
+// Slack, and for each of o.Shares, it finds the smallest ef between k and maxEf that suffices. It then times these
+// settings in turns and returns the fastest. If no ef suffices the error is a *RecallError.
 func Tune(ctx context.Context, x *shale.Index, queries vector.Matrix, truth *Truth, wanted float64,
 	maxEf int, o Options) (Point, error) {
 	b, err := newBench(x, queries, truth, o)
@@ -116,7 +117,8 @@ func Tune(ctx context.Context, x *shale.Index, queries vector.Matrix, truth *Tru
 
 // tryUnder appends the point of the smallest ef that reaches the recall with the bench's options. It appends nothing if
 // that needs more than slackEf times the ef of the first point, or more than a share of its distances.
-func (b *bench) tryUnder(ctx context.Context, points []Point, wanted float64, maxEf int, share float64) ([]Point, error) {
+func (b *bench) tryUnder(ctx context.Context, points []Point, wanted float64, maxEf int,
+	share float64) ([]Point, error) {
 	p, err := b.smallest(ctx, wanted, min(maxEf, slackEf*points[0].Ef))
 	var short *RecallError
 	switch {
@@ -130,8 +132,8 @@ func (b *bench) tryUnder(ctx context.Context, points []Point, wanted float64, ma
 	return points, nil
 }
 
-// fastest times the points in turns and returns the fastest: the first, which is the simplest, unless another is clearly
-// faster.
+// fastest times the points in turns and returns the fastest: the first, which is the simplest, unless another is
+// clearly faster.
 func (b *bench) fastest(ctx context.Context, points []Point) (Point, error) {
 	speeds := make([][]float64, len(points))
 	for range tuneRounds {

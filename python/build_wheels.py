@@ -3,7 +3,8 @@
     pip install build ziglang auditwheel
     python build_wheels.py [folder]
 
-Zig's C compiler links against the old glibc of the tag, for either architecture; auditwheel tests that the tag is right.
+Zig's C compiler links against the old glibc of the tag, for either architecture; auditwheel tests that the tag is
+right.
 """
 
 import os

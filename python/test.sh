@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the wheel, installs it into fresh virtual environments of the oldest and the newest Python there is, and tests it
-# there: with NumPy 1 on the oldest where there is one for it, and on the newest beside hnswlib itself and with the packages
-# that it has parts for. PYTHONS, a list of commands, says which Pythons to take instead.
+# Builds the wheel, installs it into fresh virtual environments of the oldest and the newest Python there is, and tests
+# it there: with NumPy 1 on the oldest where there is one for it, and on the newest beside hnswlib itself and with the
+# packages that it has parts for. PYTHONS, a list of commands, says which Pythons to take instead.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -27,7 +27,8 @@ environment() { # environment NAME PYTHON PACKAGE...: a virtual environment with
 }
 
 run() { # run NAME TEST...
-  echo "-- $("$work/$1/bin/python" -c 'import sys, numpy; print("Python", sys.version.split()[0], "NumPy", numpy.__version__)'): ${*:2}"
+  local versions='import sys, numpy; print("Python", sys.version.split()[0], "NumPy", numpy.__version__)'
+  echo "-- $("$work/$1/bin/python" -c "$versions"): ${*:2}"
   (cd tests && "$work/$1/bin/python" -m pytest -q -p no:cacheprovider "${@:2}")
 }
 

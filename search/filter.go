@@ -14,8 +14,8 @@ func FilterFunc(allow func(label uint64) bool) *Filter { return &Filter{allow: a
 // FilterBitmap allows the labels in set, which must not change while the filter is in use.
 func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Contains, set: set} }
 
-// FilterRange allows every step-th label from first on, up to and including last. It takes no memory, however many labels
-// these are. A step of 0 is 1.
+// FilterRange allows every step-th label from first on, up to and including last. It takes no memory, however many
+// labels these are. A step of 0 is 1.
 func FilterRange(first, last, step uint64) *Filter {
 	step = max(step, 1)
 	return FilterFunc(func(label uint64) bool {

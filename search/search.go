@@ -79,11 +79,13 @@ type Effort struct {
 
 // Stats counts what searches did.
 type Stats struct {
-	Distances int   // distances computed by walks: estimates, where the index has codes
-	Reranked  int   // exact distances computed after walks
-	Hops      int   // nodes expanded on level 0
-	Exact     bool  // distances of all allowed rows were computed in place of a walk, for every query of a batch; not set by several shards
-	Probes    int   // shards searched
-	Reads     int   // reads of rows or links from disk
-	Bytes     int64 // bytes that these read
+	Distances int // distances computed by walks: estimates, where the index has codes
+	Reranked  int // exact distances computed after walks
+	Hops      int // nodes expanded on level 0
+	// distances of all allowed rows were computed in place of a walk, for every query of a batch; not set by several
+	// shards
+	Exact  bool
+	Probes int   // shards searched
+	Reads  int   // reads of rows or links from disk
+	Bytes  int64 // bytes that these read
 }

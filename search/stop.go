@@ -13,7 +13,8 @@ type Stop struct{ Condition stop.Condition }
 func Radius(radius float32, least, most int) *Stop { return &Stop{stop.Radius(radius, least, most)} }
 
 // MultiVector is the condition of a search for documents of several vectors each: it returns the vectors found of the
-// docs nearest documents. document returns the document that a label belongs to. The walk holds ef documents, at least docs.
+// docs nearest documents. document returns the document that a label belongs to. The walk holds ef documents, at least
+// docs.
 func MultiVector(document func(label uint64) uint64, docs, ef int) *Stop {
 	return &Stop{stop.MultiVector(document, docs, ef)}
 }

@@ -154,8 +154,8 @@ func (m Matrix) Slice(lo, hi int) Matrix {
 // blockRows is the number of rows that Blocks passes on at once.
 const blockRows = 1 << 14
 
-// Blocks calls fn with all rows in order, a block at a time; first is the number of a block's first row. It stops at the
-// first error of fn, and when ctx ends.
+// Blocks calls fn with all rows in order, a block at a time; first is the number of a block's first row. It stops at
+// the first error of fn, and when ctx ends.
 func (m Matrix) Blocks(ctx context.Context, fn func(first int, rows Matrix) error) error {
 	for first := 0; first < m.rows; first += blockRows {
 		if err := ctx.Err(); err != nil {

@@ -32,7 +32,8 @@ done
 for probes in ${PROBES:-3 4}; do
   echo "probes: $probes"
   drop_caches
-  limited "${SEARCH_LIMIT:-256}" "$folder/shale" eval "$folder/index" --queries "$queries" --groundtruth "$folder/truth.ivecs" \
+  limited "${SEARCH_LIMIT:-256}" "$folder/shale" eval "$folder/index" --queries "$queries" \
+    --groundtruth "$folder/truth.ivecs" \
     --ef "${EF:-60,80,100,140,200,300}" --batch --probes "$probes" --memory "${SEARCH_LIMIT:-256}MiB" \
     --rerank "${RERANK:-30}"
 done

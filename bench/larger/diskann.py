@@ -55,7 +55,11 @@ def search(queries, truth, folder):
             ids, _ = index.batch_search(q, K, complexity, num_threads=1, beam_width=width)
             took, read = time.time() - began, bytes_read() - before
             recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(ids.astype(np.int64), true)])
-            print(f"W {width} L {complexity:3}: recall {recall:.3f}, {len(q) / took:6.0f} q/s, {read / len(q) / 1024:.0f} KiB a query", flush=True)
+            print(
+                f"W {width} L {complexity:3}: recall {recall:.3f}, "
+                f"{len(q) / took:6.0f} q/s, {read / len(q) / 1024:.0f} KiB a query",
+                flush=True
+            )
 
 
 if __name__ == "__main__":

@@ -53,7 +53,9 @@ class Bench:
                 labels, _ = index.knn_query(self.queries, k=10, num_threads=threads)
                 best = min(best, time.time() - began)
             recall = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(labels, self.truth)])
-            print(f"{name:24} ef {ef:4}  recall@10 {recall:.4f}  {len(self.queries) / best:9,.0f} queries/s", flush=True)
+            print(
+                f"{name:24} ef {ef:4}  recall@10 {recall:.4f}  {len(self.queries) / best:9,.0f} queries/s", flush=True
+            )
 
     def run(self) -> None:
         dim, folder = self.rows.shape[1], str(self.folder)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Opens a mapped index that isn't in the page cache, and searches it in a memory cgroup smaller than the index, which counts the
-# page cache. It prints the time and the bytes read of opening, and queries a second, major faults and the KiB read in all.
-# Root only, Linux; needs GNU time.
+# Opens a mapped index that isn't in the page cache, and searches it in a memory cgroup smaller than the index, which
+# counts the page cache. It prints the time and the bytes read of opening, and queries a second, major faults and the
+# KiB read in all. Root only, Linux; needs GNU time.
 #
 #   bench/larger/mapped.sh INDEX QUERIES.npy TRUTH.ivecs [EF [FLAG...]]
 #

@@ -3,9 +3,9 @@
 
     pq.py SHALE ROWS.npy QUERIES.npy FOLDER
 
-SHALE is the program, built by "go build ./cmd/shale"; hnswlib-mmap must be installed where this runs (pip install FOLDER of
-its sources). Vectors are compared by cosine, on one thread, query by query.
-All graphs have M = 8. FOLDER keeps what is built; a second run only searches.
+SHALE is the program, built by "go build ./cmd/shale"; hnswlib-mmap must be installed where this runs (pip install
+FOLDER of its sources). Vectors are compared by cosine, on one thread, query by query. All graphs have M = 8. FOLDER
+keeps what is built; a second run only searches.
 
 Every index is searched several times, the programs in turn. Queries a second are those of the median query time, which
 other work on the machine changes least; the best of the repeats counts.
@@ -74,7 +74,9 @@ class Bench:
             np.save(self.unit, self.rows.astype(np.float16))
         self.truth_file = folder / "truth.ivecs"
         if not self.truth_file.exists():
-            self.shale("groundtruth", "--input", rows, "--queries", queries, "--metric", "cosine", "--output", self.truth_file)
+            self.shale(
+                "groundtruth", "--input", rows, "--queries", queries, "--metric", "cosine", "--output", self.truth_file
+            )
         asked = np.load(queries).astype(np.float32)
         self.asked = asked / np.linalg.norm(asked, axis=1, keepdims=True)
         self.truth = np.fromfile(self.truth_file, np.int32).reshape(len(self.asked), -1)[:, 1 : 1 + K]
@@ -105,8 +107,8 @@ class Bench:
             index.save_metadata(str(folder), shards, len(self.rows), M, EF_CONSTRUCTION)
 
     def fork(self, shards: int) -> list[dict]:
-        # Opened as l2, which ranks rows of length 1 alike: queries of cosine are copied to one place, by whose address the
-        # table is kept, so that all of them get the first one's.
+        # Opened as l2, which ranks rows of length 1 alike: queries of cosine are copied to one place, by whose address
+        # the table is kept, so that all of them get the first one's.
         index = hnswlib.ShardedIndex("l2", self.rows.shape[1])
         index.load_shards_pq(str(self.folder / f"fork{shards}"), self.codes, self.books, shards, *self.books.shape)
         points = []
@@ -124,7 +126,8 @@ class Bench:
 
     def measured(self, index: str, *flags) -> list[dict]:
         report = self.shale(
-            "eval", self.folder / f"{index}.index", "--queries", self.queries, "--groundtruth", self.truth_file, "-k", K,
+            "eval", self.folder / f"{index}.index", "--queries", self.queries, "--groundtruth", self.truth_file, "-k",
+            K,
             "--ef", ",".join(map(str, EFS)), "--json", *flags,
         )
         return [{"ef": p["ef"], "recall": p["recall"], "us": p["p50_us"]} for p in json.loads(report)["rows"]]

@@ -61,7 +61,8 @@ func run(w io.Writer, mib int, blocks string, trial time.Duration, asJSON bool) 
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	fmt.Fprintf(w, "%d MiB, %s kernels, one core\n%-6s %8s %10s %8s  %s\n", r.MiB, r.Kernels, "pages", "bytes", "ns/block", "GB/s", "method")
+	fmt.Fprintf(w, "%d MiB, %s kernels, one core\n%-6s %8s %10s %8s  %s\n", r.MiB, r.Kernels, "pages", "bytes",
+		"ns/block", "GB/s", "method")
 	for _, f := range r.Figures {
 		fmt.Fprintf(w, "%-6s %8d %10.1f %8.1f  %s\n", f.Pages, f.BlockBytes, f.Nanos, f.GBPerSec, f.Method)
 	}

@@ -62,7 +62,8 @@ type reader struct {
 }
 
 func newReader(data []float32, block int) *reader {
-	r := &reader{base: unsafe.Pointer(unsafe.SliceData(data)), block: block, dim: block / 4, kernel: simd.Active.BatchL2F32}
+	r := &reader{base: unsafe.Pointer(unsafe.SliceData(data)), block: block, dim: block / 4,
+		kernel: simd.Active.BatchL2F32}
 	r.query = make([]float32, r.dim)
 	r.out = make([]float32, longest)
 	rng := rand.New(rand.NewPCG(1, uint64(block)))

@@ -8,7 +8,8 @@ import (
 
 // adviseSmall keeps huge pages away from b, which must not have been touched yet.
 func adviseSmall(b []byte) error {
-	if err := unix.Madvise(b, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL { // EINVAL: a kernel without huge pages
+	// EINVAL: a kernel without huge pages
+	if err := unix.Madvise(b, unix.MADV_NOHUGEPAGE); err != nil && err != unix.EINVAL {
 		return fmt.Errorf("madvise: %w", err)
 	}
 	return nil

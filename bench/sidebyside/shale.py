@@ -150,7 +150,10 @@ class Shale(Engine):
         assert self._shale is not None
         output = plan.folder / f"shale-{self._storage}-found.npz"
         arguments = [str(self._shale), "search", str(self._index), "--queries", str(plan.data.queries)]
-        arguments += ["-k", str(plan.k), "--ef", f"{row['ef']:.0f}", "--slack", str(row["slack"]), "--threads", "1", "--output", str(output)]
+        arguments += [
+            "-k", str(plan.k), "--ef", f"{row['ef']:.0f}", "--slack", str(row["slack"]), "--threads", "1", "--output",
+            str(output)
+        ]
         execute(arguments, plan.folder / f"shale-{self._storage}-search.log", plan.timeout)
         found = np.load(output)["labels"]
         output.unlink()

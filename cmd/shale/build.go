@@ -107,10 +107,10 @@ of a build that was interrupted nothing is left.
 With --memory the build keeps within that size, page cache included: where the index doesn't fit,
 vectors are divided into --shards graphs such that neighbours come together, and each is built on
 its own. --plan tells the steps, what they take, and why codes, rows and shards were chosen.
-What is one graph in any case (--live, --graph-only, one file) is refused where it doesn't fit. A build that was killed goes on where it
-stood: give the same command again (INDEX.building holds what is done). Searches look into the
-shards that a query needs; --copies lets vectors at the borders lie in two, for which fewer shards
-have to be looked into.`,
+What is one graph in any case (--live, --graph-only, one file) is refused where it doesn't fit. A
+build that was killed goes on where it stood: give the same command again (INDEX.building holds
+what is done). Searches look into the shards that a query needs; --copies lets vectors at the
+borders lie in two, for which fewer shards have to be looked into.`,
 		Example: `  shale build --input vectors.npy --output my.index --metric cosine
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
   shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --codes fp16
@@ -133,11 +133,14 @@ have to be looked into.`,
 	s.IntVar(&f.m, "m", 16, "give a new vector up to `N` links on a level, 2 to 10000")
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "look at `N` vectors for a new one's links")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
-	s.Uint64Var(&f.seed, "seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
-	f.codes.add(c, "let searches walk over `CODES`: auto, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4, sq8 or pq; or the rows: fp32, fp16",
+	s.Uint64Var(&f.seed,
+		"seed", 100, "draw the random levels from seed `N`; with --threads 1, the same seed gives the same index")
+	f.codes.add(c, "let searches walk over `CODES`: auto, rabitq1, rabitq2, rabitq3, rabitq4, rabitq8, sq4, sq8 or pq; "+
+		"or the rows: fp32, fp16",
 		"rank by rows of `TYPE`: auto, fp32, fp16, sq8, or none to keep codes alone")
 	f.product.add(c)
-	s.IntVar(&f.capacity, "live", 0, "build in a live file with room for `N` vectors, which changes in place (default: none)")
+	s.IntVar(&f.capacity,
+		"live", 0, "build in a live file with room for `N` vectors, which changes in place (default: none)")
 	f.divide.add(c)
 	s.BoolVar(&f.replace, "replace", false, "replace an index that is there already")
 	f.wait.add(c)
@@ -190,7 +193,8 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first",
 			len(f.input))
 	}
-	if s := o.Codes; (s == shale.Float32 || s == shale.Float16) && o.Rows != shale.AutoRows && o.Rows.String() != s.String() {
+	if s := o.Codes; (s == shale.Float32 || s == shale.Float16) && o.Rows != shale.AutoRows &&
+		o.Rows.String() != s.String() {
 		return o, usagef(c, "--%s %s with --%s %s: searches that walk over rows have just these: give --%s auto or %s",
 			f.codes.rowsName(c), o.Rows, f.codes.codesName(c), s, f.codes.rowsName(c), s)
 	}
@@ -297,7 +301,8 @@ func (f *buildFlags) print(c *cobra.Command, r *buildReport, auto bool) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim, r.Metric, r.Storage, rowsKept(r.Keep))
+	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim,
+		r.Metric, r.Storage, rowsKept(r.Keep))
 	if auto && !f.graphOnly {
 		p.printf("%s: %s\n", r.Storage, r.Why)
 	}
@@ -305,7 +310,8 @@ func (f *buildFlags) print(c *cobra.Command, r *buildReport, auto bool) error {
 		p.printf("%d shards\n", r.Shards)
 	}
 	p.printf("built in %.2f s on %s, %s vectors/s; %s on disk, %s in memory\n",
-		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))), size(r.FileBytes), size(r.MemoryBytes))
+		r.BuildSeconds, many(r.Threads, "thread"), count(int(float64(r.Rows)/max(r.BuildSeconds, 1e-9))),
+		size(r.FileBytes), size(r.MemoryBytes))
 	return p.err
 }
 

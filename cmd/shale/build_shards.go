@@ -24,7 +24,9 @@ func (f *shardFlags) add(c *cobra.Command) {
 	s.StringVar(&f.memory, "memory", "", "build within `SIZE`, as in 512MiB (default: in one piece, in memory)")
 	s.Float64Var(&f.copies, "copies", 1, "store up to `X` rows for each, 1 to 2: those at the borders of shards in two")
 	s.IntVar(&f.centroids, "centroids", 256, "let `N` centroids a shard tell which shards a query needs")
-	s.BoolVar(&f.blocks, "blocks", false, "also lay vectors and links side by side on disk, for searches with --memory that holds only the codes")
+	s.BoolVar(&f.blocks, "blocks", false,
+
+		"also lay vectors and links side by side on disk, for searches with --memory that holds only the codes")
 	s.BoolVar(&f.plan, "plan", false, "only tell the steps, and the memory, disk and time that they take")
 }
 

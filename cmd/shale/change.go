@@ -89,7 +89,8 @@ func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFil
 	}
 	defer rows.Close()
 	if rows.Dim() != index.Dim() {
-		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", vector.ErrDim, rows, rows.Dim(), index.Dim())
+		return fmt.Errorf("%w: the vectors of %s have %d values, the index's %d", vector.ErrDim,
+			rows, rows.Dim(), index.Dim())
 	}
 	labels, err := readRowLabels(c.Context(), labelFiles, rows.Rows())
 	if err != nil {
@@ -100,7 +101,8 @@ func (r *changeReport) add(c *cobra.Command, index *shale.Index, input, labelFil
 	r.Seconds, err = addRows(c.Context(), index, rows, labels, threads, bar.set)
 	bar.end()
 	if errors.Is(err, shale.ErrFull) {
-		return fmt.Errorf("%w; where the disk has room, \"shale resize %s --capacity N\" makes room for N vectors", err, r.Index)
+		return fmt.Errorf("%w; where the disk has room, \"shale resize %s --capacity N\" makes room for N vectors",
+			err, r.Index)
 	}
 	if err != nil {
 		return err

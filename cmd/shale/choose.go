@@ -54,7 +54,8 @@ type chosenReport struct {
 func (f *chooseFlags) add(c *cobra.Command) {
 	s := c.Flags()
 	filesFlag(c, &f.input, "input", "choose how to store the vectors of `FILE`")
-	s.StringVar(&f.memory, "memory", "", "keep an INDEX within `SIZE`, as in 2GiB, or choose one of at most that size (default: any)")
+	s.StringVar(&f.memory,
+		"memory", "", "keep an INDEX within `SIZE`, as in 2GiB, or choose one of at most that size (default: any)")
 	s.IntVar(&f.sample, "sample", chooseRows, "build indexes of `N` vectors")
 	f.codes.add(c, "try only `CODES`", "try only rows of `TYPE`")
 	s.IntVar(&f.m, "m", 16, "as for shale build: `N` links")
@@ -174,7 +175,8 @@ func (r *chooseReport) print(c *cobra.Command, asJSON bool) error {
 	}
 	p := &printer{w: c.OutOrStdout()}
 	p.printf("%s: an index of %s of %s vectors; %s\n\n", r.Input, count(r.Sample), count(r.Rows), queriesAsked(r.Queries))
-	p.printf("%-8s  %-4s  %9s  %10s  %6s  %5s  %8s  %9s\n", "codes", "rows", "B/vector", "in all", "ef", "slack", "recall", "queries/s")
+	p.printf("%-8s  %-4s  %9s  %10s  %6s  %5s  %8s  %9s\n", "codes", "rows", "B/vector", "in all", "ef",
+		"slack", "recall", "queries/s")
 	for i := range r.Tried {
 		x := &r.Tried[i]
 		p.printf("%-8s  %-4s  %9.0f  %10s  %6d  %5g  %8.4f  %9s  %s\n", x.Storage, x.Keep, x.BytesPerRow, size(x.Bytes),
@@ -187,7 +189,8 @@ func (r *chooseReport) print(c *cobra.Command, asJSON bool) error {
 	if r.Memory > 0 {
 		within = " within " + size(r.Memory)
 	}
-	p.printf("\n%s with %s: the fastest that reaches a recall@%d of %g%s, or as fast as that and smaller.\n", r.Chosen.Storage,
+	p.printf("\n%s with %s: the fastest that reaches a recall@%d of %g%s, or as fast as that and smaller.\n",
+		r.Chosen.Storage,
 		rowsKept(r.Chosen.Keep), r.K, r.Wanted, within)
 	p.printf("%s\n", r.Command)
 	return p.err
@@ -226,5 +229,6 @@ func (r *chooseReport) failure() error {
 	if least == math.MaxInt64 {
 		return fmt.Errorf("no storage reaches recall %v: try a larger --m or --ef-construction", r.Wanted)
 	}
-	return fmt.Errorf("no storage reaches recall %v within %s: the smallest that does takes %s", r.Wanted, size(r.Memory), size(least))
+	return fmt.Errorf("no storage reaches recall %v within %s: the smallest that does takes %s",
+		r.Wanted, size(r.Memory), size(least))
 }

@@ -100,7 +100,8 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Points, err = eval.Sweep(ctx, index, queries, truth, []int{10, 20, 50, 100}, eval.Options{K: demoK, MinTime: 300 * time.Millisecond})
+	r.Points, err = eval.Sweep(ctx, index, queries, truth, []int{10, 20, 50, 100},
+		eval.Options{K: demoK, MinTime: 300 * time.Millisecond})
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +111,8 @@ func runDemo(ctx context.Context, messages io.Writer) (*demoReport, error) {
 // errMeasured ends the use of a temporary directory.
 var errMeasured = errors.New("measured")
 
-// measureSize saves the index to a temporary directory. Should this process be killed, the next demo removes what is left.
+// measureSize saves the index to a temporary directory. Should this process be killed, the next demo removes what is
+// left.
 func (r *demoReport) measureSize(ctx context.Context, index *shale.Index) error {
 	err := atomicfile.Dir(filepath.Join(os.TempDir(), "shale-demo"), false, func(temp string) error {
 		path := filepath.Join(temp, "demo.index")

@@ -8,7 +8,8 @@ import (
 // print tells the report to a person.
 func (r *demoReport) print(w io.Writer) error {
 	p := &printer{w: w}
-	p.printf("WordNet's dictionary: %s entries, each embedded in %d dimensions (all-MiniLM-L6-v2).\n", count(r.Rows), r.Dim)
+	p.printf("WordNet's dictionary: %s entries, each embedded in %d dimensions (all-MiniLM-L6-v2).\n",
+		count(r.Rows), r.Dim)
 	p.printf("%s others were left out of the index. What lies nearest to a few of them:\n", count(r.Queries))
 	for _, a := range r.Examples {
 		p.printf("\n%s\n", clip(a.Query, 110))
@@ -16,7 +17,8 @@ func (r *demoReport) print(w io.Writer) error {
 			p.printf("  %.3f  %s\n", n.Distance, clip(n.Gloss, 100))
 		}
 	}
-	p.printf("\nThe index was built in %.2f s; it takes %s in memory and %s on disk.\n", r.BuildTime, size(r.MemoryBytes), size(r.FileBytes))
+	p.printf("\nThe index was built in %.2f s; it takes %s in memory and %s on disk.\n", r.BuildTime,
+		size(r.MemoryBytes), size(r.FileBytes))
 	p.printf("Searches find candidates by codes (%s) and rank the best by their rows (%s).\n", r.Storage, r.Keep)
 	p.printf("Recall of the %d true nearest, over all %s queries, one thread:\n\n", demoK, count(r.Queries))
 	printPoints(p, r.Points, demoK)

@@ -34,7 +34,7 @@ type evalReport struct {
 	Rows          []eval.Point    `json:"rows"`
 	Share         float64         `json:"share,omitempty"`         // asked for, of an index of several shards
 	ShareHeld     float64         `json:"share_held,omitempty"`    // of the true neighbours, in the shards looked into
-	ShareQueries  int             `json:"share_queries,omitempty"` // that tune measured shares on; 0: the build did, on rows
+	ShareQueries  int             `json:"share_queries,omitempty"` // on which tune measured shares; 0: by the build
 	Vectors       int             `json:"vectors"`                 // of the index
 	Dim           int             `json:"dim"`
 	Metric        string          `json:"metric"`
@@ -80,7 +80,8 @@ codes' error decides.`,
 	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
 	s.StringVar(&f.truth, "groundtruth", "", "read their true neighbours from `FILE`: .ivecs, .ibin or .npy")
 	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
-	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100}, "measure with each ef of `N,N,...`, raised to k; one saved by tune joins the default")
+	s.IntSliceVar(&f.efs, "ef", []int{10, 20, 50, 100},
+		"measure with each ef of `N,N,...`, raised to k; one saved by tune joins the default")
 	s.IntVar(&f.threads, "threads", 1, "search on `N` threads at the same time")
 	s.BoolVar(&f.batch, "batch", false, "search for all queries in one call")
 	s.StringVar(&f.plot, "plot", "", "draw queries a second over recall to `FILE`: .png, .svg or .pdf")

@@ -71,7 +71,8 @@ func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix
 	}
 	r := &evalReport{
 		Index: path, Machine: machine.This(), K: f.k, Queries: queries.Rows(), Threads: f.threads, Batch: f.batch,
-		Vectors: info.Rows - info.Deleted, Dim: info.Dim, Metric: info.Metric, Storage: info.Storage, MemoryBytes: info.MemoryBytes,
+		Vectors: info.Rows - info.Deleted, Dim: info.Dim, Metric: info.Metric, Storage: info.Storage,
+		MemoryBytes: info.MemoryBytes,
 	}
 	if f.rank.Probes == 0 {
 		shares, err := calibrate(c.Context(), index, queries, truth.Truth, f.k)

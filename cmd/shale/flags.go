@@ -190,10 +190,16 @@ type rankFlags struct{ search.Options }
 
 func (f *rankFlags) add(c *cobra.Command) {
 	s := c.Flags()
-	s.IntVar(&f.Rerank, "rerank", 0, "rank `N` candidates found by codes by their rows (default: as many as the codes' error calls for)")
+	s.IntVar(&f.Rerank, "rerank", 0,
+
+		"rank `N` candidates found by codes by their rows (default: as many as the codes' error calls for)")
 	s.IntVar(&f.Probes, "probes", 0, "look into the `N` shards that a query seems to need most (default: as --share says)")
-	s.Float64Var(&f.Share, "share", 0, "look into as many shards as a query needs to find the share `X` of its neighbours (default 0.98)")
-	s.Float32Var(&f.Slack, "slack", 0, "end a search at the first candidate farther than 1 + `S` times the k-th, e.g. 0.15 (default: go on as --ef says)")
+	s.Float64Var(&f.Share, "share", 0,
+
+		"look into as many shards as a query needs to find the share `X` of its neighbours (default 0.98)")
+	s.Float32Var(&f.Slack, "slack", 0,
+
+		"end a search at the first candidate farther than 1 + `S` times the k-th, e.g. 0.15 (default: go on as --ef says)")
 }
 
 // suit refuses what has no meaning for the index at path.

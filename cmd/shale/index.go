@@ -40,24 +40,33 @@ type indexFlags struct {
 
 // addMemory is for commands that only search.
 func (f *indexFlags) addMemory(c *cobra.Command) {
-	c.Flags().StringVar(&f.memory, "memory", "", "keep within `SIZE`, as in 256MiB: what doesn't fit is read from disk, as told (default: all in memory)")
-	c.Flags().BoolVar(&f.mapped, "mmap", false, "map the index and read only what searches need, unchecked: opens at once, however large")
+	c.Flags().StringVar(&f.memory, "memory", "",
+		"keep within `SIZE`, as in 256MiB: what doesn't fit is read from disk, as told (default: all in memory)")
+	c.Flags().BoolVar(&f.mapped, "mmap", false,
+		"map the index and read only what searches need, unchecked: opens at once, however large")
 	c.Flags().BoolVar(&f.pin, "pin-upper", false, "with --mmap, read the links of the upper levels into memory")
-	c.Flags().IntVar(&f.resident, "resident", 0, "with --mmap: read the first `N` shards into memory (default: as many as --memory holds)")
+	c.Flags().IntVar(&f.resident, "resident", 0,
+		"with --mmap: read the first `N` shards into memory (default: as many as --memory holds)")
 	f.addVectors(c)
-	c.Flags().StringVar(&f.codes, "pq-codes", "", "let searches of an index of links alone read product quantization's codes, mapped from `FILE`, one byte a sub-vector")
-	c.Flags().StringVar(&f.codebooks, "pq-codebooks", "", "read the codebooks of --pq-codes from `FILE`, an .npy of sub-vectors × centroids × values")
+	c.Flags().StringVar(&f.codes, "pq-codes", "",
+		"let searches of an index of links alone read product quantization's codes, mapped from `FILE`, one byte a "+
+			"sub-vector")
+	c.Flags().StringVar(&f.codebooks, "pq-codebooks", "",
+		"read the codebooks of --pq-codes from `FILE`, an .npy of sub-vectors × centroids × values")
 }
 
 // addVectors is for commands that read the vectors of an index.
 func (f *indexFlags) addVectors(c *cobra.Command) {
-	c.Flags().StringVar(&f.vectors, "vectors", "", "map the vectors of an index of links alone from `FILE` (default: the one it was built from)")
+	c.Flags().StringVar(&f.vectors, "vectors", "",
+		"map the vectors of an index of links alone from `FILE` (default: the one it was built from)")
 }
 
 func (f *indexFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.metric, "metric", "", "take `METRIC` (l2, ip or cosine) for an index.bin or a .graph of hnswlib, which don't tell")
+	c.Flags().StringVar(&f.metric, "metric", "",
+		"take `METRIC` (l2, ip or cosine) for an index.bin or a .graph of hnswlib, which don't tell")
 	c.Flags().IntVar(&f.dim, "dim", 0, "expect `N` values a vector (default: whatever the index has)")
-	c.Flags().BoolVar(&f.global, "global-labels", false, "take the labels in shards of hnswlib-mmap as they are, not as those of rows within the shard")
+	c.Flags().BoolVar(&f.global, "global-labels", false,
+		"take the labels in shards of hnswlib-mmap as they are, not as those of rows within the shard")
 	f.wait.add(c)
 }
 
@@ -165,9 +174,11 @@ func (f *indexFlags) attachCodes(ctx context.Context, index *shale.Index) error 
 	}
 	if codes.Type() != vector.Uint8 || codes.Dim() != shape[0] {
 		mapping.Close()
-		return fmt.Errorf("%s: codes of %d %v, the codebooks are of %d sub-vectors, a byte each", f.codes, codes.Dim(), codes.Type(), shape[0])
+		return fmt.Errorf("%s: codes of %d %v, the codebooks are of %d sub-vectors, a byte each", f.codes,
+			codes.Dim(), codes.Type(), shape[0])
 	}
-	q, err := pq.New(pq.Config{Dim: shape[0] * shape[2], Metric: index.Metric(), Subvectors: shape[0], Centroids: shape[1]}, books)
+	q, err := pq.New(pq.Config{Dim: shape[0] * shape[2], Metric: index.Metric(),
+		Subvectors: shape[0], Centroids: shape[1]}, books)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.codebooks, err)
 	}

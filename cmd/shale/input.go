@@ -160,7 +160,8 @@ func (f *filterFile) filter() *search.Filter {
 
 // addRows puts a file's vectors into the index, block by block, and gives the seconds that it took without reading.
 // labels may be nil.
-func addRows(ctx context.Context, index *shale.Index, f *rowFile, labels []uint64, threads int, tell func(done int)) (float64, error) {
+func addRows(ctx context.Context, index *shale.Index, f *rowFile, labels []uint64, threads int,
+	tell func(done int)) (float64, error) {
 	seconds := 0.0
 	err := f.Blocks(ctx, func(first int, rows vector.Matrix) error {
 		o := shale.AddOptions{Threads: threads, Progress: func(done int) { tell(first + done) }}

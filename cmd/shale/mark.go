@@ -25,7 +25,8 @@ type marking struct {
 func (m *marking) add(c *cobra.Command) *cobra.Command {
 	c.Args = indexArg
 	filesFlag(c, &m.labelFiles, "labels", "read the labels from `FILE`: .npy or text, one label a line")
-	c.Flags().BoolVar(&m.ignoreMissing, "ignore-missing", false, "pass over labels that aren't there, or are "+m.done+" already")
+	c.Flags().BoolVar(&m.ignoreMissing, "ignore-missing", false,
+		"pass over labels that aren't there, or are "+m.done+" already")
 	m.where.add(c)
 	jsonFlag(c, &m.asJSON)
 	required(c, "labels")
@@ -93,8 +94,8 @@ func (m *marking) change(c *cobra.Command, index *shale.Index, r *changeReport) 
 	return len(marked), r.save(c, index)
 }
 
-// markAll marks labels and gives those that were marked. Where some can't be and aren't to be passed over none is: a live
-// file has changed by then.
+// markAll marks labels and gives those that were marked. Where some can't be and aren't to be passed over none is: a
+// live file has changed by then.
 func (m *marking) markAll(index *shale.Index, labels []uint64) (marked []uint64, err error) {
 	err = m.mark(index, labels...)
 	var some *hnsw.LabelsError
@@ -108,7 +109,8 @@ func (m *marking) markAll(index *shale.Index, labels []uint64) (marked []uint64,
 	if m.ignoreMissing {
 		return marked, nil
 	}
-	err = fmt.Errorf("nothing was %s (--ignore-missing passes over such labels, %d here): %w", m.done, len(some.Labels), err)
+	err = fmt.Errorf("nothing was %s (--ignore-missing passes over such labels, %d here): %w",
+		m.done, len(some.Labels), err)
 	return nil, errors.Join(err, m.unmark(index, marked...))
 }
 

@@ -36,7 +36,8 @@ func TestPlanOfTheCommandIsTheLibrarys(t *testing.T) {
 		runJSON(t, append(args, "--plan"), &plan)
 		var built buildReport
 		runJSON(t, args, &built)
-		if plan.Shards != built.Shards || plan.Codes != built.Storage || plan.Rows != built.Keep || plan.CodesWhy != built.Why {
+		if plan.Shards != built.Shards || plan.Codes != built.Storage || plan.Rows != built.Keep ||
+			plan.CodesWhy != built.Why {
 			t.Errorf("%d: planned %+v, built %+v", i, plan.Plan, built)
 		}
 		want := libraryPlan(t, input, args[1:])

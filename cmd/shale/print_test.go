@@ -9,7 +9,8 @@ import (
 )
 
 func TestNumbersForPeople(t *testing.T) {
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1234: "-1,234", -123: "-123"} {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567",
+		-1234: "-1,234", -123: "-123"} {
 		if got := count(n); got != want {
 			t.Errorf("count(%d) is %s, want %s", n, got, want)
 		}
@@ -33,7 +34,8 @@ func TestDemoReport(t *testing.T) {
 	if err := r.print(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"dog: an animal\n  0.250  cat: another\n", "0.9000      12,345", "Princeton University"} {
+	for _, want := range []string{"dog: an animal\n  0.250  cat: another\n",
+		"0.9000      12,345", "Princeton University"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("%q isn't in\n%s", want, b.String())
 		}

@@ -149,7 +149,8 @@ func TestManyProcessesOnOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	index, vectors := filepath.Join(dir, "index"), filepath.Join(dir, "base.npy")
 	writeVectors(t, vectors, 100, 1)
-	if out, err := shaleProcess("build", "--input", vectors, "--output", index, "--metric", "l2", "--m", "4").CombinedOutput(); err != nil {
+	if out, err := shaleProcess("build", "--input", vectors, "--output", index, "--metric", "l2", "--m",
+		"4").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	end := time.Now().Add(time.Duration(seconds) * time.Second)

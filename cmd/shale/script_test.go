@@ -49,8 +49,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// vectors FILE ROWS DIM SEED [nan | scale N] writes random vectors; with nan, one value in the last row is NaN, with scale
-// all are N times as large.
+// vectors FILE ROWS DIM SEED [nan | scale N] writes random vectors; with nan, one value in the last row is NaN, with
+// scale all are N times as large.
 func vectors(ts *testscript.TestScript, _ bool, args []string) {
 	rows, dim, seed := number(ts, args[1]), number(ts, args[2]), number(ts, args[3])
 	random := rand.New(rand.NewPCG(uint64(seed), 1))
@@ -108,8 +108,8 @@ func isJSON(ts *testscript.TestScript, _ bool, fields []string) {
 	}
 }
 
-// sameQueries A B [nearly] checks that two searches, as JSON, found the same; nearly, that they found the same labels at
-// distances that rounding may tell apart.
+// sameQueries A B [nearly] checks that two searches, as JSON, found the same; nearly, that they found the same labels
+// at distances that rounding may tell apart.
 func sameQueries(ts *testscript.TestScript, _ bool, args []string) {
 	var found [2]searchReport
 	for i, f := range args[:2] {
@@ -118,9 +118,10 @@ func sameQueries(ts *testscript.TestScript, _ bool, args []string) {
 	a, b := found[0].Queries, found[1].Queries
 	same := len(a) > 0 && len(a) == len(b)
 	for q := 0; same && q < len(a); q++ {
-		same = slices.Equal(a[q].Labels, b[q].Labels) && slices.EqualFunc(a[q].Distances, b[q].Distances, func(x, y float32) bool {
-			return x == y || len(args) > 2 && math.Abs(float64(x-y)) < 1e-6*float64(x)
-		})
+		same = slices.Equal(a[q].Labels, b[q].Labels) &&
+			slices.EqualFunc(a[q].Distances, b[q].Distances, func(x, y float32) bool {
+				return x == y || len(args) > 2 && math.Abs(float64(x-y)) < 1e-6*float64(x)
+			})
 	}
 	if !same {
 		ts.Fatalf("%s and %s differ", args[0], args[1])

@@ -109,7 +109,8 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	f.where.load = shale.SearchLoad{
-		K: f.results(), Ef: f.ef, Threads: f.threads, Queries: queries.rows, Bytes: int64(len(queries.block)) + filter.bytes(),
+		K: f.results(), Ef: f.ef, Threads: f.threads, Queries: queries.rows,
+		Bytes: int64(len(queries.block)) + filter.bytes(),
 	}
 	index, err := f.where.open(c, args[0])
 	if err != nil {

@@ -57,9 +57,10 @@ func tuneCommand() *cobra.Command {
 neighbours of your queries, then larger ones with a --slack that ends easy searches early, and
 takes the fastest by the clock. Of an index of several shards it also tries how many of these to
 look into: it measures on your queries which shards hold a share of their true neighbours, since
-what the build measured on rows holds for queries like the rows only. The true neighbours are found by comparing all vectors of the
-index, unless --groundtruth gives them. --save keeps all that in the index: searches that
-don't name an ef then use them. Use queries like those that will come, a few hundred at least.
+what the build measured on rows holds for queries like the rows only. The true neighbours are
+found by comparing all vectors of the index, unless --groundtruth gives them. --save keeps all
+that in the index: searches that don't name an ef then use them. Use queries like those that will
+come, a few hundred at least.
 
 An index built with --rows none holds only what its codes stand for, and is judged by that: give
 --groundtruth to judge it by the vectors that it was built from.
@@ -86,7 +87,8 @@ Without --queries, some vectors of the sample are kept out of it to search for.`
 	}
 	s := c.Flags()
 	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
-	s.StringVar(&f.truth, "groundtruth", "", "read their true neighbours from `FILE`: .ivecs, .ibin or .npy (default: computed)")
+	s.StringVar(&f.truth, "groundtruth", "",
+		"read their true neighbours from `FILE`: .ivecs, .ibin or .npy (default: computed)")
 	s.Float64Var(&f.recall, "recall", 0, "reach `SHARE` of the true neighbours, above 0 and up to 1")
 	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
 	s.IntVar(&f.maxEf, "max-ef", 0, "try no ef larger than `N` (default: the number of vectors)")
@@ -178,7 +180,8 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	if r.Point.Share > 0 {
 		with += fmt.Sprintf(" in shards for a share of %g", r.Point.Share)
 	}
-	p.printf("ef %d%s gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, with, f.k, r.Point.Recall, count(int(r.Point.QPS)))
+	p.printf("ef %d%s gives recall@%d of %.4f, with %s queries/s on one thread\n", r.Point.Ef, with, f.k,
+		r.Point.Recall, count(int(r.Point.QPS)))
 	if r.ShareHeld > 0 {
 		p.printf("the shards looked into hold %.4f of the true neighbours of these queries, %g asked; "+
 			"by the shares as they were, the default of %g held %.4f\n",

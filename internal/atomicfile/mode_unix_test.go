@@ -29,9 +29,10 @@ func TestModesFollowTheUmask(t *testing.T) {
 				named(t, dir)
 			}
 			before := syscall.Umask(umask)
-			err := errors.Join(Write(filepath.Join(dir, "file"), hello), Dir(filepath.Join(dir, "dir"), false, func(temp string) error {
-				return Write(filepath.Join(temp, "file"), hello)
-			}))
+			err := errors.Join(Write(filepath.Join(dir, "file"), hello),
+				Dir(filepath.Join(dir, "dir"), false, func(temp string) error {
+					return Write(filepath.Join(temp, "file"), hello)
+				}))
 			syscall.Umask(before)
 			if err != nil {
 				t.Fatal(err)
@@ -56,7 +57,8 @@ func TestModesAreKept(t *testing.T) {
 		}
 		write(t, filepath.Join(folder, "a"), "old")
 		root := os.Getuid() == 0
-		for path, mode := range map[string]fs.FileMode{file: 0o640, folder: 0o770 | fs.ModeSetgid, filepath.Join(folder, "a"): 0o604} {
+		for path, mode := range map[string]fs.FileMode{file: 0o640, folder: 0o770 | fs.ModeSetgid,
+			filepath.Join(folder, "a"): 0o604} {
 			if root {
 				if err := os.Chown(path, 1234, 2345); err != nil {
 					t.Fatal(err)
@@ -75,7 +77,8 @@ func TestModesAreKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]fs.FileMode{"file": 0o640, "dir": 0o770 | fs.ModeSetgid, "dir/a": 0o604, "dir/b": 0o604} {
+		for name, want := range map[string]fs.FileMode{"file": 0o640, "dir": 0o770 | fs.ModeSetgid,
+			"dir/a": 0o604, "dir/b": 0o604} {
 			path := filepath.Join(dir, name)
 			if mode := modeOf(t, path); mode != want {
 				t.Errorf("%s has the mode %v now, not %v", name, mode, want)

@@ -52,7 +52,8 @@ func TestOthersFilesStay(t *testing.T) {
 		holdTemporaries(t, os.Getenv("ATOMICFILE_DIR"))
 		return
 	}
-	for _, name := range []string{".a.b.0123456789abcdef.shale-tmp", ".a.0123456789abcdef.shale-tmp", ".own.shale-tmp", ".a.0123456789ABCDEF.shale-tmp"} {
+	for _, name := range []string{".a.b.0123456789abcdef.shale-tmp", ".a.0123456789abcdef.shale-tmp", ".own.shale-tmp",
+		".a.0123456789ABCDEF.shale-tmp"} {
 		write(t, filepath.Join(dir, name), "left")
 	}
 	c := exec.Command(os.Args[0], "-test.run=^TestOthersFilesStay$")

@@ -42,8 +42,8 @@ type Options struct {
 }
 
 // Codes compares ways to store vectors. For each it builds an index of sample and finds the fastest search that reaches
-// the recall wanted. It returns all candidates and the position of the best: among those that reach the recall and fit the
-// memory, the smallest of those about as fast as the fastest. The position is -1 if there is none.
+// the recall wanted. It returns all candidates and the position of the best: among those that reach the recall and fit
+// the memory, the smallest of those about as fast as the fastest. The position is -1 if there is none.
 //
 // A sample fits the processor's caches better than all rows do, so the larger a candidate, the more its speed is
 // overestimated.

@@ -50,7 +50,8 @@ func (c *Centroids) at(i int) []float32 { return c.data[i*c.Dim() : (i+1)*c.Dim(
 
 // Assign writes the number of the point nearest to each row to nearest, and its squared distance to distance. Both are
 // as long as there are rows. Of points equally far it takes the first. If threads is 0 it uses GOMAXPROCS threads.
-func (c *Centroids) Assign(ctx context.Context, rows vector.Matrix, threads int, nearest []uint32, distance []float32) error {
+func (c *Centroids) Assign(ctx context.Context, rows vector.Matrix, threads int,
+	nearest []uint32, distance []float32) error {
 	if rows.Dim() != c.Dim() {
 		return fmt.Errorf("cluster: %w: rows of %d values, centroids of %d", vector.ErrDim, rows.Dim(), c.Dim())
 	}

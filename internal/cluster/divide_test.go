@@ -61,7 +61,8 @@ func realRows(t *testing.T, n, asked int) (rows vector.Matrix, near, wanted Neig
 }
 
 // share is how many of the wanted rows lie in the first parts that a router probes.
-func share(t *testing.T, rows vector.Matrix, p *Partition, second []uint32, wanted Neighbors, queries [][]float32, probes int) float64 {
+func share(t *testing.T, rows vector.Matrix, p *Partition, second []uint32, wanted Neighbors,
+	queries [][]float32, probes int) float64 {
 	t.Helper()
 	r, err := TrainRouter(t.Context(), rows, p, 32, KMeansOptions{Rounds: 8})
 	if err != nil {
@@ -90,8 +91,8 @@ func share(t *testing.T, rows vector.Matrix, p *Partition, second []uint32, want
 	return float64(hits) / float64(len(wanted.Of))
 }
 
-// On real rows the parts are even and cut fewer neighbours apart than parts that know nothing of neighbours; the few that are
-// nearest to a query hold most of its neighbours, and more with a second copy.
+// On real rows the parts are even and cut fewer neighbours apart than parts that know nothing of neighbours; the few
+// that are nearest to a query hold most of its neighbours, and more with a second copy.
 func TestDivideKeepsNeighboursTogether(t *testing.T) {
 	const parts, probes = 16, 3
 	rows, near, wanted, queries := realRows(t, 3000, 300)
@@ -102,7 +103,8 @@ func TestDivideKeepsNeighboursTogether(t *testing.T) {
 	if sizes := p.Sizes(); slices.Max(sizes) > rows.Rows()*13/(10*parts) {
 		t.Errorf("parts of %v, of %d rows in all", sizes, rows.Rows())
 	}
-	plain, err := Divide(t.Context(), rows, Neighbors{K: 1, Of: slices.Repeat([]uint32{none}, rows.Rows())}, parts, DivideOptions{Seed: 1})
+	plain, err := Divide(t.Context(), rows, Neighbors{K: 1, Of: slices.Repeat([]uint32{none}, rows.Rows())},
+		parts, DivideOptions{Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

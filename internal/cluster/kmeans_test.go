@@ -132,7 +132,8 @@ func TestKMeansRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Assign(t.Context(), matrix(t, good, 4), 1, make([]uint32, 1), make([]float32, 1)); !errors.Is(err, vector.ErrDim) {
+	if err := c.Assign(t.Context(), matrix(t, good, 4), 1, make([]uint32, 1),
+		make([]float32, 1)); !errors.Is(err, vector.ErrDim) {
 		t.Errorf("rows of another dimension give %v", err)
 	}
 	if _, err := NewCentroids(nan, 2); err == nil {

@@ -46,7 +46,8 @@ func (n Neighbors) check() error {
 // room.
 func Fill(choices []uint32, distance []float32, width, parts, most int) (*Partition, error) {
 	rows := len(choices) / max(width, 1)
-	if width < 1 || len(choices) != rows*width || len(distance) != len(choices) || parts < 1 || most < 1 || parts*most < rows {
+	if width < 1 || len(choices) != rows*width || len(distance) != len(choices) || parts < 1 ||
+		most < 1 || parts*most < rows {
 		return nil, fmt.Errorf("cluster: %d choices of %d don't fit %d parts of %d rows", len(choices), width, parts, most)
 	}
 	p := &Partition{Parts: parts, Of: make([]uint32, rows)}

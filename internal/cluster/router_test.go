@@ -103,7 +103,8 @@ func TestRoutersRefuse(t *testing.T) {
 			t.Errorf("centroids of parts %v are taken", of)
 		}
 	}
-	if _, err := TrainRouter(t.Context(), c.Points(), &Partition{Parts: 1, Of: make([]uint32, 3)}, 2, KMeansOptions{}); err == nil {
+	if _, err := TrainRouter(t.Context(), c.Points(), &Partition{Parts: 1, Of: make([]uint32, 3)}, 2,
+		KMeansOptions{}); err == nil {
 		t.Error("a partition of other rows is taken")
 	}
 }

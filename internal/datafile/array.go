@@ -32,7 +32,8 @@ func openArray(in *input, format, member string, wanted func(npyHeader) bool) (*
 		return nil, err
 	}
 	if have := in.size - h.size; have != want && in.pipe == nil {
-		return nil, in.bad(h.size, "shape", "%v of %s takes %d bytes, but %d follow the header: the file is cut off or holds several arrays", h.shape, h.dt, want, have)
+		return nil, in.bad(h.size, "shape", "%v of %s takes %d bytes, but %d follow the header: the file is cut off or "+
+			"holds several arrays", h.shape, h.dt, want, have)
 	}
 	src := denseSource{origin: in.origin, r: in.from(h.size, want), off: h.size, closer: in.f}
 	a := &array{origin: in.origin, npyHeader: h, data: src}
@@ -134,7 +135,8 @@ func openZipped(in *input, f *zip.File, key string) (*array, error) {
 	o := origin{in.file + ":" + key}
 	size, packed := f.UncompressedSize64, f.CompressedSize64
 	if packed > uint64(in.size) || size/maxDeflate > packed {
-		return nil, o.bad(-1, "member size", "%d bytes packed in %d of a file of %d can't be: the file is damaged", size, packed, in.size)
+		return nil, o.bad(-1, "member size", "%d bytes packed in %d of a file of %d can't be: the file is damaged",
+			size, packed, in.size)
 	}
 	r, err := f.Open()
 	if err != nil {
@@ -158,7 +160,8 @@ func (o origin) checkMember(h npyHeader, size int64) error {
 		return err
 	}
 	if have := size - h.size; have != want {
-		return o.bad(h.size, "shape", "%v of %s takes %d bytes, but %d follow the header: the file is damaged", h.shape, h.dt, want, have)
+		return o.bad(h.size, "shape", "%v of %s takes %d bytes, but %d follow the header: the file is damaged",
+			h.shape, h.dt, want, have)
 	}
 	return nil
 }
@@ -186,7 +189,8 @@ func openArrayRows(in *input, format, member string) (*stream, error) {
 
 func (a *array) stream() (*stream, error) {
 	if len(a.shape) != 2 {
-		return nil, a.bad(0, "shape", "%v has %d axes, vectors need 2: reshape it to (rows, dimension)", a.shape, len(a.shape))
+		return nil, a.bad(0, "shape", "%v has %d axes, vectors need 2: reshape it to (rows, dimension)",
+			a.shape, len(a.shape))
 	}
 	rows, dim := a.shape[0], a.shape[1]
 	if _, err := a.checkShape(0, rows, dim, max(a.dt.size, vector.Float32.Size())); err != nil {

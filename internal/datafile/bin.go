@@ -16,7 +16,9 @@ func openBin(in *input, dt dtype) (*stream, error) {
 		return nil, err
 	}
 	if have := in.size - binHeader; have != want && in.pipe == nil {
-		return nil, in.bad(0, "rows", "%d rows of %d %s take %d bytes, but %d follow the header: the file is cut off, or its extension is wrong", rows, dim, dt, want, have)
+		return nil, in.bad(0, "rows",
+			"%d rows of %d %s take %d bytes, but %d follow the header: the file is cut off, or its extension is wrong",
+			rows, dim, dt, want, have)
 	}
 	if in.pipe != nil {
 		if _, err := in.pipe.Discard(binHeader); err != nil {

@@ -2,8 +2,8 @@ package datafile
 
 import "math"
 
-// ReadCodebooks reads the codebooks of product quantization from an npy or npz of floats in C order. The array has three
-// axes: sub-vectors, centroids of each, and values of each centroid.
+// ReadCodebooks reads the codebooks of product quantization from an npy or npz of floats in C order. The array has
+// three axes: sub-vectors, centroids of each, and values of each centroid.
 func ReadCodebooks(path string) (books []float32, shape [3]int, err error) {
 	err = withInput(path, func(in *input, format, member string) error {
 		if format != ".npy" && format != ".npz" {

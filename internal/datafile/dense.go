@@ -25,7 +25,8 @@ func (d *denseSource) readError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return d.caused(io.ErrUnexpectedEOF, d.off, "data", "the rows end before the number that the header declares: copy the file again")
+		return d.caused(io.ErrUnexpectedEOF, d.off, "data",
+			"the rows end before the number that the header declares: copy the file again")
 	}
 	return d.caused(err, d.off, "data", "can't be read")
 }
@@ -35,7 +36,8 @@ func (d *denseSource) finish() error {
 	var b [1]byte
 	switch n, err := io.ReadFull(d.r, b[:]); {
 	case n > 0:
-		return d.bad(d.off, "data", "bytes follow the last row that the header declares: the file is damaged or holds several arrays")
+		return d.bad(d.off,
+			"data", "bytes follow the last row that the header declares: the file is damaged or holds several arrays")
 	case err != io.EOF:
 		return d.caused(err, d.off, "data", "can't be read to the end")
 	}

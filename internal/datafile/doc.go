@@ -1,3 +1,3 @@
-// Package datafile reads and writes files of vectors, labels, sets of labels, neighbours, codebooks and results. Package
-// dataset is the part of it that other programs use.
+// Package datafile reads and writes files of vectors, labels, sets of labels, neighbours, codebooks and results.
+// Package dataset is the part of it that other programs use.
 package datafile

@@ -18,8 +18,8 @@ import (
 // blockBytes is the size of the blocks in which File reads.
 const blockBytes = 16 << 20
 
-// File is the vectors of one or several files, one file after another. It is a shale.Source. It isn't safe for concurrent
-// use.
+// File is the vectors of one or several files, one file after another. It is a shale.Source. It isn't safe for
+// concurrent use.
 type File struct {
 	parts     []filePart
 	rows, dim int
@@ -38,11 +38,12 @@ type filePart struct {
 	once bool   // it is a pipe
 }
 
-// Open examines files of vectors and returns them as one. Each must hold at least one vector, and all must have the same
-// type and dimension. Open doesn't keep them open: their vectors can be read any number of times.
+// Open examines files of vectors and returns them as one. Each must hold at least one vector, and all must have the
+// same type and dimension. Open doesn't keep them open: their vectors can be read any number of times.
 //
-// A file's format follows from its extension or else from its first bytes. A format before the path, as in fvecs:base.bin,
-// says it instead. A member after the path, as in base.npz:rows or base.parquet:embedding, names an array or a column.
+// A file's format follows from its extension or else from its first bytes. A format before the path, as in
+// fvecs:base.bin, says it instead. A member after the path, as in base.npz:rows or base.parquet:embedding, names an
+// array or a column.
 //
 // Pipes are an error, because they can be read only once: see OpenOnce.
 func Open(paths ...string) (*File, error) {
@@ -54,9 +55,10 @@ func Open(paths ...string) (*File, error) {
 	return OpenOnce(paths...)
 }
 
-// OpenOnce is like Open, but it also accepts pipes and standard input, which has the name "-". If there is one, the vectors
-// can be read only once. OpenOnce waits until a pipe has a writer, and takes the number of its vectors from its header.
-// The formats npy, fbin, u8bin and i8bin are read as they come; other formats are first read into memory, up to 256 MiB.
+// OpenOnce is like Open, but it also accepts pipes and standard input, which has the name "-". If there is one, the
+// vectors can be read only once. OpenOnce waits until a pipe has a writer, and takes the number of its vectors from its
+// header. The formats npy, fbin, u8bin and i8bin are read as they come; other formats are first read into memory, up to
+// 256 MiB.
 //
 // The caller must call Close.
 func OpenOnce(paths ...string) (*File, error) {
@@ -196,8 +198,8 @@ func (f *File) At(row int) (path string, of int) {
 	return f.parts[len(f.parts)-1].path, row
 }
 
-// Blocks calls fn with all rows in order, block by block; first is the number of a block's first row. A block never spans
-// two files, and fn must not keep it.
+// Blocks calls fn with all rows in order, block by block; first is the number of a block's first row. A block never
+// spans two files, and fn must not keep it.
 func (f *File) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
 	size := f.dim * f.typ.Size()
 	block := make([]byte, max(1, min(f.rows, blockBytes/size))*size)
@@ -211,9 +213,9 @@ func (f *File) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix
 	return nil
 }
 
-// Read fills dst with as many of the next rows as fit, packed and little-endian, and returns their number. One call reads
-// from one file only. After the last row it returns 0 and io.EOF; if dst holds no whole row it returns io.ErrShortBuffer.
-// Read and Blocks don't share a position. The caller must call Close.
+// Read fills dst with as many of the next rows as fit, packed and little-endian, and returns their number. One call
+// reads from one file only. After the last row it returns 0 and io.EOF; if dst holds no whole row it returns
+// io.ErrShortBuffer. Read and Blocks don't share a position. The caller must call Close.
 func (f *File) Read(dst []byte) (rows int, err error) {
 	for {
 		if f.reading == nil {
@@ -297,8 +299,8 @@ func (p *filePart) open() (reader, error) {
 	return r, nil
 }
 
-// readWithin calls r.Read, and returns early if ctx ends while a pipe has nothing to read. After that r and dst must not be
-// used.
+// readWithin calls r.Read, and returns early if ctx ends while a pipe has nothing to read. After that r and dst must
+// not be used.
 func readWithin(ctx context.Context, r reader, dst []byte) (int, error) {
 	type result struct {
 		n   int

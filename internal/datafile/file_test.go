@@ -91,7 +91,8 @@ func TestFilesFollowEachOther(t *testing.T) {
 	if f.Rows() != 13 || f.Dim() != 2 {
 		t.Fatalf("%d × %d", f.Rows(), f.Dim())
 	}
-	for row, want := range map[int]filePart{0: {path: a}, 4: {path: a, rows: 4}, 5: {path: b}, 7: {path: b, rows: 2}, 12: {path: a, rows: 4}} {
+	for row, want := range map[int]filePart{0: {path: a}, 4: {path: a, rows: 4}, 5: {path: b},
+		7: {path: b, rows: 2}, 12: {path: a, rows: 4}} {
 		if path, of := f.At(row); path != want.path || of != want.rows {
 			t.Errorf("row %d is row %d of %s, not %d of %s", row, of, path, want.rows, want.path)
 		}

@@ -9,11 +9,11 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 )
 
-// ReadFilter reads a set of labels: an npy or npz of integers, or of booleans indexed by label (a mask), a Roaring bitmap
-// (.roaring, the portable format of 64 or 32 bits), or text as in ReadLabels.
+// ReadFilter reads a set of labels: an npy or npz of integers, or of booleans indexed by label (a mask), a Roaring
+// bitmap (.roaring, the portable format of 64 or 32 bits), or text as in ReadLabels.
 //
-// mask is the number of booleans of a mask, and −1 for other files. A mask of another length than the number of labels was
-// made for another index.
+// mask is the number of booleans of a mask, and −1 for other files. A mask of another length than the number of labels
+// was made for another index.
 func ReadFilter(path string) (set *roaring64.Bitmap, mask int64, err error) {
 	set, mask = roaring64.New(), -1
 	add := func(v uint64) { set.Add(v) }
@@ -39,8 +39,8 @@ func ReadFilter(path string) (set *roaring64.Bitmap, mask int64, err error) {
 	return set, mask, nil
 }
 
-// arrayFilter adds the labels that an array lists, or the positions of true in a mask. It returns the length of a mask, or
-// −1.
+// arrayFilter adds the labels that an array lists, or the positions of true in a mask. It returns the length of a mask,
+// or −1.
 func (in *input) arrayFilter(format, member string, set *roaring64.Bitmap) (mask int64, err error) {
 	a, err := openArray(in, format, member, func(h npyHeader) bool {
 		return len(h.shape) == 1 && (h.dt.integer() || h.dt.kind == 'b')
@@ -118,7 +118,8 @@ func (in *input) roaring64(data []byte) (set *roaring64.Bitmap, err error) {
 	defer in.guard(&err, "bitmap")
 	const header, bucket = 8, 12 // the least that a bucket takes: its key and an empty 32-bit bitmap
 	if len(data) < header {
-		return nil, in.bad(int64(len(data)), "buckets", "the file ends within their count: want a Roaring bitmap in portable format")
+		return nil, in.bad(int64(len(data)), "buckets",
+			"the file ends within their count: want a Roaring bitmap in portable format")
 	}
 	if n := binary.LittleEndian.Uint64(data); n > uint64(len(data)-header)/bucket {
 		return nil, in.bad(0, "buckets", "%d don't fit %d bytes: want a Roaring bitmap in portable format", n, len(data))

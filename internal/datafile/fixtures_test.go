@@ -138,7 +138,8 @@ func TestLabelFixtures(t *testing.T) {
 }
 
 func TestNeighborFixtures(t *testing.T) {
-	for _, name := range []string{"neighbors_i4.npy", "neighbors_i8.npy", "neighbors.ivecs", "neighbors.ibin", "neighbors_distances.ibin"} {
+	for _, name := range []string{"neighbors_i4.npy", "neighbors_i8.npy", "neighbors.ivecs", "neighbors.ibin",
+		"neighbors_distances.ibin"} {
 		n, err := ReadNeighbors(data(name))
 		if err != nil || len(n) != 2 || !slices.Equal(n[0], []int64{1, 2, 3}) || !slices.Equal(n[1], []int64{4, 5, -1}) {
 			t.Errorf("%s: %v, %v", name, n, err)

@@ -66,7 +66,8 @@ func textLabels(in *input, add func(uint64)) error {
 		}
 		v, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
-			return in.caused(errors.Unwrap(err), off, "line "+strconv.Itoa(line), "%.40q is no label: want a whole number from 0 to 2^64-1, one a line", text)
+			return in.caused(errors.Unwrap(err), off, "line "+strconv.Itoa(line),
+				"%.40q is no label: want a whole number from 0 to 2^64-1, one a line", text)
 		}
 		add(v)
 	}

@@ -9,14 +9,15 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Map maps a file of vectors into memory: reading a row brings its pages from disk. The rows must be stored packed, in a
-// type of package vector: .npy in C order, .fbin, .u8bin or .i8bin.
+// Map maps a file of vectors into memory: reading a row brings its pages from disk. The rows must be stored packed, in
+// a type of package vector: .npy in C order, .fbin, .u8bin or .i8bin.
 //
-// The matrix must not be used after the closer is closed, and the file must not change before. Reading rows that were cut
-// off crashes the program.
+// The matrix must not be used after the closer is closed, and the file must not change before. Reading rows that were
+// cut off crashes the program.
 func Map(path string) (vector.Matrix, io.Closer, error) {
 	if dataname.IsPipe(path) || path == dataname.Stdin {
-		return vector.Matrix{}, nil, fmt.Errorf("dataset: %s: %w: a pipe can't be mapped: write it to a file first", path, ErrUnsupported)
+		return vector.Matrix{}, nil, fmt.Errorf("dataset: %s: %w: a pipe can't be mapped: write it to a file first",
+			path, ErrUnsupported)
 	}
 	r, err := openReader(path)
 	if err != nil {
@@ -26,7 +27,8 @@ func Map(path string) (vector.Matrix, io.Closer, error) {
 	s := r.(*stream)
 	src, ok := s.src.(*denseSource)
 	if !ok || !src.inFile() || !s.dt.native() {
-		return vector.Matrix{}, nil, s.caused(ErrUnsupported, -1, "format", "can't be mapped: write it as .npy of float32 or float16, in C order")
+		return vector.Matrix{}, nil, s.caused(ErrUnsupported, -1, "format",
+			"can't be mapped: write it as .npy of float32 or float16, in C order")
 	}
 	size := src.off + int64(s.rows)*int64(s.rowBytes())
 	region, err := mmap.File(s.file, size)

@@ -15,8 +15,8 @@ import (
 const neighborExtensions = ".ivecs, .ibin or .npy"
 
 // ReadNeighbors reads a ground truth: for each query the labels of its k neighbours, nearest first. A query with fewer
-// neighbours has −1 in the rest. The file is an ivecs, an npy or npz of integers, or an ibin, where distances may follow
-// the labels.
+// neighbours has −1 in the rest. The file is an ivecs, an npy or npz of integers, or an ibin, where distances may
+// follow the labels.
 func ReadNeighbors(path string) (neighbors [][]int64, err error) {
 	err = withInput(path, func(in *input, format, member string) error {
 		src, rows, k, err := openNeighbors(in, format, member)
@@ -62,7 +62,8 @@ func openIbin(in *input, dt dtype) (*intSource, int64, int64, error) {
 		return nil, 0, 0, err
 	}
 	if have := in.size - binHeader; have != want && have != 2*want {
-		return nil, 0, 0, in.bad(0, "rows", "%d rows of %d labels take %d bytes, with distances twice that, but %d follow the header: the file is cut off", rows, k, want, have)
+		return nil, 0, 0, in.bad(0, "rows", "%d rows of %d labels take %d bytes, with distances twice that, but %d follow "+
+			"the header: the file is cut off", rows, k, want, have)
 	}
 	src := &denseSource{origin: in.origin, r: io.NewSectionReader(in.f, binHeader, want), off: binHeader, closer: in.f}
 	return &intSource{rowSource: src, dt: dt, left: rows * k}, rows, k, nil
@@ -74,7 +75,8 @@ func openNeighborArray(in *input, format, member string) (*intSource, int64, int
 		return nil, 0, 0, err
 	}
 	if len(a.shape) != 2 {
-		return nil, 0, 0, a.bad(0, "shape", "%v has %d axes, neighbours need 2: reshape it to (queries, k)", a.shape, len(a.shape))
+		return nil, 0, 0, a.bad(0, "shape", "%v has %d axes, neighbours need 2: reshape it to (queries, k)",
+			a.shape, len(a.shape))
 	}
 	if a.fortran && a.shape[0] > 1 && a.shape[1] > 1 {
 		return nil, 0, 0, a.caused(ErrUnsupported, 0, "fortran_order", "save the array with np.ascontiguousarray")
@@ -116,7 +118,8 @@ func WriteNeighbors(path string, neighbors [][]int64) error {
 	}
 	for q, ids := range neighbors {
 		if len(ids) != k {
-			return fmt.Errorf("dataset: %s: query %d has %d neighbours, query 0 has %d: all need the same number", path, q, len(ids), k)
+			return fmt.Errorf("dataset: %s: query %d has %d neighbours, query 0 has %d: all need the same number",
+				path, q, len(ids), k)
 		}
 	}
 	var header, prefix []byte

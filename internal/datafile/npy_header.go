@@ -58,7 +58,8 @@ func readNpyHeader(o origin, r io.Reader, limit int64) (npyHeader, error) {
 		return npyHeader{}, o.bad(6, "version", "%d.%d is none of 1, 2 and 3", fixed[6], fixed[7])
 	}
 	if length > min(limit-size, maxNpyHeader) {
-		return npyHeader{}, o.bad(8, "header length", "%d bytes, but the file has %d and a header at most %d", length, limit, maxNpyHeader)
+		return npyHeader{}, o.bad(8, "header length", "%d bytes, but the file has %d and a header at most %d",
+			length, limit, maxNpyHeader)
 	}
 	text := make([]byte, length)
 	if _, err := io.ReadFull(r, text); err != nil {

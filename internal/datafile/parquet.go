@@ -78,7 +78,8 @@ func parquetMeta(in *input) (meta format.FileMetaData, err error) {
 		return meta, in.caused(err, in.size-parquetTail, "magic", "can't be read")
 	}
 	if string(tail[4:]) != parquetMagic {
-		return meta, in.bad(in.size-4, "magic", "%q at the end is not %s: the file is cut off, encrypted, or no Parquet file", tail[4:], parquetMagic)
+		return meta, in.bad(in.size-4, "magic", "%q at the end is not %s: the file is cut off, encrypted, or no Parquet file",
+			tail[4:], parquetMagic)
 	}
 	size := int64(binary.LittleEndian.Uint32(tail[:]))
 	off := in.size - parquetTail - size
@@ -110,10 +111,12 @@ func (o origin) chunk(g format.RowGroup, column int, size int64) (chunk, error) 
 		off = d
 	}
 	if off < int64(len(parquetMagic)) || m.TotalCompressedSize < 0 || m.TotalCompressedSize > size-parquetTail-off {
-		return chunk{}, o.bad(max(off, -1), "column chunk", "%d bytes from there are not in a file of %d", m.TotalCompressedSize, size)
+		return chunk{}, o.bad(max(off, -1), "column chunk", "%d bytes from there are not in a file of %d",
+			m.TotalCompressedSize, size)
 	}
 	if g.NumRows < 0 || g.NumRows > m.NumValues {
-		return chunk{}, o.bad(-1, "row group rows", "%d rows can't come from %d values: rows must not be empty", g.NumRows, m.NumValues)
+		return chunk{}, o.bad(-1, "row group rows", "%d rows can't come from %d values: rows must not be empty",
+			g.NumRows, m.NumValues)
 	}
 	return chunk{off: off, end: off + m.TotalCompressedSize, rows: g.NumRows, codec: m.Codec}, nil
 }

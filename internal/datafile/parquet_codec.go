@@ -68,7 +68,8 @@ func (d *decompressor) unpack(codec format.CompressionCodec, data []byte, size i
 func (d *decompressor) unpackZstd(data []byte, size int) ([]byte, error) {
 	r := bytes.NewReader(data)
 	if d.zstd == nil {
-		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(freePage))
+		dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecoderMaxWindow(freePage))
 		if err != nil {
 			return nil, err
 		}

@@ -271,7 +271,8 @@ func (p *parquetSource) values(at int64, v pageValues) ([]byte, error) {
 	case plainDictionary, format.RLEDictionary:
 		return p.lookUp(at, v)
 	}
-	return nil, p.caused(ErrUnsupported, at, "encoding", "%s: write plain, dictionary or byte-stream-split values", v.encoding)
+	return nil, p.caused(ErrUnsupported, at, "encoding",
+		"%s: write plain, dictionary or byte-stream-split values", v.encoding)
 }
 
 // floats makes float32 of integers, which must not lose anything by that.

@@ -12,8 +12,9 @@ var errRunWidth = errors.New("values of more than 32 bits")
 // bitWidth is the number of bits that levels up to the largest take.
 func bitWidth(largest int) int { return bits.Len(uint(largest)) }
 
-// eachRun decodes n values of width bits in Parquet's hybrid of runs and packed groups, and hands on each value with how
-// often it comes in a row. Nothing is expanded: the number of values is what the caller has checked, not what a run says.
+// eachRun decodes n values of width bits in Parquet's hybrid of runs and packed groups, and hands on each value with
+// how often it comes in a row. Nothing is expanded: the number of values is what the caller has checked, not what a run
+// says.
 func eachRun(b []byte, width, n int, use func(value uint32, times int) error) error {
 	if width > 32 {
 		return errRunWidth

@@ -143,7 +143,8 @@ func TestLargePipe(t *testing.T) {
 		!strings.Contains(err.Error(), "write it to a file first") {
 		t.Error(err)
 	}
-	for _, path := range []string{"/dev/zero", "/dev/null", "npz:/dev/zero", "fvecs:/dev/zero", "fbin:/dev/zero", "npy:/dev/zero", "."} {
+	for _, path := range []string{"/dev/zero", "/dev/null", "npz:/dev/zero", "fvecs:/dev/zero",
+		"fbin:/dev/zero", "npy:/dev/zero", "."} {
 		if _, err := ReadAll(path); err == nil {
 			t.Errorf("vectors of %s", path)
 		}

@@ -79,7 +79,8 @@ func (in *input) format() (string, error) {
 		return "", nil
 	}
 	switch ext := cmp.Or(in.named, dataname.Extension(in.file)); ext {
-	case ".npy", ".npz", ".fvecs", ".bvecs", ".ivecs", ".fbin", ".u8bin", ".i8bin", ".ibin", ".parquet", ".hdf5", ".roaring":
+	case ".npy", ".npz", ".fvecs", ".bvecs", ".ivecs", ".fbin", ".u8bin", ".i8bin", ".ibin",
+		".parquet", ".hdf5", ".roaring":
 		return ext, nil
 	case ".h5":
 		return ".hdf5", nil

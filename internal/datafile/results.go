@@ -15,11 +15,12 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// WriteResults writes the results of a search as an npz with two arrays of rows × k elements: labels (uint64) and distances
-// (float32). fill calls put with the results of the next queries, in order, until all rows are written. The file appears
-// under its name once fill has returned without an error, or not at all. The memory used doesn't grow with rows, because
-// distances wait in a temporary file.
-func WriteResults(path string, rows, k int, fill func(put func(labels []uint64, distances []float32) error) error) error {
+// WriteResults writes the results of a search as an npz with two arrays of rows × k elements: labels (uint64) and
+// distances (float32). fill calls put with the results of the next queries, in order, until all rows are written. The
+// file appears under its name once fill has returned without an error, or not at all. The memory used doesn't grow with
+// rows, because distances wait in a temporary file.
+func WriteResults(path string, rows, k int,
+	fill func(put func(labels []uint64, distances []float32) error) error) error {
 	if rows < 0 || k < 0 || k > maxDim {
 		return fmt.Errorf("dataset: %d rows of %d are no results", rows, k)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// WriteRangeResults writes the results of range searches to an npz with the one-dimensional arrays labels (uint64), distances
-// (float32) and offsets (int64): those of query q are from offsets[q] to offsets[q+1]. fill calls put with the results of
-// the next queries, until it has put those of all.
+// WriteRangeResults writes the results of range searches to an npz with the one-dimensional arrays labels (uint64),
+// distances (float32) and offsets (int64): those of query q are from offsets[q] to offsets[q+1]. fill calls put with
+// the results of the next queries, until it has put those of all.
 func WriteRangeResults(path string, queries int, fill func(put func(*search.RangeResults) error) error) error {
 	if dataname.OutputFormat(path) != ".npz" {
 		return fmt.Errorf("dataset: %s: %w: results are written as .npz", path, ErrUnknownFormat)

@@ -11,7 +11,8 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// TestWriteRangeResults: results of several blocks follow each other, more than stay in memory, and a block may hold none.
+// TestWriteRangeResults: results of several blocks follow each other, more than stay in memory, and a block may hold
+// none.
 func TestWriteRangeResults(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "near.npz")
 	var labels []uint64

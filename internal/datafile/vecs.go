@@ -31,7 +31,8 @@ func newVecsSource(in *input, dt dtype) (*vecsSource, int64, error) {
 		return nil, 0, err
 	}
 	if len(h) < 4 {
-		return nil, 0, in.bad(int64(len(h)), "dimension", "the file ends within the first row's dimension; an empty one has no dimension")
+		return nil, 0, in.bad(int64(len(h)), "dimension",
+			"the file ends within the first row's dimension; an empty one has no dimension")
 	}
 	dim := int64(int32(binary.LittleEndian.Uint32(h)))
 	if _, err := in.checkShape(0, 1, dim, dt.size); err != nil {
@@ -39,7 +40,8 @@ func newVecsSource(in *input, dt dtype) (*vecsSource, int64, error) {
 	}
 	row := 4 + dim*int64(dt.size)
 	if in.size%row != 0 {
-		return nil, 0, in.bad(0, "dimension", "%d bytes are no whole number of rows of %d %s: the file is cut off, or its extension is wrong", in.size, dim, dt)
+		return nil, 0, in.bad(0, "dimension",
+			"%d bytes are no whole number of rows of %d %s: the file is cut off, or its extension is wrong", in.size, dim, dt)
 	}
 	d := denseSource{origin: in.origin, r: io.NewSectionReader(in.f, 0, in.size), closer: in.f}
 	return &vecsSource{denseSource: d, dim: int(dim), row: int(row) - 4}, in.size / row, nil
@@ -59,7 +61,8 @@ func (v *vecsSource) readRows(dst []byte) error {
 		for i := range n {
 			r := raw[i*stride:]
 			if dim := int32(binary.LittleEndian.Uint32(r)); int(dim) != v.dim {
-				return v.bad(start+int64(i*stride), "dimension", "%d, where the first row has %d: all rows must have the same", dim, v.dim)
+				return v.bad(start+int64(i*stride), "dimension",
+					"%d, where the first row has %d: all rows must have the same", dim, v.dim)
 			}
 			copy(dst[i*v.row:], r[4:stride])
 		}

@@ -107,7 +107,8 @@ func createRows(path string, l layout, t vector.Type, dim int) (writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	w := &rowWriter{rowCount: rowCount{path: path, typ: t, dim: dim}, f: f, w: bufio.NewWriterSize(f, 4*blockSize), layout: l}
+	w := &rowWriter{rowCount: rowCount{path: path, typ: t, dim: dim}, f: f,
+		w: bufio.NewWriterSize(f, 4*blockSize), layout: l}
 	if l == vecsLayout {
 		w.prefix = binary.LittleEndian.AppendUint32(nil, uint32(dim))
 	}

@@ -103,7 +103,8 @@ func IsStream(f *os.File, mode os.FileMode) bool {
 // ExplainOpen says of the error of opening a file whether it is a socket, which the system's error doesn't say.
 func ExplainOpen(path string, err error) error {
 	if info, statErr := os.Stat(path); statErr == nil && info.Mode()&os.ModeSocket != 0 {
-		return fmt.Errorf("%s is a socket, which can't be opened as a file: read it with another program and pipe that in", path)
+		return fmt.Errorf("%s is a socket, which can't be opened as a file: read it with another program and pipe that in",
+			path)
 	}
 	return err
 }

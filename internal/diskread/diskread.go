@@ -106,7 +106,8 @@ func (r *Reader) Stats() (reads, bytes int64) { return r.reads, r.bytes }
 // Start begins to read size bytes at offset of f. Wait returns the piece under tag.
 func (r *Reader) Start(f *File, offset int64, size int, tag uint64) error {
 	if size < 1 || size > r.largest || offset < 0 || offset > f.size-int64(size) {
-		return fmt.Errorf("diskread: %d bytes at byte %d of %s, which has %d: %w", size, offset, f.f.Name(), f.size, io.ErrUnexpectedEOF)
+		return fmt.Errorf("diskread: %d bytes at byte %d of %s, which has %d: %w", size, offset,
+			f.f.Name(), f.size, io.ErrUnexpectedEOF)
 	}
 	if len(r.free) == 0 {
 		return errors.New("diskread: too many reads at a time")
@@ -170,7 +171,8 @@ func (r *Reader) arrived(d result, fn func(tag uint64, piece []byte, err error))
 	}
 	r.free = append(r.free, d.slot)
 	if d.err != nil {
-		fn(s.tag, nil, fmt.Errorf("read %d bytes at byte %d of %s: %w", s.size, s.offset+int64(s.from), s.file.f.Name(), d.err))
+		fn(s.tag, nil, fmt.Errorf("read %d bytes at byte %d of %s: %w", s.size,
+			s.offset+int64(s.from), s.file.f.Name(), d.err))
 		return nil
 	}
 	at := int(d.slot)*r.each + s.from

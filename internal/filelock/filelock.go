@@ -64,8 +64,8 @@ func Acquire(ctx context.Context, path string, o Options) (*Lock, error) {
 	}
 }
 
-// Try locks a file or directory, which must exist, or returns an error with ErrHeld at once. Where the file system has no
-// locks it warns, once a process, and goes on without.
+// Try locks a file or directory, which must exist, or returns an error with ErrHeld at once. Where the file system has
+// no locks it warns, once a process, and goes on without.
 func Try(path string) (*Lock, error) {
 	f, err := open(path)
 	if err != nil {
@@ -81,8 +81,8 @@ func Try(path string) (*Lock, error) {
 	return &Lock{f, os.Getpid()}, nil
 }
 
-// TryIfSupported locks an open file for its one user, as TryFile does. Where the file system has no locks it warns, once a
-// process, and reports true.
+// TryIfSupported locks an open file for its one user, as TryFile does. Where the file system has no locks it warns,
+// once a process, and reports true.
 func TryIfSupported(f File) (bool, error) {
 	ok, err := TryFile(f, false)
 	if errors.Is(err, errors.ErrUnsupported) {

@@ -44,7 +44,8 @@ func TestOneHolderAtATime(t *testing.T) {
 		closed(t, l)
 		closed(t, acquired(t, path))
 	}
-	if _, err := Acquire(context.Background(), filepath.Join(dir, "none"), Options{Wait: generous}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Acquire(context.Background(), filepath.Join(dir, "none"),
+		Options{Wait: generous}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("locked what isn't there: %v", err)
 	}
 }
@@ -53,7 +54,8 @@ func TestWaitingEnds(t *testing.T) {
 	dir := t.TempDir()
 	l := acquired(t, dir)
 	waiting := 0
-	if _, err := Acquire(context.Background(), dir, Options{Wait: 20 * time.Millisecond, Waiting: func() { waiting++ }}); !errors.Is(err, ErrHeld) {
+	if _, err := Acquire(context.Background(), dir,
+		Options{Wait: 20 * time.Millisecond, Waiting: func() { waiting++ }}); !errors.Is(err, ErrHeld) {
 		t.Errorf("after the limit: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -16,8 +16,8 @@ func open(path string) (*os.File, error) { return os.OpenFile(path, os.O_RDONLY|
 // flock is the system call, which tests replace.
 var flock = unix.Flock
 
-// unsupported marks errors that say that the file system has no locks: some network file systems have none, and NFS none
-// for directories, since it wants to have opened for writing what is locked.
+// unsupported marks errors that say that the file system has no locks: some network file systems have none, and NFS
+// none for directories, since it wants to have opened for writing what is locked.
 func unsupported(err error) error {
 	for _, none := range []error{unix.ENOLCK, unix.EOPNOTSUPP, unix.ENOSYS, unix.EBADF} {
 		if errors.Is(err, none) {
@@ -45,8 +45,8 @@ func Unlock(f File) error {
 }
 
 // TryFile locks an open file, for its one user or for one of several. It reports false where another process, or
-// another opening of the file, holds a lock that excludes this one, and returns errors.ErrUnsupported where the file system
-// has no locks.
+// another opening of the file, holds a lock that excludes this one, and returns errors.ErrUnsupported where the file
+// system has no locks.
 func TryFile(f File, shared bool) (bool, error) {
 	how := unix.LOCK_EX
 	if shared {

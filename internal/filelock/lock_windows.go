@@ -12,8 +12,8 @@ import (
 
 func open(path string) (*os.File, error) { return vfs.System{}.Open(path) }
 
-// lockedByte is the byte of a file that stands for its lock: one past the end of any file, since others can't read a byte
-// that is locked.
+// lockedByte is the byte of a file that stands for its lock: one past the end of any file, since others can't read a
+// byte that is locked.
 var lockedByte = windows.Overlapped{Offset: 0xfffffffe, OffsetHigh: 0x3fffffff}
 
 // directories holds what locks the directories that are locked, by the handles that they are open with.
@@ -71,8 +71,8 @@ func isDir(f File) bool {
 	return err == nil && info.FileAttributes&windows.FILE_ATTRIBUTE_DIRECTORY != 0
 }
 
-// tryDirectory locks a directory by opening it a second time: for writing, and so that nobody else can do that. Reading the
-// directory, and changing what is in it, go on.
+// tryDirectory locks a directory by opening it a second time: for writing, and so that nobody else can do that. Reading
+// the directory, and changing what is in it, go on.
 func tryDirectory(f File, shared bool) (bool, error) {
 	if _, ok := directories.Load(f.Fd()); ok {
 		return true, nil
@@ -81,11 +81,13 @@ func tryDirectory(f File, shared bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	access, share := uint32(windows.GENERIC_READ|windows.GENERIC_WRITE), uint32(windows.FILE_SHARE_READ|windows.FILE_SHARE_DELETE)
+	access, share := uint32(windows.GENERIC_READ|windows.GENERIC_WRITE),
+		uint32(windows.FILE_SHARE_READ|windows.FILE_SHARE_DELETE)
 	if shared { // others may read, and nobody may open it for writing
 		access = windows.GENERIC_READ
 	}
-	second, err := windows.CreateFile(path, access, share, nil, windows.OPEN_EXISTING, windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
+	second, err := windows.CreateFile(path, access, share, nil, windows.OPEN_EXISTING,
+		windows.FILE_FLAG_BACKUP_SEMANTICS, 0)
 	if errors.Is(err, windows.ERROR_SHARING_VIOLATION) {
 		return false, nil
 	}
@@ -104,5 +106,6 @@ func sameFile(a, b windows.Handle) bool {
 	if windows.GetFileInformationByHandle(a, &x) != nil || windows.GetFileInformationByHandle(b, &y) != nil {
 		return false
 	}
-	return x.VolumeSerialNumber == y.VolumeSerialNumber && x.FileIndexHigh == y.FileIndexHigh && x.FileIndexLow == y.FileIndexLow
+	return x.VolumeSerialNumber == y.VolumeSerialNumber && x.FileIndexHigh == y.FileIndexHigh &&
+		x.FileIndexLow == y.FileIndexLow
 }

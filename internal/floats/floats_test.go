@@ -44,8 +44,8 @@ func TestEveryHalfSurvives(t *testing.T) {
 	}
 }
 
-// TestHalvesAreNearest tests the rounding at every boundary between two neighbouring halves: just below it, on it (to the
-// even one) and just above.
+// TestHalvesAreNearest tests the rounding at every boundary between two neighbouring halves: just below it, on it (to
+// the even one) and just above.
 func TestHalvesAreNearest(t *testing.T) {
 	for h := uint16(0); h < 0x7c00; h++ {
 		next := exactHalf(h + 1)

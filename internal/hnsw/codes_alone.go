@@ -16,7 +16,8 @@ import (
 // An index that keeps no rows has codes from its first element on, and the quantizer of that moment for ever: there is
 // nothing to make other codes of. Distances, the choice of links and what Vector gives all come from codes.
 
-// untrained is a quantizer for an index that has no rows yet: the one that was trained beforehand, or one to be replaced.
+// untrained is a quantizer for an index that has no rows yet: the one that was trained beforehand, or one to be
+// replaced.
 func (c *Config) untrained() (quantizer, error) {
 	if c.Quantizer != nil {
 		return products{c.Quantizer}, nil

@@ -137,7 +137,8 @@ func TestCodesAloneWithFilters(t *testing.T) {
 			}
 		}
 		truth := flatTruth(t, queries, 10, func(label uint64) bool { return label < someRows && allow(label) })
-		for name, f := range map[string]*search.Filter{"function": search.FilterFunc(allow), "bitmap": search.FilterBitmap(set)} {
+		for name, f := range map[string]*search.Filter{"function": search.FilterFunc(allow),
+			"bitmap": search.FilterBitmap(set)} {
 			if got := recall(t, x.Search, queries, 10, search.Options{Filter: f}, truth); got < 0.93 {
 				t.Errorf("one in %d allowed by %s: recall@10 is %.4f", share, name, got)
 			}
@@ -248,8 +249,8 @@ func TestCodesAloneGrow(t *testing.T) {
 	}
 }
 
-// TestFirstBatchTrainsCodesAlone: the mean of the first batch is the center, also where batches are added at once, and no
-// later one changes it.
+// TestFirstBatchTrainsCodesAlone: the mean of the first batch is the center, also where batches are added at once, and
+// no later one changes it.
 func TestFirstBatchTrainsCodesAlone(t *testing.T) {
 	const n, dim = 400, 8
 	rows := matrix(t, randomRows(n, dim, 7), dim)

@@ -44,7 +44,8 @@ func TestProductsKeepRecall(t *testing.T) {
 		reordered := recall(t, x.Search, queries, 10, search.Options{Ef: 100, Stats: &stats}, truth)
 		frozen := recall(t, f.Search, queries, 10, search.Options{Ef: 100}, truth)
 		if min(reordered, frozen) < want-0.01 || stats.Reranked < 10 {
-			t.Errorf("%d bits: recall@10 is %.4f, frozen %.4f, by rows %.4f; %d re-ranked", codes.Bits, reordered, frozen, want, stats.Reranked)
+			t.Errorf("%d bits: recall@10 is %.4f, frozen %.4f, by rows %.4f; %d re-ranked", codes.Bits, reordered,
+				frozen, want, stats.Reranked)
 		}
 		query := decoded(queries, 3)
 		found, err := x.Search(query, 10, search.Options{})
@@ -99,7 +100,8 @@ func TestProductsAloneTellTheirEstimates(t *testing.T) {
 				if len(got) < n*9/10 { // some are out of reach in a graph by such codes
 					t.Fatalf("%v: %d of %d are found", metric, len(got), n)
 				}
-				sameResults(t, got, slices.DeleteFunc(slices.Clone(all), func(n search.Neighbor) bool { return !slices.Contains(got, n) }))
+				sameResults(t, got, slices.DeleteFunc(slices.Clone(all),
+					func(n search.Neighbor) bool { return !slices.Contains(got, n) }))
 				got, err = x.Search(q, k, search.Options{Filter: few})
 				must(t, err)
 				sameResults(t, got, slices.DeleteFunc(all, func(n search.Neighbor) bool { return n.Label%10 != 3 })[:k])
@@ -134,7 +136,8 @@ func TestProductsAreTrainedAgain(t *testing.T) {
 	for i := range far {
 		far[i] = 5*far[i] + 40
 	}
-	given, err := pq.Train(context.Background(), matrix(t, few, dim), pq.Config{Dim: dim, Subvectors: 4}, pq.TrainOptions{})
+	given, err := pq.Train(context.Background(), matrix(t, few, dim),
+		pq.Config{Dim: dim, Subvectors: 4}, pq.TrainOptions{})
 	must(t, err)
 	for _, q := range []*pq.Quantizer{nil, given} {
 		x := build(t, Config{Codes: products8, Quantizer: q}, matrix(t, few, dim))

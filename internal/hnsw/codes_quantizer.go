@@ -36,7 +36,8 @@ func (c Codes) withDefaults(dim int) Codes {
 // ProductConfig returns what Quantizer must be made with, where Codes asks for product quantization.
 func (c *Config) ProductConfig() pq.Config {
 	k := c.Codes.withDefaults(c.Dim)
-	return pq.Config{Dim: c.Dim, Metric: c.Metric, Subvectors: k.Subvectors, Bits: k.Bits, Rotated: k.Rotated}.WithDefaults()
+	return pq.Config{Dim: c.Dim, Metric: c.Metric, Subvectors: k.Subvectors, Bits: k.Bits,
+		Rotated: k.Rotated}.WithDefaults()
 }
 
 func (c *Config) grid() quant.Config {
@@ -191,7 +192,8 @@ func (p products) stale(x *Index, rows vector.Matrix) (bool, error) {
 }
 
 // trainProducts trains codebooks on a sample of all parts.
-func (x *Index) trainProducts(ctx context.Context, progress func(done, total int), parts []vector.Matrix) (quantizer, error) {
+func (x *Index) trainProducts(ctx context.Context, progress func(done, total int),
+	parts []vector.Matrix) (quantizer, error) {
 	if x.cfg.Quantizer != nil {
 		return products{x.cfg.Quantizer}, nil
 	}

@@ -44,7 +44,8 @@ func TestCodesKeepRecall(t *testing.T) {
 			var stats search.Stats
 			growing := recall(t, x.Search, queries, 10, search.Options{Ef: ef, Stats: &stats}, truth)
 			frozen := recall(t, f.Search, queries, 10, search.Options{Ef: ef}, truth)
-			t.Logf("%d bits, ef %d: %.4f, frozen %.4f, by rows %.4f, %d re-ranked", bits, ef, growing, frozen, want, stats.Reranked)
+			t.Logf("%d bits, ef %d: %.4f, frozen %.4f, by rows %.4f, %d re-ranked", bits, ef, growing,
+				frozen, want, stats.Reranked)
 			if stats.Reranked < 10 {
 				t.Errorf("%d candidates were re-ranked", stats.Reranked)
 			}
@@ -100,7 +101,8 @@ func TestCodesWithFilters(t *testing.T) {
 			}
 		}
 		truth := flatTruth(t, queries, 10, allow)
-		for name, f := range map[string]*search.Filter{"function": search.FilterFunc(allow), "bitmap": search.FilterBitmap(set)} {
+		for name, f := range map[string]*search.Filter{"function": search.FilterFunc(allow),
+			"bitmap": search.FilterBitmap(set)} {
 			if got := recall(t, x.Search, queries, 10, search.Options{Filter: f}, truth); got < 0.95 {
 				t.Errorf("one in %d allowed by %s: recall@10 is %.4f", share, name, got)
 			}
@@ -182,7 +184,8 @@ func TestCodesAfterChurn(t *testing.T) {
 	all := matrix(t, present, rows.Dim())
 	var expected [][]search.Neighbor
 	for i := range queries.Rows() {
-		expected = append(expected, nearest(Config{Dim: rows.Dim(), Metric: vector.Cosine}, all, labels, nil, decoded(queries, i), 10))
+		expected = append(expected, nearest(Config{Dim: rows.Dim(), Metric: vector.Cosine}, all, labels,
+			nil, decoded(queries, i), 10))
 	}
 	truth := func(row int) []search.Neighbor { return expected[row] }
 	efs := []int{20, 50, 100}
@@ -263,7 +266,8 @@ func TestCodesRefused(t *testing.T) {
 	}
 }
 
-// TestSlack: a walk that may end early looks at fewer elements, the fewer the less slack it has, and finds about as much.
+// TestSlack: a walk that may end early looks at fewer elements, the fewer the less slack it has, and finds about as
+// much.
 func TestSlack(t *testing.T) {
 	t.Parallel()
 	x, rows := codedReal(t, 4)
@@ -293,7 +297,8 @@ func TestReorder(t *testing.T) {
 	for _, bits := range []int{0, 2} {
 		rows, err := wordnet()
 		must(t, err)
-		x, err := New(Config{Dim: rows.Dim(), Metric: vector.Cosine, Codes: Codes{Bits: bits}, Storage: vector.Float16, ReplaceDelete: true})
+		x, err := New(Config{Dim: rows.Dim(), Metric: vector.Cosine, Codes: Codes{Bits: bits},
+			Storage: vector.Float16, ReplaceDelete: true})
 		must(t, err)
 		defer x.Close()
 		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))

@@ -40,12 +40,12 @@ type Config struct {
 	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
 	EfConstruction int    // candidates kept while building; default 200, at least M
 	Seed           uint64 // of the level generator; default 100
-	// Storage is that of the rows: Float32, Float16, ScaledInt8; NoRows, where distances come from Codes alone; or External,
-	// where they lie elsewhere and are attached: see Index.Attach.
+	// Storage is that of the rows: Float32, Float16, ScaledInt8; NoRows, where distances come from Codes alone; or
+	// External, where they lie elsewhere and are attached: see Index.Attach.
 	Storage vector.Type
 	Codes   Codes // that walks read instead of rows; not with a Custom metric
-	// Quantizer makes the codes of product quantization, as Codes asks for it. Default: one that is trained on the first rows
-	// added, and, where rows are kept, again when codes lose much more of the rows that there are by then.
+	// Quantizer makes the codes of product quantization, as Codes asks for it. Default: one that is trained on the first
+	// rows added, and, where rows are kept, again when codes lose much more of the rows that there are by then.
 	Quantizer *pq.Quantizer `json:"-"`
 
 	Capacity      int  // rows to make room for at once

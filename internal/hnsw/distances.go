@@ -6,8 +6,9 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Distances returns the distances between each of queries and the rows of its labels, as searches return them. Those of a
-// query end before the first label that no element has. Where no rows are kept it returns nil. Changes wait meanwhile.
+// Distances returns the distances between each of queries and the rows of its labels, as searches return them. Those of
+// a query end before the first label that no element has. Where no rows are kept it returns nil. Changes wait
+// meanwhile.
 func (x *Index) Distances(queries vector.Matrix, labels [][]uint64) (all [][]float32, err error) {
 	places := map[uint64]uint32{} // an element's number and 1
 	for _, of := range labels {

@@ -11,7 +11,8 @@ import (
 
 func TestEmptyIndex(t *testing.T) {
 	eachEngine(t, Config{Dim: 2}, func(t *testing.T, x engine) {
-		for _, o := range []search.Options{{}, {Filter: search.FilterFunc(func(uint64) bool { return true })}, {Stop: search.Radius(1, 0, 5)}} {
+		for _, o := range []search.Options{{}, {Filter: search.FilterFunc(func(uint64) bool { return true })},
+			{Stop: search.Radius(1, 0, 5)}} {
 			found, err := x.Search(point(1), 5, o)
 			must(t, err)
 			if len(found) != 0 {
@@ -118,7 +119,8 @@ func TestNothingAllowed(t *testing.T) {
 	find(search.Options{})
 	find(search.Options{Stop: search.Radius(posInf, 5, 50)})
 	must(t, x.Add(n, []float32{9, 9, 9, 9}, AddOptions{})) // linked through the deleted ones
-	if found, err := x.Search(make([]float32, 4), 10, search.Options{}); err != nil || len(found) != 1 || found[0].Label != n {
+	if found, err := x.Search(make([]float32, 4), 10, search.Options{}); err != nil ||
+		len(found) != 1 || found[0].Label != n {
 		t.Fatalf("found %v, %v", found, err)
 	}
 }
@@ -205,7 +207,8 @@ func TestLargestDistances(t *testing.T) {
 				wantError(t, x.Add(uint64(i), []float32{float32(i%7-10) * 1e30, 1e25 * float32(i)}, AddOptions{}), ErrTooLarge)
 				must(t, x.Add(uint64(i), []float32{float32(i%7-3) * 1e18, 1e13 * float32(i)}, AddOptions{}))
 			}
-			for _, o := range []search.Options{{}, {Filter: search.FilterFunc(func(l uint64) bool { return l%2 == 0 })}, {Stop: search.Radius(posInf, 1, 5)}} {
+			for _, o := range []search.Options{{}, {Filter: search.FilterFunc(func(l uint64) bool { return l%2 == 0 })},
+				{Stop: search.Radius(posInf, 1, 5)}} {
 				found, err := x.Search([]float32{-2e18, 1}, 5, o)
 				must(t, err)
 				if len(found) != 5 {

@@ -28,8 +28,8 @@ type AttachOptions struct {
 }
 
 const (
-	// normSlack is how far the squared length of a row may be from 1 where the metric is cosine: that of one rounded to half
-	// floats is off by less.
+	// normSlack is how far the squared length of a row may be from 1 where the metric is cosine: that of one rounded to
+	// half floats is off by less.
 	normSlack = 4e-3
 	// attachSample is how many rows Attach tests.
 	attachSample = 256
@@ -130,7 +130,8 @@ func (c *Config) checkUnit(rows vector.Matrix, step int) error {
 			length += float64(v) * float64(v)
 		}
 		if !(math.Abs(length-1) <= normSlack) && length != 0 {
-			return fmt.Errorf("hnsw: row %d is of length %.4g: rows that are attached must be normalised where the metric is cosine", i, math.Sqrt(length))
+			return fmt.Errorf("hnsw: row %d is of length %.4g: rows that are attached must be normalised where the metric is "+
+				"cosine", i, math.Sqrt(length))
 		}
 	}
 	return nil
@@ -187,7 +188,8 @@ func (x *Index) nextAttached(n int) (vector.Matrix, error) {
 	case g.coder.Load() != nil && g.coder.Load().outside:
 		return vector.Matrix{}, errors.New("hnsw: elements can't be added to an index that codes are attached to")
 	case n < 0 || n > g.rows.Rows()-from:
-		return vector.Matrix{}, fmt.Errorf("hnsw: %d rows after the first %d asked for, %d are attached", n, from, g.rows.Rows())
+		return vector.Matrix{}, fmt.Errorf("hnsw: %d rows after the first %d asked for, %d are attached",
+			n, from, g.rows.Rows())
 	}
 	if g.base != nil && from > 0 {
 		if err := x.reallocate(max(g.capacity, from), x.lists); err != nil {
@@ -198,7 +200,8 @@ func (x *Index) nextAttached(n int) (vector.Matrix, error) {
 }
 
 // ErrOtherRows reports rows that aren't those a graph was built of, or not in their order.
-var ErrOtherRows = errors.New("the links don't lead to near rows: these aren't the rows that the graph was built of, or not in their order")
+var ErrOtherRows = errors.New("the links don't lead to near rows: these aren't the rows that the graph was built of, " +
+	"or not in their order")
 
 // Links lead to near rows. Of rows that belong to another graph, or come in another order, half are as near as those
 // picked by chance: so few elements tell.

@@ -263,10 +263,12 @@ func TestShiftedLabels(t *testing.T) {
 			}
 			got, err := f.Labels()
 			must(t, err)
-			found, err := f.Search(decoded(rows, 17), 1, search.Options{Filter: search.FilterFunc(func(l uint64) bool { return l == labels[17] })})
+			found, err := f.Search(decoded(rows, 17), 1,
+				search.Options{Filter: search.FilterFunc(func(l uint64) bool { return l == labels[17] })})
 			must(t, err)
 			must(t, f.WithImage(func(m *Image) error {
-				if !slices.Equal(got, labels) || !slices.Equal(m.Labels, labels) || len(found) != 1 || found[0].Label != labels[17] {
+				if !slices.Equal(got, labels) || !slices.Equal(m.Labels, labels) || len(found) != 1 ||
+					found[0].Label != labels[17] {
 					t.Errorf("%s labels shifted by %d: found %v, labels %v", name, by, found, got[:3])
 				}
 				return nil

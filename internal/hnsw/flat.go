@@ -270,12 +270,14 @@ func (f *Flat) attempt(dst []search.Neighbor, query []float32, k int, of *task) 
 }
 
 // SearchBatch searches for the rows of queries. An error names the first row that failed.
-func (f *Flat) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
+func (f *Flat) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
+	o search.Options) (*search.Results, error) {
 	return f.searchBatch(ctx, f, queries, k, o)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
-func (f *Flat) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
+func (f *Flat) SearchBatchInto(ctx context.Context, queries vector.Matrix,
+	out *search.Results, o search.Options) error {
 	return f.searchBatchInto(ctx, f, queries, out, o)
 }
 

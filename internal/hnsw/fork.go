@@ -118,7 +118,8 @@ func (r *Reader) memory(g *graph, lists int) *Memory {
 		Config: r.cfg, Count: r.Len(), Removed: r.Deleted(), Capacity: g.capacity, Entry: r.entry.Load(), Lists: lists,
 		Links0: spanOf(g.links0), Upper: spanOf(g.upper), UpperAt: spanOf(g.upperAt), Levels: spanOf(g.levels),
 		Labels: spanOf(g.labels), Deleted: spanOf(g.deleted), Ready: spanOf(g.ready),
-		Rows: spanOf(g.rowBytes), RowType: g.rows.Type(), RowStride: g.rows.Stride(), RowCount: g.rows.Rows(), Mapped: g.mapped, Checked: g.checked,
+		Rows: spanOf(g.rowBytes), RowType: g.rows.Type(), RowStride: g.rows.Stride(), RowCount: g.rows.Rows(),
+		Mapped: g.mapped, Checked: g.checked,
 	}
 	if r.cfg.external() && g.attached() && g.rows.Rows() > 0 {
 		first := uintptr(unsafe.Pointer(unsafe.SliceData(g.rows.RowBytes(0))))
@@ -195,7 +196,8 @@ func (r *Reader) fromMemory(m *Memory) (*graph, error) {
 	}
 	g := &graph{
 		m0: 2 * m.Config.M, m: m.Config.M, capacity: m.Capacity, mapped: m.Mapped, checked: m.Checked,
-		links0: stretch[uint32](m.Links0), upper: stretch[uint32](m.Upper), upperAt: stretch[uint32](m.UpperAt), levels: stretch[uint8](m.Levels),
+		links0: stretch[uint32](m.Links0), upper: stretch[uint32](m.Upper), upperAt: stretch[uint32](m.UpperAt),
+		levels: stretch[uint8](m.Levels),
 		labels: stretch[uint64](m.Labels), deleted: stretch[uint32](m.Deleted), ready: stretch[uint32](m.Ready),
 	}
 	g.refs.Store(1)

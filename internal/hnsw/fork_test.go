@@ -58,7 +58,8 @@ func TestInherit(t *testing.T) {
 			must(t, err)
 			for i := range want.Labels {
 				if got.Labels[i] != want.Labels[i] || got.Distances[i] != want.Distances[i] {
-					t.Fatalf("result %d is %d at %v, not %d at %v", i, got.Labels[i], got.Distances[i], want.Labels[i], want.Distances[i])
+					t.Fatalf("result %d is %d at %v, not %d at %v", i, got.Labels[i], got.Distances[i],
+						want.Labels[i], want.Distances[i])
 				}
 			}
 			if successor.Len() != first || successor.Deleted() != 1 || successor.Capacity() != room {
@@ -69,7 +70,8 @@ func TestInherit(t *testing.T) {
 				return
 			}
 			must(t, successor.AddBatch(context.Background(), rows.Slice(first, all), nil, BatchOptions{}))
-			if found, err := successor.Search(decoded(rows, 1300), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 1300 {
+			if found, err := successor.Search(decoded(rows, 1300), 1, search.Options{}); err != nil ||
+				len(found) != 1 || found[0].Label != 1300 {
 				t.Errorf("found %v, %v", found, err)
 			}
 			must(t, successor.Close())
@@ -88,7 +90,8 @@ func TestInheritFlat(t *testing.T) {
 	must(t, err)
 	must(t, successor.Delete(3))
 	must(t, successor.Add(5000, decoded(rows, 950), AddOptions{}))
-	if found, err := successor.Search(decoded(rows, 950), 1, search.Options{}); err != nil || len(found) != 1 || found[0].Label != 5000 {
+	if found, err := successor.Search(decoded(rows, 950), 1, search.Options{}); err != nil ||
+		len(found) != 1 || found[0].Label != 5000 {
 		t.Errorf("found %v, %v", found, err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // graph is one allocation of an index's arrays: links, levels, labels, marks and rows for up to capacity elements, all
-// outside the Go heap. Growing an index makes another; searches that began on the old one end on it. A link is stored as
-// id + 1, so that zero ends a list and fresh memory holds empty lists.
+// outside the Go heap. Growing an index makes another; searches that began on the old one end on it. A link is stored
+// as id + 1, so that zero ends a list and fresh memory holds empty lists.
 //
 // Links and marks are read and written atomically. A reader may see a list half rewritten: every id in it is still that
 // of an element whose row and lists were complete before the link was stored.
@@ -22,11 +22,12 @@ type graph struct {
 	m0, m    int // longest list on level 0 and above
 	capacity int
 
-	links0   []uint32              // capacity × m0
-	upper    []uint32              // lists of m links, one for each level above 0 of each element
-	upperAt  []uint32              // index of an element's first list in upper
-	levels   []uint8               // an element's highest level
-	labels   []uint64              // atomic: replacing a deleted element changes its label; nil: they are the elements' numbers
+	links0  []uint32 // capacity × m0
+	upper   []uint32 // lists of m links, one for each level above 0 of each element
+	upperAt []uint32 // index of an element's first list in upper
+	levels  []uint8  // an element's highest level
+	// atomic: replacing a deleted element changes its label; nil: they are the elements' numbers
+	labels   []uint64
 	shift    uint64                // that is added to each label
 	inbound  []uint32              // atomic: links of level 0 that lead to an element; kept while the graph grows
 	copies   *copySet              // kept while the graph grows

@@ -8,8 +8,9 @@ import (
 // mostCounted is the number of elements whose lists above level 0 are counted one by one, which takes milliseconds.
 const mostCounted = 1 << 22
 
-// upperRoom returns a number of lists above level 0 that suffices for elements from to to (exclusive): what they need or, of
-// many elements, the mean and twelve standard deviations. Should even that be too few, reserve lowers the last levels.
+// upperRoom returns a number of lists above level 0 that suffices for elements from to to (exclusive): what they need
+// or, of many elements, the mean and twelve standard deviations. Should even that be too few, reserve lowers the last
+// levels.
 func upperRoom(c *Config, from, to int) int {
 	n := float64(to - from)
 	if c.M < 2 || n <= mostCounted {
@@ -19,8 +20,8 @@ func upperRoom(c *Config, from, to int) int {
 	return int(math.Ceil(n/(m-1) + 12*math.Sqrt(n*m)/(m-1)))
 }
 
-// upperLists returns the number of lists above level 0 that elements from to to (exclusive) need: each level is drawn from the
-// seed and the id, so it can be counted beforehand.
+// upperLists returns the number of lists above level 0 that elements from to to (exclusive) need: each level is drawn
+// from the seed and the id, so it can be counted beforehand.
 func upperLists(c *Config, from, to int) int {
 	if c.M == 0 {
 		return 0 // an index without links
@@ -54,7 +55,8 @@ func (r *Reader) largerCapacity() (int, error) {
 // resize makes room for capacity elements, under the same rule.
 func (r *Reader) resize(capacity, lists int) error {
 	if n := r.Len(); capacity < n || capacity > maxRows {
-		return fmt.Errorf("hnsw: cannot resize to %d: there are %d elements, and at most %d are possible", capacity, n, maxRows)
+		return fmt.Errorf("hnsw: cannot resize to %d: there are %d elements, and at most %d are possible",
+			capacity, n, maxRows)
 	}
 	return r.reallocate(capacity, lists)
 }

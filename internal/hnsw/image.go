@@ -23,10 +23,11 @@ type Image struct {
 	Rows     vector.Matrix // Count rows, normalised if the metric is cosine; of External, those attached, if any
 
 	Coded bool // whether there are codes: false until the index is trained, and where Config asks for none
-	// Quantizer is Config.QuantizerValues of what codes are made by: the center or, of product quantization, two measures of
-	// its error, the codebooks and the rotation, if any. None if Config asks for no codes.
+	// Quantizer is Config.QuantizerValues of what codes are made by: the center or, of product quantization, two measures
+	// of its error, the codebooks and the rotation, if any. None if Config asks for no codes.
 	Quantizer []float32
-	Codes     []byte // Count rows of Config.CodeStride bytes, as far as they mean something; none if Config asks for no codes
+	// Count rows of Config.CodeStride bytes, as far as they mean something; none if Config asks for no codes
+	Codes []byte
 }
 
 // UpperLists returns the number of lists that Upper holds.
@@ -161,7 +162,8 @@ func (m *Image) Check() error {
 		return nil
 	}
 	if int64(m.Entry) >= int64(m.Count) || m.TopLevel != int(m.Levels[m.Entry]) {
-		return &ImageError{"Entry", 0, fmt.Sprintf("element %d of %d is not on the top level %d", m.Entry, m.Count, m.TopLevel)}
+		return &ImageError{"Entry", 0, fmt.Sprintf("element %d of %d is not on the top level %d",
+			m.Entry, m.Count, m.TopLevel)}
 	}
 	if used := m.Count & 31; used != 0 && m.Deleted[len(m.Deleted)-1]>>used != 0 {
 		return &ImageError{"Deleted", len(m.Deleted) - 1, fmt.Sprintf("marks past the last of %d elements", m.Count)}
@@ -216,7 +218,8 @@ func (m *Image) checkList(field string, links []uint32, at, longest, id, level i
 		case to >= int64(m.Count) || to == int64(id):
 			return &ImageError{field, at + i, fmt.Sprintf("element %d links to %d of %d", id, to, m.Count)}
 		case int(m.Levels[to]) < level:
-			return &ImageError{field, at + i, fmt.Sprintf("element %d links to %d on level %d, which has %d", id, to, level, m.Levels[to])}
+			return &ImageError{field, at + i, fmt.Sprintf("element %d links to %d on level %d, which has %d",
+				id, to, level, m.Levels[to])}
 		}
 	}
 	return nil

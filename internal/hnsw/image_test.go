@@ -59,7 +59,8 @@ func contentOf(t *testing.T, withImage func(func(*Image) error) error) []byte {
 	var b []byte
 	must(t, withImage(func(m *Image) error {
 		b = append(b, byte(m.Count), byte(m.TopLevel), byte(m.Entry))
-		for _, part := range [][]byte{bytesOf(m.Links0), m.Levels, bytesOf(m.UpperAt), bytesOf(m.Upper), bytesOf(m.Labels), bytesOf(m.Deleted), bytesOf(m.Quantizer), m.Codes} {
+		for _, part := range [][]byte{bytesOf(m.Links0), m.Levels, bytesOf(m.UpperAt), bytesOf(m.Upper), bytesOf(m.Labels),
+			bytesOf(m.Deleted), bytesOf(m.Quantizer), m.Codes} {
 			b = append(b, part...)
 		}
 		for i := range m.Count {

@@ -32,7 +32,8 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 }
 
 // addBatch is AddBatch that takes labels from reserve where it is given none.
-func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint64, reserve func(n int) (uint64, error), o BatchOptions) error {
+func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint64,
+	reserve func(n int) (uint64, error), o BatchOptions) error {
 	if err := x.cfg.CheckBatch(rows, labels); err != nil || rows.Rows() == 0 {
 		return err
 	}

@@ -69,9 +69,9 @@ func (s *searcher) diverse(d float32) bool {
 }
 
 const (
-	// alikeDistance is the cosine distance up to which float32 can't tell rows from each other: 1 minus a product close to 1
-	// keeps 24 bits, and the sum that makes the product is off by a few of the last. Rows of a group closer together than
-	// that all seem equally near, so that none would rule out another, and no link would leave the group.
+	// alikeDistance is the cosine distance up to which float32 can't tell rows from each other: 1 minus a product close to
+	// 1 keeps 24 bits, and the sum that makes the product is off by a few of the last. Rows of a group closer together
+	// than that all seem equally near, so that none would rule out another, and no link would leave the group.
 	alikeDistance = 0x1p-21
 	// alikeLinks is the number of links to rows that can't be told from each other.
 	alikeLinks = 4

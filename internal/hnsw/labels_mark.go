@@ -53,8 +53,8 @@ func (x *Index) Find(label uint64) (deleted, ok bool, err error) {
 	return g.deleted.get(id), true, nil
 }
 
-// FindEach calls found with each of labels, which are sorted, that an element has, and whether that is marked deleted. It
-// reads all labels of the index once.
+// FindEach calls found with each of labels, which are sorted, that an element has, and whether that is marked deleted.
+// It reads all labels of the index once.
 func (r *Reader) FindEach(labels []uint64, found func(label uint64, deleted bool)) (err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)

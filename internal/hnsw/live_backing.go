@@ -47,12 +47,12 @@ type Backing interface {
 	Keep(Part) error
 	// Trained keeps the center of the codes. What PartCodes holds is theirs from now on.
 	Trained(center []float32) error
-	// Settle writes the parts and the state to the disk, and waits for it. Nothing changes them meanwhile. After an error it is
-	// unknown what was written: the index calls Faulted, and Settle never again.
+	// Settle writes the parts and the state to the disk, and waits for it. Nothing changes them meanwhile. After an error
+	// it is unknown what was written: the index calls Faulted, and Settle never again.
 	Settle(State) error
 	// Faulted is called when the memory couldn't be read, written or synced. From then on the file counts as one whose
-	// changes were interrupted. Faulted returns the cause as an error that names the file. It may be called at any time, and
-	// more than once.
+	// changes were interrupted. Faulted returns the cause as an error that names the file. It may be called at any time,
+	// and more than once.
 	Faulted(cause error) error
 	// Enlarge moves what the parts hold to larger ones, those of an index with that configuration and the state, which was
 	// settled. From then on Part gives these. The memory of those before stays until before is closed. After an error the
@@ -116,7 +116,8 @@ func (c Config) backable() (Config, error) {
 	case c.external():
 		return c, fmt.Errorf("hnsw: links alone can't be kept in a Backing: %w", ErrExternal)
 	case c.Codes.Kind == quant.Product:
-		return c, errors.New("hnsw: an index in a file can't walk over product quantization's codes: take other codes, or none")
+		return c, errors.New("hnsw: an index in a file can't walk over product quantization's codes: take other codes, or " +
+			"none")
 	case c.Capacity < 1:
 		return c, errors.New("hnsw: an index in a file needs a capacity")
 	}
@@ -189,9 +190,11 @@ func backedGraph(c *Config, b Backing) (*graph, error) {
 	}
 	g := &graph{m0: 2 * c.M, m: c.M, capacity: c.Capacity, mapped: true, checked: true}
 	g.refs.Store(1)
-	g.links0, g.upper, g.upperAt = viewOf[uint32](b, PartLinks0), viewOf[uint32](b, PartUpper), viewOf[uint32](b, PartUpperAt)
+	g.links0, g.upper, g.upperAt = viewOf[uint32](b, PartLinks0), viewOf[uint32](b, PartUpper),
+		viewOf[uint32](b, PartUpperAt)
 	g.levels, g.labels, g.inbound = b.Part(PartLevels), viewOf[uint64](b, PartLabels), viewOf[uint32](b, PartInbound)
-	g.deleted, g.ready, g.updating = viewOf[uint32](b, PartDeleted), viewOf[uint32](b, PartReady), viewOf[uint32](b, PartUpdating)
+	g.deleted, g.ready, g.updating = viewOf[uint32](b, PartDeleted), viewOf[uint32](b, PartReady),
+		viewOf[uint32](b, PartUpdating)
 	g.journal = journal(b.Part(PartJournal))
 	if len(b.Part(PartSums)) > 0 {
 		g.sums = viewOf[uint32](b, PartSums)

@@ -23,10 +23,12 @@ type State struct {
 func (s *State) check(c *Config, g *graph) error {
 	switch {
 	case s.Count < 0 || s.Count > c.Capacity || s.Deleted < 0 || s.Deleted > s.Count:
-		return &ImageError{"Count", 0, fmt.Sprintf("%d elements, %d of them deleted, in room for %d", s.Count, s.Deleted, c.Capacity)}
+		return &ImageError{"Count", 0, fmt.Sprintf("%d elements, %d of them deleted, in room for %d",
+			s.Count, s.Deleted, c.Capacity)}
 	case s.Lists < 0 || s.Lists > len(g.upper)/g.m:
 		return &ImageError{"Lists", 0, fmt.Sprintf("%d lists above level 0, of %d", s.Lists, len(g.upper)/g.m)}
-	case s.TopLevel < -1 || s.TopLevel > maxLevel || (s.TopLevel < 0) != (s.Count == 0) || s.TopLevel >= 0 && int64(s.Entry) >= int64(s.Count):
+	case s.TopLevel < -1 || s.TopLevel > maxLevel || (s.TopLevel < 0) != (s.Count == 0) ||
+		s.TopLevel >= 0 && int64(s.Entry) >= int64(s.Count):
 		return &ImageError{"Entry", 0, fmt.Sprintf("element %d on level %d of %d elements", s.Entry, s.TopLevel, s.Count)}
 	case s.Coded && len(s.Center) != c.Dim:
 		return &ImageError{"Center", 0, fmt.Sprintf("%d values, not %d", len(s.Center), c.Dim)}

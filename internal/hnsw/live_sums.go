@@ -61,6 +61,7 @@ func (g *graph) wrongRows(wrong []uint32) error {
 	if len(wrong) > most {
 		labels = append(labels, "…")
 	}
-	return &ImageError{"Rows", int(slices.Min(wrong)), fmt.Sprintf("%d rows aren't what was written, those of the labels %s "+
-		"(DropDamaged opens the index without them)", len(wrong), strings.Join(labels, ", "))}
+	return &ImageError{"Rows", int(slices.Min(wrong)),
+		fmt.Sprintf("%d rows aren't what was written, those of the labels %s "+
+			"(DropDamaged opens the index without them)", len(wrong), strings.Join(labels, ", "))}
 }

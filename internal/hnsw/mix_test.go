@@ -17,7 +17,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-var mixTime = flag.Duration("hnsw.mix", 500*time.Millisecond, "how long the tests of mixed concurrent operations run, each")
+var mixTime = flag.Duration("hnsw.mix", 500*time.Millisecond,
+	"how long the tests of mixed concurrent operations run, each")
 
 const (
 	mixDim      = 16
@@ -61,8 +62,8 @@ func (e mixError) allows(got, want float32) bool {
 	return math.Abs(float64(got)-float64(want)) <= e.fixed+e.root*math.Sqrt(float64(want))
 }
 
-// mixErrors are those of each type of rows. A scaled byte of values up to 8 is off by at most 1/32, and mixDim of them by
-// 1/8 together; estimates from 8 bits are off by as much as 6 now and then.
+// mixErrors are those of each type of rows. A scaled byte of values up to 8 is off by at most 1/32, and mixDim of them
+// by 1/8 together; estimates from 8 bits are off by as much as 6 now and then.
 var mixErrors = map[vector.Type]mixError{rowtype.ScaledInt8: {0.02, 0.26}, rowtype.NoRows: {20, 0}}
 
 // allowedErrors are what operations on labels in any state may answer.
@@ -221,7 +222,8 @@ func runMix(t *testing.T, x engine, off mixError) {
 	t.Logf("steps by worker: %v", steps)
 }
 
-// foundByOwnVector is the share of the live labels that a search for their vector finds first, at a distance of almost 0.
+// foundByOwnVector is the share of the live labels that a search for their vector finds first, at a distance of almost
+// 0.
 func foundByOwnVector(t *testing.T, x engine, off mixError) float64 {
 	t.Helper()
 	labels, err := x.Labels()
@@ -302,7 +304,8 @@ func mixedOperations(t *testing.T, c Config) {
 	share := foundByOwnVector(t, x, off)
 	reachable, err := x.Reachable()
 	must(t, err)
-	t.Logf("replace %v: %d elements, %d deleted, %d reachable, %.4f found by their own vector", replace, x.Len(), x.Deleted(), reachable, share)
+	t.Logf("replace %v: %d elements, %d deleted, %d reachable, %.4f found by their own vector", replace, x.Len(),
+		x.Deleted(), reachable, share)
 	if share < 0.99 {
 		t.Errorf("only %.4f of the live labels are found by their own vector", share)
 	}

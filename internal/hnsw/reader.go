@@ -166,8 +166,8 @@ func (s *searcher) setCoder(c *coder) {
 	}
 }
 
-// steerByCodes lets walks read codes, if there are any, bound to the query (dim values, normalised where the metric asks
-// for it), to which rows are bound.
+// steerByCodes lets walks read codes, if there are any, bound to the query (dim values, normalised where the metric
+// asks for it), to which rows are bound.
 func (s *searcher) steerByCodes(query []float32) {
 	if s.coder == nil {
 		return

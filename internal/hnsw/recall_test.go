@@ -12,7 +12,8 @@ import (
 type searchFunc func(query []float32, k int, o search.Options) ([]search.Neighbor, error)
 
 // recall is the share of the k nearest of each query, as truth tells them, that find finds.
-func recall(t *testing.T, find searchFunc, queries vector.Matrix, k int, o search.Options, truth func(row int) []search.Neighbor) float64 {
+func recall(t *testing.T, find searchFunc, queries vector.Matrix, k int, o search.Options,
+	truth func(row int) []search.Neighbor) float64 {
 	t.Helper()
 	hit, want := 0, 0
 	for i := range queries.Rows() {

@@ -73,7 +73,8 @@ func TestScaledRowsRankAsWell(t *testing.T) {
 		must(t, x.Delete(7))
 		must(t, x.Add(11, decoded(rows, 3), AddOptions{}))
 		must(t, x.Vector(11, v))
-		if n, err := x.Search(v, 2, search.Options{}); err != nil || n[0].Distance > 1e-3 || n[0].Label != 3 && n[0].Label != 11 {
+		if n, err := x.Search(v, 2, search.Options{}); err != nil || n[0].Distance > 1e-3 ||
+			n[0].Label != 3 && n[0].Label != 11 {
 			t.Errorf("%v: a row that took another's place finds %v, %v", typ, n, err)
 		}
 	}

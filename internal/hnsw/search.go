@@ -13,19 +13,21 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Search returns the k elements nearest to query (dim values), nearest first, ties by smaller label, or fewer where there
-// are fewer.
+// Search returns the k elements nearest to query (dim values), nearest first, ties by smaller label, or fewer where
+// there are fewer.
 func (r *Reader) Search(query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	return r.SearchInto(make([]search.Neighbor, 0, max(min(k, r.Len()), 0)), query, k, o)
 }
 
 // SearchInto is Search that appends the results to dst. It doesn't allocate if dst has room.
-func (r *Reader) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+func (r *Reader) SearchInto(dst []search.Neighbor, query []float32, k int,
+	o search.Options) ([]search.Neighbor, error) {
 	return r.searchInto(dst, query, k, &task{o: o})
 }
 
 // searchInto does a search of which the task holds the options.
-func (r *Reader) searchInto(dst []search.Neighbor, query []float32, k int, t *task) (found []search.Neighbor, err error) {
+func (r *Reader) searchInto(dst []search.Neighbor, query []float32, k int,
+	t *task) (found []search.Neighbor, err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
@@ -40,8 +42,8 @@ func (r *Reader) searchInto(dst []search.Neighbor, query []float32, k int, t *ta
 	return append(dst, r.conclude(s)...), nil
 }
 
-// prepared returns a searcher that has done all of a search that comes before its walk. It holds the current arrays until
-// end. The task holds the options.
+// prepared returns a searcher that has done all of a search that comes before its walk. It holds the current arrays
+// until end. The task holds the options.
 func (r *Reader) prepared(query []float32, k int, t *task) (*searcher, error) {
 	entry, n := r.entry.Load(), r.Len() // before the arrays, which then hold those elements
 	s, err := r.begin(query, k, &t.o)
@@ -120,8 +122,8 @@ type task struct {
 	collector collector // of the walk; nil: there is none
 }
 
-// start sets what the search among the first n elements, which begins at an epoch, is about, and returns the least number
-// of elements that may be returned and that a walk has to meet before it ends.
+// start sets what the search among the first n elements, which begins at an epoch, is about, and returns the least
+// number of elements that may be returned and that a walk has to meet before it ends.
 func (t *task) start(k, n int, epoch uint64) (least int) {
 	t.began, t.n, t.k = epoch, n, min(k, n)
 	t.ef = min(max(cmp.Or(t.o.Ef, search.DefaultEf), t.k), n)
@@ -257,7 +259,8 @@ func (s *searcher) stats() search.Stats {
 	return st
 }
 
-// lastTie returns the number of keys up to the last one that is as near as the k-th, so that ties can be broken by label.
+// lastTie returns the number of keys up to the last one that is as near as the k-th, so that ties can be broken by
+// label.
 func lastTie(keys []key, k int) int {
 	for k < len(keys) && keys[k]>>32 == keys[k-1]>>32 {
 		k++
@@ -265,8 +268,8 @@ func lastTie(keys []key, k int) int {
 	return k
 }
 
-// resolve turns keys into sorted results. If a row was rewritten since the search began, the distances, labels and marks
-// are read once more, all of one moment.
+// resolve turns keys into sorted results. If a row was rewritten since the search began, the distances, labels and
+// marks are read once more, all of one moment.
 func (s *searcher) resolve(r *Reader, g *graph, keys []key) []search.Neighbor {
 	for {
 		s.results = s.results[:0]

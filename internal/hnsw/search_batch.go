@@ -14,12 +14,14 @@ import (
 
 // SearchBatch searches for the rows of queries. Of a k above the number of elements it takes that number: Results.K is
 // the smaller of both, at least 1. An error names the first row that failed.
-func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
+func (r *Reader) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
+	o search.Options) (*search.Results, error) {
 	return r.searchBatch(ctx, r.guarded(), queries, k, o)
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
-func (r *Reader) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
+func (r *Reader) SearchBatchInto(ctx context.Context, queries vector.Matrix,
+	out *search.Results, o search.Options) error {
 	return r.searchBatchInto(ctx, r.guarded(), queries, out, o)
 }
 
@@ -37,7 +39,8 @@ func (r *Reader) guarded() intoSearcher {
 }
 
 // searchBatch answers query by query by x, or several in turn by r itself where x is nil.
-func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
+func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector.Matrix, k int,
+	o search.Options) (*search.Results, error) {
 	if err := r.checkQueries(queries, k, &o); err != nil {
 		return nil, err
 	}
@@ -52,7 +55,8 @@ func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector
 	return out, nil
 }
 
-func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries vector.Matrix, out *search.Results, o search.Options) error {
+func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries vector.Matrix,
+	out *search.Results, o search.Options) error {
 	rows := queries.Rows()
 	if err := r.checkQueries(queries, out.K, &o); err != nil {
 		return err
@@ -123,7 +127,8 @@ func (b *batchSum) add(o batchSum) {
 }
 
 func (b *batchSum) stats() search.Stats {
-	return search.Stats{Distances: b.distances, Reranked: b.reranked, Hops: b.hops, Exact: b.exact == b.done, Probes: b.done}
+	return search.Stats{Distances: b.distances, Reranked: b.reranked, Hops: b.hops,
+		Exact: b.exact == b.done, Probes: b.done}
 }
 
 // batchScratch is a worker's memory, kept for the next batch.
@@ -147,8 +152,8 @@ func (b *batchSearch) resolve() (err error) {
 	return err
 }
 
-// work answers rows until there are none left. They are handed out in order and those begun are always answered, so those
-// before a failed one are all answered and the failed row that is reported doesn't depend on chance.
+// work answers rows until there are none left. They are handed out in order and those begun are always answered, so
+// those before a failed one are all answered and the failed row that is reported doesn't depend on chance.
 func (b *batchSearch) work() {
 	w := batchScratches.Get().(*batchScratch)
 	defer batchScratches.Put(w)
@@ -230,8 +235,8 @@ func (b *batchSearch) fail(row int, err error) {
 // one; three gain nothing more.
 const interleave = 2
 
-// longEf is the ef from which a query takes several times as long as another goroutine takes to come, so that one should
-// rather be left to it than answered in turn.
+// longEf is the ef from which a query takes several times as long as another goroutine takes to come, so that one
+// should rather be left to it than answered in turn.
 const longEf = 400
 
 // activeQuery is a query under way.

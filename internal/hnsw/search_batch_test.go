@@ -35,7 +35,8 @@ func sameAsOneByOne(t *testing.T, x engine, queries vector.Matrix, k int, o sear
 		}
 		for i := range k {
 			got := search.Neighbor{Label: out.Labels[row*k+i], Distance: out.Distances[row*k+i]}
-			if i < len(want) && got != want[i] || i >= len(want) && got != (search.Neighbor{Label: search.NoLabel, Distance: posInf}) {
+			if i < len(want) && got != want[i] || i >= len(want) &&
+				got != (search.Neighbor{Label: search.NoLabel, Distance: posInf}) {
 				t.Fatalf("query %d, result %d is %v", row, i, got)
 			}
 		}
@@ -126,7 +127,8 @@ func TestSearchBatchSumsStats(t *testing.T) {
 	}
 }
 
-// TestResolvedFilterFollowsTheLabels: elements that come later are asked for by label, and so are all once labels moved.
+// TestResolvedFilterFollowsTheLabels: elements that come later are asked for by label, and so are all once labels
+// moved.
 func TestResolvedFilterFollowsTheLabels(t *testing.T) {
 	x, err := NewFlat(Config{Dim: 2})
 	must(t, err)

@@ -49,8 +49,8 @@ func (s *searcher) exact(g *graph, n int, f *filter, k int) []key {
 	return keys[:k]
 }
 
-// cutTie replaces the keys that are as near as the last one by those of the rows with the smallest labels among all that
-// are that near. Ties across the end are rare enough to score the rows once more for them.
+// cutTie replaces the keys that are as near as the last one by those of the rows with the smallest labels among all
+// that are that near. Ties across the end are rare enough to score the rows once more for them.
 func (s *searcher) cutTie(g *graph, n int, f *filter, keys []key) []key {
 	at := keys[len(keys)-1] >> 32 << 32
 	from, _ := slices.BinarySearch(keys, at)

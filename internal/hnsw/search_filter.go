@@ -65,8 +65,8 @@ func (s *searcher) sampleAllowed(g *graph, n int, f *filter) float64 {
 	return (float64(hits) + 0.5) / float64(asked+1)
 }
 
-// denseFilter is a filter's set resolved to element numbers. It holds while no label moves to another element, which the
-// epoch tells; later elements are asked for by label.
+// denseFilter is a filter's set resolved to element numbers. It holds while no label moves to another element, which
+// the epoch tells; later elements are asked for by label.
 type denseFilter struct {
 	allowed bitmap
 	count   int    // elements allowed

@@ -31,7 +31,8 @@ func TestFilteredRecallOnRealData(t *testing.T) {
 	for _, share := range []float64{0.5, 0.1, 0.01, 0.001} {
 		set := randomSet(n, share)
 		truth := flatTruth(t, queries, 10, set.Contains)
-		for name, filter := range map[string]*search.Filter{"bitmap": search.FilterBitmap(set), "func": search.FilterFunc(set.Contains)} {
+		for name, filter := range map[string]*search.Filter{"bitmap": search.FilterBitmap(set),
+			"func": search.FilterFunc(set.Contains)} {
 			got := recall(t, x.Search, queries, 10, search.Options{Filter: filter}, truth)
 			t.Logf("%s, %v of %d: recall@10 %.4f", name, share, n, got)
 			if got < 0.95 {
@@ -133,7 +134,8 @@ func TestFilterRange(t *testing.T) {
 			first, last, step uint64
 			want              int
 		}{
-			{0, search.NoLabel, 1, n + 1}, {0, search.NoLabel - 1, 0, n + 1}, {100, 199, 1, 100}, {7, n - 1, 3, 131}, {5, 5, 9, 1},
+			{0, search.NoLabel, 1, n + 1}, {0, search.NoLabel - 1, 0, n + 1}, {100, 199, 1, 100},
+			{7, n - 1, 3, 131}, {5, 5, 9, 1},
 			{9, 3, 1, 0},
 			{1, search.NoLabel - 1, search.NoLabel - 2, 2},
 		} {

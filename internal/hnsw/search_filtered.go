@@ -15,8 +15,8 @@ func mulHigh(a, b uint64) uint64 {
 	return hi
 }
 
-// filtered is the collector of walks whose results are not simply their nearest candidates: those with a filter, deleted
-// elements or a stop condition. The walk goes through every element; only allowed ones become results.
+// filtered is the collector of walks whose results are not simply their nearest candidates: those with a filter,
+// deleted elements or a stop condition. The walk goes through every element; only allowed ones become results.
 type filtered struct {
 	g      *graph
 	filter *filter

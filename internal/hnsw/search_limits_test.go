@@ -98,7 +98,8 @@ func TestRoomOfResults(t *testing.T) {
 	x, err := New(Config{Dim: 2})
 	must(t, err)
 	defer x.Close()
-	out := &search.Results{K: math.MaxInt32, Labels: make([]uint64, 10), Distances: make([]float32, 10), Counts: make([]int, 10)}
+	out := &search.Results{K: math.MaxInt32, Labels: make([]uint64, 10),
+		Distances: make([]float32, 10), Counts: make([]int, 10)}
 	err = x.SearchBatchInto(context.Background(), matrix(t, make([]float32, 4), 2), out, search.Options{})
 	if err == nil || errors.Is(err, vector.ErrDim) {
 		t.Errorf("got %v", err)

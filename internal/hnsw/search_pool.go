@@ -7,8 +7,8 @@ import (
 	"github.com/shale-search/shale/internal/simd"
 )
 
-// key orders candidates by distance, then by id, in one comparison: see simd.Key. In a pool its lowest bit says that the
-// candidate has been expanded.
+// key orders candidates by distance, then by id, in one comparison: see simd.Key. In a pool its lowest bit says that
+// the candidate has been expanded.
 type key uint64
 
 const expanded key = 1
@@ -70,8 +70,8 @@ func (p *pool) next() (uint32, bool) {
 	return p.keys[i].id(), true
 }
 
-// beyond reports whether the candidate at i, nearest of those open, is too far away for others to be near enough, by what
-// other walks have found.
+// beyond reports whether the candidate at i, nearest of those open, is too far away for others to be near enough, by
+// what other walks have found.
 func (p *pool) beyond(i int) bool {
 	kth := key(p.bound.lower(p.keys[p.k-1])) << 32
 	return p.keys[i].distance() > p.margin.times*kth.distance()+p.margin.plus

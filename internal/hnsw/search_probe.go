@@ -36,7 +36,8 @@ func (r *Reader) Probe(query []float32, k int, o search.Options, b *Bound) (Prob
 	if err != nil {
 		return Probe{}, err
 	}
-	if b != nil && s.task.collector == &s.pool && s.task.k == k && r.cfg.scalable() { // with fewer than k elements there is no k-th
+	// with fewer than k elements there is no k-th
+	if b != nil && s.task.collector == &s.pool && s.task.k == k && r.cfg.scalable() {
 		off := float32(0)
 		if s.estimates() {
 			off = s.codes.Bound(s.pool.keys[0].id(), s.pool.keys[0].distance())
@@ -158,8 +159,8 @@ func (p Probe) Expand(id uint32, links, alike []uint32) []uint32 {
 	return alike
 }
 
-// Chain reports whether element id, which Expand found alike, is a copy by its links. If it is, Chain appends to next the
-// copies that follow it in its chain: they have its row. If not, the caller expands it.
+// Chain reports whether element id, which Expand found alike, is a copy by its links. If it is, Chain appends to next
+// the copies that follow it in its chain: they have its row. If not, the caller expands it.
 func (p Probe) Chain(id uint32, links, next []uint32) ([]uint32, bool) {
 	s := p.s
 	n := slices.Index(links, 0)

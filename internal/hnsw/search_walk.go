@@ -27,9 +27,9 @@ type collector interface {
 
 // expander walks one level of a graph by link lists and a scorer.
 //
-// A walk is the best-first search of the HNSW paper (algorithm 2): expand the nearest open candidates until the collector
-// has none left worth it. The paper expands one at a time (a beam of 1). More at a time cost a few distances that a strict
-// order would have spared, and wait once for the memory of all of them.
+// A walk is the best-first search of the HNSW paper (algorithm 2): expand the nearest open candidates until the
+// collector has none left worth it. The paper expands one at a time (a beam of 1). More at a time cost a few distances
+// that a strict order would have spared, and wait once for the memory of all of them.
 type expander struct {
 	g       *graph
 	level   int

@@ -150,7 +150,8 @@ func TestReturningElementIsNotTakenOver(t *testing.T) {
 	x.structure.RUnlock()
 	must(t, x.Add(200, point(205), replace))
 	must(t, x.put(at, point(31)))
-	if first(t, x, 31) != (search.Neighbor{Label: 103, Distance: 0}) || first(t, x, 205) != (search.Neighbor{Label: 200, Distance: 0}) {
+	if first(t, x, 31) != (search.Neighbor{Label: 103, Distance: 0}) ||
+		first(t, x, 205) != (search.Neighbor{Label: 200, Distance: 0}) {
 		t.Fatalf("found %v and %v", first(t, x, 31), first(t, x, 205))
 	}
 	soundBooks(t, x)

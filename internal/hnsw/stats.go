@@ -18,7 +18,8 @@ type Stats struct {
 
 // Add adds the elements of another graph.
 func (s *Stats) Add(o Stats) {
-	s.Degree.Average = (s.Degree.Average*float64(s.Elements) + o.Degree.Average*float64(o.Elements)) / float64(max(s.Elements+o.Elements, 1))
+	s.Degree.Average = (s.Degree.Average*float64(s.Elements) +
+		o.Degree.Average*float64(o.Elements)) / float64(max(s.Elements+o.Elements, 1))
 	if s.Elements == 0 || o.Elements > 0 && o.Degree.Min < s.Degree.Min {
 		s.Degree.Min = o.Degree.Min
 	}

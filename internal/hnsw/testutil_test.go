@@ -134,7 +134,8 @@ func oracle(c Config, a, b []float32) float64 {
 }
 
 // nearest is the k allowed rows nearest to query by the oracle, ties by smaller label. labels nil means row numbers.
-func nearest(c Config, rows vector.Matrix, labels []uint64, allow func(uint64) bool, query []float32, k int) []search.Neighbor {
+func nearest(c Config, rows vector.Matrix, labels []uint64, allow func(uint64) bool,
+	query []float32, k int) []search.Neighbor {
 	var all []search.Neighbor
 	v := make([]float32, rows.Dim())
 	for i := range rows.Rows() {

@@ -114,8 +114,8 @@ func (x *Index) rewrite(s *searcher, at slot, own []float32) {
 // repairAround mends the links of the elements around id on level, now that id is to move elsewhere: each that links to
 // id gets another link in its place, from their common neighbourhood.
 //
-// hnswlib chooses the whole list of each anew; the heuristic then drops links that were no worse than before, and a graph
-// that sees many updates thins out.
+// hnswlib chooses the whole list of each anew; the heuristic then drops links that were no worse than before, and a
+// graph that sees many updates thins out.
 func (x *Index) repairAround(s *searcher, g *graph, id uint32, level int) {
 	near := g.neighbours(g.list(id, level), nil)
 	if len(near) == 0 {
@@ -147,8 +147,8 @@ func links(list []uint32, id uint32) bool {
 	return false
 }
 
-// relink replaces element n's link to gone, if it has one, by the nearest of the candidates around that are not nearer to
-// a neighbour of n than to n.
+// relink replaces element n's link to gone, if it has one, by the nearest of the candidates around that are not nearer
+// to a neighbour of n than to n.
 func (x *Index) relink(s *searcher, g *graph, n, gone uint32, level int, around []uint32) {
 	in, list := &s.insert, g.list(n, level)
 	lock := x.lockNode(n)

@@ -13,7 +13,8 @@ type VectorReader func(id uint32, dst []float32) error
 // EachVector calls fn with the vectors that a search may find, decoded to float32, and their labels, block vectors at a
 // time; both are valid until fn returns. Vectors come from read or, if it is nil, from the rows of the index; if it
 // keeps none, they are decoded from codes. The index must not change meanwhile.
-func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader, fn func(labels []uint64, rows vector.Matrix) error) (err error) {
+func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader,
+	fn func(labels []uint64, rows vector.Matrix) error) (err error) {
 	if r.faulty() {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Of returns the inside of a *shale.Index. IndexOf returns a *shale.Index of a graph, which it takes over. Package shale
-// sets both.
+// Of returns the inside of a *shale.Index. IndexOf returns a *shale.Index of a graph, which it takes over. Package
+// shale sets both.
 var (
 	Of      func(index any) Index
 	IndexOf func(graph *hnsw.Index) any

@@ -32,7 +32,8 @@ const (
 
 func (f Format) String() string {
 	return [...]string{
-		"unknown", "shale directory", "shale file", "hnswlib index.bin", "hnswlib-mmap graph", "hnswlib-mmap directory of shards",
+		"unknown", "shale directory", "shale file", "hnswlib index.bin", "hnswlib-mmap graph",
+		"hnswlib-mmap directory of shards",
 		"shale live file",
 	}[f]
 }
@@ -67,7 +68,8 @@ func Detect(path string) (Format, error) {
 	case kind == store.HnswlibFlat:
 		return Auto, fmt.Errorf("%s: %w: it is a brute-force index of hnswlib, which has no graph", path, ErrNotIndex)
 	}
-	return Auto, fmt.Errorf("%s: %w: neither a Shale file nor one of hnswlib or hnswlib-mmap, or its beginning is damaged", path, ErrNotIndex)
+	return Auto, fmt.Errorf("%s: %w: neither a Shale file nor one of hnswlib or hnswlib-mmap, or its beginning is damaged",
+		path, ErrNotIndex)
 }
 
 func detectDirectory(path string) (Format, error) {
@@ -80,7 +82,8 @@ func detectDirectory(path string) (Format, error) {
 	if shard.IsBuildDir(path) {
 		return Auto, fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", path, ErrNotIndex)
 	}
-	return Auto, fmt.Errorf("%s: %w: the directory has no %s, nor hnswlib-mmap's %s", path, ErrNotIndex, manifest.Name, hnswlib.IndexMetaName)
+	return Auto, fmt.Errorf("%s: %w: the directory has no %s, nor hnswlib-mmap's %s", path, ErrNotIndex,
+		manifest.Name, hnswlib.IndexMetaName)
 }
 
 // fileExtension marks names of single files in Shale's format.

@@ -51,7 +51,8 @@ func mayWrite(path string, o ReserveOptions) error {
 			if there == Live {
 				return nil
 			}
-			return fmt.Errorf("%s is a %s, which a live file doesn't replace: remove it first, or give another path", path, there)
+			return fmt.Errorf("%s is a %s, which a live file doesn't replace: remove it first, or give another path",
+				path, there)
 		}
 		o.Format = Auto
 	}

@@ -34,7 +34,8 @@ func TestGiveBack(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for _, part := range [][2]int{{0, len(b)}, {100, len(b) - 100}, {10, 20}, {page - 1, page + 1}, {page, 2 * page}, {5, 5}} {
+	for _, part := range [][2]int{{0, len(b)}, {100, len(b) - 100}, {10, 20},
+		{page - 1, page + 1}, {page, 2 * page}, {5, 5}} {
 		GiveBack(b[part[0]:part[1]])
 		if !bytes.Equal(b, content) {
 			t.Fatalf("%v: another content", part)

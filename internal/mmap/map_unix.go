@@ -40,7 +40,8 @@ func mapFile(f descriptor, size int, a Access) (*Region, error) {
 		_ = unix.Munmap(m) // what was reserved
 		return nil, fmt.Errorf("mmap: %s: %w", f.Name(), err)
 	}
-	// Reads ahead would bring what no search asks for, and drive out what others do. Without the advice they are only slower.
+	// Reads ahead would bring what no search asks for, and drive out what others do. Without the advice they are only
+	// slower.
 	_ = unix.Madvise(m[:size], unix.MADV_RANDOM)
 	return &Region{bytes: m[:size:size], free: func() error { return unix.Munmap(m) }}, nil
 }

@@ -11,7 +11,8 @@ import (
 // granule is what addresses of mappings are multiples of.
 const granule = 1 << 16
 
-// newMemory allocates zeroed memory. The system must have it, here or in its page file, but gives pages as they are used.
+// newMemory allocates zeroed memory. The system must have it, here or in its page file, but gives pages as they are
+// used.
 func newMemory(size int, _ bool) ([]byte, error) {
 	at, err := windows.VirtualAlloc(0, uintptr(size), windows.MEM_RESERVE|windows.MEM_COMMIT, windows.PAGE_READWRITE)
 	if err != nil {
@@ -29,9 +30,9 @@ func view(at uintptr, size int) []byte {
 	return unsafe.Slice((*byte)(*(*unsafe.Pointer)(unsafe.Pointer(&at))), size)
 }
 
-// mapFile maps a file. One that isn't written to has its last granule, or what there is of it, and the tail in memory of
-// this process, since nothing can be mapped right behind a file. Files that are written to have no tail: the layout of a
-// live file puts other parts behind those that kernels read.
+// mapFile maps a file. One that isn't written to has its last granule, or what there is of it, and the tail in memory
+// of this process, since nothing can be mapped right behind a file. Files that are written to have no tail: the layout
+// of a live file puts other parts behind those that kernels read.
 func mapFile(f descriptor, size int, a Access) (*Region, error) {
 	protect, access := uint32(windows.PAGE_READONLY), uint32(windows.FILE_MAP_READ)
 	switch a {
@@ -105,7 +106,8 @@ func mapPieces(section windows.Handle, front, back int, access uint32) (at uintp
 				continue
 			}
 		}
-		_, err = windows.VirtualAlloc(at+uintptr(front), uintptr(back), windows.MEM_RESERVE|windows.MEM_COMMIT, windows.PAGE_READWRITE)
+		_, err = windows.VirtualAlloc(at+uintptr(front), uintptr(back), windows.MEM_RESERVE|windows.MEM_COMMIT,
+			windows.PAGE_READWRITE)
 		if err == nil {
 			return at, nil
 		}

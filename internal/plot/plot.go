@@ -61,8 +61,8 @@ func Check(path string) error {
 	return err
 }
 
-// Draw draws curves of queries a second, on a logarithmic axis, over recall@k, each point with its ef, and writes them to
-// path in the format that its name ends in. The title may have several lines.
+// Draw draws curves of queries a second, on a logarithmic axis, over recall@k, each point with its ef, and writes them
+// to path in the format that its name ends in. The title may have several lines.
 func Draw(path, title string, k int, curves []Curve) error {
 	newCanvas, err := canvasFor(path)
 	if err != nil {

@@ -14,9 +14,11 @@ import (
 )
 
 var (
-	slow = plot.Curve{Name: "exact rows", Points: []eval.Point{{Ef: 10, Recall: 0.83, QPS: 900}, {Ef: 50, Recall: 0.98, QPS: 300}}}
-	fast = plot.Curve{Name: "codes", Points: []eval.Point{{Ef: 10, Recall: 0.8, QPS: 9000}, {Ef: 50, Recall: 0.97, QPS: 3000}}}
-	one  = plot.Curve{Name: "one", Points: []eval.Point{{Ef: 10, Recall: 1, QPS: 9000}}}
+	slow = plot.Curve{Name: "exact rows", Points: []eval.Point{{Ef: 10, Recall: 0.83, QPS: 900},
+		{Ef: 50, Recall: 0.98, QPS: 300}}}
+	fast = plot.Curve{Name: "codes", Points: []eval.Point{{Ef: 10, Recall: 0.8, QPS: 9000},
+		{Ef: 50, Recall: 0.97, QPS: 3000}}}
+	one = plot.Curve{Name: "one", Points: []eval.Point{{Ef: 10, Recall: 1, QPS: 9000}}}
 )
 
 func drawn(t *testing.T, name string, curves ...plot.Curve) []byte {

@@ -40,8 +40,8 @@ func idsUpTo(n int) []uint32 {
 	return ids
 }
 
-// TestEstimateIsTheDistanceToTheDecodedVector: apart from rounding the query, and for rows' own norms, an estimate is the
-// distance of the query to what the code decodes to.
+// TestEstimateIsTheDistanceToTheDecodedVector: apart from rounding the query, and for rows' own norms, an estimate is
+// the distance of the query to what the code decodes to.
 func TestEstimateIsTheDistanceToTheDecodedVector(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	for _, dim := range dims {
@@ -216,7 +216,8 @@ func TestEstimatesHaveNoBias(t *testing.T) {
 						mean, variance := m.sum/float64(m.n), m.sq/float64(m.n)
 						// rows of one rotation share a query: count them as half as many
 						if deviation := math.Sqrt(2 * variance / float64(m.n)); math.Abs(mean) > max(5*deviation, 0.005) && dim > 2 {
-							t.Errorf("%d bits, %s: biased by %.3f of the bound, %.1f deviations", bits, metric, mean, math.Abs(mean)/deviation)
+							t.Errorf("%d bits, %s: biased by %.3f of the bound, %.1f deviations", bits, metric,
+								mean, math.Abs(mean)/deviation)
 						}
 						over = append(over, m.over)
 						all.over += m.over

@@ -14,8 +14,8 @@ const blockBytes = 64
 //	high part: 3-bit codes only: their third bit, in the same way
 //	factors:   three float32, see factors
 //
-// Byte j of a block of w bytes holds 8/b dimensions w apart, so that a shift and a mask unpack as many as there are bytes
-// in a register.
+// Byte j of a block of w bytes holds 8/b dimensions w apart, so that a shift and a mask unpack as many as there are
+// bytes in a register.
 type layout struct {
 	low, high part
 	factors   int // offset

@@ -26,8 +26,8 @@ func SetDefaults(o *search.Options, e search.Effort) {
 	}
 }
 
-// Check returns an error if a search of one query for its k nearest rows can't have these options. Numbers above that of
-// the rows are allowed: they ask for all rows.
+// Check returns an error if a search of one query for its k nearest rows can't have these options. Numbers above that
+// of the rows are allowed: they ask for all rows.
 func Check(o *search.Options, k int) error {
 	switch {
 	case k < 0 || k == 0 && o.Stop == nil || k > maxK:

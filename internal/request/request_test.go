@@ -38,13 +38,14 @@ func TestOptionsAreChecked(t *testing.T) {
 		err error
 		ok  bool
 	}{
-		"filters of one query":    {Check(&filters, 1), false},
-		"filters of a batch":      {CheckBatch(&filters, 3, 1), true},
-		"too few filters":         {CheckBatch(&filters, 4, 1), false},
-		"a stop in place of k":    {Check(&stop, 0), true},
-		"a stop of a batch":       {CheckBatch(&stop, 1, 1), false},
-		"an empty stop":           {Check(&search.Options{Stop: &search.Stop{}}, 1), false},
-		"numbers above all rows":  {Check(&search.Options{Ef: math.MaxInt, Rerank: math.MaxInt, Probes: math.MaxInt}, math.MaxInt32), true},
+		"filters of one query": {Check(&filters, 1), false},
+		"filters of a batch":   {CheckBatch(&filters, 3, 1), true},
+		"too few filters":      {CheckBatch(&filters, 4, 1), false},
+		"a stop in place of k": {Check(&stop, 0), true},
+		"a stop of a batch":    {CheckBatch(&stop, 1, 1), false},
+		"an empty stop":        {Check(&search.Options{Stop: &search.Stop{}}, 1), false},
+		"numbers above all rows": {Check(&search.Options{Ef: math.MaxInt, Rerank: math.MaxInt, Probes: math.MaxInt},
+			math.MaxInt32), true},
 		"the zero value, one row": {Check(&search.Options{}, 1), true},
 	} {
 		if (c.err == nil) != c.ok {

@@ -10,8 +10,8 @@ import (
 )
 
 // The types of rows beside those that users have. ScaledInt8 is an int8 a value and a float32 scale a row, which
-// multiplies all values and follows them at the next multiple of 4 bytes. NoRows and External are the types of rows that an index
-// doesn't keep; those of External are stored somewhere else.
+// multiplies all values and follows them at the next multiple of 4 bytes. NoRows and External are the types of rows
+// that an index doesn't keep; those of External are stored somewhere else.
 const (
 	ScaledInt8 = vector.Uint8 + 1 + iota
 	NoRows

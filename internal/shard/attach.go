@@ -22,8 +22,8 @@ func (x *Index) holdLinksAlone() bool {
 	return true
 }
 
-// Attach gives an index of links alone its rows, those of all shards in global order. Each shard reads its own where they lie:
-// see hnsw.Frozen.Attach. After an error the rows are those of before.
+// Attach gives an index of links alone its rows, those of all shards in global order. Each shard reads its own where
+// they lie: see hnsw.Frozen.Attach. After an error the rows are those of before.
 func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 	release, err := x.changeGraphs("rows")
 	if err != nil {
@@ -49,8 +49,8 @@ func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 	return nil
 }
 
-// AttachPQ gives an index of links alone codes of product quantization, those of all shards in global order or, where o.Order
-// is given, that of row i at the place Order[i]. See hnsw.Frozen.AttachPQ.
+// AttachPQ gives an index of links alone codes of product quantization, those of all shards in global order or, where
+// o.Order is given, that of row i at the place Order[i]. See hnsw.Frozen.AttachPQ.
 func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {
 	release, err := x.changeGraphs("rows")
 	if err != nil {
@@ -81,8 +81,8 @@ func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) 
 	return nil
 }
 
-// changeGraphs begins a change of what an index of links alone is searched with, and gives what ends it. Others have that of
-// their own.
+// changeGraphs begins a change of what an index of links alone is searched with, and gives what ends it. Others have
+// that of their own.
 func (x *Index) changeGraphs(what string) (release func(), err error) {
 	x.attaching.Lock()
 	x.using.RLock()

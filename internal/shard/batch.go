@@ -14,9 +14,10 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1. An
-// error names the first row that failed.
-func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error) {
+// SearchBatch searches for the rows of queries. If k is above the number of rows, Results.K is that number, at least 1.
+// An error names the first row that failed.
+func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
+	o search.Options) (*search.Results, error) {
 	if err := errors.Join(check(&o), request.CheckBatch(&o, queries.Rows(), k)); err != nil {
 		return nil, err
 	}
@@ -31,7 +32,8 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int, o
 }
 
 // SearchBatchInto is SearchBatch that writes to out, which has room for out.K elements a query.
-func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error {
+func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix,
+	out *search.Results, o search.Options) error {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	rows := queries.Rows()

@@ -18,8 +18,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// blockFile is where rows and links of a shard lie side by side on disk, with the first blocks, which hold the elements near
-// the entry point of an index that was reordered, in memory.
+// blockFile is where rows and links of a shard lie side by side on disk, with the first blocks, which hold the elements
+// near the entry point of an index that was reordered, in memory.
 type blockFile struct {
 	*diskread.File
 	blocks.Layout
@@ -145,8 +145,9 @@ func (w *blockWalk) begin(ef int) {
 	w.ef, w.alike, w.chains, w.copies = ef, w.alike[:0], w.chains[:0], 0
 }
 
-// frontier fills the lane's batch with the candidates to expand next: the nearest open ones of all probes, as long as they are
-// among the ef nearest met in all of them. Copies of rows follow once the walks have ended. It reports false at the end.
+// frontier fills the lane's batch with the candidates to expand next: the nearest open ones of all probes, as long as
+// they are among the ef nearest met in all of them. Copies of rows follow once the walks have ended. It reports false
+// at the end.
 func (w *blockWalk) frontier(l *lane) bool {
 	now := min(len(w.alike), batchRows-beamNodes)
 	l.batch = append(l.batch[:0], w.alike[len(w.alike)-now:]...)
@@ -175,8 +176,8 @@ func candidateOf(p hnsw.Probe, id uint32, probe int, alike bool) candidate {
 	return candidate{hnsw.Candidate{ID: id, Label: p.Label(id)}, uint32(probe), alike}
 }
 
-// follow fills the batch with the next copies of rows that are among the k nearest. Of copies as far away as the k-th it reads
-// as many as the walk keeps candidates.
+// follow fills the batch with the next copies of rows that are among the k nearest. Of copies as far away as the k-th
+// it reads as many as the walk keeps candidates.
 func (w *blockWalk) follow(l *lane) {
 	for len(w.chains) > 0 && len(l.batch) < batchRows {
 		c := w.chains[len(w.chains)-1]

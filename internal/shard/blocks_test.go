@@ -88,7 +88,8 @@ func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
 					if allowed != nil && !allowed(f.Label) {
 						t.Fatalf("query %d: label %d isn't allowed", q, f.Label)
 					}
-					if i > 0 && f.Distance < found[i-1].Distance || slices.ContainsFunc(found[:i], func(o search.Neighbor) bool { return o.Label == f.Label }) {
+					if i > 0 && f.Distance < found[i-1].Distance ||
+						slices.ContainsFunc(found[:i], func(o search.Neighbor) bool { return o.Label == f.Label }) {
 						t.Fatalf("query %d: %v", q, found)
 					}
 					if got := batch.Labels[q*k+i]; got != f.Label {

@@ -30,9 +30,10 @@ type BuildOptions struct {
 	Centroids int         // a shard, for routing; default 256
 	Memory    int64       // bytes that the build may take; default no bound
 	Threads   int         // default GOMAXPROCS
-	Blocks    bool        // write rows and links once more, side by side, for searches in memory that doesn't hold the links
-	Replace   bool        // take the place of an index that is at dir already, once complete
-	Progress  func(Progress)
+	// write rows and links once more, side by side, for searches in memory that doesn't hold the links
+	Blocks   bool
+	Replace  bool // take the place of an index that is at dir already, once complete
+	Progress func(Progress)
 	// Complete fills in what the manifest says beside the shards, just before it is written.
 	Complete func(*manifest.Manifest)
 }
@@ -55,9 +56,9 @@ func BuildDir(dir string) string {
 	return filepath.Clean(dir) + ".building"
 }
 
-// Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed goes
-// on from the last step that it finished, if it is given the same rows and options by the same user, and else starts
-// anew. NaN and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
+// Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed
+// goes on from the last step that it finished, if it is given the same rows and options by the same user, and else
+// starts anew. NaN and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
 func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
 	if err := build(ctx, src, dir, o); err != nil {
 		return fmt.Errorf("build %s: %w", dir, err)
@@ -188,7 +189,8 @@ func newBuilder(src Source, o BuildOptions) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &builder{input: input, src: src, o: o, parts: e.Shards, sampleRows: cmp.Or(min(o.Sample, src.Rows()), e.SampleRows)}, nil
+	return &builder{input: input, src: src, o: o, parts: e.Shards,
+		sampleRows: cmp.Or(min(o.Sample, src.Rows()), e.SampleRows)}, nil
 }
 
 const maxShards = 1 << 12

@@ -209,7 +209,8 @@ func TestBuildGoesOnWithItsOwnOnly(t *testing.T) {
 			}
 		}, "no directory"},
 		"a letter": {func(t *testing.T, at string) {
-			if err := errors.Join(os.RemoveAll(filepath.Join(at, noteFile)), os.WriteFile(filepath.Join(at, "letter.txt"), nil, 0o644)); err != nil {
+			if err := errors.Join(os.RemoveAll(filepath.Join(at, noteFile)),
+				os.WriteFile(filepath.Join(at, "letter.txt"), nil, 0o644)); err != nil {
 				t.Fatal(err)
 			}
 		}, "no build made"},
@@ -270,7 +271,8 @@ func TestBuildKnowsItsRows(t *testing.T) {
 	if err := Build(context.Background(), MatrixSource(rows, "rows"), dir, o); err != nil {
 		t.Fatal(err)
 	}
-	found := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), rows, 1, search.Options{Threads: 1, Probes: 2}))
+	found := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), rows, 1,
+		search.Options{Threads: 1, Probes: 2}))
 	for i, d := range found.Distances {
 		if d != 0 {
 			t.Errorf("row %d isn't in the index: its nearest is %v away", i, d)
@@ -290,7 +292,8 @@ func TestOnlyAnIndexIsReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "index")
-			if err := errors.Join(os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, c.file), []byte(c.content), 0o644)); err != nil {
+			if err := errors.Join(os.Mkdir(dir, 0o755),
+				os.WriteFile(filepath.Join(dir, c.file), []byte(c.content), 0o644)); err != nil {
 				t.Fatal(err)
 			}
 			if err := buildOf(dir, 40); err == nil || !strings.Contains(err.Error(), c.says) {
@@ -313,7 +316,8 @@ func TestOnlyAnIndexIsReplaced(t *testing.T) {
 		t.Errorf("replaced with a file that isn't its own: %v", err)
 	}
 	holds(t, dir, 40)
-	if err := os.WriteFile(filepath.Join(dir, manifest.Name), []byte(`{"format": "shale index", damaged`), 0o644); err != nil {
+	damaged := []byte(`{"format": "shale index", damaged`)
+	if err := os.WriteFile(filepath.Join(dir, manifest.Name), damaged, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(os.Remove(note), buildOf(dir, 50)); err != nil {

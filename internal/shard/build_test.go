@@ -125,12 +125,17 @@ func TestBuildRefuses(t *testing.T) {
 		o    BuildOptions
 		is   error
 	}{
-		"no rows":       {rows.Slice(0, 0), "", ok, nil},
-		"NaN":           {bad, "", ok, nil},
-		"3 copies":      {rows, "", with(func(o *BuildOptions) { o.Copies = 3 }), nil},
-		"201 shards":    {rows, "", with(func(o *BuildOptions) { o.Shards = 201 }), nil},
-		"labels":        {rows, "", with(func(o *BuildOptions) { o.Labels = make([]uint64, 3) }), nil},
-		"custom metric": {rows, "", with(func(o *BuildOptions) { o.Config.Custom = func(a, b []float32) float32 { return 0 } }), nil},
+		"no rows":    {rows.Slice(0, 0), "", ok, nil},
+		"NaN":        {bad, "", ok, nil},
+		"3 copies":   {rows, "", with(func(o *BuildOptions) { o.Copies = 3 }), nil},
+		"201 shards": {rows, "", with(func(o *BuildOptions) { o.Shards = 201 }), nil},
+		"labels":     {rows, "", with(func(o *BuildOptions) { o.Labels = make([]uint64, 3) }), nil},
+		"custom metric": {rows, "", with(func(o *BuildOptions) {
+			o.Config.Custom = func(a,
+				b []float32) float32 {
+				return 0
+			}
+		}), nil},
 		"10 MiB":        {rows, "", with(func(o *BuildOptions) { o.Memory = 10 << 20 }), ErrMemory},
 		"an odd config": {rows, "", with(func(o *BuildOptions) { o.Config.M = 1 }), nil},
 		"what is there": {rows, there, ok, fs.ErrExist},

@@ -107,8 +107,8 @@ func massToAny(routes, always []route, shards []uint32) float32 {
 	return unreached
 }
 
-// Held returns the share of the queries' true neighbours that lies in the shards that searches look into when they ask for
-// a share.
+// Held returns the share of the queries' true neighbours that lies in the shards that searches look into when they ask
+// for a share.
 func (c *Calibration) Held(share float64) float64 {
 	c.x.using.RLock()
 	defer c.x.using.RUnlock()

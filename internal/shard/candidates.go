@@ -6,7 +6,8 @@ import (
 )
 
 const (
-	// firstRows and batchRows are how many rows are scored at first, by which most others are ruled out, and then at a time.
+	// firstRows and batchRows are how many rows are scored at first, by which most others are ruled out, and then at a
+	// time.
 	firstRows = 16
 	batchRows = 64
 )
@@ -43,8 +44,8 @@ func (c *candidates) reset(k, rerank int, copies bool) {
 	}
 }
 
-// head is the nearest candidate of a probe that wasn't looked at yet. Of the hundreds that each probe has only few are ever
-// needed, and what tells more of one than its distance lies far away in memory.
+// head is the nearest candidate of a probe that wasn't looked at yet. Of the hundreds that each probe has only few are
+// ever needed, and what tells more of one than its distance lies far away in memory.
 type head struct {
 	candidate
 	from  hnsw.Probe
@@ -91,8 +92,8 @@ func (c *candidates) pass() {
 	}
 }
 
-// next appends to dst the candidates whose rows are to be scored next, none at the end: nearest estimate first, until none
-// left can be among the k nearest, given how far its estimate may be off.
+// next appends to dst the candidates whose rows are to be scored next, none at the end: nearest estimate first, until
+// none left can be among the k nearest, given how far its estimate may be off.
 func (c *candidates) next(dst []candidate) []candidate {
 	most := c.step
 	switch {
@@ -129,8 +130,8 @@ func (c *candidates) next(dst []candidate) []candidate {
 	return dst
 }
 
-// known reports whether another copy of a row is among the found or in batch. One that was scored and is too far away to
-// be found is scored again, to no effect.
+// known reports whether another copy of a row is among the found or in batch. One that was scored and is too far away
+// to be found is scored again, to no effect.
 func (c *candidates) known(label uint64, batch []candidate) bool {
 	for i := range batch {
 		if batch[i].Label == label {
@@ -148,7 +149,8 @@ func (c *candidates) known(label uint64, batch []candidate) bool {
 // offer takes a row at its exact distance for one of the k nearest, if it is.
 func (c *candidates) offer(label uint64, distance float32) {
 	at := len(c.found)
-	for at > 0 && (distance < c.found[at-1].Distance || distance == c.found[at-1].Distance && label < c.found[at-1].Label) {
+	for at > 0 && (distance < c.found[at-1].Distance || distance == c.found[at-1].Distance &&
+		label < c.found[at-1].Label) {
 		at--
 	}
 	if at == c.k {

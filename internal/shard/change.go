@@ -15,8 +15,9 @@ import (
 )
 
 // An index of several shards is changed shard by shard. A new row goes to the shard that a query equal to it looks into
-// first. The row of a label that is there gets its new vector wherever it lies; where a search for the new vector looks into
-// none of these shards, one more shard gets a copy. A shard that is mapped is loaded before it is changed. Searches go on.
+// first. The row of a label that is there gets its new vector wherever it lies; where a search for the new vector looks
+// into none of these shards, one more shard gets a copy. A shard that is mapped is loaded before it is changed.
+// Searches go on.
 
 // ErrReadOnly reports an index that can't be changed.
 var ErrReadOnly = errors.New("the index can't be changed")
@@ -82,7 +83,8 @@ func (x *Index) mayChange() error {
 	case x.GraphOnly():
 		return fmt.Errorf("%w: it holds links alone: build it anew from all vectors", ErrReadOnly)
 	case slices.ContainsFunc(x.m.Shards, func(s manifest.Shard) bool { return s.Blocks != nil }):
-		return fmt.Errorf("%w: its rows and links also lie side by side in blocks: build it anew, without blocks or from all vectors",
+		return fmt.Errorf("%w: its rows and links also lie side by side in blocks: build it anew, without blocks or from "+
+			"all vectors",
 			ErrReadOnly)
 	case x.change.bounded:
 		return fmt.Errorf("%w: its shards are on disk for want of memory: open it without a bound", ErrReadOnly)

@@ -14,8 +14,8 @@ import (
 // addBlock is how many rows are added between two looks at the context. Those of a block are added to all their shards.
 const addBlock = 4096
 
-// AddBatch adds rows under labels, or under those that ReserveLabels gives if labels is nil. Of rows with one label the last
-// stays. When ctx ends some rows may have been added; the error says how many.
+// AddBatch adds rows under labels, or under those that ReserveLabels gives if labels is nil. Of rows with one label the
+// last stays. When ctx ends some rows may have been added; the error says how many.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o hnsw.BatchOptions) error {
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()
@@ -114,7 +114,8 @@ func (a *adder) block(ctx context.Context, lo, hi int) error {
 	return nil
 }
 
-// assign fills into. It returns the numbers of new labels, of labels that were deleted, and of rows that are stored anew.
+// assign fills into. It returns the numbers of new labels, of labels that were deleted, and of rows that are stored
+// anew.
 func (a *adder) assign(lo, hi int) (added, back, stored int, err error) {
 	x := a.x
 	x.using.RLock()

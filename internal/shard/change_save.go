@@ -40,8 +40,8 @@ func (x *Index) BeginSave() *Saving {
 // Written returns the names of the files that the last call of Write has written, or begun to write.
 func (s *Saving) Written() []string { return s.written }
 
-// Write writes the shards that have changed, or all of them, to dir as those of a generation of the index, and returns the
-// manifest that is to name the files. Where it doesn't write all, dir is the directory that the others lie in.
+// Write writes the shards that have changed, or all of them, to dir as those of a generation of the index, and returns
+// the manifest that is to name the files. Where it doesn't write all, dir is the directory that the others lie in.
 func (s *Saving) Write(ctx context.Context, dir string, generation int, all bool) (*manifest.Manifest, error) {
 	x := s.x
 	s.dir, s.written = dir, nil
@@ -144,7 +144,8 @@ func (x *Index) Merge(ctx context.Context, o MergeOptions) (g *hnsw.Index, err e
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()
 	if x.GraphOnly() {
-		return nil, fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors", len(x.parts))
+		return nil, fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors",
+			len(x.parts))
 	}
 	c := x.parts[0].Config()
 	c.Capacity = x.Len()
@@ -155,7 +156,8 @@ func (x *Index) Merge(ctx context.Context, o MergeOptions) (g *hnsw.Index, err e
 			c.Storage = vector.Float32
 		}
 	case c.Storage == rowtype.NoRows:
-		return nil, errors.New("the shards keep codes without rows, from which no other graph is built: build it anew from all vectors")
+		return nil, errors.New("the shards keep codes without rows, from which no other graph is built: build it anew from " +
+			"all vectors")
 	case c.Codes.Subvectors > 0:
 		return nil, errors.New("codes of product quantization are trained on all rows: build one graph anew from all vectors")
 	}

@@ -43,7 +43,8 @@ func TestAsManyResultsAsThereAre(t *testing.T) {
 				if err != nil || len(found) != want {
 					t.Errorf("%s, k %d: %d results, not %d: %v", name, k, len(found), want, err)
 				}
-				if want < k && !slices.EqualFunc(found, nearest(rows, vector.L2, vector.Row[float32](queries, 0), want, allow), sameLabel) {
+				if want < k && !slices.EqualFunc(found, nearest(rows, vector.L2, vector.Row[float32](queries, 0), want, allow),
+					sameLabel) {
 					t.Errorf("%s, k %d: all rows there are come in another order", name, k)
 				}
 			}

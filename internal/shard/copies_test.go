@@ -43,8 +43,8 @@ func TestCopiesInShards(t *testing.T) {
 	}
 }
 
-// TestCopiesInShardsHarmNoOthers compares an index of rows with one of the same rows, of which some are there many times more.
-// The other rows are found as before, and so are all copies.
+// TestCopiesInShardsHarmNoOthers compares an index of rows with one of the same rows, of which some are there many
+// times more. The other rows are found as before, and so are all copies.
 func TestCopiesInShardsHarmNoOthers(t *testing.T) {
 	t.Parallel()
 	const n, groups, copies, dim, shards = 2500, 20, 60, 16, 3

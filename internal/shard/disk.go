@@ -42,7 +42,8 @@ func (r *rowFile) check(at int64, blocks []byte) error {
 		if sum, want := store.SumOf(block), r.place.Sums[at/store.SumBlock]; sum != want {
 			return &store.FormatError{
 				File: r.path, Offset: r.place.Offset + at, Field: store.Vectors.String(),
-				Reason: fmt.Sprintf("the checksum of these %d bytes is %08x, it should be %08x: the rows are damaged", len(block), sum, want),
+				Reason: fmt.Sprintf("the checksum of these %d bytes is %08x, it should be %08x: the rows are damaged",
+					len(block), sum, want),
 			}
 		}
 		at += int64(len(block))
@@ -134,7 +135,10 @@ func (f *fetched) row(i int) []byte { return f.bytes[i*f.stride : i*f.stride+f.s
 
 // plan divides the lane's batch into spans.
 func (f *fetched) plan(l *lane) {
-	slices.SortFunc(l.batch, func(a, b candidate) int { return cmp.Or(cmp.Compare(a.probe, b.probe), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(l.batch, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.probe, b.probe),
+			cmp.Compare(a.ID, b.ID))
+	})
 	f.spans, f.begun, f.ended, f.err = f.spans[:0], 0, 0, nil
 	for i := range l.batch {
 		if f.held(l, f, i) {

@@ -28,7 +28,10 @@ func (b *builder) distribute(ctx context.Context) error {
 		return err
 	}
 	defer s.abort()
-	if err := b.src.Blocks(ctx, func(first int, rows vector.Matrix) error { return s.block(ctx, first, rows) }); err != nil {
+	if err := b.src.Blocks(ctx, func(first int,
+		rows vector.Matrix) error {
+		return s.block(ctx, first, rows)
+	}); err != nil {
 		return err
 	}
 	if err := s.commit(); err != nil {

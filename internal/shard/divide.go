@@ -16,7 +16,8 @@ const (
 	// divideNeighbors is how many neighbours of a row of the sample say where it belongs.
 	divideNeighbors = 10
 	divideEf        = 24
-	// assignNeighbors say where a row belongs that isn't in the sample, and where its copy goes if its second home is full.
+	// assignNeighbors say where a row belongs that isn't in the sample, and where its copy goes if its second home is
+	// full.
 	assignNeighbors = 16
 	// divideRounds are those of label propagation, more than its default: they cost seconds, once.
 	divideRounds = 80
@@ -45,7 +46,8 @@ func (d *division) close() {
 
 // sampleConfig is that of the graph of the sample, which is made quickly and thrown away.
 func sampleConfig(c hnsw.Config, rows int) hnsw.Config {
-	s := hnsw.Config{Dim: c.Dim, Metric: c.Metric, Storage: vector.Float16, Codes: quickCodes(c.Codes), M: 12, EfConstruction: 60, Capacity: rows}
+	s := hnsw.Config{Dim: c.Dim, Metric: c.Metric, Storage: vector.Float16, Codes: quickCodes(c.Codes), M: 12,
+		EfConstruction: 60, Capacity: rows}
 	if c.Metric != vector.Cosine && c.Storage != vector.Float16 {
 		s.Storage = vector.Float32
 	}
@@ -75,7 +77,8 @@ func (b *builder) divideInto(ctx context.Context, d *division) error {
 		if err != nil {
 			return err
 		}
-		o := cluster.DivideOptions{Rounds: divideRounds, Threads: b.o.Threads, Seed: b.o.Config.Seed, Most: b.mostOfSample(m.Count)}
+		o := cluster.DivideOptions{Rounds: divideRounds, Threads: b.o.Threads, Seed: b.o.Config.Seed,
+			Most: b.mostOfSample(m.Count)}
 		if d.p, err = cluster.Divide(ctx, m.Rows, near, b.parts, o); err != nil {
 			return err
 		}
@@ -177,8 +180,8 @@ func (d *division) neighbors(ctx context.Context, rows vector.Matrix, threads in
 	return near, nil
 }
 
-// secondHomes gives rows of the sample a second shard, those first that have most neighbours there, until a share of the
-// rows has one.
+// secondHomes gives rows of the sample a second shard, those first that have most neighbours there, until a share of
+// the rows has one.
 func (d *division) secondHomes(near cluster.Neighbors, share float64) ([]uint32, error) {
 	home, gain, err := cluster.SecondHome(d.p, near)
 	if err != nil {

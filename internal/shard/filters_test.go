@@ -25,7 +25,8 @@ func TestFiltersOfABatch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			x := opened(t, dir, o)
 			out := must(search.NewResults(queries.Rows(), k))
-			if err := x.SearchBatchInto(context.Background(), queries, out, search.Options{Probes: 3, Filters: filters, Threads: 2}); err != nil {
+			if err := x.SearchBatchInto(context.Background(), queries, out,
+				search.Options{Probes: 3, Filters: filters, Threads: 2}); err != nil {
 				t.Fatal(err)
 			}
 			for q := range queries.Rows() {
@@ -57,10 +58,12 @@ func TestSearchBatchIntoRefuses(t *testing.T) {
 			return x.SearchBatchInto(context.Background(), queries, short, search.Options{Threads: 1})
 		},
 		"filters": func() error {
-			return x.SearchBatchInto(context.Background(), queries, must(search.NewResults(3, 4)), search.Options{Filters: make([]*search.Filter, 2), Threads: 1})
+			return x.SearchBatchInto(context.Background(), queries, must(search.NewResults(3, 4)),
+				search.Options{Filters: make([]*search.Filter, 2), Threads: 1})
 		},
 		"dim": func() error {
-			return x.SearchBatchInto(context.Background(), clustered(3, 8, 2), must(search.NewResults(3, 4)), search.Options{Threads: 1})
+			return x.SearchBatchInto(context.Background(), clustered(3, 8, 2), must(search.NewResults(3, 4)),
+				search.Options{Threads: 1})
 		},
 	} {
 		if call() == nil {

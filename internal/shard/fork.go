@@ -27,25 +27,25 @@ type ForkOptions struct {
 	Shards int
 	Dim    int           // values a row; expected of every graph; 0: as index.meta or the first graph says
 	Metric vector.Metric // where index.meta isn't read, which else says it
-	// LabelsAreGlobal says that labels in the graphs are those of the whole index. Else the number of a shard's first row is
-	// added to them.
+	// LabelsAreGlobal says that labels in the graphs are those of the whole index. Else the number of a shard's first row
+	// is added to them.
 	LabelsAreGlobal bool
-	// Mapped maps the graphs, so that they are in memory only as far as searches need them. A .graph can't be searched where
-	// it lies: each is read, checked and written once in Shale's own layout, to a file without a name that goes with the
-	// index.
+	// Mapped maps the graphs, so that they are in memory only as far as searches need them. A .graph can't be searched
+	// where it lies: each is read, checked and written once in Shale's own layout, to a file without a name that goes with
+	// the index.
 	Mapped bool
-	// InMemory is the number of shards, the first ones, whose graphs are held in memory, while others are mapped. 0: as Mapped
-	// says.
+	// InMemory is the number of shards, the first ones, whose graphs are held in memory, while others are mapped. 0: as
+	// Mapped says.
 	InMemory int
-	// TempDir is where mapped graphs are written; default the directory itself or, where that can't be written to, that for
-	// temporary files. On a file system in memory they aren't evicted.
+	// TempDir is where mapped graphs are written; default the directory itself or, where that can't be written to, that
+	// for temporary files. On a file system in memory they aren't evicted.
 	TempDir string
 }
 
-// OpenFork opens a directory of shards of hnswlib-mmap: one index of links alone, which is searched once rows are attached,
-// those of all shards in the order of their numbers. Every search covers all shards, unless search.Options.Shards names some.
-// What is damaged or doesn't go together comes as a *store.FormatError. A shard whose graph was put in the place of another's
-// of the same size is told when rows are attached.
+// OpenFork opens a directory of shards of hnswlib-mmap: one index of links alone, which is searched once rows are
+// attached, those of all shards in the order of their numbers. Every search covers all shards, unless
+// search.Options.Shards names some. What is damaged or doesn't go together comes as a *store.FormatError. A shard whose
+// graph was put in the place of another's of the same size is told when rows are attached.
 func OpenFork(ctx context.Context, dir string, o ForkOptions) (*Index, error) {
 	f := &forkOpener{ctx: ctx, dir: dir, o: o, x: &Index{dir: dir}}
 	f.x.global.Store(o.LabelsAreGlobal)
@@ -113,7 +113,8 @@ func (f *forkOpener) size() (shards, total int, err error) {
 	}
 	if f.o.Dim != 0 && f.o.Dim != m.Dim {
 		return 0, 0, &store.FormatError{
-			File: path, Offset: -1, Field: "dim", Reason: fmt.Sprintf("%d, %d values a row are expected", m.Dim, f.o.Dim), Err: vector.ErrDim,
+			File: path, Offset: -1, Field: "dim", Reason: fmt.Sprintf("%d, %d values a row are expected", m.Dim, f.o.Dim),
+			Err: vector.ErrDim,
 		}
 	}
 	f.o.Dim, f.o.Metric = m.Dim, m.Metric

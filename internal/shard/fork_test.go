@@ -20,8 +20,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// forkFixture is a directory that hnswlib-mmap wrote, of shards of 40, 15 and 35 rows, and what it finds there; store/hnswlib/
-// testdata/mmap.py makes them.
+// forkFixture is a directory that hnswlib-mmap wrote, of shards of 40, 15 and 35 rows, and what it finds there;
+// store/hnswlib/ testdata/mmap.py makes them.
 const forkFixture = "testdata/fork"
 
 type forkAnswers struct {
@@ -124,7 +124,8 @@ func TestForkParts(t *testing.T) {
 		}
 		for i := range 20 {
 			label, distance := r.Labels[q*20+i], r.Distances[q*20+i]
-			if found := label >= 40 && label < 55; found != (i < 15) || i >= 15 && (label != search.NoLabel || !math.IsInf(float64(distance), 1)) {
+			if found := label >= 40 && label < 55; found != (i < 15) || i >= 15 &&
+				(label != search.NoLabel || !math.IsInf(float64(distance), 1)) {
 				t.Errorf("place %d: %d at %v", i, label, distance)
 			}
 		}
@@ -293,7 +294,8 @@ func TestForkMetaFlips(t *testing.T) {
 		for i := range b {
 			b[i] ^= 0x41
 			err := try(b)
-			if told := err != nil; !told && !(name == "index.meta" && i >= 28 && i < 44) { // M and ef_construction are told by graphs
+			// M and ef_construction are told by graphs
+			if told := err != nil; !told && !(name == "index.meta" && i >= 28 && i < 44) {
 				t.Errorf("%s, byte %d: not told", name, i)
 			}
 			b[i] ^= 0x41
@@ -337,7 +339,8 @@ func TestForkCodes(t *testing.T) {
 	ctx, dir := context.Background(), filepath.Join(t.TempDir(), "fork")
 	rows := clustered(900, 16, 1)
 	for i := range 3 {
-		if err := BuildForkShard(ctx, dir, rows.Slice(i*300, (i+1)*300), ForkShardOptions{Shard: i, Start: i * 300}); err != nil {
+		if err := BuildForkShard(ctx, dir, rows.Slice(i*300, (i+1)*300),
+			ForkShardOptions{Shard: i, Start: i * 300}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -404,8 +407,8 @@ func TestForkCodes(t *testing.T) {
 	}
 }
 
-// TestIndependentWalksAreTheSameInAnyOrder: walks that don't end by what others have found give the same results with any number of
-// threads, and find no less.
+// TestIndependentWalksAreTheSameInAnyOrder: walks that don't end by what others have found give the same results with
+// any number of threads, and find no less.
 func TestIndependentWalksAreTheSameInAnyOrder(t *testing.T) {
 	a, rows := readAnswers(t)
 	x := openFork(t, forkFixture, ForkOptions{})

@@ -16,7 +16,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// ForkShardOptions says how to build a shard of a directory of hnswlib-mmap. The zero value of a field means its default.
+// ForkShardOptions says how to build a shard of a directory of hnswlib-mmap. The zero value of a field means its
+// default.
 type ForkShardOptions struct {
 	Shard          int // its number, from 0 on
 	Start          int // the number that its first row has in the whole index
@@ -27,10 +28,10 @@ type ForkShardOptions struct {
 	Progress       func(done int)
 }
 
-// BuildForkShard builds a graph of rows, fp32 or fp16, and writes its links as shard_N.graph and what rows they are of as
-// shard_N.meta to dir, which is made where its parent exists. Labels are 0 … n − 1, the rows of the shard. The rows aren't
-// changed: where the metric is cosine the graph is that of a normalised copy. A graph built with one thread depends on
-// nothing but rows and options; more threads change which links are found, not which row is whose.
+// BuildForkShard builds a graph of rows, fp32 or fp16, and writes its links as shard_N.graph and what rows they are of
+// as shard_N.meta to dir, which is made where its parent exists. Labels are 0 … n − 1, the rows of the shard. The rows
+// aren't changed: where the metric is cosine the graph is that of a normalised copy. A graph built with one thread
+// depends on nothing but rows and options; more threads change which links are found, not which row is whose.
 func BuildForkShard(ctx context.Context, dir string, rows vector.Matrix, o ForkShardOptions) error {
 	if o.Shard < 0 || o.Start < 0 || o.Start > math.MaxInt-rows.Rows() {
 		return fmt.Errorf("shard %d from row %d on: numbers start at 0", o.Shard, o.Start)
@@ -51,8 +52,8 @@ func BuildForkShard(ctx context.Context, dir string, rows vector.Matrix, o ForkS
 	return writeForkShard(ctx, dir, o.Shard, ForkShard{x, o.Start})
 }
 
-// ForkShard is a shard to be written: a graph and the number that its first row has in the whole index. Labels are those of
-// the shard, from 0 on.
+// ForkShard is a shard to be written: a graph and the number that its first row has in the whole index. Labels are
+// those of the shard, from 0 on.
 type ForkShard struct {
 	Graph ForkGraph
 	Start int
@@ -82,8 +83,8 @@ func WriteForkMeta(dir string, m hnswlib.IndexMeta) error {
 	return hnswlib.WriteIndexMeta(filepath.Join(dir, hnswlib.IndexMetaName), m)
 }
 
-// WriteFork writes shards, one at least, as a directory of hnswlib-mmap, which appears whole or not at all and takes the place
-// of one that is there.
+// WriteFork writes shards, one at least, as a directory of hnswlib-mmap, which appears whole or not at all and takes
+// the place of one that is there.
 func WriteFork(ctx context.Context, dir string, shards []ForkShard) error {
 	c := shards[0].Graph.Config()
 	m := hnswlib.IndexMeta{Shards: len(shards), Dim: c.Dim, M: c.M, EfConstruction: c.EfConstruction, Metric: c.Metric}

@@ -88,7 +88,8 @@ func TestWriteFork(t *testing.T) {
 				t.Errorf("%s differs", name)
 			}
 		}
-		if want, got := must(os.ReadFile(filepath.Join(forkFixture, "index.meta"))), must(os.ReadFile(filepath.Join(dir, "index.meta"))); !slices.Equal(want, got) {
+		if want, got := must(os.ReadFile(filepath.Join(forkFixture, "index.meta"))),
+			must(os.ReadFile(filepath.Join(dir, "index.meta"))); !slices.Equal(want, got) {
 			t.Error("index.meta differs")
 		}
 		if left, err := os.ReadDir(filepath.Dir(dir)); err != nil || len(left) != 1 {

@@ -2,8 +2,8 @@ package shard
 
 import "sync/atomic"
 
-// helpers lets goroutines help with work for as long as it isn't done, and waits at the end for those that do: one that wakes
-// up too late, since all processors are busy, is not waited for.
+// helpers lets goroutines help with work for as long as it isn't done, and waits at the end for those that do: one that
+// wakes up too late, since all processors are busy, is not waited for.
 type helpers struct {
 	state atomic.Int64  // isOpen, and the number of those at work
 	last  chan struct{} // told by the last to leave once closed

@@ -65,7 +65,8 @@ func TestPlanCountsSearches(t *testing.T) {
 	if before.Threads != 1 || before.MappedShards != 4 {
 		t.Errorf("in the least memory: %+v", before)
 	}
-	if _, err := Open(context.Background(), dir, m, OpenOptions{Memory: 64 << 20, Load: long}); !errors.Is(err, ErrMemory) {
+	if _, err := Open(context.Background(), dir, m, OpenOptions{Memory: 64 << 20, Load: long}); !errors.Is(err,
+		ErrMemory) {
 		t.Errorf("80 MB of results in 64 MiB: %v", err)
 	}
 }

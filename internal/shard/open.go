@@ -119,7 +119,8 @@ func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapp
 	return &part{Reader: &f.Reader, rows: rows, close: func() error { return errors.Join(f.Close(), rows.Close()) }}, nil
 }
 
-// openSteered opens a shard whose rows and links stay in blocks on disk. Its part of the cache is its share of the rows.
+// openSteered opens a shard whose rows and links stay in blocks on disk. Its part of the cache is its share of the
+// rows.
 func (x *Index) openSteered(ctx context.Context, dir string, s manifest.Shard) (*part, error) {
 	f, err := store.OpenSteering(ctx, filepath.Join(dir, s.File))
 	if err != nil {

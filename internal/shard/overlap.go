@@ -2,8 +2,8 @@ package shard
 
 import "github.com/shale-search/shale/internal/diskread"
 
-// overlappedLanes is how many queries of a batch a goroutine has under way while rows lie on disk: some walk, others wait
-// for their rows, and the disk has as much to do as it does at once.
+// overlappedLanes is how many queries of a batch a goroutine has under way while rows lie on disk: some walk, others
+// wait for their rows, and the disk has as much to do as it does at once.
 const overlappedLanes = 12
 
 // overlap answers queries of a batch whose rows are read from disk.
@@ -73,7 +73,8 @@ func (o *overlap) run() error {
 	}
 }
 
-// advance does what can be done for a lane without waiting. The error is one of the reader; a query's own ends the batch.
+// advance does what can be done for a lane without waiting. The error is one of the reader; a query's own ends the
+// batch.
 func (o *overlap) advance(l *overlapLane, number int) error {
 	if l.busy && l.rows.complete() {
 		if err := l.rows.rank(l.lane); err != nil {

@@ -30,8 +30,8 @@ func (b *builder) partPath(i int) string {
 // shardFile is the name of the file of shard i that a build writes.
 func shardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
 
-// laterFile is the name that a file has which the given generation of the index writes in the place of another: the first
-// generation's name with the number in it.
+// laterFile is the name that a file has which the given generation of the index writes in the place of another: the
+// first generation's name with the number in it.
 func laterFile(name string, generation int) string {
 	if generation <= 1 {
 		return name
@@ -52,7 +52,8 @@ func IsIndexFile(name string) bool { return buildFile.MatchString(name) }
 
 // buildFile also matches the names that files have while they are written.
 var buildFile = func() *regexp.Regexp {
-	names := `(` + partPrefix + `\d+|shard-\d+(\.\d+)?\.(shale|blocks)|routing(\.\d+)?\.shale|` + regexp.QuoteMeta(manifest.Name) + `)`
+	names := `(` + partPrefix + `\d+|shard-\d+(\.\d+)?\.(shale|blocks)|routing(\.\d+)?\.shale|` +
+		regexp.QuoteMeta(manifest.Name) + `)`
 	return regexp.MustCompile(`^(` + names + `|\.` + names + `\.[0-9a-f]+\.shale-tmp)$`)
 }()
 
@@ -132,7 +133,8 @@ func (b *builder) fill(ctx context.Context, x *hnsw.Index, i int) error {
 	t, dim, rows := b.src.Type(), b.src.Dim(), b.m.Build.Parts[i]
 	record := 8 + rowtype.Size(t, dim)
 	if info, err := f.Stat(); err != nil || info.Size() != int64(rows)*int64(record) {
-		return fmt.Errorf("%s doesn't hold its %d rows: remove %s to start anew: %w", f.Name(), rows, b.dir, io.ErrUnexpectedEOF)
+		return fmt.Errorf("%s doesn't hold its %d rows: remove %s to start anew: %w", f.Name(),
+			rows, b.dir, io.ErrUnexpectedEOF)
 	}
 	block := make([]byte, min(rows, max(1, partBlock/record))*rowtype.Size(t, dim))
 	labels := make([]uint64, len(block)/rowtype.Size(t, dim))

@@ -30,7 +30,8 @@ func (p Plan) ArrayBytes() int64 { return p.MemoryBytes - searchMemory - p.Searc
 func (p Plan) String() string {
 	switch {
 	case p.LinksOnDisk:
-		return fmt.Sprintf("codes in memory, %d MiB, of which %d MiB are rows and links near the entry points; the others in blocks on disk, %d MiB",
+		return fmt.Sprintf("codes in memory, %d MiB, of which %d MiB are rows and links near the entry points; the others "+
+			"in blocks on disk, %d MiB",
 			p.MemoryBytes>>20, p.CacheBytes>>20, p.DiskBytes>>20)
 	case p.RowsOnDisk:
 		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
@@ -170,7 +171,8 @@ func PlanSearch(dir string, m *manifest.Manifest, memory int64, searches SearchL
 	case onDisk > 0 && blocks && fits(rest+hold-links, overlappedLanes):
 		cache := min(memory-(rest+hold-links)-p.SearchBytes, inBlocks)
 		return p.with(Plan{
-			Shards: len(m.Shards), RowsOnDisk: true, LinksOnDisk: true, MemoryBytes: rest + hold - links + cache, CacheBytes: cache, DiskBytes: inBlocks,
+			Shards: len(m.Shards), RowsOnDisk: true, LinksOnDisk: true, MemoryBytes: rest + hold - links + cache,
+			CacheBytes: cache, DiskBytes: inBlocks,
 		}), nil
 	case !fits(besideShards(m), roundLanes):
 		return Plan{}, tooLittle(m, l, memory)

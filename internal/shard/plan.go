@@ -30,8 +30,9 @@ const (
 	skew = 1.3
 	// filled is how full a shard may get where copies are shared out, whose number is estimated from the sample.
 	filled = 1.29
-	// even and evenWithCopies are how much larger than the mean a shard's share of the sample may be: less than skew, since
-	// rows beyond the sample fall as they do. Copies fill the room that is left, and the more there is the better they lie.
+	// even and evenWithCopies are how much larger than the mean a shard's share of the sample may be: less than skew,
+	// since rows beyond the sample fall as they do. Copies fill the room that is left, and the more there is the better
+	// they lie.
 	even           = 1.25
 	evenWithCopies = 1.1
 )
@@ -69,8 +70,8 @@ func sampleRowBytes(c hnsw.Config) int64 {
 // besideRows is what a build takes beside the rows of a shard or a sample.
 func (o *BuildOptions) besideRows() int64 { return buildMemory + labelBytes*int64(len(o.Labels)) }
 
-// PlanGraph works out what it takes to build one graph of all rows in one go. Rows that are attached are counted as far as
-// they are read: all of them.
+// PlanGraph works out what it takes to build one graph of all rows in one go. Rows that are attached are counted as far
+// as they are read: all of them.
 func PlanGraph(src Source, o BuildOptions) (BuildPlan, error) {
 	o.Config.Dim = src.Dim()
 	if err := o.Config.Check(); err != nil {
@@ -111,11 +112,13 @@ func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 		}
 	}
 	if p.Shards > maxShards || int64(p.Shards) > rows {
-		return p, fmt.Errorf("%w: %d MiB would take %d shards, at most %d are possible", ErrMemory, o.Memory>>20, p.Shards, min(maxShards, rows))
+		return p, fmt.Errorf("%w: %d MiB would take %d shards, at most %d are possible", ErrMemory, o.Memory>>20,
+			p.Shards, min(maxShards, rows))
 	}
 	p.ShardRows = int(min(float64(rows), float64(stored)/float64(p.Shards)*skew)) + 1
 	if need := int64(p.ShardRows) * each; o.Memory > 0 && need > room {
-		return p, fmt.Errorf("%w: a shard of %d rows needs %d MiB, %d MiB are allowed: give more shards, or none to let the memory decide",
+		return p, fmt.Errorf("%w: a shard of %d rows needs %d MiB, %d MiB are allowed: give more shards, or none to let the "+
+			"memory decide",
 			ErrMemory, p.ShardRows, (need+beside)>>20, o.Memory>>20)
 	}
 	p.MemoryBytes = beside + max(int64(p.SampleRows)*sampleRowBytes(o.Config), int64(p.ShardRows)*each)

@@ -10,15 +10,15 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// firstRange is the number of rows that a range search asks for at first where rows lie on disk, and rangeGrowth by how much
-// that grows as long as all of them are within the radius.
+// firstRange is the number of rows that a range search asks for at first where rows lie on disk, and rangeGrowth by how
+// much that grows as long as all of them are within the radius.
 const (
 	firstRange  = 128
 	rangeGrowth = 4
 )
 
-// Range returns the rows within a radius of query (Dim values), in the metric's own distance, nearest first, ties by smaller
-// label; if there are more than limit, the nearest. Copies of a row in several shards are one result.
+// Range returns the rows within a radius of query (Dim values), in the metric's own distance, nearest first, ties by
+// smaller label; if there are more than limit, the nearest. Copies of a row in several shards are one result.
 func (x *Index) Range(query []float32, radius float32, limit int, o search.Options) ([]search.Neighbor, error) {
 	limit = max(min(limit, x.most()), 1)
 	if x.plan.RowsOnDisk || x.plan.LinksOnDisk {
@@ -27,8 +27,8 @@ func (x *Index) Range(query []float32, radius float32, limit int, o search.Optio
 	return x.rangeOfParts(query, radius, limit, o)
 }
 
-// rangeByK searches for more and more nearest rows, until those within the radius are among them. It reads of the disk what
-// such searches read.
+// rangeByK searches for more and more nearest rows, until those within the radius are among them. It reads of the disk
+// what such searches read.
 func (x *Index) rangeByK(query []float32, radius float32, limit int, o search.Options) ([]search.Neighbor, error) {
 	var found []search.Neighbor
 	var sum, once search.Stats
@@ -62,7 +62,8 @@ func within(found []search.Neighbor, radius float32) int {
 }
 
 // rangeOfParts searches each shard by itself, on up to o.Threads goroutines.
-func (x *Index) rangeOfParts(query []float32, radius float32, limit int, o search.Options) (found []search.Neighbor, err error) {
+func (x *Index) rangeOfParts(query []float32, radius float32, limit int,
+	o search.Options) (found []search.Neighbor, err error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	if x.closed.Load() {
@@ -74,7 +75,8 @@ func (x *Index) rangeOfParts(query []float32, radius float32, limit int, o searc
 	if err != nil {
 		return nil, err
 	}
-	r := &rangeSearch{x: x, query: query, radius: radius, limit: limit, o: o, parts: parts, of: make([]rangeOfPart, len(parts))}
+	r := &rangeSearch{x: x, query: query, radius: radius, limit: limit, o: o, parts: parts,
+		of: make([]rangeOfPart, len(parts))}
 	workers.Run(min(workers.Threads(max(o.Threads, 1), len(parts)), max(len(parts), 1)), r, (*rangeSearch).work)
 	var sum search.Stats
 	for i := range r.of {

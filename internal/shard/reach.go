@@ -19,8 +19,8 @@ const reachNeighbors = 10
 // reachEf is large: the sample's graph is a hasty one, and neighbours that it finds easily are routed to easily.
 const reachEf = 256
 
-// measureReach finds, by the rows held out, what mass of votes queries must look for to find a share of their neighbours.
-// Their neighbours are those in the sample: of the whole, a query's are nearer, and lie in fewer shards.
+// measureReach finds, by the rows held out, what mass of votes queries must look for to find a share of their
+// neighbours. Their neighbours are those in the sample: of the whole, a query's are nearer, and lie in fewer shards.
 func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Reach, error) {
 	if len(d.held) == 0 || b.parts == 1 {
 		return nil, nil

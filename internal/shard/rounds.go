@@ -9,9 +9,9 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// A batch over mapped shards goes through them one after another, each with all the queries that want it: however many these
-// are, a shard's pages are read from disk once, if memory holds that shard. A query's results so far are ranked by rows, so that
-// no shard is needed again, and bound its walks in the shards to come.
+// A batch over mapped shards goes through them one after another, each with all the queries that want it: however many
+// these are, a shard's pages are read from disk once, if memory holds that shard. A query's results so far are ranked
+// by rows, so that no shard is needed again, and bound its walks in the shards to come.
 
 // leastRounds is the number of queries from which on that is done: fewer have few pages in common.
 const leastRounds = 16

@@ -33,7 +33,8 @@ func TestMappedBatchFindsTheNearest(t *testing.T) {
 				t.Fatalf("%v", p)
 			}
 			o := search.Options{Ef: 200, Probes: 6} // enough that recall is no matter of chance
-			want := recallOf(t, rows, queries, c.Metric, must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, k, onThreads(1, o))))
+			want := recallOf(t, rows, queries, c.Metric,
+				must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, k, onThreads(1, o))))
 			for _, threads := range []int{1, 3} {
 				var s search.Stats
 				o.Stats = &s
@@ -67,7 +68,8 @@ func recallOf(t *testing.T, rows, queries vector.Matrix, metric vector.Metric, f
 				t.Fatalf("query %d: %v %v", q, labels, distances)
 			}
 			at := slices.IndexFunc(truth, func(n search.Neighbor) bool { return n.Label == l })
-			if d := truth[at].Distance - distances[i]; d > 1e-4*max(1, truth[at].Distance) || -d > 1e-4*max(1, truth[at].Distance) {
+			if d := truth[at].Distance - distances[i]; d > 1e-4*max(1, truth[at].Distance) ||
+				-d > 1e-4*max(1, truth[at].Distance) {
 				t.Fatalf("query %d: label %d at %v, it is at %v", q, l, distances[i], truth[at].Distance)
 			}
 			if at < k {
@@ -124,16 +126,19 @@ func TestMappedBatchTellsOfErrors(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "shard-0002.shale"), 8192); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 2, Probes: 4}); err == nil || !strings.Contains(err.Error(), dir) {
+	if _, err := x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 2, Probes: 4}); err == nil ||
+		!strings.Contains(err.Error(), dir) {
 		t.Errorf("cut off: %v", err)
 	}
 	for range 20 { // whichever goroutine meets it
 		o := search.Options{Probes: 4, Threads: 4, Ef: 4 * walkWork}
-		if _, err := x.SearchInto(nil, vector.Row[float32](queries, 0), 5, o); err == nil || !strings.Contains(err.Error(), dir) {
+		if _, err := x.SearchInto(nil, vector.Row[float32](queries, 0), 5, o); err == nil ||
+			!strings.Contains(err.Error(), dir) {
 			t.Fatalf("cut off, by several goroutines: %v", err)
 		}
 	}
-	if _, err := x.SearchBatch(context.Background(), queries, 5, search.Options{Threads: 2, Shards: []uint32{0, 1, 3}}); err != nil {
+	if _, err := x.SearchBatch(context.Background(), queries, 5,
+		search.Options{Threads: 2, Shards: []uint32{0, 1, 3}}); err != nil {
 		t.Errorf("after an error: %v", err)
 	}
 }
@@ -143,7 +148,8 @@ func TestPlansByMemory(t *testing.T) {
 	rows, queries := clustered(4000, 24, 33), clustered(20, 24, 33)
 	dir := built(t, rows, BuildOptions{Config: hnsw.Config{M: 8}, Shards: 4})
 	m := must(manifest.Read(dir))
-	want := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, 5, search.Options{Threads: 1, Probes: 4}))
+	want := must(opened(t, dir, OpenOptions{}).SearchBatch(context.Background(), queries, 5,
+		search.Options{Threads: 1, Probes: 4}))
 	for shards := range 5 {
 		memory := besideShards(m) + 1
 		for _, s := range m.Shards[:shards] {

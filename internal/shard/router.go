@@ -20,8 +20,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// router finds the shards nearest to a query by a graph of all shards' centroids: comparing thousands of centroids one by
-// one would take longer than searching the shards.
+// router finds the shards nearest to a query by a graph of all shards' centroids: comparing thousands of centroids one
+// by one would take longer than searching the shards.
 type router struct {
 	index *hnsw.Reader
 	close func() error
@@ -49,15 +49,15 @@ const (
 	// nearCentroids of the query vote, and more where so many shards are wanted that these might be of too few.
 	nearCentroids   = 128
 	centroidsAShard = 20
-	// fading is the number of centroids after which a vote counts for 1/e: centroids stand for some dozen rows each, so the
-	// nearest few dozen for as many as a query's neighbours are spread over. Shards in the order of their nearest centroids
-	// are worse: at two copies a row the first 4 of 64 hold 0.913 of the ten nearest on GloVe-100 in place of 0.924; and
-	// the distance of a shard's nearest centroid tells less of when to stop than the votes that are left.
+	// fading is the number of centroids after which a vote counts for 1/e: centroids stand for some dozen rows each, so
+	// the nearest few dozen for as many as a query's neighbours are spread over. Shards in the order of their nearest
+	// centroids are worse: at two copies a row the first 4 of 64 hold 0.913 of the ten nearest on GloVe-100 in place of
+	// 0.924; and the distance of a shard's nearest centroid tells less of when to stop than the votes that are left.
 	fading = 16
 )
 
-// find gives shards by the votes of the centroids nearest to query, those with most first: wanted of them at least, where
-// there are as many. What it gives is valid until the next call.
+// find gives shards by the votes of the centroids nearest to query, those with most first: wanted of them at least,
+// where there are as many. What it gives is valid until the next call.
 func (r *router) find(f *finder, query []float32, wanted int) ([]route, error) {
 	n := min(max(nearCentroids, centroidsAShard*wanted), r.index.Len())
 	for {
@@ -124,15 +124,16 @@ func (r *router) massFor(share float64) float32 {
 
 // routerConfig is that of the graph of centroids.
 func routerConfig(of hnsw.Config, rows int) hnsw.Config {
-	c := hnsw.Config{Dim: of.Dim, Metric: routingMetric(of.Metric), Codes: quickCodes(of.Codes), Storage: vector.Float32, Capacity: rows}
+	c := hnsw.Config{Dim: of.Dim, Metric: routingMetric(of.Metric), Codes: quickCodes(of.Codes),
+		Storage: vector.Float32, Capacity: rows}
 	if of.Metric == vector.Cosine {
 		c.Storage = vector.Float16
 	}
 	return c
 }
 
-// routingMetric is the metric by which centroids are compared with queries. Those of normalised rows are not normalised:
-// a short one stands for rows that point in many directions, and is farther for it.
+// routingMetric is the metric by which centroids are compared with queries. Those of normalised rows are not
+// normalised: a short one stands for rows that point in many directions, and is farther for it.
 func routingMetric(m vector.Metric) vector.Metric {
 	if m == vector.IP {
 		return vector.IP

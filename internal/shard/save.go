@@ -11,8 +11,9 @@ import (
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// SaveGraphs writes an index of links alone in Shale's own format to dir, which appears whole or not at all and takes the place
-// of one that is there. complete fills in what the manifest says beside the shards. The rows of shards must follow each other.
+// SaveGraphs writes an index of links alone in Shale's own format to dir, which appears whole or not at all and takes
+// the place of one that is there. complete fills in what the manifest says beside the shards. The rows of shards must
+// follow each other.
 func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manifest.Manifest)) error {
 	if !x.GraphOnly() {
 		return errors.New("shard: the index has rows of its own")
@@ -23,7 +24,8 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 	at := 0
 	for i, p := range x.parts {
 		if p.rowsAt != at {
-			return fmt.Errorf("shard %d has the rows from %d on, those before it end at %d: the index can't be written as one whose shards follow each other",
+			return fmt.Errorf("shard %d has the rows from %d on, those before it end at %d: the index can't be written as one "+
+				"whose shards follow each other",
 				i, p.rowsAt, at)
 		}
 		at = p.rowsEnd
@@ -46,8 +48,8 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 	})
 }
 
-// writeDir makes a directory of what fill writes to another, which then takes its place. It refuses to replace one that holds
-// files which aren't own.
+// writeDir makes a directory of what fill writes to another, which then takes its place. It refuses to replace one that
+// holds files which aren't own.
 func writeDir(dir string, own func(name string) bool, fill func(temp string) error) error {
 	if err := checkOwn(dir, own); err != nil {
 		return err

@@ -30,8 +30,8 @@ func count(s *search.Stats, p hnsw.Probe) {
 	s.Hops += walk.Hops
 }
 
-// settle fills in what the options of searches leave open: what a filter allows may lie far from the query, so all shards
-// are searched for it.
+// settle fills in what the options of searches leave open: what a filter allows may lie far from the query, so all
+// shards are searched for it.
 func (x *Index) settle(o *search.Options) {
 	o.Ef = cmp.Or(o.Ef, search.DefaultEf)
 	if o.Probes != 0 || o.Share != 0 {
@@ -74,7 +74,8 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 }
 
 // searchAlone leaves a search to the graph of the only shard, for a stop condition. The caller holds using.
-func (x *Index) searchAlone(dst []search.Neighbor, query []float32, k int, o search.Options) (found []search.Neighbor, err error) {
+func (x *Index) searchAlone(dst []search.Neighbor, query []float32, k int,
+	o search.Options) (found []search.Neighbor, err error) {
 	if x.closed.Load() {
 		return dst, hnsw.ErrClosed
 	}
@@ -136,8 +137,8 @@ func (x *Index) putLane(l *lane) {
 	x.lanes.Put(l)
 }
 
-// lane is one search under way: its candidates are found by begin; then more says which rows are to be scored next, until
-// there are none.
+// lane is one search under way: its candidates are found by begin; then more says which rows are to be scored next,
+// until there are none.
 type lane struct {
 	x      *Index
 	k      int

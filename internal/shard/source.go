@@ -11,8 +11,8 @@ import (
 )
 
 // Source is the rows that an index is built of. They are read front to back, more than once. A source may also have a
-// method ID() string that distinguishes its rows from others, by which a build that was killed knows that it goes on with
-// those that it began with; otherwise a checksum of all rows does.
+// method ID() string that distinguishes its rows from others, by which a build that was killed knows that it goes on
+// with those that it began with; otherwise a checksum of all rows does.
 type Source interface {
 	Rows() int
 	Dim() int
@@ -72,8 +72,8 @@ func idOf(ctx context.Context, src Source) (string, error) {
 	return fmt.Sprintf("sha256 %x", h.Sum(nil)), err
 }
 
-// Sample takes n rows, or all if there are fewer, from places spread over the source, as float32. Of a matrix it returns
-// all rows, as they are.
+// Sample takes n rows, or all if there are fewer, from places spread over the source, as float32. Of a matrix it
+// returns all rows, as they are.
 func Sample(ctx context.Context, src Source, n int) (vector.Matrix, error) {
 	if rows, ok := InMemory(src); ok {
 		return rows, nil

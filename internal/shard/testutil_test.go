@@ -39,7 +39,8 @@ func must[T any](v T, err error) T {
 }
 
 // nearest are the k rows nearest to query, by comparing all, deleted and refused ones left out.
-func nearest(rows vector.Matrix, metric vector.Metric, query []float32, k int, allowed func(label uint64) bool) []search.Neighbor {
+func nearest(rows vector.Matrix, metric vector.Metric, query []float32, k int,
+	allowed func(label uint64) bool) []search.Neighbor {
 	dim := rows.Dim()
 	q, row := slices.Clone(query), make([]float32, dim)
 	if metric == vector.Cosine {

@@ -18,8 +18,9 @@ func quickCodes(c hnsw.Codes) hnsw.Codes {
 	return c
 }
 
-// train finds the codebooks of product quantization that all shards share, by a sample of all rows: estimates are then as good
-// in small shards, and training takes as long for any number of them. A build that goes on finds the same ones again.
+// train finds the codebooks of product quantization that all shards share, by a sample of all rows: estimates are then
+// as good in small shards, and training takes as long for any number of them. A build that goes on finds the same ones
+// again.
 func (b *builder) train(ctx context.Context) error {
 	c := &b.o.Config
 	if c.Codes.Kind != quant.Product || c.Quantizer != nil {

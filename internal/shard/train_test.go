@@ -15,8 +15,9 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// TestShardsShareCodebooks: shards by product quantization have the same codebooks, a build that goes on finds them again,
-// and searches find neighbours at the distances of rows, or at estimates where there are none, in memory and from disk.
+// TestShardsShareCodebooks: shards by product quantization have the same codebooks, a build that goes on finds them
+// again, and searches find neighbours at the distances of rows, or at estimates where there are none, in memory and
+// from disk.
 func TestShardsShareCodebooks(t *testing.T) {
 	t.Parallel()
 	rows, queries := clustered(4000, 24, 1), clustered(40, 24, 1)

@@ -26,8 +26,9 @@ func VectorBlock(dim int) int {
 	return max(1, min(vectorBlock, vectorBytes/rowtype.Size(vector.Float32, dim)))
 }
 
-// EachVector calls fn with the vectors that a search may find, decoded to float32, some thousand at a time, and their labels;
-// both are valid until fn returns. Rows on disk are read, and checked, from front to back. Of copies it gives the first.
+// EachVector calls fn with the vectors that a search may find, decoded to float32, some thousand at a time, and their
+// labels; both are valid until fn returns. Rows on disk are read, and checked, from front to back. Of copies it gives
+// the first.
 func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
 	x.using.RLock()
 	defer x.using.RUnlock()

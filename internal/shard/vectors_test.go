@@ -90,7 +90,9 @@ func TestEachVectorPassesOverDeletedRowsOnDisk(t *testing.T) {
 	if err := store.Save(ctx, filepath.Join(dir, "s.shale"), index); err != nil {
 		t.Fatal(err)
 	}
-	m := &manifest.Manifest{Rows: n, Deleted: len(deleted), Dim: dim, Metric: "l2", M: c.M, BaseLinks: index.Config().BaseLinks, EfConstruction: c.EfConstruction, Seed: index.Config().Seed, Shards: []manifest.Shard{must(manifest.Describe(dir, "s.shale"))}}
+	m := &manifest.Manifest{Rows: n, Deleted: len(deleted), Dim: dim, Metric: "l2", M: c.M,
+		BaseLinks: index.Config().BaseLinks, EfConstruction: c.EfConstruction, Seed: index.Config().Seed,
+		Shards: []manifest.Shard{must(manifest.Describe(dir, "s.shale"))}}
 	m.Shards[0].Rows = n
 	if err := m.Write(dir); err != nil {
 		t.Fatal(err)
@@ -111,7 +113,8 @@ func TestEachVectorPassesOverDeletedRowsOnDisk(t *testing.T) {
 		t.Errorf("%d rows, %d are not deleted, %v", met, n-len(deleted), err)
 	}
 	labels, err := x.Findable()
-	if err != nil || len(labels) != n-len(deleted) || slices.ContainsFunc(labels, func(l uint64) bool { return deleted[l] }) {
+	if err != nil || len(labels) != n-len(deleted) ||
+		slices.ContainsFunc(labels, func(l uint64) bool { return deleted[l] }) {
 		t.Errorf("%d labels, %d are not deleted, %v", len(labels), n-len(deleted), err)
 	}
 }

@@ -29,8 +29,8 @@ func (x *Index) sumOfParts(count func(*part) (int, error)) (sum int, err error) 
 	return sum, nil
 }
 
-// CheckLabels counts the different labels of all shards, and those of them that are marked deleted. The manifest must say
-// the same.
+// CheckLabels counts the different labels of all shards, and those of them that are marked deleted. The manifest must
+// say the same.
 func (x *Index) CheckLabels() []error {
 	var all []uint64
 	for i, p := range x.parts {
@@ -42,14 +42,16 @@ func (x *Index) CheckLabels() []error {
 	}
 	slices.Sort(all)
 	if n := len(slices.Compact(all)); n != x.m.Rows {
-		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "rows", "%d, the shards hold %d different labels", x.m.Rows, n)}
+		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "rows",
+			"%d, the shards hold %d different labels", x.m.Rows, n)}
 	}
 	found, err := x.Findable()
 	if err != nil {
 		return []error{err}
 	}
 	if n := x.m.Rows - len(found); n != x.m.Deleted {
-		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "deleted", "%d, in all shards that hold them %d labels are", x.m.Deleted, n)}
+		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "deleted",
+			"%d, in all shards that hold them %d labels are", x.m.Deleted, n)}
 	}
 	return nil
 }
@@ -70,7 +72,8 @@ func (x *Index) CheckRouting() []error {
 	var errs []error
 	for i, p := range x.parts {
 		if !led[i] && p.Len() > 0 {
-			errs = append(errs, corrupt(filepath.Join(x.dir, x.m.Routing.File), "centroids", "none is of shard %d, of %d rows", i, p.Len()))
+			errs = append(errs, corrupt(filepath.Join(x.dir, x.m.Routing.File), "centroids",
+				"none is of shard %d, of %d rows", i, p.Len()))
 		}
 	}
 	return errs

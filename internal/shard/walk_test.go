@@ -18,7 +18,8 @@ func TestThreadsOfOneQueryFindTheNearest(t *testing.T) {
 	t.Parallel()
 	const k = 10
 	rows, queries := clustered(6000, 24, 20), clustered(30, 24, 20)
-	for name, c := range map[string]hnsw.Config{"codes": codes2(vector.L2), "cosine": codes2(vector.Cosine), "ip, rows": {Metric: vector.IP, M: 8}} {
+	for name, c := range map[string]hnsw.Config{"codes": codes2(vector.L2), "cosine": codes2(vector.Cosine),
+		"ip, rows": {Metric: vector.IP, M: 8}} {
 		t.Run(name, func(t *testing.T) {
 			x := opened(t, built(t, rows, BuildOptions{Config: c, Shards: 8, Copies: 1.5}), OpenOptions{})
 			var right [2]int

@@ -20,14 +20,16 @@ type list struct {
 func TestBatches(t *testing.T) {
 	const rows, most = 7, 70
 	rng := rand.New(rand.NewPCG(5, 6))
-	dims := []int{0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 191, 192, 193, 384, 500, 769}
+	dims := []int{0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129,
+		191, 192, 193, 384, 500, 769}
 	for _, k := range kinds {
 		queries, data := newGuarded(t, 800*4), newGuarded(t, rows*900*4)
 		ids, out := newGuarded(t, 4*most), newGuarded(t, 4*most)
 		for _, dim := range dims {
 			for _, gap := range []int{0, 1, 13, 64} {
 				stride := k.size(dim) + gap
-				l := list{dim: dim, stride: stride, query: queries.end(dim * k.query), base: data.end((rows-1)*stride + k.size(dim))}
+				l := list{dim: dim, stride: stride, query: queries.end(dim * k.query),
+					base: data.end((rows-1)*stride + k.size(dim))}
 				fill(rng, l.query, k.query)
 				for i := range rows {
 					k.fillRow(rng, l.base[i*stride:], dim)

@@ -9,8 +9,8 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// BenchmarkBatch measures a row at random places of a working set that fits no cache, and of one that fits a shared one,
-// in lists as a graph walk makes them (20) and as a scan does (256).
+// BenchmarkBatch measures a row at random places of a working set that fits no cache, and of one that fits a shared
+// one, in lists as a graph walk makes them (20) and as a scan does (256).
 func BenchmarkBatch(b *testing.B) {
 	const most = 150 << 20
 	region, err := mmap.Anonymous(most)

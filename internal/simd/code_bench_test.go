@@ -8,8 +8,8 @@ import (
 	"github.com/shale-search/shale/internal/mmap"
 )
 
-// BenchmarkCodes measures a row at random places of a working set, in lists as a graph walk makes them: in a private cache,
-// in a shared one and in memory.
+// BenchmarkCodes measures a row at random places of a working set, in lists as a graph walk makes them: in a private
+// cache, in a shared one and in memory.
 func BenchmarkCodes(b *testing.B) {
 	const list = 18
 	region, err := mmap.Anonymous(200 << 20)
@@ -33,7 +33,8 @@ func BenchmarkCodes(b *testing.B) {
 			for i := range ids {
 				ids[i] = rng.Uint32N(uint32(kib<<10/shape.stride) - 1)
 			}
-			q := CodeQuery{Values: &values[0], Blocks: shape.blocks, HighValues: &values[0], HighBlocks: shape.high, Factors: shape.stride - 12}
+			q := CodeQuery{Values: &values[0], Blocks: shape.blocks, HighValues: &values[0],
+				HighBlocks: shape.high, Factors: shape.stride - 12}
 			for _, set := range tested() {
 				f := set.Codes[shape.bits]
 				name := fmt.Sprintf("%s/bits=%d/blocks=%d/stride=%d/KiB=%d", set.Name, shape.bits, shape.blocks, shape.stride, kib)

@@ -30,8 +30,9 @@ type codeRows struct {
 	want, scale  []float64 // by row; the scale is that of rounding errors
 }
 
-// newCodeRows makes rows of so many blocks, gap bytes apart and at the end of g. They start at odd places, and so does what
-// they consist of: the second part of a row and its factors may lie in the block that holds the end of what is before them.
+// newCodeRows makes rows of so many blocks, gap bytes apart and at the end of g. They start at odd places, and so does
+// what they consist of: the second part of a row and its factors may lie in the block that holds the end of what is
+// before them.
 func newCodeRows(rng *rand.Rand, g guarded, bits, blocks, highBlocks, rows, gap int) *codeRows {
 	c := &codeRows{bits: bits, sums: rng.IntN(2) == 0}
 	if bits != 3 {

@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// Key is a candidate in one number: a distance, in an order-keeping form, above twice an id. Keys are in the order of their
-// distances, and of their ids where these are equal; the lowest bit is the caller's. NaN counts as farthest.
+// Key is a candidate in one number: a distance, in an order-keeping form, above twice an id. Keys are in the order of
+// their distances, and of their ids where these are equal; the lowest bit is the caller's. NaN counts as farthest.
 func Key(d float32, id uint32) uint64 {
 	b := math.Float32bits(d)
 	if d != d {
@@ -61,7 +61,8 @@ func placeKeysGeneric(places *uint64, total int, keys *uint64, held int, fresh *
 	return first, used
 }
 
-// rankOf is the place of k among sorted keys. The loop compiles to a conditional move, as its outcome can't be foreseen.
+// rankOf is the place of k among sorted keys. The loop compiles to a conditional move, as its outcome can't be
+// foreseen.
 func rankOf(keys []uint64, k uint64) int {
 	lo := 0
 	for n := len(keys); n > 0; {

@@ -13,8 +13,8 @@ const (
 
 var lookUpsGeneric = [9]LookUpBatch{4: lookUp4Generic, 8: lookUp8Generic}
 
-// LookUpAt is where the table of the lower half of byte j of a row of 4-bit codes starts; that of the upper half starts 64
-// entries later. A vector of 64 entries then holds the tables of the bytes c, c+16, c+32 and c+48 of a block.
+// LookUpAt is where the table of the lower half of byte j of a row of 4-bit codes starts; that of the upper half starts
+// 64 entries later. A vector of 64 entries then holds the tables of the bytes c, c+16, c+32 and c+48 of a block.
 func LookUpAt(j int) int {
 	block, c := j/LookUpBlock, j%LookUpBlock
 	return block*LookUpBlockTable + c%16*128 + c/16*16
@@ -54,7 +54,8 @@ func lookUp4Generic(q *LookUp, base unsafe.Pointer, stride uintptr, ids []uint32
 	}
 }
 
-// nearestGeneric finds the centroid nearest to each of n values: the smallest of norms[c] − 2⟨v, c⟩, the first of those.
+// nearestGeneric finds the centroid nearest to each of n values: the smallest of norms[c] − 2⟨v, c⟩, the first of
+// those.
 func nearestGeneric(out *uint8, v, norms, columns *float32, n, width, centroids int) {
 	to, values := unsafe.Slice(out, n), unsafe.Slice(v, n*width)
 	length, column := unsafe.Slice(norms, centroids), unsafe.Slice(columns, width*centroids)

@@ -142,7 +142,8 @@ func TestPlaceKeys(t *testing.T) {
 			among, places := slices.Clone(keys), make([]uint64, len(want))
 			at, count := set.PlaceKeys(&places[0], total, &among[0], held, &fresh[0], n)
 			if at != first || count != used || !slices.Equal(places, want) || !slices.Equal(among[:held], keys[:held]) {
-				t.Fatalf("%s: %d keys among %d, %d in all: first %d, used %d, %x; not %d, %d, %x", set.Name, n, held, total, at, count, places, first, used, want)
+				t.Fatalf("%s: %d keys among %d, %d in all: first %d, used %d, %x; not %d, %d, %x", set.Name, n, held, total, at,
+					count, places, first, used, want)
 			}
 		}
 	}

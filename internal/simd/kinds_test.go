@@ -154,7 +154,8 @@ func (k kind) truth(q, r []byte, dim int) truth {
 		negative -= min(x*y, 0)
 	}
 	t.scale = positive + negative
-	t.clash = !math.IsInf(t.scale, 0) && max(positive, negative) > math.MaxFloat32/2 && min(positive, negative) > math.MaxFloat32/1e9
+	t.clash = !math.IsInf(t.scale, 0) && max(positive, negative) > math.MaxFloat32/2 &&
+		min(positive, negative) > math.MaxFloat32/1e9
 	return t
 }
 

@@ -199,7 +199,8 @@ func BenchmarkLookUps(b *testing.B) {
 
 func BenchmarkNearest(b *testing.B) {
 	const n, width, centroids = 1024, 2, 256
-	v, columns, norms, out := make([]float32, n*width), make([]float32, width*centroids), make([]float32, centroids), make([]uint8, n)
+	v, columns, norms, out := make([]float32, n*width), make([]float32, width*centroids),
+		make([]float32, centroids), make([]uint8, n)
 	for i := range v {
 		v[i] = float32(i % 97)
 	}

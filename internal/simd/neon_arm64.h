@@ -75,8 +75,8 @@
 	SCVTF4(4, 4) \
 	FMUL4(23, 4, 4)
 
-// A row routine takes the query in R0, the row in R1 and the dimension in R2, which it keeps. It leaves a float in F0 or
-// an integer in R3 and changes no general register above R15.
+// A row routine takes the query in R0, the row in R1 and the dimension in R2, which it keeps. It leaves a float in F0
+// or an integer in R3 and changes no general register above R15.
 
 #define PAIR(routine) \
 	MOVD a+0(FP), R0 \
@@ -84,8 +84,8 @@
 	MOVD dim+16(FP), R2 \
 	BL   routine
 
-// BATCH runs a row routine over the list. finish turns its result into a distance in F0. A row of dim<<shift + more bytes
-// is asked for 16 rows ahead, or 8 if it is long: enough to keep memory busy.
+// BATCH runs a row routine over the list. finish turns its result into a distance in F0. A row of dim<<shift + more
+// bytes is asked for 16 rows ahead, or 8 if it is long: enough to keep memory busy.
 #define BATCH(routine, shift, more, finish) \
 	MOVD    query+0(FP), R19 \
 	MOVD    base+8(FP), R20 \

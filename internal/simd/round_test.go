@@ -35,7 +35,8 @@ func TestRound(t *testing.T) {
 				to[n] = 99
 				got := set.Round(&to[0], &rest[0], n, c.inv, c.step)
 				if got != sum || !slices.Equal(to[:n], bytes) || !slices.Equal(rest, left) || to[n] != 99 {
-					t.Fatalf("%s: %d values times %v: %v, %v, sum %d; not %v, %v, %d", set.Name, n, c.inv, to, rest, got, bytes, left, sum)
+					t.Fatalf("%s: %d values times %v: %v, %v, sum %d; not %v, %v, %d", set.Name, n, c.inv,
+						to, rest, got, bytes, left, sum)
 				}
 			}
 		}

@@ -24,15 +24,15 @@ import (
 	"unsafe"
 )
 
-// Batch computes the distance of the query to the rows ids[i], each dim elements long and found at base + ids[i]*stride,
-// and writes it to out[i]. It prefetches ahead within the list. len(out) must be at least len(ids), every row must be
-// readable and query must hold dim elements of the kernel's query type.
+// Batch computes the distance of the query to the rows ids[i], each dim elements long and found at base +
+// ids[i]*stride, and writes it to out[i]. It prefetches ahead within the list. len(out) must be at least len(ids),
+// every row must be readable and query must hold dim elements of the kernel's query type.
 type Batch func(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint32, out []float32)
 
 // Kernels is the set of kernels of one level. Float kernels take a float32 query; integer kernels take a query of the
-// rows' own type. A row of scaled bytes (SQ8) holds dim int8 and, at the next multiple of 4, the float32 that multiplies each
-// of them; the product is rounded to float32. In a pair kernel both arguments hold dim elements. Sums of integers are exact up to 33,025 elements, where
-// int32 ends.
+// rows' own type. A row of scaled bytes (SQ8) holds dim int8 and, at the next multiple of 4, the float32 that
+// multiplies each of them; the product is rounded to float32. In a pair kernel both arguments hold dim elements. Sums
+// of integers are exact up to 33,025 elements, where int32 ends.
 type Kernels struct {
 	Name string // generic, avx2, avx512 or neon
 
@@ -75,8 +75,8 @@ type Kernels struct {
 	// the integers off the values. The products lie within ±127.
 	Round func(dst *int8, v *float32, n int, inv, step float32) int
 
-	// Tables writes the look-up tables of product quantization: out[m][c] = init[m][c] + Σ v[m][j]·books[m][j][c], each row
-	// of 256 values c. There are subvectors of width values, one at least of each.
+	// Tables writes the look-up tables of product quantization: out[m][c] = init[m][c] + Σ v[m][j]·books[m][j][c], each
+	// row of 256 values c. There are subvectors of width values, one at least of each.
 	Tables func(out, init, books, v *float32, subvectors, width int)
 
 	// Ranges writes the smallest and the largest value of each row of such a table.
@@ -99,9 +99,9 @@ type Kernels struct {
 	// SortKeys sorts n keys, no two of them alike, into dst.
 	SortKeys func(dst, src *uint64, n int)
 
-	// PlaceKeys finds where n sorted keys, fresh, go among as many sorted ones as are held: it sets the bits of their places
-	// in the list of all, those below total, in the bitmap places, and gives their number and the place of the first key.
-	// total is at most held+n, and n at least 1.
+	// PlaceKeys finds where n sorted keys, fresh, go among as many sorted ones as are held: it sets the bits of their
+	// places in the list of all, those below total, in the bitmap places, and gives their number and the place of the
+	// first key. total is at most held+n, and n at least 1.
 	PlaceKeys func(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first, used int)
 
 	// MergeKeys puts n sorted keys, fresh, to those of the first total places of a list that are set in the bitmap places,

@@ -40,7 +40,8 @@ func TestTables(t *testing.T) {
 
 func BenchmarkTables(b *testing.B) {
 	const subvectors, width = 192, 2
-	init, books, v := make([]float32, subvectors*256), make([]float32, subvectors*width*256), make([]float32, subvectors*width)
+	init, books, v := make([]float32, subvectors*256), make([]float32, subvectors*width*256),
+		make([]float32, subvectors*width)
 	out := make([]float32, subvectors*256)
 	for i := range books {
 		books[i] = float32(i) // fresh memory is one page of zeros, over and over

@@ -1,7 +1,8 @@
 package stop
 
 // MultiVector is the condition of a search for documents of several vectors each: it returns the vectors found of the
-// docs nearest documents. document returns the document that a label belongs to. The walk holds ef documents, at least docs.
+// docs nearest documents. document returns the document that a label belongs to. The walk holds ef documents, at least
+// docs.
 func MultiVector(document func(label uint64) uint64, docs, ef int) Condition {
 	return &multiVector{document: document, docs: max(docs, 1), ef: max(ef, docs, 1), held: map[uint64]int{}}
 }

@@ -14,8 +14,8 @@ func Radius(radius float32, least, most int) Condition {
 	return &radiusStop{radius: radius, least: least, most: max(most, 1)}
 }
 
-// radiusStop keeps to hnswlib's rule, and beyond it to the rule of a plain search. hnswlib's walk ends where the nearest
-// open candidate is farther than the radius, which is so all the way from the entry point to a small radius.
+// radiusStop keeps to hnswlib's rule, and beyond it to the rule of a plain search. hnswlib's walk ends where the
+// nearest open candidate is farther than the radius, which is so all the way from the entry point to a small radius.
 type radiusStop struct {
 	radius            float32
 	least, most, held int

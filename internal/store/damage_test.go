@@ -100,7 +100,8 @@ func resum(b []byte) {
 	}
 	rows, _ := sectionFrom(b[tableAt+int(Vectors-1)*sectionSize:])
 	sums, _ := sectionFrom(b[tableAt+int(Sums-1)*sectionSize:])
-	if all := (blockSums{}); rows.End() <= int64(len(b)) && sums.End() <= int64(len(b)) && sums.Length == 4*blocks(rows.Length) {
+	if all := (blockSums{}); rows.End() <= int64(len(b)) && sums.End() <= int64(len(b)) &&
+		sums.Length == 4*blocks(rows.Length) {
 		_, _ = all.Write(b[rows.Offset:rows.End()])
 		copy(b[sums.Offset:sums.End()], bytesOf(all.all()))
 	}

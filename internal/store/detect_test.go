@@ -34,13 +34,15 @@ func TestDetect(t *testing.T) {
 	if err := os.WriteFile(name("truncated"), index[:len(index)-5], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, content := range map[string]string{"empty": "", "text": "SHALE is a rock", "zeros": string(make([]byte, 500))} {
+	for file, content := range map[string]string{"empty": "", "text": "SHALE is a rock",
+		"zeros": string(make([]byte, 500))} {
 		if err := os.WriteFile(name(file), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for file, want := range map[string]Format{
-		"index.bin": HnswlibIndex, "truncated": HnswlibIndex, "flat.bin": HnswlibFlat, "native": Native, "empty": Unknown, "text": Unknown, "zeros": Unknown,
+		"index.bin": HnswlibIndex, "truncated": HnswlibIndex, "flat.bin": HnswlibFlat, "native": Native, "empty": Unknown,
+		"text": Unknown, "zeros": Unknown,
 	} {
 		if got, err := Detect(name(file)); got != want || err != nil {
 			t.Errorf("%s is %v, %v; want %v", file, got, err, want)

@@ -57,7 +57,8 @@ func readHeader(r *format.Reader) (*header, error) {
 	}
 	h := &header{length: int64(binary.LittleEndian.Uint64(b[lengthAt:]))}
 	if h.length != r.Size() {
-		return nil, r.Bad(lengthAt, "file length", "%d, but the file has %d bytes: truncated, or something follows", h.length, r.Size())
+		return nil, r.Bad(lengthAt, "file length", "%d, but the file has %d bytes: truncated, or something follows",
+			h.length, r.Size())
 	}
 	if n := binary.LittleEndian.Uint32(b[sectionsAt:]); n != kinds {
 		return nil, r.Bad(sectionsAt, "number of sections", "%d, not %d", n, kinds)
@@ -70,7 +71,8 @@ func readHeader(r *format.Reader) (*header, error) {
 		case s.Kind != Kind(i+1):
 			return nil, r.Bad(int64(at), "section table", "%s in the place of %s", s.Kind, Kind(i+1))
 		case align != sectionMark || s.Offset != alignUp(end):
-			return nil, r.Bad(int64(at), "section table", "%s at byte %d, aligned to %d; not at byte %d", s.Kind, s.Offset, align, alignUp(end))
+			return nil, r.Bad(int64(at), "section table", "%s at byte %d, aligned to %d; not at byte %d", s.Kind,
+				s.Offset, align, alignUp(end))
 		case s.Length < 0 || s.Length > math.MaxInt64-sectionMark-s.Offset:
 			return nil, r.Bad(int64(at), "section table", "%s has %d bytes", s.Kind, s.Length)
 		}
@@ -92,7 +94,8 @@ func checkIdentity(r *format.Reader, b []byte) error {
 		return r.Caused(errors.ErrUnsupported, byteOrderAt, "byte order", "the file is big-endian")
 	}
 	if v := binary.LittleEndian.Uint32(b[versionAt:]); v != Version {
-		return r.Caused(errors.ErrUnsupported, versionAt, "version", "the file has version %d, this program reads version %d", v, Version)
+		return r.Caused(errors.ErrUnsupported, versionAt, "version",
+			"the file has version %d, this program reads version %d", v, Version)
 	}
 	if want, got := binary.LittleEndian.Uint32(b[crcAt:]), checksum(b[:crcAt]); want != got {
 		return r.Bad(crcAt, "header", "its checksum is %08x, it should be %08x: the header is damaged", got, want)

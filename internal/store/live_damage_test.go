@@ -50,8 +50,8 @@ func smallVector(i int) []float32 {
 	return v
 }
 
-// useLive opens whatever b may be, searches and changes it. Nothing may crash, run out of the arrays or fail to end; what is
-// opened again after a change is an index by the rules, or is refused.
+// useLive opens whatever b may be, searches and changes it. Nothing may crash, run out of the arrays or fail to end;
+// what is opened again after a change is an index by the rules, or is refused.
 func useLive(t testing.TB, b []byte) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hostile")
@@ -129,8 +129,8 @@ func TestLiveDamageStaysInside(t *testing.T) {
 	}
 }
 
-// TestLiveRecoversFromAnyLinks puts noise into all lists of a file that wasn't closed: recovering gives a graph by the rules
-// with all elements in it.
+// TestLiveRecoversFromAnyLinks puts noise into all lists of a file that wasn't closed: recovering gives a graph by the
+// rules with all elements in it.
 func TestLiveRecoversFromAnyLinks(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for round := range 40 {
@@ -300,7 +300,8 @@ func TestLiveDamagedRowIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // being refused changes nothing
-				if _, _, err := OpenLive(path, Options{}); !errors.As(err, &damage) || !strings.Contains(err.Error(), "of the labels 5 ") {
+				if _, _, err := OpenLive(path, Options{}); !errors.As(err, &damage) ||
+					!strings.Contains(err.Error(), "of the labels 5 ") {
 					t.Errorf("%d: opened: %v", i, err)
 				}
 			}

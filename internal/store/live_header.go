@@ -80,11 +80,13 @@ func (l *liveConfig) config(o Options) (hnsw.Config, error) {
 	case l.Metric > uint32(vector.Cosine) || l.Storage > uint32(rowtype.NoRows):
 		return hnsw.Config{}, fmt.Errorf("metric %d, element type %d: %w", l.Metric, l.Storage, errors.ErrUnsupported)
 	case l.M == 0 || l.BaseLinks == 0 || l.EfConstruction < l.M || l.Seed == 0:
-		return hnsw.Config{}, fmt.Errorf("%d as M, %d base links, efConstruction %d or seed %d isn't possible", l.M, l.BaseLinks, l.EfConstruction, l.Seed)
+		return hnsw.Config{}, fmt.Errorf("%d as M, %d base links, efConstruction %d or seed %d isn't possible", l.M,
+			l.BaseLinks, l.EfConstruction, l.Seed)
 	case l.Capacity > maxRows || l.UpperLists > maxRows:
 		return hnsw.Config{}, fmt.Errorf("room for %d elements and %d lists isn't possible", l.Capacity, l.UpperLists)
 	case l.Flags&flagCustomMetric != 0 && o.Custom == nil:
-		return hnsw.Config{}, fmt.Errorf("the index has a metric of its own, give it to open the file: %w", errors.ErrUnsupported)
+		return hnsw.Config{}, fmt.Errorf("the index has a metric of its own, give it to open the file: %w",
+			errors.ErrUnsupported)
 	}
 	return hnsw.Config{
 		Dim: int(l.Dim), Metric: vector.Metric(l.Metric), Custom: o.Custom, M: int(l.M), BaseLinks: int(l.BaseLinks),
@@ -197,7 +199,8 @@ func readLive(f vfs.File, path string, o Options) (*livePages, error) {
 	case string(b[:len(liveMagic)]) != liveMagic:
 		return nil, bad(0, "magic", nil, "not a live index file")
 	case binary.LittleEndian.Uint32(b[versionAt:]) != LiveVersion:
-		return nil, bad(versionAt, "version", errors.ErrUnsupported, "%d, this program reads %d", binary.LittleEndian.Uint32(b[versionAt:]), LiveVersion)
+		return nil, bad(versionAt, "version", errors.ErrUnsupported, "%d, this program reads %d",
+			binary.LittleEndian.Uint32(b[versionAt:]), LiveVersion)
 	case binary.LittleEndian.Uint32(b[crcAt:]) != checksum(b[:crcAt]):
 		return nil, bad(crcAt, "header", nil, "its checksum is wrong: the header is damaged")
 	case binary.LittleEndian.Uint32(b[byteOrderAt:]) != byteOrder:
@@ -215,7 +218,8 @@ func readLive(f vfs.File, path string, o Options) (*livePages, error) {
 		return nil, bad(liveConfigAt, "configuration", err, "not possible")
 	}
 	if said := binary.LittleEndian.Uint64(b[lengthAt:]); said != uint64(p.length) || info.Size() != p.length {
-		return nil, bad(lengthAt, "file length", nil, "%d, and the file has %d bytes, the index needs %d: truncated, or something follows", said, info.Size(), p.length)
+		return nil, bad(lengthAt, "file length", nil,
+			"%d, and the file has %d bytes, the index needs %d: truncated, or something follows", said, info.Size(), p.length)
 	}
 	if err := p.readState(f); err != nil {
 		return nil, bad(stateAt, "state", err, "the file is damaged")

@@ -33,8 +33,8 @@ func killVector(label uint64, version int) []float32 {
 	return v
 }
 
-// TestLiveSurvivesKills changes a live index from a process of its own, kills that at any moment and opens the file again,
-// many times over: everything that a call had returned from is there and found, and all rules of the graph hold.
+// TestLiveSurvivesKills changes a live index from a process of its own, kills that at any moment and opens the file
+// again, many times over: everything that a call had returned from is there and found, and all rules of the graph hold.
 func TestLiveSurvivesKills(t *testing.T) {
 	if path := os.Getenv(killEnv); path != "" {
 		changeUntilKilled(path)
@@ -73,8 +73,8 @@ type acknowledged struct {
 	deleted map[uint64]bool
 }
 
-// changeAndKill runs this test in a process of its own, and kills it a while after its first change, or after it has begun to
-// start: it is then perhaps repairing what the one before has left.
+// changeAndKill runs this test in a process of its own, and kills it a while after its first change, or after it has
+// begun to start: it is then perhaps repairing what the one before has left.
 func (a *acknowledged) changeAndKill(t *testing.T, path string, after time.Duration, changed bool) {
 	t.Helper()
 	c := exec.Command(os.Args[0], "-test.run=^TestLiveSurvivesKills$")
@@ -144,7 +144,8 @@ func (a *acknowledged) check(t *testing.T, path string, round int) {
 		t.Errorf("round %d: %d labels of %d elements differ", round, len(labels), x.Len())
 	}
 	if x.Len() < len(a.version) || x.Len() > len(a.version)+len(a.deleted)+6*(round+1) {
-		t.Errorf("round %d: %d elements, %d and %d deleted ones were acknowledged", round, x.Len(), len(a.version), len(a.deleted))
+		t.Errorf("round %d: %d elements, %d and %d deleted ones were acknowledged", round, x.Len(),
+			len(a.version), len(a.deleted))
 	}
 	got := make([]float32, killDim)
 	for label, version := range a.version {

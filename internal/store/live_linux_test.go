@@ -37,7 +37,8 @@ func resident(t *testing.T, path string) int {
 	}
 	defer unix.Munmap(m)
 	pages := make([]byte, (len(m)+os.Getpagesize()-1)/os.Getpagesize())
-	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)), uintptr(unsafe.Pointer(&pages[0])))
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&m[0])), uintptr(len(m)),
+		uintptr(unsafe.Pointer(&pages[0])))
 	if errno != 0 {
 		t.Fatal(errno)
 	}
@@ -64,8 +65,8 @@ func evict(t *testing.T, path string) {
 	}
 }
 
-// TestOpeningReadsFewPages opens indexes of different sizes that aren't in the page cache: opening brings in a few pages, the
-// same number for all sizes.
+// TestOpeningReadsFewPages opens indexes of different sizes that aren't in the page cache: opening brings in a few
+// pages, the same number for all sizes.
 func TestOpeningReadsFewPages(t *testing.T) {
 	open := map[string]func(string) (interface{ Close() error }, error){
 		"mapped": func(path string) (interface{ Close() error }, error) {
@@ -110,8 +111,8 @@ func TestOpeningReadsFewPages(t *testing.T) {
 	}
 }
 
-// TestLiveNeedsItsRoom makes files that the system has no room for, by the limit on the size of files and, for root, on a file
-// system that is too small: an error tells, and nothing is left behind.
+// TestLiveNeedsItsRoom makes files that the system has no room for, by the limit on the size of files and, for root, on
+// a file system that is too small: an error tells, and nothing is left behind.
 func TestLiveNeedsItsRoom(t *testing.T) {
 	refused := func(t *testing.T, dir string, want error) {
 		t.Helper()
@@ -145,8 +146,8 @@ func TestLiveNeedsItsRoom(t *testing.T) {
 	})
 }
 
-// TestLiveOnDiskThatFills takes the room away that a file was given, as file systems that write elsewhere do when they are full:
-// changes give errors, and the process lives.
+// TestLiveOnDiskThatFills takes the room away that a file was given, as file systems that write elsewhere do when they
+// are full: changes give errors, and the process lives.
 func TestLiveOnDiskThatFills(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("shale", dir, "tmpfs", 0, "size=8m"); err != nil {
@@ -181,7 +182,8 @@ func TestLiveOnDiskThatFills(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fault *mmap.FaultError
-	if err := x.AddBatch(context.Background(), rows.Slice(1000, 10_000), nil, hnsw.BatchOptions{Threads: 2}); !errors.As(err, &fault) {
+	if err := x.AddBatch(context.Background(), rows.Slice(1000, 10_000), nil,
+		hnsw.BatchOptions{Threads: 2}); !errors.As(err, &fault) {
 		t.Fatalf("added: %v", err)
 	}
 	if err := x.Add(3, vector.Row[float32](rows, 3), hnsw.AddOptions{}); !errors.Is(err, hnsw.ErrFaulted) {

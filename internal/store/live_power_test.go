@@ -120,9 +120,10 @@ func cutAgain(t *testing.T, rnd *rand.Rand, path string, disk []byte) []byte {
 var powerRounds = commandline.Int("live.cuts", 40, "rounds of power cuts for each kind of live index")
 
 var powerConfigs = map[string]hnsw.Config{
-	"rows":           faultConfigs["rows"],
-	"codes":          faultConfigs["codes"],
-	"codes and rows": {Dim: killDim, M: 4, EfConstruction: 40, Capacity: 1500, Storage: vector.Float16, Codes: hnsw.Codes{Bits: 4}},
+	"rows":  faultConfigs["rows"],
+	"codes": faultConfigs["codes"],
+	"codes and rows": {Dim: killDim, M: 4, EfConstruction: 40, Capacity: 1500,
+		Storage: vector.Float16, Codes: hnsw.Codes{Bits: 4}},
 }
 
 // TestLivePowerCuts changes a live file, cuts the power at a moment after some Sync and opens whatever

@@ -225,8 +225,8 @@ func TestLiveSavesAsOthersDo(t *testing.T) {
 	}
 }
 
-// TestLiveThatIsCutOff cuts the file while it is open: every change and search that meets the hole gives an error, and so
-// does closing; the file isn't taken for one in order afterwards.
+// TestLiveThatIsCutOff cuts the file while it is open: every change and search that meets the hole gives an error, and
+// so does closing; the file isn't taken for one in order afterwards.
 func TestLiveThatIsCutOff(t *testing.T) {
 	for name, c := range liveConfigs {
 		t.Run(name, func(t *testing.T) {
@@ -243,10 +243,12 @@ func TestLiveThatIsCutOff(t *testing.T) {
 			if _, err := x.Search(row, 3, search.Options{}); !errors.As(err, &fault) {
 				t.Errorf("search: %v", err)
 			}
-			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3, search.Options{Threads: 2}); !errors.As(err, &fault) {
+			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3,
+				search.Options{Threads: 2}); !errors.As(err, &fault) {
 				t.Errorf("batch: %v", err)
 			}
-			if err := x.AddBatch(context.Background(), liveRows(50, 2), nil, hnsw.BatchOptions{Threads: 4}); !errors.As(err, &fault) {
+			if err := x.AddBatch(context.Background(), liveRows(50, 2), nil,
+				hnsw.BatchOptions{Threads: 4}); !errors.As(err, &fault) {
 				t.Errorf("add a batch: %v", err)
 			}
 			for what, err := range map[string]error{
@@ -351,7 +353,8 @@ func TestLiveChangesWhileItIsSearched(t *testing.T) {
 					return
 				default:
 				}
-				if found, err := x.Search(row(900+i), 3, search.Options{}); err != nil || len(found) != 3 || found[0].Label != uint64(900+i) {
+				if found, err := x.Search(row(900+i), 3, search.Options{}); err != nil || len(found) != 3 ||
+					found[0].Label != uint64(900+i) {
 					t.Errorf("%v, %v", found, err)
 					return
 				}

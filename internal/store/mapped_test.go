@@ -62,7 +62,8 @@ var mappedConfigs = map[string]hnsw.Config{
 	"rows": {M: 8}, "halves": {Storage: vector.Float16}, "codes": {Codes: hnsw.Codes{Bits: 2}, Storage: vector.Float16},
 	"codes alone":   {Codes: hnsw.Codes{Bits: 8}, Storage: rowtype.NoRows},
 	"product":       {Codes: hnsw.Codes{Kind: quant.Product, Bits: 8}, Storage: vector.Float16},
-	"product alone": {Codes: hnsw.Codes{Kind: quant.Product, Bits: 4}, Storage: rowtype.NoRows}, "links alone": {M: 8, Storage: rowtype.External},
+	"product alone": {Codes: hnsw.Codes{Kind: quant.Product, Bits: 4}, Storage: rowtype.NoRows},
+	"links alone":   {M: 8, Storage: rowtype.External},
 }
 
 func mapped(t *testing.T, path string, rows vector.Matrix) *hnsw.Frozen {
@@ -120,7 +121,8 @@ func TestMappedAnswersAsOpenedDoes(t *testing.T) {
 				if err != nil || err2 != nil || !slices.Equal(got, want) {
 					t.Fatalf("%v, %v; %v, %v", got, err, want, err2)
 				}
-				if got, err := pinned.Search(vector.Row[float32](rows, i), 7, search.Options{}); err != nil || !slices.Equal(got, want) {
+				if got, err := pinned.Search(vector.Row[float32](rows, i), 7, search.Options{}); err != nil ||
+					!slices.Equal(got, want) {
 					t.Fatalf("pinned: %v, %v", got, err)
 				}
 				for j, f := range got {
@@ -133,8 +135,8 @@ func TestMappedAnswersAsOpenedDoes(t *testing.T) {
 	}
 }
 
-// TestMappedFileThatIsCutOff cuts the file while it is mapped: searches give errors, or the right answers where they don't
-// meet the hole.
+// TestMappedFileThatIsCutOff cuts the file while it is mapped: searches give errors, or the right answers where they
+// don't meet the hole.
 func TestMappedFileThatIsCutOff(t *testing.T) {
 	for name, c := range mappedConfigs {
 		t.Run(name, func(t *testing.T) {
@@ -147,7 +149,8 @@ func TestMappedFileThatIsCutOff(t *testing.T) {
 			if found, err := x.Search(vector.Row[float32](rows, 9), 3, search.Options{}); !errors.As(err, &fault) {
 				t.Errorf("%v, %v", found, err)
 			}
-			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3, search.Options{Threads: 3}); !errors.As(err, &fault) {
+			if _, err := x.SearchBatch(context.Background(), rows.Slice(0, 9), 3,
+				search.Options{Threads: 3}); !errors.As(err, &fault) {
 				t.Errorf("batch: %v", err)
 			}
 			if _, err := x.Stats(); !errors.As(err, &fault) {

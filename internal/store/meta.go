@@ -169,18 +169,21 @@ func (m *meta) checkProduct() error {
 	if m.Rotated > 1 || m.Subvectors == 0 {
 		return fmt.Errorf("%d sub-vectors, rotated: %d", m.Subvectors, m.Rotated)
 	}
-	return pq.Config{Dim: int(m.Dim), Bits: int(m.CodeBits), Subvectors: int(m.Subvectors), Rotated: m.Rotated != 0}.Check()
+	return pq.Config{Dim: int(m.Dim), Bits: int(m.CodeBits), Subvectors: int(m.Subvectors),
+		Rotated: m.Rotated != 0}.Check()
 }
 
 // codes returns the part of the configuration about codes.
 func (m *meta) codes() hnsw.Codes {
-	return hnsw.Codes{Kind: quant.Kind(m.CodeKind), Bits: int(m.CodeBits), Subvectors: int(m.Subvectors), Rotated: m.Rotated != 0}
+	return hnsw.Codes{Kind: quant.Kind(m.CodeKind), Bits: int(m.CodeBits),
+		Subvectors: int(m.Subvectors), Rotated: m.Rotated != 0}
 }
 
 // storable reports whether rows of a type can be stored.
 func storable(element uint32) bool {
 	switch element {
-	case uint32(vector.Float32), uint32(vector.Float16), uint32(rowtype.ScaledInt8), uint32(rowtype.NoRows), uint32(rowtype.External):
+	case uint32(vector.Float32), uint32(vector.Float16), uint32(rowtype.ScaledInt8),
+		uint32(rowtype.NoRows), uint32(rowtype.External):
 		return true
 	}
 	return false

@@ -161,7 +161,8 @@ func (l *loader) config(o Options) (hnsw.Config, error) {
 	}
 	var ok bool
 	if c.Capacity, ok = format.Room(l.meta.Capacity, count, c.FixedCapacity); !ok {
-		return c, l.r.Bad(at, "meta", "room for %d with %d elements is not credible: give the capacity", l.meta.Capacity, count)
+		return c, l.r.Bad(at, "meta", "room for %d with %d elements is not credible: give the capacity",
+			l.meta.Capacity, count)
 	}
 	return c, nil
 }

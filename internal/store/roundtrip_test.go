@@ -69,14 +69,16 @@ func TestRoundTrip(t *testing.T) {
 		sameAnswers(t, before.reader, after.Reader(), before.queries)
 		was, is := before.reader.Config(), after.Reader().Config()
 		was.Capacity, is.Capacity = 0, 0 // of the arrays at hand, not of the configuration
-		if was.M != is.M || was.Metric != is.Metric || was.Seed != is.Seed || was.Storage != is.Storage || was.Codes != is.Codes || was.ReplaceDelete != is.ReplaceDelete {
+		if was.M != is.M || was.Metric != is.Metric || was.Seed != is.Seed || was.Storage != is.Storage ||
+			was.Codes != is.Codes || was.ReplaceDelete != is.ReplaceDelete {
 			t.Fatalf("configuration %+v became %+v", was, is)
 		}
 		report, err := Verify(ctx, path)
 		if err != nil {
 			t.Fatalf("verify: %v", err)
 		}
-		if report.Count != s.rows || report.Deleted != after.Reader().Deleted() || report.Reachable > s.rows || s.rows > 0 && report.Reachable == 0 {
+		if report.Count != s.rows || report.Deleted != after.Reader().Deleted() || report.Reachable > s.rows ||
+			s.rows > 0 && report.Reachable == 0 {
 			t.Fatalf("report %+v", report)
 		}
 	})
@@ -162,7 +164,8 @@ func TestCancelledSave(t *testing.T) {
 func TestSavedAgainIsTheSame(t *testing.T) {
 	for _, keep := range keeps {
 		for _, rows := range []int{0, 1, 90} {
-			s := shape{config: hnsw.Config{Dim: 9, M: 4, Storage: keep.rows, Codes: keep.codes, ReplaceDelete: true}, rows: rows, delete: 4}
+			s := shape{config: hnsw.Config{Dim: 9, M: 4, Storage: keep.rows, Codes: keep.codes, ReplaceDelete: true},
+				rows: rows, delete: 4}
 			path := saved(t, s)
 			x, err := OpenIndex(context.Background(), path, Options{})
 			if err != nil {

@@ -27,7 +27,8 @@ const (
 )
 
 func (k Kind) String() string {
-	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted", "quantizer", "codes", "sums"}
+	names := [...]string{"meta", "levels", "links0", "upperAt", "upper", "labels", "vectors", "deleted",
+		"quantizer", "codes", "sums"}
 	if k >= 1 && int(k) <= len(names) {
 		return names[k-1]
 	}

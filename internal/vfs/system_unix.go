@@ -17,7 +17,8 @@ const (
 	Directory = unix.O_DIRECTORY // anything but a directory is the error ENOTDIR
 )
 
-// InUse reports whether err says that a file can't be replaced or removed while somebody has it open. Here open files can.
+// InUse reports whether err says that a file can't be replaced or removed while somebody has it open. Here open files
+// can.
 func InUse(error) bool { return false }
 
 // Open opens a file for reading.

@@ -57,8 +57,8 @@ func (System) OpenFile(name string, flag int, _ fs.FileMode) (File, error) {
 	return file{f, info.IsDir()}, nil
 }
 
-// open is os.OpenFile for files that may be renamed and removed while they are open, which takes away no other's right to
-// do so. A file that it makes has the access list that its directory gives it.
+// open is os.OpenFile for files that may be renamed and removed while they are open, which takes away no other's right
+// to do so. A file that it makes has the access list that its directory gives it.
 func open(name string, flag int) (*os.File, error) {
 	handle, err := create(name, flag)
 	if err == nil && flag&os.O_TRUNC != 0 {
@@ -104,8 +104,8 @@ const (
 	renamePause = 10 * time.Millisecond
 )
 
-// Rename renames a file or directory. What has the name to gives way if it is a file, or an empty directory that another
-// directory replaces. A file that is mapped doesn't: see InUse.
+// Rename renames a file or directory. What has the name to gives way if it is a file, or an empty directory that
+// another directory replaces. A file that is mapped doesn't: see InUse.
 func (System) Rename(from, to string) error {
 	for end := time.Now().Add(renameFor); ; time.Sleep(renamePause) {
 		err := rename(from, to)
@@ -218,8 +218,8 @@ func (System) Stat(name string) (fs.FileInfo, error) { return identified(os.Stat
 // Lstat describes the file with the given name. It doesn't follow symbolic links.
 func (System) Lstat(name string) (fs.FileInfo, error) { return identified(os.Lstat(name)) }
 
-// identified lets a description hold the file's identity, which the package os else asks for by name when two are compared,
-// of the file that has the name then.
+// identified lets a description hold the file's identity, which the package os else asks for by name when two are
+// compared, of the file that has the name then.
 func identified(info fs.FileInfo, err error) (fs.FileInfo, error) {
 	if err == nil {
 		os.SameFile(info, info)

@@ -1,5 +1,5 @@
-// Package wordnet holds 10,000 WordNet glosses and their embeddings, for demonstrations and tests. WordNet is a trademark
-// of Princeton University; its licence is in LICENSE-WordNet.txt.
+// Package wordnet holds 10,000 WordNet glosses and their embeddings, for demonstrations and tests. WordNet is a
+// trademark of Princeton University; its licence is in LICENSE-WordNet.txt.
 package wordnet
 
 import (
@@ -36,7 +36,8 @@ func Glosses() []string { return strings.Split(strings.TrimSuffix(text, "\n"), "
 func Vectors() (vector.Matrix, error) {
 	const size = 2 * Rows * Dim
 	if !strings.HasPrefix(array, "\x93NUMPY") || len(array) < size+10 {
-		return vector.Matrix{}, fmt.Errorf("wordnet: the embedded array is not a .npy of %d × %d float16: restore it from version control", Rows, Dim)
+		return vector.Matrix{}, fmt.Errorf("wordnet: the embedded array is not a .npy of %d × %d float16: restore it from "+
+			"version control", Rows, Dim)
 	}
 	payload := array[len(array)-size:] // the header before it says what the constants say
 	halves := make([]uint16, Rows*Dim)

@@ -8,7 +8,8 @@ import (
 )
 
 func TestShape(t *testing.T) {
-	if header := array[10:128]; !strings.Contains(header, fmt.Sprintf("(%d, %d)", Rows, Dim)) || !strings.Contains(header, "<f2") {
+	if header := array[10:128]; !strings.Contains(header, fmt.Sprintf("(%d, %d)", Rows, Dim)) ||
+		!strings.Contains(header, "<f2") {
 		t.Fatalf("the embedded array's header is %q", header)
 	}
 	if n := len(Glosses()); n != Rows {

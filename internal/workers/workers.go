@@ -1,13 +1,13 @@
-// Package workers shares work among goroutines of which the caller is one. A new goroutine takes tens of microseconds to
-// start on another processor, enough to answer a few queries. So the caller begins at once, and doesn't wait for goroutines
-// that haven't started when the work is done.
+// Package workers shares work among goroutines of which the caller is one. A new goroutine takes tens of microseconds
+// to start on another processor, enough to answer a few queries. So the caller begins at once, and doesn't wait for
+// goroutines that haven't started when the work is done.
 package workers
 
 import "sync"
 
-// Run calls work(of) in the caller's goroutine and in up to n-1 others, and returns when all calls that began have ended.
-// Each call takes its share of the work from the others until none is left. A goroutine that starts after that is left out.
-// With n of 1 Run allocates nothing for a function that captures nothing.
+// Run calls work(of) in the caller's goroutine and in up to n-1 others, and returns when all calls that began have
+// ended. Each call takes its share of the work from the others until none is left. A goroutine that starts after that
+// is left out. With n of 1 Run allocates nothing for a function that captures nothing.
 func Run[T any](n int, of T, work func(T)) {
 	if n <= 1 {
 		work(of)

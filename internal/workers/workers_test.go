@@ -43,7 +43,8 @@ func TestOthersHelp(t *testing.T) {
 	}
 }
 
-// TestAPanicLeavesNoneBehind: what goes wrong in the caller's call goes on when the others have ended, and none begins then.
+// TestAPanicLeavesNoneBehind: what goes wrong in the caller's call goes on when the others have ended, and none begins
+// then.
 func TestAPanicLeavesNoneBehind(t *testing.T) {
 	c := new(group)
 	if !c.join() {

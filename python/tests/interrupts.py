@@ -255,7 +255,8 @@ CALLS = {
     "search, one filter each": asking(lambda q: MODERN.search(q, 5, filter=[np.arange(ROWS) % 2 == 0] * len(q)), even),
     "range_search": asking(lambda q: MODERN.range_search(q, 1.0), within),
     "range_search, callable": asking(
-        lambda q: MODERN.range_search(q[:30:2], 1.0, filter=lambda label: label % 2 == 0), lambda found: within(found, 2)
+        lambda q: MODERN.range_search(q[:30:2], 1.0, filter=lambda label: label % 2 == 0),
+        lambda found: within(found, 2)
     ),
     "get": asking(lambda q: [MODERN.search(q, 1), MODERN.get(range(ROWS)), 7 in MODERN][0]),
     "build": asking(lambda q: shale.build(q, metric="l2", codes="fp32").search(q, 2)),

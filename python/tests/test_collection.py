@@ -33,7 +33,8 @@ KEPT = {
 
 def same(one, other):
     if isinstance(one, np.ndarray):
-        return type(other) is type(one) and one.dtype == other.dtype and one.shape == other.shape and (one == other).all()
+        alike = type(other) is type(one) and one.dtype == other.dtype and one.shape == other.shape
+        return alike and (one == other).all()
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     return type(one) is type(other) and one == other

@@ -70,7 +70,8 @@ def test_mapped_rows(unit, tmp_path):
 
 @pytest.mark.parametrize("faulthandler", ["", "before", "after"])
 def test_a_file_cut_off_under_the_index(tmp_path, faulthandler):
-    """Reading past the end of a mapped file raises a signal; it must become an exception, whoever handles signals besides."""
+    """Reading past the end of a mapped file raises a signal; it must become an exception, whoever handles signals
+    besides."""
     code = f"""
         import faulthandler
         import numpy as np

@@ -20,7 +20,9 @@ def test_round_trip(space, rows, tmp_path):
     for path in (tmp_path / "a.bin", str(tmp_path / "a.bin"), bytes(tmp_path / "a.bin")):
         other = hnswlib.Index(space, DIM)
         other.load_index(path)
-        assert (other.ef, other.M, other.ef_construction, other.max_elements, other.element_count) == (10, 16, 200, 1000, 800)
+        assert (other.ef, other.M, other.ef_construction, other.max_elements, other.element_count) == (
+            10, 16, 200, 1000, 800
+        )
         other.set_ef(60)
         got = other.knn_query(rows[:80], k=7)
         np.testing.assert_array_equal(got[0], want[0])

@@ -14,7 +14,8 @@ def same(allowed):
     """One filter in all its forms."""
     labels = np.flatnonzero(allowed)
     return [
-        lambda label: bool(allowed[label]), allowed, labels, labels.astype(np.int32), labels.tolist(), set(labels.tolist()),
+        lambda label: bool(allowed[label]), allowed, labels, labels.astype(np.int32), labels.tolist(),
+        set(labels.tolist()),
         pyroaring.BitMap(labels.tolist()), pyroaring.BitMap64(labels.tolist()),
     ]  # fmt: skip
 
@@ -67,7 +68,9 @@ def test_a_range_takes_no_memory(index, rows):
     """One of 2**63 labels, in steps, would need 2**66 bytes as an array."""
     labels, _ = index.knn_query(rows[:5], k=4, filter=range(0, 2**64 - 1, 2))
     assert (labels % 2 == 0).all()
-    np.testing.assert_array_equal(index.knn_query(rows[:5], k=4, filter=range(2**64 - 1))[0], index.knn_query(rows[:5], k=4)[0])
+    np.testing.assert_array_equal(
+        index.knn_query(rows[:5], k=4, filter=range(2**64 - 1))[0], index.knn_query(rows[:5], k=4)[0]
+    )
 
 
 def test_ranges_that_are_no_labels(index, rows):

@@ -180,7 +180,9 @@ def test_deletion(rows):
     assert index.knn_query(rows[0], k=1)[0][0, 0] == 0
     index.add_items(rows[2], 2)  # comes back
     assert index.knn_query(rows[2], k=1)[0][0, 0] == 2
-    with pytest.raises(RuntimeError, match="^Cannot return the results in a contiguous 2D array. Probably ef or M is too small$"):
+    with pytest.raises(
+        RuntimeError, match="^Cannot return the results in a contiguous 2D array. Probably ef or M is too small$"
+    ):
         index.knn_query(rows[0], k=600)
 
 
@@ -192,7 +194,10 @@ def test_replacement(rows):
         index.mark_deleted(label)
     with pytest.raises(RuntimeError, match="^The number of elements exceeds the specified limit"):
         index.add_items(rows[100:101], [500])
-    with pytest.raises(RuntimeError, match="^Can't use addPoint to update deleted elements if replacement of deleted elements is enabled."):
+    with pytest.raises(
+        RuntimeError,
+        match="^Can't use addPoint to update deleted elements if replacement of deleted elements is enabled."
+    ):
         index.add_items(rows[100:101], [3])
     index.add_items(rows[100:110], np.arange(500, 510), replace_deleted=True)
     assert index.element_count == index.max_elements == 100
@@ -269,5 +274,7 @@ def test_codes_beside_rows_change_no_result(dim):
     labels, found = index.knn_query(rows[:60], k=5)
     assert recall(labels, nearest("l2", rows, rows[:60], 5)) > 0.9
     for i in range(60):
-        np.testing.assert_allclose(found[i], distances("l2", rows, rows[i])[labels[i].astype(int)], rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(
+            found[i], distances("l2", rows, rows[i])[labels[i].astype(int)], rtol=1e-4, atol=1e-3
+        )
     np.testing.assert_array_equal(index.get_items(np.arange(2500)), rows)

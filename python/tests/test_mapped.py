@@ -86,7 +86,9 @@ def test_a_mapped_index_bin(space, rows, tmp_path, capfd):
     np.testing.assert_allclose(got[1], want[1], rtol=1e-6, atol=1e-7)
     index.unmark_deleted(5)
     assert index.knn_query(rows[5], k=1)[0][0, 0] == 5 or space == "ip"
-    for call in (lambda: index.add_items(rows[800:801]), lambda: index.add_items(rows[800:900]), lambda: index.resize_index(900)):
+    for call in (
+        lambda: index.add_items(rows[800:801]), lambda: index.add_items(rows[800:900]), lambda: index.resize_index(900)
+    ):
         with pytest.raises(RuntimeError):
             call()
     index.save_index(tmp_path / "b.bin")
@@ -118,7 +120,10 @@ def test_in_a_fork(rows, tmp_path):
     def work():
         found = [index.knn_query(rows[:30], k=3)[0], other.knn_query(rows[:30], k=3)[0]]
         errors = 0
-        for call in (lambda: index.add_items(rows[900:901]), lambda: index.add_items(rows[900:950]), lambda: index.mark_deleted(3)):
+        for call in (
+            lambda: index.add_items(rows[900:901]), lambda: index.add_items(rows[900:950]),
+            lambda: index.mark_deleted(3)
+        ):
             try:
                 call()
             except RuntimeError:

@@ -23,7 +23,9 @@ rows /= np.linalg.norm(rows, axis=1, keepdims=True)
 
 def measured(code):
     """What code, in a process of its own, prints: MiB."""
-    done = subprocess.run([sys.executable, "-c", TOOLS + textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", TOOLS + textwrap.dedent(code)], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return float(done.stdout)
 

@@ -33,7 +33,8 @@ def test_before_init(kind, rows, tmp_path):
             index.delete_vector(1)
         return
     for call in (
-        lambda: index.get_items([0]), lambda: index.mark_deleted(0), lambda: index.unmark_deleted(0), index.get_ids_list,
+        lambda: index.get_items([0]), lambda: index.mark_deleted(0), lambda: index.unmark_deleted(0),
+        index.get_ids_list,
         lambda: index.resize_index(10), index.index_file_size, lambda: index.set_external_vectors(rows),
     ):  # fmt: skip
         with pytest.raises(RuntimeError, match="not initiated"):
@@ -116,12 +117,14 @@ def test_values(kind, rows):
 def test_types(rows):
     index = build("l2", rows[:50])
     for call in (
-        lambda: index.knn_query(rows[0], k="2"), lambda: index.knn_query(rows[0], k=1.5), lambda: index.knn_query(rows[:40], k=2.0),
+        lambda: index.knn_query(rows[0], k="2"), lambda: index.knn_query(rows[0], k=1.5),
+        lambda: index.knn_query(rows[:40], k=2.0),
         lambda: index.set_ef("a"), lambda: index.set_ef(-1), lambda: index.set_ef(1.5), lambda: index.mark_deleted("a"),
         lambda: index.mark_deleted(-1), lambda: index.resize_index(100.5), lambda: index.save_index(5.5),
         lambda: hnswlib.Index("l2", 4).init_index("a"), lambda: hnswlib.Index("l2", 4).init_index(-5),
         lambda: hnswlib.Index("l2", 4).init_index(5, M=2.5), lambda: index.load_index(None),
-        lambda: hnswlib.Index(params=5), lambda: hnswlib.Index(index="a"), lambda: index.knn_query(rows[:40], num_threads="a"),
+        lambda: hnswlib.Index(params=5), lambda: hnswlib.Index(index="a"),
+        lambda: index.knn_query(rows[:40], num_threads="a"),
     ):  # fmt: skip
         with pytest.raises(TypeError):
             call()

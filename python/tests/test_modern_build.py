@@ -293,7 +293,8 @@ def test_a_mapping_is_given_back_as_it_is_read(long, tmp_path):
 @pytest.mark.parametrize("metric", ["cosine", "l2"])
 @pytest.mark.parametrize("scale", [1.0, 1e6])
 def test_a_plan_stores_what_a_build_stores(tmp_path, metric, scale):
-    given = np.random.default_rng(4).standard_normal((3000, 256)).astype(np.float16).astype(np.float32) * np.float32(scale)
+    halves = np.random.default_rng(4).standard_normal((3000, 256)).astype(np.float16)
+    given = halves.astype(np.float32) * np.float32(scale)
     options = {"metric": metric, "shards": 3, "memory": "1GB"}
     planned = shale.plan(given, **options)
     shale.build(given, tmp_path / "index", ef_construction=20, **options).close()

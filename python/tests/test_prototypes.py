@@ -51,7 +51,8 @@ def split(arguments):
 
 
 FUNCTIONS = {
-    name: split(arguments) for name, arguments in re.findall(r"^int32_t shale_(\w+)\(([^;]*)\);", TEXT, flags=re.M | re.S)
+    name: split(arguments) for name,
+    arguments in re.findall(r"^int32_t shale_(\w+)\(([^;]*)\);", TEXT, flags=re.M | re.S)
 }
 
 

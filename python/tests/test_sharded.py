@@ -144,7 +144,9 @@ def test_what_is_refused(folder, unit, space, tmp_path):
 
 def test_files(folder, space, unit):
     meta = (folder / "index.meta").read_bytes()
-    assert struct.unpack("<I6Q", meta[:52]) == (0x53484458, 4, 3000, DIM, 12, 80, len(space)) and meta[52:].decode() == space
+    assert struct.unpack("<I6Q", meta[:52]) == (
+        0x53484458, 4, 3000, DIM, 12, 80, len(space)
+    ) and meta[52:].decode() == space
     assert struct.unpack("<3Q", (folder / "shard_2.meta").read_bytes()) == (1100, 2200, 1100)
     assert struct.unpack("<I", (folder / "shard_2.graph").read_bytes()[:4]) == (0x47524150,)
     alone = hnswlib.Index(space, DIM)
@@ -220,7 +222,9 @@ def decoded(codes, books):
     return books[np.arange(books.shape[0]), codes].reshape(len(codes), -1)
 
 
-@pytest.mark.parametrize("residency", [{}, {"use_mmap_graphs": True}, {"n_ram_shards": 2}, {"n_ram_shards": 9, "use_mmap_graphs": True}])
+@pytest.mark.parametrize(
+    "residency", [{}, {"use_mmap_graphs": True}, {"n_ram_shards": 2}, {"n_ram_shards": 9, "use_mmap_graphs": True}]
+)
 def test_product_quantization(space, folder, unit, codes, residency):
     codes, books = codes
     index = hnswlib.ShardedIndex(space, DIM)
@@ -230,7 +234,9 @@ def test_product_quantization(space, folder, unit, codes, residency):
     labels, found = index.knn_query(unit[:40], k=10)
     rows = decoded(codes, books)
     for i in range(40):  # squared L2 of the codes, in every space
-        np.testing.assert_allclose(found[i], ((unit[i] - rows[labels[i].astype(int)]) ** 2).sum(axis=1), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            found[i], ((unit[i] - rows[labels[i].astype(int)]) ** 2).sum(axis=1), rtol=1e-4, atol=1e-5
+        )
     assert (np.diff(found, axis=1) >= 0).all()
     if space != "ip":
         assert recall(labels, nearest("l2", rows, unit[:40], 10)) > 0.8
@@ -256,8 +262,10 @@ def test_codes_that_are_refused(folder, unit, codes, space):
     index = hnswlib.ShardedIndex(space, DIM)
     fits = (DIM // WIDTH, CENTROIDS, WIDTH)
     for wrong in (
-        (codes[0], books, 4, *fits), (codes[:, :3], books, 4, *fits), (codes, books[0], 4, *fits), (codes, books[:, :7], 4, *fits),
-        (codes, books, 4, DIM // WIDTH, CENTROIDS, 2), (codes[:-1], books, 4, *fits), (np.full_like(codes, 200), books, 4, *fits),
+        (codes[0], books, 4, *fits), (codes[:, :3], books, 4, *fits), (codes, books[0], 4, *fits),
+        (codes, books[:, :7], 4, *fits),
+        (codes, books, 4, DIM // WIDTH, CENTROIDS, 2), (codes[:-1], books, 4, *fits),
+        (np.full_like(codes, 200), books, 4, *fits),
     ):  # fmt: skip
         with pytest.raises((RuntimeError, ValueError)):
             index.load_shards_pq(folder, *wrong)

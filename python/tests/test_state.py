@@ -81,9 +81,11 @@ def test_before_init_and_empty(rows):
 def test_damaged_states_are_refused(rows):
     good = build("l2", rows[:200]).__getstate__()[0]
     changes = {
-        "ser_version": 2, "dim": DIM + 1, "max_elements": 3, "cur_element_count": 201, "size_data_per_element": 8, "label_offset": 4,
+        "ser_version": 2, "dim": DIM + 1, "max_elements": 3, "cur_element_count": 201, "size_data_per_element": 8,
+        "label_offset": 4,
         "offset_data": 4, "max_level": 99, "enterpoint_node": 5000, "max_M": 3, "max_M0": 3, "M": 0, "mult": 0.0,
-        "element_levels": np.full(200, 2**30, np.int32), "data_level0": good["data_level0"][:-1], "link_lists": good["link_lists"][:-4],
+        "element_levels": np.full(200, 2**30, np.int32), "data_level0": good["data_level0"][:-1],
+        "link_lists": good["link_lists"][:-4],
         "offset_level0": -5, "ef_construction": 0,
     }  # fmt: skip
     for name, value in changes.items():

@@ -81,7 +81,9 @@ def test_closing_while_others_search(rows):
 
 
 def run(code, *arguments, **options):
-    return subprocess.run([sys.executable, "-c", textwrap.dedent(code), *arguments], capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *arguments], capture_output=True, text=True, timeout=60, **options
+    )
 
 
 @pytest.mark.parametrize("call", ["index.add_items(rows)", "index.knn_query(rows, k=5)", "exact.knn_query(rows, k=5)"])
@@ -167,7 +169,9 @@ def test_an_index_goes_on_in_a_fork(space, rows):
     links.add_items(alone[:1000])
 
     def answers():
-        return [i.knn_query(rows[:1], k=5) for i in (index, exact, links)] + [i.knn_query(rows[:40], k=5) for i in (index, exact, links)]
+        return [i.knn_query(rows[:1], k=5) for i in (index, exact, links)] + [
+            i.knn_query(rows[:40], k=5) for i in (index, exact, links)
+        ]
 
     def child():
         found = answers()
@@ -177,7 +181,8 @@ def test_an_index_goes_on_in_a_fork(space, rows):
         index.add_items(rows[1100:1300])
         exact.delete_vector(7)
         own = build(space, rows[:50])
-        return found, sorted(index.get_ids_list()), exact.get_current_count(), own.knn_query(rows[:3])[0], in_child(answers)
+        labels = sorted(index.get_ids_list())
+        return found, labels, exact.get_current_count(), own.knn_query(rows[:3])[0], in_child(answers)
 
     want = answers()
     found, labels, count, own, grandchild = in_child(child)

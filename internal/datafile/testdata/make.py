@@ -110,7 +110,9 @@ def parquet():
     pq.write_table(one, "rows_one.parquet")
     two = table(pa.float32()).append_column("other", pa.array([[1.0]] * ROWS, pa.list_(pa.float32())))
     pq.write_table(two, "rows_two.parquet")
-    for name, bad in (("ragged", [[1.0, 2.0], [3.0]]), ("null", [[1.0], None]), ("hole", [[1.0, None]]), ("empty", [[], [1.0]])):
+    for name, bad in (
+        ("ragged", [[1.0, 2.0], [3.0]]), ("null", [[1.0], None]), ("hole", [[1.0, None]]), ("empty", [[], [1.0]])
+    ):
         pq.write_table(pa.table({"rows": pa.array(bad, pa.list_(pa.float32()))}), f"bad_{name}.parquet")
     pq.write_table(table(pa.float32()), "bad_lz4.parquet", compression="lz4")
     pq.write_table(pa.table({"id": pa.array([1, 2])}), "bad_column.parquet")

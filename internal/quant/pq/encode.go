@@ -91,7 +91,8 @@ func (e *Encoder) encode(dst []byte, n int) {
 	q, stride := e.q, e.q.Stride()
 	clear(dst)
 	for m := range q.cfg.Subvectors {
-		simd.Active.Nearest(&e.nearest[0], &e.cut[m*e.room*q.width], &q.norms[m*q.row], &q.columns[m*q.width*q.row], n, q.width, q.row)
+		simd.Active.Nearest(&e.nearest[0], &e.cut[m*e.room*q.width], &q.norms[m*q.row],
+			&q.columns[m*q.width*q.row], n, q.width, q.row)
 		at, shift := m, 0
 		if q.cfg.Bits == 4 {
 			at, shift = m/2, 4*(m%2)

@@ -29,8 +29,8 @@ const (
 // Errors describes the errors of estimates, as measured on rows. Errors of inner products grow with the query's length,
 // those of squared distances with the distance. The zero value means that nothing is known.
 type Errors struct {
-	// Length is the error that 199 of 200 estimates keep within: of a cosine or of an inner product with a query of length 1,
-	// and of half a squared distance over the root of it and Distortion.
+	// Length is the error that 199 of 200 estimates keep within: of a cosine or of an inner product with a query of length
+	// 1, and of half a squared distance over the root of it and Distortion.
 	Length     float32
 	Distortion float32 // the mean squared distance of a row from what its code stands for
 }
@@ -70,7 +70,8 @@ type measure struct {
 func newMeasure(ctx context.Context, q *Quantizer, rows vector.Matrix) (*measure, error) {
 	n, dim := min(rows.Rows(), errorRows), q.cfg.Dim
 	if n == 0 || rows.Dim() != dim {
-		return nil, fmt.Errorf("%w: %d rows of %d values to measure codes of %d by", vector.ErrDim, rows.Rows(), rows.Dim(), dim)
+		return nil, fmt.Errorf("%w: %d rows of %d values to measure codes of %d by", vector.ErrDim,
+			rows.Rows(), rows.Dim(), dim)
 	}
 	data, decoded := make([]float32, n*dim), make([]float32, n*dim)
 	for i := range n {

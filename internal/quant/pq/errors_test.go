@@ -12,12 +12,13 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// TestEstimatesKeepWithinBounds: of rows that the codebooks weren't trained on, near and far, about as many estimates are off
-// by more than Bound as it says, or fewer.
+// TestEstimatesKeepWithinBounds: of rows that the codebooks weren't trained on, near and far, about as many estimates
+// are off by more than Bound as it says, or fewer.
 func TestEstimatesKeepWithinBounds(t *testing.T) {
 	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		for _, c := range []Config{
-			{Subvectors: 8}, {Subvectors: 16, Bits: 4}, {Subvectors: 2}, {Subvectors: 4, Rotated: true}, {Subvectors: 32, Bits: 4},
+			{Subvectors: 8}, {Subvectors: 16, Bits: 4}, {Subvectors: 2}, {Subvectors: 4, Rotated: true},
+			{Subvectors: 32, Bits: 4},
 		} {
 			c.Dim, c.Metric = 32, metric
 			all := gaussian(3000, 32, 8)
@@ -103,7 +104,8 @@ func TestUnknownErrorsBoundNothing(t *testing.T) {
 	}
 }
 
-// TestRotationLosesLess: of rows whose values hang together, codes of rotated rows lose less, and the rotation is orthogonal.
+// TestRotationLosesLess: of rows whose values hang together, codes of rotated rows lose less, and the rotation is
+// orthogonal.
 func TestRotationLosesLess(t *testing.T) {
 	const n, dim = 2000, 16
 	free := gaussian(n, dim, 3)
@@ -159,7 +161,8 @@ func TestRotationLosesLess(t *testing.T) {
 	}
 }
 
-// TestQuantizersComeBack: what Params gives makes a quantizer of the same codes, also one by one, and of the same estimates.
+// TestQuantizersComeBack: what Params gives makes a quantizer of the same codes, also one by one, and of the same
+// estimates.
 func TestQuantizersComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := Config{

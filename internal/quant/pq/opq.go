@@ -20,10 +20,11 @@ const (
 	turnRounds = 3
 )
 
-// findRotation finds a rotation by the non-parametric way of optimized product quantization: codebooks for the rotated rows
-// and the rotation that brings rows nearest to what their codes stand for are found in turn. The latter is an orthogonal
-// Procrustes problem (Schönemann, 1966), solved by a singular value decomposition. It starts from the parametric way's, or
-// from none where codes lose less so: of values that aren't normally distributed the first may lose more.
+// findRotation finds a rotation by the non-parametric way of optimized product quantization: codebooks for the rotated
+// rows and the rotation that brings rows nearest to what their codes stand for are found in turn. The latter is an
+// orthogonal Procrustes problem (Schönemann, 1966), solved by a singular value decomposition. It starts from the
+// parametric way's, or from none where codes lose less so: of values that aren't normally distributed the first may
+// lose more.
 func (t *trainer) findRotation(ctx context.Context) ([]float32, error) {
 	all, count := t.rows, t.n
 	defer func() { t.rows, t.n = all, count }()
@@ -120,8 +121,8 @@ func (t *trainer) turn(ctx context.Context, first bool, decoded []float32) error
 	})
 }
 
-// procrustes finds the rotation R that brings R·x nearest to y over all rows x and y, whose values lie side by side: with
-// Y·Xᵀ = U·S·Vᵀ it is U·Vᵀ.
+// procrustes finds the rotation R that brings R·x nearest to y over all rows x and y, whose values lie side by side:
+// with Y·Xᵀ = U·S·Vᵀ it is U·Vᵀ.
 func (t *trainer) procrustes(ctx context.Context, x, y []float32, n int) ([]float32, error) {
 	dim := t.c.Dim
 	product, err := t.products(ctx, y, x, n)
@@ -130,7 +131,8 @@ func (t *trainer) procrustes(ctx context.Context, x, y []float32, n int) ([]floa
 	}
 	var svd mat.SVD
 	if !svd.Factorize(mat.NewDense(dim, dim, product), mat.SVDFull) {
-		return nil, fmt.Errorf("pq: no singular value decomposition of the %d × %d products of rows and codes was found", dim, dim)
+		return nil, fmt.Errorf("pq: no singular value decomposition of the %d × %d products of rows and codes was found",
+			dim, dim)
 	}
 	var u, v, r mat.Dense
 	svd.UTo(&u)
@@ -183,9 +185,9 @@ func (t *trainer) products(ctx context.Context, a, b []float32, n int) ([]float6
 	return product, nil
 }
 
-// balanced is the rotation that is best for normally distributed rows, whose values lie side by side: to the eigenvectors of
-// their covariance, shared out to the sub-vectors so that the products of their eigenvalues are about the same (Ge et al.,
-// section 3.2). From no rotation the turns would not get away where values are uncorrelated.
+// balanced is the rotation that is best for normally distributed rows, whose values lie side by side: to the
+// eigenvectors of their covariance, shared out to the sub-vectors so that the products of their eigenvalues are about
+// the same (Ge et al., section 3.2). From no rotation the turns would not get away where values are uncorrelated.
 func (t *trainer) balanced(ctx context.Context, columns []float32, n int) ([]float32, error) {
 	dim := t.c.Dim
 	cov, err := t.products(ctx, columns, columns, n)
@@ -219,8 +221,8 @@ func (t *trainer) balanced(ctx context.Context, columns []float32, n int) ([]flo
 	return rotation, nil
 }
 
-// shareOut tells which eigenvector each value of the rotated rows is to be along: the largest ones, which come last, are given
-// out first, each to the sub-vector with room whose eigenvalues have the smallest product so far.
+// shareOut tells which eigenvector each value of the rotated rows is to be along: the largest ones, which come last,
+// are given out first, each to the sub-vector with room whose eigenvalues have the smallest product so far.
 func (t *trainer) shareOut(values []float64) []int {
 	order := make([]int, len(values))
 	product, filled := make([]float64, t.c.Subvectors), make([]int, t.c.Subvectors)

@@ -1,6 +1,6 @@
-// Package pq is product quantization (Jégou, Douze & Schmid, TPAMI 2011): rows are cut into sub-vectors, and each of these
-// is replaced by the number of the nearest of up to 256 centroids of its place. A query's distances to all centroids of all
-// places make a table, by which the distance of a code is a sum of look-ups.
+// Package pq is product quantization (Jégou, Douze & Schmid, TPAMI 2011): rows are cut into sub-vectors, and each of
+// these is replaced by the number of the nearest of up to 256 centroids of its place. A query's distances to all
+// centroids of all places make a table, by which the distance of a code is a sum of look-ups.
 //
 // Rows may be rotated first, such that less is lost: optimized product quantization (Ge, He, Ke & Sun, CVPR 2013).
 package pq
@@ -101,8 +101,8 @@ type Quantizer struct {
 	errors   Errors
 }
 
-// New makes a quantizer of codebooks, Subvectors × Centroids × Dim/Subvectors values, as faiss and hnswlib-mmap have them
-// in NumPy arrays of this shape. They are copied. Nothing is known of its errors: see WithErrors.
+// New makes a quantizer of codebooks, Subvectors × Centroids × Dim/Subvectors values, as faiss and hnswlib-mmap have
+// them in NumPy arrays of this shape. They are copied. Nothing is known of its errors: see WithErrors.
 func New(c Config, books []float32) (*Quantizer, error) {
 	if c.Rotated {
 		return nil, errors.New("pq: codebooks alone don't tell the rotation")
@@ -135,7 +135,8 @@ func newQuantizer(c Config, books, rotation []float32, e Errors) (*Quantizer, er
 	}
 	width := c.Dim / c.Subvectors
 	if len(books) != c.Centroids*c.Dim {
-		return nil, fmt.Errorf("pq: codebooks of %d values, not of %d × %d × %d", len(books), c.Subvectors, c.Centroids, width)
+		return nil, fmt.Errorf("pq: codebooks of %d values, not of %d × %d × %d", len(books),
+			c.Subvectors, c.Centroids, width)
 	}
 	if !floats.Finite(books) || !floats.Finite(rotation) {
 		return nil, errors.New("pq: a codebook or the rotation holds NaN or infinity")
@@ -143,7 +144,8 @@ func newQuantizer(c Config, books, rotation []float32, e Errors) (*Quantizer, er
 	if err := e.check(); err != nil {
 		return nil, err
 	}
-	q := &Quantizer{cfg: c, width: width, row: 1 << c.Bits, books: append([]float32(nil), books...), rotation: rotation, errors: e}
+	q := &Quantizer{cfg: c, width: width, row: 1 << c.Bits, books: append([]float32(nil), books...),
+		rotation: rotation, errors: e}
 	q.columns, q.norms = make([]float32, c.Dim*q.row), make([]float32, c.Subvectors*q.row)
 	q.zeros = make([]float32, c.Subvectors*q.row)
 	for m := range c.Subvectors {

@@ -97,10 +97,12 @@ func TestTableSumsAreDistancesToDecodedCodes(t *testing.T) {
 		rounding := float64(s.query.Step) / 2 * float64(c.Subvectors) // of the table's entries
 		for i, id := range ids {
 			q.Decode(codes[int(id)*q.Stride():], row)
-			if want := distance(c.Metric, squared, query, row); math.Abs(want-float64(out[i])) > 1e-4*(1+math.Abs(want))+rounding {
+			if want := distance(c.Metric, squared, query,
+				row); math.Abs(want-float64(out[i])) > 1e-4*(1+math.Abs(want))+rounding {
 				t.Fatalf("code %d: %v, should be %v", id, out[i], want)
 			}
-			if want, got := distance(c.Metric, squared, query, row), float64(s.Exact(id)); math.Abs(want-got) > 1e-4*(1+math.Abs(want)) {
+			if want, got := distance(c.Metric, squared, query, row),
+				float64(s.Exact(id)); math.Abs(want-got) > 1e-4*(1+math.Abs(want)) {
 				t.Fatalf("code %d: %v before the table is rounded, should be %v", id, got, want)
 			}
 		}
@@ -234,7 +236,8 @@ func BenchmarkReal(b *testing.B) {
 		b.Fatal(err)
 	}
 	began := time.Now()
-	c := Config{Dim: rows.Dim(), Metric: vector.Cosine, Subvectors: rows.Dim() * 4 / *realBits, Bits: *realBits, Rotated: *realRotated}
+	c := Config{Dim: rows.Dim(), Metric: vector.Cosine, Subvectors: rows.Dim() * 4 / *realBits,
+		Bits: *realBits, Rotated: *realRotated}
 	q, err := Train(context.Background(), rows, c, TrainOptions{Sample: *realSample, Rounds: *realRounds})
 	if err != nil {
 		b.Fatal(err)

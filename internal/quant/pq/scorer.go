@@ -10,12 +10,12 @@ import (
 
 // Scorer gives the distances of codes to the query that it is bound to, by a table of the distances to all centroids,
 // rounded to bytes (André, Kermarrec & Le Scouarnec, PVLDB 2015): a quarter of the memory to look up in, and sums of
-// integers. What rounding adds is small beside what codes leave out, and Bound counts it. It may be bound again and again
-// without allocating. It is not safe for concurrent use. It implements score.Scorer.
+// integers. What rounding adds is small beside what codes leave out, and Bound counts it. It may be bound again and
+// again without allocating. It is not safe for concurrent use. It implements score.Scorer.
 //
-// A cosine's estimate is half the squared distance of query and code, which for rows of length 1 is 1 − the inner product of
-// query and row: codes are shorter than rows, and by how much tells what an inner product with one lacks. On MiniLM-384 it
-// finds 0.946 of the ten nearest where 1 − the inner product with the code finds 0.942.
+// A cosine's estimate is half the squared distance of query and code, which for rows of length 1 is 1 − the inner
+// product of query and row: codes are shorter than rows, and by how much tells what an inner product with one lacks. On
+// MiniLM-384 it finds 0.946 of the ten nearest where 1 − the inner product with the code finds 0.942.
 type Scorer struct {
 	q         *Quantizer
 	codes     []byte

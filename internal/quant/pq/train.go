@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// DefaultSample is the number of rows that Train looks at. Codes of two values a byte of MiniLM-384 find 0.938 of the ten
-	// nearest by 32,768 rows.
+	// DefaultSample is the number of rows that Train looks at. Codes of two values a byte of MiniLM-384 find 0.938 of the
+	// ten nearest by 32,768 rows.
 	DefaultSample = 64 << 10
 	defaultRounds = 20
 	// seedRows bounds the sub-vectors that first centroids are drawn from: each takes a pass over them.
@@ -49,18 +49,20 @@ func (o TrainOptions) withDefaults() TrainOptions {
 	return o
 }
 
-// Train finds the codebooks of rows by k-means, a sub-vector at a time on each thread, the rotation before that where there
-// is to be one, and how far estimates are off. The same rows, options and seed give the same quantizer. Where there are fewer
-// distinct sub-vectors than centroids some centroids are the same.
+// Train finds the codebooks of rows by k-means, a sub-vector at a time on each thread, the rotation before that where
+// there is to be one, and how far estimates are off. The same rows, options and seed give the same quantizer. Where
+// there are fewer distinct sub-vectors than centroids some centroids are the same.
 func Train(ctx context.Context, rows vector.Matrix, c Config, o TrainOptions) (*Quantizer, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	if rows.Rows() == 0 || rows.Dim() != c.Dim {
-		return nil, fmt.Errorf("%w: %d rows of %d values to train codes of %d by", vector.ErrDim, rows.Rows(), rows.Dim(), c.Dim)
+		return nil, fmt.Errorf("%w: %d rows of %d values to train codes of %d by", vector.ErrDim,
+			rows.Rows(), rows.Dim(), c.Dim)
 	}
-	t := &trainer{c: c, o: o.withDefaults(), width: c.Dim / c.Subvectors, row: 1 << c.Bits, books: make([]float32, c.Centroids*c.Dim)}
+	t := &trainer{c: c, o: o.withDefaults(), width: c.Dim / c.Subvectors, row: 1 << c.Bits,
+		books: make([]float32, c.Centroids*c.Dim)}
 	memory, err := mmap.Anonymous(t.room(rows.Rows()) * c.Dim * 4)
 	if err != nil {
 		return nil, fmt.Errorf("pq: room for a sample: %w", err)
@@ -219,7 +221,8 @@ type place struct {
 func (t *trainer) place(m, n int) *place {
 	w, k := t.width, t.c.Centroids
 	p := &place{
-		rnd: rand.New(rand.NewPCG(t.o.Seed, uint64(m))), n: n, width: w, data: make([]float32, n*w), book: t.books[m*k*w : (m+1)*k*w],
+		rnd: rand.New(rand.NewPCG(t.o.Seed, uint64(m))), n: n, width: w, data: make([]float32, n*w),
+		book:    t.books[m*k*w : (m+1)*k*w],
 		columns: make([]float32, w*t.row), norms: make([]float32, t.row), nearest: make([]uint8, n),
 		sums: make([]float64, k*w), count: make([]int, k),
 	}
@@ -235,8 +238,8 @@ func (p *place) value(i int) []float32 { return p.data[i*p.width : (i+1)*p.width
 // centroid is that of number c.
 func (p *place) centroid(c int) []float32 { return p.book[c*p.width : (c+1)*p.width] }
 
-// seed draws the first centroids as k-means++ does (Arthur & Vassilvitskii, SODA 2007): each among some sub-vectors, by their
-// squared distance from the nearest one drawn before.
+// seed draws the first centroids as k-means++ does (Arthur & Vassilvitskii, SODA 2007): each among some sub-vectors, by
+// their squared distance from the nearest one drawn before.
 func (p *place) seed() {
 	n := min(p.n, seedRows)
 	pick := func(i int) []float32 { return p.value(int(int64(i) * int64(p.n) / int64(n))) }
@@ -282,8 +285,8 @@ func (p *place) assign() {
 	simd.Active.Nearest(&p.nearest[0], &p.data[0], &p.norms[0], &p.columns[0], p.n, p.width, len(p.norms))
 }
 
-// round is one of Lloyd's algorithm. A centroid that is nobody's nearest moves to a sub-vector drawn among those farther than
-// most from theirs. It reports whether any centroid moved.
+// round is one of Lloyd's algorithm. A centroid that is nobody's nearest moves to a sub-vector drawn among those
+// farther than most from theirs. It reports whether any centroid moved.
 func (p *place) round() bool {
 	p.assign()
 	clear(p.sums)

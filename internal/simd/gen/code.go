@@ -158,7 +158,8 @@ func storeGroup(out operand.Mem) {
 	}
 }
 
-// groups computes the list in groups of rows. The last group goes back over rows that are done already if fewer are left.
+// groups computes the list in groups of rows. The last group goes back over rows that are done already if fewer are
+// left.
 func (k codes) groups(label string, s shape, l codeList) {
 	parts := k.split(label, s)
 	constants := make([]codeConstants, len(parts))

@@ -48,7 +48,8 @@ func (codeQuads) blocks(p codePart, c codeConstants, values reg.Register, row []
 	}
 }
 
-// halfBlock is blocks for the lower half of a block alone. It comes first: what it doesn't add to is zero then, and stays so.
+// halfBlock is blocks for the lower half of a block alone. It comes first: what it doesn't add to is zero then, and
+// stays so.
 func halfBlock(p codePart, block int, c codeConstants, row []operand.Mem, sums []reg.VecVirtual) {
 	for i, sum := range sums {
 		codes := asm.YMM()

@@ -29,7 +29,8 @@ func (h *hadamard) bytes() int { return h.bits / 8 }
 
 func (h *hadamard) kernel() {
 	function("hadamard"+h.name, "func(x, signs *float32, n int)")
-	asm.Doc(fmt.Sprintf("hadamard%s takes from %d elements, those of a vector, to %d.", h.name, h.bits/32, longestHadamard))
+	asm.Doc(fmt.Sprintf("hadamard%s takes from %d elements, those of a vector, to %d.",
+		h.name, h.bits/32, longestHadamard))
 	x, signs, end := load(asm.Param("x")), load(asm.Param("signs")), load(asm.Param("n"))
 	size := asm.GP64()
 	asm.MOVQ(end, size)

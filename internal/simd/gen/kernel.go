@@ -21,7 +21,8 @@ type kernel struct {
 // rows computes the sums of 4 rows or of 1. Sharing the loads of the query and the horizontal additions among 4 rows
 // takes half the instructions; there are two sums a row then and four for a lone row, so that no addition waits for
 // the one before.
-func (k kernel) rows(label string, query reg.Register, row []reg.Register, dim reg.Register, c constants) reg.VecVirtual {
+func (k kernel) rows(label string, query reg.Register, row []reg.Register, dim reg.Register,
+	c constants) reg.VecVirtual {
 	s, w := k.isa(), k.width()
 	if e, ok := k.elem.(scaled); ok {
 		c.scales = e.scales(row, dim)

@@ -145,10 +145,12 @@ func keysBelow(each reg.VecVirtual, held []reg.VecVirtual) reg.Register {
 	return k
 }
 
-// placeKeys narrows the place of each key down by halves and then counts the keys below it. The steps are the same for all
-// keys, so that the branches are foreseen. Keys after the window can't be below, by the search, or are all ones, after the end.
+// placeKeys narrows the place of each key down by halves and then counts the keys below it. The steps are the same for
+// all keys, so that the branches are foreseen. Keys after the window can't be below, by the search, or are all ones,
+// after the end.
 func placeKeys() {
-	function("placeKeysAVX512", "func(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first, used int)")
+	function("placeKeysAVX512",
+		"func(places *uint64, total int, keys *uint64, held int, fresh *uint64, n int) (first, used int)")
 	places, total, keys := load(asm.Param("places")), load(asm.Param("total")), load(asm.Param("keys"))
 	held, fresh, j := load(asm.Param("held")), load(asm.Param("fresh")), load(asm.Param("n"))
 	asm.VMOVDQU64(ones(asm.ZMM()), operand.Mem{Base: keys, Index: held, Scale: 8})

@@ -59,8 +59,8 @@ func (l lookUpList) askAll(bytes reg.Register) {
 	asm.Label("asked")
 }
 
-// lookUp8 takes eight codes at a time out of a register. Vectors don't help: gathering takes as long as loading one by one,
-// and permuting would have to read all of a table for few rows.
+// lookUp8 takes eight codes at a time out of a register. Vectors don't help: gathering takes as long as loading one by
+// one, and permuting would have to read all of a table for few rows.
 func lookUp8() {
 	function("lookUp8AMD64", lookUpSignature)
 	l := lookUpArguments()
@@ -128,9 +128,9 @@ const (
 	lookUpTable = 2048
 )
 
-// lookUp4 takes 16 rows and 64 bytes of each at a time. It turns them around, so that a vector holds, in each of its four
-// lanes, one byte of all rows, and looks up 16 codes at once in a table that fills a lane (as André, Kermarrec & Le
-// Scouarnec, PVLDB 2015, do with rows that are stored that way).
+// lookUp4 takes 16 rows and 64 bytes of each at a time. It turns them around, so that a vector holds, in each of its
+// four lanes, one byte of all rows, and looks up 16 codes at once in a table that fills a lane (as André, Kermarrec &
+// Le Scouarnec, PVLDB 2015, do with rows that are stored that way).
 func lookUp4() {
 	function("lookUp4AVX512", lookUpSignature)
 	l := lookUpArguments()

@@ -32,7 +32,10 @@ var routines = map[string]func(){
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
-	elem := flag.String("elem", "", "element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: prefetch, hadamard, decode, keys, lookup, nearest, round, tables")
+	elem := flag.String("elem", "",
+
+		"element type of the rows (f32, f16, sq8, i8, u8, code), or the routine: "+
+			"prefetch, hadamard, decode, keys, lookup, nearest, round, tables")
 	flag.Parse()
 	asm.ConstraintExpr("!purego")
 	switch list := kernels(*elem); {

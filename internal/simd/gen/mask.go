@@ -65,8 +65,8 @@ func lastLanes(dim reg.Register, width int) reg.Register {
 	return mask
 }
 
-// overlap handles the last elements where no masked load is: whole takes the last chunk, of which lastLanes are new, and
-// one takes single elements of rows that are shorter than a chunk.
+// overlap handles the last elements where no masked load is: whole takes the last chunk, of which lastLanes are new,
+// and one takes single elements of rows that are shorter than a chunk.
 func overlap(label string, c chunk, dim reg.Register, width int, whole, one func(chunk)) {
 	asm.CMPQ(dim, operand.Imm(uint64(width)))
 	asm.JLT(operand.LabelRef(label + "_scalar"))

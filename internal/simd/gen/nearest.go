@@ -13,8 +13,8 @@ func nearestKernels() {
 	}
 }
 
-// nearest keeps the smallest distance of each lane, and the number of the first centroid that had it, and compares lanes in
-// the end.
+// nearest keeps the smallest distance of each lane, and the number of the first centroid that had it, and compares
+// lanes in the end.
 func (s isa) nearest() {
 	name := "nearest" + s.name
 	function(name, "func(out *uint8, v, norms, columns *float32, n, width, centroids int)")

@@ -5,8 +5,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// quads are rows of bytes under VPDPBUSD, which adds up four products of an unsigned and a signed byte at once. Flipping
-// the top bit of a byte moves it by 128 and changes its signedness, so
+// quads are rows of bytes under VPDPBUSD, which adds up four products of an unsigned and a signed byte at once.
+// Flipping the top bit of a byte moves it by 128 and changes its signedness, so
 //
 //	signed:   q·r = q·(r+128) − 128·Σq
 //	unsigned: q·r = q·(r−128) + 128·Σq

@@ -5,8 +5,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// scaledBytes are rows of signed bytes under a query of float32. The scale that multiplies a row's bytes follows them, at
-// the next multiple of 4. Products are rounded before they meet the query, so that a row is at distance 0 of what it
+// scaledBytes are rows of signed bytes under a query of float32. The scale that multiplies a row's bytes follows them,
+// at the next multiple of 4. Products are rounded before they meet the query, so that a row is at distance 0 of what it
 // decodes to.
 type scaledBytes struct{ level isa }
 

@@ -14,8 +14,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// function starts a function of the given Go signature. avo knows no unsafe.Pointer and no type of the package it writes
-// for unless that already compiles, so the signature is read in a package of nothing but code.go, which declares types.
+// function starts a function of the given Go signature. avo knows no unsafe.Pointer and no type of the package it
+// writes for unless that already compiles, so the signature is read in a package of nothing but code.go, which declares
+// types.
 func function(name, signature string) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, "../code.go", nil, parser.SkipObjectResolution)

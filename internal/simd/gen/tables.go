@@ -69,7 +69,8 @@ func (s isa) tables() {
 // ranges writes the smallest and the largest value of each row of a table.
 func (s isa) ranges() {
 	function("ranges"+s.name, "func(low, high, table *float32, rows int)")
-	low, high, table, left := load(asm.Param("low")), load(asm.Param("high")), load(asm.Param("table")), load(asm.Param("rows"))
+	low, high, table, left := load(asm.Param("low")), load(asm.Param("high")),
+		load(asm.Param("table")), load(asm.Param("rows"))
 	size := s.bits / 8
 	asm.Label("row")
 	const chains = 4
@@ -129,7 +130,8 @@ func (s isa) fold(v reg.VecVirtual, join func(...operand.Op)) reg.Register {
 // tableBytes writes (table − low)·inv, rounded, as bytes.
 func (s isa) tableBytes() {
 	function("tableBytes"+s.name, "func(dst *uint8, table, low *float32, rows int, inv float32)")
-	dst, table, low, left := load(asm.Param("dst")), load(asm.Param("table")), load(asm.Param("low")), load(asm.Param("rows"))
+	dst, table, low, left := load(asm.Param("dst")), load(asm.Param("table")),
+		load(asm.Param("low")), load(asm.Param("rows"))
 	inv, least := s.vec(), s.vec()
 	asm.VBROADCASTSS(memory(asm.Param("inv")), inv)
 	var order reg.VecVirtual

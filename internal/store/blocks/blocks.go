@@ -1,10 +1,10 @@
 // Package blocks reads and writes files that hold each element's row and links side by side, so that one read of a disk
-// brings both (the layout of DiskANN, Subramanya et al., NeurIPS 2019). Such a file lies beside the index file of its shard
-// and repeats its rows and links of level 0, for searches in memory that holds the codes but not the links.
+// brings both (the layout of DiskANN, Subramanya et al., NeurIPS 2019). Such a file lies beside the index file of its
+// shard and repeats its rows and links of level 0, for searches in memory that holds the codes but not the links.
 //
-// A header of 4 KiB is followed by blocks of one size, a multiple of 4 KiB. A block holds as many records as fit, zeros, and
-// the CRC-32C of all that in its last 4 bytes. Record i, of element i, is the row as it lies in memory, zeros up to a multiple
-// of 4 bytes, and 2·M links as in the index file: ids + 1, a zero ending the list.
+// A header of 4 KiB is followed by blocks of one size, a multiple of 4 KiB. A block holds as many records as fit,
+// zeros, and the CRC-32C of all that in its last 4 bytes. Record i, of element i, is the row as it lies in memory,
+// zeros up to a multiple of 4 bytes, and 2·M links as in the index file: ids + 1, a zero ending the list.
 package blocks
 
 import (

@@ -56,7 +56,8 @@ func TestBlocksHoldRowsAndLinks(t *testing.T) {
 		rows, dim, m int
 		typ          vector.Type
 	}{
-		{1000, 24, 4, vector.Float32}, {300, 384, 8, vector.Float16}, {50, 1000, 16, vector.Float32}, {20, 3000, 5, vector.Float32},
+		{1000, 24, 4, vector.Float32}, {300, 384, 8, vector.Float16}, {50, 1000, 16, vector.Float32},
+		{20, 3000, 5, vector.Float32},
 		{300, 7, 3, rowtype.ScaledInt8}, {1, 5, 2, vector.Float16},
 	} {
 		path, image := written(t, c.rows, c.dim, c.m, c.typ)
@@ -79,7 +80,8 @@ func TestBlocksHoldRowsAndLinks(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.Links(block, id, links)
-			if !bytes.Equal(l.Row(block, id), image.Rows.RowBytes(int(id))) || !slices.Equal(links, image.Links0[int(id)*2*c.m:][:2*c.m]) {
+			if !bytes.Equal(l.Row(block, id), image.Rows.RowBytes(int(id))) ||
+				!slices.Equal(links, image.Links0[int(id)*2*c.m:][:2*c.m]) {
 				t.Fatalf("%+v: element %d is another", c, id)
 			}
 		}
@@ -90,8 +92,10 @@ func TestBlocksHoldRowsAndLinks(t *testing.T) {
 func TestLayout(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		typ := rapid.SampledFrom([]vector.Type{vector.Float32, vector.Float16, rowtype.ScaledInt8}).Draw(t, "type")
-		l := LayoutOf(rapid.IntRange(0, 1<<20).Draw(t, "count"), rapid.IntRange(1, 5000).Draw(t, "dim"), typ, rapid.IntRange(2, 200).Draw(t, "m"))
-		if l.Each < 1 || l.Each*l.Record+sumSize > l.Block || l.Block%page != 0 || l.Blocks()*l.Each < l.Count || l.Record < rowtype.Size(typ, l.Dim)+8*l.M {
+		l := LayoutOf(rapid.IntRange(0, 1<<20).Draw(t, "count"), rapid.IntRange(1, 5000).Draw(t, "dim"), typ,
+			rapid.IntRange(2, 200).Draw(t, "m"))
+		if l.Each < 1 || l.Each*l.Record+sumSize > l.Block || l.Block%page != 0 || l.Blocks()*l.Each < l.Count ||
+			l.Record < rowtype.Size(typ, l.Dim)+8*l.M {
 			t.Fatalf("%+v", l)
 		}
 	})
@@ -110,7 +114,8 @@ func TestDamageIsToldOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		var damage *store.FormatError
-		if err := Verify(context.Background(), path, index); !errors.As(err, &damage) || damage.File != path || damage.Field == "" {
+		if err := Verify(context.Background(), path, index); !errors.As(err, &damage) ||
+			damage.File != path || damage.Field == "" {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

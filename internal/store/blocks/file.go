@@ -36,7 +36,8 @@ type head struct {
 func (l *Layout) head(index uint32) head {
 	h := head{
 		Version: version, ByteOrder: byteOrder, Length: uint64(l.Bytes()), Count: uint64(l.Count), Dim: uint32(l.Dim),
-		Type: uint32(l.Type), M: uint32(l.M), Record: uint32(l.Record), Each: uint32(l.Each), Block: uint32(l.Block), Index: index,
+		Type: uint32(l.Type), M: uint32(l.M), Record: uint32(l.Record), Each: uint32(l.Each),
+		Block: uint32(l.Block), Index: index,
 	}
 	copy(h.Magic[:], magic)
 	return h
@@ -117,7 +118,8 @@ func inspect(f *os.File, path string) (l Layout, index uint32, err error) {
 	case string(h.Magic[:]) != magic:
 		return l, 0, bad("magic", "it is %q, not %q", h.Magic[:], magic)
 	case h.Version != version:
-		return l, 0, &store.FormatError{File: path, Field: "version", Reason: fmt.Sprintf("%d, this program reads %d", h.Version, version), Err: errors.ErrUnsupported}
+		return l, 0, &store.FormatError{File: path, Field: "version",
+			Reason: fmt.Sprintf("%d, this program reads %d", h.Version, version), Err: errors.ErrUnsupported}
 	case h.ByteOrder != byteOrder:
 		return l, 0, bad("byte order", "it is %#x, not %#x", h.ByteOrder, byteOrder)
 	case checksum(b[:headerSize-sumSize]) != binary.LittleEndian.Uint32(b[headerSize-sumSize:]):
@@ -130,7 +132,8 @@ func inspect(f *os.File, path string) (l Layout, index uint32, err error) {
 	}
 	l = LayoutOf(int(h.Count), int(h.Dim), t, int(h.M))
 	if want := l.head(h.Index); h != want {
-		return l, 0, bad("layout", "records of %d bytes, %d in blocks of %d, %d bytes in all; they should be %d, %d, %d and %d",
+		return l, 0, bad("layout",
+			"records of %d bytes, %d in blocks of %d, %d bytes in all; they should be %d, %d, %d and %d",
 			h.Record, h.Each, h.Block, h.Length, want.Record, want.Each, want.Block, want.Length)
 	}
 	info, err := f.Stat()
@@ -156,7 +159,8 @@ func Verify(ctx context.Context, path string, index uint32) error {
 		return err
 	}
 	if of != index {
-		return &store.FormatError{File: path, Field: "header", Reason: fmt.Sprintf("it repeats an index file with header checksum %08x, not %08x", of, index)}
+		return &store.FormatError{File: path, Field: "header",
+			Reason: fmt.Sprintf("it repeats an index file with header checksum %08x, not %08x", of, index)}
 	}
 	r := bufio.NewReaderSize(f, 1<<20)
 	block, links := make([]byte, l.Block), make([]uint32, 2*l.M)
@@ -184,7 +188,8 @@ func (l *Layout) checkLinks(path string, number, id int, links []uint32) error {
 	ended := false
 	for _, link := range links {
 		if int64(link) > int64(l.Count) || int(link) == id+1 || ended && link != 0 {
-			return &store.FormatError{File: path, Offset: l.Offset(number), Field: "links", Reason: fmt.Sprintf("element %d has the link %d", id, link)}
+			return &store.FormatError{File: path, Offset: l.Offset(number), Field: "links",
+				Reason: fmt.Sprintf("element %d has the link %d", id, link)}
 		}
 		ended = ended || link == 0
 	}

@@ -54,7 +54,8 @@ func TestTruncationsAreFound(t *testing.T) {
 				t.Fatalf("%s cut to %d bytes: %v", name, n, err)
 			}
 			// a file that shrinks while it is read
-			if _, err = Decode(context.Background(), bytes.NewReader(b[:n]), int64(len(b)), "memory", Options{}); !errors.As(err, &bad) {
+			if _, err = Decode(context.Background(), bytes.NewReader(b[:n]), int64(len(b)), "memory",
+				Options{}); !errors.As(err, &bad) {
 				t.Fatalf("%s ending at %d bytes: %v", name, n, err)
 			}
 		}

@@ -77,7 +77,8 @@ func DecodeFlat(ctx context.Context, r io.Reader, size int64, name string, o Opt
 	if o.Dim != 0 && o.Dim != h.dim() {
 		return nil, wrongDim(in, atFlatStride, "stride", h.dim(), o.Dim)
 	}
-	c := hnsw.Config{Dim: h.dim(), Metric: o.Metric, Custom: o.Custom, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity}
+	c := hnsw.Config{Dim: h.dim(), Metric: o.Metric, Custom: o.Custom, Capacity: o.Capacity,
+		FixedCapacity: o.FixedCapacity}
 	if o.Capacity <= 0 || uint64(o.Capacity) < h.count {
 		c.Capacity = int(min(h.max, maxRows)) // the file has that many rows
 	}

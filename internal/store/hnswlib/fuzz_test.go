@@ -32,7 +32,8 @@ func FuzzReadIndex(f *testing.F) {
 	seeds(f, "*.bin")
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, fixed := range []bool{false, true} {
-			x, err := Decode(context.Background(), bytes.NewReader(b), int64(len(b)), "fuzz", Options{FixedCapacity: fixed, ReplaceDelete: fixed})
+			x, err := Decode(context.Background(), bytes.NewReader(b), int64(len(b)), "fuzz",
+				Options{FixedCapacity: fixed, ReplaceDelete: fixed})
 			if err != nil {
 				return
 			}

@@ -15,8 +15,8 @@ import (
 )
 
 // A .graph of hnswlib-mmap is an index.bin without vectors, under a header of its own. Whose row is whose isn't written
-// down: hnswlib-mmap takes the row of an element's place. Its builds of several threads give places by arrival, though, and
-// labels by row, so that there labels tell what places don't.
+// down: hnswlib-mmap takes the row of an element's place. Its builds of several threads give places by arrival, though,
+// and labels by row, so that there labels tell what places don't.
 
 const (
 	graphMagic      = 0x47524150
@@ -26,7 +26,8 @@ const (
 
 // graphAt says where the fields of a .graph lie.
 var graphAt = places{
-	size: graphHeaderSize, maxElements: 4, count: 12, m: 20, maxM: 28, maxM0: 36, construct: 44, mult: 52, maxLevel: 60, entry: 64,
+	size: graphHeaderSize, maxElements: 4, count: 12, m: 20, maxM: 28, maxM0: 36, construct: 44,
+	mult: 52, maxLevel: 60, entry: 64,
 }
 
 // graphFields is the start of a .graph as it lies in the file.
@@ -88,8 +89,8 @@ func (h *header) encodeGraph() ([]byte, error) {
 	})
 }
 
-// GraphOptions says what a .graph doesn't hold. FixedCapacity and Capacity have a meaning for ReadGraph alone, ReplaceDelete
-// and Custom have none.
+// GraphOptions says what a .graph doesn't hold. FixedCapacity and Capacity have a meaning for ReadGraph alone,
+// ReplaceDelete and Custom have none.
 type GraphOptions struct {
 	Options
 	// FirstLabel is the label that row 0 has where labels are the numbers of rows, counted from there.
@@ -98,10 +99,10 @@ type GraphOptions struct {
 	ByPlace bool
 }
 
-// ReadGraph reads a .graph as an index of links alone, which can grow. Element i's vector is row i of those that are attached:
-// where labels are a permutation of 0 … n − 1 (or, from FirstLabel on, of n numbers) the elements are renumbered by label, so
-// that the row of label i is row i; else an element's place in the file is the number of its row. A file that isn't in
-// order gives a *format.Error.
+// ReadGraph reads a .graph as an index of links alone, which can grow. Element i's vector is row i of those that are
+// attached: where labels are a permutation of 0 … n − 1 (or, from FirstLabel on, of n numbers) the elements are
+// renumbered by label, so that the row of label i is row i; else an element's place in the file is the number of its
+// row. A file that isn't in order gives a *format.Error.
 func ReadGraph(ctx context.Context, path string, o GraphOptions) (x *hnsw.Index, err error) {
 	err = withGraph(path, func(f io.Reader, size int64) error {
 		x, err = DecodeGraph(ctx, f, size, path, o)
@@ -181,7 +182,8 @@ func (d *decoder) fillGraph(m *hnsw.Image, o *GraphOptions) error {
 	return nil
 }
 
-// byLabel gives the elements in the order of their labels where these are a permutation of n numbers from first on, else nil.
+// byLabel gives the elements in the order of their labels where these are a permutation of n numbers from first on,
+// else nil.
 func byLabel(labels []uint64, first uint64) []uint32 {
 	order := make([]uint32, len(labels))
 	seen := make([]bool, len(labels))
@@ -195,9 +197,10 @@ func byLabel(labels []uint64, first uint64) []uint32 {
 	return order
 }
 
-// WriteGraph writes x as a .graph, which appears whole or not at all. The vectors that belong to it, for whoever reads it, are
-// row for row: of an index of links alone the rows as they are attached; of others the vectors by label where labels are a
-// permutation of 0 … n − 1, else in the order of the elements, which is that in which they were added until Reorder.
+// WriteGraph writes x as a .graph, which appears whole or not at all. The vectors that belong to it, for whoever reads
+// it, are row for row: of an index of links alone the rows as they are attached; of others the vectors by label where
+// labels are a permutation of 0 … n − 1, else in the order of the elements, which is that in which they were added
+// until Reorder.
 func WriteGraph(ctx context.Context, path string, x Source) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return EncodeGraph(ctx, w, x) })
 }

@@ -57,8 +57,10 @@ func TestGraphFixtures(t *testing.T) {
 			}
 			defer x.Close()
 			c := x.Config()
-			if x.Len() != f.Count || x.Capacity() != f.MaxElements || c.M != f.M || c.Storage != rowtype.External || x.Deleted() != len(f.Deleted) {
-				t.Errorf("%d elements, %d deleted, room for %d, %+v; hnswlib-mmap has %+v", x.Len(), x.Deleted(), x.Capacity(), c, f)
+			if x.Len() != f.Count || x.Capacity() != f.MaxElements || c.M != f.M || c.Storage != rowtype.External ||
+				x.Deleted() != len(f.Deleted) {
+				t.Errorf("%d elements, %d deleted, room for %d, %+v; hnswlib-mmap has %+v", x.Len(),
+					x.Deleted(), x.Capacity(), c, f)
 			}
 			if _, err := x.Search(make([]float32, c.Dim), 1, search.Options{}); !errors.Is(err, hnsw.ErrNoRows) {
 				t.Errorf("a search without rows gave %v", err)
@@ -82,7 +84,8 @@ func TestGraphFixtures(t *testing.T) {
 func TestRewrittenGraphs(t *testing.T) {
 	for _, name := range graphNames {
 		b := readGraphBytes(t, name)
-		x, err := DecodeGraph(context.Background(), bytes.NewReader(b), int64(len(b)), name, GraphOptions{Options: Options{FixedCapacity: true}, ByPlace: true})
+		x, err := DecodeGraph(context.Background(), bytes.NewReader(b), int64(len(b)), name,
+			GraphOptions{Options: Options{FixedCapacity: true}, ByPlace: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,15 +239,18 @@ func TestGraphDamage(t *testing.T) {
 		}
 		for n := range b {
 			var bad *format.Error
-			if _, err := DecodeGraph(context.Background(), bytes.NewReader(b[:n]), int64(n), "memory", GraphOptions{}); !errors.As(err, &bad) {
+			if _, err := DecodeGraph(context.Background(), bytes.NewReader(b[:n]), int64(n), "memory",
+				GraphOptions{}); !errors.As(err, &bad) {
 				t.Fatalf("%s cut to %d bytes: %v", name, n, err)
 			}
-			if _, err := DecodeGraph(context.Background(), bytes.NewReader(b[:n]), int64(len(b)), "memory", GraphOptions{}); !errors.As(err, &bad) {
+			if _, err := DecodeGraph(context.Background(), bytes.NewReader(b[:n]), int64(len(b)), "memory",
+				GraphOptions{}); !errors.As(err, &bad) {
 				t.Fatalf("%s ending at %d bytes: %v", name, n, err)
 			}
 		}
 		b = append(b, 0)
-		if _, err := DecodeGraph(context.Background(), bytes.NewReader(b), int64(len(b)), "memory", GraphOptions{}); err == nil {
+		if _, err := DecodeGraph(context.Background(), bytes.NewReader(b), int64(len(b)), "memory",
+			GraphOptions{}); err == nil {
 			t.Fatalf("%s: a byte too many was not seen", name)
 		}
 	}

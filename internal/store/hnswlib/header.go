@@ -148,9 +148,11 @@ func (h *header) checkElement(r *format.Reader) error {
 	bytes := h.LabelOffset - h.DataOffset
 	switch {
 	case h.DataOffset != listHead+4*h.MaxM0:
-		return r.Bad(atDataOffset, "data_offset", "%d, but lists of %d links end at %d", h.DataOffset, h.MaxM0, listHead+4*h.MaxM0)
+		return r.Bad(atDataOffset, "data_offset", "%d, but lists of %d links end at %d",
+			h.DataOffset, h.MaxM0, listHead+4*h.MaxM0)
 	case h.LabelOffset <= h.DataOffset || bytes%4 != 0 || bytes/4 > maxDim:
-		return r.Bad(atLabelOffset, "label_offset", "%d leaves no vector of 1 … %d float32 after %d", h.LabelOffset, maxDim, h.DataOffset)
+		return r.Bad(atLabelOffset, "label_offset", "%d leaves no vector of 1 … %d float32 after %d",
+			h.LabelOffset, maxDim, h.DataOffset)
 	case h.Stride != h.LabelOffset+labelSize:
 		return r.Bad(atStride, "stride", "%d, but labels end at %d", h.Stride, h.LabelOffset+labelSize)
 	}
@@ -167,7 +169,8 @@ func (h *header) checkCount(r *format.Reader) error {
 	}
 	lists, left := h.upperLists(r.Size())
 	if left != 0 {
-		return r.Bad(need, "upper lists", "%d bytes after the elements aren't lists of %d bytes: truncated, or something follows", r.Size()-need, h.listSize())
+		return r.Bad(need, "upper lists", "%d bytes after the elements aren't lists of %d bytes: truncated, or something "+
+			"follows", r.Size()-need, h.listSize())
 	}
 	if lists > min(int64(h.Count)*maxLevel, math.MaxUint32) {
 		return r.Bad(need, "upper lists", "%d lists are more than %d elements can have", lists, h.Count)

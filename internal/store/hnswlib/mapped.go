@@ -13,10 +13,10 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// Map opens an index.bin whose vectors stay in the file and come into memory only as far as searches read them. Links and
-// labels lie between the vectors there: they are read, checked and kept in memory, so that opening reads the file once, from
-// start to end. Marks of deletion can be changed, in memory alone; elements can't be added. Of o Codes and ReplaceDelete
-// aren't heeded.
+// Map opens an index.bin whose vectors stay in the file and come into memory only as far as searches read them. Links
+// and labels lie between the vectors there: they are read, checked and kept in memory, so that opening reads the file
+// once, from start to end. Marks of deletion can be changed, in memory alone; elements can't be added. Of o Codes and
+// ReplaceDelete aren't heeded.
 func Map(ctx context.Context, path string, o Options) (*hnsw.Index, error) {
 	f, size, err := format.OpenFile(path)
 	if err != nil {

@@ -52,7 +52,8 @@ func TestMap(t *testing.T) {
 		}
 		for i := range want.Labels {
 			if got.Labels[i] != want.Labels[i] || got.Distances[i] != want.Distances[i] {
-				t.Fatalf("%v: result %d is %d at %v, not %d at %v", metric, i, got.Labels[i], got.Distances[i], want.Labels[i], want.Distances[i])
+				t.Fatalf("%v: result %d is %d at %v, not %d at %v", metric, i, got.Labels[i], got.Distances[i],
+					want.Labels[i], want.Distances[i])
 			}
 		}
 		again := filepath.Join(t.TempDir(), "again.bin")

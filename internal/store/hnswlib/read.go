@@ -1,5 +1,5 @@
-// Package hnswlib reads and writes the files of hnswlib, index.bin and the brute-force index, and those that hnswlib-mmap
-// adds: the .graph and what lies beside it in a directory of shards.
+// Package hnswlib reads and writes the files of hnswlib, index.bin and the brute-force index, and those that
+// hnswlib-mmap adds: the .graph and what lies beside it in a directory of shards.
 package hnswlib
 
 import (
@@ -85,15 +85,17 @@ type decoder struct {
 func (d *decoder) config(o *Options) (hnsw.Config, error) {
 	c := hnsw.Config{
 		Dim: d.h.dim, Metric: o.Metric, Custom: o.Custom, M: int(d.h.M), BaseLinks: int(d.h.M), Storage: d.storage,
-		EfConstruction: int(d.h.EfConstruction), Seed: o.Seed, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity, ReplaceDelete: o.ReplaceDelete,
-		Codes: o.Codes,
+		EfConstruction: int(d.h.EfConstruction), Seed: o.Seed, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity,
+		ReplaceDelete: o.ReplaceDelete,
+		Codes:         o.Codes,
 	}
 	if uint64(max(o.Capacity, 0)) >= d.h.Count && o.Capacity > 0 {
 		return c, nil
 	}
 	var ok bool
 	if c.Capacity, ok = format.Room(d.h.MaxElements, int(d.h.Count), o.FixedCapacity); !ok {
-		return c, d.r.Bad(d.h.at.maxElements, "max_elements", "%d for %d elements is not credible: give the capacity", d.h.MaxElements, d.h.Count)
+		return c, d.r.Bad(d.h.at.maxElements, "max_elements", "%d for %d elements is not credible: give the capacity",
+			d.h.MaxElements, d.h.Count)
 	}
 	return c, nil
 }
@@ -163,7 +165,8 @@ func (d *decoder) upper(m *hnsw.Image, id, first int) error {
 	size, list := int64(binary.LittleEndian.Uint32(b)), d.h.listSize()
 	level := size / list
 	if size%list != 0 || level > int64(d.h.MaxLevel) || level > int64(m.UpperLists()-first) {
-		return d.r.Bad(at, "length of the upper lists", "%d bytes are not lists of %d bytes for at most %d levels within the file", size, list, d.h.MaxLevel)
+		return d.r.Bad(at, "length of the upper lists",
+			"%d bytes are not lists of %d bytes for at most %d levels within the file", size, list, d.h.MaxLevel)
 	}
 	d.levels[id], m.Levels[id], m.UpperAt[id] = uint8(level), uint8(level), uint32(first)
 	for l := first; l < first+int(level); l++ {

@@ -98,7 +98,8 @@ func ReadIndexMeta(path string) (IndexMeta, error) {
 		return IndexMeta{}, r.Caused(err, 0, "magic", "can't be decoded")
 	}
 	name := b[indexMetaSize:]
-	m := IndexMeta{Shards: int(f.Shards), Total: int(f.Total), Dim: int(f.Dim), M: int(f.M), EfConstruction: int(f.EfConstruction)}
+	m := IndexMeta{Shards: int(f.Shards), Total: int(f.Total), Dim: int(f.Dim), M: int(f.M),
+		EfConstruction: int(f.EfConstruction)}
 	switch {
 	case f.Magic != indexMetaMagic:
 		return m, r.Bad(0, "magic", "%#x, not %#x: not an index.meta", f.Magic, indexMetaMagic)
@@ -150,7 +151,8 @@ func readWhole(path string, least, most int64) (*format.Reader, []byte, error) {
 
 // Missing says that a directory of shards lacks a file.
 func Missing(path string, err error) error {
-	return &format.Error{File: path, Offset: -1, Field: "file", Reason: "it is missing: copy the whole directory again", Err: err}
+	return &format.Error{File: path, Offset: -1, Field: "file",
+		Reason: "it is missing: copy the whole directory again", Err: err}
 }
 
 // writeWhole writes values, one after another, as a file.

@@ -17,7 +17,8 @@ func IsIndex(head []byte) bool {
 	if _, err := binary.Decode(head, binary.LittleEndian, h); err != nil {
 		return false
 	}
-	return h.OffsetLevel0 == 0 && h.DataOffset == listHead+4*h.MaxM0 && h.LabelOffset > h.DataOffset && h.Stride == h.LabelOffset+labelSize
+	return h.OffsetLevel0 == 0 && h.DataOffset == listHead+4*h.MaxM0 && h.LabelOffset > h.DataOffset &&
+		h.Stride == h.LabelOffset+labelSize
 }
 
 // IsGraph reports whether a file that starts with head is a .graph.

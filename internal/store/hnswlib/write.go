@@ -22,8 +22,8 @@ func Write(ctx context.Context, path string, x Source) error {
 	return atomicfile.Write(path, func(w io.Writer) error { return Encode(ctx, w, x) })
 }
 
-// Encode writes x to w as an index.bin. Rows of any type become float32, and so does what codes stand for where an index
-// keeps no rows.
+// Encode writes x to w as an index.bin. Rows of any type become float32, and so does what codes stand for where an
+// index keeps no rows.
 func Encode(ctx context.Context, w io.Writer, x Source) error {
 	if err := format.CheckMachine(); err != nil {
 		return err

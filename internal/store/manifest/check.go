@@ -186,5 +186,6 @@ func (m *Manifest) differs(c *hnsw.Config) (field string, has, says any) {
 
 // wrong returns the error of a wrong field of the manifest.
 func (m *Manifest) wrong(dir, field, reason string, args ...any) error {
-	return &store.FormatError{File: filepath.Join(dir, Name), Offset: -1, Field: field, Reason: fmt.Sprintf(reason, args...)}
+	return &store.FormatError{File: filepath.Join(dir, Name), Offset: -1, Field: field,
+		Reason: fmt.Sprintf(reason, args...)}
 }

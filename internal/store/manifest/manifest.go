@@ -1,5 +1,5 @@
-// Package manifest reads and writes manifest.json, which makes a directory a Shale index: it names the shards' files and
-// says what they hold. It is written after all of them.
+// Package manifest reads and writes manifest.json, which makes a directory a Shale index: it names the shards' files
+// and says what they hold. It is written after all of them.
 package manifest
 
 import (
@@ -124,7 +124,8 @@ func Read(dir string) (*Manifest, error) {
 	m := &Manifest{}
 	d := json.NewDecoder(bytes.NewReader(b))
 	if err := d.Decode(m); err != nil {
-		return nil, &store.FormatError{File: path, Offset: d.InputOffset(), Field: "JSON", Reason: "can't be decoded", Err: err}
+		return nil, &store.FormatError{File: path, Offset: d.InputOffset(), Field: "JSON",
+			Reason: "can't be decoded", Err: err}
 	}
 	field, err := m.checkKind()
 	if err == nil {
@@ -150,7 +151,8 @@ func read(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	if size > maxBytes {
-		return nil, &store.FormatError{File: path, Offset: -1, Field: "file", Reason: fmt.Sprintf("%d bytes are too many for a manifest", size)}
+		return nil, &store.FormatError{File: path, Offset: -1, Field: "file",
+			Reason: fmt.Sprintf("%d bytes are too many for a manifest", size)}
 	}
 	return io.ReadAll(io.LimitReader(f, maxBytes))
 }

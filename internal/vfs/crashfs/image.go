@@ -136,7 +136,8 @@ const (
 )
 
 func (s Survival) String() string {
-	return [...]string{"nothing", "everything", "names alone", "names and half of the content", "some names and pages"}[s] +
+	return [...]string{"nothing", "everything", "names alone", "names and half of the content",
+		"some names and pages"}[s] +
 		" survives that wasn't synced"
 }
 

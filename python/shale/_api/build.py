@@ -62,13 +62,13 @@ def build(
 ) -> Index:
     """Builds an index of vectors, on disk or in memory, and opens it.
 
-    On disk it may be larger than memory: vectors are divided into shards such that neighbours come together, and each is
-    built on its own. A build that was killed or interrupted goes on when it is begun again with the same arguments.
+    On disk it may be larger than memory: vectors are divided into shards such that neighbours come together, and each
+    is built on its own. A build that was killed or interrupted goes on when it is begun again with the same arguments.
 
     Args:
-        vectors: shape (n, dim), or the path of a file of them (.npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin, .parquet).
-            Arrays of float32 or float16 in C order are read where they lie, those mapped by ``np.load(…, mmap_mode="r")``
-            too; others are converted first.
+        vectors: shape (n, dim), or the path of a file of them (.npy, .npz, .fvecs, .bvecs, .fbin, .u8bin, .i8bin,
+            .parquet). Arrays of float32 or float16 in C order are read where they lie, those mapped by ``np.load(…,
+            mmap_mode="r")`` too; others are converted first.
         output: a directory to be, or one file if the name ends in ``.shale``; ``None`` builds in memory.
         metric: ``"l2"``, ``"ip"`` or ``"cosine"``.
         labels: n integers; by default 0, 1, …
@@ -138,9 +138,11 @@ def plan(
     del kept
     told = jobs.text(report)
     return BuildPlan(
-        shards=told["Shards"], shard_rows=told["ShardRows"], sample_rows=told["SampleRows"], memory_bytes=told["MemoryBytes"],
+        shards=told["Shards"], shard_rows=told["ShardRows"], sample_rows=told["SampleRows"],
+        memory_bytes=told["MemoryBytes"],
         disk_bytes=told["DiskBytes"], index_bytes=told["IndexBytes"], copies=told["Copies"],
-        codes=told["Codes"], rows=told["Rows"], codes_why=told["CodesWhy"], rows_why=told["RowsWhy"], shards_why=told["ShardsWhy"],
+        codes=told["Codes"], rows=told["Rows"], codes_why=told["CodesWhy"], rows_why=told["RowsWhy"],
+        shards_why=told["ShardsWhy"],
     )  # fmt: skip
 
 

@@ -31,8 +31,8 @@ from shale._core.prototypes import Stat, Tuning
 class Index(Owner):
     """An index of vectors that grows, shrinks and is searched from any number of threads at once.
 
-    Searches release the GIL. Vectors are copied into the index; ``codes`` says what searches walk over (codes of a few bits
-    a value, or rows) and ``rows`` which rows distances are computed from.
+    Searches release the GIL. Vectors are copied into the index; ``codes`` says what searches walk over (codes of a few
+    bits a value, or rows) and ``rows`` which rows distances are computed from.
 
     Args:
         dim: values a vector.
@@ -99,8 +99,8 @@ class Index(Owner):
 
     @property
     def changeable(self) -> bool:
-        """Whether vectors can be added and deleted: not in an index that is mapped or has its rows on disk, unless it has
-        several shards and is mapped without a bound of memory: then changes load the shards that they touch."""
+        """Whether vectors can be added and deleted: not in an index that is mapped or has its rows on disk, unless it
+        has several shards and is mapped without a bound of memory: then changes load the shards that they touch."""
         return self._changeable
 
     def __len__(self) -> int:
@@ -143,7 +143,10 @@ class Index(Owner):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._in_memory:
-            raise TypeError("an index of several shards, or one that can't be changed, lies on disk: pass its path on, and open it there")
+            raise TypeError(
+                "an index of several shards, or one that can't be changed, lies on disk: "
+                "pass its path on, and open it there"
+            )
         with tempfile.TemporaryDirectory() as folder:
             file = os.path.join(folder, "index.shale")
             self._save(file, {"format": "file"})
@@ -180,7 +183,8 @@ class Index(Owner):
         with jobs.Watch(progress) as watch:
             self._attempt(
                 lambda handle: library.lib.watched.add(
-                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, True, watch.handle, watch.look
+                    handle, at_rows, rows.kind, rows.count, rows.dim, at_labels, assign, many, True, watch.handle,
+                    watch.look
                 )
             )
         return given
@@ -295,13 +299,15 @@ class Index(Owner):
         Args:
             queries: shape (n, dim), or (dim,) for one; float32 and float16 in C order are read where they lie.
             k: results a query.
-            ef: vectors looked at more closely: more find more and take longer; default: what :meth:`tune` found, or 100.
+            ef: vectors looked at more closely: more find more and take longer; default: what :meth:`tune` found, or
+                100.
             slack: ends a search at the first candidate farther than 1 + slack times the k-th; 0.05 to 0.25, not for ip.
             probes: shards to look into, of an index that has several.
             share: in place of probes: as many as each query needs to find this share of its neighbours, 0 to 1.
-            rerank: candidates found by codes that are ranked by their rows; default: as many as the codes' error asks for.
-            filter: which labels may be returned: a callable, a boolean array indexed by label, labels, a pyroaring bitmap,
-                or a list of these, one for each query.
+            rerank: candidates found by codes that are ranked by their rows; default: as many as the codes' error asks
+                for.
+            filter: which labels may be returned: a callable, a boolean array indexed by label, labels, a pyroaring
+                bitmap, or a list of these, one for each query.
             threads: default: all processors.
 
         Returns:
@@ -339,8 +345,8 @@ class Index(Owner):
             threads: default: all processors.
 
         Returns:
-            A list of n results, each with labels (uint64) and distances (float32) of one length, nearest first; for one query,
-            its result.
+            A list of n results, each with labels (uint64) and distances (float32) of one length, nearest first; for one
+            query, its result.
 
         Raises:
             ValueError: wrong shapes, NaN or infinity, or a setting out of range.
@@ -386,7 +392,8 @@ class Index(Owner):
         Args:
             queries: like those that will come, a few hundred at least; shape (n, dim).
             recall: the share of the k true neighbours to find, above 0 and up to 1.
-            truth: labels of the true neighbours, nearest first, shape (n, at least k); default: found by comparing all vectors.
+            truth: labels of the true neighbours, nearest first, shape (n, at least k); default: found by comparing all
+                vectors.
             max_ef: try none larger; default: the number of vectors.
             save: note the settings in the directory that the index was opened from.
 
@@ -416,8 +423,8 @@ class Index(Owner):
         """Writes the index. What was there stays until all is written; searches go on meanwhile, changes wait.
 
         Args:
-            path: a name that ends in ``.shale`` becomes one file, others a directory; by default what the index was opened
-                from or last saved to.
+            path: a name that ends in ``.shale`` becomes one file, others a directory; by default what the index was
+                opened from or last saved to.
             format: ``"hnswlib"`` writes hnswlib's index.bin.
             replace: allows to save over an index directory that this one wasn't opened from.
 

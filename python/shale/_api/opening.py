@@ -22,7 +22,8 @@ def open_handle(
     """Opens an index for :func:`shale.open`, which says what the arguments mean."""
     name = file_name(path)
     options = encode({
-        "memory": arguments.memory(memory), "mapped": bool(mmap), "metric": metric or "", "dim": arguments.count(dim, "dim"),
+        "memory": arguments.memory(memory), "mapped": bool(mmap), "metric": metric or "",
+        "dim": arguments.count(dim, "dim"),
     })  # fmt: skip
     handle = Handle()
     attempt(lambda: int(library.lib.watched.open(name, options, byref(handle), look)))

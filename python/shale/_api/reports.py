@@ -17,8 +17,8 @@ _Report = TypeVar("_Report")
 class SearchResult(NamedTuple):
     """What a search found: ``labels, distances = index.search(…)``.
 
-    Both have the shape (queries, k), or (k,) for a single query, nearest first. Where fewer than k were found, the rest are
-    :data:`NO_LABEL` and infinity.
+    Both have the shape (queries, k), or (k,) for a single query, nearest first. Where fewer than k were found, the rest
+    are :data:`NO_LABEL` and infinity.
     """
 
     labels: npt.NDArray[np.uint64]

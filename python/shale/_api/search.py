@@ -97,8 +97,10 @@ class Search:
         """The query for :func:`pack_query`, without the handle of the index."""
         rows, asks_python = self._rows, filters is not None and filters.asks_python
         return (
-            rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings, 1 if asks_python else self._threads,
-            *self._floats, 0 if filters is None else address(filters.array), 0 if filters is None else filters.array.size,
+            rows.address, rows.kind, rows.count, rows.dim, self._k, *self._settings,
+            1 if asks_python else self._threads,
+            *self._floats, 0 if filters is None else address(filters.array),
+            0 if filters is None else filters.array.size,
             1, labels, distances, 0, 0, -1,
         )  # fmt: skip
 

@@ -50,7 +50,8 @@ class Rows:
         given = np.asanyarray(vectors)
         if given.dtype.kind == "O":
             raise TypeError(
-                "vectors are an array of objects, not of numbers: np.stack(vectors) makes one array of vectors of one length"
+                "vectors are an array of objects, not of numbers: "
+                "np.stack(vectors) makes one array of vectors of one length"
             )
         if given.dtype.kind not in "fiub":
             raise TypeError(f"vectors must be numbers, not {given.dtype}")

@@ -1,14 +1,14 @@
 """Calls of the library.
 
 All of the package calls the library through here. Functions take and give what capi/shale.h says; arrays go in as what
-:func:`shale._core.arrays.at` gives. :func:`call` and :func:`make` call functions that are about no object, the methods of
-:class:`Owner` those that are about one.
+:func:`shale._core.arrays.at` gives. :func:`call` and :func:`make` call functions that are about no object, the methods
+of :class:`Owner` those that are about one.
 
 An exception may be raised at any instruction of Python: by Ctrl-C, a signal's handler, a trace function, another
 thread. So work in the background is begun and waited for within one call of the library (see
-:class:`shale._core.library.Watched`), which returns once nothing reads or writes the arguments any more; and an object of
-the library belongs from its first moment to a :class:`shale._core.handles.Handle`, which closes it. Nothing depends on the code of an
-``except`` or ``finally`` having run.
+:class:`shale._core.library.Watched`), which returns once nothing reads or writes the arguments any more; and an object
+of the library belongs from its first moment to a :class:`shale._core.handles.Handle`, which closes it. Nothing depends
+on the code of an ``except`` or ``finally`` having run.
 """
 
 from __future__ import annotations

@@ -22,9 +22,9 @@ Filter = Union[Callable[[int], bool], npt.ArrayLike, Any]
 class Filters:
     """The filters of one search, made for it and freed after it.
 
-    A search may be given a callable ``(label: int) -> bool``, which is asked once for each label; a NumPy array of booleans,
-    indexed by label; an array, list, set or range of labels; a pyroaring BitMap or BitMap64; or a list of these, or an array
-    of two dimensions, with one for each query.
+    A search may be given a callable ``(label: int) -> bool``, which is asked once for each label; a NumPy array of
+    booleans, indexed by label; an array, list, set or range of labels; a pyroaring BitMap or BitMap64; or a list of
+    these, or an array of two dimensions, with one for each query.
     """
 
     def __init__(self, given: Filter, queries: int) -> None:

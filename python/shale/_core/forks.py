@@ -1,7 +1,7 @@
 """Brings the library's indexes into a child of fork.
 
-Go's runtime doesn't survive fork: the library answers FORKED in a child. At the first use there it is loaded afresh, and
-the new copy makes indexes of the memory inherited.
+Go's runtime doesn't survive fork: the library answers FORKED in a child. At the first use there it is loaded afresh,
+and the new copy makes indexes of the memory inherited.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from shale._core import errors, library
 from shale._core.calls import attempt
 from shale._core.handles import Handle
 
-#: ``True`` shows a bar where tqdm is installed; a callable is told (step, done, total), total being 0 where it isn't known.
+#: ``True`` shows a bar where tqdm is installed; a callable is called with (step, done, total), total being 0 where it
+#: isn't known.
 Progress = Union[bool, Callable[[str, int, int], None]]
 
 _STEP_BYTES = 64

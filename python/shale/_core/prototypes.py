@@ -90,7 +90,8 @@ class Stat(ctypes.Structure):
     _fields_ = [
         (name, c_int64)
         for name in (
-            "capacity", "count", "deleted", "dim", "m", "ef_construction", "replacing", "external", "changeable", "next",
+            "capacity", "count", "deleted", "dim", "m", "ef_construction", "replacing", "external", "changeable",
+            "next",
         )
     ]  # fmt: skip
 
@@ -166,6 +167,6 @@ UNCONVERTED = ("search",)
 #: What CPython puts before the fields of an object: NumPy's first is the address of an array's elements.
 HEAD = object.__basicsize__
 
-#: struct shale_query as bytes, which ctypes passes on fastest. Arrays go in by their :func:`shale._core.arrays.address`; or,
-#: where HEAD comes with them, by their ``id``, which takes a third of the time.
+#: struct shale_query as bytes, which ctypes passes on fastest. Arrays go in by their
+#: :func:`shale._core.arrays.address`; or, where HEAD comes with them, by their ``id``, which takes a third of the time.
 pack_query: Callable[..., bytes] = struct.Struct("10q2d8q").pack

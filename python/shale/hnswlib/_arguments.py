@@ -76,7 +76,8 @@ def attached(array: Any, dim: int, halves: bool) -> Tuple[npt.NDArray[Any], int]
 
 
 def same_rows(data: npt.NDArray[Any], rows: npt.NDArray[Any], normalised: bool) -> bool:
-    """Whether two arrays hold the same rows, as nearly as half precision tells; of one length, where they are normalised."""
+    """Whether two arrays hold the same rows, as nearly as half precision tells; of one length, where they are
+    normalised."""
     if data.__array_interface__["data"] == rows.__array_interface__["data"] and data.dtype == rows.dtype:
         return True
     step = max(1, 1 << 20 // max(data.shape[1], 1))
@@ -95,7 +96,8 @@ _SLACK = 4e-3
 
 
 def check_lengths(array: npt.NDArray[Any], space: str) -> None:
-    """Refuses external vectors in a file that aren't normalised where the space asks for it, as far as three of them tell.
+    """Refuses external vectors in a file that aren't normalised where the space asks for it, as far as three of them
+    tell.
 
     The library tests more of those in memory. Each row read from a mapped file may bring megabytes of it into memory.
     """

@@ -146,7 +146,9 @@ class Base(Common):
         handle = load("open", file_name(path), text)
         old, self._handle = self._handle, handle
         if old:
-            print(f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr)
+            print(
+                f"Warning: Calling {what} for an already inited index. Old index is being deallocated.", file=sys.stderr
+            )
             old.close()
 
     def _labels(self, ids: Optional[npt.ArrayLike], count: int, dim: int) -> Optional[npt.NDArray[np.uint64]]:

@@ -1,4 +1,5 @@
-"""Errors as hnswlib raises them: RuntimeErrors that begin with its words, or ValueErrors for values that no index takes."""
+"""Errors as hnswlib raises them: RuntimeErrors that begin with its words, or ValueErrors for values that no index
+takes."""
 
 from __future__ import annotations
 

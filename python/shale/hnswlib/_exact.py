@@ -22,8 +22,8 @@ _SHORT = 10_000_000
 class BFIndex(Base):
     """Exact search: each query is compared with all vectors.
 
-    ``space`` is ``"l2"`` (squared Euclidean distance), ``"ip"`` (1 - inner product) or ``"cosine"`` (1 - cosine); ``dim``
-    the number of values a vector. RuntimeError for another space.
+    ``space`` is ``"l2"`` (squared Euclidean distance), ``"ip"`` (1 - inner product) or ``"cosine"`` (1 - cosine);
+    ``dim`` the number of values a vector. RuntimeError for another space.
     """
 
     _name = "BFIndex"
@@ -68,16 +68,18 @@ class BFIndex(Base):
         """Removes a label; one that isn't there is passed over."""
         self._call("mark", at(np.array([one_label(label)], U64)), 1, True, True)
 
-    def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
+    def knn_query(
+        self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None
+    ) -> Results:
         """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
 
-        ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap; or a
-        list with one for each query. RuntimeError where fewer than ``k`` are found.
+        ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap;
+        or a list with one for each query. RuntimeError where fewer than ``k`` are found.
         """
         long = bool(self._handle) and self._stat().count * self._dim > _SHORT
         return self._query(data, k, 0, num_threads, filter, long)
 
     def load_index(self, path_to_index: Path, max_elements: int = 0) -> None:
-        """Reads a brute-force file, in the place of what there is. Room as in the file where ``max_elements`` is less than
-        its count. RuntimeError where it can't be read or is damaged; the index is then what it was."""
+        """Reads a brute-force file, in the place of what there is. Room as in the file where ``max_elements`` is less
+        than its count. RuntimeError where it can't be read or is damaged; the index is then what it was."""
         self._load("load_index", "flat", path_to_index, capacity=_arguments.size(max_elements, "max_elements"))

@@ -30,8 +30,8 @@ _DEFAULT_EF = 10
 class Index(Base, Tunable):
     """A graph of vectors (HNSW).
 
-    ``Index(space, dim)`` with ``space`` one of ``"l2"``, ``"ip"``, ``"cosine"`` and ``dim`` the number of values a vector;
-    ``Index(params=state)`` with the dict of a pickled index; ``Index(index=other)`` for a copy.
+    ``Index(space, dim)`` with ``space`` one of ``"l2"``, ``"ip"``, ``"cosine"`` and ``dim`` the number of values a
+    vector; ``Index(params=state)`` with the dict of a pickled index; ``Index(index=other)`` for a copy.
     """
 
     _name = "Index"
@@ -88,7 +88,8 @@ class Index(Base, Tunable):
 
     @property
     def M(self) -> int:
-        """Links of an element on each level above the lowest, which has up to twice as many; 0 before initialisation."""
+        """Links of an element on each level above the lowest, which has up to twice as many; 0 before
+        initialisation."""
         return self._stat().m if self._handle else 0
 
     def set_ef(self, ef: int) -> None:
@@ -101,8 +102,8 @@ class Index(Base, Tunable):
     ) -> None:  # fmt: skip
         """Makes an empty index with room for ``max_elements``.
 
-        ``ef_construction`` is raised to ``M``, which is at least 2 and capped at 10,000. ``allow_replace_deleted`` allows
-        :meth:`add_items` to take over the places of deleted elements.
+        ``ef_construction`` is raised to ``M``, which is at least 2 and capped at 10,000. ``allow_replace_deleted``
+        allows :meth:`add_items` to take over the places of deleted elements.
         """
         handle = self._made(max_elements, M, ef_construction, random_seed, allow_replace_deleted, False)
         self._begin_with(handle, random_seed)
@@ -168,14 +169,15 @@ class Index(Base, Tunable):
         return None if kept is None else kept.rows
 
     def add_items(
-        self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None, num_threads: int = -1, replace_deleted: bool = False
+        self, data: npt.ArrayLike, ids: Optional[npt.ArrayLike] = None, num_threads: int = -1,
+        replace_deleted: bool = False
     ) -> None:
         """Adds vectors: ``data`` of shape (n, dim), or (dim,) for one, under labels ``ids`` (n,), 0 to 2**64 - 2.
 
-        Without ``ids`` labels count on from the number of rows ever added. A label that is there gets the new vector, and
-        comes back if it was marked deleted. ``replace_deleted``: new labels take over the places of deleted elements, whose
-        labels vanish. float32 and float16 aren't copied. RuntimeError where widths or numbers of labels differ or the index
-        is full; ValueError for NaN and infinity, of which call then nothing is added.
+        Without ``ids`` labels count on from the number of rows ever added. A label that is there gets the new vector,
+        and comes back if it was marked deleted. ``replace_deleted``: new labels take over the places of deleted
+        elements, whose labels vanish. float32 and float16 aren't copied. RuntimeError where widths or numbers of labels
+        differ or the index is full; ValueError for NaN and infinity, of which call then nothing is added.
         """
         if self._external is not None:
             self._add_external(data, ids, self._threads(num_threads))
@@ -190,22 +192,27 @@ class Index(Base, Tunable):
         rows, first = self._external, self._stat().count
         if first + count > min(rows.shape[0], self._stat().capacity):
             raise RuntimeError(
-                f"The number of elements exceeds the specified limit: {count} more than {first}, of {rows.shape[0]} rows"
+                f"The number of elements exceeds the specified limit: "
+                f"{count} more than {first}, of {rows.shape[0]} rows"
             )
         given = array.reshape(count, dim)
         if not _arguments.same_rows(given, rows[first : first + count], self._space == "cosine"):
             raise RuntimeError(
-                f"the rows to add aren't the external vectors {first} to {first + count}, of which the graph is to be built"
+                f"the rows to add aren't the external vectors {first} to {first + count}, "
+                "of which the graph is to be built"
             )
         threads = 1 if count <= 4 * threads else min(threads, MAX_THREADS)
         under = None if labels is None else at(labels)
         self._call_long("add", None, ATTACHED, count, dim, under, labels is None, threads, False, 0)
 
-    def knn_query(self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None) -> Results:
+    def knn_query(
+        self, data: npt.ArrayLike, k: int = 1, num_threads: int = -1, filter: Optional[Filter] = None
+    ) -> Results:
         """The ``k`` nearest of each row of ``data``: labels uint64 (n, k) and distances float32 (n, k), nearest first.
 
-        ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap; or a
-        list with one for each query. RuntimeError where fewer than ``k`` are found; ValueError for NaN and infinity.
+        ``filter`` says which labels may be returned: a callable, a mask indexed by label, labels, a pyroaring bitmap;
+        or a list with one for each query. RuntimeError where fewer than ``k`` are found; ValueError for NaN and
+        infinity.
         """
         handle = self._handle
         kept = handle.kept  # while the library reads it, others may be put in its place
@@ -215,7 +222,8 @@ class Index(Base, Tunable):
         ):  # fmt: skip
             labels, distances = _empty((1, k), U64), _empty((1, k), F32)
             query = _query(
-                handle.value, id(data), 0, 1, self._dim, k, self._ef, 0, 0, 1, 0.0, 0.0, 0, 0, 0, id(labels), id(distances),
+                handle.value, id(data), 0, 1, self._dim, k, self._ef, 0, 0, 1, 0.0, 0.0, 0, 0, 0, id(labels),
+                id(distances),
                 _HEAD, 0, -1,
             )  # fmt: skip
             if not library.lib.search(query, None):
@@ -229,8 +237,8 @@ class Index(Base, Tunable):
     ) -> Union[npt.NDArray[np.float32], List[List[float]]]:
         """The stored vectors of labels ``ids``, (n,) or (n, 1): float32 (n, dim), or a list of lists for ``"list"``.
 
-        For cosine they are normalised. RuntimeError for a label that is unknown or deleted; ValueError for a scalar, for
-        several labels a row, and for another ``return_type``.
+        For cosine they are normalised. RuntimeError for a label that is unknown or deleted; ValueError for a scalar,
+        for several labels a row, and for another ``return_type``.
         """
         if return_type not in ("numpy", "list"):
             raise ValueError('return_type should be "numpy" or "list"')
@@ -292,8 +300,8 @@ class Index(Base, Tunable):
     ) -> None:  # fmt: skip
         """Makes an empty index whose arrays lie in the file ``mmap_path``, which is made or overwritten.
 
-        It is changed in place and outlives a process that is killed; :meth:`load_index_mmap` opens it again. The room on disk
-        is taken at once, and can't be changed.
+        It is changed in place and outlives a process that is killed; :meth:`load_index_mmap` opens it again. The room
+        on disk is taken at once, and can't be changed.
         """
         if self._handle:
             raise RuntimeError("The index is already initiated.")
@@ -304,8 +312,8 @@ class Index(Base, Tunable):
     def load_index_mmap(self, path_to_index: Path, read_only: bool = True) -> None:
         """Maps an index, in the place of what there is, and sets ef to 10.
 
-        Of an ``index.bin`` the vectors stay in the file; its links are read and kept in memory, and nothing can be added. A
-        file of :meth:`init_index_mmap` is opened at once, to be changed in place unless ``read_only``.
+        Of an ``index.bin`` the vectors stay in the file; its links are read and kept in memory, and nothing can be
+        added. A file of :meth:`init_index_mmap` is opened at once, to be changed in place unless ``read_only``.
         """
         self._load("load_index_mmap", "mapped", path_to_index, read_only=bool(read_only))
         self._ef = _DEFAULT_EF
@@ -321,7 +329,8 @@ class Index(Base, Tunable):
         self._save(path_to_graph, "graph")
 
     def load_graph(self, path_to_graph: Path) -> None:
-        """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their vectors."""
+        """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their
+        vectors."""
         self._load("load_graph", "links", path_to_graph)
         self._ef = _DEFAULT_EF
 

@@ -50,7 +50,9 @@ class _Codes(NamedTuple):
         )  # fmt: skip
 
 
-def _codes(pq_codes: Any, codebooks: Any, subvectors: int, centroids: int, width: int, sort_order: Any, dim: int) -> _Codes:
+def _codes(
+    pq_codes: Any, codebooks: Any, subvectors: int, centroids: int, width: int, sort_order: Any, dim: int
+) -> _Codes:
     """Checks the arrays of load_shards_pq against each other."""
     codes = np.asarray(pq_codes)
     if codes.dtype != np.uint8:
@@ -79,7 +81,8 @@ def _codes(pq_codes: Any, codebooks: Any, subvectors: int, centroids: int, width
 
 
 class ShardedIndex(Tunable):
-    """A directory of graphs of hnswlib-mmap, one a shard, over vectors that the caller holds, in memory or in a mapped file.
+    """A directory of graphs of hnswlib-mmap, one a shard, over vectors that the caller holds, in memory or in a mapped
+    file.
 
     ``space`` is ``"l2"``, ``"ip"`` or ``"cosine"``, ``dim`` the number of values a vector.
     """
@@ -116,7 +119,8 @@ class ShardedIndex(Tunable):
 
     def __repr__(self) -> str:
         return (
-            f"<hnswlib.ShardedIndex(space='{self._space}', dim={self._dim}, shards={self._shards}, elements={self._total})>"
+            f"<hnswlib.ShardedIndex(space='{self._space}', dim={self._dim}, "
+            f"shards={self._shards}, elements={self._total})>"
         )
 
     def get_total_elements(self) -> int:
@@ -128,13 +132,14 @@ class ShardedIndex(Tunable):
         return self._shards
 
     def build_shard(
-        self, vectors: npt.ArrayLike, output_dir: Path, shard_idx: int, start_idx: int, M: int = 8, ef_construction: int = 200,
+        self, vectors: npt.ArrayLike, output_dir: Path, shard_idx: int, start_idx: int, M: int = 8,
+        ef_construction: int = 200,
         num_threads: int = -1,
     ) -> None:  # fmt: skip
         """Builds the graph of ``vectors`` (n, dim), which are rows ``start_idx`` and on of the whole, and writes it.
 
-        ``output_dir`` is made where its parent exists. The vectors aren't changed. RuntimeError for shapes that don't fit
-        and for what can't be written; ValueError for NaN and infinity.
+        ``output_dir`` is made where its parent exists. The vectors aren't changed. RuntimeError for shapes that don't
+        fit and for what can't be written; ValueError for NaN and infinity.
         """
         rows = np.require(vectors, F32, ["C", "A"])
         if rows.ndim != 2:
@@ -144,7 +149,8 @@ class ShardedIndex(Tunable):
         number, start = _arguments.size(shard_idx, "shard_idx"), _arguments.size(start_idx, "start_idx")
         options = encode({
             "metric": self._space, "m": _arguments.links(M),
-            "ef_construction": max(_arguments.size(ef_construction, "ef_construction"), M), "threads": self._threads(num_threads),
+            "ef_construction": max(_arguments.size(ef_construction, "ef_construction"), M),
+            "threads": self._threads(num_threads),
         })  # fmt: skip
         call_long("shard_build", at(rows), FLOAT32, *rows.shape, file_name(output_dir), options, number, start)
 
@@ -159,7 +165,8 @@ class ShardedIndex(Tunable):
         self._shards, self._total = shards, total
 
     def load_shards(self, output_dir: Path, external_vectors: npt.ArrayLike, n_shards: int) -> None:
-        """Opens shards over float32 ``external_vectors`` (n, dim), all rows in global order, which are read where they lie."""
+        """Opens shards over float32 ``external_vectors`` (n, dim), all rows in global order, which are read where they
+        lie."""
         self._load(output_dir, n_shards, False, 0, _Rows(*_arguments.attached(external_vectors, self._dim, False)))
 
     def load_shards_fp16(
@@ -179,14 +186,17 @@ class ShardedIndex(Tunable):
     ) -> None:  # fmt: skip
         """Opens shards over codes of product quantization in the place of vectors.
 
-        ``pq_codes`` uint8 (n, n_subvectors), which are read where they lie; ``codebooks`` float32 (n_subvectors, n_centroids,
-        subvector_dim). The first ``n_ram_shards`` graphs are in memory and the others mapped. ``sort_order`` int64 (n,): the
-        code of row i is ``pq_codes[sort_order[i]]``. Distances are squared Euclidean ones in every space.
+        ``pq_codes`` uint8 (n, n_subvectors), which are read where they lie; ``codebooks`` float32 (n_subvectors,
+        n_centroids, subvector_dim). The first ``n_ram_shards`` graphs are in memory and the others mapped.
+        ``sort_order`` int64 (n,): the code of row i is ``pq_codes[sort_order[i]]``. Distances are squared Euclidean
+        ones in every space.
         """
         codes = _codes(pq_codes, codebooks, n_subvectors, n_centroids, subvector_dim, sort_order, self._dim)
         self._load(output_dir, n_shards, bool(use_mmap_graphs), _arguments.size(n_ram_shards, "n_ram_shards"), codes)
 
-    def _load(self, output_dir: Path, n_shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> None:
+    def _load(
+        self, output_dir: Path, n_shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]
+    ) -> None:
         _arguments.check_lengths(attached.array, self._space if isinstance(attached, _Rows) else "")
         opened = (file_name(output_dir), _arguments.size(n_shards, "n_shards"), mapped, in_memory, attached)
         new = self._open(*opened)
@@ -197,7 +207,8 @@ class ShardedIndex(Tunable):
     def _open(self, name: bytes, shards: int, mapped: bool, in_memory: int, attached: Union[_Rows, _Codes]) -> Handle:
         """What the library holds of the shards; it keeps the arrays that the library reads."""
         options = encode({
-            "kind": "shards", "metric": self._space, "dim": self._dim, "shards": shards, "global": self._global, "mapped": mapped,
+            "kind": "shards", "metric": self._space, "dim": self._dim, "shards": shards, "global": self._global,
+            "mapped": mapped,
             "in_memory": min(in_memory, shards),
         })  # fmt: skip
         handle = load("open", name, options)
@@ -214,7 +225,8 @@ class ShardedIndex(Tunable):
         return self._open(*self._opened)
 
     def set_labels_are_global(self, value: bool) -> None:
-        """Says that labels in the graphs are those of the whole, so that the number of a shard's first row isn't added."""
+        """Says that labels in the graphs are those of the whole, so that the number of a shard's first row isn't
+        added."""
         if self._handle:
             self._call("set_global", bool(value))
         self._global = bool(value)
@@ -226,7 +238,9 @@ class ShardedIndex(Tunable):
         """
         return self._query(data, None, k, num_threads)
 
-    def knn_query_selective(self, data: npt.ArrayLike, shard_ids: npt.ArrayLike, k: int = 1, num_threads: int = -1) -> Results:
+    def knn_query_selective(
+        self, data: npt.ArrayLike, shard_ids: npt.ArrayLike, k: int = 1, num_threads: int = -1
+    ) -> Results:
         """Like :meth:`knn_query`, in shards ``shard_ids`` (s,) alone; those past the end are passed over."""
         parts = np.asarray(shard_ids)
         if parts.ndim != 1:

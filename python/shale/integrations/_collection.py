@@ -51,8 +51,8 @@ class Record:
 class Collection:
     """An index and the records of its labels. All methods may be called from many threads.
 
-    The index is made when the first vectors come, of which it takes the length. On disk a collection is a directory: the index,
-    the records as JSON lines, and ``store.json``, which names both of one moment and appears last.
+    The index is made when the first vectors come, of which it takes the length. On disk a collection is a directory:
+    the index, the records as JSON lines, and ``store.json``, which names both of one moment and appears last.
     """
 
     def __init__(self, metric: str, settings: dict[str, Any]) -> None:
@@ -101,8 +101,8 @@ class Collection:
     def add(
         self, ids: Sequence[str], texts: Sequence[str], metadata: Sequence[dict[str, Any]], vectors: npt.ArrayLike
     ) -> None:
-        """Adds records with their vectors; those with an id that is there already take the place of what it had. Of several
-        with one id the last counts.
+        """Adds records with their vectors; those with an id that is there already take the place of what it had. Of
+        several with one id the last counts.
 
         Raises:
             TypeError, ValueError: one can't be kept; the text names its id. Nothing has been added.
@@ -112,7 +112,8 @@ class Collection:
         rows = np.asarray(vectors, np.float32)
         if not len(ids) == len(texts) == len(metadata) == len(rows):
             raise ValueError(
-                f"{len(ids)} ids, {len(texts)} texts, {len(metadata)} metadata and {len(rows)} vectors don't go together"
+                f"{len(ids)} ids, {len(texts)} texts, {len(metadata)} metadata "
+                f"and {len(rows)} vectors don't go together"
             )
         names = [_metadata.text(one, "an id") for one in ids]
         kept = [
@@ -126,7 +127,8 @@ class Collection:
                 self._index = Index(rows.shape[1], **{"metric": self.metric, **self.settings})
             first = self._next
             records = [
-                Record(name, first + i, one, more) for i, (name, one, more) in enumerate(kept[place] for place in places)
+                Record(name, first + i, one, more) for i,
+                (name, one, more) in enumerate(kept[place] for place in places)
             ]
             before = [self._by_id[record.id].label for record in records if record.id in self._by_id]
             self._next = first + len(records)
@@ -232,8 +234,8 @@ class Collection:
     def diverse(self, vector: npt.ArrayLike, found: list[tuple[Record, float]], k: int, weight: float) -> list[int]:
         """Places of k of what was found, each near the vector and far from those before it.
 
-        That is maximal marginal relevance (Carbonell and Goldstein, 1998) by the cosine: weight 1 asks for nearness alone,
-        0 for distance alone.
+        That is maximal marginal relevance (Carbonell and Goldstein, 1998) by the cosine: weight 1 asks for nearness
+        alone, 0 for distance alone.
         """
         if self._index is None or not found:
             return []
@@ -261,8 +263,10 @@ class Collection:
                 for record in self._by_id.values()
             )
             head: dict[str, Any] = {
-                "version": _VERSION, "generation": number, "metric": self.metric, "settings": self.settings, "next": self._next,
-                "count": len(self._by_id), "records": f"records-{number}.jsonl", "bytes": len(lines), "crc32": zlib.crc32(lines),
+                "version": _VERSION, "generation": number, "metric": self.metric, "settings": self.settings,
+                "next": self._next,
+                "count": len(self._by_id), "records": f"records-{number}.jsonl", "bytes": len(lines),
+                "crc32": zlib.crc32(lines),
                 "index": None if self._index is None else f"index-{number}",
             }  # fmt: skip
             _write(os.path.join(folder, head["records"]), lines)
@@ -348,7 +352,8 @@ def _locked(path: str, mode: str, how: int) -> io.FileIO:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
         if time.monotonic() > end:
             raise TimeoutError(f"{path}: somebody else has held it for {_PATIENCE:.0f} seconds")
-        if not waiting:  # for a call of this process, perhaps, that an exception broke off and whose frame is in a cycle
+        if not waiting:
+            # Perhaps for a call of this process that an exception broke off and whose frame is in a cycle.
             gc.collect()
             waiting = True
         time.sleep(0.01)
@@ -384,7 +389,8 @@ def _write(path: str, content: bytes) -> None:
 
 
 _FIELDS = {
-    "version": int, "generation": int, "metric": str, "settings": dict, "next": int, "count": int, "records": str, "bytes": int,
+    "version": int, "generation": int, "metric": str, "settings": dict, "next": int, "count": int, "records": str,
+    "bytes": int,
     "crc32": int,
 }  # fmt: skip
 

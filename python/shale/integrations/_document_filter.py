@@ -33,7 +33,9 @@ def _part(key: Any, value: Any) -> Matches:
         inner = matcher(value)
         return lambda metadata: not inner(metadata)
     if key not in ("$and", "$or", "$nor"):
-        raise ValueError(f"there is no operator {key} of filters: there are $and, $or, $nor, $not, and those of a value")
+        raise ValueError(
+            f"there is no operator {key} of filters: there are $and, $or, $nor, $not, and those of a value"
+        )
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError(f"{key} takes a list of filters, not {value!r}")
     parts = [matcher(one) for one in value]

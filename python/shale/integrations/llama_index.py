@@ -47,8 +47,8 @@ class ShaleVectorStore(BasePydanticVectorStore):
         metric: ``"cosine"``, ``"l2"`` or ``"ip"``.
         settings: further ones of :class:`shale.Index`, such as ``codes``, ``rows``, ``m`` and ``ef_construction``.
 
-    Similarities are the cosine, 1 / (1 + squared distance) for l2, or the inner product. ``query`` takes the settings of
-    :meth:`shale.Index.search`, such as ``ef``.
+    Similarities are the cosine, 1 / (1 + squared distance) for l2, or the inner product. ``query`` takes the settings
+    of :meth:`shale.Index.search`, such as ``ef``.
     """
 
     stores_text: bool = True
@@ -263,7 +263,8 @@ def _ids(given: Any) -> Optional[list[str]]:
 
 
 def _matcher(filters: Optional[MetadataFilters]) -> Callable[[Record], bool]:
-    """Tells which records match, by LlamaIndex's own judgement of each condition; that doesn't take filters within filters."""
+    """Tells which records match, by LlamaIndex's own judgement of each condition; that doesn't take filters within
+    filters."""
     if filters is None or not filters.filters:
         return lambda _: True
     parts = [_matcher(part) if isinstance(part, MetadataFilters) else _condition(part) for part in filters.filters]

@@ -33,8 +33,8 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     """Transforms samples to a sparse graph of their nearest neighbours among those fitted.
 
     Args:
-        mode: ``"distance"`` gives distances, and one neighbour more than asked for, since a sample fitted is its own nearest;
-            ``"connectivity"`` gives ones.
+        mode: ``"distance"`` gives distances, and one neighbour more than asked for, since a sample fitted is its own
+            nearest; ``"connectivity"`` gives ones.
         n_neighbors: neighbours of each sample.
         metric: ``"euclidean"`` (or ``"l2"``), ``"sqeuclidean"`` or ``"cosine"``.
         codes: what searches walk over: see :class:`shale.Index`; ``rows``, ``m`` and ``ef_construction`` too.
@@ -136,7 +136,8 @@ class ShaleTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def kneighbors_graph(
         self, X: Optional[npt.ArrayLike] = None, n_neighbors: Optional[int] = None, mode: Mode = "connectivity"
     ) -> csr_matrix:
-        """The graph of :meth:`kneighbors` as a CSR matrix of shape (n_samples, n_samples_fit), rows sorted by distance."""
+        """The graph of :meth:`kneighbors` as a CSR matrix of shape (n_samples, n_samples_fit), rows sorted by
+        distance."""
         if mode not in ("distance", "connectivity"):
             raise ValueError(f"mode is {mode!r}, neither 'distance' nor 'connectivity'")
         distances, numbers = self.kneighbors(X, n_neighbors)

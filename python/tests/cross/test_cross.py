@@ -148,7 +148,11 @@ def outcome(call):
         result = call()
     except Exception as error:
         return type(error), str(error)[:15] if isinstance(error, RuntimeError) else ""
-    return [(r.shape, r.dtype) if isinstance(r, np.ndarray) else r for r in (result if isinstance(result, tuple) else (result,))]
+    return [
+        (r.shape, r.dtype) if isinstance(r, np.ndarray) else r for r in (
+            result if isinstance(result, tuple) else (result,)
+        )
+    ]
 
 
 CALLS = {
@@ -178,7 +182,8 @@ CALLS = {
     "type of ef": lambda m, i, r: i.set_ef("a"),
     "negative ef": lambda m, i, r: i.set_ef(-1),
     "repr": lambda m, i, r: repr(i),
-    "count": lambda m, i, r: (i.get_current_count(), i.get_max_elements(), i.element_count, i.max_elements, i.M, i.ef_construction),
+    "count": lambda m, i,
+    r: (i.get_current_count(), i.get_max_elements(), i.element_count, i.max_elements, i.M, i.ef_construction),
 }
 
 

@@ -160,7 +160,9 @@ def test_operators_of_filters(store, name):
     assert {d.id for d in store.similarity_search("text 5", k=60, filter=filter)} == want
 
 
-@pytest.mark.parametrize("filter", [{"n": {"$near": 7}}, {"$xor": [{"n": 1}]}, {"$and": {"n": 1}}, {"n": {"$in": 7}}, ["n"], "n"])
+@pytest.mark.parametrize(
+    "filter", [{"n": {"$near": 7}}, {"$xor": [{"n": 1}]}, {"$and": {"n": 1}}, {"n": {"$in": 7}}, ["n"], "n"]
+)
 def test_filters_that_mean_nothing_are_refused(store, filter):
     with pytest.raises((ValueError, TypeError)):
         store.similarity_search("text 5", k=3, filter=filter)

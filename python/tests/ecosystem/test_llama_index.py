@@ -24,7 +24,8 @@ VECTORS = np.random.default_rng(5).standard_normal((60, DIM))
 
 def node(i, **metadata):
     return TextNode(
-        id_=f"node {i}", text=f"text {i}", embedding=VECTORS[i].tolist(), metadata={"n": i, "kind": "ab"[i % 2], **metadata},
+        id_=f"node {i}", text=f"text {i}", embedding=VECTORS[i].tolist(),
+        metadata={"n": i, "kind": "ab"[i % 2], **metadata},
         relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=f"document {i // 10}")},
     )  # fmt: skip
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks Shale's reading and writing of hnswlib's files against hnswlib itself.
 
-    cross.py --count 100        indexes of random shape: saved by hnswlib, read, rewritten and searched by Shale, searched
-                                again by hnswlib; and indexes built by Shale, searched by hnswlib
+    cross.py --count 100        indexes of random shape: saved by hnswlib, read, rewritten and searched by Shale,
+                                searched again by hnswlib; and indexes built by Shale, searched by hnswlib
     cross.py --fixtures DIR     writes the files and answers that the Go tests use
 
 Needs what requirements.txt lists, and Go on the PATH.

@@ -38,8 +38,10 @@ def labels_for(rng, n, kind):
 
 def write(path, space, dim, m, rows, queries, labels, distances, deleted=()):
     path.write_text(json.dumps({
-        "space": space, "dim": dim, "m": m, "count": len(rows), "max_elements": max(len(rows), 1), "rows": rows.tolist(),
-        "queries": queries.tolist(), "labels": labels.tolist(), "distances": distances.tolist(), "deleted": list(deleted),
+        "space": space, "dim": dim, "m": m, "count": len(rows), "max_elements": max(len(rows), 1),
+        "rows": rows.tolist(),
+        "queries": queries.tolist(), "labels": labels.tolist(), "distances": distances.tolist(),
+        "deleted": list(deleted),
     }) + "\n")
 
 
@@ -86,7 +88,9 @@ def shard_fixtures(folder):
 
 
 def shale(*command):
-    subprocess.run(["go", "run", "./cmd/shale", *map(str, command)], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["go", "run", "./cmd/shale", *map(str, command)], cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def recall(found, queries, rows, space):
@@ -121,7 +125,10 @@ def check():
                 y.load_shards_fp16(str(shards), halves, 1, True)
                 y.set_ef(200)
                 all = recall(y.knn_query(queries, k=10)[0], queries, rows, space)
-                print(f"{space} {' '.join(links) or 'with vectors'}: recall@10 {one:.4f} of a graph, {all:.4f} of a mapped shard over halves")
+                print(
+                    f"{space} {' '.join(links) or 'with vectors'}: recall@10 {one:.4f} of a graph, "
+                    f"{all:.4f} of a mapped shard over halves"
+                )
                 assert min(one, all) > 0.99
 
 
