@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 			"archive":   archive,
 			"lock":      lockIndex,
 			"peak":      peak,
+			"readme":    readme,
 
 			"same-queries": sameQueries,
 		},

@@ -11,11 +11,11 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def snippets(path, heading):
-    """The Python in a section of a README, that of the stand-in left out."""
+    """The Python in a section of a README."""
     (section,) = [
         part for part in re.split(r"^## ", path.read_text(encoding="utf-8"), flags=re.M) if part.startswith(heading)
     ]
-    found = [code for code in re.findall(r"```python\n(.*?)```", section, flags=re.S) if "hnswlib.Index" not in code]
+    found = re.findall(r"```python\n(.*?)```", section, flags=re.S)
     assert found
     return found
 
@@ -37,6 +37,21 @@ def test_what_the_readme_shows_works(path, heading, tmp_path, monkeypatch):
     for code in snippets(ROOT / path, heading):
         run(code, names)
     names["index"].close()
+    assert names["labels"].shape == names["distances"].shape == (50, 10) and names["labels"][:, 0].tolist() == list(
+        range(50)
+    )
+
+
+@pytest.mark.parametrize(
+    "path, heading, dim", [("README.md", "In place of hnswlib", 384), ("python/README.md", "What is there", 128)]
+)
+def test_what_the_readme_shows_of_the_stand_in_works(path, heading, dim, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(1).random((1000, dim), np.float32)
+    np.save("rows.npy", rows)
+    names = {"np": np, "rows": rows, "ids": np.arange(1000), "queries": rows[:50]}
+    for code in snippets(ROOT / path, heading):
+        run(code, names)
     assert names["labels"].shape == names["distances"].shape == (50, 10) and names["labels"][:, 0].tolist() == list(
         range(50)
     )
