@@ -11,8 +11,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// New makes an empty index of vectors of dim values, in memory or in a live file. AutoRows keeps half floats beside
-// codes only if the metric is cosine, since other vectors might be too large for them.
+// New makes an empty index of vectors of dim values, in memory or in a live file. It keeps half floats beside codes
+// only if the metric is cosine, since other vectors might be too large for them.
 //
 // With BuildOptions.Live the index is a file at Path with room for Capacity vectors. The file is mapped, opens at once
 // however large it is, and holds what was added even if the process is killed; Sync and Close write it to the disk. All

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/score"
@@ -25,12 +26,12 @@ const (
 
 // suggestion is a choice and its reason.
 type suggestion struct {
-	codes Codes // one that BuildOptions.Codes may name; not AutoCodes
+	codes Codes // one that BuildOptions.Codes may name; not ""
 	why   string
 }
 
-// suggest picks what searches walk over for rows like those of sample, if o leaves it to AutoCodes; otherwise it
-// returns o.Codes. It takes codes by the length of rows, encodes some rows and compares how far estimates are off with
+// suggest picks what searches walk over for rows like those of sample, if o leaves it open; otherwise it returns
+// o.Codes. It takes codes by the length of rows, encodes some rows and compares how far estimates are off with
 // how far true neighbours lie apart: where codes can't tell those apart, which is so for tight groups of rows far from
 // each other, it takes longer codes, and in the end rows. The same sample gives the same choice.
 func suggest(sample vector.Matrix, o BuildOptions) (suggestion, error) {
@@ -38,7 +39,7 @@ func suggest(sample vector.Matrix, o BuildOptions) (suggestion, error) {
 	if err != nil {
 		return suggestion{}, err
 	}
-	if o.Codes != AutoCodes {
+	if o.Codes != "" {
 		return suggestion{o.Codes, asked}, nil
 	}
 	storage := autoCodes(sample.Dim(), rows)
@@ -55,7 +56,11 @@ func suggest(sample vector.Matrix, o BuildOptions) (suggestion, error) {
 	}
 	var last float64
 	for _, s := range longer(storage) {
-		if last, err = blur.of(codings[s].codes); err != nil {
+		_, codes, err := coding.ParseCodes(string(s))
+		if err == nil {
+			last, err = blur.of(codes)
+		}
+		if err != nil {
 			return suggestion{}, err
 		}
 		if last <= blurred {
@@ -69,14 +74,11 @@ func offBy(share float64) string {
 	return fmt.Sprintf("estimates are off by %.2g of the gap between neighbours %d and %d", share, suggestK, 2*suggestK)
 }
 
+// rabitq lists RaBitQ's codes by their bits.
+var rabitq = []Codes{RaBitQ1, RaBitQ2, RaBitQ3, RaBitQ4, RaBitQ8}
+
 // longer lists s, one of RaBitQ's codes, and those with more bits.
-func longer(s Codes) []Codes {
-	list := []Codes{s}
-	for s++; s <= RaBitQ8; s++ {
-		list = append(list, s)
-	}
-	return list
-}
+func longer(s Codes) []Codes { return rabitq[slices.Index(rabitq, s):] }
 
 // blur measures how well codes tell neighbours apart, on some rows and queries like them.
 type blur struct {

@@ -153,7 +153,7 @@ func TestSuggestTakesAnything(t *testing.T) {
 			t.Errorf("%s: %v, %q, %v; not %v, %q", name, s.codes, s.why, err, c.want, c.why)
 		}
 	}
-	if _, err := suggest(nan, BuildOptions{Codes: 99}); err == nil {
+	if _, err := suggest(nan, BuildOptions{Codes: "sq99"}); err == nil {
 		t.Error("a storage that there is not is suggested")
 	}
 }

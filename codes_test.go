@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -84,7 +85,7 @@ func TestWalkedRowsAreTheRowsKept(t *testing.T) {
 		{Codes: shale.Float32, Rows: shale.RowsFloat16}, {Codes: shale.Float16, Rows: shale.RowsFloat32},
 		{Codes: shale.Float32, Rows: shale.RowsSQ8}, {Codes: shale.Float16, Rows: shale.RowsSQ8},
 		{Codes: shale.Float32, Rows: shale.RowsNone}, {Codes: shale.Float16, Rows: shale.RowsNone},
-		{Codes: 99}, {Rows: 99},
+		{Codes: "sq99"}, {Rows: "sq99"},
 	} {
 		if x, err := shale.New(8, o); err == nil {
 			x.Close()
@@ -159,29 +160,6 @@ func TestHalfIsSafeForEveryRow(t *testing.T) {
 	}
 }
 
-func TestNamesComeBack(t *testing.T) {
-	for _, name := range shale.CodesNames {
-		if s, err := shale.ParseCodes(strings.ToUpper(name)); err != nil || s.String() != name {
-			t.Errorf("%s was read as %v, %v", name, s, err)
-		}
-	}
-	for _, name := range shale.RowsNames {
-		if k, err := shale.ParseRows(name); err != nil || k.String() != name {
-			t.Errorf("%s was read as %v, %v", name, k, err)
-		}
-	}
-	for _, name := range []string{"", "rabitq5", "fp64"} {
-		if _, err := shale.ParseCodes(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16, rabitq1") {
-			t.Errorf("storage %q: %v", name, err)
-		}
-	}
-	for _, name := range []string{"", "nothing", "int8", "rabitq4"} {
-		if _, err := shale.ParseRows(name); err == nil || !strings.Contains(err.Error(), "auto, fp32, fp16") {
-			t.Errorf("keep %q: %v", name, err)
-		}
-	}
-}
-
 func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 	queries := random(t, 30, 60, 2)
 	all := map[string]shale.BuildOptions{
@@ -191,12 +169,8 @@ func TestEveryStorageIsSavedAndSearched(t *testing.T) {
 		"pq alone":         {Codes: shale.PQ, Rows: shale.RowsNone, PQ: shale.PQOptions{Bits: 4}},
 		"pq with sq8":      {Codes: shale.PQ, Rows: shale.RowsSQ8, PQ: shale.PQOptions{Subvectors: 15, Rotate: true}},
 	}
-	for _, name := range shale.CodesNames {
-		storage, err := shale.ParseCodes(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[name] = shale.BuildOptions{Codes: storage}
+	for _, name := range coding.CodesNames() {
+		all[name] = shale.BuildOptions{Codes: shale.Codes(name)}
 	}
 	for name, o := range all {
 		x, info := described(t, 1200, 60, o)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/rowtype"
@@ -125,7 +126,7 @@ func (g oneGraph) describe(i *Info) error {
 		return err
 	}
 	c := g.Config()
-	storage, keep := storageOf(c)
+	storage, keep := coding.Names(c)
 	*i = Info{
 		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
 		Storage: storage, Keep: keep, Coded: c.Codes.Bits != 0, Shards: 1,

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/rowtype"
@@ -305,7 +306,7 @@ func checkDirectory(dir string, m *manifest.Manifest) error {
 		if err != nil {
 			return err
 		}
-		if storage, keep := storageOf(info.Config); storage != m.Storage || keep != m.Keep {
+		if storage, keep := coding.Names(info.Config); storage != m.Storage || keep != m.Keep {
 			return &store.FormatError{
 				File: filepath.Join(dir, manifest.Name), Offset: -1, Field: "storage and keep",
 				Reason: fmt.Sprintf("%q and %q, those of %s are %q and %q", m.Storage, m.Keep, s.File, storage, keep),

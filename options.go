@@ -18,8 +18,8 @@ type Source = shard.Source
 // BuildOptions says what an index is like, and how and where to build it. The zero value of a field means its default.
 type BuildOptions struct {
 	Metric vector.Metric // default L2
-	Codes  Codes         // what searches walk over; default AutoCodes: codes of a cache line or two, or short rows
-	// rows kept, which distances come from; default AutoRows: half floats beside codes where that is safe
+	Codes  Codes         // what searches walk over; default: codes of a cache line or two, or short rows
+	// rows kept, which distances come from; default: half floats beside codes where that is safe
 	Rows      Rows
 	PQ        PQOptions // of Codes that are PQ
 	M         int       // links a new row gets a level: more find more and take more memory; default 16
@@ -78,6 +78,9 @@ func (o *BuildOptions) config(dim int, halfIsSafe bool) (hnsw.Config, error) {
 
 // check refuses options that contradict each other or don't suit the source.
 func (o *BuildOptions) check(src Source) error {
+	if err := o.nameChoices(); err != nil {
+		return err
+	}
 	divided := o.Shards > 1 || o.Blocks
 	switch {
 	case o.Labels != nil && len(o.Labels) != src.Rows():

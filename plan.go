@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale/dataset"
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
@@ -35,7 +36,7 @@ type Plan struct {
 }
 
 // NewPlan decides all that the options leave open, so that the result says what Build with the same arguments does.
-// Where Storage or Keep are left open it reads rows: some, or all of them if it depends on the largest values. What
+// Where Codes or Rows are left open it reads rows: some, or all of them if it depends on the largest values. What
 // lies at BuildOptions.Path isn't looked at.
 func NewPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
 	p, err := newPlan(ctx, src, o)
@@ -72,7 +73,7 @@ func (p *Plan) chooseRows(ctx context.Context) (err error) {
 	if p.config, err = p.o.config(p.src.Dim(), false); err != nil {
 		return err
 	}
-	p.Codes, p.Rows = storageOf(p.config)
+	p.Codes, p.Rows = coding.Names(p.config)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/quant"
@@ -69,7 +70,7 @@ func (p *Plan) runSteps(ctx context.Context) (*Index, error) {
 	b := p.lower()
 	b.Shards, b.Sample = p.Shards, p.SampleRows
 	b.Complete = func(m *manifest.Manifest) {
-		m.Storage, m.Keep = storageOf(p.config)
+		m.Storage, m.Keep = coding.Names(p.config)
 		m.Product = productOf(p.config)
 	}
 	if b.Memory > 0 {

@@ -16,11 +16,11 @@ const (
 	asked = "asked for"
 )
 
-// settle decides what the options leave to AutoCodes and AutoRows by the source's rows.
+// settle decides what the options leave open of Codes and Rows by the source's rows.
 func (p *Plan) settle(ctx context.Context) error {
 	sample := vector.Matrix{} // none where there is nothing to choose
 	var err error
-	if p.o.Codes == AutoCodes {
+	if p.o.Codes == "" {
 		if sample, err = shard.Sample(ctx, p.src, max(1, min(sampleRows, sampleBytes/(4*p.src.Dim())))); err != nil {
 			return err
 		}
@@ -30,16 +30,16 @@ func (p *Plan) settle(ctx context.Context) error {
 		return err
 	}
 	p.o.Codes, p.CodesWhy = s.codes, s.why
-	return p.settleKeep(ctx, sample)
+	return p.settleRows(ctx, sample)
 }
 
-// settleKeep decides what AutoRows leaves open.
-func (p *Plan) settleKeep(ctx context.Context, sample vector.Matrix) error {
+// settleRows decides which rows are kept, if the options leave it open.
+func (p *Plan) settleRows(ctx context.Context, sample vector.Matrix) error {
 	codes, err := hasCodes(p.o.Codes, p.src.Dim())
 	switch {
 	case err != nil:
 		return err
-	case p.o.Rows != AutoRows:
+	case p.o.Rows != "":
 		p.RowsWhy = asked
 		return nil
 	case !codes:

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -264,7 +265,7 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	}
 	shard.Rows = info.Count
 	c := info.Config
-	storage, keep := storageOf(c)
+	storage, keep := coding.Names(c)
 	return &manifest.Manifest{
 		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
 		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep, Product: productOf(c),

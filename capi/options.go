@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store/hnswlib"
@@ -113,16 +114,15 @@ func (l *layoutOptions) options() (shale.BuildOptions, error) {
 	if o.Metric, err = l.metric(); err != nil {
 		return o, err
 	}
-	if codes := cmp.Or(l.Codes, l.Storage); codes != "" {
-		if o.Codes, err = shale.ParseCodes(codes); err != nil {
-			return o, valueError("%v", err)
-		}
+	codes, _, err := coding.ParseCodes(cmp.Or(l.Codes, l.Storage, coding.Auto))
+	if err != nil {
+		return o, valueError("%v", err)
 	}
-	if rows := cmp.Or(l.Rows, l.Keep); rows != "" {
-		if o.Rows, err = shale.ParseRows(rows); err != nil {
-			return o, valueError("%v", err)
-		}
+	rows, _, err := coding.ParseRows(cmp.Or(l.Rows, l.Keep, coding.Auto))
+	if err != nil {
+		return o, valueError("%v", err)
 	}
+	o.Codes, o.Rows = shale.Codes(codes), shale.Rows(rows)
 	return o, nil
 }
 

@@ -186,15 +186,14 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if err := f.codes.options(c, &o); err != nil {
 		return o, err
 	}
-	if f.graphOnly && (o.Rows != shale.AutoRows || f.divide.shards != "auto" || f.divide.blocks) {
+	if f.graphOnly && (o.Rows != "" || f.divide.shards != "auto" || f.divide.blocks) {
 		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --rows, --shards and --blocks")
 	}
 	if f.graphOnly && len(f.input) > 1 {
 		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first",
 			len(f.input))
 	}
-	if s := o.Codes; (s == shale.Float32 || s == shale.Float16) && o.Rows != shale.AutoRows &&
-		o.Rows.String() != s.String() {
+	if s := o.Codes; (s == shale.Float32 || s == shale.Float16) && o.Rows != "" && string(o.Rows) != string(s) {
 		return o, usagef(c, "--%s %s with --%s %s: searches that walk over rows have just these: give --%s auto or %s",
 			f.codes.rowsName(c), o.Rows, f.codes.codesName(c), s, f.codes.rowsName(c), s)
 	}
@@ -280,7 +279,7 @@ func (f *buildFlags) build(c *cobra.Command, src shale.Source, o shale.BuildOpti
 	if err := r.complete(index, began); err != nil {
 		return err
 	}
-	return f.print(c, r, o.Codes == shale.AutoCodes)
+	return f.print(c, r, o.Codes == "")
 }
 
 // checkPlan refuses flags that have no meaning for the plan.
@@ -337,8 +336,8 @@ func (f *buildFlags) checkOnce(c *cobra.Command, o *shale.BuildOptions) error {
 		return nil
 	}
 	codes := o.Codes != shale.Float32 && o.Codes != shale.Float16
-	looks := codes && o.Rows == shale.AutoRows && o.Metric != vector.Cosine // at all rows, whether halves hold them
-	if f.graphOnly || f.divide.plan || o.Codes == shale.AutoCodes || o.Codes == shale.PQ || looks {
+	looks := codes && o.Rows == "" && o.Metric != vector.Cosine // at all rows, whether halves hold them
+	if f.graphOnly || f.divide.plan || o.Codes == "" || o.Codes == shale.PQ || looks {
 		return f.onceError(c)
 	}
 	return nil

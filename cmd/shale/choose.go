@@ -119,7 +119,7 @@ func (f *tuneFlags) runChoose(c *cobra.Command) error {
 		Wanted: f.recall, K: f.k, Memory: memory,
 	}
 	for _, x := range list {
-		r.Tried = append(r.Tried, chosenReport{x.Codes.String(), x.Rows.String(), x})
+		r.Tried = append(r.Tried, chosenReport{string(x.Codes), string(x.Rows), x})
 	}
 	if at >= 0 {
 		r.Chosen = &r.Tried[at]

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -170,18 +171,21 @@ func givenName(c *cobra.Command, name, old string) string {
 }
 
 // options parses the flags.
-func (f *codesFlags) options(c *cobra.Command, o *shale.BuildOptions) (err error) {
+func (f *codesFlags) options(c *cobra.Command, o *shale.BuildOptions) error {
 	for _, names := range [][2]string{{"codes", "storage"}, {"rows", "keep"}} {
 		if c.Flags().Changed(names[0]) && c.Flags().Changed(names[1]) {
 			return usagef(c, "--%s is the old name of --%s: give one of them", names[1], names[0])
 		}
 	}
-	if o.Codes, err = shale.ParseCodes(f.codes); err != nil {
+	codes, _, err := coding.ParseCodes(f.codes)
+	if err != nil {
 		return usagef(c, "--%s: %w", f.codesName(c), err)
 	}
-	if o.Rows, err = shale.ParseRows(f.rows); err != nil {
+	rows, _, err := coding.ParseRows(f.rows)
+	if err != nil {
 		return usagef(c, "--%s: %w", f.rowsName(c), err)
 	}
+	o.Codes, o.Rows = shale.Codes(codes), shale.Rows(rows)
 	return nil
 }
 
@@ -218,7 +222,7 @@ func (f *rankFlags) suit(c *cobra.Command, index *shale.Index, path string) erro
 		return err
 	}
 	switch {
-	case info.Keep == shale.RowsNone.String():
+	case info.Keep == string(shale.RowsNone):
 		return usagef(c, "--rerank %d ranks candidates by their rows, and %s keeps none", f.Rerank, path)
 	case info.CodeBytes == 0:
 		return usagef(c, "--rerank %d ranks candidates that codes found, and searches of %s read rows", f.Rerank, path)

@@ -84,7 +84,7 @@ func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport
 
 // walkedOver tells the storage, and what serves in its stead for the time being.
 func (r *inspectReport) walkedOver() string {
-	if r.Coded && r.CodeBytes == 0 && r.Keep != shale.RowsNone.String() {
+	if r.Coded && r.CodeBytes == 0 && r.Keep != string(shale.RowsNone) {
 		return r.Storage + ", once there are rows enough; searches read " + r.Keep + " until then"
 	}
 	return r.Storage
@@ -92,7 +92,7 @@ func (r *inspectReport) walkedOver() string {
 
 // ranked tells where distances come from.
 func (r *inspectReport) ranked() string {
-	if r.Keep == shale.RowsNone.String() {
+	if r.Keep == string(shale.RowsNone) {
 		return "no rows: distances are estimates from codes"
 	}
 	if r.Keep == rowtype.External.String() {

@@ -67,7 +67,7 @@ func count[T ~int | ~int64](n T) string {
 
 // rowsKept says which rows an index keeps.
 func rowsKept(keep string) string {
-	if keep == shale.RowsNone.String() {
+	if keep == string(shale.RowsNone) {
 		return "no rows"
 	}
 	if keep == rowtype.External.String() {

@@ -59,7 +59,7 @@ func Codes(ctx context.Context, sample, queries vector.Matrix, o Options) ([]Can
 		return nil, -1, err
 	}
 	plan, err := shale.NewPlan(ctx, sample, shale.BuildOptions{Metric: o.Index.Metric, Codes: shale.RaBitQ8})
-	halfIsSafe := err == nil && plan.Rows == shale.RowsFloat16.String()
+	halfIsSafe := err == nil && plan.Rows == string(shale.RowsFloat16)
 	list := candidates(o.Index, halfIsSafe)
 	for i := range list {
 		if o.Progress != nil {
@@ -84,11 +84,11 @@ func candidates(o shale.BuildOptions, halfIsSafe bool) []Candidate {
 	}
 	var list []Candidate
 	add := func(s shale.Codes, k shale.Rows) {
-		if (o.Codes == shale.AutoCodes || o.Codes == s) && (o.Rows == shale.AutoRows || o.Rows == k) {
+		if (o.Codes == "" || o.Codes == s) && (o.Rows == "" || o.Rows == k) {
 			list = append(list, Candidate{Codes: s, Rows: k})
 		}
 	}
-	if o.Codes != shale.AutoCodes {
+	if o.Codes != "" {
 		codes = nil
 		if o.Codes != shale.Float32 && o.Codes != shale.Float16 {
 			codes = []shale.Codes{o.Codes}

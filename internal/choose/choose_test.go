@@ -88,10 +88,10 @@ func TestChooseTriesOnlyWhatIsAskedFor(t *testing.T) {
 		keep    shale.Rows
 		want    int
 	}{
-		{shale.Float32, shale.AutoRows, 1},
-		{shale.SQ8, shale.AutoRows, 2},
-		{shale.RaBitQ4, shale.AutoRows, 3},
-		{shale.AutoCodes, shale.RowsSQ8, 4},
+		{shale.Float32, "", 1},
+		{shale.SQ8, "", 2},
+		{shale.RaBitQ4, "", 3},
+		{"", shale.RowsSQ8, 4},
 		{shale.RaBitQ1, shale.RowsNone, 1},
 		{shale.RaBitQ2, shale.RowsFloat32, 1},
 	} {
@@ -100,7 +100,7 @@ func TestChooseTriesOnlyWhatIsAskedFor(t *testing.T) {
 			t.Errorf("%v with %v: %d tried, not %d", c.storage, c.keep, len(list), c.want)
 		}
 		for _, x := range list {
-			if c.storage != shale.AutoCodes && x.Codes != c.storage || c.keep != shale.AutoRows && x.Rows != c.keep {
+			if c.storage != "" && x.Codes != c.storage || c.keep != "" && x.Rows != c.keep {
 				t.Errorf("%v with %v tried for %v with %v", x.Codes, x.Rows, c.storage, c.keep)
 			}
 		}
