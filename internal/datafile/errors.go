@@ -3,7 +3,8 @@ package datafile
 import (
 	"errors"
 	"fmt"
-	"strings"
+
+	"github.com/shale-search/shale/internal/format"
 )
 
 // ErrUnknownFormat means that neither the extension nor the first bytes of a file tell its format.
@@ -19,30 +20,9 @@ func (unsupported) Error() string { return "not supported" }
 
 func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// FormatError describes what is wrong with a file.
-type FormatError struct {
-	File   string // the path, with the member after a colon
-	Offset int64  // in bytes, in the file or the member of an archive; −1 if the error isn't at one place
-	Field  string // the part of the format, such as "dimension"
-	Reason string // what is wrong and how to mend it
-	Err    error  // the cause, or nil
-}
-
-func (e *FormatError) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.File, e.Field)
-	if e.Offset >= 0 {
-		fmt.Fprintf(&b, " at byte %d", e.Offset)
-	}
-	fmt.Fprintf(&b, ": %s", e.Reason)
-	if e.Err != nil {
-		fmt.Fprintf(&b, ": %v", e.Err)
-	}
-	return b.String()
-}
-
-// Unwrap returns the cause.
-func (e *FormatError) Unwrap() error { return e.Err }
+// FormatError describes what is wrong with a file. Its File has the member of an archive after a colon, and its Offset is
+// one in that member.
+type FormatError = format.Error
 
 // origin is the file named in errors.
 type origin struct{ file string }

@@ -40,6 +40,26 @@ func (x *Index) mark(label uint64, change func(*graph, uint32) error) (err error
 		defer x.noteFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
+	return x.withLabel(label, func(g *graph) error {
+		x.mu.Lock() // so that nobody takes over the slot meanwhile
+		defer x.mu.Unlock()
+		if err := x.broken(); err != nil {
+			return err
+		}
+		x.buildLabelMap(g)
+		id, ok := x.ids[label]
+		if !ok || !g.ready.get(id) {
+			return fmt.Errorf("%w: %d", ErrLabel, label)
+		}
+		if err := x.beginChange(); err != nil {
+			return err
+		}
+		return change(g, id)
+	})
+}
+
+// withLabel calls use with the current graph. Meanwhile nothing else changes that label, and the graph stays current.
+func (x *Index) withLabel(label uint64, use func(g *graph) error) error {
 	lock := x.lockLabel(label)
 	defer lock.Unlock()
 	x.structure.RLock()
@@ -48,20 +68,7 @@ func (x *Index) mark(label uint64, change func(*graph, uint32) error) (err error
 	if g == nil {
 		return ErrClosed
 	}
-	x.mu.Lock() // so that nobody takes over the slot meanwhile
-	defer x.mu.Unlock()
-	if err := x.broken(); err != nil {
-		return err
-	}
-	x.buildLabelMap(g)
-	id, ok := x.ids[label]
-	if !ok || !g.ready.get(id) {
-		return fmt.Errorf("%w: %d", ErrLabel, label)
-	}
-	if err := x.beginChange(); err != nil {
-		return err
-	}
-	return change(g, id)
+	return use(g)
 }
 
 // freeList holds the deleted elements whose slots may be taken over, the latest last. Each stands on it once.

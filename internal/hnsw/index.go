@@ -149,28 +149,22 @@ func (x *Index) Vector(label uint64, dst []float32) (err error) {
 	if len(dst) != x.cfg.Dim {
 		return fmt.Errorf("%w: room for %d values, the index has %d", vector.ErrDim, len(dst), x.cfg.Dim)
 	}
-	lock := x.lockLabel(label)
-	defer lock.Unlock()
-	x.structure.RLock()
-	defer x.structure.RUnlock()
-	g := x.graph.Load()
-	if g == nil {
-		return ErrClosed
-	}
-	id, ok := x.id(g, label)
-	if !ok || g.deleted.get(id) || !g.ready.get(id) {
-		return fmt.Errorf("%w: %d", ErrLabel, label)
-	}
-	if x.cfg.external() && !g.attached() {
-		return ErrNoRows
-	}
-	if x.cfg.keepsRows() {
-		g.rows.Decode(int(id), dst)
+	return x.withLabel(label, func(g *graph) error {
+		id, ok := x.id(g, label)
+		if !ok || g.deleted.get(id) || !g.ready.get(id) {
+			return fmt.Errorf("%w: %d", ErrLabel, label)
+		}
+		if x.cfg.external() && !g.attached() {
+			return ErrNoRows
+		}
+		if x.cfg.keepsRows() {
+			g.rows.Decode(int(id), dst)
+			return nil
+		}
+		c := g.coder.Load()
+		c.q.encoder().Decode(dst, c.row(id))
 		return nil
-	}
-	c := g.coder.Load()
-	c.q.encoder().Decode(dst, c.row(id))
-	return nil
+	})
 }
 
 func (x *Index) lockLabel(label uint64) *sync.Mutex {

@@ -55,26 +55,19 @@ func (x *Index) Find(label uint64) (deleted, ok bool, err error) {
 
 // FindEach calls found with each of labels, which are sorted, that an element has, and whether that is marked deleted.
 // It reads all labels of the index once.
-func (r *Reader) FindEach(labels []uint64, found func(label uint64, deleted bool)) (err error) {
-	if r.faulty() {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
-	n := r.Len()
-	g, err := r.view()
-	if err != nil {
-		return err
-	}
-	defer g.release()
-	for id := range uint32(min(n, g.capacity)) {
-		if !g.complete(id) {
-			continue
+func (r *Reader) FindEach(labels []uint64, found func(label uint64, deleted bool)) error {
+	return r.readGraph(func(g *graph, n int) error {
+		for id := range uint32(n) {
+			if !g.complete(id) {
+				continue
+			}
+			label := g.label(id)
+			if _, ok := slices.BinarySearch(labels, label); ok {
+				found(label, g.deleted.get(id))
+			}
 		}
-		label := g.label(id)
-		if _, ok := slices.BinarySearch(labels, label); ok {
-			found(label, g.deleted.get(id))
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // CheckMark returns an error if a label is to be marked as it is marked already.

@@ -41,6 +41,21 @@ func (r *Reader) view() (*graph, error) {
 	}
 }
 
+// readGraph calls read with the current graph and the number of its elements. It holds the graph meanwhile, and returns
+// faults of mapped memory as errors.
+func (r *Reader) readGraph(read func(g *graph, n int) error) (err error) {
+	if r.faulty() {
+		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	n := r.Len()
+	g, err := r.view()
+	if err != nil {
+		return err
+	}
+	defer g.release()
+	return read(g, min(n, g.capacity))
+}
+
 // Dim returns the number of values of a vector.
 func (r *Reader) Dim() int { return r.cfg.Dim }
 
@@ -59,38 +74,26 @@ func (r *Reader) Deleted() int { return int(r.removed.Load()) }
 // Labels returns the labels of all elements, including deleted ones, in the order in which they were first used.
 // Reorder changes that order.
 func (r *Reader) Labels() (labels []uint64, err error) {
-	if r.faulty() {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
-	n := r.Len()
-	g, err := r.view()
-	if err != nil {
-		return nil, err
-	}
-	defer g.release()
-	labels = make([]uint64, min(n, g.capacity))
-	for i := range labels {
-		labels[i] = g.label(uint32(i))
-	}
-	return labels, nil
+	err = r.readGraph(func(g *graph, n int) error {
+		labels = make([]uint64, n)
+		for i := range labels {
+			labels[i] = g.label(uint32(i))
+		}
+		return nil
+	})
+	return labels, err
 }
 
 // LargestLabel returns the largest label, those of deleted elements included; ok is false where there is none.
 func (r *Reader) LargestLabel() (label uint64, ok bool, err error) {
-	if r.faulty() {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
-	n := r.Len()
-	g, err := r.view()
-	if err != nil {
-		return 0, false, err
-	}
-	defer g.release()
-	n = min(n, g.capacity)
-	for i := range n {
-		label = max(label, g.label(uint32(i)))
-	}
-	return label, n > 0, nil
+	err = r.readGraph(func(g *graph, n int) error {
+		for i := range n {
+			label = max(label, g.label(uint32(i)))
+		}
+		ok = n > 0
+		return nil
+	})
+	return label, ok, err
 }
 
 // rowScorer scores elements against a query, which is its own or an element. score.Rows, quant.Scorer and pq.Scorer

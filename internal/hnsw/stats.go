@@ -2,8 +2,6 @@ package hnsw
 
 import (
 	"sync/atomic"
-
-	"github.com/shale-search/shale/internal/mmap"
 )
 
 // Stats describes the size and shape of an index.
@@ -69,16 +67,15 @@ const (
 
 // Stats describes the index as it is now. It reads all links, but takes no lock.
 func (r *Reader) Stats() (stats Stats, err error) {
-	if r.faulty() {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
-	n := r.Len()
-	g, err := r.view()
-	if err != nil {
-		return Stats{}, err
-	}
-	defer g.release()
-	n = min(n, g.capacity)
+	err = r.readGraph(func(g *graph, n int) error {
+		stats = r.statsOf(g, n)
+		return nil
+	})
+	return stats, err
+}
+
+// statsOf describes a graph of n elements.
+func (r *Reader) statsOf(g *graph, n int) Stats {
 	s := Stats{Elements: n, Deleted: r.Deleted(), Capacity: g.capacity}
 	links, lists, counted := 0, 0, 0
 	for id := range uint32(n) {
@@ -112,7 +109,7 @@ func (r *Reader) Stats() (stats Stats, err error) {
 	if c := g.coder.Load(); c != nil {
 		s.Memory.Codes = int64(n) * int64(c.q.Stride())
 	}
-	return s, nil
+	return s
 }
 
 // Stats describes the index as it is now.
@@ -159,25 +156,21 @@ func (r *Reader) Unreachable() (int, error) {
 }
 
 func (r *Reader) reachable() (reached, missed int, err error) {
-	if r.faulty() {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
-	entry, n := r.entry.Load(), r.Len()
-	g, err := r.view()
-	if err != nil {
-		return 0, 0, err
-	}
-	defer g.release()
-	if entry == none {
-		return 0, 0, nil
-	}
-	met := g.reached(uint32(entry), 0)
-	for id := range uint32(min(n, g.capacity)) {
-		if !met.has(id) && g.allowed(id, nil) {
-			missed++
+	entry := r.entry.Load()
+	err = r.readGraph(func(g *graph, n int) error {
+		if entry == none {
+			return nil
 		}
-	}
-	return len(met.met), missed, nil
+		met := g.reached(uint32(entry), 0)
+		for id := range uint32(n) {
+			if !met.has(id) && g.allowed(id, nil) {
+				missed++
+			}
+		}
+		reached = len(met.met)
+		return nil
+	})
+	return reached, missed, err
 }
 
 // reached returns the set of elements that links of the levels up to top lead to from one, it included.

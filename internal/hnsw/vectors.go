@@ -3,7 +3,6 @@ package hnsw
 import (
 	"context"
 
-	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -14,21 +13,20 @@ type VectorReader func(id uint32, dst []float32) error
 // time; both are valid until fn returns. Vectors come from read or, if it is nil, from the rows of the index; if it
 // keeps none, they are decoded from codes. The index must not change meanwhile.
 func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader,
-	fn func(labels []uint64, rows vector.Matrix) error) (err error) {
-	if r.faulty() {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
-	n, dim := r.Len(), r.cfg.Dim
-	g, err := r.view()
-	if err != nil {
-		return err
-	}
-	defer g.release()
-	if read == nil {
-		if read, err = r.vectorReader(g); err != nil {
-			return err
+	fn func(labels []uint64, rows vector.Matrix) error) error {
+	return r.readGraph(func(g *graph, n int) (err error) {
+		if read == nil {
+			if read, err = r.vectorReader(g); err != nil {
+				return err
+			}
 		}
-	}
+		return g.eachVector(ctx, n, r.cfg.Dim, block, read, fn)
+	})
+}
+
+// eachVector does what EachVector does for the first n elements.
+func (g *graph) eachVector(ctx context.Context, n, dim, block int, read VectorReader,
+	fn func(labels []uint64, rows vector.Matrix) error) error {
 	data, labels := make([]float32, 0, block*dim), make([]uint64, 0, block)
 	flush := func() error {
 		rows, err := vector.Of(data, dim)
@@ -38,7 +36,7 @@ func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader,
 		data, labels = data[:0], labels[:0]
 		return err
 	}
-	for id := range uint32(min(n, g.capacity)) {
+	for id := range uint32(n) {
 		if !g.allowed(id, nil) {
 			continue
 		}
@@ -61,22 +59,16 @@ func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader,
 
 // Findable returns the labels that a search may find, in no particular order.
 func (r *Reader) Findable() (labels []uint64, err error) {
-	if r.faulty() {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
-	n := r.Len()
-	g, err := r.view()
-	if err != nil {
-		return nil, err
-	}
-	defer g.release()
-	labels = make([]uint64, 0, min(n, g.capacity))
-	for id := range uint32(min(n, g.capacity)) {
-		if g.allowed(id, nil) {
-			labels = append(labels, g.label(id))
+	err = r.readGraph(func(g *graph, n int) error {
+		labels = make([]uint64, 0, n)
+		for id := range uint32(n) {
+			if g.allowed(id, nil) {
+				labels = append(labels, g.label(id))
+			}
 		}
-	}
-	return labels, nil
+		return nil
+	})
+	return labels, err
 }
 
 // vectorReader reads what the graph holds, for one goroutine.
