@@ -6,15 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/filelock"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/rowtype"
-	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/internal/workers"
@@ -78,7 +74,7 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) (err err
 	if err != nil {
 		return err
 	}
-	if err := b.mayReplace(dir); err != nil && !isDone(dir, from) {
+	if err := mayReplace(dir, o.Replace); err != nil && !isDone(dir, from) {
 		return err
 	}
 	at, err := openBuildDir(BuildDir(dir))
@@ -96,24 +92,10 @@ func build(ctx context.Context, src Source, dir string, o BuildOptions) (err err
 	if err := b.steps(ctx); err != nil {
 		return err
 	}
-	return b.place(dir)
-}
-
-// mayReplace refuses to replace what is at dir unless it is an index, and that is asked for.
-func (b *builder) mayReplace(dir string) error {
-	if entries, err := vfs.ReadDir(dir); errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
-		return nil
-	}
-	if !b.o.Replace {
-		return fmt.Errorf("%w: say that it is to be replaced, or give another path", fs.ErrExist)
-	}
-	if err := checkOwn(dir, IsIndexFile); err != nil {
+	if err := Publish(b.dir, dir, b.m, o.Replace); err != nil {
 		return err
 	}
-	if !manifest.Recognize(dir) {
-		return fmt.Errorf("%s is no index of Shale, and is not replaced by one: give another path", dir)
-	}
-	return nil
+	return at.remove()
 }
 
 // isDone reports whether the build from has put its index at dir, and was killed before it removed its own directory.
@@ -124,22 +106,6 @@ func isDone(dir, from string) bool {
 	}
 	m, err := manifest.Read(dir)
 	return err == nil && m.CRC32C == n.Manifest
-}
-
-// place takes the index to dir. It is locked until that is durable, so that nobody changes it before.
-func (b *builder) place(dir string) error {
-	lock, err := filelock.Try(b.dir)
-	if err != nil {
-		return err
-	}
-	defer lock.Close()
-	if err := b.mayReplace(dir); err != nil {
-		return err
-	}
-	if err := atomicfile.Place(b.dir, dir, b.o.Replace); err != nil {
-		return err
-	}
-	return b.at.remove()
 }
 
 // builder is a build under way.
@@ -218,10 +184,7 @@ func (b *builder) resume(from string) error {
 	}
 	if m != nil {
 		b.m = m
-		if m.Build == nil {
-			return b.removeSteps()
-		}
-		return b.removeIf(unfinished)
+		return removeIf(b.dir, unfinished)
 	}
 	if err := b.at.clear(); err != nil {
 		return err
@@ -236,66 +199,127 @@ func (b *builder) resume(from string) error {
 	return b.m.Write(b.dir)
 }
 
-// steps does what is left to do.
+// steps does what is left to do until the manifest is that of the complete index.
 func (b *builder) steps(ctx context.Context) error {
 	if b.m.Build == nil {
-		return nil // complete but for its name
+		return nil
 	}
 	if b.m.Build.Parts == nil {
-		if err := b.distribute(ctx); err != nil {
+		if err := b.divide(ctx); err != nil {
 			return err
 		}
 	}
-	if len(b.m.Shards) < len(b.m.Build.Parts) {
-		if err := b.train(ctx); err != nil {
-			return err
-		}
-	}
-	for i := len(b.m.Shards); i < len(b.m.Build.Parts); i++ {
-		if err := b.shard(ctx, i); err != nil {
-			return fmt.Errorf("shard %d: %w", i, err)
-		}
+	if err := b.shards(ctx); err != nil {
+		return err
 	}
 	return b.complete()
 }
 
-// complete writes the manifest that makes the directory an index.
-func (b *builder) complete() error {
-	info, err := store.Inspect(filepath.Join(b.dir, b.m.Shards[0].File))
+// divide divides the rows and writes those of each shard to a part file, and the centroids.
+func (b *builder) divide(ctx context.Context) (err error) {
+	o := &b.o
+	d, err := Divide(ctx, b.src, DivideOptions{
+		Config: o.Config, Shards: b.parts, Sample: b.sampleRows, Copies: o.Copies, Centroids: o.Centroids,
+		Threads: o.Threads, Progress: o.Progress,
+	})
 	if err != nil {
 		return err
 	}
-	m, c := *b.m, info.Config
-	m.Rows, m.Dim, m.Metric, m.Generation = b.src.Rows(), c.Dim, c.Metric.String(), 1
-	m.M, m.BaseLinks, m.EfConstruction, m.Seed = c.M, c.BaseLinks, c.EfConstruction, c.Seed
-	m.Build = nil
+	defer func() { err = errors.Join(err, d.Close()) }()
+	files, err := createParts(b.dir, b.parts, rowtype.Size(b.src.Type(), b.src.Dim()), o.partBuffer(b.parts), o.Labels)
+	if err != nil {
+		return err
+	}
+	defer files.abort()
+	a, err := Assign(ctx, b.src, d, AssignOptions{Copies: o.Copies, Threads: o.Threads, Progress: o.Progress}, files.put)
+	if err != nil {
+		return err
+	}
+	if err := files.commit(); err != nil {
+		return err
+	}
+	b.m.Routing, err = writeRouting(ctx, b.dir, d, float64(a.Stored)/float64(a.Rows), o.Threads)
+	if err != nil {
+		return err
+	}
+	b.m.Build.Parts = a.Sizes
+	return b.m.Write(b.dir)
+}
+
+// partBuffer is the bytes of memory for each part file that is being written.
+func (o *BuildOptions) partBuffer(parts int) int {
+	const most, least = 256 << 10, 8 << 10
+	if o.Memory <= 0 {
+		return most
+	}
+	return int(min(most, max(least, o.Memory/16/int64(parts))))
+}
+
+// shards builds the shards that are left of their part files.
+func (b *builder) shards(ctx context.Context) error {
+	sizes := b.m.Build.Parts
+	if len(b.m.Shards) == len(sizes) {
+		return nil
+	}
+	o, total := &b.o, 0
+	for _, n := range sizes {
+		total += n
+	}
+	c := CodesOptions{Config: o.Config, Memory: o.Memory, Threads: o.Threads, Progress: o.Progress}
+	q, err := TrainCodes(ctx, b.src, c)
+	if err != nil {
+		return err
+	}
+	o.Config.Quantizer = q
+	before := 0
+	for i, rows := range sizes {
+		if i >= len(b.m.Shards) {
+			err := b.shard(ctx, i, func(done int) { tell(o.Progress, "building shards", before+done, total) })
+			if err != nil {
+				return fmt.Errorf("shard %d: %w", i, err)
+			}
+		}
+		before += rows
+	}
+	return nil
+}
+
+// shard builds shard i, records it in the manifest and removes its part file.
+func (b *builder) shard(ctx context.Context, i int, progress func(done int)) error {
+	part := Part{Path: filepath.Join(b.dir, partFile(i)), Rows: b.m.Build.Parts[i], Type: b.src.Type(), Dim: b.src.Dim()}
+	o := ShardOptions{Config: b.o.Config, Blocks: b.o.Blocks, Threads: b.o.Threads, Progress: progress}
+	s, err := BuildShard(ctx, part, b.dir, shardFile(i), o)
+	if err != nil {
+		return err
+	}
+	b.m.Shards = append(b.m.Shards, s)
+	if err := b.m.Write(b.dir); err != nil {
+		return err
+	}
+	return vfs.Remove(part.Path)
+}
+
+// complete makes b.m the manifest of the complete index, and notes that it is what Publish writes.
+func (b *builder) complete() error {
+	m, err := indexManifest(b.dir, b.m.Shards, b.m.Routing, b.src.Rows())
+	if err != nil {
+		return err
+	}
 	if b.o.Complete != nil {
-		b.o.Complete(&m)
+		b.o.Complete(m)
 	}
 	sum, err := m.Checksum()
 	if err != nil {
 		return err
 	}
-	if err := b.at.write(note{From: b.m.Build.From, Manifest: sum}); err != nil {
-		return err
-	}
-	if err := m.Write(b.dir); err != nil {
-		return err
-	}
-	return b.removeSteps()
+	from := b.m.Build.From
+	b.m = m
+	return b.at.write(note{From: from, Manifest: sum})
 }
 
-// removeSteps removes what a complete index has no use for, for good before the index takes its place.
-func (b *builder) removeSteps() error {
-	err := b.removeIf(func(name string) bool { return unfinished(name) || strings.HasPrefix(name, partPrefix) })
-	if err != nil {
-		return err
-	}
-	return vfs.SyncDir(b.dir)
-}
-
-func (b *builder) told(step string, done, total int) {
-	if b.o.Progress != nil {
-		b.o.Progress(Progress{step, done, total})
+// tell calls progress, if not nil.
+func tell(progress func(Progress), step string, done, total int) {
+	if progress != nil {
+		progress(Progress{step, done, total})
 	}
 }

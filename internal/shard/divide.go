@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -16,8 +17,8 @@ const (
 	// divideNeighbors is how many neighbours of a row of the sample say where it belongs.
 	divideNeighbors = 10
 	divideEf        = 24
-	// assignNeighbors say where a row belongs that isn't in the sample, and where its copy goes if its second home is
-	// full.
+	// assignNeighbors say where a row belongs that isn't in the sample, and where its copy goes if its second home
+	// is full.
 	assignNeighbors = 16
 	// divideRounds are those of label propagation, more than its default: they cost seconds, once.
 	divideRounds = 80
@@ -25,29 +26,52 @@ const (
 	heldOut = 2000
 )
 
-// division says which shards rows belong to: those of a sample, and others by their nearest rows in it.
-type division struct {
-	sample *hnsw.Index // labels: places in the sample
-	spread spread      // the rows of the sample among all
-	p      *cluster.Partition
-	second []uint32 // another shard of each row of the sample, or its own again
-	held   []float32
-	router *router
+// DivideOptions says how Divide divides rows.
+type DivideOptions struct {
+	Config    hnsw.Config // of the shards to come
+	Shards    int         // at least 1
+	Sample    int         // rows to divide by
+	Copies    float64     // rows to store for each row, 1 to 2
+	Centroids int         // a shard
+	Threads   int         // 0: GOMAXPROCS
+	Progress  func(Progress)
 }
 
-func (d *division) close() {
-	if d.sample != nil {
-		d.sample.Close()
+// Division says which shards the rows of a sample belong to. Other rows go where their nearest rows of the sample
+// are: see Assign. Its arrays have an entry for each row of the sample.
+type Division struct {
+	Shards int
+	Sample *hnsw.Index // the graph of the sample, in which element i has the label i
+	Home   []uint32    // the shard of each row
+	Second []uint32    // a second shard of each row, or its home again; nil: no row has one
+	Held   []float32   // rows kept out of the sample, by which routing is measured, one after another
+
+	spread spread  // the places of Sample and Held among all rows
+	router *router // the centroids of all shards
+}
+
+// Close frees the graphs.
+func (d *Division) Close() error {
+	var errs []error
+	if d.Sample != nil {
+		errs = append(errs, d.Sample.Close())
 	}
 	if d.router != nil {
-		_ = d.router.close() // unmapping what it made can't fail
+		errs = append(errs, d.router.close())
 	}
+	return errors.Join(errs...)
 }
+
+// Centroids returns the graph of the centroids by which queries find their shards. The upper 32 bits of a label are the
+// number of a shard.
+func (d *Division) Centroids() *hnsw.Index { return d.router.built }
 
 // sampleConfig is that of the graph of the sample, which is made quickly and thrown away.
 func sampleConfig(c hnsw.Config, rows int) hnsw.Config {
-	s := hnsw.Config{Dim: c.Dim, Metric: c.Metric, Storage: vector.Float16, Codes: quickCodes(c.Codes), M: 12,
-		EfConstruction: 60, Capacity: rows}
+	s := hnsw.Config{
+		Dim: c.Dim, Metric: c.Metric, Storage: vector.Float16, Codes: quickCodes(c.Codes), M: 12, EfConstruction: 60,
+		Capacity: rows,
+	}
 	if c.Metric != vector.Cosine && c.Storage != vector.Float16 {
 		s.Storage = vector.Float32
 	}
@@ -57,86 +81,91 @@ func sampleConfig(c hnsw.Config, rows int) hnsw.Config {
 	return s
 }
 
-// divide divides the rows of b's source by a sample of them.
-func (b *builder) divide(ctx context.Context) (*division, error) {
-	d := &division{}
-	if err := b.divideInto(ctx, d); err != nil {
-		d.close()
-		return nil, err
+// Divide divides a sample of the source's rows into shards such that neighbours come together, and finds the
+// centroids of the shards. It reads the source once. The caller closes the division.
+func Divide(ctx context.Context, src Source, o DivideOptions) (*Division, error) {
+	o.Config.Dim = src.Dim()
+	d := &Division{Shards: o.Shards}
+	err := d.takeSample(ctx, src, o)
+	if err != nil {
+		err = fmt.Errorf("sample: %w", err)
+	} else {
+		tell(o.Progress, "dividing", 0, 0)
+		err = d.Sample.WithImage(func(m *hnsw.Image) error { return d.divide(ctx, m.Rows, o) })
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-func (b *builder) divideInto(ctx context.Context, d *division) error {
-	if err := b.takeSample(ctx, d); err != nil {
-		return fmt.Errorf("sample: %w", err)
-	}
-	b.told("dividing", 0, 0)
-	return d.sample.WithImage(func(m *hnsw.Image) error {
-		near, err := d.neighbors(ctx, m.Rows, b.o.Threads)
-		if err != nil {
-			return err
-		}
-		o := cluster.DivideOptions{Rounds: divideRounds, Threads: b.o.Threads, Seed: b.o.Config.Seed,
-			Most: b.mostOfSample(m.Count)}
-		if d.p, err = cluster.Divide(ctx, m.Rows, near, b.parts, o); err != nil {
-			return err
-		}
-		if b.o.Copies > 1 {
-			if d.second, err = d.secondHomes(near, b.o.Copies-1); err != nil {
-				return err
-			}
-		}
-		b.told("routing", 0, 0)
-		c, err := cluster.TrainRouter(ctx, m.Rows, d.p, b.o.Centroids,
-			cluster.KMeansOptions{Rounds: 8, Sample: 64, Threads: b.o.Threads, Seed: b.o.Config.Seed})
-		if err != nil {
-			return err
-		}
-		d.router, err = newRouter(ctx, c, b.o.Config, b.o.Threads)
+// divide divides the rows of the sample.
+func (d *Division) divide(ctx context.Context, rows vector.Matrix, o DivideOptions) error {
+	near, err := d.neighbors(ctx, rows, o.Threads)
+	if err != nil {
 		return err
+	}
+	p, err := cluster.Divide(ctx, rows, near, o.Shards, cluster.DivideOptions{
+		Rounds: divideRounds, Threads: o.Threads, Seed: o.Config.Seed, Most: mostOfSample(rows.Rows(), o.Shards, o.Copies),
 	})
+	if err != nil {
+		return err
+	}
+	d.Home = p.Of
+	if o.Copies > 1 {
+		if d.Second, err = secondHomes(p, near, o.Copies-1); err != nil {
+			return err
+		}
+	}
+	tell(o.Progress, "routing", 0, 0)
+	c, err := cluster.TrainRouter(ctx, rows, p, o.Centroids,
+		cluster.KMeansOptions{Rounds: 8, Sample: 64, Threads: o.Threads, Seed: o.Config.Seed})
+	if err != nil {
+		return err
+	}
+	d.router, err = newRouter(ctx, c, o.Config, o.Threads)
+	return err
 }
 
-// mostOfSample is how many of so many rows of the sample a shard may get.
-func (b *builder) mostOfSample(rows int) int {
+// mostOfSample returns how many of the sample's rows a shard may get.
+func mostOfSample(rows, shards int, copies float64) int {
 	share := even
-	if b.o.Copies > 1 {
+	if copies > 1 {
 		share = evenWithCopies
 	}
-	return int(float64(rows)*share/float64(b.parts)) + 1
+	return int(float64(rows)*share/float64(shards)) + 1
 }
 
 // takeSample reads the sample and the rows held out.
-func (b *builder) takeSample(ctx context.Context, d *division) error {
-	n := b.src.Rows()
+func (d *Division) takeSample(ctx context.Context, src Source, o DivideOptions) error {
+	n := src.Rows()
 	held := min(heldOut, n/20)
-	size := min(b.sampleRows, n-held)
+	size := min(o.Sample, n-held)
 	var err error
-	if d.sample, err = hnsw.New(sampleConfig(b.o.Config, size)); err != nil {
+	if d.Sample, err = hnsw.New(sampleConfig(o.Config, size)); err != nil {
 		return err
 	}
 	// Rows held out lie evenly among those picked.
 	d.spread = spread{size + held, n}
-	block := make([]float32, 0, sampleBlock*b.src.Dim())
+	block := make([]float32, 0, sampleBlock*src.Dim())
 	add := func() error {
-		rows, err := vector.Of(block, b.src.Dim())
+		rows, err := vector.Of(block, src.Dim())
 		if err != nil {
 			return err
 		}
 		block = block[:0]
-		return d.sample.AddBatch(ctx, rows, nil, hnsw.BatchOptions{Threads: b.o.Threads})
+		return d.Sample.AddBatch(ctx, rows, nil, hnsw.BatchOptions{Threads: o.Threads})
 	}
-	err = d.spread.pick(ctx, b.src, b.o.Config.Metric, func(i int, row []float32) error {
+	err = d.spread.pick(ctx, src, o.Config.Metric, func(i int, row []float32) error {
 		if d.isHeld(i, held) {
-			d.held = append(d.held, row...)
+			d.Held = append(d.Held, row...)
 			return nil
 		}
 		block = append(block, row...)
 		if len(block) < cap(block) {
 			return nil
 		}
-		b.told("sampling", i, d.spread.n)
+		tell(o.Progress, "sampling", i, d.spread.n)
 		return add()
 	})
 	if err == nil {
@@ -149,18 +178,18 @@ func (b *builder) takeSample(ctx context.Context, d *division) error {
 const sampleBlock = 1 << 13
 
 // isHeld reports whether the i-th row picked is one of those held out.
-func (d *division) isHeld(i, held int) bool {
+func (d *Division) isHeld(i, held int) bool {
 	n := d.spread.n
 	return (i+1)*held/n > i*held/n
 }
 
 // neighbors finds near neighbours of each row of the sample in it.
-func (d *division) neighbors(ctx context.Context, rows vector.Matrix, threads int) (cluster.Neighbors, error) {
+func (d *Division) neighbors(ctx context.Context, rows vector.Matrix, threads int) (cluster.Neighbors, error) {
 	const block = 1 << 14
 	near := cluster.Neighbors{K: divideNeighbors}
 	o := search.Options{Ef: divideEf, Threads: threads}
 	for first := 0; first < rows.Rows(); first += block {
-		found, err := d.sample.SearchBatch(ctx, rows.Slice(first, min(first+block, rows.Rows())), divideNeighbors+1, o)
+		found, err := d.Sample.SearchBatch(ctx, rows.Slice(first, min(first+block, rows.Rows())), divideNeighbors+1, o)
 		if err != nil {
 			return near, err
 		}
@@ -180,10 +209,10 @@ func (d *division) neighbors(ctx context.Context, rows vector.Matrix, threads in
 	return near, nil
 }
 
-// secondHomes gives rows of the sample a second shard, those first that have most neighbours there, until a share of
-// the rows has one.
-func (d *division) secondHomes(near cluster.Neighbors, share float64) ([]uint32, error) {
-	home, gain, err := cluster.SecondHome(d.p, near)
+// secondHomes gives rows of the sample a second shard, those first that have most neighbours there, until a share
+// of the rows has one.
+func secondHomes(p *cluster.Partition, near cluster.Neighbors, share float64) ([]uint32, error) {
+	home, gain, err := cluster.SecondHome(p, near)
 	if err != nil {
 		return nil, err
 	}
@@ -201,84 +230,35 @@ func (d *division) secondHomes(near cluster.Neighbors, share float64) ([]uint32,
 	}
 	for i, g := range gain {
 		if g < least {
-			home[i] = d.p.Of[i]
+			home[i] = p.Of[i]
 		}
 	}
 	return home, nil
 }
 
 // copies is how many shards a row of the sample belongs to, on average.
-func (d *division) copies() float64 {
+func (d *Division) copies() float64 {
 	more := 0
-	for i, s := range d.second {
-		if s != d.p.Of[i] {
+	for i, s := range d.Second {
+		if s != d.Home[i] {
 			more++
 		}
 	}
-	return 1 + float64(more)/float64(max(len(d.second), 1))
+	return 1 + float64(more)/float64(max(len(d.Second), 1))
 }
 
 // homeOf is the second shard of a row of the sample, or its only one.
-func (d *division) homeOf(row int) uint32 {
-	if d.second == nil {
-		return d.p.Of[row]
+func (d *Division) homeOf(row int) uint32 {
+	if d.Second == nil {
+		return d.Home[row]
 	}
-	return d.second[row]
+	return d.Second[row]
 }
 
 // settle notes where a row of the sample went.
-func (d *division) settle(row int, home, second uint32) {
-	d.p.Of[row] = home
-	if d.second != nil {
-		d.second[row] = second
+func (d *Division) settle(row int, home, second uint32) {
+	d.Home[row] = home
+	if d.Second != nil {
+		d.Second[row] = second
 	}
-}
-
-// homes is where a row belongs.
-type homes struct {
-	votes []int
-	order []uint32
-	put   []uint32
-}
-
-// byVotes gives the shards of a row's neighbours in the sample, the most frequent first; among equals the one with the
-// nearer neighbour.
-func (h *homes) byVotes(of []uint32, parts int, near []uint64) []uint32 {
-	if h.votes == nil {
-		h.votes = make([]int, parts)
-	}
-	h.order = h.order[:0]
-	for _, n := range near {
-		if n >= uint64(len(of)) {
-			continue
-		}
-		part := of[n]
-		if h.votes[part] == 0 {
-			h.order = append(h.order, part)
-		}
-		h.votes[part]++
-	}
-	for i := 1; i < len(h.order); i++ { // insertion: few, and stable
-		for j := i; j > 0 && h.votes[h.order[j]] > h.votes[h.order[j-1]]; j-- {
-			h.order[j], h.order[j-1] = h.order[j-1], h.order[j]
-		}
-	}
-	for _, part := range h.order {
-		h.votes[part] = 0
-	}
-	return h.order
-}
-
-// first puts two shards, which may be one, before the others in order.
-func (h *homes) first(order []uint32, a, b uint32) []uint32 {
-	h.put = append(h.put[:0], a)
-	if b != a {
-		h.put = append(h.put, b)
-	}
-	for _, part := range order {
-		if part != a && part != b {
-			h.put = append(h.put, part)
-		}
-	}
-	return h.put
 }

@@ -2,8 +2,8 @@ package shard
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,9 +11,7 @@ import (
 	"strings"
 
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/rowtype"
-	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
@@ -23,9 +21,8 @@ import (
 
 const partPrefix = "part-"
 
-func (b *builder) partPath(i int) string {
-	return filepath.Join(b.dir, fmt.Sprintf("%s%04d", partPrefix, i))
-}
+// partFile is the name of part file i in the directory of a build.
+func partFile(i int) string { return fmt.Sprintf("%s%04d", partPrefix, i) }
 
 // shardFile is the name of the file of shard i that a build writes.
 func shardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
@@ -57,119 +54,106 @@ var buildFile = func() *regexp.Regexp {
 	return regexp.MustCompile(`^(` + names + `|\.` + names + `\.[0-9a-f]+\.shale-tmp)$`)
 }()
 
-type partWriter struct {
-	f *atomicfile.File
-	w *bufio.Writer
+// Part is a part file.
+type Part struct {
+	Path string
+	Rows int
+	Type vector.Type
+	Dim  int
 }
 
-func newPartWriter(path string, buffer int) (*partWriter, error) {
-	f, err := atomicfile.Create(path)
-	if err != nil {
-		return nil, err
+// rowSize is the bytes of a row.
+func (p *Part) rowSize() int { return rowtype.Size(p.Type, p.Dim) }
+
+// partWriters write the part files of all shards. They appear when they are committed.
+type partWriters struct {
+	files  []*atomicfile.File
+	out    []*bufio.Writer
+	labels []uint64 // of the source's rows; nil: their numbers
+	record []byte
+}
+
+// createParts creates part files in dir for rows of rowSize bytes, each with a buffer of so many bytes.
+func createParts(dir string, shards, rowSize, buffer int, labels []uint64) (*partWriters, error) {
+	w := &partWriters{labels: labels, record: make([]byte, 8+rowSize)}
+	for i := range shards {
+		f, err := atomicfile.Create(filepath.Join(dir, partFile(i)))
+		if err != nil {
+			w.abort()
+			return nil, err
+		}
+		w.files, w.out = append(w.files, f), append(w.out, bufio.NewWriterSize(f, buffer))
 	}
-	return &partWriter{f, bufio.NewWriterSize(f, buffer)}, nil
+	return w, nil
 }
 
-func (w *partWriter) write(record []byte) error {
-	_, err := w.w.Write(record)
+// put writes a row of the source to the file of a shard.
+func (w *partWriters) put(shard uint32, row int, values []byte) error {
+	label := uint64(row)
+	if w.labels != nil {
+		label = w.labels[row]
+	}
+	binary.LittleEndian.PutUint64(w.record, label)
+	copy(w.record[8:], values)
+	_, err := w.out[shard].Write(w.record)
 	return err
 }
 
-func (w *partWriter) commit() error {
-	if err := w.w.Flush(); err != nil {
-		return err
-	}
-	return w.f.Commit()
-}
-
-// abort drops the file, unless it was committed.
-func (w *partWriter) abort() { _ = w.f.Abort() } // what can't be removed is found by the next build
-
-// shard builds shard i of its part file and records it.
-func (b *builder) shard(ctx context.Context, i int) error {
-	c := b.o.Config
-	c.Capacity = b.m.Build.Parts[i]
-	x, err := hnsw.New(c)
-	if err != nil {
-		return err
-	}
-	defer x.Close()
-	if err := b.fill(ctx, x, i); err != nil {
-		return err
-	}
-	if err := x.Reorder(); err != nil {
-		return err
-	}
-	name := shardFile(i)
-	if err := store.Save(ctx, filepath.Join(b.dir, name), x); err != nil {
-		return err
-	}
-	s, err := manifest.Describe(b.dir, name)
-	if err != nil {
-		return err
-	}
-	s.Rows = x.Len()
-	if b.o.Blocks {
-		blocks, err := writeBlocks(ctx, b.dir, s, x)
-		if err != nil {
-			return err
+// commit gives the files their names.
+func (w *partWriters) commit() error {
+	var errs []error
+	for i, f := range w.files {
+		err := w.out[i].Flush()
+		if err == nil {
+			err = f.Commit()
 		}
-		s.Blocks = &blocks
+		errs = append(errs, err)
 	}
-	b.m.Shards = append(b.m.Shards, s)
-	if err := b.m.Write(b.dir); err != nil {
-		return err
-	}
-	return vfs.Remove(b.partPath(i))
+	return errors.Join(errs...)
 }
 
-// fill adds the rows of part file i to x.
-func (b *builder) fill(ctx context.Context, x *hnsw.Index, i int) error {
-	f, err := vfs.Open(b.partPath(i))
+// abort drops the files that weren't committed.
+func (w *partWriters) abort() {
+	for _, f := range w.files {
+		_ = f.Abort() // what can't be removed is found by the next build
+	}
+}
+
+// partBlock is the bytes of a part file that are read at a time.
+const partBlock = 16 << 20
+
+// each calls fn with the labels and rows of a part file, block by block. They are valid until fn returns.
+func (p *Part) each(fn func(labels []uint64, rows vector.Matrix) error) error {
+	f, err := vfs.Open(p.Path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	t, dim, rows := b.src.Type(), b.src.Dim(), b.m.Build.Parts[i]
-	record := 8 + rowtype.Size(t, dim)
-	if info, err := f.Stat(); err != nil || info.Size() != int64(rows)*int64(record) {
-		return fmt.Errorf("%s doesn't hold its %d rows: remove %s to start anew: %w", f.Name(),
-			rows, b.dir, io.ErrUnexpectedEOF)
+	size := p.rowSize()
+	record := 8 + size
+	if info, err := f.Stat(); err != nil || info.Size() != int64(p.Rows)*int64(record) {
+		return fmt.Errorf("%s doesn't hold its %d rows: remove %s to start anew: %w",
+			p.Path, p.Rows, filepath.Dir(p.Path), io.ErrUnexpectedEOF)
 	}
-	block := make([]byte, min(rows, max(1, partBlock/record))*rowtype.Size(t, dim))
-	labels := make([]uint64, len(block)/rowtype.Size(t, dim))
+	labels := make([]uint64, min(p.Rows, max(1, partBlock/record)))
+	block := make([]byte, len(labels)*size)
 	r := bufio.NewReaderSize(f, 1<<20)
-	before := 0
-	for _, n := range b.m.Build.Parts[:i] {
-		before += n
-	}
-	total := before
-	for _, n := range b.m.Build.Parts[i:] {
-		total += n
-	}
-	for done := 0; done < rows; {
-		n := min(len(labels), rows-done)
-		if err := readRecords(r, labels[:n], block, rowtype.Size(t, dim)); err != nil {
-			return fmt.Errorf("read %s: %w", f.Name(), err)
+	for done := 0; done < p.Rows; {
+		n := min(len(labels), p.Rows-done)
+		if err := readRecords(r, labels[:n], block, size); err != nil {
+			return fmt.Errorf("read %s: %w", p.Path, err)
 		}
-		m, err := vector.FromBytes(block, t, n, dim, 0)
+		rows, err := vector.FromBytes(block, p.Type, n, p.Dim, 0)
 		if err != nil {
 			return err
 		}
-		at := before + done
-		err = x.AddBatch(ctx, m, labels[:n], hnsw.BatchOptions{
-			Threads: b.o.Threads, Progress: func(added int) { b.told("building shards", at+added, total) },
-		})
-		if err != nil {
+		if err := fn(labels[:n], rows); err != nil {
 			return err
 		}
 		done += n
 	}
 	return nil
 }
-
-// partBlock is the bytes of a part file that are added at a time.
-const partBlock = 16 << 20
 
 // readRecords reads labels and rows of size bytes each.
 func readRecords(r io.Reader, labels []uint64, rows []byte, size int) error {
@@ -185,22 +169,3 @@ func readRecords(r io.Reader, labels []uint64, rows []byte, size int) error {
 	}
 	return nil
 }
-
-// removeIf removes the build's files whose names it is true for.
-func (b *builder) removeIf(name func(string) bool) error {
-	entries, err := vfs.ReadDir(b.dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if IsIndexFile(e.Name()) && name(e.Name()) {
-			if err := vfs.Remove(filepath.Join(b.dir, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// unfinished reports whether a name is that of a file that was being written when a build was killed.
-func unfinished(name string) bool { return strings.HasPrefix(name, ".") }

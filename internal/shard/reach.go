@@ -3,12 +3,16 @@ package shard
 import (
 	"context"
 	"math"
+	"path/filepath"
 	"slices"
 
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
+
+const routingFile = "routing.shale"
 
 // shares are those that measureReach finds the reach for.
 var shares = []float64{0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995}
@@ -20,17 +24,18 @@ const reachNeighbors = 10
 const reachEf = 256
 
 // measureReach finds, by the rows held out, what mass of votes queries must look for to find a share of their
-// neighbours. Their neighbours are those in the sample: of the whole, a query's are nearer, and lie in fewer shards.
-func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Reach, error) {
-	if len(d.held) == 0 || b.parts == 1 {
+// neighbours. Their neighbours are those in the sample: of the whole, a query's are nearer, and lie in fewer
+// shards.
+func measureReach(ctx context.Context, d *Division, threads int) ([]manifest.Reach, error) {
+	if len(d.Held) == 0 || d.Shards == 1 {
 		return nil, nil
 	}
-	dim := b.src.Dim()
-	rows, err := vector.Of(d.held, dim)
+	dim := d.Sample.Dim()
+	rows, err := vector.Of(d.Held, dim)
 	if err != nil {
 		return nil, err
 	}
-	found, err := d.sample.SearchBatch(ctx, rows, reachNeighbors, search.Options{Ef: reachEf, Threads: b.o.Threads})
+	found, err := d.Sample.SearchBatch(ctx, rows, reachNeighbors, search.Options{Ef: reachEf, Threads: threads})
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +45,7 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 	query := make([]float32, dim)
 	for i := range rows.Rows() {
 		rows.Decode(i, query)
-		if b.o.Config.Metric == vector.Cosine {
+		if d.Sample.Metric() == vector.Cosine {
 			vector.Normalize(query)
 		}
 		routes, err := d.router.find(&f, query, 0)
@@ -54,6 +59,26 @@ func (b *builder) measureReach(ctx context.Context, d *division) ([]manifest.Rea
 	}
 	slices.Sort(at)
 	return reachOf(at, all), nil
+}
+
+// writeRouting measures how queries find their shards, and writes the centroids to dir. It returns what the
+// manifest says of them, with the number of copies of a row.
+func writeRouting(
+	ctx context.Context, dir string, d *Division, copies float64, threads int,
+) (*manifest.Routing, error) {
+	reach, err := measureReach(ctx, d, threads)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Save(ctx, filepath.Join(dir, routingFile), d.Centroids()); err != nil {
+		return nil, err
+	}
+	file, err := manifest.Describe(dir, routingFile)
+	if err != nil {
+		return nil, err
+	}
+	file.Rows = d.Centroids().Len()
+	return &manifest.Routing{Shard: file, Copies: copies, Reach: reach}, nil
 }
 
 // reachOf finds the mass for each share, given that with which each neighbour's shard is included,
@@ -78,10 +103,10 @@ func reachOf(at []float32, all [][]route) []manifest.Reach {
 const unreached = 2
 
 // massTo is the mass that a query must look for along routes to find a row of the sample.
-func (d *division) massTo(routes []route, row uint64) float32 {
+func (d *Division) massTo(routes []route, row uint64) float32 {
 	before := float32(0)
 	for _, r := range routes {
-		if r.part == d.p.Of[row] || d.second != nil && r.part == d.second[row] {
+		if r.part == d.Home[row] || d.Second != nil && r.part == d.Second[row] {
 			return math.Nextafter32(before, 2)
 		}
 		before += r.mass

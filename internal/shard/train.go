@@ -18,38 +18,48 @@ func quickCodes(c hnsw.Codes) hnsw.Codes {
 	return c
 }
 
-// train finds the codebooks of product quantization that all shards share, by a sample of all rows: estimates are then
-// as good in small shards, and training takes as long for any number of them. A build that goes on finds the same ones
-// again.
-func (b *builder) train(ctx context.Context) error {
-	c := &b.o.Config
+// CodesOptions says how TrainCodes trains.
+type CodesOptions struct {
+	Config   hnsw.Config // of the shards
+	Memory   int64       // bytes that the build may take; 0: no bound
+	Threads  int         // 0: GOMAXPROCS
+	Progress func(Progress)
+}
+
+// TrainCodes finds the codebooks of product quantization that all shards share, by a sample of all rows: estimates
+// are then as good in small shards, and training takes as long for any number of them. Another call with the same
+// rows and options returns the same ones. It returns the quantizer of o.Config, or nil, where codes need no
+// training.
+func TrainCodes(ctx context.Context, src Source, o CodesOptions) (*pq.Quantizer, error) {
+	c := o.Config
+	c.Dim = src.Dim()
 	if c.Codes.Kind != quant.Product || c.Quantizer != nil {
-		return nil
+		return c.Quantizer, nil
 	}
-	n := min(b.src.Rows(), pq.DefaultSample)
-	if b.o.Memory > 0 {
-		n = min(n, max(1024, int((b.o.Memory-buildMemory)/int64(trainCopies*4*c.Dim))))
+	n := min(src.Rows(), pq.DefaultSample)
+	if o.Memory > 0 {
+		n = min(n, max(1024, int((o.Memory-buildMemory)/int64(trainCopies*4*c.Dim))))
 	}
 	data := make([]float32, n*c.Dim)
-	err := spread{n, b.src.Rows()}.pick(ctx, b.src, c.Metric, func(i int, row []float32) error {
+	err := spread{n, src.Rows()}.pick(ctx, src, c.Metric, func(i int, row []float32) error {
 		copy(data[i*c.Dim:], row)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("sample rows to train codes: %w", err)
+		return nil, fmt.Errorf("sample rows to train codes: %w", err)
 	}
 	rows, err := vector.Of(data, c.Dim)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	q, err := pq.Train(ctx, rows, c.ProductConfig(), pq.TrainOptions{
-		Seed: c.Seed, Threads: b.o.Threads, Progress: func(done, total int) { b.told("training codes", done, total) },
+		Seed: c.Seed, Threads: o.Threads,
+		Progress: func(done, total int) { tell(o.Progress, "training codes", done, total) },
 	})
 	if err != nil {
-		return fmt.Errorf("train codes: %w", err)
+		return nil, fmt.Errorf("train codes: %w", err)
 	}
-	c.Quantizer = q
-	return nil
+	return q, nil
 }
 
 // trainCopies is how many times training holds the rows of the sample, at most.
