@@ -226,19 +226,19 @@ func (b *builder) divide(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
-	files, err := createParts(b.dir, b.parts, rowtype.Size(b.src.Type(), b.src.Dim()), o.partBuffer(b.parts), o.Labels)
+	files, err := CreateParts(b.dir, b.parts, rowtype.Size(b.src.Type(), b.src.Dim()), o.partBuffer(b.parts), o.Labels)
 	if err != nil {
 		return err
 	}
-	defer files.abort()
-	a, err := Assign(ctx, b.src, d, AssignOptions{Copies: o.Copies, Threads: o.Threads, Progress: o.Progress}, files.put)
+	defer files.Abort()
+	a, err := Assign(ctx, b.src, d, AssignOptions{Copies: o.Copies, Threads: o.Threads, Progress: o.Progress}, files.Put)
 	if err != nil {
 		return err
 	}
-	if err := files.commit(); err != nil {
+	if err := files.Commit(); err != nil {
 		return err
 	}
-	b.m.Routing, err = writeRouting(ctx, b.dir, d, float64(a.Stored)/float64(a.Rows), o.Threads)
+	b.m.Routing, err = WriteRouting(ctx, b.dir, d, float64(a.Stored)/float64(a.Rows), o.Threads)
 	if err != nil {
 		return err
 	}
@@ -286,9 +286,9 @@ func (b *builder) shards(ctx context.Context) error {
 
 // shard builds shard i, records it in the manifest and removes its part file.
 func (b *builder) shard(ctx context.Context, i int, progress func(done int)) error {
-	part := Part{Path: filepath.Join(b.dir, partFile(i)), Rows: b.m.Build.Parts[i], Type: b.src.Type(), Dim: b.src.Dim()}
+	part := Part{Path: filepath.Join(b.dir, PartFile(i)), Rows: b.m.Build.Parts[i], Type: b.src.Type(), Dim: b.src.Dim()}
 	o := ShardOptions{Config: b.o.Config, Blocks: b.o.Blocks, Threads: b.o.Threads, Progress: progress}
-	s, err := BuildShard(ctx, part, b.dir, shardFile(i), o)
+	s, err := BuildShard(ctx, part, b.dir, ShardFile(i), o)
 	if err != nil {
 		return err
 	}
@@ -301,7 +301,7 @@ func (b *builder) shard(ctx context.Context, i int, progress func(done int)) err
 
 // complete makes b.m the manifest of the complete index, and notes that it is what Publish writes.
 func (b *builder) complete() error {
-	m, err := indexManifest(b.dir, b.m.Shards, b.m.Routing, b.src.Rows())
+	m, err := IndexManifest(b.dir, b.m.Shards, b.m.Routing, b.src.Rows())
 	if err != nil {
 		return err
 	}

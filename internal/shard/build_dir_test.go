@@ -196,7 +196,7 @@ func TestBuildGoesOnWithItsOwnOnly(t *testing.T) {
 			}
 		}, "no build made"},
 		"a linked shard": {func(t *testing.T, at string) {
-			shard := filepath.Join(at, indexPart, shardFile(0))
+			shard := filepath.Join(at, indexPart, ShardFile(0))
 			if err := errors.Join(os.Rename(shard, shard+".away"), os.Symlink(shard+".away", shard)); err != nil {
 				t.Fatal(err)
 			}
@@ -250,7 +250,7 @@ func TestBuildOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only the superuser can give files away")
 	}
-	for _, of := range []string{"", indexPart, filepath.Join(indexPart, shardFile(0))} {
+	for _, of := range []string{"", indexPart, filepath.Join(indexPart, ShardFile(0))} {
 		dir := filepath.Join(t.TempDir(), "index")
 		begun(t, dir, 50)
 		if err := os.Chown(filepath.Join(BuildDir(dir), of), 12345, -1); err != nil {
@@ -288,7 +288,7 @@ func TestOnlyAnIndexIsReplaced(t *testing.T) {
 		"a folder":              {"notes.txt", "notes", "notes.txt"},
 		"nearly a shard":        {"shard-notes.shale", "notes", "shard-notes.shale"},
 		"another's manifest":    {manifest.Name, `{"name": "a web page"}`, "no index"},
-		"shards of no manifest": {shardFile(0), "", "no index"},
+		"shards of no manifest": {ShardFile(0), "", "no index"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "index")

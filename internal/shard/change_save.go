@@ -72,16 +72,16 @@ func (s *Saving) Write(ctx context.Context, dir string, generation int, all bool
 func (s *Saving) shard(ctx context.Context, i int) error {
 	x, old := s.x, s.m.Shards[i]
 	if !x.change.changed[i] {
-		file, err := s.copy(ctx, old, shardFile(i))
+		file, err := s.copy(ctx, old, ShardFile(i))
 		if err == nil && old.Blocks != nil {
 			var blocks manifest.Shard
-			blocks, err = s.copy(ctx, *old.Blocks, blocksFile(shardFile(i)))
+			blocks, err = s.copy(ctx, *old.Blocks, blocksFile(ShardFile(i)))
 			file.Blocks = &blocks
 		}
 		s.m.Shards[i] = file
 		return err
 	}
-	name := laterFile(shardFile(i), s.m.Generation)
+	name := laterFile(ShardFile(i), s.m.Generation)
 	s.written = append(s.written, name)
 	path, like := filepath.Join(s.dir, name), filepath.Join(x.change.at, old.File)
 	if err := store.SaveLike(ctx, path, like, x.parts[i].graph); err != nil {

@@ -45,7 +45,7 @@ func (x *Index) open(ctx context.Context, dir string, o OpenOptions) error {
 	rows := 0
 	for i, s := range x.m.Shards {
 		if x.m.Routing != nil && !isShardFile(s.File, i) { // routing tells shards by their numbers
-			return corrupt(filepath.Join(dir, manifest.Name), "shards", "shard %d is in %s, not in %s", i, s.File, shardFile(i))
+			return corrupt(filepath.Join(dir, manifest.Name), "shards", "shard %d is in %s, not in %s", i, s.File, ShardFile(i))
 		}
 		mapped := i >= len(x.m.Shards)-x.plan.MappedShards
 		p, err := x.openPart(ctx, dir, s, mapped)

@@ -21,11 +21,11 @@ import (
 
 const partPrefix = "part-"
 
-// partFile is the name of part file i in the directory of a build.
-func partFile(i int) string { return fmt.Sprintf("%s%04d", partPrefix, i) }
+// PartFile returns the name of part file i.
+func PartFile(i int) string { return fmt.Sprintf("%s%04d", partPrefix, i) }
 
-// shardFile is the name of the file of shard i that a build writes.
-func shardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
+// ShardFile returns the name of the file of shard i that a build writes.
+func ShardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
 
 // laterFile is the name that a file has which the given generation of the index writes in the place of another: the
 // first generation's name with the number in it.
@@ -39,7 +39,7 @@ func laterFile(name string, generation int) string {
 
 // isShardFile reports whether name is that of shard i, of any generation.
 func isShardFile(name string, i int) bool {
-	first := shardFile(i)
+	first := ShardFile(i)
 	generation, ok := strings.CutPrefix(name, strings.TrimSuffix(first, ".shale")+".")
 	return name == first || ok && IsIndexFile(name) && strings.Count(generation, ".") == 1
 }
@@ -65,21 +65,22 @@ type Part struct {
 // rowSize is the bytes of a row.
 func (p *Part) rowSize() int { return rowtype.Size(p.Type, p.Dim) }
 
-// partWriters write the part files of all shards. They appear when they are committed.
-type partWriters struct {
+// PartWriters writes the part files of all shards, which appear when they are committed.
+type PartWriters struct {
 	files  []*atomicfile.File
 	out    []*bufio.Writer
 	labels []uint64 // of the source's rows; nil: their numbers
 	record []byte
 }
 
-// createParts creates part files in dir for rows of rowSize bytes, each with a buffer of so many bytes.
-func createParts(dir string, shards, rowSize, buffer int, labels []uint64) (*partWriters, error) {
-	w := &partWriters{labels: labels, record: make([]byte, 8+rowSize)}
+// CreateParts begins part files in dir, with the names of PartFile, for rows of rowSize bytes, each with a buffer
+// of so many bytes.
+func CreateParts(dir string, shards, rowSize, buffer int, labels []uint64) (*PartWriters, error) {
+	w := &PartWriters{labels: labels, record: make([]byte, 8+rowSize)}
 	for i := range shards {
-		f, err := atomicfile.Create(filepath.Join(dir, partFile(i)))
+		f, err := atomicfile.Create(filepath.Join(dir, PartFile(i)))
 		if err != nil {
-			w.abort()
+			w.Abort()
 			return nil, err
 		}
 		w.files, w.out = append(w.files, f), append(w.out, bufio.NewWriterSize(f, buffer))
@@ -87,8 +88,8 @@ func createParts(dir string, shards, rowSize, buffer int, labels []uint64) (*par
 	return w, nil
 }
 
-// put writes a row of the source to the file of a shard.
-func (w *partWriters) put(shard uint32, row int, values []byte) error {
+// Put writes a row of the source to the file of a shard.
+func (w *PartWriters) Put(shard uint32, row int, values []byte) error {
 	label := uint64(row)
 	if w.labels != nil {
 		label = w.labels[row]
@@ -99,8 +100,8 @@ func (w *partWriters) put(shard uint32, row int, values []byte) error {
 	return err
 }
 
-// commit gives the files their names.
-func (w *partWriters) commit() error {
+// Commit gives the files their names.
+func (w *PartWriters) Commit() error {
 	var errs []error
 	for i, f := range w.files {
 		err := w.out[i].Flush()
@@ -112,8 +113,8 @@ func (w *partWriters) commit() error {
 	return errors.Join(errs...)
 }
 
-// abort drops the files that weren't committed.
-func (w *partWriters) abort() {
+// Abort drops the files that weren't committed.
+func (w *PartWriters) Abort() {
 	for _, f := range w.files {
 		_ = f.Abort() // what can't be removed is found by the next build
 	}

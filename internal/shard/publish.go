@@ -14,8 +14,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// indexManifest returns the manifest of the index that the shards in dir make together, built of a number of rows.
-func indexManifest(
+// IndexManifest returns the manifest of the index that the shards in dir make together, built of a number of rows.
+func IndexManifest(
 	dir string, shards []manifest.Shard, routing *manifest.Routing, rows int,
 ) (*manifest.Manifest, error) {
 	info, err := store.Inspect(filepath.Join(dir, shards[0].File))

@@ -61,9 +61,9 @@ func measureReach(ctx context.Context, d *Division, threads int) ([]manifest.Rea
 	return reachOf(at, all), nil
 }
 
-// writeRouting measures how queries find their shards, and writes the centroids to dir. It returns what the
+// WriteRouting measures how queries find their shards, and writes the centroids to dir. It returns what the
 // manifest says of them, with the number of copies of a row.
-func writeRouting(
+func WriteRouting(
 	ctx context.Context, dir string, d *Division, copies float64, threads int,
 ) (*manifest.Routing, error) {
 	reach, err := measureReach(ctx, d, threads)

@@ -33,7 +33,7 @@ func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manif
 	complete(&m)
 	return writeDir(dir, IsIndexFile, func(temp string) error {
 		for i, p := range x.parts {
-			name := shardFile(i)
+			name := ShardFile(i)
 			if err := store.Save(ctx, filepath.Join(temp, name), p.frozen); err != nil {
 				return fmt.Errorf("shard %d: %w", i, err)
 			}

@@ -26,7 +26,7 @@ func TestShardsShareCodebooks(t *testing.T) {
 		dir := built(t, rows, BuildOptions{Config: c, Shards: 4})
 		var shared []float32
 		for i := range 4 {
-			x, err := store.OpenIndex(context.Background(), filepath.Join(dir, shardFile(i)), store.Options{})
+			x, err := store.OpenIndex(context.Background(), filepath.Join(dir, ShardFile(i)), store.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
