@@ -8,6 +8,9 @@ WORK := $(or $(TMPDIR),/tmp)/shale-make
 BUILT = linux/386 linux/arm linux/arm64 darwin/amd64
 VETTED = darwin/arm64 windows/amd64 freebsd/amd64
 
+# Folders of internal whose packages start no goroutines.
+SEQUENTIAL = simd simd/gen score quant sq8 store/hnswlib store/manifest store/blocks wordnet
+
 .DEFAULT_GOAL := help
 .PHONY: help format lint columns generate platforms build test faults race purego arm64 exchange fuzz demo python \
 	bench formats
@@ -43,8 +46,9 @@ test: ## run all Go tests
 faults: ## try every fault at every operation of a save, slower kinds included
 	$(GO) test -run SurvivesEveryFault . -shale.faults
 
-race: ## run the Go tests with the race detector, without the slowest
-	$(GO) test -race -short -timeout 40m ./...
+race: ## run the Go tests in which goroutines meet with the race detector
+	$(GO) test -vet=off -race -short -timeout 30m $$($(GO) list ./... | \
+		grep -vxF $(SEQUENTIAL:%=-e github.com/shale-search/shale/internal/%))
 
 purego: ## test what stands on the kernels with those in plain Go
 	$(GO) test -short -timeout 30m -tags purego ./internal/simd ./vector ./internal/score ./internal/quant ./internal/hnsw

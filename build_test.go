@@ -11,6 +11,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/dataset"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -79,6 +80,7 @@ func TestBuildAtAPath(t *testing.T) {
 
 // Rows too large for halves are kept in full, whether they come from a file or from memory.
 func TestBuildKeepsWhatTheRowsNeed(t *testing.T) {
+	race.SkipSequential(t)
 	rows := random(t, 1500, 64, 1)
 	large := vector.Row[float32](rows, 1499)
 	large[3] = 1e6

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -226,6 +227,7 @@ func verified(t *testing.T, path string) {
 }
 
 func TestSeveralShardsChangeAsATableDoes(t *testing.T) {
+	race.SkipSequential(t)
 	for _, o := range []struct {
 		name   string
 		copies float64
@@ -436,6 +438,7 @@ func TestSeveralShardsAreSavedElsewhere(t *testing.T) {
 }
 
 func TestChangesOfShardsThatCantBeMade(t *testing.T) {
+	race.SkipSequential(t)
 	rows := random(t, 1500, 32, 3)
 	dir := t.TempDir()
 	build := func(name string, o shale.BuildOptions) string {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/wordnet"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -45,6 +46,7 @@ func TestSuggestFollowsTheRuleOnRealRows(t *testing.T) {
 
 // The tighter the groups that rows lie in, the more bits it takes to tell neighbours apart; in the end none do.
 func TestSuggestTakesMoreBitsForTightGroups(t *testing.T) {
+	race.SkipSequential(t)
 	last := RaBitQ2
 	for _, c := range []struct {
 		spread float64
@@ -75,6 +77,7 @@ func TestSuggestTakesMoreBitsForTightGroups(t *testing.T) {
 
 // Searches of the index that Build makes of tight groups find what exact ones do, which 2 bits would not.
 func TestBuildTakesWhatSuggestDoes(t *testing.T) {
+	race.SkipSequential(t)
 	rows := groups(3000, 200, 20, 0.02)
 	auto, err := Build(t.Context(), rows, BuildOptions{})
 	if err != nil {

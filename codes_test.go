@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/coding"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -161,6 +162,7 @@ func TestHalfIsSafeForEveryRow(t *testing.T) {
 }
 
 func TestEveryStorageIsSavedAndSearched(t *testing.T) {
+	race.SkipSequential(t)
 	queries := random(t, 30, 60, 2)
 	all := map[string]shale.BuildOptions{
 		"rabitq2 with sq8": {Codes: shale.RaBitQ2, Rows: shale.RowsSQ8},

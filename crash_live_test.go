@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -158,6 +159,7 @@ func (r *liveRun) found(x *shale.Index, label uint64) bool {
 // TestLiveFileSurvivesEveryFault makes every operation of creating, filling, syncing, resizing and closing a live file
 // fail or be the last one before a power cut.
 func TestLiveFileSurvivesEveryFault(t *testing.T) {
+	race.SkipSequential(t)
 	rows, more, most := random(t, 20, 6, 1), random(t, 5, 6, 2), random(t, 40, 6, 3)
 	root, attempts, images := t.TempDir(), 0, 0
 	fresh := func() string {

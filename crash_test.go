@@ -17,6 +17,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/vfs/crashfs"
 	"github.com/shale-search/shale/search"
@@ -323,6 +324,7 @@ func saved(rows vector.Matrix, o shale.BuildOptions, format shale.Format) func(s
 }
 
 func TestSavingSurvivesEveryFault(t *testing.T) {
+	race.SkipSequential(t)
 	rows, others, few := random(t, 24, 6, 1), random(t, 30, 6, 2), random(t, 3, 6, 3)
 	plain := saved(rows, shale.BuildOptions{}, shale.Directory)
 	deleted := func(path string) error {

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
@@ -166,6 +167,7 @@ func (v *victim) check(t *testing.T, names []string) error {
 // A thousand index directories, each damaged in another way, are refused with an error that names a damaged file; where
 // rows are read later the error comes from the search that reads them; and Verify finds all of it.
 func TestDamagedDirectoriesAreRefused(t *testing.T) {
+	race.SkipSequential(t)
 	cases := 1000
 	if testing.Short() {
 		cases = 150
@@ -205,6 +207,7 @@ func TestDamagedDirectoriesAreRefused(t *testing.T) {
 // Nothing of a mapped index is checked before a search reads it: a search of a damaged one may find other rows, or give
 // an error that names the index, but it ends.
 func TestSearchesOfDamagedMappingsEnd(t *testing.T) {
+	race.SkipSequential(t)
 	const cases = 150
 	told := 0
 	for _, v := range makeVictims(t) {

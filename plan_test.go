@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
@@ -16,6 +17,7 @@ import (
 
 // What is built is what was planned, over memory limits, sizes and metrics, from a file and from memory.
 func TestPlanIsWhatIsBuilt(t *testing.T) {
+	race.SkipSequential(t)
 	cases, divided := 0, 0
 	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		for _, rows := range []int{300, 3500} {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -90,6 +91,7 @@ func rangeIndexes(t *testing.T, rows vector.Matrix, m vector.Metric) map[string]
 }
 
 func TestRangeFindsAllWithin(t *testing.T) {
+	race.SkipSequential(t)
 	rows, queries := rangeData(t), random(t, 5, 8, 2)
 	copy(vector.Row[float32](queries, 4), vector.Row[float32](rows, 0)) // which has copies
 	set := func(label uint64) bool { return label%3 != 1 }
@@ -189,6 +191,7 @@ func TestRangeFindsAsManyAsSearch(t *testing.T) {
 // TestRangeWalks: walks with an ef far below the number of rows within the radius find nearly all of them, and of few
 // rows on average no fewer than plain searches do.
 func TestRangeWalks(t *testing.T) {
+	race.SkipSequential(t)
 	rows, queries := random(t, 4000, 8, 1), random(t, 20, 8, 2)
 	all := func(uint64) bool { return true }
 	for name, x := range rangeIndexes(t, rows, vector.L2) {

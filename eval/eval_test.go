@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/exact"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -361,6 +362,7 @@ func TestTuneEffort(t *testing.T) {
 // TestTuneShards: of an index of several shards a smaller share is taken where it suffices, and the true neighbours
 // come from the index itself.
 func TestTuneShards(t *testing.T) {
+	race.SkipSequential(t)
 	rows, queries := random(t, 6000, 12, 100, 1), random(t, 100, 12, 100, 2)
 	dir := filepath.Join(t.TempDir(), "index")
 	o := shale.BuildOptions{Path: dir, M: 8, EfConstruction: 60, Shards: 6, Copies: 1.5}

@@ -11,11 +11,13 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/datafile"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/vector"
 )
 
 // shale build --plan prints what the library plans, and shale build builds that.
 func TestPlanOfTheCommandIsTheLibrarys(t *testing.T) {
+	race.SkipSequential(t)
 	dir := t.TempDir()
 	input := filepath.Join(dir, "rows.npy")
 	writeRandom(t, input, 3500, 64)

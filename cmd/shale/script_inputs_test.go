@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/shale-search/shale/internal/race"
 )
 
 // mask FILE N writes N booleans, all true.
@@ -54,7 +56,7 @@ func peak(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no peak was told")
 	}
 	had := number(ts, strings.Fields(text)[0])
-	if most := number(ts, args[0]); had > most && !raced {
+	if most := number(ts, args[0]); had > most && !race.Enabled {
 		ts.Fatalf("%d MiB were resident, %d are allowed", had, most)
 	}
 }

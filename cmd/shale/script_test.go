@@ -21,6 +21,7 @@ import (
 
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -31,6 +32,12 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Condition: func(name string) (bool, error) {
+			if name != "race" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return race.Enabled, nil
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"vectors":   vectors,
 			"exits":     exits,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/choose"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -37,6 +38,7 @@ func chosen(t *testing.T, o choose.Options) ([]choose.Candidate, int) {
 
 // What is chosen reaches the recall and fits, and nothing that does is much faster.
 func TestChooseTakesTheFastestThatFits(t *testing.T) {
+	race.SkipSequential(t)
 	told := 0
 	list, at := chosen(t, choose.Options{Wanted: 0.8, Rows: 3000, Progress: func(done, of int) {
 		if done != told || of < 10 {
@@ -66,6 +68,7 @@ func TestChooseTakesTheFastestThatFits(t *testing.T) {
 }
 
 func TestChooseKeepsToTheMemory(t *testing.T) {
+	race.SkipSequential(t)
 	all, _ := chosen(t, choose.Options{Wanted: 0.5})
 	least := all[0].Bytes
 	for _, c := range all {
@@ -83,6 +86,7 @@ func TestChooseKeepsToTheMemory(t *testing.T) {
 }
 
 func TestChooseTriesOnlyWhatIsAskedFor(t *testing.T) {
+	race.SkipSequential(t)
 	for _, c := range []struct {
 		storage shale.Codes
 		keep    shale.Rows

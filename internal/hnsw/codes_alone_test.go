@@ -12,6 +12,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -42,6 +43,7 @@ func realRowless(t *testing.T, kind quant.Kind, bits int) (*Index, vector.Matrix
 
 // TestRecallOfCodesAlone: what codes alone find of the true neighbours, growing, frozen and after a reorder.
 func TestRecallOfCodesAlone(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	for _, c := range []struct {
 		kind quant.Kind
@@ -125,6 +127,7 @@ func estimates(t *testing.T, x *Index, query []float32) []search.Neighbor {
 
 // TestCodesAloneWithFilters: filters, deletions and stop conditions hold where distances are estimates.
 func TestCodesAloneWithFilters(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	x, rows := realRowless(t, quant.RaBitQ, 8)
 	queries := rows.Slice(rows.Rows()-50, rows.Rows())
@@ -191,6 +194,7 @@ func TestVectorsOfCodesAlone(t *testing.T) {
 // TestCodesAloneGrow: rows added one by one are coded from the first on, wherever they lie, and found by their vectors
 // while the index grows, is updated, frozen, reordered and restored.
 func TestCodesAloneGrow(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const n, dim = 1500, 16
 	for _, offset := range []float32{0, 500} {

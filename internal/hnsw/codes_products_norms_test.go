@@ -5,6 +5,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -25,6 +26,7 @@ func longTailedRows(n, dim int, sigma float64, seed uint64) []float32 {
 // TestProductsOfUnequalRows: by the inner product short rows are found as well as long ones. Of 1,000 neighbours a
 // graph whose links are chosen by distances misses 180 where lengths are this unequal, and of 100 it misses 10.
 func TestProductsOfUnequalRows(t *testing.T) {
+	race.SkipSequential(t)
 	const n, dim, queries = 4000, 24, 20
 	for name, c := range map[string]Config{
 		"rows": {}, "codes": {Codes: Codes{Bits: 4}}, "halves": {Storage: vector.Float16},
@@ -68,6 +70,7 @@ func TestProductsOfUnequalRows(t *testing.T) {
 
 // TestAsManyResultsAsThereAre: also where hardly any link leads on.
 func TestAsManyResultsAsThereAre(t *testing.T) {
+	race.SkipSequential(t)
 	const n, dim = 4000, 8
 	rows := randomRows(n, dim, 3)
 	for name, c := range map[string]Config{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -26,6 +27,7 @@ var (
 // TestProductsKeepRecall: a walk over codes of product quantization finds about what a walk over rows finds, and the
 // distances that it gives are those of the rows.
 func TestProductsKeepRecall(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	rows, err := wordnet()
 	must(t, err)
@@ -86,6 +88,7 @@ func productEstimates(t *testing.T, r *Reader, query []float32, squared bool) []
 
 // TestProductsAloneTellTheirEstimates: where no rows are kept results are ranked by what a scorer of the codes says.
 func TestProductsAloneTellTheirEstimates(t *testing.T) {
+	race.SkipSequential(t)
 	const n, dim, k = 400, 24, 20
 	rows := matrix(t, clusteredRows(n, dim, 9, 1), dim)
 	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
@@ -118,6 +121,7 @@ func TestProductsAloneTellTheirEstimates(t *testing.T) {
 }
 
 func TestProductImagesComeBack(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	rows := matrix(t, randomRows(1500, 20, 3), 20)
 	for _, codes := range []Codes{products8, products4, {Kind: quant.Product, Bits: 8, Subvectors: 5, Rotated: true}} {
@@ -130,6 +134,7 @@ func TestProductImagesComeBack(t *testing.T) {
 // TestProductsAreTrainedAgain: an index that grew from few rows, or whose rows moved elsewhere, gets other codebooks;
 // one that was given its quantizer keeps it.
 func TestProductsAreTrainedAgain(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const dim = 8
 	few, far := randomRows(trainRows, dim, 1), randomRows(4*trainRows, dim, 2)

@@ -11,6 +11,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -30,6 +31,7 @@ func codedReal(t *testing.T, bits int) (*Index, vector.Matrix) {
 // TestCodesKeepRecall: a walk over codes finds about what a walk over rows finds, at the same ef, and the distances
 // that it gives are those of the rows.
 func TestCodesKeepRecall(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	exact, rows := realData(t)
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
@@ -128,6 +130,7 @@ func TestCodesWithFilters(t *testing.T) {
 // TestCodesAreTrainedOnTheWay: rows added one by one are walked by rows at first and by codes later; when the data move
 // away, codes follow.
 func TestCodesAreTrainedOnTheWay(t *testing.T) {
+	race.SkipSequential(t)
 	const n, dim = 6000, 16
 	x, err := New(Config{Dim: dim, Codes: Codes{Bits: 4}})
 	must(t, err)
@@ -165,6 +168,7 @@ func TestCodesAreTrainedOnTheWay(t *testing.T) {
 // TestCodesAfterChurn: after half of the rows have been replaced, updated or deleted and added, recall is that of an
 // index built afresh. Two graphs of the same rows differ by about a hundredth at a small ef, so several are compared.
 func TestCodesAfterChurn(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const graphs = 4
 	rows, err := wordnet()
@@ -223,6 +227,7 @@ func replaceRow(t *testing.T, x *Index, label uint64, row []float32, way int) {
 
 // TestCodedImagesComeBack: codes are part of what is saved; a restored index answers alike and goes on alike.
 func TestCodedImagesComeBack(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	for _, bits := range []int{1, 2, 3, 4, 8} {
 		t.Run(fmt.Sprint(bits), func(t *testing.T) {
@@ -269,6 +274,7 @@ func TestCodesRefused(t *testing.T) {
 // TestSlack: a walk that may end early looks at fewer elements, the fewer the less slack it has, and finds about as
 // much.
 func TestSlack(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	x, rows := codedReal(t, 4)
 	queries := rows.Slice(rows.Rows()-100, rows.Rows())
@@ -293,6 +299,7 @@ func TestSlack(t *testing.T) {
 }
 
 func TestReorder(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	for _, bits := range []int{0, 2} {
 		rows, err := wordnet()

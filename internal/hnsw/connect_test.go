@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -41,6 +42,7 @@ func checkReach(t *testing.T, x interface {
 // TestTightCluster builds graphs whose links the heuristic would keep within a cluster. It compares nothing but rows
 // that are found: within the cluster many are as near as rounding can tell.
 func TestTightCluster(t *testing.T) {
+	race.SkipSequential(t)
 	const n, dim = 900, 32
 	radii := []float32{1e-3, 3e-7}
 	if testing.Short() {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -101,6 +102,7 @@ type copyCheck struct {
 }
 
 func TestCopies(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	cases := copyCases()
 	if testing.Short() {
@@ -138,6 +140,7 @@ func testCopies(t *testing.T, c copyCase) {
 
 // TestZeroRows is TestCopies for rows of zeros, which are at distance 1 from everything by some metrics.
 func TestZeroRows(t *testing.T) {
+	race.SkipSequential(t)
 	for _, metric := range []vector.Metric{vector.L2, vector.IP, vector.Cosine} {
 		c := copyCase{Config{Dim: 32, Metric: metric}, 1000, 1, 700, "shuffled"}
 		base := randomRows(c.n, c.cfg.Dim, 3)
@@ -468,6 +471,7 @@ func TestNoCopiesIsKnown(t *testing.T) {
 
 // TestNearCopies adds a group of rows that are closer together than float32 tells. The others are found as before.
 func TestNearCopies(t *testing.T) {
+	race.SkipSequential(t)
 	const n, near, dim = 3000, 1500, 32
 	base, noise := randomRows(n, dim, 3), randomRows(near, dim, 5)
 	queries := randomRows(100, dim, 4)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -44,6 +45,7 @@ func halves(rows []float32) []uint16 {
 // TestLinksAloneSearchAsRowsWithinDo holds graphs over rows that lie elsewhere, packed or not, against one that holds
 // them.
 func TestLinksAloneSearchAsRowsWithinDo(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const n, dim = 2000, 12
 	for name, c := range map[string]Config{

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -27,6 +28,7 @@ func handedOver(t *testing.T, hold func(time.Duration) (*Memory, func(), error))
 
 // TestInherit: an index made of another's memory answers as that does, and can be changed.
 func TestInherit(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const first, all, room = 1100, 1500, 1200
 	rows, err := wordnet()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -44,6 +45,7 @@ func flatTruth(t *testing.T, queries vector.Matrix, k int, allow func(uint64) bo
 }
 
 func TestRecall(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const n, dim, k = 3000, 24, 10
 	clustered := clusteredRows(n+50, dim, 20, 1)
@@ -114,6 +116,7 @@ func TestFlatIsExactOnRealData(t *testing.T) {
 
 // TestChurn: after every vector has been replaced several times over, the graph still leads everywhere.
 func TestChurn(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const n, dim = 1000, mixDim
 	x := build(t, Config{ReplaceDelete: true}, matrix(t, randomRows(n, dim, 1), dim))

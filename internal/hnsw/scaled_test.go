@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -12,6 +13,7 @@ import (
 
 // TestScaledRowsSettleAlike: over the same graph and codes, rows of a byte a value settle nearly as halves do.
 func TestScaledRowsSettleAlike(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	rows, err := wordnet()
 	must(t, err)
@@ -51,6 +53,7 @@ func storedAs(t *testing.T, x *Index, typ vector.Type) *Index {
 
 // TestScaledRowsRankAsWell: rows of a byte a value settle what codes have found nearly as rows in full do.
 func TestScaledRowsRankAsWell(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	rows, err := wordnet()
 	must(t, err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/search"
@@ -118,6 +119,7 @@ func holds(t *testing.T, dir string, allowed ...int) int {
 // TestKilledAtAnyPoint kills a build that replaces an index after each of its changes, and
 // then builds the same or another.
 func TestKilledAtAnyPoint(t *testing.T) {
+	race.SkipSequential(t)
 	const before, killed, another = 40, 50, 60
 	old := filepath.Join(t.TempDir(), "index")
 	if err := buildOf(old, before); err != nil {

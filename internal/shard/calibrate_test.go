@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -14,6 +15,7 @@ import (
 // TestCalibrate: what a calibration says that shards hold is what they hold; after SetReach, a share holds for the
 // queries that it was measured on, though they are unlike the rows.
 func TestCalibrate(t *testing.T) {
+	race.SkipSequential(t)
 	const dim, k = 16, 10
 	rows := clustered(6000, dim, 7)
 	x := opened(t, built(t, rows, BuildOptions{Config: hnsw.Config{M: 8}, Shards: 12}), OpenOptions{})

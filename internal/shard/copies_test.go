@@ -6,12 +6,14 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 // TestCopiesInShards divides copies of a row, more than a shard holds, among shards of which a search probes a part.
 func TestCopiesInShards(t *testing.T) {
+	race.SkipSequential(t)
 	const n, copies, dim = 3000, 1000, 16
 	rnd := rand.New(rand.NewPCG(3, 3))
 	values := make([]float32, n*dim)
@@ -46,6 +48,7 @@ func TestCopiesInShards(t *testing.T) {
 // TestCopiesInShardsHarmNoOthers compares an index of rows with one of the same rows, of which some are there many
 // times more. The other rows are found as before, and so are all copies.
 func TestCopiesInShardsHarmNoOthers(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const n, groups, copies, dim, shards = 2500, 20, 60, 16, 3
 	rows, queries := clustered(n, dim, 1), clustered(100, dim, 1)

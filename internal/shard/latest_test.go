@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -16,6 +17,7 @@ import (
 // TestLastOfALabelIsBuilt: of rows with one label the last is in the index, in all shards together once, or as
 // often as there are copies of it.
 func TestLastOfALabelIsBuilt(t *testing.T) {
+	race.SkipSequential(t)
 	const n, dim = 1500, 8
 	rows := clustered(n, dim, 5)
 	rnd := rand.New(rand.NewPCG(3, 3))

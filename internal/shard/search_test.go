@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 func TestSearchOfAllShardsFindsTheNearest(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const n, dim, k = 3000, 24, 10
 	rows, queries := clustered(n, dim, 1), clustered(50, dim, 1)
@@ -109,6 +111,7 @@ func TestRowsOnDiskGiveTheSameAnswers(t *testing.T) {
 }
 
 func TestProbesFindMoreTheMoreThereAre(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const k = 10
 	rows, queries := clustered(8000, 16, 3), clustered(100, 16, 3)
@@ -151,6 +154,7 @@ func TestProbesFindMoreTheMoreThereAre(t *testing.T) {
 }
 
 func TestFilteredSearchOfShards(t *testing.T) {
+	race.SkipSequential(t)
 	const k = 10
 	rows, queries := clustered(3000, 16, 4), clustered(20, 16, 4)
 	x := opened(t, built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 3, Copies: 2}), OpenOptions{})

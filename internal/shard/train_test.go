@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
@@ -19,6 +20,7 @@ import (
 // again, and searches find neighbours at the distances of rows, or at estimates where there are none, in memory and
 // from disk.
 func TestShardsShareCodebooks(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	rows, queries := clustered(4000, 24, 1), clustered(40, 24, 1)
 	for _, keep := range []vector.Type{vector.Float32, rowtype.NoRows} {

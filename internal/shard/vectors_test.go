@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
@@ -23,6 +24,7 @@ func small(t *testing.T, dir string) int64 {
 }
 
 func TestEachVectorGivesEveryRowOnce(t *testing.T) {
+	race.SkipSequential(t)
 	t.Parallel()
 	const n, dim = 9000, 24
 	rows := clustered(n, dim, 3)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 )
 
@@ -27,6 +28,7 @@ func openAll(path string) (open, verify error) {
 }
 
 func TestEveryFlipIsFound(t *testing.T) {
+	race.SkipSequential(t)
 	path := saved(t, small())
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -56,6 +58,7 @@ func TestEveryFlipIsFound(t *testing.T) {
 }
 
 func TestEveryTruncationIsFound(t *testing.T) {
+	race.SkipSequential(t)
 	path := saved(t, small())
 	info, err := os.Stat(path)
 	if err != nil {

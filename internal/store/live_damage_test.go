@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -111,6 +112,7 @@ var smallConfigs = []hnsw.Config{
 
 // TestLiveDamageStaysInside damages the state and the parts of files, their sums being right.
 func TestLiveDamageStaysInside(t *testing.T) {
+	race.SkipSequential(t)
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for _, c := range smallConfigs {
 		whole := smallLive(t, c)
@@ -132,6 +134,7 @@ func TestLiveDamageStaysInside(t *testing.T) {
 // TestLiveRecoversFromAnyLinks puts noise into all lists of a file that wasn't closed: recovering gives a graph by the
 // rules with all elements in it.
 func TestLiveRecoversFromAnyLinks(t *testing.T) {
+	race.SkipSequential(t)
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for round := range 40 {
 		b := dirtied(smallLive(t, smallConfigs[round%2]))
@@ -238,6 +241,7 @@ func FuzzLiveParts(f *testing.F) {
 
 // TestLiveAddsWhereItWasLeft closes a file after every few additions.
 func TestLiveAddsWhereItWasLeft(t *testing.T) {
+	race.SkipSequential(t)
 	path, x := create(t, hnsw.Config{Codes: hnsw.Codes{Bits: 4}}, 1600)
 	rows := liveRows(1600, 4)
 	for at := 0; at < 1600; at += 200 {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/search"
@@ -258,6 +259,7 @@ var faultConfigs = map[string]hnsw.Config{
 // TestLiveEveryFailure lets each operation on files fail once: what was acknowledged is in the file afterwards, an
 // index of which something may not be on the disk takes no more changes, and its file stays marked.
 func TestLiveEveryFailure(t *testing.T) {
+	race.SkipSequential(t)
 	points, faults := 0, 0
 	for name, c := range faultConfigs {
 		for at := 1; ; at++ {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -68,6 +69,7 @@ func evict(t *testing.T, path string) {
 // TestOpeningReadsFewPages opens indexes of different sizes that aren't in the page cache: opening brings in a few
 // pages, the same number for all sizes.
 func TestOpeningReadsFewPages(t *testing.T) {
+	race.SkipSequential(t)
 	open := map[string]func(string) (interface{ Close() error }, error){
 		"mapped": func(path string) (interface{ Close() error }, error) {
 			return OpenMapped(context.Background(), path, Options{})
@@ -149,6 +151,7 @@ func TestLiveNeedsItsRoom(t *testing.T) {
 // TestLiveOnDiskThatFills takes the room away that a file was given, as file systems that write elsewhere do when they
 // are full: changes give errors, and the process lives.
 func TestLiveOnDiskThatFills(t *testing.T) {
+	race.SkipSequential(t)
 	dir := t.TempDir()
 	if err := unix.Mount("shale", dir, "tmpfs", 0, "size=8m"); err != nil {
 		t.Skip("only root can make a small file system: ", err)

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
@@ -130,6 +131,7 @@ var powerConfigs = map[string]hnsw.Config{
 // mix of pages the disk has then: what was acknowledged is there, all else is there as a whole or not,
 // and the index is one by the rules.
 func TestLivePowerCuts(t *testing.T) {
+	race.SkipSequential(t)
 	cuts, torn := 0, 0
 	for name, c := range powerConfigs {
 		t.Run(name, func(t *testing.T) {

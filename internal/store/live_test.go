@@ -12,6 +12,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -82,6 +83,7 @@ func answers(t testing.TB, r interface {
 // TestLiveIsTheIndexInMemory makes the same changes in a file and in memory: both answer alike, also after closing and
 // opening the file, for writing and for reading only.
 func TestLiveIsTheIndexInMemory(t *testing.T) {
+	race.SkipSequential(t)
 	for name, c := range liveConfigs {
 		t.Run(name, func(t *testing.T) {
 			path, live := create(t, c, 3000)
@@ -228,6 +230,7 @@ func TestLiveSavesAsOthersDo(t *testing.T) {
 // TestLiveThatIsCutOff cuts the file while it is open: every change and search that meets the hole gives an error, and
 // so does closing; the file isn't taken for one in order afterwards.
 func TestLiveThatIsCutOff(t *testing.T) {
+	race.SkipSequential(t)
 	for name, c := range liveConfigs {
 		t.Run(name, func(t *testing.T) {
 			path, x := create(t, c, 3000)
@@ -268,6 +271,7 @@ func TestLiveThatIsCutOff(t *testing.T) {
 }
 
 func TestLiveIsResized(t *testing.T) {
+	race.SkipSequential(t)
 	for name, c := range liveConfigs {
 		t.Run(name, func(t *testing.T) {
 			path, x := create(t, c, 1500)

@@ -13,6 +13,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -94,6 +95,7 @@ func attachTo(t *testing.T, x *hnsw.Frozen, rows vector.Matrix) {
 }
 
 func TestMappedAnswersAsOpenedDoes(t *testing.T) {
+	race.SkipSequential(t)
 	for name, c := range mappedConfigs {
 		t.Run(name, func(t *testing.T) {
 			path, rows := mappable(t, c)
@@ -138,6 +140,7 @@ func TestMappedAnswersAsOpenedDoes(t *testing.T) {
 // TestMappedFileThatIsCutOff cuts the file while it is mapped: searches give errors, or the right answers where they
 // don't meet the hole.
 func TestMappedFileThatIsCutOff(t *testing.T) {
+	race.SkipSequential(t)
 	for name, c := range mappedConfigs {
 		t.Run(name, func(t *testing.T) {
 			path, rows := mappable(t, c)
@@ -162,6 +165,7 @@ func TestMappedFileThatIsCutOff(t *testing.T) {
 
 // TestMappedDamageStaysInside maps damaged files and searches: whatever a search finds, it ends and doesn't crash.
 func TestMappedDamageStaysInside(t *testing.T) {
+	race.SkipSequential(t)
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for name, c := range mappedConfigs {
 		t.Run(name, func(t *testing.T) {
