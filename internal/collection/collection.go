@@ -1,0 +1,222 @@
+// Package collection keeps documents: an ID, vectors and a payload. They are written, deleted and searched at the
+// same time, and there may be more of them than fit in memory. What a call has written when it returns is still there
+// after the process is killed or the machine loses power.
+package collection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/vfs"
+)
+
+var (
+	// ErrClosed reports the use of a collection that was closed.
+	ErrClosed = shale.ErrClosed
+	// ErrNotCollection reports a path at which there is something else than a collection.
+	ErrNotCollection = errors.New("not a collection")
+	// ErrLocked reports a collection that another process, or another Open of this process, has open.
+	ErrLocked = filelock.ErrHeld
+)
+
+// Options says how to use a collection. The zero value of a field means its default.
+type Options struct {
+	SegmentRows int              // documents of the segment in memory, after which it becomes files; default 20,000
+	CacheBytes  int64            // memory for parts of the store that were read; default 64 MiB
+	Threads     int              // goroutines that add a batch; default GOMAXPROCS
+	Lock        filelock.Options // how to wait for another process that has the collection open; default: not at all
+
+	// Limits of what may be written. Larger things are an error.
+	MaxBatch         int // documents of a batch; default 10,000
+	MaxIDBytes       int // of an ID that is a string; default 512
+	MaxPayloadBytes  int // default 1 MiB
+	MaxPayloadDepth  int // objects and arrays within each other; default 32
+	MaxPayloadValues int // keys, values and brackets; default 10,000
+}
+
+const (
+	mostSegmentRows = 1 << 30
+	storeDir        = "store"
+)
+
+func (o *Options) setDefaults() error {
+	for _, f := range []struct {
+		value        *int
+		preset, most int
+		name         string
+	}{
+		{&o.SegmentRows, 20_000, mostSegmentRows, "SegmentRows"}, {&o.MaxBatch, 10_000, 1_000_000, "MaxBatch"},
+		{&o.MaxIDBytes, 512, 1 << 16, "MaxIDBytes"}, {&o.MaxPayloadBytes, 1 << 20, 1 << 28, "MaxPayloadBytes"},
+		{&o.MaxPayloadDepth, 32, 1000, "MaxPayloadDepth"}, {&o.MaxPayloadValues, 10_000, 1 << 24, "MaxPayloadValues"},
+	} {
+		if *f.value == 0 {
+			*f.value = f.preset
+		}
+		if *f.value < 1 || *f.value > f.most {
+			return fmt.Errorf("%s is %d, 1 to %d are allowed", f.name, *f.value, f.most)
+		}
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.CacheBytes < 0 {
+		return fmt.Errorf("CacheBytes is %d, below 0", o.CacheBytes)
+	}
+	return nil
+}
+
+// Collection is documents in a directory. Its methods may be called from many goroutines at once.
+type Collection struct {
+	dir     string
+	options Options
+	schema  Schema
+	lock    *filelock.Lock
+	db      *pebble.DB
+
+	users  sync.RWMutex // held shared by calls under way
+	closed bool
+
+	writing sync.Mutex // held by the one change under way
+	next    uint64     // number of the next document; above state.next if documents that got one weren't written
+
+	publishing sync.RWMutex // of state, together with what the store holds
+	state      *state
+}
+
+// Create makes a collection at dir, where nothing may be but an empty directory, and doesn't open it. It appears whole
+// or not at all.
+func Create(dir string, s Schema) error {
+	if err := s.check(); err != nil {
+		return fmt.Errorf("create collection %s: %w", dir, err)
+	}
+	record, err := s.encode()
+	if err != nil {
+		return err
+	}
+	err = atomicfile.Dir(filepath.Clean(dir), false, func(temp string) error {
+		if err := vfs.Mkdir(filepath.Join(temp, segmentsDir), 0o777); err != nil {
+			return err
+		}
+		db, err := openStore(temp, storeOptions{create: true})
+		if err != nil {
+			return err
+		}
+		b := db.NewBatch()
+		err = errors.Join(b.Set([]byte{schemaKey}, record, nil), b.Set([]byte{countersKey}, counters{}.encode(), nil))
+		if err == nil {
+			err = b.Commit(pebble.Sync)
+		}
+		return errors.Join(err, db.Close(), vfs.SyncDir(temp))
+	})
+	if err != nil {
+		return fmt.Errorf("create collection %s: %w", dir, err)
+	}
+	return nil
+}
+
+// Open opens a collection. No other process can open it meanwhile. The documents of the growing segment are read and
+// put into its graph again, which takes as long as it took when they were written.
+func Open(ctx context.Context, dir string, o Options) (*Collection, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, fmt.Errorf("open collection %s: %w", dir, err)
+	}
+	c := &Collection{dir: filepath.Clean(dir), options: o}
+	if err := c.open(ctx); err != nil {
+		return nil, fmt.Errorf("open collection %s: %w", dir, errors.Join(err, c.free()))
+	}
+	return c, nil
+}
+
+func (c *Collection) open(ctx context.Context) (err error) {
+	if c.lock, err = lockCollection(ctx, c.dir, c.options.Lock); err != nil {
+		return err
+	}
+	if c.db, err = openStore(c.dir, storeOptions{cache: c.options.CacheBytes}); err != nil {
+		return err
+	}
+	n, err := readContents(c.dir, c.db)
+	if err != nil {
+		return err
+	}
+	c.schema, c.next = n.schema, n.next
+	if err := n.removeOrphans(); err != nil {
+		return err
+	}
+	views, err := n.openSegments(ctx)
+	c.state = newState(n.counters, views)
+	if err != nil {
+		return err
+	}
+	return n.fillGrowing(ctx, c.db, views[len(views)-1], c.options.Threads)
+}
+
+// lockCollection locks the directory of a collection.
+func lockCollection(ctx context.Context, dir string, o filelock.Options) (*filelock.Lock, error) {
+	if _, err := vfs.Stat(dir); err != nil {
+		return nil, err
+	}
+	info, err := vfs.Stat(filepath.Join(dir, storeDir))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%w: it has no directory %s", ErrNotCollection, storeDir)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotCollection, err)
+	}
+	return filelock.Acquire(ctx, dir, o)
+}
+
+// Close waits for calls under way and closes the collection. Nothing needs to be written: all is on the disk.
+func (c *Collection) Close() error {
+	c.users.Lock()
+	defer c.users.Unlock()
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	return c.free()
+}
+
+// free gives back what open took, as far as it came.
+func (c *Collection) free() error {
+	var errs []error
+	if c.state != nil {
+		errs = append(errs, c.state.release())
+	}
+	if c.db != nil {
+		errs = append(errs, c.db.Close())
+	}
+	return errors.Join(append(errs, c.lock.Close())...)
+}
+
+// enter begins a call, which leave ends.
+func (c *Collection) enter() error {
+	c.users.RLock()
+	if c.closed {
+		c.users.RUnlock()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (c *Collection) leave() { c.users.RUnlock() }
+
+// Schema returns what the documents hold.
+func (c *Collection) Schema() Schema { return c.schema }
+
+// Count returns the number of documents.
+func (c *Collection) Count() (int, error) {
+	r, err := c.read()
+	if err != nil {
+		return 0, err
+	}
+	return int(r.documents), r.end()
+}

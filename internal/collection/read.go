@@ -1,0 +1,170 @@
+package collection
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Fields says what of documents to read beside their IDs.
+type Fields struct{ Payload, Vectors bool }
+
+// Get returns the documents with these IDs, in their order. IDs that no document has are left out. Where the metric is
+// cosine, vectors are normalised; of a sealed segment they are as exact as the rows that the schema keeps.
+func (c *Collection) Get(ctx context.Context, f Fields, ids ...ID) (found []Document, err error) {
+	r, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.end()) }()
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		value, err := get(r.snapshot, keyOfID(id))
+		if err != nil {
+			return nil, err
+		}
+		if value == nil {
+			continue
+		}
+		d, err := r.documentAt(keyOfID(id), value, f)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, d)
+	}
+	return found, nil
+}
+
+// ScrollOptions says which documents to list.
+type ScrollOptions struct {
+	After *ID // start after this ID, which no document needs to have; nil: with the first
+	Limit int // documents to return; default 100
+	Fields
+}
+
+const defaultLimit = 100
+
+// Scroll returns documents in the order of IDs: numbers, then strings that are UUIDs in lower case, then other strings,
+// by their bytes. To go on it is called with the last ID as After.
+func (c *Collection) Scroll(ctx context.Context, o ScrollOptions) (found []Document, err error) {
+	r, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.end()) }()
+	if o.Limit <= 0 {
+		o.Limit = defaultLimit
+	}
+	lower := []byte{idKey}
+	if o.After != nil {
+		lower = append(keyOfID(*o.After), 0)
+	}
+	i, err := r.snapshot.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{idKey + 1}})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, i.Close()) }()
+	for i.First(); i.Valid() && len(found) < o.Limit; i.Next() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		value, err := i.ValueAndErr()
+		if err != nil {
+			return nil, err
+		}
+		d, err := r.documentAt(i.Key(), value, o.Fields)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, d)
+	}
+	return found, i.Error()
+}
+
+// documentAt reads the document that an ID's key leads to.
+func (r *reading) documentAt(key, value []byte, f Fields) (Document, error) {
+	n, ok := number(value, 0)
+	if !ok {
+		return Document{}, damaged(r.c.dir, key, "the number of the document is damaged")
+	}
+	return r.document(n, f)
+}
+
+// document reads a document by its number.
+func (r *reading) document(n uint64, f Fields) (d Document, err error) {
+	record, err := r.record(n)
+	if err != nil {
+		return d, err
+	}
+	d.ID = record.id
+	if f.Payload {
+		if d.Payload, err = get(r.snapshot, keyOfNumber(payloadKey, n)); err != nil {
+			return d, err
+		}
+	}
+	if f.Vectors {
+		d.Vectors, err = r.vectors(n, record)
+	}
+	return d, err
+}
+
+func (r *reading) record(n uint64) (documentRecord, error) {
+	key := keyOfNumber(documentKey, n)
+	value, err := get(r.snapshot, key)
+	if err != nil {
+		return documentRecord{}, err
+	}
+	record, ok := decodeDocument(value)
+	if !ok {
+		return record, damaged(r.c.dir, key, "the document is missing or damaged")
+	}
+	return record, nil
+}
+
+// vectors reads the vectors of a document from the segment that has them.
+func (r *reading) vectors(n uint64, record documentRecord) (map[string][]float32, error) {
+	at := r.viewOf(n)
+	if at < 0 {
+		return nil, damaged(r.c.dir, keyOfNumber(documentKey, n), "no segment has the document")
+	}
+	all := map[string][]float32{}
+	for i, spec := range r.c.schema.Vectors {
+		if record.vectors&(1<<i) == 0 {
+			continue
+		}
+		row, err := r.row(r.views[at], i, n)
+		if err != nil {
+			return nil, err
+		}
+		all[spec.Name] = row
+	}
+	return all, nil
+}
+
+// row reads one vector of a document in v.
+func (r *reading) row(v view, vector int, n uint64) ([]float32, error) {
+	row := make([]float32, r.c.schema.Vectors[vector].Dim)
+	if !v.sealed {
+		key := keyOfVector(vector, n)
+		value, err := get(r.snapshot, key)
+		if err != nil {
+			return nil, err
+		}
+		if !decodeVector(value, row) {
+			return nil, damaged(r.c.dir, key, "the vector is missing or damaged")
+		}
+		return row, nil
+	}
+	if v.indexes[vector] == nil {
+		return nil, damaged(r.c.dir, keyOfNumber(segmentKey, v.number), "the segment has no such vectors")
+	}
+	m, err := v.indexes[vector].Vectors(n)
+	if err != nil {
+		return nil, err
+	}
+	m.Decode(0, row)
+	return row, nil
+}

@@ -1,0 +1,136 @@
+package collection
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"regexp"
+	"sync/atomic"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/search"
+)
+
+// segment is the rows of documents whose numbers follow each other. The last segment of a collection grows in memory,
+// the others are index directories that never change.
+type segment struct {
+	segmentRecord
+	number  uint64
+	sealed  bool
+	indexes []*shale.Index // one for each vector of the schema, labelled by numbers of documents; nil: it has no such rows
+	refs    atomic.Int64   // states that hold it
+}
+
+// segmentRecord is what the store holds about a sealed segment.
+type segmentRecord struct {
+	First uint64 `json:"first"` // numbers of its documents: First … End - 1
+	End   uint64 `json:"end"`
+	Rows  []int  `json:"rows"` // one for each vector of the schema: rows in its index, dead ones included
+}
+
+const segmentsDir = "segments"
+
+// segmentNames matches the names that segmentPath gives.
+var segmentNames = regexp.MustCompile(`^[0-9]{8,20}-[0-9]{1,2}$`)
+
+func segmentName(number uint64, vector int) string { return fmt.Sprintf("%08d-%d", number, vector) }
+
+// segmentPath returns the path of the index that holds one vector of a segment's documents.
+func segmentPath(dir string, number uint64, vector int) string {
+	return filepath.Join(dir, segmentsDir, segmentName(number, vector))
+}
+
+func (r segmentRecord) encode() ([]byte, error) { return json.Marshal(r) }
+
+func decodeSegment(b []byte, vectors int) (r segmentRecord, err error) {
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, err
+	}
+	if r.First >= r.End || r.End-r.First > math.MaxUint32 || len(r.Rows) != vectors {
+		return r, errors.New("the range of numbers or the number of vectors is wrong")
+	}
+	return r, nil
+}
+
+// growSegment returns an empty segment of documents from number first on.
+func growSegment(s Schema, number, first uint64) (*segment, error) {
+	g := &segment{number: number, segmentRecord: segmentRecord{First: first, End: math.MaxUint64}}
+	for _, v := range s.Vectors {
+		x, err := v.grow()
+		if err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+		g.indexes = append(g.indexes, x)
+	}
+	return g, nil
+}
+
+// openSegment maps the files of a sealed segment.
+func openSegment(ctx context.Context, dir string, s Schema, number uint64, r segmentRecord) (*segment, error) {
+	g := &segment{number: number, segmentRecord: r, sealed: true, indexes: make([]*shale.Index, len(r.Rows))}
+	for i, rows := range r.Rows {
+		if rows == 0 {
+			continue
+		}
+		path := segmentPath(dir, number, i)
+		x, err := shale.Open(ctx, path, shale.OpenOptions{Mapped: true})
+		if err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+		g.indexes[i] = x
+		v := s.Vectors[i]
+		if x.Dim() != v.Dim || x.Metric() != v.Metric || x.Len() != rows {
+			err := fmt.Errorf("%s: it holds %d rows of %d values with metric %s, not %d of %d with metric %s",
+				path, x.Len(), x.Dim(), x.Metric(), rows, v.Dim, v.Metric)
+			return nil, errors.Join(err, g.close())
+		}
+	}
+	return g, nil
+}
+
+// close frees the indexes.
+func (g *segment) close() error {
+	var errs []error
+	for _, x := range g.indexes {
+		if x != nil {
+			errs = append(errs, x.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// view is a segment as a state has it.
+type view struct {
+	*segment
+	dead *roaring.Bitmap // numbers of documents that were deleted or overwritten, less First
+}
+
+// noneDead returns an empty set. Its clones share what isn't changed.
+func noneDead() *roaring.Bitmap {
+	b := roaring.New()
+	b.SetCopyOnWrite(true)
+	return b
+}
+
+func (v view) isDead(number uint64) bool { return v.dead.Contains(uint32(number - v.First)) }
+
+// search appends the k nearest rows of one vector. next is the number that the next document had when the query began,
+// and matches, if not nil, decides about the others.
+func (v view) search(found []search.Neighbor, vector int, query []float32, k int, o search.Options, next uint64,
+	matches func(number uint64) bool) ([]search.Neighbor, error) {
+	x := v.indexes[vector]
+	if x == nil {
+		return found, nil
+	}
+	if !v.sealed || !v.dead.IsEmpty() || matches != nil {
+		o.Filter = search.FilterFunc(func(number uint64) bool {
+			return number < next && !v.isDead(number) && (matches == nil || matches(number))
+		})
+	}
+	return x.SearchInto(found, query, k, o)
+}
