@@ -5,12 +5,13 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// ReadLabels reads labels from an npy or npz of integers, or from text with one label a line. In text, blank lines are
-// skipped, and so is whatever follows a #.
+// ReadLabels reads labels from an npy or npz of integers, from a Parquet column of integers, as in ids.parquet:id, or
+// from text with one label a line. In text, blank lines are skipped, and so is whatever follows a #.
 func ReadLabels(path string) ([]uint64, error) { return datafile.ReadLabels(path) }
 
 // ReadFilter reads a filter that allows the labels in a file: an npy or npz of integers, or of booleans indexed by
-// label, a Roaring bitmap (.roaring, the portable format of 64 or 32 bits), or text as in ReadLabels.
+// label, a Parquet column of integers, a Roaring bitmap (.roaring, the portable format of 64 or 32 bits), or text as in
+// ReadLabels.
 func ReadFilter(path string) (*search.Filter, error) {
 	set, _, err := datafile.ReadFilter(path)
 	if err != nil {

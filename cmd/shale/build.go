@@ -129,7 +129,7 @@ borders lie in two, for which fewer shards have to be looked into.`,
 	filesFlag(c, &f.input, "input", "read the vectors from `FILE`")
 	s.StringVar(&f.output, "output", "", "write the index to `INDEX`")
 	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
-	filesFlag(c, &f.labels, "labels", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
+	filesFlag(c, &f.labels, "labels", "read the labels from `FILE`: text, .npy or .parquet:COLUMN (default 0, 1, …)")
 	s.IntVar(&f.m, "m", 16, "give a new vector up to `N` links on a level, 2 to 10000")
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "look at `N` vectors for a new one's links")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")

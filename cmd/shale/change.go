@@ -58,7 +58,7 @@ Only shards that change are read into memory and written anew.`,
 		Args: indexArg,
 	}
 	filesFlag(c, &input, "input", "read the vectors from `FILE`")
-	filesFlag(c, &labelFiles, "labels", "read their labels from `FILE`: .npy or text, one label a line")
+	filesFlag(c, &labelFiles, "labels", "read their labels from `FILE`: text, one label a line, .npy or .parquet:COLUMN")
 	c.Flags().IntVar(&threads, "threads", 0, "use `N` threads (default: all processors)")
 	where.add(c)
 	jsonFlag(c, &asJSON)

@@ -49,7 +49,7 @@ stream through memory, so they may be more than fit.`,
 	filesFlag(c, &f.input, "input", "read the vectors from `FILE`")
 	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
 	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
-	filesFlag(c, &f.labels, "labels", "read the vectors' labels from `FILE`: .npy or text (default 0, 1, …)")
+	filesFlag(c, &f.labels, "labels", "read the labels from `FILE`: text, .npy or .parquet:COLUMN (default 0, 1, …)")
 	s.IntVarP(&f.k, "k", "k", 100, "find `N` neighbours a query")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.StringVar(&f.output, "output", "",

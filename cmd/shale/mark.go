@@ -24,7 +24,7 @@ type marking struct {
 
 func (m *marking) add(c *cobra.Command) *cobra.Command {
 	c.Args = indexArg
-	filesFlag(c, &m.labelFiles, "labels", "read the labels from `FILE`: .npy or text, one label a line")
+	filesFlag(c, &m.labelFiles, "labels", "read the labels from `FILE`: text, one label a line, .npy or .parquet:COLUMN")
 	c.Flags().BoolVar(&m.ignoreMissing, "ignore-missing", false,
 		"pass over labels that aren't there, or are "+m.done+" already")
 	m.where.add(c)

@@ -71,7 +71,8 @@ Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cos
 	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
 	s.IntVarP(&f.k, "k", "k", 10, "find `N` results a query")
 	s.IntVar(&f.ef, "ef", 0, "look at `N` vectors more closely, at least k (default: what tune saved, or 100)")
-	s.StringVar(&f.filter, "filter", "", "return only labels in `FILE`: .npy of integers or booleans, .roaring or text")
+	s.StringVar(&f.filter, "filter", "",
+		"return only labels in `FILE`: text, .npy of integers or booleans, .parquet:COLUMN or .roaring")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
 	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz, or to a pipe as in npz:/dev/stdout")
 	f.where.add(c)

@@ -9,8 +9,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 )
 
-// ReadFilter reads a set of labels: an npy or npz of integers, or of booleans indexed by label (a mask), a Roaring
-// bitmap (.roaring, the portable format of 64 or 32 bits), or text as in ReadLabels.
+// ReadFilter reads a set of labels: an npy or npz of integers, or of booleans indexed by label (a mask), a Parquet
+// column of integers, a Roaring bitmap (.roaring, the portable format of 64 or 32 bits), or text as in ReadLabels.
 //
 // mask is the number of booleans of a mask, and −1 for other files. A mask of another length than the number of labels
 // was made for another index.
@@ -28,8 +28,10 @@ func ReadFilter(path string) (set *roaring64.Bitmap, mask int64, err error) {
 			}
 			set, err = in.roaring()
 			return err
+		case format == ".parquet":
+			return in.parquetLabels(member, add)
 		case format != "":
-			return in.unknown(".npy, .npz, .roaring or text")
+			return in.unknown(".npy, .npz, .parquet, .roaring or text")
 		}
 		return textLabels(in, add)
 	})

@@ -46,7 +46,9 @@ func FuzzU8bin(f *testing.F) { fuzz(f, ".u8bin", []string{"vectors", "all"}, "*.
 
 func FuzzIbin(f *testing.F) { fuzz(f, ".ibin", []string{"neighbors"}, "*.ibin") }
 
-func FuzzParquet(f *testing.F) { fuzz(f, ".parquet", []string{"vectors", "all"}, "*.parquet") }
+func FuzzParquet(f *testing.F) {
+	fuzz(f, ".parquet", []string{"vectors", "all", "labels", "filter"}, "*.parquet")
+}
 
 func FuzzRoaring(f *testing.F) { fuzz(f, ".roaring", []string{"filter"}, "*.roaring") }
 

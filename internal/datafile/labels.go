@@ -3,20 +3,24 @@ package datafile
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// ReadLabels reads labels from an npy or npz of integers, or from text with one label a line. In text, blank lines are
-// skipped, and so is whatever follows a #.
+// ReadLabels reads labels from an npy or npz of integers, from a Parquet column of integers, or from text with one
+// label a line. In text, blank lines are skipped, and so is whatever follows a #.
 func ReadLabels(path string) (labels []uint64, err error) {
 	err = withInput(path, func(in *input, format, member string) error {
 		add := func(v uint64) { labels = append(labels, v) }
-		if format == "" {
+		switch format {
+		case "":
 			return textLabels(in, add)
+		case ".parquet":
+			return in.parquetLabels(member, add)
+		case ".hdf5":
+			return in.hdf5Error(member)
 		}
 		return in.arrayLabels(format, member, add)
 	})
@@ -24,14 +28,15 @@ func ReadLabels(path string) (labels []uint64, err error) {
 		return nil, err
 	}
 	if i := slices.Index(labels, math.MaxUint64); i >= 0 {
-		return nil, fmt.Errorf("%s: label %d is %d, which stands for no row: labels are 0 to 2^64-2", path, i, labels[i])
+		return nil, origin{path}.bad(-1, "labels", "label %d is %d, which stands for no row: labels are 0 to 2^64-2",
+			i, labels[i])
 	}
 	return labels, nil
 }
 
 func (in *input) arrayLabels(format, member string, add func(uint64)) error {
 	if format != ".npy" && format != ".npz" {
-		return in.unknown(".npy or .npz of integers, or text")
+		return in.unknown(".npy, .npz or .parquet of integers, or text")
 	}
 	a, err := openIntegers(in, format, member, 1)
 	if err != nil {
@@ -41,6 +46,17 @@ func (in *input) arrayLabels(format, member string, add func(uint64)) error {
 		return err
 	}
 	return a.ints().labels(a.origin, add)
+}
+
+// parquetLabels adds the labels that a column holds.
+func (in *input) parquetLabels(column string, add func(uint64)) error {
+	src, rows, err := openParquetColumn(in, column, chooseIntegers)
+	if err != nil {
+		return err
+	}
+	defer src.codec.close()
+	labels := intSource{rowSource: src, dt: src.leaf.stored, left: rows}
+	return labels.labels(src.origin, add)
 }
 
 // maxLine bounds a line of text; a label has at most 20 digits, and the rest is for comments.

@@ -18,7 +18,7 @@ func TestReadLabelsRefusesTheLast(t *testing.T) {
 		switch {
 		case fine && (err != nil || len(labels) != 2):
 			t.Errorf("%q: %v, %v", text, labels, err)
-		case !fine && (err == nil || !strings.Contains(err.Error(), path+": label 1 is 18446744073709551615")):
+		case !fine && (err == nil || !strings.Contains(err.Error(), path+": labels: label 1 is 18446744073709551615")):
 			t.Errorf("%q: %v", text, err)
 		}
 	}

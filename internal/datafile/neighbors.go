@@ -1,6 +1,7 @@
 package datafile
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -45,6 +46,8 @@ func openNeighbors(in *input, format, member string) (src *intSource, rows, k in
 		return openIbin(in, int32s)
 	case ".npy", ".npz":
 		return openNeighborArray(in, format, member)
+	case ".hdf5":
+		return nil, 0, 0, in.hdf5Error(cmp.Or(member, "neighbors"))
 	}
 	return nil, 0, 0, in.unknown(neighborExtensions)
 }

@@ -25,20 +25,35 @@ type chunk struct {
 
 // openParquet opens a column of lists of floats; each list must have the same length.
 func openParquet(in *input, column string) (*stream, error) {
-	if err := in.whole("parquet"); err != nil {
+	src, rows, err := openParquetColumn(in, column, chooseVectors)
+	if err != nil {
 		return nil, err
+	}
+	if rows > 0 {
+		if err := src.findDim(); err != nil {
+			return nil, err
+		}
+	}
+	return newStream(src.origin, src, src.leaf.dt, rows, int64(src.dim))
+}
+
+// openParquetColumn opens the column that choose takes of all there are, and returns its number of rows.
+func openParquetColumn(in *input, column string, choose func(origin, []leaf, string) (leaf, error),
+) (*parquetSource, int64, error) {
+	if err := in.whole("parquet"); err != nil {
+		return nil, 0, err
 	}
 	meta, err := parquetMeta(in)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	all, err := leaves(meta.Schema)
 	if err != nil {
-		return nil, in.caused(err, -1, "schema", "can't be used")
+		return nil, 0, in.caused(err, -1, "schema", "can't be used")
 	}
-	l, err := chooseLeaf(in.origin, all, column)
+	l, err := choose(in.origin, all, column)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	o := origin{in.file + ":" + l.column()}
 	src := &parquetSource{origin: o, in: in, leaf: l}
@@ -49,22 +64,17 @@ func openParquet(in *input, column string) (*stream, error) {
 		}
 		c, err := o.chunk(g, l.index, in.size)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if rows += c.rows; rows > math.MaxInt64/(maxDim*8) {
-			return nil, o.bad(-1, "row group rows", "%d by group %d are more than a file can hold", rows, i)
+			return nil, 0, o.bad(-1, "row group rows", "%d by group %d are more than a file can hold", rows, i)
 		}
 		src.chunks = append(src.chunks, c)
 	}
 	if rows != meta.NumRows {
-		return nil, o.bad(-1, "rows", "%d, but the row groups have %d: the file is damaged", meta.NumRows, rows)
+		return nil, 0, o.bad(-1, "rows", "%d, but the row groups have %d: the file is damaged", meta.NumRows, rows)
 	}
-	if rows > 0 {
-		if err := src.findDim(); err != nil {
-			return nil, err
-		}
-	}
-	return newStream(o, src, l.dt, rows, int64(src.dim))
+	return src, rows, nil
 }
 
 // parquetMeta reads the metadata at the file's end.

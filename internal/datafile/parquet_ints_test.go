@@ -2,6 +2,7 @@ package datafile
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,6 +102,69 @@ func TestParquetNamesTheRow(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "row "+string(rune('0'+at))+" ") {
 				t.Errorf("%s row %d: %v", name, at, err)
 			}
+		}
+	}
+}
+
+// TestParquetLabels tests that a column of an integer a row is read as labels, and as a filter, however it is written.
+func TestParquetLabels(t *testing.T) {
+	want := []uint64{0, 1, 2, 3, 4, 5, 6}
+	for _, path := range fixtures(t, "rows_[dfghps]*.parquet", "rows_v2.parquet") {
+		for _, name := range []string{path, path + ":id"} {
+			if got, err := ReadLabels(name); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %v, %v", name, got, err)
+			}
+			set, mask, err := ReadFilter(name)
+			if err != nil || mask != -1 || !slices.Equal(set.ToArray(), want) {
+				t.Errorf("%s as a filter: %v, %d, %v", name, set, mask, err)
+			}
+		}
+	}
+	if got, err := ReadLabels(data("rows_none.parquet")); err != nil || len(got) != 0 {
+		t.Errorf("no rows: %v, %v", got, err)
+	}
+}
+
+// TestParquetLabelTypes tests columns of each type of integers, with nulls allowed and not, over several row groups.
+func TestParquetLabelTypes(t *testing.T) {
+	type row struct {
+		Required uint64  `parquet:"required"`
+		Coded    int64   `parquet:"coded,dict"`
+		Short    int32   `parquet:"short"`
+		Null     *int64  `parquet:"null,optional"`
+		Negative int64   `parquet:"negative"`
+		Last     uint64  `parquet:"last"`
+		Float    float64 `parquet:"float"`
+		List     []int64 `parquet:"list,list"`
+	}
+	var rows []row
+	var want []uint64
+	for i := range 8 {
+		at := int64(i)
+		r := row{Required: 1<<63 + uint64(i), Coded: at, Short: int32(i), Null: &at, Negative: at, List: []int64{at}}
+		if i == 5 {
+			r.Null, r.Negative, r.Last = nil, -3, math.MaxUint64
+		}
+		rows, want = append(rows, r), append(want, uint64(i))
+	}
+	path := writeParquet(t, rows)
+	for _, column := range []string{"coded", "short"} {
+		if got, err := ReadLabels(path + ":" + column); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, %v", column, got, err)
+		}
+	}
+	got, err := ReadLabels(path + ":required")
+	if err != nil || len(got) != len(rows) || got[7] != 1<<63+7 {
+		t.Errorf("labels past the signed ones: %v, %v", got, err)
+	}
+	for column, say := range map[string]string{
+		":null": "row 5 is null", ":negative": "label 5 is -3", ":last": "label 5 is 18446744073709551615",
+		":float": "float holds no integers", ":list": "list holds no integers",
+		":none": "columns of integers are: required, coded", "": "name one as",
+	} {
+		_, err := ReadLabels(path + column)
+		if err == nil || !strings.Contains(err.Error(), say) || !errors.As(err, new(*FormatError)) {
+			t.Errorf("%q: %v, want it to say %q", column, err, say)
 		}
 	}
 }

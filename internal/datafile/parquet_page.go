@@ -111,26 +111,31 @@ func (p *parquetSource) dataPageV1(at int64, header format.PageHeader, body []by
 	if !ok {
 		return p.bad(at, "page header", "a data page's is missing")
 	}
-	if h.RepetitionLevelEncoding != format.RLE || (p.leaf.maxDef > 0 && h.DefinitionLevelEncoding != format.RLE) {
+	if (p.leaf.maxRep > 0 && h.RepetitionLevelEncoding != format.RLE) ||
+		(p.leaf.maxDef > 0 && h.DefinitionLevelEncoding != format.RLE) {
 		return p.caused(ErrUnsupported, at, "levels", "encoded otherwise than by runs: write the file with a current writer")
 	}
 	data, err := p.decompress(at, c.codec, body, header.UncompressedPageSize)
 	if err != nil {
 		return err
 	}
-	rep, data, ok := cutLevels(data)
+	rep, data, ok := cutLevels(data, p.leaf.maxRep)
 	if !ok {
 		return p.bad(at, "repetition levels", "they end past the page")
 	}
-	def, data, ok := cutLevels(data)
+	def, data, ok := cutLevels(data, p.leaf.maxDef)
 	if !ok {
 		return p.bad(at, "definition levels", "they end past the page")
 	}
 	return p.dataPage(at, pageValues{n: int(h.NumValues), rep: rep, def: def, data: data, encoding: h.Encoding}, c)
 }
 
-// cutLevels parts levels, which begin with their length, from what follows.
-func cutLevels(data []byte) (levels, rest []byte, ok bool) {
+// cutLevels parts levels up to the largest, which begin with their length, from what follows. There are none where all
+// are 0.
+func cutLevels(data []byte, largest int) (levels, rest []byte, ok bool) {
+	if largest == 0 {
+		return nil, data, true
+	}
 	if len(data) < 4 {
 		return nil, nil, false
 	}
@@ -177,7 +182,7 @@ func (p *parquetSource) dataPage(at int64, v pageValues, c chunk) error {
 		return err
 	}
 	values, err := p.values(at, v)
-	if err == nil && p.leaf.integers() {
+	if err == nil && p.leaf.integers() && p.leaf.dt != p.leaf.stored {
 		values, err = p.floats(at, values)
 	}
 	if err != nil {
@@ -194,7 +199,7 @@ func (p *parquetSource) dataPage(at int64, v pageValues, c chunk) error {
 // levels counts rows and checks that they are all of the same length and without nulls.
 func (p *parquetSource) levels(at int64, v pageValues, c chunk) error {
 	seen := 0
-	err := eachRun(v.def, bitWidth(p.leaf.maxDef), v.n, func(level uint32, n int) error {
+	err := eachLevel(v.def, p.leaf.maxDef, v.n, func(level uint32, n int) error {
 		if int(level) != p.leaf.maxDef {
 			return p.bad(at, "values", "row %d is null, empty, or has a null in it: drop or fill such rows", p.rowOf(v, seen))
 		}
@@ -204,7 +209,7 @@ func (p *parquetSource) levels(at int64, v pageValues, c chunk) error {
 	if err != nil {
 		return p.levelError(err, at, "definition levels")
 	}
-	err = eachRun(v.rep, bitWidth(p.leaf.maxRep), v.n, func(level uint32, n int) error {
+	err = eachLevel(v.rep, p.leaf.maxRep, v.n, func(level uint32, n int) error {
 		if level == 0 {
 			return p.beginRows(at, n, c)
 		}
@@ -222,7 +227,7 @@ func (p *parquetSource) levels(at int64, v pageValues, c chunk) error {
 func (p *parquetSource) rowOf(v pageValues, i int) int64 {
 	row, seen := p.before+p.rows-1, 0
 	// Another pass reports what is wrong with levels.
-	_ = eachRun(v.rep, bitWidth(p.leaf.maxRep), v.n, func(level uint32, n int) error {
+	_ = eachLevel(v.rep, p.leaf.maxRep, v.n, func(level uint32, n int) error {
 		if level == 0 && seen <= i {
 			row += int64(min(n, i+1-seen))
 		}

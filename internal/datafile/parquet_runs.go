@@ -12,6 +12,17 @@ var errRunWidth = errors.New("values of more than 32 bits")
 // bitWidth is the number of bits that levels up to the largest take.
 func bitWidth(largest int) int { return bits.Len(uint(largest)) }
 
+// eachLevel decodes n levels up to the largest, as eachRun does. Levels that are all 0 aren't written.
+func eachLevel(b []byte, largest, n int, use func(level uint32, times int) error) error {
+	switch {
+	case n == 0:
+		return nil
+	case largest == 0:
+		return use(0, n)
+	}
+	return eachRun(b, bitWidth(largest), n, use)
+}
+
 // eachRun decodes n values of width bits in Parquet's hybrid of runs and packed groups, and hands on each value with
 // how often it comes in a row. Nothing is expanded: the number of values is what the caller has checked, not what a run
 // says.

@@ -26,6 +26,9 @@ func (l leaf) vectors() bool { return l.maxRep == 1 && l.stored.kind != 0 }
 // integers reports whether the numbers are integers.
 func (l leaf) integers() bool { return l.stored.integer() }
 
+// integer reports whether each row is one integer.
+func (l leaf) integer() bool { return l.maxRep == 0 && l.integers() }
+
 // column is the part of the path that a user knows: pyarrow's lists add list.element to it.
 func (l leaf) column() string {
 	name := l.path
@@ -140,33 +143,47 @@ func integerType(e format.SchemaElement, t format.Type) dtype {
 	return dtype{}
 }
 
-// chooseLeaf finds the column named, or the only one of lists of floats, or of integers where none holds floats.
-func chooseLeaf(o origin, all []leaf, name string) (leaf, error) {
+// chooseVectors finds the column named, or the only one of lists of floats, or of integers where none holds floats.
+func chooseVectors(o origin, all []leaf, name string) (leaf, error) {
 	lists := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool { return !l.vectors() })
 	if slices.ContainsFunc(lists, func(l leaf) bool { return !l.integers() }) && name == "" {
 		lists = slices.DeleteFunc(lists, leaf.integers)
 	}
+	return chooseLeaf(o, all, lists, name, "vectors", "lists of numbers")
+}
+
+// chooseIntegers finds the column named, or the only one of an integer a row, which it gives out as it is stored.
+func chooseIntegers(o origin, all []leaf, name string) (leaf, error) {
+	fit := slices.DeleteFunc(slices.Clone(all), func(l leaf) bool { return !l.integer() })
+	l, err := chooseLeaf(o, all, fit, name, "integers", "integers, one a row")
+	l.dt = l.stored
+	return l, err
+}
+
+// chooseLeaf finds the column named, which must be among those that fit, or the only one of them. Errors call the
+// columns that fit those of kind, and say what they hold.
+func chooseLeaf(o origin, all, fit []leaf, name, kind, holds string) (leaf, error) {
 	var names []string
-	for _, l := range lists {
+	for _, l := range fit {
 		names = append(names, l.column())
 	}
 	for _, l := range all {
 		if name == "" || (name != l.column() && name != l.path) {
 			continue
 		}
-		if !l.vectors() {
-			return leaf{}, o.caused(ErrUnsupported, -1, "column", "%s holds no lists of numbers", name)
+		if !slices.Contains(fit, l) {
+			return leaf{}, o.caused(ErrUnsupported, -1, "column", "%s holds no %s", name, holds)
 		}
 		return l, nil
 	}
 	have := listed(names)
 	switch {
 	case name != "":
-		return leaf{}, o.bad(-1, "column", "there is no %q: columns of vectors are: %s", name, have)
-	case len(lists) == 0:
-		return leaf{}, o.bad(-1, "column", "none holds lists of numbers")
-	case len(lists) > 1:
-		return leaf{}, o.bad(-1, "column", "several hold vectors: name one as %s:NAME, of %s", o.file, have)
+		return leaf{}, o.bad(-1, "column", "there is no %q: columns of %s are: %s", name, kind, have)
+	case len(fit) == 0:
+		return leaf{}, o.bad(-1, "column", "none holds %s", holds)
+	case len(fit) > 1:
+		return leaf{}, o.bad(-1, "column", "several hold %s: name one as %s:NAME, of %s", kind, o.file, have)
 	}
-	return lists[0], nil
+	return fit[0], nil
 }

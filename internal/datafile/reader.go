@@ -64,7 +64,7 @@ func open(in *input, member string) (*stream, error) {
 	case ".parquet":
 		return openParquet(in, member)
 	case ".hdf5":
-		return nil, hdf5Error(in.origin)
+		return nil, in.hdf5Error(member)
 	case ".ivecs", ".ibin":
 		return nil, in.caused(ErrUnsupported, -1, "format", "%s holds neighbours, not vectors", format)
 	case ".roaring":
