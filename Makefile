@@ -4,9 +4,11 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 WORK := $(or $(TMPDIR),/tmp)/shale-make
 
-# Platforms of the README besides the one at hand: 32-bit ones are built only, since tests hold numbers past 32 bits.
-BUILT = linux/386 linux/arm linux/arm64 darwin/amd64
-VETTED = darwin/arm64 windows/amd64 freebsd/amd64
+# Platforms of the README besides the one at hand.
+PLATFORMS = linux/386 linux/arm linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 freebsd/amd64
+
+# Packages that are tested for arm64.
+ARM64 = internal/simd vector internal/score internal/quant
 
 # Folders of internal whose packages start no goroutines.
 SEQUENTIAL = simd simd/gen score quant sq8 store/hnswlib store/manifest store/blocks wordnet
@@ -35,34 +37,31 @@ generate: ## write generated files anew and report those that differ from the co
 	$(GO) generate ./...
 	@git diff --exit-code -- internal/simd || { echo "commit what 'go generate ./...' writes"; exit 1; }
 
-platforms: ## build or vet the library and the command for every platform of the README
-	@for p in $(BUILT); do echo "build $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; done
-	@for p in $(VETTED); do echo "vet $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; done
+platforms: ## check types for every platform of the README, and build the command for the one that isn't Unix
+	cd tools && $(GO) run ./typecheck .. $(PLATFORMS)
+	CGO_ENABLED=0 GOOS=windows $(GO) build -o /dev/null ./cmd/shale
 	GOARCH=arm64 $(GO) vet ./internal/simd
 
 test: ## run all Go tests
-	$(GO) test -timeout 30m ./...
+	$(GO) test -vet=off -timeout 30m ./...
 
-faults: ## try every fault at every operation of a save, slower kinds included
-	$(GO) test -run SurvivesEveryFault . -shale.faults
+faults: ## try every fault at every operation of the kinds of changes that take long; test does so for the others
+	$(GO) test -vet=off -run TestSavingSurvivesEveryFault . -shale.faults
 
 race: ## run the Go tests in which goroutines meet with the race detector
 	$(GO) test -vet=off -race -short -timeout 30m $$($(GO) list ./... | \
 		grep -vxF $(SEQUENTIAL:%=-e github.com/shale-search/shale/internal/%))
 
 purego: ## test what stands on the kernels with those in plain Go
-	$(GO) test -short -timeout 30m -tags purego ./internal/simd ./vector ./internal/score ./internal/quant ./internal/hnsw
+	$(GO) test -vet=off -short -timeout 30m -tags purego ./internal/simd ./vector ./internal/score ./internal/quant ./internal/hnsw
 
 arm64: ## test the kernels for arm64 under emulation; needs qemu-aarch64
 	@mkdir -p $(WORK)
-	GOARCH=arm64 $(GO) test -c -o $(WORK)/simd.test ./internal/simd
-	GOARCH=arm64 $(GO) test -c -o $(WORK)/vector.test ./vector
-	GOARCH=arm64 $(GO) test -c -o $(WORK)/score.test ./internal/score
-	GOARCH=arm64 $(GO) test -c -o $(WORK)/quant.test ./internal/quant
-	cd internal/simd && qemu-aarch64 $(WORK)/simd.test
-	cd vector && qemu-aarch64 $(WORK)/vector.test
-	cd internal/score && qemu-aarch64 $(WORK)/score.test
-	cd internal/quant && qemu-aarch64 $(WORK)/quant.test -test.short
+	$(MAKE) --no-print-directory -j2 $(ARM64:%=arm64/%)
+
+arm64/%:
+	GOARCH=arm64 $(GO) test -c -o $(WORK)/$(notdir $*).test ./$*
+	cd $* && qemu-aarch64 $(WORK)/$(notdir $*).test -test.short
 
 exchange: ## exchange files with the original hnswlib; needs Python 3 and a C++ compiler
 	@mkdir -p $(WORK)
@@ -71,7 +70,7 @@ exchange: ## exchange files with the original hnswlib; needs Python 3 and a C++ 
 	SHALE_TEST_PYTHON=$(WORK)/venv/bin/python $(GO) test -count=1 -run TestCross ./internal/store/hnswlib
 
 fuzz: ## fuzz every reader of files for a moment each; INPUTS=100000 for longer
-	.ci/fuzz $(or $(INPUTS),1000)
+	.ci/fuzz $(or $(INPUTS),300)
 
 demo: ## run the demo
 	$(GO) run ./cmd/shale demo

@@ -39,13 +39,28 @@ oldest=${all[0]} newest=${all[-1]}
 "$newest" -m pip wheel -q --disable-pip-version-check --no-deps -w "$work" . ./hnswlib
 wheels=("$work"/*.whl)
 
+# The environments are made and tested side by side: a test mostly keeps one processor busy. The interrupts meet all of an
+# older Python's instructions soon; the newest one looks for rare ones.
 older_numpy=()
 "$oldest" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' && older_numpy=('numpy<2')
-environment oldest "$oldest" -r tests/requirements.txt "${wheels[@]}" "${older_numpy[@]}"
-run oldest . --ignore=ecosystem --ignore=cross --ignore=test_memory.py
+(
+  environment oldest "$oldest" -r tests/requirements.txt "${wheels[@]}" "${older_numpy[@]}"
+  SHALE_INTERRUPTS=300 run oldest . --ignore=ecosystem --ignore=cross --ignore=test_memory.py
+) >"$work/oldest.log" 2>&1 &
+tests=($!)
+(
+  environment newest "$newest" -r tests/requirements.txt "$work"/shale_search-*.whl hnswlib==0.8.0
+  run newest . --ignore=ecosystem --ignore=standin
+) >"$work/newest.log" 2>&1 &
+tests+=($!)
+(
+  environment ecosystem "$newest" -r tests/requirements.txt -r tests/ecosystem/requirements.txt \
+    "$work"/shale_search-*.whl
+  run ecosystem ecosystem
+) >"$work/ecosystem.log" 2>&1 &
+tests+=($!)
 
-environment newest "$newest" -r tests/requirements.txt "$work"/shale_search-*.whl hnswlib==0.8.0
-run newest . --ignore=ecosystem --ignore=standin
-
-environment ecosystem "$newest" -r tests/requirements.txt -r tests/ecosystem/requirements.txt "$work"/shale_search-*.whl
-run ecosystem ecosystem
+failed=0
+for test in "${tests[@]}"; do wait "$test" || failed=1; done
+cat "$work"/{oldest,newest,ecosystem}.log
+exit $failed
