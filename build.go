@@ -62,13 +62,13 @@ func createLive(dim int, o BuildOptions, fill func(*hnsw.Index) error) (*Index, 
 //
 // With GraphOnly the rows, a Matrix, are attached instead of copied: see Index.Attach.
 func Build(ctx context.Context, src Source, o BuildOptions) (*Index, error) {
-	if o.Path != "" && o.Held == nil {
+	if o.Path != "" && o.held == nil {
 		lock, err := o.reserve(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("build: %w", err)
 		}
 		defer lock.Close()
-		o.Held = lock
+		o.held = lock
 	}
 	p, err := NewPlan(ctx, src, o)
 	if err != nil {

@@ -130,7 +130,7 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 		}
 		out := search.Results{K: 1, Labels: make([]uint64, queries), Distances: make([]float32, queries),
 			Counts: make([]int, queries)}
-		if err := x.SearchBatchInto(ctx, rows.Slice(0, queries), &out,
+		if err := inside.Of(x).SearchBatchInto(ctx, rows.Slice(0, queries), &out,
 			search.Options{Filters: filters, Threads: 2}); err != nil {
 			t.Fatal(err)
 		}
@@ -142,8 +142,8 @@ func TestSearchesWithFiltersLookIntoAllShards(t *testing.T) {
 
 func TestIndexOfGraph(t *testing.T) {
 	x := inside.IndexOf(inside.Of(built(t, 300, shale.BuildOptions{Metric: vector.IP})).Graph()).(*shale.Index)
-	if x.Len() != 300 || x.Metric() != vector.IP || x.Effort().Ef != 100 {
-		t.Errorf("%d rows, %v, %+v", x.Len(), x.Metric(), x.Effort())
+	if x.Len() != 300 || x.Metric() != vector.IP || inside.Of(x).Effort().Ef != 100 {
+		t.Errorf("%d rows, %v, %+v", x.Len(), x.Metric(), inside.Of(x).Effort())
 	}
 	if err := x.Add(1000, make([]float32, 8)); err != nil || x.Len() != 301 {
 		t.Errorf("%v, %d rows", err, x.Len())

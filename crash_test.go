@@ -72,7 +72,7 @@ func (c *crashCase) contentOf(path string) (string, error) {
 		return "", err
 	}
 	slices.SortFunc(found, func(a, b search.Neighbor) int { return int(a.Label) - int(b.Label) })
-	return fmt.Sprintf("%d rows, ef %d, %v", r.Rows, x.Effort().Ef, found), nil
+	return fmt.Sprintf("%d rows, ef %d, %v", r.Rows, inside.Of(x).Effort().Ef, found), nil
 }
 
 // attempt changes a copy of the directory with a fault.

@@ -40,7 +40,6 @@ type engine interface {
 	Delete(labels ...uint64) error
 	Undelete(labels ...uint64) error
 	Resize(capacity int) error
-	Reorder() error
 	Sync() error
 
 	Findable() ([]uint64, error)
@@ -174,10 +173,6 @@ func (s manyShards) Undelete(labels ...uint64) error {
 
 func (s manyShards) Resize(int) error {
 	return fmt.Errorf("%w: shards grow as rows are added", errors.ErrUnsupported)
-}
-
-func (s manyShards) Reorder() error {
-	return fmt.Errorf("%w: it has several shards, is mapped, or has its rows on disk or elsewhere", ErrReadOnly)
 }
 
 func (s manyShards) Sync() error { return errors.ErrUnsupported }

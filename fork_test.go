@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
@@ -52,7 +53,7 @@ func attached(t *testing.T, path string, rows vector.Matrix, o shale.OpenOptions
 func TestForkDirectory(t *testing.T) {
 	rows, queries := random(t, 900, 12, 1), random(t, 20, 12, 2)
 	dir := forkOf(t, rows)
-	if f, err := shale.Detect(dir); err != nil || f != shale.ForkShards {
+	if f, err := location.Detect(dir); err != nil || f != shale.ForkShards {
 		t.Fatalf("detected as %v, %v", f, err)
 	}
 	if r, err := shale.Verify(ctx, dir); err != nil || len(r.Problems) > 0 || r.Rows != 900 || r.Reachable < 890 {
@@ -147,7 +148,7 @@ func TestGraphFile(t *testing.T) {
 	if err := x.Save(ctx, graph, shale.SaveOptions{Format: shale.Graph}); err != nil {
 		t.Fatal(err)
 	}
-	if f, err := shale.Detect(graph); err != nil || f != shale.Graph {
+	if f, err := location.Detect(graph); err != nil || f != shale.Graph {
 		t.Fatalf("detected as %v, %v", f, err)
 	}
 	for _, mapped := range []bool{false, true} {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -48,9 +49,9 @@ func formatFiles() []formatFile {
 		{"sq8.shale", with(func(o *BuildOptions) { o.Codes, o.Rows = SQ8, RowsSQ8 }), File},
 		{"pq", with(func(o *BuildOptions) { o.Codes, o.PQ = PQ, PQOptions{Bits: 4, Subvectors: 8} }), Directory},
 		{"external", with(func(o *BuildOptions) { o.GraphOnly = true }), Directory},
-		{"shards", with(func(o *BuildOptions) { o.Shards, o.Centroids = 3, 4 }), Auto},
-		{"blocks", with(func(o *BuildOptions) { o.Codes, o.Blocks = RaBitQ4, true }), Auto},
-		{"live.shale", with(func(o *BuildOptions) { o.Live = true }), Auto},
+		{"shards", with(func(o *BuildOptions) { o.Shards, o.Centroids = 3, 4 }), location.Auto},
+		{"blocks", with(func(o *BuildOptions) { o.Codes, o.Blocks = RaBitQ4, true }), location.Auto},
+		{"live.shale", with(func(o *BuildOptions) { o.Live = true }), location.Auto},
 		{"hnswlib.bin", one, Hnswlib},
 		{"graph.graph", with(func(o *BuildOptions) { o.GraphOnly = true }), Graph},
 		{"hnswlibmmap", with(func(o *BuildOptions) { o.GraphOnly = true }), ForkShards},
@@ -115,11 +116,11 @@ func writeFormats(t *testing.T, ctx context.Context) {
 	}
 	for _, f := range formatFiles() {
 		path := filepath.Join(formatsDir, f.name)
-		if f.save == Auto {
+		if f.save == location.Auto {
 			f.build.Path = path
 		}
 		x, err := Build(ctx, formatRows(1, formatsRows), f.build)
-		if err == nil && f.save != Auto {
+		if err == nil && f.save != location.Auto {
 			err = x.Save(ctx, path, SaveOptions{Format: f.save})
 		}
 		if err == nil {

@@ -50,7 +50,7 @@ func (x *Index) Search(query []float32, k int, o search.Options) ([]search.Neigh
 
 // SearchInto is Search that appends the results to dst. With room in dst it doesn't allocate.
 func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
-	request.SetDefaults(&o, x.Effort())
+	request.SetDefaults(&o, x.effort())
 	return x.engine.SearchInto(dst, query, k, o)
 }
 
@@ -58,15 +58,8 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 // An error names the first query that failed.
 func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
 	o search.Options) (*search.Results, error) {
-	request.SetDefaults(&o, x.Effort())
+	request.SetDefaults(&o, x.effort())
 	return x.engine.SearchBatch(ctx, queries, k, o)
-}
-
-// SearchBatchInto is SearchBatch that writes to out, which has room for out.K results a query.
-func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results,
-	o search.Options) error {
-	request.SetDefaults(&o, x.Effort())
-	return x.engine.SearchBatchInto(ctx, queries, out, o)
 }
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
@@ -168,14 +161,4 @@ func (x *Index) Sync() error {
 		return fmt.Errorf("sync: the index lies in memory: %w", errors.ErrUnsupported)
 	}
 	return x.engine.Sync()
-}
-
-// Reorder renumbers the rows within the index for searches to be faster, as Build does. It is meant for an index that
-// has just been filled: searches that begin meanwhile get ErrClosed, and while others are under way it gives
-// hnsw.ErrBusy.
-func (x *Index) Reorder() error {
-	if err := x.engine.Reorder(); err != nil {
-		return fmt.Errorf("reorder: %w", err)
-	}
-	return nil
 }

@@ -3,6 +3,7 @@ package shale
 import (
 	"fmt"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
 )
@@ -43,7 +44,7 @@ func (x *Index) Info() (Info, error) {
 	if err := x.engine.describe(&i); err != nil {
 		return Info{}, fmt.Errorf("describe index: %w", err)
 	}
-	effort := x.Effort()
+	effort := x.effort()
 	i.Ef, i.Slack = effort.Ef, effort.Slack
 	if i.Shards > 1 {
 		i.Share = effort.Share
@@ -51,12 +52,12 @@ func (x *Index) Info() (Info, error) {
 	return i, nil
 }
 
-// Effort returns how hard searches look that name no ef: what Tune set, or an ef of search.DefaultEf.
-func (x *Index) Effort() search.Effort {
+// effort returns how hard searches look that name no ef: what Tune set, or an ef of 100.
+func (x *Index) effort() search.Effort {
 	if t := x.tuned.Load(); t != nil {
 		return search.Effort{Ef: t.Ef, Slack: t.Slack, Share: t.Share}
 	}
-	return search.Effort{Ef: search.DefaultEf}
+	return search.Effort{Ef: request.DefaultEf}
 }
 
 // Tune makes e the effort of searches that name no ef. Save keeps it, with the recall of k results measured with it.

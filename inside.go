@@ -1,12 +1,19 @@
 package shale
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/request"
+	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 func init() {
@@ -14,6 +21,16 @@ func init() {
 		x := index.(*Index)
 		return insider{x.engine, x}
 	}
+	inside.Hold = func(options any, lock *location.Lock) {
+		switch o := options.(type) {
+		case *BuildOptions:
+			o.held = lock
+		case *SaveOptions:
+			o.held = lock
+		}
+	}
+	inside.Expect = func(options any, load shard.SearchLoad) { options.(*OpenOptions).load = load }
+	inside.BuildTime = func(plan any) time.Duration { return plan.(*Plan).spent }
 	inside.IndexOf = func(graph *hnsw.Index) any { return &Index{engine: oneGraph{graph}} }
 }
 
@@ -24,6 +41,14 @@ type insider struct {
 }
 
 func (i insider) Graph() *hnsw.Index { return i.index.graph() }
+
+func (i insider) Effort() search.Effort { return i.index.effort() }
+
+func (i insider) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results,
+	o search.Options) error {
+	request.SetDefaults(&o, i.index.effort())
+	return i.engine.SearchBatchInto(ctx, queries, out, o)
+}
 
 func (i insider) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {
 	if err := i.engine.AttachPQ(q, codes, o); err != nil {

@@ -16,9 +16,9 @@ var ErrLocked = filelock.ErrHeld
 
 // reserve locks what is at the path of a build, if that can be written.
 func (o *BuildOptions) reserve(ctx context.Context) (*location.Lock, error) {
-	format := Auto
+	format := location.Auto
 	if o.Live {
-		format = Live
+		format = location.Live
 	}
 	lock, err := location.Reserve(ctx, o.Path, location.ReserveOptions{
 		Format: format, Replace: o.Replace, Lock: location.LockOptions{Wait: o.Wait, Waiting: o.Waiting},
@@ -32,7 +32,7 @@ func (o *BuildOptions) reserve(ctx context.Context) (*location.Lock, error) {
 // lockFor locks what is at path for a change by x, unless x or the caller holds its lock. The lock that it
 // returns is the caller's to close.
 func (x *Index) lockFor(ctx context.Context, path string, o SaveOptions) (*location.Lock, error) {
-	if x.lock.Holds(path) || o.Held.Holds(path) {
+	if x.lock.Holds(path) || o.held.Holds(path) {
 		return nil, nil
 	}
 	return location.Acquire(ctx, path, location.LockOptions{Wait: o.Wait, Waiting: o.Waiting})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 )
 
@@ -90,8 +91,8 @@ func TestTuningOfOthersIsKept(t *testing.T) {
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if z := reopened(t, path, shale.OpenOptions{}); z.Effort().Ef != 41 || z.Len() != 51 {
-		t.Errorf("ef %d, %d rows", z.Effort().Ef, z.Len())
+	if z := reopened(t, path, shale.OpenOptions{}); inside.Of(z).Effort().Ef != 41 || z.Len() != 51 {
+		t.Errorf("ef %d, %d rows", inside.Of(z).Effort().Ef, z.Len())
 	}
 }
 

@@ -21,9 +21,6 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// SearchLoad is what searches take beside the index.
-type SearchLoad = shard.SearchLoad
-
 // OpenOptions says what the files don't. The zero value suits Shale's own.
 type OpenOptions struct {
 	Metric vector.Metric // of an hnswlib index or a .graph, which don't hold it
@@ -36,9 +33,6 @@ type OpenOptions struct {
 	// are no codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index
 	// can't be changed then.
 	Memory int64
-	// Load is what the searches to come take of Memory; by default that of some with a k of 10 and the index's own ef.
-	// Where it is much, batches have fewer queries under way and use fewer threads.
-	Load SearchLoad
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
 	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written
@@ -67,6 +61,8 @@ type OpenOptions struct {
 	// PinUpper copies the links of the upper levels of a mapped index directory into memory, where searches begin: 5 bytes
 	// a row and a few for links, which are read when it is opened.
 	PinUpper bool
+
+	load shard.SearchLoad // what the searches to come take of Memory, if known: see package inside
 }
 
 // Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
@@ -75,7 +71,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
-	format, err := Detect(path)
+	format, err := location.Detect(path)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
@@ -90,7 +86,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
 	x := &Index{}
-	if o.Lock && format != Live {
+	if o.Lock && format != location.Live {
 		if x.lock, err = location.Acquire(ctx, path, location.LockOptions{Wait: o.Wait, Waiting: o.Waiting}); err != nil {
 			return nil, fmt.Errorf("open index: %w", err)
 		}
@@ -101,7 +97,7 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	switch format {
 	case Directory:
 		err = x.openDirectory(ctx, path, o)
-	case Live:
+	case location.Live:
 		if x.live, err = location.Target(path); err == nil {
 			if graph, err = openLive(path, o); err == nil {
 				if err = liveFits(graph, path, o.Memory); err != nil {
@@ -162,7 +158,7 @@ func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
 
 // fits refuses an index of another format than the directory's that needs more memory than is allowed.
 func fits(path string, format Format, o OpenOptions) error {
-	if format == Directory || format == Live || o.Memory <= 0 || o.Mapped {
+	if format == Directory || format == location.Live || o.Memory <= 0 || o.Mapped {
 		return nil
 	}
 	size, err := store.SizeOnDisk(path)
@@ -278,7 +274,7 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest,
 	}
 	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == rowtype.External.String()
 	if !readOnly && o.Memory > 0 {
-		plan, err := shard.PlanSearch(dir, m, o.Memory, o.Load)
+		plan, err := shard.PlanSearch(dir, m, o.Memory, o.load)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -286,7 +282,7 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest,
 	}
 	if readOnly {
 		x, err := shard.Open(ctx, dir, m,
-			shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.Load})
+			shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.load})
 		return x, nil, err
 	}
 	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})

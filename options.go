@@ -43,7 +43,6 @@ type BuildOptions struct {
 	// Default: 30 seconds; less than 0: not at all. Waiting is called when such waiting begins, if not nil.
 	Wait    time.Duration
 	Waiting func()
-	Held    *location.Lock // the lock of what is at Path, for callers within the module that have it
 
 	Labels    []uint64 // of the rows, one each; default 0, 1, …
 	Shards    int      // graphs; default: one, or as many as Memory asks for
@@ -58,6 +57,8 @@ type BuildOptions struct {
 	// Progress is called with the rows done of each step now and then, from one goroutine at a time. A total of 0 means
 	// that it isn't known.
 	Progress func(step string, done, total int)
+
+	held *location.Lock // of what is at Path, for callers that have it: see package inside
 }
 
 // config is what the graphs of an index of rows with dim values are like.

@@ -32,7 +32,9 @@ type Plan struct {
 	src    Source
 	o      BuildOptions // nothing is left open in them
 	config hnsw.Config  // of a graph
-	spent  time.Duration
+	// spent is how long Run has worked on the graphs. Of an index of one graph the time to read vectors and to write the
+	// index isn't counted.
+	spent time.Duration
 }
 
 // NewPlan decides all that the options leave open, so that the result says what Build with the same arguments does.
@@ -131,7 +133,7 @@ func (p *Plan) oneGraph() (why string, err error) {
 	if err != nil {
 		return "", err
 	}
-	format, err := location.FormatFor(path, Auto)
+	format, err := location.FormatFor(path, location.Auto)
 	if err != nil || format == Directory {
 		return "", nil // if something is wrong with the path Run finds it
 	}

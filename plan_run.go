@@ -28,13 +28,13 @@ func (p *Plan) Run(ctx context.Context) (*Index, error) {
 }
 
 func (p *Plan) run(ctx context.Context) (*Index, error) {
-	if p.o.Path != "" && p.o.Held == nil {
+	if p.o.Path != "" && p.o.held == nil {
 		lock, err := p.o.reserve(ctx)
 		if err != nil {
 			return nil, err
 		}
 		defer lock.Close()
-		p.o.Held = lock
+		p.o.held = lock
 	}
 	switch {
 	case p.o.Live:
@@ -44,10 +44,6 @@ func (p *Plan) run(ctx context.Context) (*Index, error) {
 	}
 	return p.runGraph(ctx)
 }
-
-// BuildTime returns how long Run has worked on the graphs. Of an index of one graph the time to read vectors and to
-// write the index isn't counted.
-func (p *Plan) BuildTime() time.Duration { return p.spent }
 
 // timed runs fn and counts its time as that of building.
 func (p *Plan) timed(fn func() error) error {
@@ -92,7 +88,7 @@ func (p *Plan) runGraph(ctx context.Context) (*Index, error) {
 	if p.o.Path == "" {
 		return x, nil
 	}
-	err = x.Save(ctx, p.o.Path, SaveOptions{Replace: p.o.Replace, Held: p.o.Held, Vectors: p.o.Vectors})
+	err = x.Save(ctx, p.o.Path, SaveOptions{Replace: p.o.Replace, held: p.o.held, Vectors: p.o.Vectors})
 	if err != nil {
 		return nil, errors.Join(err, x.Close())
 	}

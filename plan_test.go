@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
@@ -141,7 +142,7 @@ func TestOpeningKeepsWithinMemoryOrIsRefused(t *testing.T) {
 		format := shale.Hnswlib
 		o.Codes, o.M, o.EfConstruction = shale.Float32, 6, 20
 		if name != "x.bin" {
-			o.Path, format = path, shale.Auto
+			o.Path, format = path, location.Auto
 		}
 		x, err := shale.Build(ctx, rows, o)
 		if err == nil && format == shale.Hnswlib {

@@ -49,7 +49,7 @@ func (x *Index) inRange(query []float32, radius float32, limit int, o search.Opt
 	if o.Probes == 0 && o.Share == 0 && o.Shards == nil {
 		o.Probes = math.MaxInt32 // all of them: the default share is that of k neighbours
 	}
-	request.SetDefaults(&o, x.Effort())
+	request.SetDefaults(&o, x.effort())
 	return x.engine.Range(query, radius, limit, o)
 }
 

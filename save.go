@@ -21,8 +21,8 @@ var ErrChanged = errors.New("the index was changed by another process meanwhile"
 
 // SaveOptions says how to save.
 type SaveOptions struct {
-	// Format is how to lay out the index. Auto keeps that of the index at the path; where there is none, a name that ends
-	// in .shale becomes a file, others a directory.
+	// Format is how to lay out the index. The zero value keeps that of the index at the path; where there is none, a name
+	// that ends in .shale becomes a file, others a directory.
 	Format Format
 	// TuningOnly writes what Tune set, and nothing else, to the index directory that this index was opened from.
 	TuningOnly bool
@@ -38,8 +38,8 @@ type SaveOptions struct {
 	// Progress is called with the rows done and their number where several shards become one graph: another format than a
 	// directory's has no shards, so that one graph is built of the vectors that aren't deleted.
 	Progress func(done, total int)
-	// Held is the lock of what is at the path, for callers within the module that have it.
-	Held *location.Lock
+
+	held *location.Lock // of what is at the path, for callers that have it: see package inside
 }
 
 // Save writes the index to path. What was there stays until all is written, and stays after an error or when ctx ends.
@@ -74,7 +74,7 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 		}
 		return x.saveAs(ctx, path, format, o)
 	}
-	if format == Live {
+	if format == location.Live {
 		return x.saveLive(path) // which its index has locked
 	}
 	lock, err := x.lockFor(ctx, path, o)
@@ -147,7 +147,7 @@ func (x *Index) saveMerged(ctx context.Context, path string, format Format, o Sa
 func (x *Index) saveFile(ctx context.Context, path string, format Format, graph store.Source, o SaveOptions) error {
 	if now := versionOf(path); x.file.path == path && !o.Replace && now.info != nil && !x.file.same(now) {
 		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
-	} else if o.Held.Reserved(path) && now.info != nil {
+	} else if o.held.Reserved(path) && now.info != nil {
 		return fmt.Errorf("%s: %w: it appeared meanwhile", path, fs.ErrExist)
 	}
 	var err error

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
@@ -83,7 +84,7 @@ func TestEveryFormatHoldsTheSame(t *testing.T) {
 		if err := x.Save(ctx, path, shale.SaveOptions{Format: f}); err != nil {
 			t.Fatalf("%v: %v", f, err)
 		}
-		if is, err := shale.Detect(path); is != f || err != nil {
+		if is, err := location.Detect(path); is != f || err != nil {
 			t.Fatalf("saved as %v, detected as %v: %v", f, is, err)
 		}
 		if r, err := shale.Verify(ctx, path); err != nil || len(r.Problems) > 0 || r.Rows != 300 {
@@ -166,11 +167,11 @@ func TestSaveSparesWhatIsNoIndex(t *testing.T) {
 		if err := x.Save(ctx, p, shale.SaveOptions{Replace: true}); !errors.Is(err, shale.ErrNotIndex) {
 			t.Fatalf("%s was replaced: %v", p, err)
 		}
-		if err := location.CanSave(p, shale.Auto); !errors.Is(err, shale.ErrNotIndex) {
+		if err := location.CanSave(p, location.Auto); !errors.Is(err, shale.ErrNotIndex) {
 			t.Fatal(err)
 		}
 	}
-	if err := location.CanSave(filepath.Join(dir, "none", "x"), shale.Auto); !errors.Is(err, fs.ErrNotExist) {
+	if err := location.CanSave(filepath.Join(dir, "none", "x"), location.Auto); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
 }
@@ -178,23 +179,23 @@ func TestSaveSparesWhatIsNoIndex(t *testing.T) {
 func TestTunedEfIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	x := built(t, 200, shale.BuildOptions{})
-	if x.Effort() != (search.Effort{Ef: 100}) {
-		t.Fatalf("%+v before tuning", x.Effort())
+	if inside.Of(x).Effort() != (search.Effort{Ef: 100}) {
+		t.Fatalf("%+v before tuning", inside.Of(x).Effort())
 	}
 	x.Tune(search.Effort{Ef: 37, Slack: 0.125}, 10, 0.95)
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	y := reopened(t, path, shale.OpenOptions{})
-	if want := (search.Effort{Ef: 37, Slack: 0.125}); y.Effort() != want {
-		t.Fatalf("%+v, want %+v", y.Effort(), want)
+	if want := (search.Effort{Ef: 37, Slack: 0.125}); inside.Of(y).Effort() != want {
+		t.Fatalf("%+v, want %+v", inside.Of(y).Effort(), want)
 	}
 	y.Tune(search.Effort{Ef: 41}, 10, 0.96)
 	if err := y.Save(ctx, path, shale.SaveOptions{TuningOnly: true}); err != nil {
 		t.Fatal(err)
 	}
-	if z := reopened(t, path, shale.OpenOptions{}); z.Effort() != (search.Effort{Ef: 41}) {
-		t.Fatalf("%+v, want an ef of 41", z.Effort())
+	if z := reopened(t, path, shale.OpenOptions{}); inside.Of(z).Effort() != (search.Effort{Ef: 41}) {
+		t.Fatalf("%+v, want an ef of 41", inside.Of(z).Effort())
 	}
 	if err := x.Save(ctx, path, shale.SaveOptions{}); err != nil {
 		t.Fatalf("tuning made a new generation: %v", err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/blocks"
@@ -25,7 +26,7 @@ type Report struct {
 
 // Verify reads all of an index on disk and checks it. The error is what kept it from looking.
 func Verify(ctx context.Context, path string) (Report, error) {
-	format, err := Detect(path)
+	format, err := location.Detect(path)
 	if errors.Is(err, ErrNotIndex) {
 		return Report{Problems: []error{err}}, nil
 	}
@@ -41,7 +42,7 @@ func Verify(ctx context.Context, path string) (Report, error) {
 		return verifyGraphs(shard.OpenGraph(ctx, path, shard.ForkOptions{}))
 	case ForkShards:
 		return verifyGraphs(shard.OpenFork(ctx, path, shard.ForkOptions{}))
-	case Live:
+	case location.Live:
 		return verifyLive(path)
 	}
 	return verifyHnswlib(ctx, path)

@@ -10,6 +10,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/vector"
@@ -168,7 +169,7 @@ func (p *openOptions) options() (shale.OpenOptions, error) {
 
 // formats are the names of those that an index can be saved in.
 var formats = map[string]shale.Format{
-	"": shale.Auto, "auto": shale.Auto, "directory": shale.Directory, "file": shale.File, "hnswlib": shale.Hnswlib,
+	"": location.Auto, "auto": location.Auto, "directory": shale.Directory, "file": shale.File, "hnswlib": shale.Hnswlib,
 }
 
 func (s *saveOptions) options() (shale.SaveOptions, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/vector"
 )
 
 // rooted is an index of the package at the root.
@@ -23,6 +24,11 @@ type rooted struct {
 func (x *rooted) inside() inside.Index { return inside.Of(x.Index) }
 
 func (x *rooted) LargestLabel() (label uint64, ok bool, err error) { return x.inside().LargestLabel() }
+
+func (x *rooted) SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results,
+	o search.Options) error {
+	return x.inside().SearchBatchInto(ctx, queries, out, o)
+}
 
 func (x *rooted) effort(o search.Options, _ int) search.Options { return o }
 
@@ -105,8 +111,8 @@ func (x *rooted) save(ctx context.Context, path string, o saveOptions) error {
 	return x.Save(ctx, path, s)
 }
 
-// rootState is what a child of fork needs to know of an index of the root package beside the memory of its graph. An index
-// that isn't one graph in memory is opened again from its path.
+// rootState is what a child of fork needs to know of an index of the root package beside the memory of its graph. An
+// index that isn't one graph in memory is opened again from its path.
 type rootState struct {
 	Path    string
 	Options shale.OpenOptions
@@ -114,7 +120,7 @@ type rootState struct {
 }
 
 func (x *rooted) freeze(patience time.Duration) (indexState, func(), error) {
-	s := indexState{Root: &rootState{Path: x.path, Options: x.options, Effort: x.Effort()}}
+	s := indexState{Root: &rootState{Path: x.path, Options: x.options, Effort: x.inside().Effort()}}
 	graph := x.inside().Graph()
 	if graph == nil {
 		path, err := filepath.Abs(x.path)

@@ -1,18 +1,20 @@
 package search
 
-import "github.com/RoaringBitmap/roaring/v2/roaring64"
+import (
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
-// Filter selects the labels that a search may return. It may serve many searches at once.
-type Filter struct {
-	allow func(label uint64) bool
-	set   *roaring64.Bitmap
-}
+	"github.com/shale-search/shale/internal/labelset"
+)
+
+// Filter selects the labels that a search may return: FilterLabels, FilterRange, FilterBitmap and FilterFunc make
+// one. It may serve many searches at once.
+type Filter labelset.Set
 
 // FilterFunc allows the labels for which allow returns true. allow may be called from many goroutines at once.
-func FilterFunc(allow func(label uint64) bool) *Filter { return &Filter{allow: allow} }
+func FilterFunc(allow func(label uint64) bool) *Filter { return (*Filter)(labelset.OfFunc(allow)) }
 
 // FilterBitmap allows the labels in set, which must not change while the filter is in use.
-func FilterBitmap(set *roaring64.Bitmap) *Filter { return &Filter{allow: set.Contains, set: set} }
+func FilterBitmap(set *roaring64.Bitmap) *Filter { return (*Filter)(labelset.OfBitmap(set)) }
 
 // FilterRange allows every step-th label from first on, up to and including last. It takes no memory, however many
 // labels these are. A step of 0 is 1.
@@ -25,9 +27,3 @@ func FilterRange(first, last, step uint64) *Filter {
 
 // FilterLabels allows the labels given.
 func FilterLabels(labels ...uint64) *Filter { return FilterBitmap(roaring64.BitmapOf(labels...)) }
-
-// Allows reports whether a search may return a label.
-func (f *Filter) Allows(label uint64) bool { return f.allow(label) }
-
-// Bitmap returns the set of labels allowed, or nil where a function decides. It must not be changed.
-func (f *Filter) Bitmap() *roaring64.Bitmap { return f.set }

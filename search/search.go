@@ -15,17 +15,10 @@ type Neighbor struct {
 // NoLabel is the label in Results where nothing was found. No row may have it.
 const NoLabel = math.MaxUint64
 
-const (
-	// DefaultEf is the Ef of searches in an index that wasn't tuned.
-	DefaultEf = 100
-	// DefaultShare is the Share of searches in an index that wasn't tuned.
-	DefaultShare = 0.98
-)
-
 // Options controls a search. The zero value searches all rows as hard as the index was tuned to.
 type Options struct {
 	// Ef is the number of candidates that a walk holds: more find more of the true neighbours and take longer. It is
-	// raised to k and cut to the number of rows. Default: the index's tuned ef, or DefaultEf.
+	// raised to k and cut to the number of rows. Default: the index's tuned ef, or 100.
 	Ef int
 	// Slack ends a walk before it has come to the end of its Ef candidates: at the first candidate farther than 1 + Slack
 	// times the k-th nearest, so that easy queries take less time than hard ones. About 0.05 to 0.25. It has no effect
@@ -53,7 +46,7 @@ type Options struct {
 	Probes int
 	// Share is the share of a query's true neighbours, from 0 to 1, that the shards searched should hold; each query
 	// gets as many shards as it needs. Default: the tuned share where Ef is left to the index too, otherwise
-	// DefaultShare; with a filter all shards are searched, since the rows allowed may be far from the query.
+	// 0.98; with a filter all shards are searched, since the rows allowed may be far from the query.
 	Share float64
 	// Shards are the numbers of the shards to search, in place of Probes and Share. Numbers that no shard has are skipped.
 	Shards []uint32
@@ -74,7 +67,7 @@ type Options struct {
 type Effort struct {
 	Ef    int
 	Slack float32
-	Share float64 // of an index of several shards; 0: DefaultShare
+	Share float64 // of an index of several shards; 0: 0.98
 }
 
 // Stats counts what searches did.

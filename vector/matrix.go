@@ -78,13 +78,8 @@ type Matrix struct {
 	typ    Type
 }
 
-// Element is a type of numbers that a Matrix can view.
-type Element interface {
-	float32 | uint16 | int8 | uint8
-}
-
 // Of returns a view of data as rows of dim elements; uint16 is taken as Float16. len(data) must be a multiple of dim.
-func Of[T Element](data []T, dim int) (Matrix, error) {
+func Of[T float32 | uint16 | int8 | uint8](data []T, dim int) (Matrix, error) {
 	if dim <= 0 || len(data)%dim != 0 {
 		return Matrix{}, fmt.Errorf("%w: %d values are not rows of %d", ErrDim, len(data), dim)
 	}
@@ -113,7 +108,7 @@ func FromBytes(b []byte, t Type, rows, dim, stride int) (Matrix, error) {
 	return Matrix{base: p, stride: uintptr(stride), rows: rows, dim: dim, typ: t}, nil
 }
 
-func typeOf[T Element]() Type {
+func typeOf[T float32 | uint16 | int8 | uint8]() Type {
 	var zero T
 	switch any(zero).(type) {
 	case float32:
@@ -180,7 +175,7 @@ func (m Matrix) RowBytes(i int) []byte {
 }
 
 // Row returns row i without copying. T must be the matrix's element type.
-func Row[T Element](m Matrix, i int) []T {
+func Row[T float32 | uint16 | int8 | uint8](m Matrix, i int) []T {
 	if uint(i) >= uint(m.rows) || typeOf[T]() != m.typ {
 		panic(fmt.Sprintf("vector: row %d of %d × %s", i, m.rows, m.typ))
 	}

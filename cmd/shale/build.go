@@ -16,6 +16,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/dataname"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
@@ -163,10 +164,12 @@ func (f *buildFlags) run(c *cobra.Command, _ []string) error {
 		return err
 	}
 	if !f.divide.plan {
-		if o.Held, err = f.reserve(c); err != nil {
+		lock, err := f.reserve(c)
+		if err != nil {
 			return err
 		}
-		defer o.Held.Close()
+		defer lock.Close()
+		inside.Hold(&o, lock)
 	}
 	src, file, err := f.open(c, &o)
 	if err != nil {
@@ -275,7 +278,9 @@ func (f *buildFlags) build(c *cobra.Command, src shale.Source, o shale.BuildOpti
 		return err
 	}
 	defer index.Close()
-	r := &buildReport{Output: f.output, Threads: o.Threads, Why: plan.CodesWhy, BuildSeconds: plan.BuildTime().Seconds()}
+	r := &buildReport{
+		Output: f.output, Threads: o.Threads, Why: plan.CodesWhy, BuildSeconds: inside.BuildTime(plan).Seconds(),
+	}
 	if err := r.complete(index, began); err != nil {
 		return err
 	}
@@ -321,7 +326,7 @@ func (f *buildFlags) reserve(c *cobra.Command) (*location.Lock, error) {
 	}
 	o := location.ReserveOptions{Replace: f.replace, Lock: f.wait.options(c, f.output)}
 	if f.capacity > 0 {
-		o.Format = shale.Live
+		o.Format = location.Live
 	}
 	lock, err := location.Reserve(c.Context(), f.output, o)
 	if errors.Is(err, fs.ErrExist) {

@@ -97,7 +97,7 @@ func targetFormat(c *cobra.Command, to, path string) (shale.Format, error) {
 	case to == "fork-shards":
 		return shale.ForkShards, nil
 	}
-	return shale.Auto, usagef(c, "--to %s is not a format: give %s", to, targetFormats)
+	return location.Auto, usagef(c, "--to %s is not a format: give %s", to, targetFormats)
 }
 
 func convert(c *cobra.Command, where *indexFlags, from, to string, o shale.SaveOptions) (*convertReport, error) {
@@ -129,7 +129,8 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, o shale.SaveO
 	defer index.Close()
 	rows := index.Len() + index.Deleted()
 	bar := newProgress(c.ErrOrStderr(), "converting", index.Len())
-	o.Held, o.Vectors = lock, vectorsOf(where, index)
+	o.Vectors = vectorsOf(where, index)
+	inside.Hold(&o, lock)
 	o.Progress = func(done, total int) {
 		bar.set(done)
 		rows = total

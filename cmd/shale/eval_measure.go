@@ -8,8 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/machine"
-	"github.com/shale-search/shale/search"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -53,7 +54,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix
 	}
 	defer index.Close()
 	efs := f.efs
-	if tuned := index.Effort().Ef; !c.Flags().Changed("ef") && !slices.Contains(efs, tuned) {
+	if tuned := inside.Of(index).Effort().Ef; !c.Flags().Changed("ef") && !slices.Contains(efs, tuned) {
 		efs = slices.Sorted(slices.Values(append(slices.Clone(efs), tuned)))
 	}
 	if err := f.rank.suit(c, index, path); err != nil {
@@ -80,7 +81,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix
 			return nil, err
 		}
 		if shares != nil {
-			r.Share, r.ShareQueries = cmp.Or(f.rank.Share, search.DefaultShare), info.ShareQueries
+			r.Share, r.ShareQueries = cmp.Or(f.rank.Share, request.DefaultShare), info.ShareQueries
 			r.ShareHeld = shares.Held(r.Share)
 		}
 	}

@@ -12,7 +12,9 @@ import (
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/quant/pq"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/vector"
 )
@@ -27,7 +29,7 @@ type indexFlags struct {
 	pin     bool
 	global  bool
 
-	load shale.SearchLoad // what searches take of --memory
+	load shard.SearchLoad // what searches take of --memory
 
 	withoutVectors bool // an index of links alone doesn't need them
 	toChange       bool // the index is to be changed and saved: other processes are kept from doing so until it is closed
@@ -87,15 +89,16 @@ func (f *indexFlags) options(c *cobra.Command, path string) (shale.OpenOptions, 
 		return shale.OpenOptions{}, err
 	}
 	o := shale.OpenOptions{
-		Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident, Load: f.load,
+		Dim: f.dim, Mapped: f.mapped, PinUpper: f.pin, LabelsAreGlobal: f.global, Resident: f.resident,
 	}
+	inside.Expect(&o, f.load)
 	lock := f.wait.options(c, path)
 	o.Lock, o.Wait, o.Waiting = f.toChange, lock.Wait, lock.Waiting
 	var err error
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return o, err
 	}
-	kind, kindErr := shale.Detect(path)
+	kind, kindErr := location.Detect(path)
 	if f.global && kindErr == nil && kind != shale.ForkShards {
 		return o, usagef(c, "--global-labels goes with shards of hnswlib-mmap, and %s is a %s", path, kind)
 	}
@@ -139,7 +142,7 @@ func (f *indexFlags) check(c *cobra.Command, path string) error {
 	if _, err := f.options(c, path); err != nil {
 		return err
 	}
-	if _, err := shale.Detect(path); err != nil {
+	if _, err := location.Detect(path); err != nil {
 		return explain(fmt.Errorf("open index: %w", err), path)
 	}
 	return nil
@@ -148,7 +151,7 @@ func (f *indexFlags) check(c *cobra.Command, path string) error {
 // openIndex opens the index at path. A live file that isn't to be changed is opened for searching only, so that others
 // may search it at the same time and no right to write is needed.
 func openIndex(c *cobra.Command, path string, o shale.OpenOptions, toChange bool) (*shale.Index, error) {
-	if kind, err := shale.Detect(path); err == nil && kind == shale.Live && !toChange {
+	if kind, err := location.Detect(path); err == nil && kind == location.Live && !toChange {
 		o.Mapped = true
 	}
 	index, err := shale.Open(c.Context(), path, o)

@@ -64,7 +64,7 @@ func inspect(c *cobra.Command, path string, o shale.OpenOptions) (*inspectReport
 		return nil, err
 	}
 	defer index.Close()
-	format, err := shale.Detect(path)
+	format, err := location.Detect(path)
 	if err != nil {
 		return nil, err
 	}

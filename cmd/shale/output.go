@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/dataname"
+	"github.com/shale-search/shale/internal/location"
 )
 
 // checkOutput returns an error if the output file, given by the flag name, is an index or one of the command's inputs,
@@ -31,7 +31,7 @@ func checkOutput(c *cobra.Command, name, output string, inputs ...string) error 
 			return usagef(c, "--%s %s is %s, which the command reads: give another name", name, output, input)
 		}
 	}
-	if kind, err := shale.Detect(file); err == nil {
+	if kind, err := location.Detect(file); err == nil {
 		return fmt.Errorf("--%s %s is a %s, which isn't replaced by results: give another name, or remove it",
 			name, output, kind)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/dataname"
+	"github.com/shale-search/shale/internal/location"
 )
 
 // explain says of the error of opening an index what is at path instead, and what to do about it.
@@ -40,7 +41,7 @@ func explainVectors(err error, paths ...string) error {
 		return nil
 	}
 	for _, path := range paths {
-		if kind, detectErr := shale.Detect(dataname.File(path)); detectErr == nil {
+		if kind, detectErr := location.Detect(dataname.File(path)); detectErr == nil {
 			return fmt.Errorf("%s is an index (a %s), not a file of vectors", path, kind)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 )
 
@@ -50,11 +51,11 @@ complete: the disk needs room for both. Other indexes have no capacity.
 }
 
 func (r *resizeReport) resize(c *cobra.Command, wait *waitFlag) error {
-	kind, err := shale.Detect(r.Index)
+	kind, err := location.Detect(r.Index)
 	if err != nil {
 		return err
 	}
-	if kind != shale.Live {
+	if kind != location.Live {
 		return fmt.Errorf("%s is a %s, which has no capacity: only a live file is resized", r.Index, kind)
 	}
 	lock := wait.options(c, r.Index)

@@ -7,6 +7,8 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/dataname"
+	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/shard"
 )
 
 type searchFlags struct {
@@ -109,7 +111,7 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	f.where.load = shale.SearchLoad{
+	f.where.load = shard.SearchLoad{
 		K: f.results(), Ef: f.ef, Threads: f.threads, Queries: queries.rows,
 		Bytes: int64(len(queries.block)) + filter.bytes(),
 	}
@@ -133,7 +135,7 @@ func (f *searchFlags) run(c *cobra.Command, args []string) error {
 // effort settles what flags leave to the index.
 func (f *searchFlags) effort(c *cobra.Command, index *shale.Index) *searchReport {
 	r := &searchReport{K: f.k, Ef: max(f.ef, f.k), Slack: f.rank.Slack, Output: f.output}
-	tuned := index.Effort()
+	tuned := inside.Of(index).Effort()
 	if f.within.on {
 		r.K, r.Radius, r.Limit = 0, &f.within.radius, f.within.limit
 		r.Ef = cmp.Or(f.ef, tuned.Ef)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/datafile"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -104,7 +105,7 @@ func (a *answering) answer(ctx context.Context, queries vector.Matrix) error {
 		return err
 	}
 	if a.found.K > 0 {
-		return a.index.SearchBatchInto(ctx, queries, &a.found, a.o)
+		return inside.Of(a.index).SearchBatchInto(ctx, queries, &a.found, a.o)
 	}
 	found, err := a.index.SearchBatch(ctx, queries, a.k, a.o)
 	if err == nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/datafile"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -56,7 +56,7 @@ func (t *truthFile) covers(k, rows int) error {
 }
 
 // measuringLoad is what measuring searches takes: queries as they were read and as float32, and their true neighbours.
-func measuringLoad(queries vector.Matrix, k, ef, threads int) shale.SearchLoad {
+func measuringLoad(queries vector.Matrix, k, ef, threads int) shard.SearchLoad {
 	each := int64(queries.Dim()*(queries.Type().Size()+2*4)) + 40*int64(k) + 128
-	return shale.SearchLoad{K: k, Ef: ef, Threads: threads, Bytes: each * int64(queries.Rows())}
+	return shard.SearchLoad{K: k, Ef: ef, Threads: threads, Bytes: each * int64(queries.Rows())}
 }

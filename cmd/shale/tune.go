@@ -12,6 +12,8 @@ import (
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/inside"
+	"github.com/shale-search/shale/internal/location"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -123,7 +125,7 @@ func (f *tuneFlags) checkIndex(c *cobra.Command, path string) error {
 	if f.queries == "" {
 		return usagef(c, "--queries must be given")
 	}
-	if kind, err := shale.Detect(path); f.save && err == nil && kind != shale.Directory {
+	if kind, err := location.Detect(path); f.save && err == nil && kind != shale.Directory {
 		return usagef(c, "--save needs an index directory, and %s is a %s: shale convert %s NEW --to shale", path, kind, path)
 	}
 	return nil
@@ -185,7 +187,7 @@ func (f *tuneFlags) run(c *cobra.Command, args []string) error {
 	if r.ShareHeld > 0 {
 		p.printf("the shards looked into hold %.4f of the true neighbours of these queries, %g asked; "+
 			"by the shares as they were, the default of %g held %.4f\n",
-			r.ShareHeld, cmp.Or(r.Point.Share, search.DefaultShare), search.DefaultShare, r.DefaultHeld)
+			r.ShareHeld, cmp.Or(r.Point.Share, request.DefaultShare), request.DefaultShare, r.DefaultHeld)
 	}
 	if f.save {
 		p.printf("%s: searches use it from now on\n", args[0])

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/location"
 )
 
 // errDamaged makes the exit code after the problems were told.
@@ -34,7 +35,7 @@ and what is wrong. It also counts the rows that searches can't come to by links.
 	}
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if _, err := shale.Detect(args[0]); errors.Is(err, shale.ErrNotIndex) && isVectors(args[0]) {
+		if _, err := location.Detect(args[0]); errors.Is(err, shale.ErrNotIndex) && isVectors(args[0]) {
 			return explain(err, args[0])
 		}
 		report, err := shale.Verify(c.Context(), args[0])

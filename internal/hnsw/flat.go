@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/stop"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -261,7 +262,7 @@ func (f *Flat) attempt(dst []search.Neighbor, query []float32, k int, of *task) 
 	}
 	found := s.resolve(&f.Reader, s.g, t.keys)
 	if t.o.Stop != nil {
-		found = finish(t.o.Stop.Condition, found)
+		found = finish((*stop.Rule)(t.o.Stop).Condition(), found)
 	}
 	if began&1 != 0 || f.epoch.Load() != began {
 		return dst, false, nil

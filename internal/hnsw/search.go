@@ -6,9 +6,11 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/shale-search/shale/internal/labelset"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/request"
+	"github.com/shale-search/shale/internal/stop"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -126,15 +128,15 @@ type task struct {
 // number of elements that may be returned and that a walk has to meet before it ends.
 func (t *task) start(k, n int, epoch uint64) (least int) {
 	t.began, t.n, t.k = epoch, n, min(k, n)
-	t.ef = min(max(cmp.Or(t.o.Ef, search.DefaultEf), t.k), n)
+	t.ef = min(max(cmp.Or(t.o.Ef, request.DefaultEf), t.k), n)
 	if t.o.Filter != nil {
-		t.own = filter{t.o.Filter, t.resolved.at(epoch)}
+		t.own = filter{(*labelset.Set)(t.o.Filter), t.resolved.at(epoch)}
 		t.filter = &t.own
 	}
 	if t.o.Stop == nil {
 		return t.ef
 	}
-	return max(t.ef, t.o.Stop.Condition.Begin(t.ef))
+	return max(t.ef, (*stop.Rule)(t.o.Stop).Condition().Begin(t.ef))
 }
 
 // prepare does all of a search among the first n elements that comes before its walk.
@@ -201,7 +203,7 @@ func (r *Reader) conclude(s *searcher) []search.Neighbor {
 	}
 	found := s.resolve(r, s.g, keys)
 	if t.o.Stop != nil {
-		return finish(t.o.Stop.Condition, found)
+		return finish((*stop.Rule)(t.o.Stop).Condition(), found)
 	}
 	return found[:min(len(found), t.k)]
 }

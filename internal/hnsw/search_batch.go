@@ -45,7 +45,7 @@ func (r *Reader) searchBatch(ctx context.Context, x intoSearcher, queries vector
 		return nil, err
 	}
 	k = min(k, max(r.Len(), 1))
-	out, err := search.NewResults(queries.Rows(), k)
+	out, err := request.NewResults(queries.Rows(), k)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ var batchScratches = sync.Pool{New: func() any { return new(batchScratch) }}
 // are elements.
 func (b *batchSearch) resolve() (err error) {
 	b.o.Filters = nil
-	if b.filters == nil && b.queries.Rows() >= b.r.Len()/(walkFactor*search.DefaultEf) {
+	if b.filters == nil && b.queries.Rows() >= b.r.Len()/(walkFactor*request.DefaultEf) {
 		b.dense, err = b.r.resolved(b.o.Filter)
 	}
 	return err

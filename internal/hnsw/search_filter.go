@@ -3,12 +3,13 @@ package hnsw
 import (
 	"math"
 
+	"github.com/shale-search/shale/internal/labelset"
 	"github.com/shale-search/shale/search"
 )
 
 // filter is a search.Filter as a search asks it.
 type filter struct {
-	labels   *search.Filter
+	labels   *labelset.Set
 	elements *denseFilter // labels, resolved to elements; nil: they are not
 }
 
@@ -23,7 +24,7 @@ func (g *graph) allowed(id uint32, f *filter) bool {
 	if f.elements != nil && f.elements.covers(id) {
 		return f.elements.allowed.get(id)
 	}
-	return f.labels.Allows(g.label(id))
+	return f.labels.Contains(g.label(id))
 }
 
 const (
@@ -85,10 +86,13 @@ func (d *denseFilter) at(epoch uint64) *denseFilter {
 
 // resolved returns f's set resolved to elements, or nil if it has none or a row is rewritten meanwhile.
 func (r *Reader) resolved(f *search.Filter) (*denseFilter, error) {
-	if f == nil || f.Bitmap() == nil {
+	if f == nil {
 		return nil, nil
 	}
-	d, set := &denseFilter{epoch: r.epoch.Load()}, f.Bitmap()
+	d, set := &denseFilter{epoch: r.epoch.Load()}, (*labelset.Set)(f).Bitmap()
+	if set == nil {
+		return nil, nil
+	}
 	words := r.Len() / 32
 	g, err := r.view()
 	if err != nil {

@@ -32,7 +32,7 @@ type filtered struct {
 func (f *filtered) reset(g *graph, ef int, filter *filter, until *search.Stop) {
 	f.g, f.ef, f.filter, f.stop = g, ef, filter, nil
 	if until != nil {
-		f.stop = until.Condition
+		f.stop = (*stop.Rule)(until).Condition()
 	}
 	f.open, f.kept = f.open[:0], f.kept[:0]
 	f.worst = float32(math.Inf(1))

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/search"
 )
 
@@ -42,7 +43,7 @@ func (r *Reader) Probe(query []float32, k int, o search.Options, b *Bound) (Prob
 		if s.estimates() {
 			off = s.codes.Bound(s.pool.keys[0].id(), s.pool.keys[0].distance())
 		}
-		s.pool.bound, s.pool.k, s.pool.margin = b, k, marginFor(cmp.Or(o.Ef, search.DefaultEf), k, off)
+		s.pool.bound, s.pool.k, s.pool.margin = b, k, marginFor(cmp.Or(o.Ef, request.DefaultEf), k, off)
 	}
 	return Probe{r, s}, nil
 }

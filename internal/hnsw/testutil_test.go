@@ -93,7 +93,7 @@ func clusteredRows(n, dim, clusters int, seed uint64) []float32 {
 	return rows
 }
 
-func matrix[T vector.Element](t testing.TB, data []T, dim int) vector.Matrix {
+func matrix[T float32 | uint16 | int8 | uint8](t testing.TB, data []T, dim int) vector.Matrix {
 	t.Helper()
 	m, err := vector.Of(data, dim)
 	must(t, err)

@@ -4,10 +4,13 @@ package inside
 
 import (
 	"context"
+	"time"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/shard"
+	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -16,6 +19,19 @@ import (
 var (
 	Of      func(index any) Index
 	IndexOf func(graph *hnsw.Index) any
+)
+
+// Package shale sets these, which take pointers to its types.
+var (
+	// Hold tells a build or a save, by its BuildOptions or SaveOptions, that the caller holds the lock of its path.
+	Hold func(options any, lock *location.Lock)
+	// Expect tells Open, by its OpenOptions, what the searches to come take of OpenOptions.Memory. Otherwise that is what
+	// some with a k of 10 and the index's own ef take. Where it is much, batches have fewer queries under way and use
+	// fewer threads.
+	Expect func(options any, load shard.SearchLoad)
+	// BuildTime returns how long the Run of a Plan has worked on the graphs. Of an index of one graph the time to read
+	// vectors and to write the index isn't counted.
+	BuildTime func(plan any) time.Duration
 )
 
 // Index is the inside of a shale.Index.
@@ -32,6 +48,11 @@ type Index interface {
 	Changeable() error
 	// Placement returns what lies in memory and what on disk. ok is false for one graph that lies in memory.
 	Placement() (p shard.Plan, ok bool)
+
+	// Effort returns how hard searches look that name no ef: as Tune set it, or else with an ef of 100.
+	Effort() search.Effort
+	// SearchBatchInto is a SearchBatch that writes to out, which has room for out.K results a query.
+	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error
 
 	// GraphOnly reports whether the index holds links alone, over vectors that are attached.
 	GraphOnly() bool

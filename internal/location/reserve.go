@@ -22,7 +22,7 @@ type ReserveOptions struct {
 // Reserve finds out before long work whether a new index can be written to path, and locks what is there, so that no
 // other process changes what is going to be replaced. It refuses to replace an index, with fs.ErrExist, unless that is
 // asked for; and anything else, live files, and directories that hold other files than those of an index, in any case.
-// shale.Save and Build take the lock as shale.SaveOptions.Held and BuildOptions.Held.
+// inside.Hold passes the lock on to a save or a build.
 func Reserve(ctx context.Context, path string, o ReserveOptions) (*Lock, error) {
 	path, err := Target(path)
 	if err != nil {

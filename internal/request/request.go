@@ -6,11 +6,19 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/shale-search/shale/internal/stop"
 	"github.com/shale-search/shale/search"
 )
 
 // maxK is the largest number of rows of a graph.
 const maxK = math.MaxInt32
+
+const (
+	// DefaultEf is the Ef of searches in an index that wasn't tuned.
+	DefaultEf = 100
+	// DefaultShare is the Share of searches in an index that wasn't tuned.
+	DefaultShare = 0.98
+)
 
 // SetDefaults fills in what o leaves to the index, which is tuned to e.
 func SetDefaults(o *search.Options, e search.Effort) {
@@ -32,7 +40,7 @@ func Check(o *search.Options, k int) error {
 	switch {
 	case k < 0 || k == 0 && o.Stop == nil || k > maxK:
 		return fmt.Errorf("search: k is %d, not at least 1 and at most %d", k, maxK)
-	case o.Stop != nil && o.Stop.Condition == nil:
+	case o.Stop != nil && (*stop.Rule)(o.Stop).Condition() == nil:
 		return errors.New("search: the stop condition is empty: Radius and MultiVector make one")
 	case o.Ef < 0:
 		return fmt.Errorf("search: ef is %d, not at least 0", o.Ef)

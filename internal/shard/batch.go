@@ -21,7 +21,7 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
 	if err := errors.Join(check(&o), request.CheckBatch(&o, queries.Rows(), k)); err != nil {
 		return nil, err
 	}
-	out, err := search.NewResults(queries.Rows(), min(k, x.most()))
+	out, err := request.NewResults(queries.Rows(), min(k, x.most()))
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/store/manifest"
-	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -113,7 +113,7 @@ func (c *Calibration) Held(share float64) float64 {
 	c.x.using.RLock()
 	defer c.x.using.RUnlock()
 	if share == 0 {
-		share = search.DefaultShare
+		share = request.DefaultShare
 	}
 	n, _ := slices.BinarySearch(c.at, math.Nextafter32(c.x.router.massFor(share), 2))
 	return float64(n) / float64(len(c.at))

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/rowlabels"
-	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -186,7 +186,7 @@ func (a *adder) routes(row int) (routes []route, probes int, err error) {
 	if routes, err = x.router.find(&x.change.finder, a.query, 2); err != nil {
 		return nil, 0, err
 	}
-	return routes, holding(routes, x.router.massFor(search.DefaultShare)), nil
+	return routes, holding(routes, x.router.massFor(request.DefaultShare)), nil
 }
 
 // meets reports whether one of routes leads to one of parts.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -24,7 +25,7 @@ func TestFiltersOfABatch(t *testing.T) {
 	for name, o := range map[string]OpenOptions{"memory": {}, "disk": {Memory: memory - 1}, "mapped": {Mapped: true}} {
 		t.Run(name, func(t *testing.T) {
 			x := opened(t, dir, o)
-			out := must(search.NewResults(queries.Rows(), k))
+			out := must(request.NewResults(queries.Rows(), k))
 			if err := x.SearchBatchInto(context.Background(), queries, out,
 				search.Options{Probes: 3, Filters: filters, Threads: 2}); err != nil {
 				t.Fatal(err)
@@ -48,7 +49,7 @@ func TestFiltersOfABatch(t *testing.T) {
 func TestSearchBatchIntoRefuses(t *testing.T) {
 	rows, queries := clustered(600, 16, 2), clustered(3, 16, 2)
 	x := opened(t, built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 2}), OpenOptions{})
-	short := must(search.NewResults(3, 4))
+	short := must(request.NewResults(3, 4))
 	short.Distances = short.Distances[:11]
 	for name, call := range map[string]func() error{
 		"k": func() error {
@@ -58,11 +59,11 @@ func TestSearchBatchIntoRefuses(t *testing.T) {
 			return x.SearchBatchInto(context.Background(), queries, short, search.Options{Threads: 1})
 		},
 		"filters": func() error {
-			return x.SearchBatchInto(context.Background(), queries, must(search.NewResults(3, 4)),
+			return x.SearchBatchInto(context.Background(), queries, must(request.NewResults(3, 4)),
 				search.Options{Filters: make([]*search.Filter, 2), Threads: 1})
 		},
 		"dim": func() error {
-			return x.SearchBatchInto(context.Background(), clustered(3, 8, 2), must(search.NewResults(3, 4)),
+			return x.SearchBatchInto(context.Background(), clustered(3, 8, 2), must(request.NewResults(3, 4)),
 				search.Options{Threads: 1})
 		},
 	} {

@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"runtime"
 
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store/manifest"
-	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -29,7 +29,7 @@ const (
 
 // loadOf fills in the defaults and cuts down what the index can't give.
 func loadOf(m *manifest.Manifest, l SearchLoad) SearchLoad {
-	ef := search.DefaultEf
+	ef := request.DefaultEf
 	if m.Tuned != nil {
 		ef = m.Tuned.Ef
 	}

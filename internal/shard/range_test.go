@@ -3,6 +3,7 @@ package shard
 import (
 	"testing"
 
+	"github.com/shale-search/shale/internal/labelset"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -27,7 +28,8 @@ func TestRange(t *testing.T) {
 			for _, filter := range []*search.Filter{nil, even} {
 				var stats search.Stats
 				o := search.Options{Ef: n, Probes: 2, Threads: 1 + q%3, Filter: filter, Stats: &stats}
-				truth := nearest(rows, vector.L2, query, n, func(l uint64) bool { return filter == nil || filter.Allows(l) })
+				allowed := func(l uint64) bool { return filter == nil || (*labelset.Set)(filter).Contains(l) }
+				truth := nearest(rows, vector.L2, query, n, allowed)
 				for _, wanted := range []int{1, 150, 900} {
 					radius := (truth[wanted-1].Distance + truth[wanted].Distance) / 2
 					found, err := x.Range(query, radius, n, o)

@@ -33,11 +33,11 @@ func count(s *search.Stats, p hnsw.Probe) {
 // settle fills in what the options of searches leave open: what a filter allows may lie far from the query, so all
 // shards are searched for it.
 func (x *Index) settle(o *search.Options) {
-	o.Ef = cmp.Or(o.Ef, search.DefaultEf)
+	o.Ef = cmp.Or(o.Ef, request.DefaultEf)
 	if o.Probes != 0 || o.Share != 0 {
 		return
 	}
-	if o.Share = search.DefaultShare; o.Filter != nil || o.Filters != nil {
+	if o.Share = request.DefaultShare; o.Filter != nil || o.Filters != nil {
 		o.Probes = len(x.parts)
 	}
 }

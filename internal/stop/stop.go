@@ -1,6 +1,15 @@
 // Package stop has the rules by which a walk ends that isn't a search for k neighbours.
 package stop
 
+// Rule is a search.Stop: a condition that users of that package can't see.
+type Rule struct{ condition Condition }
+
+// Of returns the rule of a condition.
+func Of(c Condition) *Rule { return &Rule{c} }
+
+// Condition returns the rule's condition, or nil if it has none.
+func (r *Rule) Condition() Condition { return r.condition }
+
 // Condition decides which candidates a walk follows, which results it holds and when it ends. One value serves one
 // search at a time.
 type Condition interface {

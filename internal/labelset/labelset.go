@@ -1,0 +1,22 @@
+// Package labelset has sets of labels, of which a function or a bitmap tells the members.
+package labelset
+
+import "github.com/RoaringBitmap/roaring/v2/roaring64"
+
+// Set is a set of labels. It may be read by many goroutines at once.
+type Set struct {
+	contains func(label uint64) bool
+	bitmap   *roaring64.Bitmap
+}
+
+// OfFunc returns the set of the labels for which contains returns true.
+func OfFunc(contains func(label uint64) bool) *Set { return &Set{contains: contains} }
+
+// OfBitmap returns the set of the labels in a bitmap, which must not change any more.
+func OfBitmap(b *roaring64.Bitmap) *Set { return &Set{contains: b.Contains, bitmap: b} }
+
+// Contains reports whether a label is in the set.
+func (s *Set) Contains(label uint64) bool { return s.contains(label) }
+
+// Bitmap returns the labels, or nil if a function tells them. It must not be changed.
+func (s *Set) Bitmap() *roaring64.Bitmap { return s.bitmap }
