@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
-	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/request"
@@ -64,85 +62,52 @@ func (x *Index) RangeBatch(ctx context.Context, queries vector.Matrix, radius fl
 		return nil, fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
 	}
 	b := &rangeBatch{
-		x: x, ctx: ctx, queries: queries, radius: radius, limit: limit, o: o,
-		found: make([][]search.Neighbor, n), failedRow: n,
+		Batch: request.Batch{Context: ctx, Queries: queries},
+		x:     x, radius: radius, limit: limit, o: o, found: make([][]search.Neighbor, n),
 	}
 	threads := workers.Threads(o.Threads, math.MaxInt)
 	b.o.Filters, b.o.Threads = nil, threads/max(n, 1)
 	b.filters = o.Filters
 	workers.Run(workers.Threads(threads, n), b, (*rangeBatch).work)
-	switch {
-	case b.err != nil:
-		return nil, fmt.Errorf("query %d: %w", b.failedRow, b.err)
-	case b.done < n:
-		return nil, fmt.Errorf("after %d of %d queries: %w", b.done, n, ctx.Err())
-	}
-	if o.Stats != nil {
-		*o.Stats = b.sum
+	if err := b.Outcome(o.Stats); err != nil {
+		return nil, err
 	}
 	return b.results()
 }
 
 // rangeBatch is a RangeBatch under way.
 type rangeBatch struct {
+	request.Batch
 	x       *Index
-	ctx     context.Context
-	queries vector.Matrix
 	radius  float32
 	limit   int
 	o       search.Options   // of each query
 	filters []*search.Filter // one for each query, or nil
 	found   [][]search.Neighbor
-	next    atomic.Int64
-	failed  atomic.Bool
-
-	mu        sync.Mutex // guards what follows
-	sum       search.Stats
-	done      int
-	failedRow int
-	err       error
 }
 
 // work answers queries until there are none left.
 func (b *rangeBatch) work() {
-	query := make([]float32, b.queries.Dim())
-	for !b.failed.Load() && b.ctx.Err() == nil {
-		row := int(b.next.Add(1)) - 1
-		if row >= b.queries.Rows() {
+	query := make([]float32, b.Queries.Dim())
+	for {
+		row, ok := b.Take(query)
+		if !ok {
 			return
 		}
-		b.queries.Decode(row, query)
 		var stats search.Stats
 		o := b.o
 		o.Stats = &stats
 		if b.filters != nil {
 			o.Filter = b.filters[row]
 		}
-		var err error
-		b.found[row], err = b.x.inRange(query, b.radius, b.limit, o)
-		b.count(row, &stats, err)
-	}
-}
-
-// count takes note of what a query did.
-func (b *rangeBatch) count(row int, s *search.Stats, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err != nil {
-		b.failed.Store(true)
-		if row < b.failedRow {
-			b.failedRow, b.err = row, err
+		found, err := b.x.inRange(query, b.radius, b.limit, o)
+		if err != nil {
+			b.Fail(row, err)
+			return
 		}
-		return
+		b.found[row] = found
+		b.Count(&stats, 1)
 	}
-	b.sum.Exact = s.Exact && (b.sum.Exact || b.done == 0)
-	b.sum.Distances += s.Distances
-	b.sum.Reranked += s.Reranked
-	b.sum.Hops += s.Hops
-	b.sum.Probes += s.Probes
-	b.sum.Reads += s.Reads
-	b.sum.Bytes += s.Bytes
-	b.done++
 }
 
 // results puts what the queries found one after another.

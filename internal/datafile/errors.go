@@ -20,8 +20,8 @@ func (unsupported) Error() string { return "not supported" }
 
 func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// FormatError describes what is wrong with a file. Its File has the member of an archive after a colon, and its Offset is
-// one in that member.
+// FormatError describes what is wrong with a file. Its File has the member of an archive after a colon, and its Offset
+// is one in that member.
 type FormatError = format.Error
 
 // origin is the file named in errors.

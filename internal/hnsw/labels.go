@@ -30,8 +30,9 @@ func CheckLabels(labels []uint64) error {
 	return nil
 }
 
-// LabelCounter is the rule for default labels: rows that come without labels get those that follow the largest label that any
-// row has had, so that none of them is another row's. The zero value doesn't know the largest label yet: see Start.
+// LabelCounter is the rule for default labels: rows that come without labels get those that follow the largest label
+// that any row has had, so that none of them is another row's. The zero value doesn't know the largest label yet: see
+// Start.
 type LabelCounter struct {
 	known bool   // next is
 	next  uint64 // one above the largest label so far

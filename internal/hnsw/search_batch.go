@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/workers"
@@ -64,7 +63,10 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 	if err := request.CheckRoom(out, rows); err != nil {
 		return err
 	}
-	b := batchSearch{r: r, x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: o.Filters, out: out, failedRow: rows}
+	b := batchSearch{
+		Batch: request.Batch{Context: ctx, Queries: queries},
+		r:     r, x: x, k: out.K, o: o, filters: o.Filters, out: out,
+	}
 	if err := b.resolve(); err != nil {
 		return err
 	}
@@ -73,16 +75,7 @@ func (r *Reader) searchBatchInto(ctx context.Context, x intoSearcher, queries ve
 		b.atOnce = 1
 	}
 	workers.Run(threads, &b, (*batchSearch).work)
-	switch {
-	case b.err != nil:
-		return fmt.Errorf("query %d: %w", b.failedRow, b.err)
-	case b.sum.done < rows:
-		return fmt.Errorf("after %d of %d queries: %w", b.sum.done, rows, ctx.Err())
-	}
-	if o.Stats != nil {
-		*o.Stats = b.sum.stats()
-	}
-	return nil
+	return b.Outcome(o.Stats)
 }
 
 func (r *Reader) checkQueries(queries vector.Matrix, k int, o *search.Options) error {
@@ -94,41 +87,15 @@ func (r *Reader) checkQueries(queries vector.Matrix, k int, o *search.Options) e
 
 // batchSearch is one SearchBatch under way.
 type batchSearch struct {
+	request.Batch
 	r       *Reader
 	x       intoSearcher // nil: r
-	ctx     context.Context
-	queries vector.Matrix
 	k       int
 	o       search.Options // of each query
 	filters []*search.Filter
 	dense   *denseFilter // o.Filter over elements, or nil
 	out     *search.Results
 	atOnce  int // queries that a goroutine interleaves
-	next    atomic.Int64
-	failed  atomic.Bool
-
-	mu        sync.Mutex // guards what follows
-	sum       batchSum
-	failedRow int
-	err       error
-}
-
-// batchSum is what workers count.
-type batchSum struct {
-	distances, reranked, hops, exact, done int
-}
-
-func (b *batchSum) add(o batchSum) {
-	b.distances += o.distances
-	b.reranked += o.reranked
-	b.hops += o.hops
-	b.exact += o.exact
-	b.done += o.done
-}
-
-func (b *batchSum) stats() search.Stats {
-	return search.Stats{Distances: b.distances, Reranked: b.reranked, Hops: b.hops,
-		Exact: b.exact == b.done, Probes: b.done}
 }
 
 // batchScratch is a worker's memory, kept for the next batch.
@@ -137,6 +104,8 @@ type batchScratch struct {
 	found  []search.Neighbor
 	stats  search.Stats
 	task   task // of a query that is answered by itself
+	sum    search.Stats
+	done   int // queries that sum is of
 	active [interleave]activeQuery
 }
 
@@ -146,7 +115,7 @@ var batchScratches = sync.Pool{New: func() any { return new(batchScratch) }}
 // are elements.
 func (b *batchSearch) resolve() (err error) {
 	b.o.Filters = nil
-	if b.filters == nil && b.queries.Rows() >= b.r.Len()/(walkFactor*request.DefaultEf) {
+	if b.filters == nil && b.Queries.Rows() >= b.r.Len()/(walkFactor*request.DefaultEf) {
 		b.dense, err = b.r.resolved(b.o.Filter)
 	}
 	return err
@@ -157,32 +126,25 @@ func (b *batchSearch) resolve() (err error) {
 func (b *batchSearch) work() {
 	w := batchScratches.Get().(*batchScratch)
 	defer batchScratches.Put(w)
-	if cap(w.query) < b.queries.Dim() {
-		w.query = make([]float32, b.queries.Dim())
+	if cap(w.query) < b.Queries.Dim() {
+		w.query = make([]float32, b.Queries.Dim())
 	}
-	var sum batchSum
+	w.sum, w.done = search.Stats{}, 0
 	if b.x == nil {
-		b.interleaved(w, &sum)
+		b.interleaved(w)
 	} else {
-		b.oneByOne(w, &sum)
+		b.oneByOne(w)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.sum.add(sum)
+	if w.done > 0 {
+		b.Count(&w.sum, w.done)
+	}
 }
 
 // take returns the next row and its query.
 func (b *batchSearch) take(w *batchScratch) (row int, query []float32, ok bool) {
-	if b.failed.Load() || b.ctx.Err() != nil {
-		return 0, nil, false
-	}
-	row = int(b.next.Add(1)) - 1
-	if row >= b.queries.Rows() {
-		return 0, nil, false
-	}
-	query = w.query[:b.queries.Dim()]
-	b.queries.Decode(row, query)
-	return row, query, true
+	query = w.query[:b.Queries.Dim()]
+	row, ok = b.Take(query)
+	return row, query, ok
 }
 
 // task returns that of the query in a row.
@@ -195,7 +157,7 @@ func (b *batchSearch) task(row int, stats *search.Stats) task {
 	return t
 }
 
-func (b *batchSearch) oneByOne(w *batchScratch, sum *batchSum) {
+func (b *batchSearch) oneByOne(w *batchScratch) {
 	for {
 		row, query, ok := b.take(w)
 		if !ok {
@@ -205,29 +167,22 @@ func (b *batchSearch) oneByOne(w *batchScratch, sum *batchSum) {
 		found, err := b.x.searchInto(w.found[:0], query, b.k, &w.task)
 		w.found = found
 		if err != nil {
-			b.fail(row, err)
+			b.Fail(row, err)
 			return
 		}
-		b.put(row, found, &w.stats, sum)
+		b.put(row, found, &w.stats, w)
 	}
 }
 
 // put makes what was found the results of a row.
-func (b *batchSearch) put(row int, found []search.Neighbor, stats *search.Stats, sum *batchSum) {
-	sum.add(batchSum{distances: stats.Distances, reranked: stats.Reranked, hops: stats.Hops, done: 1})
-	if stats.Exact {
-		sum.exact++
-	}
+func (b *batchSearch) put(row int, found []search.Neighbor, stats *search.Stats, w *batchScratch) {
+	w.sum.Exact = stats.Exact && (w.sum.Exact || w.done == 0)
+	w.sum.Distances += stats.Distances
+	w.sum.Reranked += stats.Reranked
+	w.sum.Hops += stats.Hops
+	w.sum.Probes++
+	w.done++
 	request.Set(b.out, row, found)
-}
-
-func (b *batchSearch) fail(row int, err error) {
-	b.failed.Store(true)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if row < b.failedRow {
-		b.failedRow, b.err = row, err
-	}
 }
 
 // interleave is the number of queries of a batch that a goroutine answers in turn. A walk mostly waits for memory: for
@@ -247,17 +202,17 @@ type activeQuery struct {
 }
 
 // interleaved answers rows, several at a time.
-func (b *batchSearch) interleaved(w *batchScratch, sum *batchSum) {
+func (b *batchSearch) interleaved(w *batchScratch) {
 	for busy := true; busy; {
 		busy = false
 		for i := range w.active[:b.atOnce] {
 			a := &w.active[i]
-			if a.s == nil && !b.start(a, w, sum) {
+			if a.s == nil && !b.start(a, w) {
 				continue
 			}
 			busy = true
 			if !a.s.step(a.s.task.collector) {
-				b.finish(a, sum)
+				b.finish(a, w)
 			}
 		}
 	}
@@ -265,7 +220,7 @@ func (b *batchSearch) interleaved(w *batchScratch, sum *batchSum) {
 
 // start begins the search for the next row that needs a walk; those before it are answered. It reports false if none is
 // left.
-func (b *batchSearch) start(a *activeQuery, w *batchScratch, sum *batchSum) bool {
+func (b *batchSearch) start(a *activeQuery, w *batchScratch) bool {
 	for {
 		row, query, ok := b.take(w)
 		if !ok {
@@ -274,20 +229,20 @@ func (b *batchSearch) start(a *activeQuery, w *batchScratch, sum *batchSum) bool
 		t := b.task(row, &a.stats)
 		s, err := b.r.prepared(query, b.k, &t)
 		if err != nil {
-			b.fail(row, err)
+			b.Fail(row, err)
 			return false
 		}
 		a.s, a.row = s, row
 		if s.task.collector != nil {
 			return true
 		}
-		b.finish(a, sum)
+		b.finish(a, w)
 	}
 }
 
 // finish puts the results of a query in their row and makes room for another query.
-func (b *batchSearch) finish(a *activeQuery, sum *batchSum) {
-	b.put(a.row, b.r.conclude(a.s), &a.stats, sum)
+func (b *batchSearch) finish(a *activeQuery, w *batchScratch) {
+	b.put(a.row, b.r.conclude(a.s), &a.stats, w)
 	b.r.end(a.s)
 	a.s = nil
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/workers"
@@ -44,7 +43,10 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix,
 		return fmt.Errorf("%w: the queries have %d values, the index has %d", vector.ErrDim, queries.Dim(), x.Dim())
 	}
 	x.settle(&o)
-	b := &batch{x: x, ctx: ctx, queries: queries, k: out.K, o: o, filters: o.Filters, failedRow: rows, out: out}
+	b := &batch{
+		Batch: request.Batch{Context: ctx, Queries: queries},
+		x:     x, k: out.K, o: o, filters: o.Filters, out: out,
+	}
 	threads := workers.Threads(o.Threads, math.MaxInt)
 	b.o.Filters, b.o.Threads = nil, threads/max(rows, 1)
 	threads = workers.Threads(threads, rows)
@@ -56,16 +58,7 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix,
 	} else {
 		workers.Run(threads, b, (*batch).work)
 	}
-	switch {
-	case b.err != nil:
-		return fmt.Errorf("query %d: %w", b.failedRow, b.err)
-	case b.done < rows:
-		return fmt.Errorf("after %d of %d queries: %w", b.done, rows, ctx.Err())
-	}
-	if o.Stats != nil {
-		*o.Stats = b.sum
-	}
-	return nil
+	return b.Outcome(o.Stats)
 }
 
 // together runs work on so many goroutines, each with its number, and waits for all.
@@ -79,21 +72,12 @@ func together(threads int, work func(number int)) {
 
 // batch is one SearchBatch under way.
 type batch struct {
+	request.Batch
 	x       *Index
-	ctx     context.Context
-	queries vector.Matrix
 	k       int
 	o       search.Options   // of each query
 	filters []*search.Filter // one for each query, or nil
 	out     *search.Results
-	next    atomic.Int64
-	failed  atomic.Bool
-
-	mu        sync.Mutex // guards what follows
-	sum       search.Stats
-	done      int
-	failedRow int
-	err       error
 }
 
 // work answers rows until there are none left.
@@ -104,18 +88,18 @@ func (b *batch) work() {
 	}
 	l, err := b.x.takeLane()
 	if err != nil {
-		b.fail(0, err)
+		b.Fail(0, err)
 		return
 	}
 	defer b.x.putLane(l)
 	query := make([]float32, b.x.Dim())
 	for {
-		row, ok := b.take(query)
+		row, ok := b.Take(query)
 		if !ok {
 			return
 		}
 		if err := l.answer(query, b.k, b.options(row)); err != nil {
-			b.fail(row, err)
+			b.Fail(row, err)
 			return
 		}
 		b.put(row, l)
@@ -132,38 +116,8 @@ func (b *batch) options(row int) *search.Options {
 	return &o
 }
 
-// take gives the next row and its query.
-func (b *batch) take(query []float32) (row int, ok bool) {
-	if b.failed.Load() || b.ctx.Err() != nil {
-		return 0, false
-	}
-	row = int(b.next.Add(1)) - 1
-	if row >= b.queries.Rows() {
-		return 0, false
-	}
-	b.queries.Decode(row, query)
-	return row, true
-}
-
 // put makes what a lane has found the results of a row.
 func (b *batch) put(row int, l *lane) {
 	request.Set(b.out, row, l.found)
-	b.count(&l.stats, 1)
-}
-
-// count adds what a lane did and the rows that are answered by it.
-func (b *batch) count(s *search.Stats, rows int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	add(&b.sum, s)
-	b.done += rows
-}
-
-func (b *batch) fail(row int, err error) {
-	b.failed.Store(true)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if row < b.failedRow || b.err == nil {
-		b.failedRow, b.err = row, err
-	}
+	b.Count(&l.stats, 1)
 }

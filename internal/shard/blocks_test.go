@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/race"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -16,7 +17,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// codesOnly is memory for the codes of an index but not for its links, and so much for a cache.
+// codesOnly is memory for the codes of an index but not for its links, plus cache bytes.
 func codesOnly(t *testing.T, dir string, cache int64) OpenOptions {
 	t.Helper()
 	m := must(manifest.Read(dir))
@@ -100,7 +101,7 @@ func TestSearchOverBlocksFindsTheNearest(t *testing.T) {
 						t.Fatalf("query %d, place %d: label %d in a batch, %d alone", q, i, got, f.Label)
 					}
 				}
-				add(&sum, &stats)
+				request.Add(&sum, &stats)
 			}
 			if sum.Reads == 0 || sum.Bytes < 4096*int64(sum.Reads) || sum.Distances == 0 {
 				t.Errorf("%+v", sum)

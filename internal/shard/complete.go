@@ -1,6 +1,9 @@
 package shard
 
-import "github.com/shale-search/shale/search"
+import (
+	"github.com/shale-search/shale/internal/request"
+	"github.com/shale-search/shale/search"
+)
 
 // A search that has found fewer than k rows is done once more, by all rows of all shards that it may look into: the
 // shards probed may hold too few, and a walk may not reach all.
@@ -16,7 +19,7 @@ func (l *lane) complete(query []float32, k int, o *search.Options) error {
 	if err := l.find(query, k, &all); err != nil {
 		return err
 	}
-	add(&l.stats, &before)
+	request.Add(&l.stats, &before)
 	return nil
 }
 

@@ -24,7 +24,7 @@ type overlapLane struct {
 func (b *batch) overlapped() {
 	r, err := b.x.takeReader()
 	if err != nil {
-		b.fail(0, err)
+		b.Fail(0, err)
 		return
 	}
 	o := &overlap{b: b, r: r, query: make([]float32, b.x.Dim()), lanes: make([]overlapLane, b.x.lanesAThread())}
@@ -38,7 +38,7 @@ func (b *batch) overlapped() {
 		}
 	}
 	if err != nil {
-		b.fail(b.queries.Rows()-1, err)
+		b.Fail(b.Queries.Rows()-1, err)
 		_ = r.Close() // the error of its reads is told
 		return
 	}
@@ -78,7 +78,7 @@ func (o *overlap) run() error {
 func (o *overlap) advance(l *overlapLane, number int) error {
 	if l.busy && l.rows.complete() {
 		if err := l.rows.rank(l.lane); err != nil {
-			o.b.fail(l.row, err)
+			o.b.Fail(l.row, err)
 			l.busy = false
 			return nil
 		}
@@ -102,7 +102,7 @@ func (o *overlap) advance(l *overlapLane, number int) error {
 
 // begin walks for the next query. It reports false if there is none.
 func (o *overlap) begin(l *overlapLane) bool {
-	row, ok := o.b.take(o.query)
+	row, ok := o.b.Take(o.query)
 	if !ok {
 		return false
 	}
@@ -114,7 +114,7 @@ func (o *overlap) begin(l *overlapLane) bool {
 		err = l.lane.begin(o.query, o.b.k, o.b.options(row))
 	}
 	if err != nil {
-		o.b.fail(row, err)
+		o.b.Fail(row, err)
 		return false
 	}
 	l.row = row
@@ -127,9 +127,9 @@ func (o *overlap) next(l *overlapLane) {
 		l.rows.plan(l.lane)
 		return
 	}
-	o.b.queries.Decode(l.row, o.query)
+	o.b.Queries.Decode(l.row, o.query)
 	if err := l.complete(o.query, o.b.k, o.b.options(l.row)); err != nil {
-		o.b.fail(l.row, err)
+		o.b.Fail(l.row, err)
 		return
 	}
 	o.b.put(l.row, l.lane)

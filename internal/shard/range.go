@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/search"
 )
@@ -39,7 +40,7 @@ func (x *Index) rangeByK(query []float32, radius float32, limit int, o search.Op
 		if found, err = x.SearchInto(found[:0], query, k, o); err != nil {
 			return nil, err
 		}
-		add(&sum, &once)
+		request.Add(&sum, &once)
 		if k == limit || len(found) < k || found[k-1].Distance > radius {
 			break
 		}
@@ -84,7 +85,7 @@ func (x *Index) rangeOfParts(query []float32, radius float32, limit int,
 			return nil, r.of[i].err
 		}
 		found = append(found, r.of[i].found...)
-		add(&sum, &r.of[i].stats)
+		request.Add(&sum, &r.of[i].stats)
 	}
 	if o.Stats != nil {
 		*o.Stats = sum

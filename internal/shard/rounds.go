@@ -43,7 +43,7 @@ type roundWorker struct {
 }
 
 func newRounds(b *batch, threads int) *rounds {
-	r := &rounds{b: b, wanted: make([][]uint32, len(b.x.parts)), partial: make([]bool, b.queries.Rows())}
+	r := &rounds{b: b, wanted: make([][]uint32, len(b.x.parts)), partial: make([]bool, b.Queries.Rows())}
 	b.o.Threads = 1
 	for range threads {
 		w := &roundWorker{rounds: r, query: make([]float32, b.x.Dim()), wanted: make([][]uint32, len(b.x.parts))}
@@ -59,7 +59,7 @@ func (r *rounds) run() {
 		for i := range w.lanes {
 			var err error
 			if w.lanes[i], err = r.b.x.takeLane(); err != nil {
-				r.b.fail(0, err)
+				r.b.Fail(0, err)
 				return
 			}
 		}
@@ -75,8 +75,8 @@ func (r *rounds) run() {
 	}
 	r.next.Store(0)
 	together(len(r.workers), func(i int) { r.workers[i].complete() })
-	if !r.b.failed.Load() && r.b.ctx.Err() == nil {
-		r.b.count(&search.Stats{}, r.b.queries.Rows())
+	if !r.b.Ended() {
+		r.b.Count(&search.Stats{}, r.b.Queries.Rows())
 	}
 }
 
@@ -94,12 +94,12 @@ func (r *rounds) end() {
 func (w *roundWorker) choose() {
 	l, b := w.lanes[0], w.b
 	for {
-		row, ok := b.take(w.query)
+		row, ok := b.Take(w.query)
 		if !ok {
 			return
 		}
 		if err := w.chooseFor(l, row); err != nil {
-			b.fail(row, err)
+			b.Fail(row, err)
 			return
 		}
 		request.Set(b.out, row, nil)
@@ -125,7 +125,7 @@ func (w *roundWorker) chooseFor(l *lane, row int) (err error) {
 func (w *roundWorker) round() {
 	for w.take() {
 		if err := w.search(); err != nil {
-			w.b.fail(w.rows[0], err)
+			w.b.Fail(w.rows[0], err)
 			return
 		}
 	}
@@ -135,7 +135,7 @@ func (w *roundWorker) round() {
 func (w *roundWorker) take() bool {
 	w.taken = 0
 	all := w.rounds.wanted[w.part]
-	for w.taken < len(w.lanes) && !w.b.failed.Load() && w.b.ctx.Err() == nil {
+	for w.taken < len(w.lanes) && !w.b.Ended() {
 		i := int(w.next.Add(1)) - 1
 		if i >= len(all) {
 			break
@@ -152,7 +152,7 @@ func (w *roundWorker) search() (err error) {
 	defer x.nameFault(&err)
 	defer mmap.Catch(mmap.Guard(), &err)
 	for i, l := range w.lanes[:w.taken] {
-		b.queries.Decode(w.rows[i], w.query)
+		b.Queries.Decode(w.rows[i], w.query)
 		o := b.options(w.rows[i])
 		if err := l.bind(w.query, b.k, o); err != nil {
 			return err
@@ -199,7 +199,7 @@ func (w *roundWorker) rank(l *lane, row int) error {
 		}
 	}
 	request.Set(b.out, row, l.found)
-	b.count(&l.stats, 0)
+	b.Count(&l.stats, 0)
 	w.partial[row] = w.partial[row] || !l.probes[0].Stats().Exact
 	return nil
 }
@@ -207,21 +207,21 @@ func (w *roundWorker) rank(l *lane, row int) error {
 // complete makes results as many as there must be, until there are no more queries with fewer.
 func (w *roundWorker) complete() {
 	b, l := w.b, w.lanes[0]
-	for !b.failed.Load() && b.ctx.Err() == nil {
+	for !b.Ended() {
 		row := int(w.next.Add(1)) - 1
-		if row >= b.queries.Rows() {
+		if row >= b.Queries.Rows() {
 			return
 		}
 		if b.out.Counts[row] >= min(b.k, b.x.Len()) || !w.partial[row] {
 			continue
 		}
-		b.queries.Decode(row, w.query)
+		b.Queries.Decode(row, w.query)
 		if err := l.answer(w.query, b.k, w.exact(row)); err != nil {
-			b.fail(row, err)
+			b.Fail(row, err)
 			return
 		}
 		request.Set(b.out, row, l.found)
-		b.count(&l.stats, 0)
+		b.Count(&l.stats, 0)
 	}
 }
 

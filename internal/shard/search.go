@@ -13,16 +13,6 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// add adds what another search did.
-func add(s, o *search.Stats) {
-	s.Distances += o.Distances
-	s.Reranked += o.Reranked
-	s.Hops += o.Hops
-	s.Probes += o.Probes
-	s.Reads += o.Reads
-	s.Bytes += o.Bytes
-}
-
 // count adds what a probe's walk did.
 func count(s *search.Stats, p hnsw.Probe) {
 	walk := p.Stats()

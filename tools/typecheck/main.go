@@ -1,6 +1,6 @@
 // Typecheck checks that the packages of a module compile for other platforms: typecheck DIR GOOS/GOARCH... It reads
-// types from source alone, which takes a tenth of the time that compiling all dependencies for each platform takes. Tests
-// are checked too, but for 32-bit platforms, since tests hold numbers past 32 bits.
+// types from source alone, which takes a tenth of the time that compiling all dependencies for each platform takes.
+// Tests are checked too, but for 32-bit platforms, since tests hold numbers past 32 bits.
 package main
 
 import (

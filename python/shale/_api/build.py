@@ -122,8 +122,8 @@ def plan(
     Some vectors are looked at where ``codes`` or ``rows`` is ``auto``. Nothing is written.
 
     Args:
-        output: where the index would be built; a name that ends in ``.shale`` makes it one file, which is one graph. By default
-            a directory is planned.
+        output: where the index would be built; a name that ends in ``.shale`` makes it one file, which is one graph. By
+            default a directory is planned.
 
     Raises:
         ValueError: a setting is out of range.
