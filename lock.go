@@ -11,7 +11,7 @@ import (
 	"github.com/shale-search/shale/internal/location"
 )
 
-// ErrLocked reports an index that another process is changing.
+// ErrLocked reports an index that another process is changing, or a live file that another has open.
 var ErrLocked = filelock.ErrHeld
 
 // reserve locks what is at the path of a build, if that can be written.

@@ -65,7 +65,8 @@ type OpenOptions struct {
 	load shard.SearchLoad // what the searches to come take of Memory, if known: see package inside
 }
 
-// Open reads an index into memory and checks all of it. Damage comes as a *store.FormatError.
+// Open reads an index into memory and checks all of it. The error of a damaged file names the file, the offset and the
+// field.
 func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	path, err := location.Target(path)
 	if err != nil {

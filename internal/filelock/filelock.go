@@ -14,7 +14,7 @@ import (
 )
 
 // ErrHeld reports a lock that somebody else holds: another process, or another opening of the file in this one.
-var ErrHeld = errors.New("another process is writing to it")
+var ErrHeld = errors.New("it is open elsewhere, and only one may change it")
 
 // Lock is a lock of one file or directory.
 type Lock struct {

@@ -15,15 +15,8 @@ import (
 // Additions are in the file at once and survive a kill of the process; Sync and Close make them survive a power cut.
 // docs/format.md describes the layout.
 
-// ErrLocked means that another index has the live file open. A writer excludes all others. It is filelock.ErrHeld, too.
-var ErrLocked error = lockedError{}
-
-type lockedError struct{}
-
-func (lockedError) Error() string { return "the index is open elsewhere" }
-
-// Is makes ErrLocked equal to filelock.ErrHeld.
-func (lockedError) Is(err error) bool { return err == filelock.ErrHeld }
+// ErrLocked means that another index has the live file open. A writer excludes all others.
+var ErrLocked = filelock.ErrHeld
 
 // CreateOptions controls CreateLive. The zero value makes an empty index at a path that doesn't exist yet.
 type CreateOptions struct {

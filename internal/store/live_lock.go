@@ -133,7 +133,7 @@ type waiter struct {
 func (w *waiter) wait() error {
 	switch {
 	case opened.has(w.path):
-		return fmt.Errorf("%s: %w, by this process", w.path, ErrLocked)
+		return fmt.Errorf("%s: %w: this process has it open", w.path, ErrLocked)
 	case w.o.Wait <= 0:
 		return fmt.Errorf("%s: %w", w.path, ErrLocked)
 	case w.began.IsZero():
@@ -142,7 +142,7 @@ func (w *waiter) wait() error {
 			w.o.Waiting()
 		}
 	case time.Since(w.began) >= w.o.Wait:
-		return fmt.Errorf("%s: %w, still after %v of waiting", w.path, ErrLocked, w.o.Wait)
+		return fmt.Errorf("%s: %w: waited %v for it", w.path, ErrLocked, w.o.Wait)
 	}
 	time.Sleep(min(w.pause, max(0, w.o.Wait-time.Since(w.began))))
 	w.pause = min(2*w.pause, maxPause)
