@@ -14,7 +14,6 @@ from pathlib import Path
 
 import hnswlib
 import numpy as np
-
 from shale import hnswlib as shale
 
 EFS = (10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320)

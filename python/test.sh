@@ -39,8 +39,8 @@ oldest=${all[0]} newest=${all[-1]}
 "$newest" -m pip wheel -q --disable-pip-version-check --no-deps -w "$work" . ./hnswlib
 wheels=("$work"/*.whl)
 
-# The environments are made and tested side by side: a test mostly keeps one processor busy. The interrupts meet all of an
-# older Python's instructions soon; the newest one looks for rare ones.
+# The environments are made and tested side by side: a test mostly keeps one processor busy. The interrupts meet all of
+# an older Python's instructions soon; the newest one looks for rare ones.
 older_numpy=()
 "$oldest" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' && older_numpy=('numpy<2')
 (

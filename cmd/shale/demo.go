@@ -58,7 +58,9 @@ func demoCommand() *cobra.Command {
 		Short: "Index 10,000 dictionary entries that come with the command, and search them",
 		Long: `Demo indexes the meanings of 9,500 entries of the WordNet dictionary, embedded in 384
 dimensions, then searches for 500 others: it shows what lies nearest to a few of them, the
-share of true neighbours found, and how fast. It needs no files and no network.`,
+share of true neighbours found, and how fast. It needs no files and no network. To know the size of
+the index it is saved to the folder for temporary files, and removed at once; if the demo is killed
+meanwhile, the next one removes what is left.`,
 		Example: "  shale demo\n  shale demo --json",
 	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
