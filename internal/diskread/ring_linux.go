@@ -63,7 +63,7 @@ type ring struct {
 	sqMask, cqMask uint32
 	array          unsafe.Pointer
 	cqes           unsafe.Pointer
-	queued         uint32 // entries that the kernel hasn't been told of
+	queued         uint32 // entries not yet submitted to the kernel
 }
 
 func newRing(depth int) (*ring, error) {

@@ -188,7 +188,7 @@ func (c *coder) encode(rows vector.Matrix) error {
 	return errors.Join(errs...)
 }
 
-// encodeSteps encodes so many rows at a time, from next on, until there are none left. Rows and codes may be mapped.
+// encodeSteps encodes a step of rows at a time, from next on, until there are none left. Rows and codes may be mapped.
 func (c *coder) encodeSteps(rows vector.Matrix, next *atomic.Int64, step int) (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	e, row := c.q.encoder(), make([]float32, rows.Dim())

@@ -75,7 +75,7 @@ func (c *Config) CodeStride() int {
 	return quant.Stride(c.Dim, c.Codes.Bits)
 }
 
-// codeBytes returns the room that the codes of so many elements need.
+// codeBytes returns the bytes that the codes of a number of elements take.
 func (c *Config) codeBytes(elements int) int {
 	if c.Codes.Kind == quant.Product {
 		return elements * c.ProductConfig().Stride()
@@ -205,7 +205,7 @@ func (x *Index) trainProducts(ctx context.Context, progress func(done, total int
 	return products{q}, err
 }
 
-// joined returns the rows of all parts, or about so many of them, spread evenly, where there are more.
+// joined returns the rows of all parts or, where there are more than the limit, about that many, spread evenly.
 func joined(parts []vector.Matrix, most int) (vector.Matrix, error) {
 	total, last := 0, vector.Matrix{}
 	for _, m := range parts {

@@ -12,9 +12,9 @@ const (
 	bridges = 3
 )
 
-// connectAll sees to it that links of level 0 lead from the entry point to each element, and from each element to the
-// entry point: the heuristic that picks links may leave a group of elements to themselves. It does nothing if the index
-// has hardly changed since, or not at all where all is set.
+// connectAll adds links of level 0 until they lead from the entry point to each element, and from each element to the
+// entry point: the heuristic that picks links may leave a group of elements cut off. It does nothing if few elements
+// have changed since the last time; if all is true, only if none has.
 func (x *Index) connectAll(all bool) (err error) {
 	if x.backing != nil {
 		defer x.noteFault(&err)
@@ -60,7 +60,8 @@ func (x *Index) connectWith(s *searcher, g *graph) {
 	x.connected.Store(x.changes.Load())
 }
 
-// connectDue reports whether the index has changed, by much unless all is set, since links led to all elements.
+// connectDue reports whether enough elements have changed since links last led to all of them; if all is true, one
+// is enough.
 func (x *Index) connectDue(all bool) bool {
 	changed := x.changes.Load() - x.connected.Load()
 	return changed > 0 && (all || changed*reachShare >= int64(x.Len()))
@@ -76,7 +77,7 @@ type connector struct {
 	met   bitmap // those that the entry point leads to
 	open  []uint32
 	near  []key
-	// parent is the element whose link was the first to lead to another: that link is never given up.
+	// parent is the element whose link was the first to lead to another: that link is never dropped.
 	parent []uint32
 }
 

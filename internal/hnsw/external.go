@@ -208,7 +208,7 @@ var ErrOtherRows = errors.New("the links don't lead to near rows: these aren't t
 const (
 	fitLeast   = 128 // elements; below, near rows are hardly nearer than others
 	fitSample  = 64  // elements tested
-	fitAtOnce  = 12  // if all of the first so many are in order, the others are taken to be: 1 in 4,096 by chance
+	fitAtOnce  = 12  // if this number of first rows are in order, the others are taken to be: 1 in 4,096 by chance
 	fitShare   = 0.75
 	fitCompare = 3 // links and other elements an element
 )

@@ -216,7 +216,7 @@ func (f *Flat) Close() error {
 }
 
 // Search returns the k elements nearest to query (dim values), nearest first, ties by smaller label. Options.Ef has no
-// meaning here; a stop condition is told of every element.
+// meaning here; a stop condition gets every element.
 func (f *Flat) Search(query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	return f.SearchInto(make([]search.Neighbor, 0, max(min(k, f.Len()), 0)), query, k, o)
 }

@@ -73,7 +73,7 @@ func (m *Image) Renumber(order []uint32) {
 	m.Entry = place[m.Entry] - 1
 }
 
-// permute moves row order[i], of so many elements, to place i, cycle by cycle.
+// permute moves row order[i] to place i, cycle by cycle.
 func permute[T any](rows []T, row int, order []uint32) {
 	done := make(bitmap, (len(order)+31)/32)
 	first := make([]T, row)

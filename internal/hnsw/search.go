@@ -173,7 +173,7 @@ func (r *Reader) prepare(s *searcher, k int, entry uint64, n int) {
 		t.collector = &s.pool
 	} else {
 		s.filtered.reset(s.g, t.ef, t.filter, t.o.Stop)
-		if t.o.Stop == nil { // it is told of each result
+		if t.o.Stop == nil { // it gets each result
 			s.filtered.copies = s.copyFilter()
 		}
 		t.collector = &s.filtered

@@ -34,7 +34,7 @@ type pool struct {
 	ef     int
 	first  int     // all keys before it have been expanded
 	k      int     // results wanted; of use with slack and bound only
-	slack  float32 // the walk ends at an open candidate farther than so many times the k-th; 0: never for that reason
+	slack  float32 // the walk ends at an open candidate farther than slack times the k-th; 0: never for that reason
 	bound  *Bound  // of walks of other graphs; nil: there are none
 	margin margin  // of use with bound only
 	worst  float32 // distance of the last key once the pool is full; NaN before, which no distance is at least

@@ -41,7 +41,7 @@ type CodeBatch func(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uin
 type LookUp struct {
 	Table      *uint8
 	Bytes      int
-	Base, Step float32 // what is told is Base + Step · the sum of entries
+	Base, Step float32 // the result is Base + Step · the sum of entries
 	Asked      int     // not 0: the rows have been prefetched
 }
 

@@ -10,7 +10,7 @@ var codesGeneric = [9]CodeBatch{
 	8: codeBatch(8),
 }
 
-// codeBatch makes the kernel of codes of so many bits.
+// codeBatch returns the kernel for codes of a number of bits.
 func codeBatch(bits int) CodeBatch {
 	return func(q *CodeQuery, base unsafe.Pointer, stride uintptr, ids []uint32, out []float32) {
 		for i, id := range ids {

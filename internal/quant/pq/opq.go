@@ -51,7 +51,7 @@ func (t *trainer) findRotation(ctx context.Context) ([]float32, error) {
 	return rotation, nil
 }
 
-// start picks the rotation that the turns start from.
+// start returns the rotation that the turns start from.
 func (t *trainer) start(ctx context.Context, rows, columns, decoded []float32) ([]float32, error) {
 	balanced, err := t.balanced(ctx, columns, t.n)
 	if err != nil {
@@ -72,7 +72,7 @@ func (t *trainer) start(ctx context.Context, rows, columns, decoded []float32) (
 	return best, nil
 }
 
-// lost is the squared distance of all rows from what their codes stand for.
+// lost returns the squared distance of all rows from what their codes stand for.
 func (t *trainer) lost(decoded []float32) float64 {
 	sum := 0.0
 	for i := range t.n {
@@ -92,7 +92,7 @@ func identity(n int) []float32 {
 	return m
 }
 
-// some gives at most so many of the rows, spread over all.
+// some returns at most most of the rows, spread evenly.
 func (t *trainer) some(most int) []float32 {
 	n, dim := min(t.n, most), t.c.Dim
 	rows := make([]float32, n*dim)
@@ -121,7 +121,7 @@ func (t *trainer) turn(ctx context.Context, first bool, decoded []float32) error
 	})
 }
 
-// procrustes finds the rotation R that brings R·x nearest to y over all rows x and y, whose values lie side by side:
+// procrustes returns the rotation R that brings R·x nearest to y over all rows x and y, whose values lie side by side:
 // with Y·Xᵀ = U·S·Vᵀ it is U·Vᵀ.
 func (t *trainer) procrustes(ctx context.Context, x, y []float32, n int) ([]float32, error) {
 	dim := t.c.Dim
@@ -161,7 +161,7 @@ func (t *trainer) rotateRows(rotation []float32) {
 	})
 }
 
-// products are the sums over n rows of each value of a times each of b, whose values lie side by side.
+// products returns the sums over n rows of each value of a times each of b, whose values lie side by side.
 func (t *trainer) products(ctx context.Context, a, b []float32, n int) ([]float64, error) {
 	dim := t.c.Dim
 	product := make([]float64, dim*dim)
@@ -185,7 +185,7 @@ func (t *trainer) products(ctx context.Context, a, b []float32, n int) ([]float6
 	return product, nil
 }
 
-// balanced is the rotation that is best for normally distributed rows, whose values lie side by side: to the
+// balanced returns the rotation that is best for normally distributed rows, whose values lie side by side: to the
 // eigenvectors of their covariance, shared out to the sub-vectors so that the products of their eigenvalues are about
 // the same (Ge et al., section 3.2). From no rotation the turns would not get away where values are uncorrelated.
 func (t *trainer) balanced(ctx context.Context, columns []float32, n int) ([]float32, error) {
@@ -221,7 +221,7 @@ func (t *trainer) balanced(ctx context.Context, columns []float32, n int) ([]flo
 	return rotation, nil
 }
 
-// shareOut tells which eigenvector each value of the rotated rows is to be along: the largest ones, which come last,
+// shareOut returns the eigenvector that each value of the rotated rows lies along: the largest ones, which come last,
 // are given out first, each to the sub-vector with room whose eigenvalues have the smallest product so far.
 func (t *trainer) shareOut(values []float64) []int {
 	order := make([]int, len(values))
@@ -241,7 +241,7 @@ func (t *trainer) shareOut(values []float64) []int {
 	return order
 }
 
-// transposed puts the values of rows side by side.
+// transposed returns the values of rows, each value of all rows together.
 func transposed(rows []float32, n, dim int) []float32 {
 	columns := make([]float32, n*dim)
 	for i := range n {

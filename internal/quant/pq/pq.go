@@ -190,7 +190,7 @@ func (q *Quantizer) Params() []float32 {
 // Stride is the number of bytes a code.
 func (q *Quantizer) Stride() int { return q.cfg.Stride() }
 
-// Bytes is the size of an array of so many codes.
+// Bytes returns the size of an array of a number of codes.
 func (q *Quantizer) Bytes(rows int) int { return rows * q.Stride() }
 
 // book is the centroids of sub-vector m.

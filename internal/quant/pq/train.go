@@ -32,7 +32,7 @@ type TrainOptions struct {
 	Turns    int // of codebooks and rotation in turn, where rows are rotated; default 12
 	Threads  int // default GOMAXPROCS
 	Seed     uint64
-	Progress func(done, total int) // told of the steps that are done, from one goroutine at a time
+	Progress func(done, total int) // called with the number of steps done, by one goroutine at a time
 }
 
 func (o TrainOptions) withDefaults() TrainOptions {
@@ -105,7 +105,7 @@ type trainer struct {
 	done, total int
 }
 
-// tell tells of another step done.
+// tell counts a step that is done and reports it to Progress.
 func (t *trainer) tell() {
 	t.telling.Lock()
 	defer t.telling.Unlock()
@@ -117,10 +117,10 @@ func (t *trainer) tell() {
 // heldShare is the part of the rows that errors are measured on: codes lose less of those that they are trained on.
 const heldShare = 8
 
-// heldOut is how many of so many rows are.
+// heldOut returns the number of rows that errors are measured on, of all there are.
 func heldOut(rows int) int { return min(errorRows, rows/heldShare) }
 
-// room is how many of so many rows are trained on.
+// room returns the number of rows that codes are trained on, of all there are.
 func (t *trainer) room(rows int) int { return min(t.o.Sample, rows-heldOut(rows)) }
 
 // take copies rows spread over all, and gives others to measure errors on; where there are few, the same ones.

@@ -7,7 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// codes is the kernel of codes of so many bits on a level of the instruction set.
+// codes is the kernel for codes of a number of bits on a level of the instruction set.
 type codes struct {
 	codeLevel
 	bits int
@@ -33,7 +33,7 @@ type codeConstants struct {
 	ones, sixteens reg.VecVirtual   // words
 }
 
-// codePart is what a row holds of codes of so many bits: all of it, but for 3-bit codes one of two parts.
+// codePart is what a row holds of codes of a number of bits: all of it, but for 3-bit codes one of two parts.
 type codePart struct {
 	label              string
 	bits               int

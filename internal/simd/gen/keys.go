@@ -104,7 +104,7 @@ func sortKeys() {
 	asm.RET()
 }
 
-// sortIn is sortKeys for as many keys as so many vectors hold.
+// sortIn is sortKeys for the keys that a number of vectors hold.
 func sortIn(vectors int, label string, dst, src, n, present reg.Register) {
 	held := make([]reg.VecVirtual, vectors)
 	for i := range held {
