@@ -19,15 +19,12 @@ import (
 )
 
 // Run builds the index and opens it. What was at BuildOptions.Path stays until the new index is complete.
-func (p *Plan) Run(ctx context.Context) (*Index, error) {
-	x, err := p.run(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("build: %w", err)
-	}
-	return x, nil
-}
-
-func (p *Plan) run(ctx context.Context) (*Index, error) {
+func (p *Plan) Run(ctx context.Context) (x *Index, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("build: %w", err)
+		}
+	}()
 	if p.o.Path != "" && p.o.held == nil {
 		lock, err := p.o.reserve(ctx)
 		if err != nil {
@@ -45,13 +42,8 @@ func (p *Plan) run(ctx context.Context) (*Index, error) {
 	return p.runGraph(ctx)
 }
 
-// timed runs fn and counts its time as that of building.
-func (p *Plan) timed(fn func() error) error {
-	began := time.Now()
-	err := fn()
-	p.spent += time.Since(began)
-	return err
-}
+// since counts the time since began as that of building.
+func (p *Plan) since(began time.Time) { p.spent += time.Since(began) }
 
 // runSteps builds several shards, or blocks.
 func (p *Plan) runSteps(ctx context.Context) (*Index, error) {
@@ -72,7 +64,10 @@ func (p *Plan) runSteps(ctx context.Context) (*Index, error) {
 	if b.Memory > 0 {
 		defer boundHeap(b.Memory / heapShare)()
 	}
-	if err := p.timed(func() error { return shard.Build(ctx, p.src, path, b) }); err != nil {
+	began := time.Now()
+	err = shard.Build(ctx, p.src, path, b)
+	p.since(began)
+	if err != nil {
 		return nil, err
 	}
 	return Open(ctx, path, OpenOptions{Memory: p.o.Memory})
@@ -105,7 +100,10 @@ func (p *Plan) runGraph(ctx context.Context) (*Index, error) {
 func (p *Plan) graph(ctx context.Context) (*hnsw.Index, error) {
 	c := p.config
 	c.Capacity = p.capacity()
-	if err := p.timed(func() error { return p.train(ctx, &c) }); err != nil {
+	began := time.Now()
+	err := p.train(ctx, &c)
+	p.since(began)
+	if err != nil {
 		return nil, err
 	}
 	graph, err := hnsw.New(c)
@@ -126,17 +124,21 @@ func (p *Plan) fill(ctx context.Context, graph *hnsw.Index) error {
 		if err := graph.Attach(rows, hnsw.AttachOptions{Mapped: true}); err != nil {
 			return err
 		}
-		return p.timed(func() error { return graph.AddAttached(ctx, rows.Rows(), p.o.Labels, o) })
+		defer p.since(time.Now())
+		return graph.AddAttached(ctx, rows.Rows(), p.o.Labels, o)
 	}
-	if ok {
-		err := p.timed(func() error { return graph.AddBatch(ctx, rows, p.o.Labels, o) })
-		if err != nil {
+	if !ok {
+		if err := p.addBlocks(ctx, graph); err != nil {
 			return err
 		}
-	} else if err := p.addBlocks(ctx, graph); err != nil {
+		defer p.since(time.Now())
+		return graph.Reorder()
+	}
+	defer p.since(time.Now())
+	if err := graph.AddBatch(ctx, rows, p.o.Labels, o); err != nil {
 		return err
 	}
-	return p.timed(graph.Reorder)
+	return graph.Reorder()
 }
 
 // addBlocks adds the source's rows block by block.
@@ -151,7 +153,10 @@ func (p *Plan) addBlocks(ctx context.Context, graph *hnsw.Index) error {
 		if p.o.Labels != nil {
 			labels = p.o.Labels[first : first+rows.Rows()]
 		}
-		if err := p.timed(func() error { return graph.AddBatch(ctx, rows, labels, o) }); err != nil {
+		began := time.Now()
+		err := graph.AddBatch(ctx, rows, labels, o)
+		p.since(began)
+		if err != nil {
 			return fmt.Errorf("%s: %w", p.from(first), err)
 		}
 		return nil

@@ -154,16 +154,17 @@ func (x *Index) noteVectors(dir, path string) error {
 
 // saveNew makes the directory under another name first, so that it appears whole.
 func (x *Index) saveNew(ctx context.Context, dir string) error {
-	var written *manifest.Manifest
-	err := atomicfile.Dir(dir, false, func(temp string) error {
-		m, err := x.writeGeneration(ctx, temp, &manifest.Manifest{})
-		if err == nil {
-			written = m
-		}
+	temp, err := atomicfile.NewDir(dir)
+	if err != nil {
 		return err
-	})
-	if err == nil || written != nil && errors.Is(err, atomicfile.ErrUnsynced) {
-		x.isAt(dir, written)
+	}
+	m, err := x.writeGeneration(ctx, temp.Path, &manifest.Manifest{})
+	if err != nil {
+		return errors.Join(err, temp.Drop())
+	}
+	err = temp.Place(false)
+	if err == nil || errors.Is(err, atomicfile.ErrUnsynced) {
+		x.isAt(dir, m)
 	}
 	return err
 }

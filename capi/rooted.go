@@ -111,8 +111,8 @@ func (x *rooted) save(ctx context.Context, path string, o saveOptions) error {
 	return x.Save(ctx, path, s)
 }
 
-// rootState is what a child of fork needs to know of an index of the root package beside the memory of its graph. An
-// index that isn't one graph in memory is opened again from its path.
+// rootState is what a child of fork needs to know of an index of the root package beside the memory of its graph.
+// An index that isn't one graph in memory is opened again from its path.
 type rootState struct {
 	Path    string
 	Options shale.OpenOptions

@@ -132,22 +132,50 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	return f.Commit()
 }
 
-// Dir calls fill with a temporary directory beside dir, and then moves that to dir as Place does. The temporary
-// directory is locked meanwhile. After an error nothing is left of it, unless the error is ErrUnsynced.
+// Dir calls fill with a temporary directory beside dir, and then moves that to dir as Place does. After an error
+// nothing is left of it, unless the error is ErrUnsynced.
 func Dir(dir string, replace bool, fill func(temp string) error) error {
-	temp, lock, err := tempDir(dir)
+	d, err := NewDir(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = filelock.Release(lock) }() // opened for reading
-	if err := fill(temp); err != nil {
-		return errors.Join(err, vfs.RemoveAll(temp))
+	if err := fill(d.Path); err != nil {
+		return errors.Join(err, d.Drop())
 	}
-	err = Place(temp, dir, replace)
+	return d.Place(replace)
+}
+
+// TempDir is a directory with a temporary name beside the one whose place it is to take, locked against Clear.
+type TempDir struct {
+	Path string
+	dir  string
+	lock vfs.File
+}
+
+// NewDir creates a temporary directory beside dir. Place or Drop ends its use.
+func NewDir(dir string) (*TempDir, error) {
+	temp, lock, err := tempDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &TempDir{temp, dir, lock}, nil
+}
+
+// Place moves the directory to its name as the function Place does. After an error nothing is left of it, unless the
+// error is ErrUnsynced.
+func (d *TempDir) Place(replace bool) error {
+	err := Place(d.Path, d.dir, replace)
 	if err != nil && !errors.Is(err, ErrUnsynced) { // else what was there before may have the temporary name
-		return errors.Join(err, vfs.RemoveAll(temp))
+		return errors.Join(err, d.Drop())
 	}
+	_ = filelock.Release(d.lock) // opened for reading
 	return err
+}
+
+// Drop removes the directory.
+func (d *TempDir) Drop() error {
+	defer func() { _ = filelock.Release(d.lock) }()
+	return vfs.RemoveAll(d.Path)
 }
 
 // tempDir creates a directory with a temporary name beside dir and locks it against Clear.

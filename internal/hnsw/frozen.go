@@ -22,12 +22,21 @@ func (f *Frozen) Close() error {
 
 // WithImage calls fn with the content. fn must neither change nor keep the image.
 func (f *Frozen) WithImage(fn func(*Image) error) error {
-	g, err := f.view()
+	m, release, err := f.Image()
 	if err != nil {
 		return err
 	}
-	defer g.release()
-	return fn(f.image(g, len(g.upper)/g.m))
+	defer release()
+	return fn(m)
+}
+
+// Image returns the content, which must not be changed, and is valid until release is called.
+func (f *Frozen) Image() (m *Image, release func(), err error) {
+	g, err := f.view()
+	if err != nil {
+		return nil, nil, err
+	}
+	return f.image(g, len(g.upper)/g.m), g.release, nil
 }
 
 // Freeze returns a read-only copy of the index, with elements in breadth-first order from the entry point. Elements of

@@ -48,18 +48,33 @@ func (x *Index) WithImage(fn func(*Image) error) (err error) {
 	if x.backing != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
+	m, release, err := x.Image()
+	if err != nil {
+		return err
+	}
+	defer release()
+	return fn(m)
+}
+
+// Image returns the present content of the index, which must not be changed. Changes wait until release is called;
+// searches go on. Callers read it under mmap.Guard, since it may lie in a file.
+func (x *Index) Image() (m *Image, release func(), err error) {
 	x.structure.Lock()
-	defer x.structure.Unlock()
+	defer func() {
+		if release == nil {
+			x.structure.Unlock()
+		}
+	}()
 	g := x.graph.Load()
 	if g == nil {
-		return ErrClosed
+		return nil, nil, ErrClosed
 	}
 	if x.backing == nil {
 		if err := x.connectLocked(true); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
-	return fn(x.image(g, x.lists))
+	return x.image(g, x.lists), x.structure.Unlock, nil
 }
 
 // image views the graph's arrays.

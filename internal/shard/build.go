@@ -55,14 +55,13 @@ func BuildDir(dir string) string {
 // Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed
 // goes on from the last step that it finished, if it is given the same rows and options by the same user, and else
 // starts anew. NaN and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
-func Build(ctx context.Context, src Source, dir string, o BuildOptions) error {
-	if err := build(ctx, src, dir, o); err != nil {
-		return fmt.Errorf("build %s: %w", dir, err)
-	}
-	return nil
-}
-
-func build(ctx context.Context, src Source, dir string, o BuildOptions) (err error) {
+func Build(ctx context.Context, src Source, dir string, o BuildOptions) (err error) {
+	given := dir
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("build %s: %w", given, err)
+		}
+	}()
 	if dir, err = atomicfile.Resolve(filepath.Clean(dir)); err != nil {
 		return err
 	}

@@ -144,8 +144,8 @@ func TestBuildShard(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := must(manifest.Describe(to, "a.shale"))
-	if s.File != want.File || s.Bytes != want.Bytes || s.CRC32C != want.CRC32C || s.Rows != 60 ||
-		s.Blocks == nil || last != 60 {
+	same := s.File == want.File && s.Bytes == want.Bytes && s.CRC32C == want.CRC32C
+	if !same || s.Rows != 60 || s.Blocks == nil || last != 60 {
 		t.Errorf("the shard is %+v, its file %+v, %d rows were told of", s, want, last)
 	}
 	x, err := store.OpenIndex(context.Background(), filepath.Join(to, "a.shale"), store.Options{})
@@ -164,8 +164,8 @@ func TestBuildShard(t *testing.T) {
 		}
 	}
 	part.Rows++
-	if _, err := BuildShard(context.Background(), part, to, "b.shale",
-		ShardOptions{}); !errors.Is(err, io.ErrUnexpectedEOF) {
+	_, err = BuildShard(context.Background(), part, to, "b.shale", ShardOptions{})
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a part file that is too short: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(to, "b.shale")); !errors.Is(err, fs.ErrNotExist) {

@@ -153,7 +153,7 @@ func assemble(t *testing.T, sections ...[]byte) []byte {
 		t.Fatal(err)
 	}
 	for i, s := range sections {
-		if err := w.section(Kind(i+1), all(s)); err != nil {
+		if err := w.sections(content{Kind(i + 1), s}); err != nil {
 			t.Fatal(err)
 		}
 	}

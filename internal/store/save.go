@@ -11,12 +11,14 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/rowtype"
 )
 
 // Source is an index that can be saved: *hnsw.Index or *hnsw.Frozen.
 type Source interface {
-	WithImage(func(*hnsw.Image) error) error
+	Image() (m *hnsw.Image, release func(), err error)
+	WithImage(fn func(*hnsw.Image) error) error
 }
 
 // Save writes x to path. After an error, or when ctx ends, path is unchanged. Changes of a growing index wait
@@ -45,14 +47,15 @@ type Writer interface {
 	io.WriterAt
 }
 
-// Write writes x to a new file, which it doesn't sync.
-func Write(ctx context.Context, f Writer, x Source) error {
+// Write writes x to a new file, which it doesn't sync: the sections and then, in its place before them, the header.
+func Write(ctx context.Context, f Writer, x Source) (err error) {
+	defer mmap.Catch(mmap.Guard(), &err) // x may lie in a file
+	m, release, err := x.Image()
+	if err != nil {
+		return err
+	}
+	defer release()
 	_, frozen := x.(*hnsw.Frozen)
-	return x.WithImage(func(m *hnsw.Image) error { return save(ctx, f, m, frozen) })
-}
-
-// save writes the sections and then, in its place before them, the header.
-func save(ctx context.Context, f Writer, m *hnsw.Image, frozen bool) error {
 	mt := metaOf(m, frozen)
 	metaBytes, err := mt.encode()
 	if err != nil {
@@ -66,19 +69,22 @@ func save(ctx context.Context, f Writer, m *hnsw.Image, frozen bool) error {
 	if !m.Coded {
 		values, codes = nil, nil
 	}
-	for _, s := range []struct {
-		kind Kind
-		body func(io.Writer) error
-	}{
-		{Meta, all(metaBytes)}, {Levels, all(bytesOf(m.Levels))}, {Links0, all(bytesOf(m.Links0))},
-		{UpperAt, all(bytesOf(m.UpperAt))}, {Upper, all(bytesOf(m.Upper))}, {Labels, all(bytesOf(m.Labels))},
-		{Vectors, func(w io.Writer) error { return writeRows(io.MultiWriter(w, sums), m) }},
-		{Deleted, all(bytesOf(m.Deleted))}, {Quantizer, all(bytesOf(values))}, {Codes, all(codes)},
-		{Sums, func(w io.Writer) error { return all(bytesOf(sums.all()))(w) }},
-	} {
-		if err := w.section(s.kind, s.body); err != nil {
-			return err
-		}
+	err = w.sections(
+		content{Meta, metaBytes}, content{Levels, bytesOf(m.Levels)}, content{Links0, bytesOf(m.Links0)},
+		content{UpperAt, bytesOf(m.UpperAt)}, content{Upper, bytesOf(m.Upper)}, content{Labels, bytesOf(m.Labels)},
+	)
+	if err != nil {
+		return err
+	}
+	if err := w.rows(m, sums); err != nil {
+		return fmt.Errorf("%s: %w", Vectors, err)
+	}
+	err = w.sections(
+		content{Deleted, bytesOf(m.Deleted)}, content{Quantizer, bytesOf(values)}, content{Codes, codes},
+		content{Sums, bytesOf(sums.all())},
+	)
+	if err != nil {
+		return err
 	}
 	if err := w.w.Flush(); err != nil {
 		return err
@@ -86,28 +92,6 @@ func save(ctx context.Context, f Writer, m *hnsw.Image, frozen bool) error {
 	h := header{length: w.off, sections: w.done}
 	_, err = f.WriteAt(h.encode(), 0)
 	return err
-}
-
-// all is the body of a section that lies in memory as it is written.
-func all(b []byte) func(io.Writer) error {
-	return func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	}
-}
-
-func writeRows(w io.Writer, m *hnsw.Image) error {
-	if m.Config.Storage == rowtype.External {
-		return nil
-	}
-	b := make([]byte, m.Rows.Stride()) // what lies between rows stays zero
-	for i := range m.Count {
-		copy(b, m.Rows.RowBytes(i))
-		if _, err := w.Write(b); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // sectionWriter writes sections one after another and records their places and checksums.
@@ -118,18 +102,58 @@ type sectionWriter struct {
 	done []Section
 }
 
-// section writes the zeros that align a section, and then the section by body.
-func (s *sectionWriter) section(k Kind, body func(io.Writer) error) error {
-	if err := s.pad(alignUp(s.off) - s.off); err != nil {
+// content is a section that lies in memory as it is written.
+type content struct {
+	kind  Kind
+	bytes []byte
+}
+
+func (s *sectionWriter) sections(all ...content) error {
+	for _, c := range all {
+		start, err := s.begin()
+		if err == nil {
+			_, err = s.Write(c.bytes)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.kind, err)
+		}
+		s.end(c.kind, start)
+	}
+	return nil
+}
+
+// rows writes the section of the rows and adds their checksums to sums.
+func (s *sectionWriter) rows(m *hnsw.Image, sums *blockSums) error {
+	start, err := s.begin()
+	if err != nil {
 		return err
 	}
-	start := s.off
-	s.crc = 0
-	if err := body(s); err != nil {
-		return fmt.Errorf("%s: %w", k, err)
+	if m.Config.Storage != rowtype.External {
+		row := make([]byte, m.Rows.Stride()) // what lies between rows stays zero
+		for i := range m.Count {
+			copy(row, m.Rows.RowBytes(i))
+			if _, err := s.Write(row); err != nil {
+				return err
+			}
+			if _, err := sums.Write(row); err != nil {
+				return err
+			}
+		}
 	}
-	s.done = append(s.done, Section{Kind: k, CRC: s.crc, Offset: start, Length: s.off - start})
+	s.end(Vectors, start)
 	return nil
+}
+
+// begin writes the zeros that align a section, and returns where it starts.
+func (s *sectionWriter) begin() (start int64, err error) {
+	err = s.pad(alignUp(s.off) - s.off)
+	s.crc = 0
+	return s.off, err
+}
+
+// end records a section.
+func (s *sectionWriter) end(k Kind, start int64) {
+	s.done = append(s.done, Section{Kind: k, CRC: s.crc, Offset: start, Length: s.off - start})
 }
 
 func (s *sectionWriter) pad(n int64) error {
