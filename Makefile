@@ -45,7 +45,7 @@ platforms: ## check types for every platform of the README, and build the comman
 test: ## run all Go tests
 	$(GO) test -vet=off -timeout 30m ./...
 
-faults: ## try every fault at every operation of the kinds of changes that take long; test does so for the others
+faults: ## try every fault at every operation of the changes that take long, which test leaves out
 	$(GO) test -vet=off -run TestSavingSurvivesEveryFault . -shale.faults
 
 race: ## run the Go tests in which goroutines meet with the race detector

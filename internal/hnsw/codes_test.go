@@ -195,7 +195,7 @@ func TestCodesAfterChurn(t *testing.T) {
 	efs := []int{20, 50, 100}
 	was, is := make([]float64, len(efs)), make([]float64, len(efs))
 	for seed := range uint64(graphs) {
-		c := Config{Metric: vector.Cosine, Codes: Codes{Bits: 2}, ReplaceDelete: true, Seed: seed + 1}
+		c := Config{Metric: vector.Cosine, Codes: Codes{Bits: 2}, ReplaceDelete: true, Seed: seed + 1, EfConstruction: 100}
 		worn, fresh := build(t, c, rows.Slice(0, n)), build(t, c, all)
 		for i := range n / 2 {
 			replaceRow(t, worn, uint64(i), decoded(rows, n+i), i%3)
