@@ -154,7 +154,8 @@ func (x *Index) Close() error { return errors.Join(x.engine.Close(), x.lock.Clos
 // was before; after the process alone has ended all of it is there.
 //
 // After an error of Sync, or of a change whose file couldn't be written, nothing is known of what reached the disk.
-// Every later change, Sync and Close fails with the first cause, while searches go on: close the index and open it anew.
+// Every later change, Sync and Close fails with the first cause, while searches go on: close the index and open it
+// anew.
 func (x *Index) Sync() error {
 	if x.live == "" {
 		return fmt.Errorf("sync: the index lies in memory: %w", errors.ErrUnsupported)
