@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/shale-search/shale/internal/labelset"
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -24,6 +25,9 @@ func TestRange(t *testing.T) {
 			t.Fatalf("%s: %v", name, p)
 		}
 		for q := range queries.Rows() {
+			if race.Enabled && q != 2 {
+				continue // the others have fewer goroutines, or as many
+			}
 			query := vector.Row[float32](queries, q)
 			for _, filter := range []*search.Filter{nil, even} {
 				var stats search.Stats
