@@ -108,11 +108,11 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	}
 	graph := x.engine.single()
 	switch {
-	case graph == nil && format == Directory && x.shards().GraphOnly():
+	case graph == nil && format == Directory && x.engine.GraphOnly():
 		return x.saveGraphs(ctx, path, o)
-	case graph == nil && x.shards().GraphOnly():
+	case graph == nil && x.engine.GraphOnly():
 		return fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors",
-			x.shards().Shards())
+			x.engine.Shards())
 	case graph == nil && !x.severalWithRows():
 		return fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
 	}
@@ -124,7 +124,7 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 
 // severalWithRows reports whether the index has several shards that hold rows or codes.
 func (x *Index) severalWithRows() bool {
-	return x.shards() != nil && x.shards().Shards() > 1 && !x.shards().GraphOnly()
+	return x.engine.Shards() > 1 && !x.engine.GraphOnly()
 }
 
 // saveMerged writes several shards as one graph.
