@@ -47,7 +47,7 @@ func (f *shardFlags) options(c *cobra.Command, o *shale.BuildOptions) (err error
 	return atLeast(c, "centroids", f.centroids, 1)
 }
 
-// begunError is a build that was interrupted and can go on.
+// begunError is a build or an import that was interrupted and can go on.
 type begunError struct {
 	err error
 	dir string // where what is done lies

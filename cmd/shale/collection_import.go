@@ -58,8 +58,10 @@ batches before are there; importing the mended file again does no harm.`,
 			} else {
 				err = i.vectors(idFiles)
 			}
-			err = errors.Join(err, tell(c, false, nil, "%s: %s written", args[0], many(i.written, "document")))
-			return err
+			if err != nil && c.Context().Err() != nil && i.written > 0 {
+				err = &begunError{err, args[0]}
+			}
+			return errors.Join(err, tell(c, false, nil, "%s: %s written", args[0], many(i.written, "document")))
 		})
 	}
 	return c
