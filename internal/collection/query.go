@@ -42,7 +42,7 @@ func (c *Collection) Query(ctx context.Context, q Query) (hits [][]Hit, err erro
 		return nil, err
 	}
 	if q.K < 0 {
-		return nil, fmt.Errorf("K is %d, below 0", q.K)
+		return nil, fmt.Errorf("k is %d, below 0", q.K)
 	}
 	s.K = min(cmp.Or(q.K, defaultK), max(1, int(r.documents)))
 	for i, near := range q.Near {
