@@ -385,7 +385,8 @@ func checkAcknowledged(t *testing.T, path string, a *acknowledgements) {
 			t.Errorf("label %d is neither %+v nor one of %+v: %v, %v", label, s, a.since[label], row, err)
 		}
 	}
-	if r, err := Verify(context.Background(), path); err == nil || !strings.Contains(err.Error(), "by this process") {
+	r, err := Verify(context.Background(), path)
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "this process has it open") {
 		t.Errorf("verified while it is open for changing: %+v, %v", r, err)
 	}
 }

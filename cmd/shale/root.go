@@ -36,7 +36,6 @@ var commandGroups = []struct {
 			buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), resizeCommand(), convertCommand(),
 		}
 	}},
-	{"Keep documents:", func() []*cobra.Command { return []*cobra.Command{collectionCommand()} }},
 	{"Search and measure:", func() []*cobra.Command {
 		return []*cobra.Command{searchCommand(), groundtruthCommand(), evalCommand(), tuneCommand()}
 	}},
