@@ -57,7 +57,7 @@ func TestSurvivesKills(t *testing.T) {
 	}
 }
 
-// changeUntilKilled tells on standard output what it is about to do, and what is done.
+// changeUntilKilled changes a collection and prints each change to standard output before and after it is made.
 func changeUntilKilled(dir string) {
 	version, err := strconv.Atoi(os.Getenv(killFrom))
 	if err != nil {
@@ -102,7 +102,7 @@ type killed struct {
 	latest  int
 }
 
-// run changes the collection, and kills the process once it has told that some number of changes was done.
+// run changes the collection, and kills the process once it has reported a number of changes as done.
 func (k *killed) run(changes int) {
 	k.t.Helper()
 	p := exec.Command(os.Args[0], "-test.run=^TestSurvivesKills$")

@@ -45,7 +45,7 @@ func openStore(dir string, o storeOptions) (*pebble.DB, error) {
 	return db, nil
 }
 
-// storeLogger drops what Pebble reports about its work, and tells what went wrong.
+// storeLogger logs the errors that Pebble reports and drops its other messages.
 type storeLogger struct{ path string }
 
 func (storeLogger) Infof(string, ...any) {}

@@ -23,7 +23,7 @@ var (
 
 // Package shale sets these, which take pointers to its types.
 var (
-	// Hold tells a build or a save, by its BuildOptions or SaveOptions, that the caller holds the lock of its path.
+	// Hold sets in BuildOptions or SaveOptions that the caller holds the lock of the path to write.
 	Hold func(options any, lock *location.Lock)
 	// Expect tells Open, by its OpenOptions, what the searches to come take of OpenOptions.Memory. Otherwise that is what
 	// some with a k of 10 and the index's own ef take. Where it is much, batches have fewer queries under way and use

@@ -1,4 +1,4 @@
-// Package labelset has sets of labels, of which a function or a bitmap tells the members.
+// Package labelset has sets of labels. A function reports whether a label is a member, or a bitmap holds the members.
 package labelset
 
 import "github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -18,5 +18,5 @@ func OfBitmap(b *roaring64.Bitmap) *Set { return &Set{contains: b.Contains, bitm
 // Contains reports whether a label is in the set.
 func (s *Set) Contains(label uint64) bool { return s.contains(label) }
 
-// Bitmap returns the labels, or nil if a function tells them. It must not be changed.
+// Bitmap returns the labels, or nil for a set that a function defines. The caller must not change it.
 func (s *Set) Bitmap() *roaring64.Bitmap { return s.bitmap }
