@@ -21,7 +21,7 @@ help: ## list the tasks
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the command into bin/
-	$(GO) build -o bin/ ./cmd/shale
+	CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/shale
 
 format: ## report files that gofmt would change
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted"; exit 1; }

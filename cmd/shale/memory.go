@@ -35,7 +35,7 @@ func statusBytes(name string) int64 {
 }
 
 const (
-	// programBytes are those of the program itself: code that is run, stacks, what the system keeps for it.
+	// programBytes are for what the Go heap and the arrays leave out: stacks, the runtime, pages of code that are used.
 	programBytes = 12 << 20
 	// leastHeap is what the Go heap may take in any case.
 	leastHeap = 16 << 20

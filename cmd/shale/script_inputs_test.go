@@ -3,15 +3,12 @@ package main
 import (
 	"archive/zip"
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/shale-search/shale/internal/race"
 )
 
 // mask FILE N writes N booleans, all true.
@@ -39,24 +36,4 @@ func archive(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ts.Check(z.Close())
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o644))
-}
-
-// mainPeak runs main and then prints the peak of its resident memory, in MiB, to standard error.
-func mainPeak() {
-	code := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
-	fmt.Fprintf(os.Stderr, "peak %d MiB\n", statusBytes("VmHWM:")>>20)
-	os.Exit(code)
-}
-
-// peak MIB checks the peak resident memory of the last shale-peak. It compares nothing if the system doesn't report the
-// peak, or if the race detector takes memory.
-func peak(ts *testscript.TestScript, _ bool, args []string) {
-	_, text, ok := strings.Cut(ts.ReadFile("stderr"), "peak ")
-	if !ok {
-		ts.Fatalf("no peak was told")
-	}
-	had := number(ts, strings.Fields(text)[0])
-	if most := number(ts, args[0]); had > most && !race.Enabled {
-		ts.Fatalf("%d MiB were resident, %d are allowed", had, most)
-	}
 }
