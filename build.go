@@ -60,7 +60,7 @@ func createLive(dim int, o BuildOptions, fill func(*hnsw.Index) error) (*Index, 
 // neighbours come together, and each shard is built on its own. A build of several shards that was killed goes on when
 // it is started again with the same rows and options.
 //
-// With GraphOnly the rows, a Matrix, are attached instead of copied: see Index.Attach.
+// With External the rows, a Matrix, are attached instead of copied: see Index.Attach.
 func Build(ctx context.Context, src Source, o BuildOptions) (*Index, error) {
 	if o.Path != "" && o.held == nil {
 		lock, err := o.reserve(ctx)
@@ -77,7 +77,7 @@ func Build(ctx context.Context, src Source, o BuildOptions) (*Index, error) {
 	return p.Run(ctx)
 }
 
-// Attach gives an index of links alone its vectors, float32 or float16, element i's in row i, as they were when it was
+// Attach gives an external index its vectors, float32 or float16, element i's in row i, as they were when it was
 // built. They are read where they lie, in memory or in a mapping, never copied nor changed, and must outlive the index.
 // Where the metric is cosine they must be of length 1. Other vectors may be attached in their place at any time, in the
 // other type for example. mapped says that they lie in a mapped file, the failing of which becomes an error of

@@ -29,7 +29,7 @@ var longFaults = flag.Bool("shale.faults", false,
 
 // crashCase is a change of an index, every operation of which is made to fail or to be the last one before a power cut.
 type crashCase struct {
-	rows      vector.Matrix // that are attached to links alone
+	rows      vector.Matrix // that are attached to an external index
 	before    func(path string) error
 	change    func(path string) error // which comes to the same when it is done again
 	long      bool                    // whether it takes seconds, and others show nearly the same
@@ -62,7 +62,7 @@ func (c *crashCase) contentOf(path string) (string, error) {
 		return "", err
 	}
 	defer x.Close()
-	if inside.Of(x).GraphOnly() {
+	if inside.Of(x).External() {
 		if err := x.Attach(c.rows, false); err != nil {
 			return "", err
 		}
@@ -409,12 +409,12 @@ func TestSavingSurvivesEveryFault(t *testing.T) {
 		"fork shards": {rows: rows, change: converted(shale.ForkShards)},
 		"over fork shards": {long: true, rows: rows, before: saved(rows, shale.BuildOptions{}, shale.ForkShards),
 			change: converted(shale.ForkShards)},
-		"links alone":    {rows: rows, change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
+		"external":       {rows: rows, change: saved(rows, shale.BuildOptions{External: true}, shale.Directory)},
 		"several graphs": {rows: rows, change: converted(shale.Directory)},
 		"several graphs over one": {long: true, rows: rows,
-			before: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory), change: converted(shale.Directory)},
+			before: saved(rows, shale.BuildOptions{External: true}, shale.Directory), change: converted(shale.Directory)},
 		"one graph over several": {long: true, rows: rows, before: converted(shale.Directory),
-			change: saved(rows, shale.BuildOptions{GraphOnly: true}, shale.Directory)},
+			change: saved(rows, shale.BuildOptions{External: true}, shale.Directory)},
 		"build": {change: func(path string) error {
 			return buildAt(ctx, shard.MatrixSource(rows, "rows"), shale.BuildOptions{Path: path, Replace: true})
 		}},

@@ -236,7 +236,7 @@ func makeVictims(t *testing.T) []*victim {
 	t.Helper()
 	options := shale.BuildOptions{M: 5, EfConstruction: 30, Codes: shale.RaBitQ4, Threads: 1}
 	plain := shale.BuildOptions{M: 5, EfConstruction: 30, Codes: shale.Float32, Threads: 1}
-	only := shale.BuildOptions{M: 5, EfConstruction: 30, GraphOnly: true, Threads: 1}
+	only := shale.BuildOptions{M: 5, EfConstruction: 30, External: true, Threads: 1}
 	one, links, shards := makeOne(t, options), makeOne(t, only), makeShards(t, options)
 	plainShards := makeShards(t, plain)
 	return []*victim{
@@ -245,8 +245,8 @@ func makeVictims(t *testing.T) []*victim {
 			before: one.before, lazy: true}),
 		makeVictim(t, victim{name: "one shard, mapped", whole: one.whole, twin: one.twin, before: one.before,
 			open: shale.OpenOptions{Mapped: true}}),
-		makeVictim(t, victim{name: "links alone", whole: links.whole, twin: links.twin, attach: true}),
-		makeVictim(t, victim{name: "links alone, mapped", whole: links.whole, twin: links.twin, attach: true,
+		makeVictim(t, victim{name: "external", whole: links.whole, twin: links.twin, attach: true}),
+		makeVictim(t, victim{name: "external, mapped", whole: links.whole, twin: links.twin, attach: true,
 			open: shale.OpenOptions{Mapped: true}}),
 		makeVictim(t, victim{name: "shards", whole: shards.whole, twin: shards.twin}),
 		makeVictim(t, victim{name: "shards, rows on disk", whole: shards.whole, twin: shards.twin, lazy: true}),
@@ -320,7 +320,7 @@ func makeOne(t *testing.T, o shale.BuildOptions) victim {
 	_, twin := save(2)
 	v.twin = contentOf(t, twin)
 	x, dir := save(1)
-	if !o.GraphOnly {
+	if !o.External {
 		v.before = contentOf(t, dir)
 		if err := x.Delete(5); err != nil {
 			t.Fatal(err)

@@ -30,7 +30,7 @@ type engine interface {
 	Deleted() int
 	Capacity() int
 	Shards() int
-	GraphOnly() bool
+	External() bool
 	Placement() (p shard.Plan, ok bool)
 	Changeable() error
 	describe(*Info) error
@@ -64,7 +64,7 @@ type oneGraph struct{ *hnsw.Index }
 
 func (g oneGraph) Len() int                      { return g.Index.Len() - g.Index.Deleted() }
 func (g oneGraph) Shards() int                   { return 1 }
-func (g oneGraph) GraphOnly() bool               { return g.Config().Storage == rowtype.External }
+func (g oneGraph) External() bool                { return g.Config().Storage == rowtype.External }
 func (g oneGraph) Placement() (shard.Plan, bool) { return shard.Plan{}, false }
 func (g oneGraph) Changeable() error             { return nil }
 func (g oneGraph) single() store.Source          { return g.Index }

@@ -36,12 +36,12 @@ func forkOf(t *testing.T, rows vector.Matrix) string {
 	return dir
 }
 
-// attached opens an index of links alone, with its rows.
+// attached opens an external index, with its rows.
 func attached(t *testing.T, path string, rows vector.Matrix, o shale.OpenOptions) *shale.Index {
 	t.Helper()
 	x := reopened(t, path, o)
-	if !inside.Of(x).GraphOnly() {
-		t.Fatalf("%s doesn't hold links alone", path)
+	if !inside.Of(x).External() {
+		t.Fatalf("%s isn't external", path)
 	}
 	if err := x.Attach(rows, false); err != nil {
 		t.Fatal(err)
@@ -49,7 +49,7 @@ func attached(t *testing.T, path string, rows vector.Matrix, o shale.OpenOptions
 	return x
 }
 
-// Shards of links alone are the same index in each format that holds several, mapped or not.
+// External shards are the same index in each format that holds several, mapped or not.
 func TestForkDirectory(t *testing.T) {
 	rows, queries := random(t, 900, 12, 1), random(t, 20, 12, 2)
 	dir := forkOf(t, rows)
@@ -132,7 +132,7 @@ func TestForkDamageIsTold(t *testing.T) {
 	}
 }
 
-// TestGraphFile goes from rows kept to links alone and back.
+// TestGraphFile goes from an index with rows to an external one and back.
 func TestGraphFile(t *testing.T) {
 	rows, queries := random(t, 300, 12, 1), random(t, 20, 12, 2)
 	x, err := shale.Build(ctx, rows, shale.BuildOptions{Codes: shale.Float32, Threads: 1})
@@ -159,7 +159,7 @@ func TestGraphFile(t *testing.T) {
 				t.Fatalf("%v: %v", f, err)
 			}
 			z := reopened(t, path, shale.OpenOptions{})
-			if inside.Of(z).GraphOnly() {
+			if inside.Of(z).External() {
 				err = z.Attach(rows, false)
 			}
 			if err != nil {

@@ -48,13 +48,13 @@ func formatFiles() []formatFile {
 		{"rabitq.shale", with(func(o *BuildOptions) { o.Codes, o.Metric = RaBitQ4, vector.Cosine }), File},
 		{"sq8.shale", with(func(o *BuildOptions) { o.Codes, o.Rows = SQ8, RowsSQ8 }), File},
 		{"pq", with(func(o *BuildOptions) { o.Codes, o.PQ = PQ, PQOptions{Bits: 4, Subvectors: 8} }), Directory},
-		{"external", with(func(o *BuildOptions) { o.GraphOnly = true }), Directory},
+		{"external", with(func(o *BuildOptions) { o.External = true }), Directory},
 		{"shards", with(func(o *BuildOptions) { o.Shards, o.Centroids = 3, 4 }), location.Auto},
 		{"blocks", with(func(o *BuildOptions) { o.Codes, o.Blocks = RaBitQ4, true }), location.Auto},
 		{"live.shale", with(func(o *BuildOptions) { o.Live = true }), location.Auto},
 		{"hnswlib.bin", one, Hnswlib},
-		{"graph.graph", with(func(o *BuildOptions) { o.GraphOnly = true }), Graph},
-		{"hnswlibmmap", with(func(o *BuildOptions) { o.GraphOnly = true }), ForkShards},
+		{"graph.graph", with(func(o *BuildOptions) { o.External = true }), Graph},
+		{"hnswlibmmap", with(func(o *BuildOptions) { o.External = true }), ForkShards},
 	}
 }
 
@@ -155,7 +155,7 @@ func (f *formatFile) search(t *testing.T, ctx context.Context) [][]search.Neighb
 			t.Error(err)
 		}
 	}()
-	if f.build.GraphOnly {
+	if f.build.External {
 		if err := x.Attach(formatRows(1, formatsRows), false); err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,7 @@ import (
 // Index is a set of labelled vectors that can be searched. Its methods may be called from many goroutines at once.
 type Index struct {
 	engine  engine
-	vectors string // where the manifest says that the rows of an index of links alone lie, seen from home
+	vectors string // where the manifest says that the rows of an external index lie, seen from home
 	live    string // the live file that it is, if any
 	tuned   atomic.Pointer[manifest.Tuned]
 

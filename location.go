@@ -10,7 +10,7 @@ const (
 	Directory = location.Directory // a manifest and a file for each shard
 	File      = location.File      // one file in Shale's own format; it keeps no tuned ef
 	Hnswlib   = location.Hnswlib   // hnswlib's index.bin
-	Graph     = location.Graph     // hnswlib-mmap's .graph: links alone; it holds no metric
+	Graph     = location.Graph     // hnswlib-mmap's .graph: an external index; it holds no metric
 	// hnswlib-mmap's directory of shards: an index.meta, and a .graph and a .meta for each
 	ForkShards = location.ForkShards
 )

@@ -29,9 +29,9 @@ type BuildOptions struct {
 	Seed           uint64 // of the random levels; same seed, rows and one thread give the same index; default 100
 	ReplaceDeleted bool   // rows that are added take the places of deleted ones, whose labels can't come back then
 
-	// GraphOnly keeps links and labels alone. Vectors are attached, and stay where they are: see Index.Attach.
-	GraphOnly bool
-	Vectors   string // the file in which the rows of a GraphOnly index lie; its directory notes it for those who open it
+	// External keeps links and labels alone. Vectors are attached, and stay where they are: see Index.Attach.
+	External bool
+	Vectors  string // the file in which the rows of an external index lie; its directory notes it for those who open it
 
 	Path    string // where the index is built: a directory, or a file if the name ends in .shale; default: in memory
 	Live    bool   // make Path a live file: the index's memory, which changes in place
@@ -67,7 +67,7 @@ func (o *BuildOptions) config(dim int, halfIsSafe bool) (hnsw.Config, error) {
 		return hnsw.Config{}, err
 	}
 	codes, rows, err := o.layout(dim, halfIsSafe)
-	if o.GraphOnly {
+	if o.External {
 		rows = rowtype.External
 	}
 	return hnsw.Config{
@@ -90,12 +90,12 @@ func (o *BuildOptions) check(src Source) error {
 		return errors.New("a live file needs a path")
 	case o.Capacity < 0:
 		return fmt.Errorf("a capacity of %d rows is not at least 0", o.Capacity)
-	case o.Live && (o.GraphOnly || divided):
-		return errors.New("a live file is one graph with its rows: it has no shards and no blocks, and can't be links alone")
-	case o.GraphOnly && divided:
-		return errors.New("an index of links alone is one graph, and can't have several shards or blocks")
-	case o.GraphOnly && !inMemory(src):
-		return errors.New("an index of links alone needs its vectors in memory or in a mapping")
+	case o.Live && (o.External || divided):
+		return errors.New("a live file is one graph with its rows: it has no shards and no blocks, and can't be external")
+	case o.External && divided:
+		return errors.New("an external index is one graph, and can't have several shards or blocks")
+	case o.External && !inMemory(src):
+		return errors.New("an external index needs its vectors in memory or in a mapping")
 	}
 	return hnsw.CheckLabels(o.Labels)
 }

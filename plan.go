@@ -67,7 +67,7 @@ func newPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
 
 // chooseRows decides what searches walk over and which rows are kept.
 func (p *Plan) chooseRows(ctx context.Context) (err error) {
-	if p.o.GraphOnly {
+	if p.o.External {
 		p.CodesWhy, p.RowsWhy = asked, "they are attached, not stored"
 	} else if err := p.settle(ctx); err != nil {
 		return err
@@ -124,8 +124,8 @@ func (p *Plan) oneGraph() (why string, err error) {
 	switch {
 	case p.o.Live:
 		return "a live file is one graph", nil
-	case p.o.GraphOnly:
-		return "links alone are one graph", nil
+	case p.o.External:
+		return "an external index is one graph", nil
 	case p.o.Path == "":
 		return "", nil
 	}

@@ -120,7 +120,7 @@ func (p *Plan) graph(ctx context.Context) (*hnsw.Index, error) {
 func (p *Plan) fill(ctx context.Context, graph *hnsw.Index) error {
 	rows, ok := shard.InMemory(p.src)
 	o := hnsw.BatchOptions{Threads: p.o.Threads, Progress: p.o.step("building", p.src.Rows()), Training: p.o.training()}
-	if p.o.GraphOnly {
+	if p.o.External {
 		if err := graph.Attach(rows, hnsw.AttachOptions{Mapped: true}); err != nil {
 			return err
 		}

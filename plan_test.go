@@ -86,11 +86,11 @@ func TestOneGraphKeepsWithinMemoryOrIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	for want, o := range map[string]shale.BuildOptions{
 		"a live file is one graph":               {Path: filepath.Join(dir, "x"), Live: true},
-		"links alone are one graph":              {Path: filepath.Join(dir, "x"), GraphOnly: true},
+		"an external index is one graph: build":  {Path: filepath.Join(dir, "x"), External: true},
 		"a shale file is one graph":              {Path: filepath.Join(dir, "x.shale")},
 		"several shards need a directory":        {Path: filepath.Join(dir, "x.shale"), Shards: 2},
 		"a live file is one graph with its rows": {Path: filepath.Join(dir, "x"), Live: true, Shards: 2},
-		"an index of links alone is one graph":   {Path: filepath.Join(dir, "x"), GraphOnly: true, Shards: 2},
+		"an external index is one graph, and":    {Path: filepath.Join(dir, "x"), External: true, Shards: 2},
 		"is built on disk":                       {},
 		"a build needs 97 MiB and more":          {Path: filepath.Join(dir, "x"), Memory: 5 << 20},
 	} {

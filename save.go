@@ -28,7 +28,7 @@ type SaveOptions struct {
 	TuningOnly bool
 	// Replace allows to save over an index directory that this index wasn't opened from, or that has changed since.
 	Replace bool
-	// Vectors is the file that the rows of an index of links alone lie in, which the directory notes for those who open
+	// Vectors is the file that the rows of an external index lie in, which the directory notes for those who open
 	// it.
 	Vectors string
 	// Wait is how long to wait for another process that is changing what is at the path, after which the error is
@@ -108,10 +108,10 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 	}
 	graph := x.engine.single()
 	switch {
-	case graph == nil && format == Directory && x.engine.GraphOnly():
+	case graph == nil && format == Directory && x.engine.External():
 		return x.saveGraphs(ctx, path, o)
-	case graph == nil && x.engine.GraphOnly():
-		return fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors",
+	case graph == nil && x.engine.External():
+		return fmt.Errorf("%d external shards can't become one graph: build it anew from all vectors",
 			x.engine.Shards())
 	case graph == nil && !x.severalWithRows():
 		return fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
@@ -124,7 +124,7 @@ func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOp
 
 // severalWithRows reports whether the index has several shards that hold rows or codes.
 func (x *Index) severalWithRows() bool {
-	return x.engine.Shards() > 1 && !x.engine.GraphOnly()
+	return x.engine.Shards() > 1 && !x.engine.External()
 }
 
 // saveMerged writes several shards as one graph.

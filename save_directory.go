@@ -117,7 +117,7 @@ func (x *Index) adoptTuning(m *manifest.Manifest) {
 	}
 }
 
-// saveGraphs writes several graphs of links alone as a directory.
+// saveGraphs writes several external graphs as a directory.
 func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
 	if _, err := vfs.Stat(dir); err == nil && !location.IsEmptyDir(dir) {
 		if !o.Replace {

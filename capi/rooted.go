@@ -38,7 +38,7 @@ func (x *rooted) stat() statistics {
 	return statistics{
 		count: x.Len() + x.Deleted(), deleted: x.Deleted(), capacity: in.Capacity(),
 		m: c.M, efConstruction: c.EfConstruction, replacing: c.ReplaceDelete,
-		external: in.GraphOnly(), changeable: in.Changeable() == nil,
+		external: in.External(), changeable: in.Changeable() == nil,
 	}
 }
 

@@ -109,7 +109,7 @@ int32_t shale_plan(const struct shale_source *source, const char *output, const 
 /* Reads all of an index on disk, and reports what is wrong with it. */
 int32_t shale_verify(const char *path, int64_t *text, void *watch);
 
-/* Gives an index of links alone its rows: row i is that of the i-th element, or of label i if labels are numbers of
+/* Gives an external index its rows: row i is that of the i-th element, or of label i if labels are numbers of
  * rows. They are kept by address for the index's life, or until others are attached. mapped: they lie in a file, and
  * reading them may fail. */
 int32_t shale_attach(int64_t index, const void *rows, int32_t type, int64_t count, int64_t dim, int32_t mapped);
@@ -179,7 +179,7 @@ struct shale_stat {
 	int64_t dim;
 	int64_t m, ef_construction;
 	int64_t replacing;  /* new rows may take the places of deleted ones */
-	int64_t external;   /* the index holds links alone */
+	int64_t external;   /* the vectors lie elsewhere, and are attached */
 	int64_t changeable; /* rows can be added and deleted */
 	int64_t next;       /* the next row's default label, where labels count the rows added; see shale_count_from */
 };

@@ -94,7 +94,7 @@ class Bench:
                 self.shale("build", "--input", rows, "--output", out, *common, *flags)
         links = self.folder / f"{LINKS}.index"
         if not links.exists():
-            self.shale("build", "--input", self.unit, "--output", links, "--graph-only", *common)
+            self.shale("build", "--input", self.unit, "--output", links, "--external", *common)
         for shards in SHARDS:
             folder, size = self.folder / f"fork{shards}", -(-len(self.rows) // shards)
             if (folder / "index.meta").exists():

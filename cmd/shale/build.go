@@ -33,7 +33,7 @@ type buildFlags struct {
 	m, efConstruction, threads int
 	capacity                   int
 	seed                       uint64
-	graphOnly, json            bool
+	external, json             bool
 	replace                    bool
 	wait                       waitFlag
 }
@@ -94,7 +94,7 @@ largest. --rows none keeps codes alone, in the least memory: distances are then 
 --rerank has no meaning. Such codes are trained on the first vectors read, so these should be
 like the rest. Both go with codes, not with --codes fp32 or fp16.
 
---graph-only writes links and labels alone, about 7·m bytes a vector: vectors are mapped from the
+--external writes links and labels alone, about 7·m bytes a vector: vectors are mapped from the
 input, an .npy or .fbin of float32 or float16, by the build and by searches, and need memory only
 as far as the page cache has some to spare. With cosine they must be normalised. Codes are made
 only where --codes asks for them. The index notes where the input lies; --vectors names it anew.
@@ -108,7 +108,7 @@ of a build that was interrupted nothing is left.
 With --memory the build keeps within that size, page cache included: where the index doesn't fit,
 vectors are divided into --shards graphs such that neighbours come together, and each is built on
 its own. --plan tells the steps, what they take, and why codes, rows and shards were chosen.
-What is one graph in any case (--live, --graph-only, one file) is refused where it doesn't fit. A
+What is one graph in any case (--live, --external, one file) is refused where it doesn't fit. A
 build that was killed goes on where it stood: give the same command again (INDEX.building holds
 what is done). Searches look into the shards that a query needs; --copies lets vectors at the
 borders lie in two, for which fewer shards have to be looked into.`,
@@ -122,7 +122,7 @@ borders lie in two, for which fewer shards have to be looked into.`,
   shale build --input vectors.npy --output my.index --metric cosine --replace
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
-  shale build --input unit.npy --output links.index --metric cosine --m 8 --graph-only
+  shale build --input unit.npy --output links.index --metric cosine --m 8 --external
   shale build --input vectors.npy --output my.live --metric cosine --live 1000000
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
 	}
@@ -147,7 +147,7 @@ borders lie in two, for which fewer shards have to be looked into.`,
 	f.wait.add(c)
 	jsonFlag(c, &f.json)
 	required(c, "input", "output", "metric")
-	s.BoolVar(&f.graphOnly, "graph-only", false, "write links and labels alone; searches map the vectors from the input")
+	s.BoolVar(&f.external, "external", false, "write links and labels alone; searches map the vectors from the input")
 	c.RunE = f.run
 	return c
 }
@@ -189,11 +189,11 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if err := f.codes.options(c, &o); err != nil {
 		return o, err
 	}
-	if f.graphOnly && (o.Rows != "" || f.divide.shards != "auto" || f.divide.blocks) {
-		return o, usagef(c, "--graph-only keeps no rows and makes one graph: leave out --rows, --shards and --blocks")
+	if f.external && (o.Rows != "" || f.divide.shards != "auto" || f.divide.blocks) {
+		return o, usagef(c, "--external keeps no rows and makes one graph: leave out --rows, --shards and --blocks")
 	}
-	if f.graphOnly && len(f.input) > 1 {
-		return o, usagef(c, "--graph-only maps the vectors of one file, and %d are given: write them to one first",
+	if f.external && len(f.input) > 1 {
+		return o, usagef(c, "--external maps the vectors of one file, and %d are given: write them to one first",
 			len(f.input))
 	}
 	if s := o.Codes; (s == shale.Float32 || s == shale.Float16) && o.Rows != "" && string(o.Rows) != string(s) {
@@ -206,11 +206,11 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if err := atLeast(c, "live", f.capacity, 0); err != nil {
 		return o, err
 	}
-	if (f.graphOnly || f.capacity > 0) && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")) {
-		return o, usagef(c, "--copies and --centroids go with several shards, and --graph-only and --live make one graph")
+	if (f.external || f.capacity > 0) && (c.Flags().Changed("copies") || c.Flags().Changed("centroids")) {
+		return o, usagef(c, "--copies and --centroids go with several shards, and --external and --live make one graph")
 	}
-	if f.capacity > 0 && (f.graphOnly || f.divide.shards != "auto" || f.divide.blocks) {
-		return o, usagef(c, "--live makes one graph with its rows: leave out --graph-only, --shards and --blocks")
+	if f.capacity > 0 && (f.external || f.divide.shards != "auto" || f.divide.blocks) {
+		return o, usagef(c, "--live makes one graph with its rows: leave out --external, --shards and --blocks")
 	}
 	if f.m < 2 || f.m > 10000 {
 		return o, usagef(c, "--m is %d, not 2 to 10000", f.m)
@@ -225,8 +225,8 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
-	o.Path, o.Replace, o.GraphOnly, o.Live, o.Capacity = f.output, f.replace, f.graphOnly, f.capacity > 0, f.capacity
-	if f.graphOnly {
+	o.Path, o.Replace, o.External, o.Live, o.Capacity = f.output, f.replace, f.external, f.capacity > 0, f.capacity
+	if f.external {
 		o.Vectors = f.input[0]
 	}
 	return o, nil
@@ -234,7 +234,7 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 
 // open opens the files of vectors and reads their labels. The caller closes file.
 func (f *buildFlags) open(c *cobra.Command, o *shale.BuildOptions) (src shale.Source, file io.Closer, err error) {
-	if f.graphOnly {
+	if f.external {
 		src, file, err = datafile.Map(f.input[0])
 	} else {
 		var rows *rowFile
@@ -307,7 +307,7 @@ func (f *buildFlags) print(c *cobra.Command, r *buildReport, auto bool) error {
 	p := &printer{w: c.OutOrStdout()}
 	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim,
 		r.Metric, r.Storage, rowsKept(r.Keep))
-	if auto && !f.graphOnly {
+	if auto && !f.external {
 		p.printf("%s: %s\n", r.Storage, r.Why)
 	}
 	if r.Shards > 1 {
@@ -342,7 +342,7 @@ func (f *buildFlags) checkOnce(c *cobra.Command, o *shale.BuildOptions) error {
 	}
 	codes := o.Codes != shale.Float32 && o.Codes != shale.Float16
 	looks := codes && o.Rows == "" && o.Metric != vector.Cosine // at all rows, whether halves hold them
-	if f.graphOnly || f.divide.plan || o.Codes == "" || o.Codes == shale.PQ || looks {
+	if f.external || f.divide.plan || o.Codes == "" || o.Codes == shale.PQ || looks {
 		return f.onceError(c)
 	}
 	return nil

@@ -41,7 +41,7 @@ a .graph don't hold their metric, so it is to be given.
 graph gives a .graph of hnswlib-mmap, which has links and labels alone, and fork-shards a directory
 of such shards: one, or those of the directory that SRC is. Vectors stay in a file of their own,
 row n being that of label n, or, where labels aren't the numbers of rows, the n-th that was added.
---to hnswlib needs them where SRC has links alone: name the file by --vectors.
+--to hnswlib needs them where SRC is external: name the file by --vectors.
 
 With --replace an index of the same kind that is at DST already is replaced once the new one is
 complete; SRC itself, live files and directories that hold anything else never are. Symbolic links
@@ -145,9 +145,9 @@ func convert(c *cobra.Command, where *indexFlags, from, to string, o shale.SaveO
 	return r, err
 }
 
-// vectorsOf is the file that an index directory of links alone is to name.
+// vectorsOf is the file that an external index directory is to name.
 func vectorsOf(where *indexFlags, index *shale.Index) string {
-	if !inside.Of(index).GraphOnly() {
+	if !inside.Of(index).External() {
 		return ""
 	}
 	return cmp.Or(where.vectors, inside.Of(index).VectorFile())

@@ -42,7 +42,7 @@ var flagGroups = []flagGroup{
 		"input", "labels", "queries", "groundtruth", "filter", "output", "replace", "save", "plot", "json",
 	}},
 	{"Index", []string{
-		"metric", "m", "ef-construction", "seed", "dim", "live", "graph-only", "vectors", "global-labels",
+		"metric", "m", "ef-construction", "seed", "dim", "live", "external", "vectors", "global-labels",
 	}},
 	{"Search", []string{
 		"recall", "k", "radius", "limit", "ef", "max-ef", "sample", "batch", "rerank", "slack", "probes", "share",

@@ -31,7 +31,7 @@ type indexFlags struct {
 
 	load shard.SearchLoad // what searches take of --memory
 
-	withoutVectors bool // an index of links alone doesn't need them
+	withoutVectors bool // an external index doesn't need them
 	toChange       bool // the index is to be changed and saved: other processes are kept from doing so until it is closed
 	quiet          bool // the plan isn't printed
 	wait           waitFlag
@@ -51,7 +51,7 @@ func (f *indexFlags) addMemory(c *cobra.Command) {
 		"with --mmap: read the first `N` shards into memory (default: as many as --memory holds)")
 	f.addVectors(c)
 	c.Flags().StringVar(&f.codes, "pq-codes", "",
-		"let searches of an index of links alone read product quantization's codes, mapped from `FILE`, one byte a "+
+		"let searches of an external index read product quantization's codes, mapped from `FILE`, one byte a "+
 			"sub-vector")
 	c.Flags().StringVar(&f.codebooks, "pq-codebooks", "",
 		"read the codebooks of --pq-codes from `FILE`, an .npy of sub-vectors × centroids × values")
@@ -60,7 +60,7 @@ func (f *indexFlags) addMemory(c *cobra.Command) {
 // addVectors is for commands that read the vectors of an index.
 func (f *indexFlags) addVectors(c *cobra.Command) {
 	c.Flags().StringVar(&f.vectors, "vectors", "",
-		"map the vectors of an index of links alone from `FILE` (default: the one it was built from)")
+		"map the vectors of an external index from `FILE` (default: the one it was built from)")
 }
 
 func (f *indexFlags) add(c *cobra.Command) {
@@ -161,7 +161,7 @@ func openIndex(c *cobra.Command, path string, o shale.OpenOptions, toChange bool
 	return index, nil
 }
 
-// attachCodes maps codes for an index of links alone. They stay mapped until the command ends.
+// attachCodes maps codes for an external index. They stay mapped until the command ends.
 func (f *indexFlags) attachCodes(ctx context.Context, index *shale.Index) error {
 	var shape [3]int
 	books, err := within(ctx, func() (books []float32, err error) {
@@ -192,9 +192,9 @@ func (f *indexFlags) attachCodes(ctx context.Context, index *shale.Index) error 
 	return inside.Of(index).AttachPQ(q, all, hnsw.AttachPQOptions{Mapped: true})
 }
 
-// attach maps the vectors of an index of links alone, or its codes. They stay mapped until the command ends.
+// attach maps the vectors of an external index, or its codes. They stay mapped until the command ends.
 func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string) error {
-	if !inside.Of(index).GraphOnly() {
+	if !inside.Of(index).External() {
 		if f.vectors != "" {
 			return fmt.Errorf("%s has vectors of its own: leave out --vectors", path)
 		}
@@ -213,11 +213,11 @@ func (f *indexFlags) attach(ctx context.Context, index *shale.Index, path string
 	}
 	file := cmp.Or(f.vectors, inside.Of(index).VectorFile())
 	if file == "" {
-		return fmt.Errorf("%s holds links alone: name the file of its vectors by --vectors", path)
+		return fmt.Errorf("%s is external: name the file of its vectors by --vectors", path)
 	}
 	rows, _, err := datafile.Map(file)
 	if err != nil {
-		return fmt.Errorf("%s holds links alone, and its vectors can't be mapped: name the file by --vectors: %w",
+		return fmt.Errorf("%s is external, and its vectors can't be mapped: name the file by --vectors: %w",
 			path, explainVectors(err, file))
 	}
 	return index.Attach(rows, true)

@@ -30,7 +30,7 @@ func TestPlanOfTheCommandIsTheLibrarys(t *testing.T) {
 		{"--metric l2 --storage rabitq4 --keep fp32 --blocks", "f"},
 		{"--metric l2", "g.shale"},
 		{"--metric l2 --live 4000 --memory 200MiB", "h"},
-		{"--metric l2 --graph-only --memory 200MiB", "i"},
+		{"--metric l2 --external --memory 200MiB", "i"},
 	} {
 		args := append([]string{"build", "--input", input, "--output", filepath.Join(dir, c.output), "--m", "6",
 			"--ef-construction", "20", "--threads", "2", "--json"}, strings.Fields(c.flags)...)
@@ -65,7 +65,7 @@ func libraryPlan(t *testing.T, input string, args []string) *shale.Plan {
 		t.Fatal(err)
 	}
 	var src shale.Source
-	if o.GraphOnly {
+	if o.External {
 		src, err = datafile.ReadAll(input)
 	} else {
 		src, err = datafile.Open(input)

@@ -71,7 +71,7 @@ func rowsKept(keep string) string {
 		return "no rows"
 	}
 	if keep == rowtype.External.String() {
-		return "links alone"
+		return "no rows of its own"
 	}
 	return keep + " rows"
 }

@@ -71,7 +71,7 @@ func BenchmarkAdd(b *testing.B) {
 	}
 }
 
-// benchmarkLinks searches links alone over rows that lie elsewhere.
+// benchmarkLinks searches an external graph.
 func benchmarkLinks(b *testing.B, packed bool) {
 	_, rows := realData(b)
 	unit := make([]float32, 0, rows.Rows()*rows.Dim())

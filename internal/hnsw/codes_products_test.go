@@ -170,7 +170,7 @@ func TestProductsAreTrainedAgain(t *testing.T) {
 	}
 }
 
-// TestAttachedProducts: a graph of links alone is searched by codes from outside, which stay where they are, by squared
+// TestAttachedProducts: an external graph is searched by codes from outside, which stay where they are, by squared
 // distances if asked for; rows attached as well rank what is found.
 func TestAttachedProducts(t *testing.T) {
 	const n, dim, k = 600, 16, 10

@@ -26,7 +26,7 @@ var (
 	ErrUpdateDeleted   = errors.New("a deleted element can't be updated while deleted elements may be replaced")
 	ErrFrozen          = errors.New("index is read-only")
 	ErrTooFew          = errors.New("fewer results than asked for")
-	ErrNoRows          = errors.New("the index holds links only: its vectors are to be attached")
+	ErrNoRows          = errors.New("the index is external: its vectors are to be attached")
 	ErrExternal        = errors.New("the rows of the index lie elsewhere")
 )
 

@@ -406,7 +406,7 @@ func TestCopiesConcurrently(t *testing.T) {
 	}
 }
 
-// TestCopiesBeforeRows deletes an element of a graph of links alone, whose rows can't be compared.
+// TestCopiesBeforeRows deletes an element of an external graph, whose rows can't be compared.
 func TestCopiesBeforeRows(t *testing.T) {
 	const n, dim = 300, 8
 	rows := randomRows(n, dim, 1)

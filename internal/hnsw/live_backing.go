@@ -114,7 +114,7 @@ func (c Config) backable() (Config, error) {
 	case err != nil:
 		return c, err
 	case c.external():
-		return c, fmt.Errorf("hnsw: links alone can't be kept in a Backing: %w", ErrExternal)
+		return c, fmt.Errorf("hnsw: an external index can't be kept in a Backing: %w", ErrExternal)
 	case c.Codes.Kind == quant.Product:
 		return c, errors.New("hnsw: an index in a file can't walk over product quantization's codes: take other codes, or " +
 			"none")

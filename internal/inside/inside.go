@@ -54,12 +54,12 @@ type Index interface {
 	// SearchBatchInto is a SearchBatch that writes to out, which has room for out.K results a query.
 	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error
 
-	// GraphOnly reports whether the index holds links alone, over vectors that are attached.
-	GraphOnly() bool
-	// VectorFile returns the file that the rows of an index of links alone were in when it was built, if its directory
+	// External reports whether the index holds links and labels alone, over vectors that are attached.
+	External() bool
+	// VectorFile returns the file that the rows of an external index were in when it was built, if its directory
 	// notes one, or "".
 	VectorFile() string
-	// AttachPQ gives an index of links alone codes of product quantization, element i's at i times q.Stride(), which
+	// AttachPQ gives an external index codes of product quantization, element i's at i times q.Stride(), which
 	// searches walk over. They are neither copied nor changed, must outlive the index and aren't saved. Vectors that are
 	// attached as well, best before, rank what is found; without them the distances returned are those of codes.
 	AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error

@@ -25,7 +25,7 @@ const (
 	Directory         // a manifest and a file for each shard
 	File              // one file in Shale's own format; it keeps no tuned ef
 	Hnswlib           // hnswlib's index.bin
-	Graph             // hnswlib-mmap's .graph: links alone; it holds no metric
+	Graph             // hnswlib-mmap's .graph: an external index; it holds no metric
 	ForkShards        // hnswlib-mmap's directory of shards: an index.meta, and a .graph and a .meta for each
 	Live              // one file that is the memory of an index and changes in place: see shale.New
 )

@@ -9,11 +9,11 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// GraphOnly reports whether the index holds links alone.
-func (x *Index) GraphOnly() bool { return x.graphOnly }
+// External reports whether the index holds links and labels alone, over rows that are attached.
+func (x *Index) External() bool { return x.external }
 
-// holdLinksAlone reports whether all parts hold links alone.
-func (x *Index) holdLinksAlone() bool {
+// allExternal reports whether all parts are external.
+func (x *Index) allExternal() bool {
 	for _, p := range x.parts {
 		if p.frozen == nil || p.Config().Storage != rowtype.External {
 			return false
@@ -22,7 +22,7 @@ func (x *Index) holdLinksAlone() bool {
 	return true
 }
 
-// Attach gives an index of links alone its rows, those of all shards in global order. Each shard reads its own where
+// Attach gives an external index its rows, those of all shards in global order. Each shard reads its own where
 // they lie: see hnsw.Frozen.Attach. After an error the rows are those of before.
 func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 	release, err := x.changeGraphs("rows")
@@ -49,7 +49,7 @@ func (x *Index) Attach(rows vector.Matrix, o hnsw.AttachOptions) error {
 	return nil
 }
 
-// AttachPQ gives an index of links alone codes of product quantization, those of all shards in global order or, where
+// AttachPQ gives an external index codes of product quantization, those of all shards in global order or, where
 // o.Order is given, that of row i at the place Order[i]. See hnsw.Frozen.AttachPQ.
 func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {
 	release, err := x.changeGraphs("rows")
@@ -81,7 +81,7 @@ func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) 
 	return nil
 }
 
-// changeGraphs begins a change of what an index of links alone is searched with, and gives what ends it. Others have
+// changeGraphs begins a change of what an external index is searched with, and gives what ends it. Others have
 // that of their own.
 func (x *Index) changeGraphs(what string) (release func(), err error) {
 	x.attaching.Lock()
@@ -93,7 +93,7 @@ func (x *Index) changeGraphs(what string) (release func(), err error) {
 	switch {
 	case x.closed.Load():
 		err = hnsw.ErrClosed
-	case !x.GraphOnly():
+	case !x.External():
 		err = fmt.Errorf("shard: the index has %s of its own", what)
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (x *Index) changeGraphs(what string) (release func(), err error) {
 	return release, err
 }
 
-// rowsEnd is the number of rows that an index of links alone needs.
+// rowsEnd is the number of rows that an external index needs.
 func (x *Index) rowsEnd() int {
 	end := 0
 	for _, p := range x.parts {
@@ -119,9 +119,9 @@ func (x *Index) ofPart(i int, err error) error {
 	return fmt.Errorf("shard %d: %w", i, err)
 }
 
-// Single is the graph of an index of links alone that is one shard, else nil.
+// Single is the graph of an external index that is one shard, else nil.
 func (x *Index) Single() *hnsw.Frozen {
-	if len(x.parts) != 1 || !x.GraphOnly() {
+	if len(x.parts) != 1 || !x.External() {
 		return nil
 	}
 	return x.parts[0].frozen

@@ -66,7 +66,7 @@ func (x *Index) begin(memory int64) {
 		x.change.copies = x.m.Routing.Copies
 	}
 	x.change.at, x.change.files = x.dir, slices.Clone(x.m.Shards)
-	x.graphOnly = x.holdLinksAlone()
+	x.external = x.allExternal()
 	x.change.changed = make([]bool, len(x.parts))
 	x.change.bounded = memory > 0 && (x.plan.RowsOnDisk || x.plan.MappedShards > 0)
 }
@@ -80,8 +80,8 @@ func (x *Index) mayChange() error {
 		return fmt.Errorf("an earlier change ended after some of the shards: open the index again: %w", x.change.failed)
 	case len(x.parts) == 1:
 		return fmt.Errorf("%w: it is mapped, or its rows lie on disk or elsewhere: open it in memory", ErrReadOnly)
-	case x.GraphOnly():
-		return fmt.Errorf("%w: it holds links alone: build it anew from all vectors", ErrReadOnly)
+	case x.External():
+		return fmt.Errorf("%w: it is external: build it anew from all vectors", ErrReadOnly)
 	case slices.ContainsFunc(x.m.Shards, func(s manifest.Shard) bool { return s.Blocks != nil }):
 		return fmt.Errorf("%w: its rows and links also lie side by side in blocks: build it anew, without blocks or from "+
 			"all vectors",

@@ -143,8 +143,8 @@ type MergeOptions struct {
 func (x *Index) Merge(ctx context.Context, o MergeOptions) (g *hnsw.Index, err error) {
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()
-	if x.GraphOnly() {
-		return nil, fmt.Errorf("%d shards of links alone can't become one graph: build it anew from all vectors",
+	if x.External() {
+		return nil, fmt.Errorf("%d external shards can't become one graph: build it anew from all vectors",
 			len(x.parts))
 	}
 	c := x.parts[0].Config()

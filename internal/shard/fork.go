@@ -42,7 +42,7 @@ type ForkOptions struct {
 	TempDir string
 }
 
-// OpenFork opens a directory of shards of hnswlib-mmap: one index of links alone, which is searched once rows are
+// OpenFork opens a directory of shards of hnswlib-mmap: one external index, which is searched once rows are
 // attached, those of all shards in the order of their numbers. Every search covers all shards, unless
 // search.Options.Shards names some. What is damaged or doesn't go together comes as a *store.FormatError. A shard whose
 // graph was put in the place of another's of the same size is told when rows are attached.

@@ -80,7 +80,7 @@ func TestForkFixture(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := openFork(t, forkFixture, o)
-			if !x.GraphOnly() || x.Len() != 90 || x.Shards() != 3 || x.Dim() != 8 || x.Metric() != vector.Cosine {
+			if !x.External() || x.Len() != 90 || x.Shards() != 3 || x.Dim() != 8 || x.Metric() != vector.Cosine {
 				t.Fatalf("%d rows of %d values in %d shards by %v", x.Len(), x.Dim(), x.Shards(), x.Metric())
 			}
 			if _, err := x.SearchInto(nil, a.Queries[0], 1, search.Options{}); !errors.Is(err, hnsw.ErrNoRows) {

@@ -99,9 +99,9 @@ func WriteFork(ctx context.Context, dir string, shards []ForkShard) error {
 	})
 }
 
-// ForkShards are the shards of an index of links alone as WriteFork takes them; of others there are none.
+// ForkShards are the shards of an external index as WriteFork takes them; of others there are none.
 func (x *Index) ForkShards() []ForkShard {
-	if !x.GraphOnly() {
+	if !x.External() {
 		return nil
 	}
 	var shards []ForkShard

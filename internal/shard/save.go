@@ -11,11 +11,11 @@ import (
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// SaveGraphs writes an index of links alone in Shale's own format to dir, which appears whole or not at all and takes
+// SaveGraphs writes an external index in Shale's own format to dir, which appears whole or not at all and takes
 // the place of one that is there. complete fills in what the manifest says beside the shards. The rows of shards must
 // follow each other.
 func (x *Index) SaveGraphs(ctx context.Context, dir string, complete func(*manifest.Manifest)) error {
-	if !x.GraphOnly() {
+	if !x.External() {
 		return errors.New("shard: the index has rows of its own")
 	}
 	m, c := *x.m, x.parts[0].Config()

@@ -25,7 +25,7 @@ type Index struct {
 	router *router // nil: there is none, every search covers all shards
 	plan   Plan
 
-	graphOnly bool // it holds links alone
+	external bool // the rows lie elsewhere and are attached
 
 	counts counts
 	change change
@@ -51,7 +51,7 @@ type part struct {
 	rows   *rowFile    // where they stay on disk; nil: the reader has them
 	blocks *blockFile  // where they and links stay on disk; nil: the reader has links
 
-	// What follows is that of links alone, whose rows are to be attached: those from rowsAt to rowsEnd of the index's.
+	// What follows is that of an external index. Its rows are those from rowsAt to rowsEnd of the ones attached.
 	frozen          *hnsw.Frozen
 	rowsAt, rowsEnd int
 }

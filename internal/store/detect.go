@@ -19,7 +19,7 @@ const (
 	Native              // Shale's own
 	HnswlibIndex        // hnswlib's index.bin
 	HnswlibFlat         // hnswlib's brute-force index
-	HnswlibGraph        // hnswlib-mmap's .graph, which has links alone
+	HnswlibGraph        // hnswlib-mmap's .graph, which is external
 	Live                // an index in its file: see CreateLive
 )
 

@@ -64,7 +64,7 @@ var mappedConfigs = map[string]hnsw.Config{
 	"codes alone":   {Codes: hnsw.Codes{Bits: 8}, Storage: rowtype.NoRows},
 	"product":       {Codes: hnsw.Codes{Kind: quant.Product, Bits: 8}, Storage: vector.Float16},
 	"product alone": {Codes: hnsw.Codes{Kind: quant.Product, Bits: 4}, Storage: rowtype.NoRows},
-	"links alone":   {M: 8, Storage: rowtype.External},
+	"external":      {M: 8, Storage: rowtype.External},
 }
 
 func mapped(t *testing.T, path string, rows vector.Matrix) *hnsw.Frozen {
@@ -83,7 +83,7 @@ func mappedSo(t *testing.T, path string, rows vector.Matrix, o Options) *hnsw.Fr
 	return x
 }
 
-// attachTo gives a graph of links alone its rows.
+// attachTo gives an external graph its rows.
 func attachTo(t *testing.T, x *hnsw.Frozen, rows vector.Matrix) {
 	t.Helper()
 	if x.Config().Storage != rowtype.External {

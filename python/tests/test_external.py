@@ -1,4 +1,4 @@
-"""Indexes of links alone, over rows that the caller holds."""
+"""External indexes, over rows that the caller holds."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ def unit(rows):
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def links_alone(space, rows, count=None):
+def external(space, rows, count=None):
     index = hnswlib.Index(space, rows.shape[1])
     index.init_index_graph_only(len(rows), rows)
     index.add_items(rows[:count])
@@ -27,7 +27,7 @@ def links_alone(space, rows, count=None):
 
 def test_build_and_search(space, unit):
     before = unit.copy()
-    index = links_alone(space, unit)
+    index = external(space, unit)
     assert index.element_count == index.max_elements == len(unit)
     labels, _ = index.knn_query(unit[:50], k=10)
     assert recall(labels, nearest(space, unit, unit[:50], 10)) > 0.95
@@ -36,7 +36,7 @@ def test_build_and_search(space, unit):
 
 
 def test_halves(unit):
-    index = links_alone("cosine", unit)
+    index = external("cosine", unit)
     want = index.knn_query(unit[:50], k=1)[0]
     halves = unit.astype(np.float16)
     for given in (halves, halves.view(np.uint16)):
@@ -47,7 +47,7 @@ def test_halves(unit):
 
 
 def test_piece_by_piece(unit):
-    index = links_alone("l2", unit, 500)
+    index = external("l2", unit, 500)
     index.add_items(unit[500:1500], num_threads=2)
     index.add_items(unit[1500:].astype(np.float64), np.arange(5000, 5000 + len(unit) - 1500))
     labels = np.r_[0:1500, 5000 : 5000 + len(unit) - 1500]
@@ -55,7 +55,7 @@ def test_piece_by_piece(unit):
 
 
 def test_rows_live_as_long_as_the_index(unit):
-    index = links_alone("l2", unit.copy())
+    index = external("l2", unit.copy())
     junk = [np.full_like(unit, i) for i in range(5)]
     np.testing.assert_array_equal(index.knn_query(unit[:50], k=1)[0][:, 0], np.arange(50))
     assert len(junk) == 5
@@ -64,7 +64,7 @@ def test_rows_live_as_long_as_the_index(unit):
 def test_mapped_rows(unit, tmp_path):
     np.save(tmp_path / "rows.npy", unit)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
-    index = links_alone("cosine", mapped)
+    index = external("cosine", mapped)
     np.testing.assert_array_equal(index.knn_query(unit[:50], k=1)[0][:, 0], np.arange(50))
 
 

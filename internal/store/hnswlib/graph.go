@@ -99,7 +99,7 @@ type GraphOptions struct {
 	ByPlace bool
 }
 
-// ReadGraph reads a .graph as an index of links alone, which can grow. Element i's vector is row i of those that are
+// ReadGraph reads a .graph as an external index, which can grow. Element i's vector is row i of those that are
 // attached: where labels are a permutation of 0 … n − 1 (or, from FirstLabel on, of n numbers) the elements are
 // renumbered by label, so that the row of label i is row i; else an element's place in the file is the number of its
 // row. A file that isn't in order gives a *format.Error.
@@ -198,7 +198,7 @@ func byLabel(labels []uint64, first uint64) []uint32 {
 }
 
 // WriteGraph writes x as a .graph, which appears whole or not at all. The vectors that belong to it, for whoever reads
-// it, are row for row: of an index of links alone the rows as they are attached; of others the vectors by label where
+// it, are row for row: of an external index the rows as they are attached; of others the vectors by label where
 // labels are a permutation of 0 … n − 1, else in the order of the elements, which is that in which they were added
 // until Reorder.
 func WriteGraph(ctx context.Context, path string, x Source) error {

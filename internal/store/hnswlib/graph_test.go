@@ -374,7 +374,7 @@ func FuzzReadGraph(f *testing.F) {
 	f.Fuzz(useGraph)
 }
 
-// An index of links alone whose rows aren't attached can't be written with vectors.
+// An external index whose rows aren't attached can't be written with vectors.
 func TestLinksAloneAreNoIndexBin(t *testing.T) {
 	x, err := ReadGraph(context.Background(), graphPath("graph_l2"), GraphOptions{})
 	if err != nil {

@@ -46,7 +46,7 @@ type Manifest struct {
 	Tuned          *Tuned   `json:"tuned,omitempty"`
 	Shards         []Shard  `json:"shards"`
 
-	// Vectors is the path, relative to the directory, of the file with the rows of an index of links alone. It is empty
+	// Vectors is the path, relative to the directory, of the file with the rows of an external index. It is empty
 	// if unknown.
 	Vectors string `json:"vectors,omitempty"`
 

@@ -112,7 +112,7 @@ class Index(Base, Tunable):
         self, max_elements: int, external_vectors: npt.ArrayLike, M: int = 16, ef_construction: int = 200,
         random_seed: int = 100,
     ) -> None:  # fmt: skip
-        """Makes an empty index that holds links alone, over float32 ``external_vectors`` (max_elements, dim).
+        """Makes an empty external index, over float32 ``external_vectors`` (max_elements, dim).
 
         These are read where they lie, also in a mapped file, and never changed; the index keeps the array alive. Then
         ``add_items(external_vectors)`` builds the graph. For cosine they must be normalised.
@@ -138,11 +138,11 @@ class Index(Base, Tunable):
         self._handle = handle
 
     def set_external_vectors(self, external_vectors: npt.ArrayLike) -> None:
-        """Gives an index of links alone its float32 vectors (n, dim), which are read where they lie."""
+        """Gives an external index its float32 vectors (n, dim), which are read where they lie."""
         self._set_external(*_arguments.attached(external_vectors, self._dim, False))
 
     def set_external_vectors_fp16(self, external_vectors: npt.ArrayLike) -> None:
-        """Gives an index of links alone its float16 vectors (n, dim), or their view as uint16. TypeError for others."""
+        """Gives an external index its float16 vectors (n, dim), or their view as uint16. TypeError for others."""
         self._set_external(*_arguments.attached(external_vectors, self._dim, True))
 
     def _set_external(self, rows: npt.NDArray[Any], kind: int) -> None:
@@ -162,7 +162,7 @@ class Index(Base, Tunable):
 
     @property
     def _external(self) -> Any:
-        """The rows that the library reads where they lie, if it holds links alone."""
+        """The rows that the library reads where they lie, if it is external."""
         kept = self._handle.kept
         while kept is not None and not kept.attached:
             kept = kept.before
@@ -325,11 +325,11 @@ class Index(Base, Tunable):
         return size.value
 
     def save_graph(self, path_to_graph: Path) -> None:
-        """Writes the links alone. The file appears whole or not at all."""
+        """Writes the links, without vectors. The file appears whole or not at all."""
         self._save(path_to_graph, "graph")
 
     def load_graph(self, path_to_graph: Path) -> None:
-        """Reads links alone, in the place of what there is; then :meth:`set_external_vectors` gives them their
+        """Reads the links, in the place of what there is; then :meth:`set_external_vectors` gives them their
         vectors."""
         self._load("load_graph", "links", path_to_graph)
         self._ef = _DEFAULT_EF

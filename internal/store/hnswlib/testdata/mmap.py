@@ -111,7 +111,7 @@ def check():
         np.save(folder / "rows.npy", rows)
         halves = rows.astype(np.float16).view(np.uint16)  # which must outlive the index
         for space in ["l2", "ip", "cosine"]:
-            for links in [[], ["--graph-only"]]:
+            for links in [[], ["--external"]]:
                 index, graph, shards = folder / "index", folder / "x.graph", folder / "shards"
                 shale("build", "--input", folder / "rows.npy", "--output", index, "--metric", space, "--m", 8, *links)
                 shale("convert", index, graph, "--to", "graph")
