@@ -29,6 +29,9 @@ func (e *DocumentError) Error() string {
 // Unwrap returns the cause.
 func (e *DocumentError) Unwrap() error { return e.Err }
 
+// Is reports whether target is ErrInvalid.
+func (e *DocumentError) Is(target error) bool { return target == ErrInvalid }
+
 // prepared is a document as it is written.
 type prepared struct {
 	documentRecord
@@ -39,7 +42,7 @@ type prepared struct {
 // prepare checks a batch, which it doesn't change.
 func (c *Collection) prepare(batch []Document) ([]prepared, error) {
 	if len(batch) > c.options.MaxBatch {
-		return nil, fmt.Errorf("the batch has %d documents, at most %d are allowed", len(batch), c.options.MaxBatch)
+		return nil, invalidf("the batch has %d documents, at most %d are allowed", len(batch), c.options.MaxBatch)
 	}
 	all := make([]prepared, len(batch))
 	at := make(map[ID]int, len(batch))

@@ -62,14 +62,14 @@ func (o *Options) setDefaults() error {
 			*f.value = f.preset
 		}
 		if *f.value < 1 || *f.value > f.most {
-			return fmt.Errorf("%s is %d, 1 to %d are allowed", f.name, *f.value, f.most)
+			return invalidf("%s is %d, 1 to %d are allowed", f.name, *f.value, f.most)
 		}
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
 	if o.CacheBytes < 0 {
-		return fmt.Errorf("CacheBytes is %d, below 0", o.CacheBytes)
+		return invalidf("CacheBytes is %d, below 0", o.CacheBytes)
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ type Collection struct {
 // or not at all.
 func Create(dir string, s Schema) error {
 	if err := s.check(); err != nil {
-		return fmt.Errorf("create collection %s: %w", dir, err)
+		return invalidf("create collection %s: %w", dir, err)
 	}
 	record, err := s.encode()
 	if err != nil {

@@ -42,12 +42,12 @@ func (c *Collection) Query(ctx context.Context, q Query) (hits [][]Hit, err erro
 		return nil, err
 	}
 	if q.K < 0 {
-		return nil, fmt.Errorf("k is %d, below 0", q.K)
+		return nil, invalidf("k is %d, below 0", q.K)
 	}
 	s.K = min(cmp.Or(q.K, defaultK), max(1, int(r.documents)))
 	for i, near := range q.Near {
 		if _, err := c.schema.Vectors[s.vector].prepare(near); err != nil {
-			return nil, fmt.Errorf("query %d: %w", i, err)
+			return nil, invalidf("query %d: %w", i, err)
 		}
 	}
 	return s.run(ctx)

@@ -85,7 +85,7 @@ func (s Schema) find(name string) (int, error) {
 	for i, v := range s.Vectors {
 		names[i] = v.Name
 	}
-	return 0, fmt.Errorf("there is no vector %q, the collection has %q", name, names)
+	return 0, invalidf("there is no vector %q, the collection has %q", name, names)
 }
 
 // schemaRecord is a Schema as the store holds it.

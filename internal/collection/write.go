@@ -39,7 +39,7 @@ func (c *Collection) Upsert(ctx context.Context, batch []Document) error {
 // returns the change is on the disk.
 func (c *Collection) Delete(ctx context.Context, ids ...ID) (int, error) {
 	if len(ids) > c.options.MaxBatch {
-		return 0, fmt.Errorf("%d documents are to be deleted at once, at most %d are allowed", len(ids), c.options.MaxBatch)
+		return 0, invalidf("%d documents are to be deleted at once, at most %d are allowed", len(ids), c.options.MaxBatch)
 	}
 	return c.change(ctx, len(ids), func(ch *change) error { return ch.delete(ids) })
 }
