@@ -60,7 +60,7 @@ func TestModel(t *testing.T) {
 		c := modelOpen(r, dir, o)
 		m := model{}
 		for step := range rapid.IntRange(1, 25).Draw(r, "steps") {
-			switch rapid.IntRange(0, 9).Draw(r, "what") {
+			switch rapid.IntRange(0, 10).Draw(r, "what") {
 			case 0, 1, 2, 3, 4:
 				m.upsert(r, c, step)
 			case 5, 6:
@@ -75,6 +75,8 @@ func TestModel(t *testing.T) {
 			case 9:
 				m.compare(r, c)
 				m.compareSearch(r, c, metric)
+			case 10:
+				m.update(r, c, step)
 			}
 		}
 		m.compare(r, c)
@@ -125,6 +127,32 @@ func (m model) delete(r *rapid.T, c *Collection) {
 	}
 	if n, err := c.Delete(context.Background(), ids...); err != nil || n != before-len(m) {
 		r.Fatalf("%d documents were deleted, %v; the model had %d of them", n, err, before-len(m))
+	}
+}
+
+// update changes payloads of some documents and vectors of others.
+func (m model) update(r *rapid.T, c *Collection, step int) {
+	ids := rapid.SliceOfNDistinct(anyModelID(), 1, 12, rapid.ID[ID]).Draw(r, "updated")
+	var batch []Update
+	there := 0
+	for _, id := range ids {
+		d, ok := m[id]
+		u := Update{ID: id}
+		if rapid.Bool().Draw(r, "payload") {
+			d.number = step
+			u.Set = document(id, step).Payload
+		} else {
+			d.values[0] = float32(rapid.IntRange(-9, 9).Draw(r, "value"))
+			u.Vectors = map[string][]float32{"": d.values[:]}
+		}
+		if ok {
+			m[id] = d
+			there++
+		}
+		batch = append(batch, u)
+	}
+	if n, err := c.Update(context.Background(), batch); err != nil || n != there {
+		r.Fatalf("%d documents were updated, %v; the model had %d of them", n, err, there)
 	}
 }
 

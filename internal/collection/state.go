@@ -70,18 +70,26 @@ func (c *Collection) read() (*reading, error) {
 	if err := c.enter(); err != nil {
 		return nil, err
 	}
-	c.publishing.RLock()
-	defer c.publishing.RUnlock()
-	r := &reading{c.state, c, c.db.NewSnapshot()}
-	r.refs.Add(1)
-	return r, nil
+	return c.hold(), nil
 }
 
 // end ends the reading.
 func (r *reading) end() error {
 	defer r.c.leave()
-	return errors.Join(r.snapshot.Close(), r.release())
+	return r.drop()
 }
+
+// hold is read within a call that has entered. The caller must drop the reading.
+func (c *Collection) hold() *reading {
+	c.publishing.RLock()
+	defer c.publishing.RUnlock()
+	r := &reading{c.state, c, c.db.NewSnapshot()}
+	r.refs.Add(1)
+	return r
+}
+
+// drop ends a reading that hold began.
+func (r *reading) drop() error { return errors.Join(r.snapshot.Close(), r.release()) }
 
 // publish makes next the state that reads see. The store's changes that belong to it are applied by apply, if not nil,
 // at the same moment.
