@@ -36,6 +36,7 @@ var commandGroups = []struct {
 			buildCommand(), addCommand(), deleteCommand(), undeleteCommand(), resizeCommand(), convertCommand(),
 		}
 	}},
+	{"Keep documents:", func() []*cobra.Command { return []*cobra.Command{collectionCommand()} }},
 	{"Search and measure:", func() []*cobra.Command {
 		return []*cobra.Command{searchCommand(), groundtruthCommand(), evalCommand(), tuneCommand()}
 	}},

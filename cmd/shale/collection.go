@@ -1,0 +1,160 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/internal/filelock"
+)
+
+const aboutCollections = `A collection is a directory of documents: an id (a number or a string), a vector,
+and a payload, which is a JSON object. It may be larger than memory. What a command has written when
+it ends is there after a power cut.
+
+Documents are written as JSON lines, one a line:
+
+  {"id": "a1", "vector": [0.1, 0.2], "payload": {"title": "On bees"}}
+
+On the command line ID is a number or a string; a string of digits is put in double quotes: '"7"'.
+One process at a time has a collection open; commands wait for each other.`
+
+func collectionCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "collection",
+		Short: "Keep documents: ids, vectors and payloads",
+		Long:  aboutCollections,
+		Example: `  shale collection create my.docs --dim 384 --metric cosine
+  shale collection import my.docs --input docs.jsonl
+  shale collection query my.docs --queries queries.npy -k 5`,
+	}
+	c.AddCommand(
+		collectionCreate(), collectionImport(), collectionGet(), collectionQuery(), collectionScroll(), collectionCount(),
+		collectionDelete(), collectionVerify(), collectionInspect(),
+	)
+	return c
+}
+
+// collectionArg is the check of commands that take one collection.
+func collectionArg(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("name one COLLECTION, not %d", len(args))
+	}
+	return nil
+}
+
+// collectionAndIDs is the check of commands that take a collection and IDs.
+func collectionAndIDs(_ *cobra.Command, args []string) error {
+	if len(args) < 2 {
+		return errors.New("name a COLLECTION and at least one ID")
+	}
+	return nil
+}
+
+// lockOptions says how to wait for a collection.
+func (f *waitFlag) lockOptions(c *cobra.Command, path string) filelock.Options {
+	o := f.options(c, path)
+	return filelock.Options{Wait: f.limit, Waiting: o.Waiting}
+}
+
+// withCollection opens a collection for a command, and closes it.
+func withCollection(c *cobra.Command, wait *waitFlag, dir string, do func(*collection.Collection) error) error {
+	if err := wait.check(c); err != nil {
+		return err
+	}
+	x, err := collection.Open(c.Context(), dir, collection.Options{Lock: wait.lockOptions(c, dir)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(x), x.Close())
+}
+
+// parseID reads an ID of the command line.
+func parseID(s string) (id collection.ID) {
+	if n, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return collection.NumberID(n)
+	}
+	if len(s) > 1 && s[0] == '"' && json.Unmarshal([]byte(s), &id) == nil {
+		return id
+	}
+	return collection.StringID(s)
+}
+
+func parseIDs(args []string) []collection.ID {
+	ids := make([]collection.ID, len(args))
+	for i, s := range args {
+		ids[i] = parseID(s)
+	}
+	return ids
+}
+
+// printLines prints documents as JSON lines.
+func printLines[T any](c *cobra.Command, documents []T) error {
+	for _, d := range documents {
+		if err := printLine(c.OutOrStdout(), d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func collectionCreate() *cobra.Command {
+	var v collection.Vector
+	var metric string
+	var codes codesFlags
+	c := &cobra.Command{
+		Use:   "create COLLECTION --dim N",
+		Short: "Make an empty collection",
+		Long: `Create makes a collection of documents whose vectors have a number of dimensions. The metric can't be
+changed later.`,
+		Example: "  shale collection create my.docs --dim 384 --metric cosine",
+		Args:    collectionArg,
+	}
+	c.Flags().IntVar(&v.Dim, "dim", 0, "vectors have `N` values")
+	c.Flags().StringVar(&metric, "metric", "cosine", "compare vectors by l2, ip or cosine")
+	codes.add(c, "walk over `CODES`: auto, fp32, fp16, rabitq1 … rabitq4, rabitq8, sq4 or sq8",
+		"keep `ROWS` for exact distances: auto, fp32, fp16, sq8 or none")
+	required(c, "dim")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if v.Metric, err = parseMetric(c, metric); err != nil {
+			return err
+		}
+		if err := atLeast(c, "dim", v.Dim, 1); err != nil {
+			return err
+		}
+		var o shale.BuildOptions
+		if err := codes.options(c, &o); err != nil {
+			return err
+		}
+		v.Codes, v.Rows = o.Codes, o.Rows
+		return collection.Create(args[0], collection.Schema{Vectors: []collection.Vector{v}})
+	}
+	return c
+}
+
+func collectionDelete() *cobra.Command {
+	var wait waitFlag
+	c := &cobra.Command{
+		Use:     "delete COLLECTION ID...",
+		Short:   "Delete documents by their ids",
+		Long:    "Delete removes documents and prints how many there were. Ids that no document has are passed over.",
+		Example: "  shale collection delete my.docs a1 a2 7",
+		Args:    collectionAndIDs,
+	}
+	wait.add(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+			n, err := x.Delete(c.Context(), parseIDs(args[1:])...)
+			if err != nil {
+				return err
+			}
+			return tell(c, false, nil, "%s: %s deleted", args[0], many(n, "document"))
+		})
+	}
+	return c
+}
