@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -103,7 +104,7 @@ func (v Vector) prepare(values []float32) ([]float32, error) {
 	if !floats.Finite(row) {
 		return nil, shale.ErrTooLarge
 	}
-	return row, nil
+	return row, score.Check(v.Metric, row)
 }
 
 // preparePayload checks a payload and returns it without white space.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -30,10 +31,10 @@ var (
 
 // Options says how to use a collection. The zero value of a field means its default.
 type Options struct {
-	SegmentRows int              // documents of the segment in memory, after which it becomes files; default 20,000
-	CacheBytes  int64            // memory for parts of the store that were read; default 64 MiB
-	Threads     int              // goroutines that add a batch; default GOMAXPROCS
-	Lock        filelock.Options // how to wait for another process that has the collection open; default: not at all
+	SegmentRows  int              // documents of the segment in memory, after which it becomes files; default 20,000
+	MergeThreads int              // goroutines that build segments in the background; default half of GOMAXPROCS
+	CacheBytes   int64            // memory for parts of the store that were read; default 64 MiB
+	Lock         filelock.Options // how to wait for another process that has the collection open; default: not at all
 
 	// Limits of what may be written. Larger things are an error.
 	MaxBatch         int // documents of a batch; default 10,000
@@ -65,6 +66,12 @@ func (o *Options) setDefaults() error {
 			return invalidf("%s is %d, 1 to %d are allowed", f.name, *f.value, f.most)
 		}
 	}
+	if o.MergeThreads == 0 {
+		o.MergeThreads = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	if o.MergeThreads < 0 {
+		return fmt.Errorf("MergeThreads is %d, below 0", o.MergeThreads)
+	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
@@ -90,6 +97,8 @@ type Collection struct {
 
 	publishing sync.RWMutex // of state, together with what the store holds
 	state      *state
+
+	background
 }
 
 // Create makes a collection at dir, where nothing may be but an empty directory, and doesn't open it. It appears whole
@@ -123,8 +132,7 @@ func Create(dir string, s Schema) error {
 	return nil
 }
 
-// Open opens a collection. No other process can open it meanwhile. The documents of the growing segment are read and
-// put into its graph again, which takes as long as it took when they were written.
+// Open opens a collection. No other process can open it meanwhile. The vectors of the segments in memory are read.
 func Open(ctx context.Context, dir string, o Options) (*Collection, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, fmt.Errorf("open collection %s: %w", dir, err)
@@ -151,12 +159,13 @@ func (c *Collection) open(ctx context.Context) (err error) {
 	if err := n.removeOrphans(); err != nil {
 		return err
 	}
-	views, err := n.openSegments(ctx)
+	views, err := n.openSegments(ctx, c.db)
 	c.state = newState(n.counters, views)
 	if err != nil {
 		return err
 	}
-	return n.fillGrowing(ctx, c.db, views[len(views)-1], c.options.Threads)
+	c.startBackground(n.segment)
+	return nil
 }
 
 // lockCollection locks the directory of a collection.
@@ -174,7 +183,8 @@ func lockCollection(ctx context.Context, dir string, o filelock.Options) (*filel
 	return filelock.Acquire(ctx, dir, o)
 }
 
-// Close waits for calls under way and closes the collection. Nothing needs to be written: all is on the disk.
+// Close waits for calls under way and closes the collection. What is done in the background is given up. Nothing needs
+// to be written: all is on the disk.
 func (c *Collection) Close() error {
 	c.users.Lock()
 	defer c.users.Unlock()
@@ -182,6 +192,7 @@ func (c *Collection) Close() error {
 		return nil
 	}
 	c.closed = true
+	c.stopBackground()
 	return c.free()
 }
 

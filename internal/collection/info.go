@@ -5,8 +5,10 @@ import "errors"
 // Info describes a collection.
 type Info struct {
 	Documents int           `json:"documents"`
-	Growing   int           `json:"growing_rows"` // documents of the segment in memory, dead ones included
+	Growing   int           `json:"growing_rows"` // documents of the segments in memory, dead ones included
 	Segments  []SegmentInfo `json:"segments"`     // the sealed ones
+	// Problem is what kept the background from writing or merging segments, the last time that it tried; empty: nothing.
+	Problem string `json:"problem,omitempty"`
 }
 
 // SegmentInfo describes a sealed segment.
@@ -24,10 +26,13 @@ func (c *Collection) Info() (info Info, err error) {
 	}
 	defer func() { err = errors.Join(err, r.end()) }()
 	info.Documents = int(r.documents)
-	grow := r.growing()
-	info.Growing = int(r.next - r.views[grow].First)
-	for _, v := range r.views[:grow] {
-		info.Segments = append(info.Segments, SegmentInfo{v.number, v.Rows, int(v.dead.GetCardinality())})
+	at := r.unsealed()
+	info.Growing = int(r.next - r.views[at].First)
+	for _, v := range r.views[:at] {
+		info.Segments = append(info.Segments, SegmentInfo{v.number, v.rows, int(v.dead.GetCardinality())})
+	}
+	if err := c.sealer.failed(); err != nil {
+		info.Problem = err.Error()
 	}
 	return info, nil
 }

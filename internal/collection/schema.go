@@ -60,18 +60,18 @@ func (v Vector) check() error {
 	case v.Dim < 1 || v.Dim > mostDimensions:
 		return fmt.Errorf("it has %d dimensions, 1 to %d are allowed", v.Dim, mostDimensions)
 	}
-	x, err := v.grow()
+	x, err := shale.New(v.Dim, v.buildOptions())
 	if err != nil {
 		return err
 	}
 	return x.Close()
 }
 
-// grow returns an empty index of such vectors.
-func (v Vector) grow() (*shale.Index, error) {
-	return shale.New(v.Dim, shale.BuildOptions{
+// buildOptions returns those of an index of such vectors.
+func (v Vector) buildOptions() shale.BuildOptions {
+	return shale.BuildOptions{
 		Metric: v.Metric, Codes: v.Codes, Rows: v.Rows, M: v.M, EfConstruction: v.EfConstruction,
-	})
+	}
 }
 
 // find returns the place of a vector in the schema. An empty name means the only vector.

@@ -4,133 +4,219 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// Seal writes the growing segment to files, which happens by itself when it has Options.SegmentRows documents.
+// mostFrozen is how many segments in memory may wait for being written to files. Then changes wait, too.
+const mostFrozen = 2
+
+// Seal writes the segments in memory to files and waits until that is done. It happens by itself, in the background, as
+// often as Options.SegmentRows documents were written.
 func (c *Collection) Seal(ctx context.Context) error {
 	if err := c.enter(); err != nil {
 		return err
 	}
 	defer c.leave()
 	c.writing.Lock()
-	defer c.writing.Unlock()
-	return c.seal(ctx)
+	end := c.next
+	c.freeze()
+	c.writing.Unlock()
+	for {
+		ended := c.sealer.next()
+		if c.sealedTo(end) {
+			return nil
+		}
+		if err := c.sealer.wait(ctx, ended); err != nil {
+			return err
+		}
+	}
 }
 
-func (c *Collection) sealIfFull(ctx context.Context) error {
-	if grow := c.state.views[c.state.growing()]; c.next-grow.First < uint64(c.options.SegmentRows) {
-		return nil
-	}
-	return c.seal(ctx)
+// sealedTo reports whether all documents of smaller numbers than end are in files.
+func (c *Collection) sealedTo(end uint64) bool {
+	s := c.pin()
+	defer func() { _ = s.release() }() // memory that can't be given back isn't the caller's affair
+	return s.first >= end
 }
 
-// seal makes files of the growing segment and puts an empty one in its place. Until the batch is committed the store
-// holds its vectors and the files are orphans; from then on the files hold them.
-func (c *Collection) seal(ctx context.Context) error {
-	grow := c.state.views[c.state.growing()]
-	if c.next == grow.First {
-		return nil
+// lockToWrite locks writing once the growing segment has room.
+func (c *Collection) lockToWrite(ctx context.Context) error {
+	for {
+		ended := c.sealer.next()
+		c.writing.Lock()
+		at := c.state.growing()
+		if c.next-c.state.views[at].First < uint64(c.options.SegmentRows) {
+			return nil
+		}
+		if at-c.state.unsealed() < mostFrozen {
+			c.freeze()
+			return nil
+		}
+		c.writing.Unlock()
+		if err := c.sealer.wait(ctx, ended); err != nil {
+			return fmt.Errorf("the segments in memory are full: %w", err)
+		}
 	}
-	record, err := c.writeSegment(ctx, grow)
+}
+
+// freeze puts an empty segment in the place of the growing one, which the sealer takes over. The caller holds writing.
+func (c *Collection) freeze() {
+	at := c.state.growing()
+	v := c.state.views[at]
+	if c.next == v.First {
+		return
+	}
+	v.End = c.next
+	views := append(c.state.with(at, v), grown(growSegment(c.schema, c.next)))
+	_ = c.publish(newState(c.state.counters, views), storesNothing)
+	c.sealer.kick()
+}
+
+// sealOldest makes files of the oldest frozen segment. Until the batch is committed the store holds its vectors and
+// the files are orphans; from then on the files hold them.
+func (c *Collection) sealOldest(ctx context.Context) (more bool, err error) {
+	s := c.pin()
+	defer func() { err = errors.Join(err, s.release()) }()
+	v := s.views[s.unsealed()]
+	if v.grows() {
+		return false, nil
+	}
+	number := c.numbers.Add(1) - 1
+	if err := c.sealAs(ctx, v, number); err != nil {
+		return false, fmt.Errorf("write segment %d: %w", number, err)
+	}
+	return true, nil
+}
+
+func (c *Collection) sealAs(ctx context.Context, v view, number uint64) error {
+	record, err := c.writeSegment(ctx, v, number)
+	var sealed *segment
+	if err == nil && record.hasRows() {
+		sealed, err = openSegment(ctx, c.dir, c.schema, number, record)
+	}
 	if err != nil {
-		return fmt.Errorf("seal segment %d: %w", grow.number, errors.Join(err, removeSegment(c.dir, grow)))
+		return errors.Join(err, c.removeSegment(number))
 	}
-	views, err := c.sealedViews(ctx, grow, record)
-	if err != nil {
-		return fmt.Errorf("seal segment %d: %w", grow.number, errors.Join(err, removeSegment(c.dir, grow)))
+	err = c.replace(replacement{from: []view{v}, number: number, record: record, sealed: sealed})
+	if err != nil && sealed != nil {
+		// The files stay: whether the store names them isn't known, and Open removes orphans.
+		err = errors.Join(err, sealed.close())
 	}
-	return c.publishSeal(grow, record, views)
+	return err
 }
 
-// publishSeal puts views, which sealedViews has made, in the place of those that there are.
-func (c *Collection) publishSeal(grow view, r segmentRecord, views []view) error {
-	after := c.state.counters
-	after.next, after.first, after.segment = c.next, c.next, grow.number+1
-	batch := c.db.NewBatch()
-	err := c.recordSeal(batch, grow, r, after)
-	if err == nil {
-		err = c.publish(newState(after, views), func() error { return c.db.Apply(batch, pebble.Sync) })
-	}
-	if err == nil {
-		return batch.Close()
-	}
-	// The files stay: whether the store names them isn't known, and Open removes orphans.
-	errs := []error{err, batch.Close()}
-	for _, v := range views[c.state.growing():] {
-		errs = append(errs, v.close())
-	}
-	return errors.Join(errs...)
-}
-
-// writeSegment saves the indexes of a segment. If all of its rows are dead it writes nothing.
-func (c *Collection) writeSegment(ctx context.Context, grow view) (segmentRecord, error) {
-	r := segmentRecord{First: grow.First, End: c.next, Rows: make([]int, len(grow.indexes))}
-	if grow.dead.GetCardinality() == r.End-r.First {
-		return r, nil
-	}
-	for i, x := range grow.indexes {
-		if r.Rows[i] = x.Len(); r.Rows[i] == 0 {
+// writeSegment builds the indexes of a frozen segment, of the rows that aren't dead.
+func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (segmentRecord, error) {
+	r := segmentRecord{First: v.First, End: v.End, Rows: make([]int, len(v.flats))}
+	for i, f := range v.flats {
+		rows := f.source(v.End, v.dead)
+		if r.Rows[i] = rows.Rows(); r.Rows[i] == 0 {
 			continue
 		}
-		err := x.Save(ctx, segmentPath(c.dir, grow.number, i), shale.SaveOptions{Format: shale.Directory, Replace: true})
-		if err != nil {
+		if err := c.buildIndex(ctx, rows, rows.numbers, i, number); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
 }
 
-// removeSegment removes the files of a segment that isn't sealed.
-func removeSegment(dir string, grow view) error {
+// buildIndex builds the index of one vector of a segment's documents.
+func (c *Collection) buildIndex(ctx context.Context, rows shale.Source, labels []uint64, vector int, number uint64,
+) error {
+	o := c.schema.Vectors[vector].buildOptions()
+	o.Path, o.Labels, o.Threads = segmentPath(c.dir, number, vector), labels, c.options.MergeThreads
+	x, err := shale.Build(ctx, rows, o)
+	if err != nil {
+		return err
+	}
+	return x.Close()
+}
+
+// removeSegment removes the files of a segment.
+func (c *Collection) removeSegment(number uint64) error {
 	var errs []error
-	for i := range grow.indexes {
-		errs = append(errs, vfs.RemoveAll(segmentPath(dir, grow.number, i)))
+	for i := range c.schema.Vectors {
+		errs = append(errs, vfs.RemoveAll(segmentPath(c.dir, number, i)))
 	}
 	return errors.Join(errs...)
 }
 
 // hasRows reports whether a segment has files.
 func (r segmentRecord) hasRows() bool {
-	for _, n := range r.Rows {
-		if n > 0 {
-			return true
+	return slices.ContainsFunc(r.Rows, func(n int) bool { return n > 0 })
+}
+
+// replacement says that files take the place of segments that follow each other.
+type replacement struct {
+	from   []view // as they were when the files were begun
+	number uint64
+	record segmentRecord
+	sealed *segment // the files; nil: no rows are left
+}
+
+// replace publishes a replacement. Rows that died since it was begun are dead in the files.
+func (c *Collection) replace(r replacement) error {
+	batch, err := c.publishReplacement(r)
+	if err == nil {
+		err = batch.SyncWait()
+	}
+	return errors.Join(err, batch.Close())
+}
+
+// publishReplacement publishes a replacement without waiting for the disk.
+func (c *Collection) publishReplacement(r replacement) (*pebble.Batch, error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	at := c.state.place(r.from[0].segment)
+	now := c.state.views[at : at+len(r.from)]
+	dead := noneDead()
+	for i, v := range now {
+		died := v.dead.Clone()
+		died.AndNot(r.from[i].dead)
+		dead.Or(died)
+	}
+	after := c.state.counters
+	after.next, after.segment = c.next, max(after.segment, r.number+1)
+	views := slices.Clone(c.state.views[:at])
+	if r.sealed != nil {
+		views = append(views, view{r.sealed, r.record.End, dead})
+	}
+	views = append(views, c.state.views[at+len(now):]...)
+	after.first = views[slices.IndexFunc(views, func(v view) bool { return !v.sealed })].First
+
+	batch := c.db.NewBatch()
+	if err := c.recordReplacement(batch, r, dead, after); err != nil {
+		return batch, err
+	}
+	return batch, c.publish(newState(after, views), func() error { return c.db.ApplyNoSyncWait(batch, pebble.Sync) })
+}
+
+// recordReplacement fills the batch by which the files take the place of what the store has.
+func (c *Collection) recordReplacement(b *pebble.Batch, r replacement, dead *roaring64.Bitmap, after counters) error {
+	errs := []error{b.Set([]byte{countersKey}, after.encode(), nil)}
+	for _, v := range r.from {
+		if v.sealed {
+			errs = append(errs, b.Delete(keyOfNumber(segmentKey, v.number), nil),
+				b.DeleteRange(keyOfTombstone(v.number, v.First), keyOfTombstone(v.number, v.End), nil))
+			continue
+		}
+		for i := range c.schema.Vectors {
+			errs = append(errs, b.DeleteRange(keyOfVector(i, v.First), keyOfVector(i, v.End), nil))
 		}
 	}
-	return false
-}
-
-// sealedViews returns the views in which files and an empty segment take the place of the growing one.
-func (c *Collection) sealedViews(ctx context.Context, grow view, r segmentRecord) ([]view, error) {
-	views := append([]view(nil), c.state.views[:c.state.growing()]...)
-	empty, err := growSegment(c.schema, grow.number+1, r.End)
-	if err != nil || !r.hasRows() {
-		return append(views, view{empty, noneDead()}), err
-	}
-	sealed, err := openSegment(ctx, c.dir, c.schema, grow.number, r)
-	if err != nil {
-		return nil, errors.Join(err, empty.close())
-	}
-	return append(views, view{sealed, grow.dead}, view{empty, noneDead()}), nil
-}
-
-// recordSeal fills the batch by which the files take the place of the vectors in the store.
-func (c *Collection) recordSeal(b *pebble.Batch, grow view, r segmentRecord, after counters) error {
-	errs := []error{b.Set([]byte{countersKey}, after.encode(), nil)}
-	for i := range c.schema.Vectors {
-		errs = append(errs, b.DeleteRange(keyOfVector(i, r.First), keyOfVector(i, r.End), nil))
-	}
-	if !r.hasRows() {
+	if r.sealed == nil {
 		return errors.Join(errs...)
 	}
-	record, err := r.encode()
-	errs = append(errs, err, b.Set(keyOfNumber(segmentKey, grow.number), record, nil))
-	for dead := grow.dead.Iterator(); dead.HasNext(); {
-		errs = append(errs, b.Set(keyOfTombstone(grow.number, r.First+uint64(dead.Next())), nil, nil))
+	record, err := r.record.encode()
+	errs = append(errs, err, b.Set(keyOfNumber(segmentKey, r.number), record, nil))
+	for i := dead.Iterator(); i.HasNext(); {
+		errs = append(errs, b.Set(keyOfTombstone(r.number, i.Next()), nil, nil))
 	}
 	return errors.Join(errs...)
 }

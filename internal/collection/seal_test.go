@@ -126,7 +126,9 @@ func cutPower(t *testing.T, c *Collection, x *crashfs.FS) {
 // TestUnpublishedSegment opens a collection whose process ended after it had written the files of a segment.
 func TestUnpublishedSegment(t *testing.T) {
 	c := sealCase(t)
-	if _, err := c.writeSegment(context.Background(), c.state.views[c.state.growing()]); err != nil {
+	v := c.state.views[c.state.growing()]
+	v.End = c.next
+	if _, err := c.writeSegment(context.Background(), v, 0); err != nil {
 		t.Fatal(err)
 	}
 	other := filepath.Join(c.dir, segmentsDir, "notes.txt")

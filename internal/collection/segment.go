@@ -10,20 +10,25 @@ import (
 	"regexp"
 	"sync/atomic"
 
-	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/search"
 )
 
-// segment is the rows of documents whose numbers follow each other. The last segment of a collection grows in memory,
-// the others are index directories that never change.
+// segment is the rows of documents whose numbers follow each other. The last segment of a collection grows in memory.
+// Those before it are sealed: index directories that never change. In between a few may be frozen: they lie in memory,
+// don't grow any more, and are about to be sealed.
 type segment struct {
-	segmentRecord
-	number  uint64
-	sealed  bool
-	indexes []*shale.Index // one for each vector of the schema, labelled by numbers of documents; nil: it has no such rows
-	refs    atomic.Int64   // states that hold it
+	First  uint64 // the smallest number that a document of it may have
+	number uint64 // of a sealed one
+	sealed bool
+	// indexes and rows of a sealed segment, one for each vector of the schema. Indexes are labelled by numbers of
+	// documents. nil: there are no such rows.
+	indexes []*shale.Index
+	rows    []int
+	flats   []*flat      // of one that isn't sealed, one for each vector of the schema
+	refs    atomic.Int64 // states that hold it
 }
 
 // segmentRecord is what the store holds about a sealed segment.
@@ -51,28 +56,26 @@ func decodeSegment(b []byte, vectors int) (r segmentRecord, err error) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return r, err
 	}
-	if r.First >= r.End || r.End-r.First > math.MaxUint32 || len(r.Rows) != vectors {
+	if r.First >= r.End || len(r.Rows) != vectors {
 		return r, errors.New("the range of numbers or the number of vectors is wrong")
 	}
 	return r, nil
 }
 
 // growSegment returns an empty segment of documents from number first on.
-func growSegment(s Schema, number, first uint64) (*segment, error) {
-	g := &segment{number: number, segmentRecord: segmentRecord{First: first, End: math.MaxUint64}}
+func growSegment(s Schema, first uint64) *segment {
+	g := &segment{First: first}
 	for _, v := range s.Vectors {
-		x, err := v.grow()
-		if err != nil {
-			return nil, errors.Join(err, g.close())
-		}
-		g.indexes = append(g.indexes, x)
+		g.flats = append(g.flats, newFlat(v))
 	}
-	return g, nil
+	return g
 }
 
 // openSegment maps the files of a sealed segment.
 func openSegment(ctx context.Context, dir string, s Schema, number uint64, r segmentRecord) (*segment, error) {
-	g := &segment{number: number, segmentRecord: r, sealed: true, indexes: make([]*shale.Index, len(r.Rows))}
+	g := &segment{
+		First: r.First, number: number, sealed: true, rows: r.Rows, indexes: make([]*shale.Index, len(r.Rows)),
+	}
 	for i, rows := range r.Rows {
 		if rows == 0 {
 			continue
@@ -93,7 +96,7 @@ func openSegment(ctx context.Context, dir string, s Schema, number uint64, r seg
 	return g, nil
 }
 
-// close frees the indexes.
+// close frees the indexes and the memory.
 func (g *segment) close() error {
 	var errs []error
 	for _, x := range g.indexes {
@@ -101,36 +104,51 @@ func (g *segment) close() error {
 			errs = append(errs, x.Close())
 		}
 	}
+	for _, f := range g.flats {
+		errs = append(errs, f.close())
+	}
 	return errors.Join(errs...)
 }
 
 // view is a segment as a state has it.
 type view struct {
 	*segment
-	dead *roaring.Bitmap // numbers of documents that were deleted or overwritten, less First
+	End  uint64            // the number after the last that a document of it may have
+	dead *roaring64.Bitmap // numbers of documents that were deleted or overwritten
 }
 
+// grown returns the view of a segment that grows.
+func grown(g *segment) view { return view{g, math.MaxUint64, noneDead()} }
+
+// grows reports whether the segment is the one that grows.
+func (v view) grows() bool { return v.End == math.MaxUint64 }
+
 // noneDead returns an empty set. Its clones share what isn't changed.
-func noneDead() *roaring.Bitmap {
-	b := roaring.New()
+func noneDead() *roaring64.Bitmap {
+	b := roaring64.New()
 	b.SetCopyOnWrite(true)
 	return b
 }
 
-func (v view) isDead(number uint64) bool { return v.dead.Contains(uint32(number - v.First)) }
+func (v view) isDead(number uint64) bool { return v.dead.Contains(number) }
 
 // search appends the k nearest rows of one vector. next is the number that the next document had when the query began,
 // and matches, if not nil, decides about the others.
 func (v view) search(found []search.Neighbor, vector int, query []float32, k int, o search.Options, next uint64,
 	matches func(number uint64) bool) ([]search.Neighbor, error) {
+	var allowed func(uint64) bool
+	if !v.dead.IsEmpty() || matches != nil {
+		allowed = func(number uint64) bool { return !v.isDead(number) && (matches == nil || matches(number)) }
+	}
+	if !v.sealed {
+		return v.flats[vector].search(found, query, k, o.Exact, next, allowed)
+	}
 	x := v.indexes[vector]
 	if x == nil {
 		return found, nil
 	}
-	if !v.sealed || !v.dead.IsEmpty() || matches != nil {
-		o.Filter = search.FilterFunc(func(number uint64) bool {
-			return number < next && !v.isDead(number) && (matches == nil || matches(number))
-		})
+	if allowed != nil {
+		o.Filter = search.FilterFunc(allowed)
 	}
 	return x.SearchInto(found, query, k, o)
 }

@@ -42,6 +42,16 @@ func (s *state) release() error {
 // growing returns the place of the segment that grows.
 func (s *state) growing() int { return len(s.views) - 1 }
 
+// unsealed returns the place of the first segment in memory.
+func (s *state) unsealed() int {
+	return sort.Search(s.growing(), func(i int) bool { return !s.views[i].sealed })
+}
+
+// place returns the place of a segment, or -1.
+func (s *state) place(g *segment) int {
+	return slices.IndexFunc(s.views, func(v view) bool { return v.segment == g })
+}
+
 // viewOf returns the place of the segment that a document's number belongs to, or -1.
 func (s *state) viewOf(number uint64) int {
 	i := sort.Search(len(s.views), func(i int) bool { return number < s.views[i].End })
@@ -73,6 +83,14 @@ func (c *Collection) read() (*reading, error) {
 	return c.hold(), nil
 }
 
+// pin returns the state, which the caller must release.
+func (c *Collection) pin() *state {
+	c.publishing.RLock()
+	defer c.publishing.RUnlock()
+	c.state.refs.Add(1)
+	return c.state
+}
+
 // end ends the reading.
 func (r *reading) end() error {
 	defer r.c.leave()
@@ -91,16 +109,14 @@ func (c *Collection) hold() *reading {
 // drop ends a reading that hold began.
 func (r *reading) drop() error { return errors.Join(r.snapshot.Close(), r.release()) }
 
-// publish makes next the state that reads see. The store's changes that belong to it are applied by apply, if not nil,
-// at the same moment.
+// publish makes next the state that reads see. The store's changes that belong to it are applied by apply at the same
+// moment.
 func (c *Collection) publish(next *state, apply func() error) error {
 	c.publishing.Lock()
-	if apply != nil {
-		if err := apply(); err != nil {
-			c.publishing.Unlock()
-			next.forget()
-			return err
-		}
+	if err := apply(); err != nil {
+		c.publishing.Unlock()
+		next.forget()
+		return err
 	}
 	before := c.state
 	c.state = next
@@ -108,6 +124,9 @@ func (c *Collection) publish(next *state, apply func() error) error {
 	_ = before.release() // the change is made, whether or not memory could be given back
 	return nil
 }
+
+// storesNothing is what a publication applies that changes nothing in the store. It can't fail.
+func storesNothing() error { return nil }
 
 // forget undoes newState for a state that wasn't published. Its segments stay open.
 func (s *state) forget() {

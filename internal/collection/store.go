@@ -1,6 +1,7 @@
 package collection
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,14 +9,15 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/vfs"
-	"github.com/shale-search/shale/vector"
 )
 
 // storeOptions says how to open a store. The zero value opens one that is there.
@@ -110,9 +112,14 @@ type contents struct {
 	dir    string
 	schema Schema
 	counters
-	records []segmentRecord // of the sealed segments, by numbers
-	numbers []uint64        // of the segments
-	dead    []view          // their tombstones; the segments of the views are nil
+	sealed []sealedSegment // by the numbers of their documents
+}
+
+// sealedSegment is what the store says about a sealed segment.
+type sealedSegment struct {
+	segmentRecord
+	number uint64
+	dead   *roaring64.Bitmap
 }
 
 // readContents reads and checks what a store says about segments.
@@ -132,115 +139,97 @@ func readContents(dir string, r pebble.Reader) (*contents, error) {
 	if n.counters, ok = decodeCounters(value); !ok {
 		return nil, damaged(dir, []byte{countersKey}, "the counters are damaged")
 	}
-	err = eachOf(r, segmentKey, func(key, value []byte) error { return n.addSegment(key, value) })
-	if err != nil {
+	if err := n.readSegments(r); err != nil {
 		return nil, err
 	}
-	if last := len(n.records) - 1; last >= 0 && n.records[last].End > n.first {
-		return nil, damaged(dir, keyOfNumber(segmentKey, n.numbers[last]), "its numbers reach into the growing segment")
-	}
-	return n, eachOf(r, tombstoneKey, func(key, _ []byte) error { return n.addTombstone(key) })
+	return n, n.readTombstones(r)
 }
 
-func (n *contents) addSegment(key, value []byte) error {
-	number, ok := number(key, 1)
-	if !ok || number >= n.segment {
-		return damaged(n.dir, key, "there is no such segment")
-	}
-	r, err := decodeSegment(value, len(n.schema.Vectors))
-	if err != nil {
-		return damaged(n.dir, key, err.Error())
-	}
-	if last := len(n.records) - 1; last >= 0 && r.First < n.records[last].End {
-		return damaged(n.dir, key, "its numbers overlap those of the segment before")
-	}
-	n.records, n.numbers = append(n.records, r), append(n.numbers, number)
-	n.dead = append(n.dead, view{dead: noneDead()})
-	return nil
-}
-
-func (n *contents) addTombstone(key []byte) error {
-	dead, ok := number(key, 9)
-	for i := len(n.numbers) - 1; i >= 0 && ok; i-- {
-		r := n.records[i]
-		if segment, _ := number(key[:9], 1); segment == n.numbers[i] && r.First <= dead && dead < r.End {
-			n.dead[i].dead.Add(uint32(dead - r.First))
-			return nil
+func (n *contents) readSegments(r pebble.Reader) error {
+	err := eachOf(r, segmentKey, func(key, value []byte) error {
+		number, ok := number(key, 1)
+		if !ok || number >= n.segment {
+			return damaged(n.dir, key, "there is no such segment")
 		}
-	}
-	return damaged(n.dir, key, "no segment has such a row")
-}
-
-// openSegments opens the sealed segments and makes an empty growing one. After an error it returns those that are open.
-func (n *contents) openSegments(ctx context.Context) (views []view, err error) {
-	for i, r := range n.records {
-		g, err := openSegment(ctx, n.dir, n.schema, n.numbers[i], r)
+		r, err := decodeSegment(value, len(n.schema.Vectors))
 		if err != nil {
-			return views, err
+			return damaged(n.dir, key, err.Error())
 		}
-		views = append(views, view{g, n.dead[i].dead})
-	}
-	g, err := growSegment(n.schema, n.segment, n.first)
-	if err != nil {
-		return views, err
-	}
-	return append(views, view{g, noneDead()}), nil
-}
-
-// fillBlock is the number of rows that are read from the store and added at once.
-const fillBlock = 1024
-
-// fillGrowing adds the vectors in the store to the growing segment.
-func (n *contents) fillGrowing(ctx context.Context, r pebble.Reader, grow view, threads int) error {
-	for i, v := range n.schema.Vectors {
-		rows, labels := make([]float32, 0, fillBlock*v.Dim), make([]uint64, 0, fillBlock)
-		flush := func() error {
-			err := addRows(ctx, grow.indexes[i], rows, labels, threads)
-			rows, labels = rows[:0], labels[:0]
-			return err
+		if r.End > n.first {
+			return damaged(n.dir, key, "its numbers reach into the growing segment")
 		}
-		err := each(r, keyOfVector(i, n.first), keyOfVector(i, math.MaxUint64), func(key, value []byte) error {
-			label, ok := number(key, 2)
-			row := rows[len(rows) : len(rows)+v.Dim]
-			if !ok || label >= n.next || !decodeVector(value, row) {
-				return damaged(n.dir, key, "the vector is damaged")
-			}
-			rows, labels = rows[:len(rows)+v.Dim], append(labels, label)
-			if len(labels) < fillBlock {
-				return nil
-			}
-			return flush()
-		})
-		if err == nil {
-			err = flush()
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addRows adds packed rows to an index.
-func addRows(ctx context.Context, x *shale.Index, rows []float32, labels []uint64, threads int) error {
-	if len(labels) == 0 {
+		n.sealed = append(n.sealed, sealedSegment{r, number, noneDead()})
 		return nil
-	}
-	m, err := vector.Of(rows, x.Dim())
+	})
 	if err != nil {
 		return err
 	}
-	return x.AddBatch(ctx, m, shale.AddOptions{Labels: labels, Threads: threads})
+	slices.SortFunc(n.sealed, func(a, b sealedSegment) int { return cmp.Compare(a.First, b.First) })
+	for i := 1; i < len(n.sealed); i++ {
+		if n.sealed[i].First < n.sealed[i-1].End {
+			return damaged(n.dir, keyOfNumber(segmentKey, n.sealed[i].number), "its numbers overlap those of another segment")
+		}
+	}
+	return nil
 }
 
-// removeOrphans removes the files of segments that no record names: those whose sealing was interrupted.
+func (n *contents) readTombstones(r pebble.Reader) error {
+	places := make(map[uint64]int, len(n.sealed))
+	for i, s := range n.sealed {
+		places[s.number] = i
+	}
+	return eachOf(r, tombstoneKey, func(key, _ []byte) error {
+		if dead, ok := number(key, 9); ok {
+			segment, _ := number(key[:9], 1)
+			if i, ok := places[segment]; ok && n.sealed[i].First <= dead && dead < n.sealed[i].End {
+				n.sealed[i].dead.Add(dead)
+				return nil
+			}
+		}
+		return damaged(n.dir, key, "no segment has such a row")
+	})
+}
+
+// openSegments opens the sealed segments and reads the vectors in the store into a growing one. After an error it
+// returns those that are open.
+func (n *contents) openSegments(ctx context.Context, r pebble.Reader) (views []view, err error) {
+	for _, s := range n.sealed {
+		g, err := openSegment(ctx, n.dir, n.schema, s.number, s.segmentRecord)
+		if err != nil {
+			return views, err
+		}
+		views = append(views, view{g, s.End, s.dead})
+	}
+	grow := grown(growSegment(n.schema, n.first))
+	return append(views, grow), n.fill(ctx, r, grow)
+}
+
+// fill appends the vectors in the store to a segment.
+func (n *contents) fill(ctx context.Context, r pebble.Reader, grow view) error {
+	for i, v := range n.schema.Vectors {
+		row := make([]float32, v.Dim)
+		err := each(r, keyOfVector(i, n.first), keyOfVector(i, math.MaxUint64), func(key, value []byte) error {
+			number, ok := number(key, 2)
+			if !ok || number >= n.next || !decodeVector(value, row) || score.Check(v.Metric, row) != nil {
+				return damaged(n.dir, key, "the vector is damaged")
+			}
+			return cmp.Or(ctx.Err(), grow.flats[i].append(number, row))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOrphans removes the files of segments that no record names: those whose writing was interrupted.
 func (n *contents) removeOrphans() error {
 	dir := filepath.Join(n.dir, segmentsDir)
 	atomicfile.Clear(dir)
 	named := map[string]bool{}
-	for i, number := range n.numbers {
-		for v := range n.records[i].Rows {
-			named[segmentName(number, v)] = true
+	for _, s := range n.sealed {
+		for v := range s.Rows {
+			named[segmentName(s.number, v)] = true
 		}
 	}
 	entries, err := vfs.ReadDir(dir)

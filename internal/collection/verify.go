@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"sort"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
@@ -37,7 +38,7 @@ func Verify(ctx context.Context, dir string, o Options) (r Report, err error) {
 	defer func() { err = errors.Join(err, v.db.Close()) }()
 	v.run()
 	if v.contents != nil {
-		v.report.Segments = len(v.records)
+		v.report.Segments = len(v.sealed)
 	}
 	return v.report, ctx.Err()
 }
@@ -66,14 +67,14 @@ func (v *verifier) run() {
 		v.problem(err)
 		return
 	}
-	for i := range v.records {
+	for i := range v.sealed {
 		v.segment(i)
 	}
 	v.problem(eachOf(v.db, documentKey, v.document))
 	for i := range v.labels {
 		for _, left := range v.labels[i] {
 			if !left.IsEmpty() {
-				v.problem(fmt.Errorf("segment %d has rows of no document, such as %d", v.numbers[i], left.Minimum()))
+				v.problem(fmt.Errorf("segment %d has rows of no document, such as %d", v.sealed[i].number, left.Minimum()))
 			}
 		}
 	}
@@ -91,13 +92,13 @@ func (v *verifier) run() {
 func (v *verifier) segment(i int) {
 	sets := make([]*roaring64.Bitmap, len(v.schema.Vectors))
 	v.labels = append(v.labels, sets)
-	whole := true
-	for at, rows := range v.records[i].Rows {
+	whole, segment := true, v.sealed[i]
+	for at, rows := range segment.Rows {
 		sets[at] = roaring64.New()
 		if rows == 0 {
 			continue
 		}
-		report, err := shale.Verify(v.ctx, segmentPath(v.dir, v.numbers[i], at))
+		report, err := shale.Verify(v.ctx, segmentPath(v.dir, segment.number, at))
 		v.problem(errors.Join(append(report.Problems, err)...))
 		whole = whole && err == nil && len(report.Problems) == 0
 	}
@@ -108,7 +109,7 @@ func (v *verifier) segment(i int) {
 
 // collect adds the labels of the rows of a segment that aren't dead to the sets, one for each vector.
 func (v *verifier) collect(i int, sets []*roaring64.Bitmap) error {
-	g, err := openSegment(v.ctx, v.dir, v.schema, v.numbers[i], v.records[i])
+	g, err := openSegment(v.ctx, v.dir, v.schema, v.sealed[i].number, v.sealed[i].segmentRecord)
 	if err != nil {
 		return err
 	}
@@ -121,9 +122,7 @@ func (v *verifier) collect(i int, sets []*roaring64.Bitmap) error {
 			return errors.Join(err, g.close())
 		}
 		sets[at].AddMany(labels)
-		for dead := v.dead[i].dead.Iterator(); dead.HasNext(); {
-			sets[at].Remove(g.First + uint64(dead.Next()))
-		}
+		sets[at].AndNot(v.sealed[i].dead)
 	}
 	return g.close()
 }
@@ -165,12 +164,8 @@ func (v *verifier) has(vector int, n uint64) (bool, error) {
 		value, err := get(v.db, keyOfVector(vector, n))
 		return value != nil, err
 	}
-	for i, r := range v.records {
-		if r.First <= n && n < r.End {
-			return v.labels[i][vector].CheckedRemove(n), nil
-		}
-	}
-	return false, nil
+	i := sort.Search(len(v.sealed), func(i int) bool { return n < v.sealed[i].End })
+	return i < len(v.sealed) && v.sealed[i].First <= n && v.labels[i][vector].CheckedRemove(n), nil
 }
 
 // id checks that an ID leads to a document, which is of this ID as document checks.

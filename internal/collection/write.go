@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
 )
 
@@ -15,11 +15,11 @@ type change struct {
 	c     *Collection
 	batch *pebble.Batch
 	counters
-	dead map[int]*roaring.Bitmap // by place of the view: sets that grow
+	dead map[int]*roaring64.Bitmap // by place of the view: sets that grow
 }
 
 func (c *Collection) newChange() *change {
-	ch := &change{c: c, batch: c.db.NewBatch(), counters: c.state.counters, dead: map[int]*roaring.Bitmap{}}
+	ch := &change{c: c, batch: c.db.NewBatch(), counters: c.state.counters, dead: map[int]*roaring64.Bitmap{}}
 	ch.next = c.next
 	return ch
 }
@@ -66,11 +66,10 @@ func (c *Collection) change(ctx context.Context, size int, fill func(*change) er
 
 // apply makes a change without waiting for the disk.
 func (c *Collection) apply(ctx context.Context, fill func(*change) error) (ch *change, before uint64, err error) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	if err := c.sealIfFull(ctx); err != nil {
+	if err := c.lockToWrite(ctx); err != nil {
 		return nil, 0, err
 	}
+	defer c.writing.Unlock()
 	ch, before = c.newChange(), c.state.documents
 	first := ch.next
 	if err = fill(ch); err == nil {
@@ -78,21 +77,22 @@ func (c *Collection) apply(ctx context.Context, fill func(*change) error) (ch *c
 	}
 	c.next = ch.next
 	if err != nil {
-		return nil, 0, errors.Join(err, ch.batch.Close(), c.bury(first, ch.next))
+		c.bury(first, ch.next)
+		return nil, 0, errors.Join(err, ch.batch.Close())
 	}
 	return ch, before, nil
 }
 
 // bury marks as dead the numbers of documents that may be in the growing segment but weren't written.
-func (c *Collection) bury(first, end uint64) error {
+func (c *Collection) bury(first, end uint64) {
 	if first == end {
-		return nil
+		return
 	}
 	at := c.state.growing()
 	v := c.state.views[at]
 	v.dead = v.dead.Clone()
-	v.dead.AddRange(first-v.First, end-v.First)
-	return c.publish(newState(c.state.counters, c.state.with(at, v)), nil)
+	v.dead.AddRange(first, end)
+	_ = c.publish(newState(c.state.counters, c.state.with(at, v)), storesNothing)
 }
 
 // commit publishes the change.
@@ -110,7 +110,7 @@ func (ch *change) commit() error {
 }
 
 // newViews returns views of which one has another set of dead rows.
-func newViews(views []view, at int, dead *roaring.Bitmap) []view {
+func newViews(views []view, at int, dead *roaring64.Bitmap) []view {
 	changed := append([]view(nil), views...)
 	changed[at].dead = dead
 	return changed
@@ -129,16 +129,14 @@ func (ch *change) upsert(documents []prepared) error {
 		}
 	}
 	grow := c.state.views[c.state.growing()]
-	for v, spec := range c.schema.Vectors {
-		rows, labels := make([]float32, 0, len(documents)*spec.Dim), make([]uint64, 0, len(documents))
-		for i := range documents {
-			if row := documents[i].rows[v]; row != nil {
-				rows, labels = append(rows, row...), append(labels, first+uint64(i))
+	for i := range documents {
+		for v, row := range documents[i].rows {
+			if row == nil {
+				continue
 			}
-		}
-		// What is begun is completed: rows of a call that was given up would stay in the graph, dead.
-		if err := addRows(context.Background(), grow.indexes[v], rows, labels, c.options.Threads); err != nil {
-			return fmt.Errorf("vector %q: %w", spec.Name, err)
+			if err := grow.flats[v].append(first+uint64(i), row); err != nil {
+				return fmt.Errorf("vector %q: %w", c.schema.Vectors[v].Name, err)
+			}
 		}
 	}
 	return nil
@@ -201,7 +199,7 @@ func (ch *change) kill(id ID) error {
 	if ch.dead[at] == nil {
 		ch.dead[at] = v.dead.Clone()
 	}
-	ch.dead[at].Add(uint32(n - v.First))
+	ch.dead[at].Add(n)
 	ch.documents--
 	errs := []error{
 		ch.batch.Delete(keyOfNumber(documentKey, n), nil), ch.batch.Delete(keyOfNumber(payloadKey, n), nil),

@@ -1,0 +1,102 @@
+package collection
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// background is the work of a collection that no call waits for.
+type background struct {
+	numbers atomic.Uint64 // of the next segment that is written
+	sealer  worker
+	running sync.WaitGroup
+	stop    context.CancelFunc
+}
+
+// startBackground starts the workers. next is the number of the next segment.
+func (c *Collection) startBackground(next uint64) {
+	c.numbers.Store(next)
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.sealer.init(c.sealOldest)
+	c.running.Go(func() { c.sealer.run(ctx) })
+}
+
+// stopBackground ends the workers. No call may be under way.
+func (c *Collection) stopBackground() {
+	c.stop()
+	c.running.Wait()
+}
+
+// worker does one kind of work in a goroutine of its own. When it is kicked it works until nothing is left to be done,
+// or until that fails. It tries again when it is kicked again.
+type worker struct {
+	work  func(context.Context) (more bool, err error)
+	kicks chan struct{}
+
+	mu    sync.Mutex
+	ended chan struct{} // closed when a piece of work has ended; then another takes its place
+	err   error         // of the last piece
+}
+
+func (w *worker) init(work func(context.Context) (more bool, err error)) {
+	w.work, w.kicks, w.ended = work, make(chan struct{}, 1), make(chan struct{})
+}
+
+func (w *worker) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.kicks:
+		}
+		for more := true; more && ctx.Err() == nil; {
+			var err error
+			more, err = w.work(ctx)
+			more = more && err == nil
+			w.end(err)
+		}
+	}
+}
+
+func (w *worker) end(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = err
+	close(w.ended)
+	w.ended = make(chan struct{})
+}
+
+// kick makes the worker look for work.
+func (w *worker) kick() {
+	select {
+	case w.kicks <- struct{}{}:
+	default: // it is about to look
+	}
+}
+
+// next returns what is closed when the piece of work under way, or else the next one, ends.
+func (w *worker) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended
+}
+
+// failed returns the error of the last piece of work.
+func (w *worker) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+// wait kicks the worker and waits for what next has returned. Its error is that of the piece of work.
+func (w *worker) wait(ctx context.Context, ended <-chan struct{}) error {
+	w.kick()
+	select {
+	case <-ended:
+		return w.failed()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
