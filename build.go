@@ -18,6 +18,9 @@ import (
 // however large it is, and holds what was added even if the process is killed; Sync and Close write it to the disk. All
 // of its room is taken now. When it is full it is copied to a larger file that takes its place.
 func New(dim int, o BuildOptions) (*Index, error) {
+	if err := errors.Join(o.nameChoices(), o.checkDistance()); err != nil {
+		return nil, fmt.Errorf("new index: %w", err)
+	}
 	if o.Live {
 		return createLive(dim, o, nil)
 	}

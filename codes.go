@@ -103,7 +103,7 @@ func (o *BuildOptions) layout(dim int, halfIsSafe bool) (codes hnsw.Codes, rows 
 		rows = vector.Float16
 	}
 	chosen := o.Codes
-	if chosen == "" && o.External {
+	if chosen == "" && (o.External || o.Distance != nil) {
 		chosen = walkOver(rows)
 	}
 	if chosen == "" {

@@ -127,7 +127,7 @@ func (g oneGraph) describe(i *Info) error {
 	c := g.Config()
 	storage, keep := coding.Names(c)
 	*i = Info{
-		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(),
+		Rows: s.Elements, Deleted: s.Deleted, Dim: c.Dim, Metric: c.Metric.String(), Distance: c.CustomName,
 		Storage: storage, Keep: keep, Coded: c.Codes.Bits != 0, Shards: 1,
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
 		Levels: s.Levels, AverageDegree: s.Degree.Average, MemoryBytes: s.Memory.Total(), CodeBytes: s.Memory.Codes,
@@ -215,9 +215,9 @@ func (s manyShards) describe(i *Info) error {
 	}
 	m := s.Manifest()
 	*i = Info{
-		Rows: m.Rows, Deleted: m.Deleted, Dim: m.Dim, Metric: m.Metric, Storage: m.Storage, Keep: m.Keep,
-		Shards: len(m.Shards),
-		M:      m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed,
+		Rows: m.Rows, Deleted: m.Deleted, Dim: m.Dim, Metric: m.Metric, Distance: m.Distance,
+		Storage: m.Storage, Keep: m.Keep, Shards: len(m.Shards),
+		M: m.M, BaseLinks: m.BaseLinks, EfConstruction: m.EfConstruction, Seed: m.Seed,
 		Levels: stats.Levels, AverageDegree: stats.Degree.Average, MemoryBytes: stats.Memory.Total(),
 		CodeBytes: stats.Memory.Codes, Copies: 1, Plan: s.Plan().String(),
 	}

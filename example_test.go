@@ -105,3 +105,34 @@ func ExampleIndex_Range() {
 	// Paris
 	// London
 }
+
+func ExampleBuildOptions_distance() {
+	rows, err := vector.Of(places, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	manhattan := func(a, b []float32) (d float32) {
+		for i := range a {
+			d += max(a[i]-b[i], b[i]-a[i])
+		}
+		return d
+	}
+	index, err := shale.Build(context.Background(), rows, shale.BuildOptions{
+		Labels: []uint64{1, 2, 3, 4, 5}, Distance: manhattan, DistanceName: "manhattan",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer index.Close()
+	brussels := []float32{4.35, 50.85}
+	nearest, err := index.Search(brussels, 2, search.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, n := range nearest {
+		fmt.Printf("%s %.2f\n", cities[n.Label], n.Distance)
+	}
+	// Output:
+	// Paris 3.99
+	// London 5.14
+}

@@ -126,7 +126,8 @@ func (x *Index) Deleted() int { return x.engine.Deleted() }
 // Dim is the number of values a vector.
 func (x *Index) Dim() int { return x.engine.Dim() }
 
-// Metric is how distances are computed.
+// Metric returns how distances are computed. Where BuildOptions.Distance does that it is none of the metrics, and its
+// String is "custom".
 func (x *Index) Metric() vector.Metric { return x.engine.Metric() }
 
 // Resize makes room for capacity vectors, no fewer than there are. Shards grow as rows are added.

@@ -14,8 +14,9 @@ type Info struct {
 	Deleted        int     `json:"deleted"`
 	Dim            int     `json:"dim"`
 	Metric         string  `json:"metric"`
-	Storage        string  `json:"storage"` // what searches walk over
-	Keep           string  `json:"keep"`    // the rows that distances told come from, or none
+	Distance       string  `json:"distance,omitempty"` // BuildOptions.DistanceName, if the metric is custom
+	Storage        string  `json:"storage"`            // what searches walk over
+	Keep           string  `json:"keep"`               // the rows that distances told come from, or none
 	Shards         int     `json:"shards"`
 	M              int     `json:"m"`
 	BaseLinks      int     `json:"base_links"` // of a new row on level 0

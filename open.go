@@ -24,7 +24,11 @@ import (
 // OpenOptions says what the files don't. The zero value suits Shale's own.
 type OpenOptions struct {
 	Metric vector.Metric // of an hnswlib index or a .graph, which don't hold it
-	Dim    int           // expected values a vector; 0: as the index has
+	// Distance and DistanceName are those that the index was built with, if any. Open refuses another name. An hnswlib
+	// index may be searched by any Distance.
+	Distance     func(a, b []float32) float32 `json:"-"`
+	DistanceName string
+	Dim          int // expected values a vector; 0: as the index has
 	// LabelsAreGlobal says that the graphs of a directory of hnswlib-mmap hold labels of the whole index, as they do where
 	// they were given them, and not those of rows within the shard.
 	LabelsAreGlobal bool
@@ -76,6 +80,9 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
 	}
+	if err := o.checkDistance(format); err != nil {
+		return nil, fmt.Errorf("open index: %w", err)
+	}
 	if (format == File || format == Hnswlib) && o.Mapped {
 		return nil, fmt.Errorf("open index: only an index directory, a graph or a live file can be mapped, and %s is a %s: "+
 			"convert it", path, format)
@@ -107,14 +114,15 @@ func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
 			}
 		}
 	case File:
-		graph, err = store.OpenIndex(ctx, path, store.Options{})
+		graph, err = store.OpenIndex(ctx, path, o.files())
 	case Graph:
 		shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
 	case ForkShards:
 		shards, err = openFork(ctx, path,
 			shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
 	default:
-		graph, err = hnswlib.Read(ctx, path, hnswlib.Options{Dim: o.Dim, Metric: o.Metric})
+		graph, err = hnswlib.Read(ctx, path,
+			hnswlib.Options{Dim: o.Dim, Metric: o.Metric, Custom: o.Distance, CustomName: o.DistanceName})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", errors.Join(err, x.lock.Close()))
@@ -145,8 +153,14 @@ func openFork(ctx context.Context, dir string, o shard.ForkOptions) (*shard.Inde
 	}
 }
 
+// files says how files in Shale's own formats are opened.
+func (o *OpenOptions) files() store.Options {
+	return store.Options{Custom: o.Distance, CustomName: o.DistanceName}
+}
+
 func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
-	so := store.Options{Wait: cmp.Or(o.Wait, store.DefaultWait), Waiting: o.Waiting, DropDamaged: o.DropDamaged}
+	so := o.files()
+	so.Wait, so.Waiting, so.DropDamaged = cmp.Or(o.Wait, store.DefaultWait), o.Waiting, o.DropDamaged
 	if o.Mapped {
 		return store.MapLive(path, so)
 	}
@@ -283,10 +297,11 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest,
 	}
 	if readOnly {
 		x, err := shard.Open(ctx, dir, m,
-			shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.load})
+			shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.load,
+				Custom: o.Distance, CustomName: o.DistanceName})
 		return x, nil, err
 	}
-	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), store.Options{})
+	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), o.files())
 	return nil, x, err
 }
 

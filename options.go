@@ -18,7 +18,13 @@ type Source = shard.Source
 // BuildOptions says what an index is like, and how and where to build it. The zero value of a field means its default.
 type BuildOptions struct {
 	Metric vector.Metric // default L2
-	Codes  Codes         // what searches walk over; default: codes of a cache line or two, or short rows
+	// Distance computes distances in place of a Metric; a smaller one is nearer. It gets vectors as they were added, is
+	// called by many goroutines at once and must not keep or change its arguments. Files don't hold it but its name,
+	// DistanceName, of at most 64 bytes: Open needs both. Such an index is one graph without codes.
+	Distance     func(a, b []float32) float32
+	DistanceName string
+
+	Codes Codes // what searches walk over; default: codes of a cache line or two, or short rows
 	// rows kept, which distances come from; default: half floats beside codes where that is safe
 	Rows      Rows
 	PQ        PQOptions // of Codes that are PQ
@@ -73,13 +79,16 @@ func (o *BuildOptions) config(dim int, halfIsSafe bool) (hnsw.Config, error) {
 	return hnsw.Config{
 		Dim: dim, Metric: o.Metric, Storage: rows, Codes: codes,
 		M: o.M, BaseLinks: o.BaseLinks, EfConstruction: o.EfConstruction, Seed: o.Seed, Capacity: o.Capacity,
-		ReplaceDelete: o.ReplaceDeleted,
+		ReplaceDelete: o.ReplaceDeleted, Custom: o.Distance, CustomName: o.DistanceName,
 	}, err
 }
 
 // check refuses options that contradict each other or don't suit the source.
 func (o *BuildOptions) check(src Source) error {
 	if err := o.nameChoices(); err != nil {
+		return err
+	}
+	if err := o.checkDistance(); err != nil {
 		return err
 	}
 	divided := o.Shards > 1 || o.Blocks

@@ -81,7 +81,7 @@ func (p *Plan) chooseRows(ctx context.Context) (err error) {
 
 // divide decides how many graphs there are, and what the build takes.
 func (p *Plan) divide() error {
-	whole, err := p.oneGraph()
+	whole, remedy, err := p.oneGraph()
 	if err != nil {
 		return err
 	}
@@ -98,9 +98,8 @@ func (p *Plan) divide() error {
 		}
 	}
 	if p.o.Memory > 0 && steps.MemoryBytes > p.o.Memory {
-		return fmt.Errorf("%w: a graph of %d rows needs %s, %s are allowed, and %s: build an index directory, which can "+
-			"have several",
-			shard.ErrMemory, p.src.Rows(), mebibytes(steps.MemoryBytes), mebibytes(p.o.Memory), whole)
+		return fmt.Errorf("%w: a graph of %d rows needs %s, %s are allowed, and %s: %s",
+			shard.ErrMemory, p.src.Rows(), mebibytes(steps.MemoryBytes), mebibytes(p.o.Memory), whole, remedy)
 	}
 	p.Shards, p.ShardRows, p.SampleRows, p.Copies = steps.Shards, steps.ShardRows, steps.SampleRows, steps.Copies
 	p.MemoryBytes, p.DiskBytes, p.IndexBytes = steps.MemoryBytes, steps.DiskBytes, steps.IndexBytes
@@ -119,28 +118,32 @@ func (p *Plan) divide() error {
 	return nil
 }
 
-// oneGraph returns why the index must be one graph, or nothing. It refuses several shards then.
-func (p *Plan) oneGraph() (why string, err error) {
+// oneGraph returns why the index must be one graph, and what to do where that is too large, or nothing. It refuses
+// several shards then.
+func (p *Plan) oneGraph() (why, remedy string, err error) {
+	remedy = "build an index directory, which can have several"
 	switch {
+	case p.o.Distance != nil:
+		return "one with a Distance can't be divided", "allow more memory", nil
 	case p.o.Live:
-		return "a live file is one graph", nil
+		return "a live file is one graph", remedy, nil
 	case p.o.External:
-		return "an external index is one graph", nil
+		return "an external index is one graph", remedy + " and keeps rows", nil
 	case p.o.Path == "":
-		return "", nil
+		return "", "", nil
 	}
 	path, err := location.Target(p.o.Path)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	format, err := location.FormatFor(path, location.Auto)
 	if err != nil || format == Directory {
-		return "", nil // if something is wrong with the path Run finds it
+		return "", "", nil // if something is wrong with the path Run finds it
 	}
 	if p.o.Shards > 1 || p.o.Blocks {
-		return "", fmt.Errorf("%s would be a %s, and several shards need a directory: give another name", path, format)
+		return "", "", fmt.Errorf("%s would be a %s, and several shards need a directory: give another name", path, format)
 	}
-	return fmt.Sprintf("a %s is one graph", format), nil
+	return fmt.Sprintf("a %s is one graph", format), remedy, nil
 }
 
 // lower is the options of a build of several shards.

@@ -91,7 +91,8 @@ func (p *Plan) runGraph(ctx context.Context) (*Index, error) {
 		if err := x.Close(); err != nil {
 			return nil, err
 		}
-		return Open(ctx, p.o.Path, OpenOptions{Memory: p.o.Memory})
+		return Open(ctx, p.o.Path,
+			OpenOptions{Memory: p.o.Memory, Distance: p.o.Distance, DistanceName: p.o.DistanceName})
 	}
 	return x, nil
 }

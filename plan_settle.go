@@ -1,6 +1,7 @@
 package shale
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -19,6 +20,10 @@ const (
 // settle decides what the options leave open of Codes and Rows by the source's rows.
 func (p *Plan) settle(ctx context.Context) error {
 	sample := vector.Matrix{} // none where there is nothing to choose
+	if p.o.Distance != nil && p.o.Codes == "" {
+		p.o.Codes, p.CodesWhy = Codes(cmp.Or(p.o.Rows, RowsFloat32)), "codes can't estimate a distance of the program's own"
+		return p.settleRows(ctx, sample)
+	}
 	var err error
 	if p.o.Codes == "" {
 		if sample, err = shard.Sample(ctx, p.src, max(1, min(sampleRows, sampleBytes/(4*p.src.Dim())))); err != nil {

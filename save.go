@@ -10,6 +10,7 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
@@ -92,6 +93,9 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
 	if x.shards() != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	if x.Metric() == score.Custom && (format == Graph || format == ForkShards) {
+		return fmt.Errorf("an index with a Distance can't be saved as a %s, which isn't searched by one", format)
 	}
 	if x.severalWithRows() && format != Directory {
 		return x.saveMerged(ctx, path, format, o)

@@ -269,7 +269,7 @@ func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, 
 	storage, keep := coding.Names(c)
 	return &manifest.Manifest{
 		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
-		Dim: c.Dim, Metric: c.Metric.String(), Storage: storage, Keep: keep, Product: productOf(c),
+		Dim: c.Dim, Metric: c.Metric.String(), Distance: c.CustomName, Storage: storage, Keep: keep, Product: productOf(c),
 		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
 		Tuned: x.tuned.Load(), Vectors: x.vectors, Shards: []manifest.Shard{shard},
 	}, nil

@@ -161,7 +161,7 @@ func verifyFile(ctx context.Context, path string) (Report, error) {
 // verifyLive maps the index and checks its links, labels and rows: of one that wasn't closed those that it has when it
 // is opened. Files that were made before there were sums of rows have none.
 func verifyLive(path string) (Report, error) {
-	graph, err := store.MapLive(path, store.Options{Wait: store.DefaultWait})
+	graph, err := store.MapLive(path, store.Options{Wait: store.DefaultWait, Unmeasured: true})
 	if err != nil {
 		return problem(err)
 	}

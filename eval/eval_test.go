@@ -41,6 +41,11 @@ func row(m vector.Matrix, i int) []float32 {
 	return v
 }
 
+// byDistance orders neighbours: nearest first, ties by smaller label.
+func byDistance(a, b search.Neighbor) int {
+	return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
+}
+
 // naive is the definition of the k nearest.
 func naive(rows, queries vector.Matrix, metric vector.Metric, k int) (labels [][]uint64) {
 	for q := range queries.Rows() {
@@ -61,9 +66,7 @@ func naive(rows, queries vector.Matrix, metric vector.Metric, k int) (labels [][
 			}
 			all[i] = search.Neighbor{Label: uint64(i), Distance: float32(d)}
 		}
-		slices.SortFunc(all, func(a, b search.Neighbor) int {
-			return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
-		})
+		slices.SortFunc(all, byDistance)
 		var found []uint64
 		for _, n := range all[:min(k, len(all))] {
 			found = append(found, n.Label)

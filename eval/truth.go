@@ -4,11 +4,13 @@ package eval
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/shale-search/shale/internal/exact"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -24,6 +26,9 @@ type Truth struct {
 // threads is 0 it uses GOMAXPROCS threads.
 func GroundTruth(ctx context.Context, rows, queries vector.Matrix, metric vector.Metric,
 	k, threads int) (*Truth, error) {
+	if metric == score.Custom {
+		return nil, errors.New("eval: the function of a custom metric is known to the index alone: use IndexTruth")
+	}
 	return exactly(queries, metric, k, threads, func(e *exact.Search) error {
 		return e.Add(ctx, rows, func(i int) (uint64, bool) { return uint64(i), true })
 	})

@@ -22,8 +22,8 @@ type Options struct {
 	Ef int
 	// Slack ends a walk before it has come to the end of its Ef candidates: at the first candidate farther than 1 + Slack
 	// times the k-th nearest, so that easy queries take less time than hard ones. About 0.05 to 0.25. It has no effect
-	// with the metric ip, a filter, deleted rows or a Stop. Default: the tuned one where Ef is left to the index too,
-	// otherwise none. (Distance-adaptive beam search, Al-Jazzazi et al., 2025.)
+	// with the metric ip or a Distance of one's own, a filter, deleted rows or a Stop. Default: the tuned one where Ef is
+	// left to the index too, otherwise none. (Distance-adaptive beam search, Al-Jazzazi et al., 2025.)
 	Slack float32
 	// Rerank is the number of candidates found by codes that are ranked by their rows, at least k. Default: as many as
 	// may be among the k nearest, given how far their estimates may be off. It has no effect on an index without codes,

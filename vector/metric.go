@@ -17,10 +17,12 @@ const (
 	L2 Metric = iota
 	IP
 	Cosine
+
+	custom // a function of the program, see package score
 )
 
 func (m Metric) String() string {
-	names := [...]string{"l2", "ip", "cosine"}
+	names := [...]string{"l2", "ip", "cosine", custom: "custom"}
 	if int(m) < len(names) {
 		return names[m]
 	}

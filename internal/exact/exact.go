@@ -39,6 +39,9 @@ func New(queries vector.Matrix, metric vector.Metric, k, threads int) (*Search, 
 	if k < 1 || k > math.MaxInt32 {
 		return nil, fmt.Errorf("k is %d, not at least 1 and at most %d", k, math.MaxInt32)
 	}
+	if metric > vector.Cosine {
+		return nil, fmt.Errorf("unknown metric %v", metric)
+	}
 	threads = workers.Threads(threads, queries.Rows())
 	own, err := floats(queries, metric)
 	if err != nil {

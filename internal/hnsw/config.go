@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/rowtype"
@@ -32,9 +35,11 @@ var (
 
 // Config describes an index. Zero fields have the defaults given below.
 type Config struct {
-	Dim    int                // elements a vector; required
-	Metric vector.Metric      // default L2
-	Custom score.DistanceFunc `json:"-"`
+	Dim    int           // elements a vector; required
+	Metric vector.Metric // default L2, or score.Custom with Custom
+	// Custom computes distances in place of a metric. CustomName names it in files, which don't hold the function.
+	Custom     score.DistanceFunc `json:"-"`
+	CustomName string             `json:",omitempty"`
 
 	M              int    // links of a new element a level above 0, 2 … 10,000; default 16
 	BaseLinks      int    // links of a new element on level 0, M … 2·M; default 1.5·M; M is hnswlib's way
@@ -67,6 +72,12 @@ func (c Config) withDefaults() (Config, error) {
 		c.Seed = 100
 	}
 	c.EfConstruction = max(c.EfConstruction, c.M)
+	if err := c.checkCustom(); err != nil {
+		return c, err
+	}
+	if c.Custom != nil {
+		c.Metric = score.Custom
+	}
 	switch {
 	case c.Dim < 1 || c.Dim > 1<<20:
 		return c, fmt.Errorf("%w: dim is %d, not 1 … %d", vector.ErrDim, c.Dim, 1<<20)
@@ -78,7 +89,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("hnsw: efConstruction is %d, not 1 … %d", c.EfConstruction, 1<<24)
 	case c.Capacity < 0 || c.Capacity > maxRows:
 		return c, fmt.Errorf("hnsw: capacity is %d, not 0 … %d", c.Capacity, maxRows)
-	case c.Metric > vector.Cosine:
+	case c.Metric > score.Custom:
 		return c, fmt.Errorf("hnsw: unknown metric %v", c.Metric)
 	}
 	if err := c.checkCodes(); err != nil {
@@ -105,6 +116,31 @@ func (c Config) withDefaults() (Config, error) {
 func (c Config) Check() error {
 	_, err := c.withDefaults()
 	return err
+}
+
+// MaxCustomName is the number of bytes that a file has for the name of a custom metric.
+const MaxCustomName = 64
+
+// checkCustom tests what is said of a custom metric.
+func (c *Config) checkCustom() error {
+	switch {
+	case c.Custom == nil && (c.Metric == score.Custom || c.CustomName != ""):
+		return errors.New("hnsw: a custom metric needs its function")
+	case c.Custom != nil && c.Metric != vector.L2 && c.Metric != score.Custom:
+		return fmt.Errorf("hnsw: the metric is %v, and a custom one is given too: leave out one of them", c.Metric)
+	}
+	return CheckCustomName(c.CustomName)
+}
+
+// CheckCustomName returns an error for a name that files don't hold: one that is too long or can't be printed.
+func CheckCustomName(name string) error {
+	switch {
+	case len(name) > MaxCustomName:
+		return fmt.Errorf("the name of a custom metric has %d bytes, more than %d", len(name), MaxCustomName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("%q is the name of a custom metric, and can't be printed", name)
+	}
+	return nil
 }
 
 // keepsRows reports whether there are rows beside the codes, if any.

@@ -106,6 +106,9 @@ func (s *Rows) Score(ids []uint32, out []float32) {
 	}
 }
 
+// Custom is the metric of an index whose distances a DistanceFunc computes.
+const Custom = vector.Cosine + 1
+
 // DistanceFunc is a user-defined metric: a smaller result means nearer. It may be called from many goroutines at once
 // and must not keep or change its arguments.
 type DistanceFunc func(a, b []float32) float32

@@ -103,7 +103,7 @@ func (x *Index) writable(ctx context.Context, i int) (*hnsw.Index, error) {
 	if err := isFile(x.change.at, s); err != nil {
 		return nil, err
 	}
-	g, err := store.OpenIndex(ctx, path, store.Options{})
+	g, err := store.OpenIndex(ctx, path, x.files)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 )
@@ -17,6 +18,9 @@ type OpenOptions struct {
 	Mapped   bool       // map the shards and read what searches need, unchecked, but for the first of them
 	Resident int        // shards read into memory if Mapped is set; 0: as many as Memory holds, none if it is 0
 	PinUpper bool       // copy the levels above 0 of shards that are mapped into memory
+
+	Custom     score.DistanceFunc // of an index of one shard with a custom metric, whose name is CustomName
+	CustomName string
 }
 
 // ErrMemory reports an index that can't be searched in the memory allowed.
@@ -30,7 +34,8 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 	if err := m.CheckContent(dir); err != nil {
 		return nil, err
 	}
-	x := &Index{dir: dir, m: m, pinUpper: o.PinUpper}
+	x := &Index{dir: dir, m: m,
+		files: store.Options{PinUpper: o.PinUpper, Custom: o.Custom, CustomName: o.CustomName}}
 	var err error
 	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err
@@ -96,13 +101,13 @@ func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapp
 		return nil, err
 	}
 	if mapped || info.Config.Storage == rowtype.External {
-		return openFrozen(ctx, path, mapped, store.Options{PinUpper: x.pinUpper})
+		return openFrozen(ctx, path, mapped, x.files)
 	}
 	if x.plan.LinksOnDisk && coded(info) {
 		return x.openSteered(ctx, dir, s)
 	}
 	if !x.plan.RowsOnDisk || !coded(info) {
-		x, err := store.OpenIndex(ctx, path, store.Options{})
+		x, err := store.OpenIndex(ctx, path, x.files)
 		if err != nil {
 			return nil, err
 		}

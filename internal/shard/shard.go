@@ -33,7 +33,7 @@ type Index struct {
 	attaching sync.Mutex
 	global    atomic.Bool // of a directory of hnswlib-mmap: labels in its graphs are the whole index's
 	faults    atomic.Bool // reading the rows attached may fault
-	pinUpper  bool        // of shards that are mapped
+	files     store.Options
 
 	lanes sync.Pool
 

@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strings"
 
 	"github.com/shale-search/shale/internal/format"
+	"github.com/shale-search/shale/internal/hnsw"
 )
 
 const (
@@ -23,12 +25,14 @@ const (
 	lengthAt    = 16
 	sectionsAt  = 24
 	tableAt     = 32
+	nameAt      = tableAt + kinds*sectionSize // of a custom metric, zeros after it
 )
 
 // header is the first 4 KiB of a file.
 type header struct {
 	length   int64 // of the file
 	sections []Section
+	custom   string // name of the custom metric
 }
 
 // encode returns the header's bytes.
@@ -42,6 +46,7 @@ func (h *header) encode() []byte {
 	for i := range h.sections {
 		h.sections[i].put(b[tableAt+i*sectionSize:])
 	}
+	copy(b[nameAt:], h.custom)
 	binary.LittleEndian.PutUint32(b[crcAt:], checksum(b[:crcAt]))
 	return b
 }
@@ -82,7 +87,17 @@ func readHeader(r *format.Reader) (*header, error) {
 	if end != h.length {
 		return nil, r.Bad(lengthAt, "file length", "%d, but the sections end at byte %d", h.length, end)
 	}
+	h.custom, err = customName(b[nameAt:])
+	if err != nil {
+		return nil, r.Caused(err, nameAt, "name of the metric", "not possible")
+	}
 	return h, nil
+}
+
+// customName returns the name of a custom metric at the start of b, which zeros follow.
+func customName(b []byte) (string, error) {
+	name := strings.TrimRight(string(b[:hnsw.MaxCustomName]), "\x00")
+	return name, hnsw.CheckCustomName(name)
 }
 
 // checkIdentity returns an error unless b is an intact header of this version.

@@ -12,7 +12,7 @@ type Info struct {
 	FileBytes    int64
 	Frozen       bool
 	CustomMetric bool        // Options.Custom is needed to open it
-	Config       hnsw.Config // without the custom metric
+	Config       hnsw.Config // without the function of a custom metric
 	Count        int         // elements, those marked deleted included
 	Deleted      int
 	TopLevel     int // −1 if there are no elements
@@ -36,10 +36,11 @@ func Inspect(path string) (Info, error) {
 }
 
 func (l *loader) info() Info {
-	m := l.meta
+	m, c := l.meta, l.meta.config()
+	c.CustomName = l.h.custom
 	return Info{
 		Version: Version, FileBytes: l.h.length,
-		Frozen: m.has(flagFrozen), CustomMetric: m.has(flagCustomMetric), Config: m.config(),
+		Frozen: m.has(flagFrozen), CustomMetric: m.has(flagCustomMetric), Config: c,
 		Count: int(m.Count), Deleted: int(m.Deleted), TopLevel: int(m.TopLevel), Entry: m.Entry,
 		UpperLists: int(m.UpperLists), RowStride: int(m.RowStride), Sections: l.h.sections,
 	}

@@ -333,7 +333,7 @@ func layoutFrom(t *testing.T, b []byte) liveLayout {
 	if _, err := binary.Decode(b[liveConfigAt:], binary.LittleEndian, &lc); err != nil {
 		t.Fatal(err)
 	}
-	c, err := lc.config(Options{})
+	c, err := lc.config(Options{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
 )
@@ -72,29 +73,30 @@ func liveConfigOf(c hnsw.Config, upperLists int, sums bool) liveConfig {
 	}
 }
 
-// config returns the configuration in l.
-func (l *liveConfig) config(o Options) (hnsw.Config, error) {
+// config returns the configuration in l, of an index whose custom metric, if it has one, is named custom.
+func (l *liveConfig) config(o Options, custom string) (hnsw.Config, error) {
 	switch {
 	case l.Flags&^(flagReplaceDelete|flagCustomMetric|flagSums) != 0 || l.Reserved != 0:
 		return hnsw.Config{}, fmt.Errorf("flags %#x, reserved %#x: %w", l.Flags, l.Reserved, errors.ErrUnsupported)
-	case l.Metric > uint32(vector.Cosine) || l.Storage > uint32(rowtype.NoRows):
+	case l.Metric > uint32(score.Custom) || l.Storage > uint32(rowtype.NoRows):
 		return hnsw.Config{}, fmt.Errorf("metric %d, element type %d: %w", l.Metric, l.Storage, errors.ErrUnsupported)
+	case (l.Flags&flagCustomMetric != 0) != (l.Metric == uint32(score.Custom)),
+		custom != "" && l.Metric != uint32(score.Custom):
+		return hnsw.Config{}, fmt.Errorf("metric %d with flags %#x and the name %q", l.Metric, l.Flags, custom)
 	case l.M == 0 || l.BaseLinks == 0 || l.EfConstruction < l.M || l.Seed == 0:
 		return hnsw.Config{}, fmt.Errorf("%d as M, %d base links, efConstruction %d or seed %d isn't possible", l.M,
 			l.BaseLinks, l.EfConstruction, l.Seed)
 	case l.Capacity > maxRows || l.UpperLists > maxRows:
 		return hnsw.Config{}, fmt.Errorf("room for %d elements and %d lists isn't possible", l.Capacity, l.UpperLists)
-	case l.Flags&flagCustomMetric != 0 && o.Custom == nil:
-		return hnsw.Config{}, fmt.Errorf("the index has a metric of its own, give it to open the file: %w",
-			errors.ErrUnsupported)
 	}
-	return hnsw.Config{
-		Dim: int(l.Dim), Metric: vector.Metric(l.Metric), Custom: o.Custom, M: int(l.M), BaseLinks: int(l.BaseLinks),
+	c := hnsw.Config{
+		Dim: int(l.Dim), Metric: vector.Metric(l.Metric), M: int(l.M), BaseLinks: int(l.BaseLinks),
 		EfConstruction: int(l.EfConstruction), Seed: l.Seed, Storage: vector.Type(l.Storage),
 		Codes:    hnsw.Codes{Kind: quant.Kind(l.CodeKind), Bits: int(l.CodeBits)},
 		Capacity: int(l.Capacity), FixedCapacity: o.FixedCapacity,
 		ReplaceDelete: l.Flags&flagReplaceDelete != 0 || o.ReplaceDelete,
-	}, nil
+	}
+	return c, o.measure(&c, custom)
 }
 
 // liveLayout holds the places in a live file: of the center of the codes and of the parts, each on a page.
@@ -151,6 +153,7 @@ func (l *liveLayout) header() ([]byte, error) {
 		return nil, err
 	}
 	b = b[:centerAt]
+	copy(b[nameAt:], l.config.CustomName)
 	binary.LittleEndian.PutUint32(b[crcAt:], checksum(b[:crcAt]))
 	putState(b, hnsw.State{TopLevel: -1, Epoch: 1})
 	return b, nil
@@ -210,7 +213,11 @@ func readLive(f vfs.File, path string, o Options) (*livePages, error) {
 	if _, err := binary.Decode(b[liveConfigAt:], binary.LittleEndian, &lc); err != nil {
 		return nil, bad(liveConfigAt, "configuration", err, "can't be decoded")
 	}
-	c, err := lc.config(o)
+	custom, err := customName(b[nameAt:])
+	if err != nil {
+		return nil, bad(nameAt, "name of the metric", err, "not possible")
+	}
+	c, err := lc.config(o, custom)
 	if err == nil {
 		p.liveLayout, err = layoutOf(c, int(lc.UpperLists), lc.Flags&flagSums != 0)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/shale-search/shale/internal/quant"
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -109,7 +110,11 @@ func parseMeta(r *format.Reader, h *header, b []byte) (*meta, error) {
 	if _, err := binary.Decode(b, binary.LittleEndian, m); err != nil {
 		return nil, r.Caused(err, at, "meta", "can't be decoded")
 	}
-	if err := m.check(); err != nil {
+	err := m.check()
+	if err == nil && h.custom != "" && !m.has(flagCustomMetric) {
+		err = fmt.Errorf("the header names the metric %q, it is %d", h.custom, m.Metric)
+	}
+	if err != nil {
 		return nil, r.Caused(err, at, "meta", "inconsistent")
 	}
 	for k, want := range m.lengths() {
@@ -124,8 +129,8 @@ func (m *meta) check() error {
 	switch {
 	case m.Flags&^knownFlags != 0:
 		return fmt.Errorf("flags %#x: %w", m.Flags, errors.ErrUnsupported)
-	case m.Metric > uint32(vector.Cosine):
-		return fmt.Errorf("metric %d: %w", m.Metric, errors.ErrUnsupported)
+	case m.Metric > uint32(score.Custom) || m.has(flagCustomMetric) != (m.Metric == uint32(score.Custom)):
+		return fmt.Errorf("metric %d with flags %#x: %w", m.Metric, m.Flags, errors.ErrUnsupported)
 	case !storable(m.Storage):
 		return fmt.Errorf("element type %d: %w", m.Storage, errors.ErrUnsupported)
 	case m.Dim < 1 || m.Dim > maxDim:

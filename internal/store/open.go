@@ -18,8 +18,12 @@ type Options struct {
 	Capacity int
 	// ReplaceDelete allows AddOptions.ReplaceDeleted, even if the saved index didn't.
 	ReplaceDelete bool
-	// Custom is the metric of an index that was saved with a custom one, which a file can't store.
-	Custom score.DistanceFunc
+	// Custom is the metric of an index that was saved with a custom one. Files hold its name, which CustomName must be,
+	// and not the function.
+	Custom     score.DistanceFunc
+	CustomName string
+	// Unmeasured opens an index of a custom metric without it, to be checked and not searched.
+	Unmeasured bool
 	// PinUpper makes OpenMapped copy the levels above 0 into memory: their links, and 5 bytes an element. The page
 	// cache may drop pages; copies stay.
 	PinUpper bool
@@ -145,14 +149,33 @@ func (l *loader) openIndex(o Options) (*hnsw.Index, error) {
 	return x, l.locate(err)
 }
 
+// measure sets the custom metric of an index in a file that holds the name of one, or none.
+func (o *Options) measure(c *hnsw.Config, name string) error {
+	c.Custom, c.CustomName = o.Custom, name
+	switch {
+	case c.Metric != score.Custom && o.Custom != nil:
+		return fmt.Errorf("its metric is %v, and a custom one is given: leave that out: %w", c.Metric, errors.ErrUnsupported)
+	case c.Metric != score.Custom:
+		return nil
+	case o.Custom == nil && o.Unmeasured:
+		c.Custom = func(_, _ []float32) float32 { return 0 }
+	case o.Custom == nil:
+		return fmt.Errorf("its distances are those of %q, a function that only the program which built it has: %w", name,
+			errors.ErrUnsupported)
+	case o.CustomName != name:
+		return fmt.Errorf("its distances are those of %q, and a function named %q is given: %w", name, o.CustomName,
+			errors.ErrUnsupported)
+	}
+	return nil
+}
+
 // config returns the file's configuration with the caller's options applied.
 func (l *loader) config(o Options) (hnsw.Config, error) {
 	c := l.meta.config()
 	at := l.h.section(Meta).Offset
-	if l.meta.has(flagCustomMetric) && o.Custom == nil {
-		return c, l.r.Caused(errors.ErrUnsupported, at, "meta", "the index has a metric of its own: give it to open the file")
+	if err := o.measure(&c, l.h.custom); err != nil {
+		return c, l.r.Caused(err, at, "meta", "the index can't be searched")
 	}
-	c.Custom = o.Custom
 	c.ReplaceDelete = c.ReplaceDelete || o.ReplaceDelete
 	count := int(l.meta.Count)
 	if o.Capacity > 0 && o.Capacity >= count {

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -126,15 +128,56 @@ func TestFixedCapacityIsKept(t *testing.T) {
 
 func TestCustomMetricIsAskedFor(t *testing.T) {
 	distance := func(a, b []float32) float32 { return max(a[0]-b[0], b[0]-a[0]) }
-	path := saved(t, shape{config: hnsw.Config{Dim: 2, Custom: distance}, rows: 4})
-	if _, err := Open(context.Background(), path, Options{}); !errors.Is(err, errors.ErrUnsupported) {
-		t.Fatalf("opened without its metric: %v", err)
+	for _, name := range []string{"", "första", strings.Repeat("x", hnsw.MaxCustomName)} {
+		path := saved(t, shape{config: hnsw.Config{Dim: 2, Custom: distance, CustomName: name}, rows: 4})
+		for _, o := range []Options{{}, {Custom: distance, CustomName: name + "s"}} {
+			if _, err := Open(context.Background(), path, o); !errors.Is(err, errors.ErrUnsupported) {
+				t.Fatalf("%q: opened by %q: %v", name, o.CustomName, err)
+			}
+		}
+		o, err := Open(context.Background(), path, Options{Custom: distance, CustomName: name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = o.Close()
+		if i, err := Inspect(path); err != nil || i.Config.CustomName != name || !i.CustomMetric {
+			t.Fatalf("%q: inspected as %q, %v", name, i.Config.CustomName, err)
+		}
+		if r, err := Verify(context.Background(), path); err != nil || r.Reachable != 4 {
+			t.Fatalf("%q: verified as %+v, %v", name, r, err)
+		}
 	}
-	o, err := Open(context.Background(), path, Options{Custom: distance})
-	if err != nil {
-		t.Fatal(err)
+}
+
+// TestNamesOfMetricsAreChecked: a name that no writer gives is refused, though its checksum is right.
+func TestNamesOfMetricsAreChecked(t *testing.T) {
+	distance := func(a, b []float32) float32 { return max(a[0]-b[0], b[0]-a[0]) }
+	custom := shape{config: hnsw.Config{Dim: 2, Custom: distance, CustomName: "name"}, rows: 4}
+	for name, c := range map[string]struct {
+		shape shape
+		name  string
+	}{
+		"of l2":          {small(), "name"},
+		"a control":      {custom, "na\x01me"},
+		"not UTF-8":      {custom, "na\xffme"},
+		"zeros, and not": {custom, "na\x00\x00me"},
+	} {
+		path := saved(t, c.shape)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copy(b[nameAt:], c.name)
+		binary.LittleEndian.PutUint32(b[crcAt:], checksum(b[:crcAt]))
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var damage *FormatError
+		_, err = Open(context.Background(), path, Options{Unmeasured: true})
+		if !errors.As(err, &damage) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
-	_ = o.Close()
 }
 
 // A save that is cancelled leaves the old file and nothing else.

@@ -89,7 +89,7 @@ func Write(ctx context.Context, f Writer, x Source) (err error) {
 	if err := w.w.Flush(); err != nil {
 		return err
 	}
-	h := header{length: w.off, sections: w.done}
+	h := header{length: w.off, sections: w.done, custom: m.Config.CustomName}
 	_, err = f.WriteAt(h.encode(), 0)
 	return err
 }

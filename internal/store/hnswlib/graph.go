@@ -154,7 +154,7 @@ func decodeGraph(ctx context.Context, r io.Reader, size int64, name string, o Gr
 	if o.Dim != 0 && o.Dim != d.h.dim {
 		return wrongDim(d.r, atVectorBytes, "vector bytes", d.h.dim, o.Dim)
 	}
-	o.ReplaceDelete, o.Custom = false, nil
+	o.ReplaceDelete, o.Custom, o.CustomName = false, nil, ""
 	c, err := d.config(&o.Options)
 	if err != nil {
 		return err

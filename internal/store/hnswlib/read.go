@@ -19,10 +19,11 @@ import (
 
 // Options says what the files don't hold. The zero value takes L2, the file's dimension and its capacity.
 type Options struct {
-	Dim    int // expected values a vector; 0: whatever the file has
-	Metric vector.Metric
-	Custom score.DistanceFunc
-	Seed   uint64 // of the level generator, for elements added later
+	Dim        int // expected values a vector; 0: whatever the file has
+	Metric     vector.Metric
+	Custom     score.DistanceFunc
+	CustomName string
+	Seed       uint64 // of the level generator, for elements added later
 
 	Capacity      int  // rows to make room for; below the file's count, the file's own
 	FixedCapacity bool // refuse more rows than that, instead of growing
@@ -84,7 +85,8 @@ type decoder struct {
 
 func (d *decoder) config(o *Options) (hnsw.Config, error) {
 	c := hnsw.Config{
-		Dim: d.h.dim, Metric: o.Metric, Custom: o.Custom, M: int(d.h.M), BaseLinks: int(d.h.M), Storage: d.storage,
+		Dim: d.h.dim, Metric: o.Metric, Custom: o.Custom, CustomName: o.CustomName,
+		M: int(d.h.M), BaseLinks: int(d.h.M), Storage: d.storage,
 		EfConstruction: int(d.h.EfConstruction), Seed: o.Seed, Capacity: o.Capacity, FixedCapacity: o.FixedCapacity,
 		ReplaceDelete: o.ReplaceDelete,
 		Codes:         o.Codes,

@@ -172,6 +172,7 @@ func (m *Manifest) differs(c *hnsw.Config) (field string, has, says any) {
 	}{
 		{"dim", c.Dim, m.Dim},
 		{"metric", c.Metric.String(), m.Metric},
+		{"distance", c.CustomName, m.Distance},
 		{"m", c.M, m.M},
 		{"base_links", c.BaseLinks, m.BaseLinks},
 		{"ef_construction", c.EfConstruction, m.EfConstruction},

@@ -36,9 +36,10 @@ type Manifest struct {
 	Deleted        int      `json:"deleted"`
 	Dim            int      `json:"dim"`
 	Metric         string   `json:"metric"`
-	Storage        string   `json:"storage"`      // what the walk reads
-	Keep           string   `json:"keep"`         // the rows that distances told come from, or none
-	Product        *Product `json:"pq,omitempty"` // of a storage that is product quantization
+	Distance       string   `json:"distance,omitempty"` // name of the function that is the metric, if it is custom
+	Storage        string   `json:"storage"`            // what the walk reads
+	Keep           string   `json:"keep"`               // the rows that distances told come from, or none
+	Product        *Product `json:"pq,omitempty"`       // of a storage that is product quantization
 	M              int      `json:"m"`
 	BaseLinks      int      `json:"base_links"` // of a new row on level 0
 	EfConstruction int      `json:"ef_construction"`
