@@ -277,6 +277,37 @@ EXPORT int32_t shale_filter_callback(void (*allow)(uint64_t label), int32_t *ans
 	return goFilterCallback(allow, answer, filter);
 }
 
+EXPORT int32_t shale_collection_create(const char *dir, const char *schema)
+{
+	ENTER;
+	return goCollectionCreate((void *)dir, (void *)schema);
+}
+
+EXPORT int32_t shale_collection_open(const char *dir, const char *options, int64_t *collection, void *watch)
+{
+	ENTER;
+	RUN(goCollectionOpen((void *)dir, (void *)options, collection, job));
+}
+
+EXPORT int32_t shale_collection_verify(const char *dir, int64_t *text, void *watch)
+{
+	ENTER;
+	RUN(goCollectionVerify((void *)dir, text, job));
+}
+
+EXPORT int32_t shale_collection_do(int64_t collection, const char *operation, const char *arguments,
+	const struct shale_rows *rows, int64_t row_count, int64_t *answer, void *watch)
+{
+	ENTER;
+	RUN(goCollectionDo(collection, (void *)operation, (void *)arguments, (void *)rows, row_count, answer, job));
+}
+
+EXPORT int32_t shale_answer_vectors(int64_t answer, float *rows, int64_t *count)
+{
+	ENTER;
+	return goAnswerVectors(answer, rows, count);
+}
+
 EXPORT int32_t shale_text(int64_t text, char *bytes, int64_t *size)
 {
 	ENTER;

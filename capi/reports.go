@@ -16,6 +16,8 @@ import (
 // text is a report for the caller.
 type text []byte
 
+func (t text) bytes() []byte { return t }
+
 // report makes a text of a report.
 func report(r any, out *C.int64_t) error {
 	b, err := json.Marshal(r)
@@ -29,12 +31,12 @@ func report(r any, out *C.int64_t) error {
 //export goText
 func goText(h C.int64_t, out *C.char, size *C.int64_t) status {
 	return do(func() error {
-		t, err := object[text](h)
+		t, err := object[interface{ bytes() []byte }](h)
 		if err != nil {
 			return err
 		}
-		copy(view[byte](ptr(out), *size), t)
-		*size = C.int64_t(len(t))
+		copy(view[byte](ptr(out), *size), t.bytes())
+		*size = C.int64_t(len(t.bytes()))
 		return nil
 	})
 }

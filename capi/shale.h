@@ -231,6 +231,27 @@ int32_t shale_filter_roaring(const char *bytes, int64_t size, int32_t bits, int6
  * asked once for each label. */
 int32_t shale_filter_callback(void (*allow)(uint64_t label), int32_t *answer, int64_t *filter);
 
+/* Collections: documents in a directory. */
+int32_t shale_collection_create(const char *dir, const char *schema);
+int32_t shale_collection_open(const char *dir, const char *options, int64_t *collection, void *watch);
+/* Reads all of a collection that nobody has open, and checks it. */
+int32_t shale_collection_verify(const char *dir, int64_t *text, void *watch);
+
+/* Rows of one of the vectors that documents have, or queries. */
+struct shale_rows {
+	const char *name;
+	const void *rows;
+	int64_t type, count, dim;
+	const int64_t *places; /* of the documents they belong to; NULL: row i is that of document i */
+};
+/* Does one of the operations of capi/operations.go, which says what arguments they take and what they answer. rows are
+ * those that the operation takes. answer is a text, or stays 0; vectors that it speaks of are read by shale_answer_vectors. */
+int32_t shale_collection_do(int64_t collection, const char *operation, const char *arguments,
+	const struct shale_rows *rows, int64_t row_count, int64_t *answer, void *watch);
+/* The vectors of an answer, one after another. count: in, the room there is; out, the number of values, which may be
+ * more. */
+int32_t shale_answer_vectors(int64_t answer, float *rows, int64_t *count);
+
 /* The bytes of a text. size: in, the room there is; out, the text's, which may be more. */
 int32_t shale_text(int64_t text, char *bytes, int64_t *size);
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/collection"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/shard"
@@ -60,6 +61,8 @@ var meanings = []struct {
 	{hnsw.ErrFull, C.SHALE_FULL},
 	{hnsw.ErrReplaceDisabled, C.SHALE_NO_REPLACING},
 	{hnsw.ErrUpdateDeleted, C.SHALE_UPDATES_DELETED},
+	{collection.ErrInvalid, C.SHALE_VALUE},
+	{collection.ErrNotCollection, C.SHALE_DAMAGED},
 	{shale.ErrReadOnly, C.SHALE_READ_ONLY},
 	{shale.ErrNotIndex, C.SHALE_DAMAGED},
 	{shale.ErrChanged, C.SHALE_EXISTS},

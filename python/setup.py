@@ -33,8 +33,10 @@ def build_library(target):
     if shutil.which("go") is None:
         raise SystemExit("the command go is missing: install Go, see https://go.dev/dl")
     command = [
-        "go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", target, "./capi"
-    ]
+        "go", "build", "-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
+        "-tags=pebblegozstd",  # zstd in Go, whose C takes a minute to compile
+        "-o", target, "./capi",
+    ]  # fmt: skip
     subprocess.run(command, cwd=go_root(), env=environment(), check=True)
     header = os.path.splitext(target)[0] + ".h"
     if os.path.exists(header):  # Go writes one; capi/shale.h is the interface

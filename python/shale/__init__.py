@@ -5,6 +5,8 @@
 """
 
 from shale._api.build import build, plan
+from shale._api.collection import Collection
+from shale._api.documents import Document, Hit, Hits, Vector
 from shale._api.files import open_index as open
 from shale._api.files import verify
 from shale._api.index import Index
@@ -25,8 +27,12 @@ __all__ = [
     "BuildPlan",
     "CancelledError",
     "ClosedError",
+    "Collection",
+    "Document",
     "Error",
     "FormatError",
+    "Hit",
+    "Hits",
     "Index",
     "IndexInfo",
     "MemoryLimitError",
@@ -34,6 +40,7 @@ __all__ = [
     "RecallError",
     "SearchResult",
     "Tuned",
+    "Vector",
     "Verified",
     "__version__",
     "build",

@@ -28,6 +28,7 @@ POINTERS = {
     "struct shale_query": {ctypes.c_char_p},  # as pack_query makes it
     "struct shale_stat": {ctypes.POINTER(prototypes.Stat)},
     "struct shale_tuning": {ctypes.POINTER(prototypes.Tuning)},
+    "struct shale_rows": {ctypes.POINTER(prototypes.NamedRows)},
 }
 STRUCTS = {
     "shale_python": prototypes.Python,
@@ -35,6 +36,7 @@ STRUCTS = {
     "shale_query": prototypes.Query,
     "shale_stat": prototypes.Stat,
     "shale_tuning": prototypes.Tuning,
+    "shale_rows": prototypes.NamedRows,
 }
 
 

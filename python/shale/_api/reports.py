@@ -123,6 +123,30 @@ class Verified:
         return not self.problems
 
 
+@dataclass(frozen=True)
+class CollectionInfo:
+    """A description of a collection as it is now."""
+
+    documents: int
+    growing_rows: int
+    """Documents in memory, those deleted or overwritten included."""
+    segments: list[dict[str, Any]]
+    """Documents in files: the ``number`` of each segment, its ``rows``, and how many of them are ``dead``."""
+
+
+@dataclass(frozen=True)
+class CollectionVerified:
+    """What :meth:`shale.Collection.verify` found."""
+
+    documents: int
+    segments: int
+    problems: list[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
 def of(kind: type[_Report], report: dict[str, Any]) -> _Report:
     """The fields of a report that its class has."""
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]

@@ -114,6 +114,19 @@ class Tuning(ctypes.Structure):
     ]
 
 
+class NamedRows(ctypes.Structure):
+    """struct shale_rows."""
+
+    _fields_ = [
+        ("name", c_char_p),
+        ("rows", c_void_p),
+        ("type", c_int64),
+        ("count", c_int64),
+        ("dim", c_int64),
+        ("places", c_void_p),
+    ]
+
+
 _bytes = POINTER(c_ubyte)
 _out = POINTER(c_int64)
 
@@ -156,6 +169,11 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "filter_mask": (_bytes, c_int64, _out),
     "filter_roaring": (c_char_p, c_int64, c_int32, _out),
     "filter_callback": (Allow, POINTER(c_int32), _out),
+    "collection_create": (c_char_p, c_char_p),
+    "collection_open": (c_char_p, c_char_p, _out, WATCH),
+    "collection_verify": (c_char_p, _out, WATCH),
+    "collection_do": (c_int64, c_char_p, c_char_p, POINTER(NamedRows), c_int64, _out, WATCH),
+    "answer_vectors": (c_int64, _bytes, _out),
     "text": (c_int64, c_char_p, _out),
     "progress_new": (_out,),
     "progress": (c_int64, c_char_p, c_int64, _out, _out),

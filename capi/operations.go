@@ -1,0 +1,244 @@
+//go:build cgo
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/shale-search/shale/internal/coding"
+	"github.com/shale-search/shale/internal/collection"
+)
+
+// operation is one of those of shale_collection_do.
+type operation func(ctx context.Context, c *collection.Collection, arguments string, rows []namedRows) (*answered, error)
+
+// operations are those of shale_collection_do, by name.
+var operations = map[string]operation{
+	"upsert": taking(upsertDocuments),
+	"delete": taking(deleteDocuments),
+	"get":    taking(getDocuments),
+	"scroll": taking(scrollDocuments),
+	"query":  taking(queryDocuments),
+	"seal":   taking(sealCollection),
+	"info":   taking(describeCollection),
+	"count":  taking(countDocuments),
+}
+
+// taking makes an operation of a function that takes decoded arguments.
+func taking[A any](fn func(ctx context.Context, c *collection.Collection, a A, rows []namedRows) (*answered, error),
+) operation {
+	return func(ctx context.Context, c *collection.Collection, arguments string, rows []namedRows) (*answered, error) {
+		a, err := decode[A](arguments)
+		if err != nil {
+			return nil, err
+		}
+		return fn(ctx, c, a, rows)
+	}
+}
+
+// answering makes an answer of what an operation reports.
+func answering(r any, vectors []float32) (*answered, error) {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	return &answered{b, vectors}, nil
+}
+
+type none struct{}
+
+type upsertArguments struct {
+	IDs      []collection.ID   `json:"ids"`
+	Payloads []json.RawMessage `json:"payloads"` // none, or one for each; null: the document has none
+}
+
+func upsertDocuments(ctx context.Context, c *collection.Collection, a upsertArguments, rows []namedRows,
+) (*answered, error) {
+	if len(a.Payloads) != 0 && len(a.Payloads) != len(a.IDs) {
+		return nil, valueError("%d payloads for %d ids", len(a.Payloads), len(a.IDs))
+	}
+	batch := make([]collection.Document, len(a.IDs))
+	for i, id := range a.IDs {
+		batch[i] = collection.Document{ID: id, Vectors: make(map[string][]float32, len(rows))}
+		if len(a.Payloads) != 0 && string(a.Payloads[i]) != "null" {
+			batch[i].Payload = a.Payloads[i]
+		}
+	}
+	for _, r := range rows {
+		if err := r.give(batch); err != nil {
+			return nil, err
+		}
+	}
+	return nil, c.Upsert(ctx, batch)
+}
+
+// give gives documents their rows.
+func (n *namedRows) give(batch []collection.Document) error {
+	if n.places == nil && n.rows.Rows() != len(batch) {
+		return valueError("%d vectors for %d ids", n.rows.Rows(), len(batch))
+	}
+	for i := range n.rows.Rows() {
+		at := i
+		if n.places != nil {
+			at = int(n.places[i])
+		}
+		if at < 0 || at >= len(batch) {
+			return valueError("a vector belongs to document %d of %d", at, len(batch))
+		}
+		batch[at].Vectors[n.name] = n.row(i)
+	}
+	return nil
+}
+
+type deleteArguments struct {
+	IDs []collection.ID `json:"ids"`
+}
+
+func deleteDocuments(ctx context.Context, c *collection.Collection, a deleteArguments, _ []namedRows,
+) (*answered, error) {
+	n, err := c.Delete(ctx, a.IDs...)
+	if err != nil {
+		return nil, err
+	}
+	return answering(n, nil)
+}
+
+// fieldArguments say what of documents to answer beside their IDs.
+type fieldArguments struct {
+	Payload bool `json:"payload"`
+	Vectors bool `json:"vectors"`
+}
+
+func (f fieldArguments) fields() collection.Fields {
+	return collection.Fields{Payload: f.Payload, Vectors: f.Vectors}
+}
+
+type getArguments struct {
+	IDs []collection.ID `json:"ids"`
+	fieldArguments
+}
+
+func getDocuments(ctx context.Context, c *collection.Collection, a getArguments, _ []namedRows) (*answered, error) {
+	found, err := c.Get(ctx, a.fields(), a.IDs...)
+	if err != nil {
+		return nil, err
+	}
+	return answerDocuments(c.Schema(), found)
+}
+
+type scrollArguments struct {
+	After *collection.ID `json:"after"`
+	Limit int            `json:"limit"`
+	fieldArguments
+}
+
+func scrollDocuments(ctx context.Context, c *collection.Collection, a scrollArguments, _ []namedRows,
+) (*answered, error) {
+	found, err := c.Scroll(ctx, collection.ScrollOptions{After: a.After, Limit: a.Limit, Fields: a.fields()})
+	if err != nil {
+		return nil, err
+	}
+	return answerDocuments(c.Schema(), found)
+}
+
+// documentReport is a document of an answer. Its vectors are beside the text: those it has, in the order of the schema.
+type documentReport struct {
+	ID       collection.ID   `json:"id"`
+	Distance *float32        `json:"distance,omitempty"`
+	Payload  json.RawMessage `json:"payload,omitempty"`
+	Vectors  []int           `json:"vectors,omitempty"` // places in the schema
+}
+
+// describe returns the report of a document, and vectors with its own appended.
+func describe(s collection.Schema, d collection.Document, vectors []float32) (documentReport, []float32) {
+	r := documentReport{ID: d.ID, Payload: d.Payload}
+	for i, spec := range s.Vectors {
+		if v, ok := d.Vectors[spec.Name]; ok {
+			r.Vectors, vectors = append(r.Vectors, i), append(vectors, v...)
+		}
+	}
+	return r, vectors
+}
+
+func answerDocuments(s collection.Schema, found []collection.Document) (*answered, error) {
+	reports := make([]documentReport, len(found))
+	var vectors []float32
+	for i, d := range found {
+		reports[i], vectors = describe(s, d, vectors)
+	}
+	return answering(reports, vectors)
+}
+
+type queryArguments struct {
+	Vector  string `json:"vector"`
+	K       int    `json:"k"`
+	Ef      int    `json:"ef"`
+	Exact   bool   `json:"exact"`
+	Threads int    `json:"threads"`
+	fieldArguments
+}
+
+func queryDocuments(ctx context.Context, c *collection.Collection, a queryArguments, rows []namedRows,
+) (*answered, error) {
+	q := collection.Query{
+		Vector: a.Vector, K: a.K, Ef: a.Ef, Exact: a.Exact, Threads: a.Threads, Fields: a.fields(),
+	}
+	for _, r := range rows {
+		for i := range r.rows.Rows() {
+			q.Near = append(q.Near, r.row(i))
+		}
+	}
+	hits, err := c.Query(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	reports := make([][]documentReport, len(hits))
+	var vectors []float32
+	for i, found := range hits {
+		reports[i] = make([]documentReport, len(found))
+		for j, h := range found {
+			reports[i][j], vectors = describe(c.Schema(), h.Document, vectors)
+			reports[i][j].Distance = &found[j].Distance
+		}
+	}
+	return answering(reports, vectors)
+}
+
+func sealCollection(ctx context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
+	return nil, c.Seal(ctx)
+}
+
+func countDocuments(_ context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
+	n, err := c.Count()
+	if err != nil {
+		return nil, err
+	}
+	return answering(n, nil)
+}
+
+// collectionReport describes a collection.
+type collectionReport struct {
+	collection.Info
+	Schema schemaOptions `json:"schema"`
+}
+
+func describeCollection(_ context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
+	info, err := c.Info()
+	if err != nil {
+		return nil, err
+	}
+	if info.Segments == nil {
+		info.Segments = []collection.SegmentInfo{}
+	}
+	r := collectionReport{Info: info}
+	for _, v := range c.Schema().Vectors {
+		r.Schema.Vectors = append(r.Schema.Vectors, vectorOptions{
+			v.Name, v.Dim, v.Metric.String(), cmp.Or(string(v.Codes), coding.Auto), cmp.Or(string(v.Rows), coding.Auto),
+			cmp.Or(v.M, 16), cmp.Or(v.EfConstruction, 200),
+		})
+	}
+	return answering(r, nil)
+}

@@ -1,0 +1,350 @@
+"""Documents in a directory, which are searched while they are written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from ctypes import byref, c_int64
+from types import TracebackType
+from typing import Any, Optional, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from shale._api import reports
+from shale._api.documents import Document, Hit, Hits, Id, Payload, Vector, all_ids, one_id, payload_text
+from shale._api.reports import CollectionInfo, CollectionVerified
+from shale._core import arguments, errors, jobs, library
+from shale._core.arguments import Path
+from shale._core.arrays import Rows, address, at
+from shale._core.calls import Owner, call, encode, file_name, make_long
+from shale._core.handles import Handle
+from shale._core.prototypes import NamedRows
+
+#: Vectors of many documents: rows, or rows by the vectors' names. None stands for one that a document doesn't have.
+Vectors = Union[npt.ArrayLike, Mapping[str, Any]]
+
+#: Ids of many documents.
+Ids = Union[Sequence[Id], npt.NDArray[np.integer[Any]]]
+
+#: Documents of a batch, by default.
+_BATCH = 10_000
+
+
+class Collection(Owner):
+    """Documents in a directory: an id, one or more vectors, and a payload, which is a dict of what JSON has.
+
+    They are written, deleted and searched from any number of threads at once. What a call has written when it returns is
+    still there after a crash or a power cut. One process at a time can have a collection open.
+
+    Args:
+        path: of the directory. If nothing is there, and ``vectors`` are given, a collection is made.
+        vectors: what each document may have: one :class:`shale.Vector`, or several by their names.
+        segment_rows: documents that are kept in memory before they become files.
+        threads: of a call; by default as many as there are processors.
+
+    Raises:
+        FileNotFoundError: nothing is there, and no vectors are given.
+        FormatError: what is there isn't a collection, or is damaged.
+        ValueError: a setting is wrong, or what is there has other vectors.
+
+    Example:
+        >>> docs = shale.Collection("docs", shale.Vector(384, "cosine"))
+        >>> docs.upsert(["a", "b"], embeddings, [{"title": "On bees"}, {"title": "On ants"}])
+        >>> for hit in docs.query(embedding, k=5):
+        ...     print(hit.id, hit.distance, hit.payload["title"])
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        vectors: Union[Vector, Mapping[str, Vector], None] = None,
+        *,
+        segment_rows: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        self._path = os.fspath(path)
+        name = file_name(path)
+        options = encode({
+            "segment_rows": arguments.count(segment_rows, "segment_rows"), "threads": arguments.threads(threads)
+        })  # fmt: skip
+        schema = None if vectors is None else _schema(vectors)
+        if schema is not None and not os.path.exists(self._path):
+            call("collection_create", name, encode({"vectors": schema}))
+        self._handle = make_long("collection_open", name, options)
+        self._vectors = {one.pop("name"): Vector(**one) for one in self._do("info")["schema"]["vectors"]}
+        if schema is not None:
+            _check_schema(self, schema)
+
+    @property
+    def path(self) -> str:
+        """Of the directory."""
+        return self._path
+
+    @property
+    def vectors(self) -> dict[str, Vector]:
+        """What vectors documents may have, by name. The name of the only one may be empty."""
+        return dict(self._vectors)
+
+    def __repr__(self) -> str:
+        return f"Collection({self._path!r}, {self._vectors!r})"
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """The number of documents."""
+        return int(self._do("count"))
+
+    def __contains__(self, id: object) -> bool:
+        """Whether there is a document with an id: ``"a" in collection``."""
+        try:
+            name = one_id(id)
+        except (TypeError, ValueError):
+            return False
+        return bool(self._do("get", ids=[name], payload=False, vectors=False))
+
+    def upsert(
+        self,
+        ids: Union[Id, Ids],
+        vectors: Vectors,
+        payloads: Union[Sequence[Optional[Payload]], Payload, None] = None,
+        *,
+        batch: int = _BATCH,
+    ) -> None:
+        """Writes documents. One whose id is there already takes the place of that one, payload and vectors.
+
+        Args:
+            ids: whole numbers, strings or UUIDs, which become strings; one, or one a document.
+            vectors: one row a document; where they have names, a dict of rows. None in place of a row means that the
+                document doesn't have that vector.
+            payloads: a dict a document, or None.
+            batch: documents written at once: all of them, or after an error none.
+
+        Raises:
+            TypeError, ValueError: a document can't be kept; the text says which and why. Those of its batch aren't
+                written.
+        """
+        names = all_ids(ids)
+        rows = self._rows(vectors, len(names), single=np.ndim(ids) == 0)  # type: ignore[arg-type]
+        given = [payloads] if isinstance(payloads, dict) else payloads
+        if given is not None and len(given) != len(names):
+            raise ValueError(f"{len(given)} payloads for {len(names)} ids")
+        for first in range(0, len(names), max(1, batch)):
+            last = min(first + max(1, batch), len(names))
+            texts = [] if given is None else [
+                payload_text(one, name) for one, name in zip(given[first:last], names[first:last])
+            ]  # fmt: skip
+            text = f'{{"ids": {json.dumps(names[first:last])}, "payloads": [{", ".join(texts)}]}}'
+            self._send("upsert", text.encode(), [one.part(first, last) for one in rows])
+
+    def delete(self, ids: Union[Id, Ids]) -> int:
+        """Deletes documents, and returns how many of them there were."""
+        return int(self._do("delete", ids=all_ids(ids)))
+
+    def get(self, id: Id, *, payload: bool = True, vectors: bool = False) -> Optional[Document]:
+        """The document with an id, or None."""
+        found = self._documents("get", ids=[one_id(id)], payload=payload, vectors=vectors)
+        return found[0] if found else None
+
+    def get_many(self, ids: Ids, *, payload: bool = True, vectors: bool = False) -> list[Document]:
+        """The documents with these ids, in their order; ids that no document has are left out."""
+        return self._documents("get", ids=all_ids(ids), payload=payload, vectors=vectors)
+
+    def scroll(
+        self, *, after: Optional[Id] = None, payload: bool = True, vectors: bool = False, page: int = 1000
+    ) -> Iterator[Document]:
+        """All documents, or those that follow an id: numbers by size, then strings that are UUIDs, then other strings.
+
+        They are read ``page`` at a time. Documents that are written meanwhile may be among them or not.
+        """
+        last = None if after is None else one_id(after)
+        size = arguments.count(page, "page", 1)
+        while True:
+            found = self._documents("scroll", after=last, limit=size, payload=payload, vectors=vectors)
+            yield from found
+            if len(found) < size:
+                return
+            last = found[-1].id
+
+    def query(
+        self,
+        near: npt.ArrayLike,
+        k: int = 10,
+        *,
+        vector: str = "",
+        ef: int | None = None,
+        exact: bool = False,
+        payload: bool = True,
+        vectors: bool = False,
+    ) -> Hits:
+        """The documents nearest to a vector, nearest first.
+
+        Args:
+            near: the vector.
+            k: documents to find.
+            vector: name of the vector to compare; may be left out if there is only one.
+            ef: candidates that the search holds: more find more and take longer.
+            exact: compute all distances.
+            payload, vectors: what to return beside ids and distances.
+        """
+        rows = Rows(near)
+        if not rows.single:
+            raise ValueError(f"a query is one vector, not {rows.count} of them: query_many takes several")
+        return self._query(rows, vector, k, ef, exact, payload, vectors, 1)[0]
+
+    def query_many(
+        self,
+        near: npt.ArrayLike,
+        k: int = 10,
+        *,
+        vector: str = "",
+        ef: int | None = None,
+        exact: bool = False,
+        payload: bool = True,
+        vectors: bool = False,
+        threads: int | None = None,
+    ) -> list[Hits]:
+        """:meth:`query` for each row of an array, all of one state of the collection; threads share them."""
+        return self._query(Rows(near), vector, k, ef, exact, payload, vectors, arguments.threads(threads))
+
+    async def aquery(self, near: npt.ArrayLike, k: int = 10, **settings: Any) -> Hits:
+        """:meth:`query`, while an event loop goes on."""
+        return await asyncio.to_thread(self.query, near, k, **settings)
+
+    def _query(
+        self, rows: Rows, vector: str, k: int, ef: int | None, exact: bool, payload: bool, vectors: bool, threads: int
+    ) -> list[Hits]:
+        given = encode({
+            "vector": vector, "k": arguments.count(k, "k", 1), "ef": arguments.count(ef, "ef", 1), "exact": bool(exact),
+            "payload": bool(payload), "vectors": bool(vectors), "threads": threads,
+        })  # fmt: skip
+        documents = _Answer(self._send("query", given, [_Given("", rows)]), self._vectors)
+        return [Hits([documents.hit(one) for one in hits]) for hits in documents.report]
+
+    def seal(self) -> None:
+        """Writes the documents in memory to files, which happens by itself when they are ``segment_rows``."""
+        self._do("seal")
+
+    def info(self) -> CollectionInfo:
+        """Describes the collection as it is now."""
+        return reports.of(CollectionInfo, self._do("info"))
+
+    @staticmethod
+    def verify(path: Path) -> CollectionVerified:
+        """Reads all of a collection that nobody has open, and checks it."""
+        return reports.of(CollectionVerified, jobs.text(make_long("collection_verify", file_name(path))))
+
+    def _rows(self, vectors: Vectors, count: int, single: bool) -> list[_Given]:
+        """Rows by the names of vectors."""
+        named = vectors if isinstance(vectors, Mapping) else {"": vectors}
+        return [_Given.of(name, rows, count, single) for name, rows in named.items()]
+
+    def _do(self, operation: str, **given: Any) -> Any:
+        """Does an operation that takes no rows, and returns what it answers."""
+        answer = self._send(operation, encode(given), [])
+        return jobs.text(answer) if answer.value else None
+
+    def _documents(self, operation: str, **given: Any) -> list[Document]:
+        answer = _Answer(self._send(operation, encode(given), []), self._vectors)
+        return [answer.document(one) for one in answer.report]
+
+    def _send(self, operation: str, given: bytes, rows: list[_Given]) -> Handle:
+        answer = Handle()
+        places = (NamedRows * len(rows))(*(one.struct() for one in rows))
+        self._call_long("collection_do", operation.encode(), given, places, len(rows), byref(answer))
+        return answer
+
+
+def _schema(vectors: Union[Vector, Mapping[str, Vector]]) -> list[dict[str, Any]]:
+    """Vectors as the library takes them."""
+    named = {"": vectors} if isinstance(vectors, Vector) else vectors
+    return [one.options(name) for name, one in named.items()]
+
+
+def _check_schema(collection: Collection, wanted: list[dict[str, Any]]) -> None:
+    """Closes a collection and raises ValueError if it has other vectors than those wanted."""
+    there = {one["name"]: one for one in _schema(collection.vectors)}
+    same = len(there) == len(wanted) and all(
+        one["name"] in there and all(value in ("auto", there[one["name"]][key]) for key, value in one.items())
+        for one in wanted
+    )
+    if not same:
+        collection.close()
+        raise ValueError(f"{collection.path} has other vectors: {list(there.values())}, not {wanted}")
+
+
+class _Given:
+    """Rows of one vector, and the documents that they belong to."""
+
+    def __init__(self, name: str, rows: Rows, places: Optional[npt.NDArray[np.int64]] = None) -> None:
+        self.name, self.rows, self.places = name, rows, places
+
+    @classmethod
+    def of(cls, name: str, rows: Any, count: int, single: bool) -> _Given:
+        places = None
+        if isinstance(rows, (list, tuple)) and any(row is None for row in rows):
+            if len(rows) != count:
+                raise ValueError(f"{len(rows)} vectors for {count} ids")
+            places = np.array([place for place, row in enumerate(rows) if row is not None], np.int64)
+            rows = [rows[place] for place in places]
+            if not rows:
+                rows = np.empty((0, 1), np.float32)
+        if isinstance(rows, np.ndarray) and rows.dtype.kind == "O" and rows.ndim == 1 and rows.size:
+            rows = np.stack(rows)  # type: ignore[call-overload]
+        given = Rows(rows)
+        if given.single and not single and count != 1:
+            raise ValueError(f"one vector for {count} ids")
+        if places is None and given.count != count:
+            raise ValueError(f"{given.count} vectors for {count} ids")
+        return cls(name, given, places)
+
+    def part(self, first: int, last: int) -> _Given:
+        """Those of the documents from first to last - 1."""
+        rows = self.rows.array.reshape(self.rows.count, self.rows.dim)
+        if self.places is None:
+            return _Given(self.name, Rows(rows[first:last]))
+        low, high = np.searchsorted(self.places, [first, last])
+        return _Given(self.name, Rows(rows[low:high]), self.places[low:high] - first)
+
+    def struct(self) -> NamedRows:
+        """The rows as the library takes them. What this refers to must be kept."""
+        return NamedRows(
+            self.name.encode(), self.rows.address, self.rows.kind, self.rows.count, self.rows.dim,
+            None if self.places is None else address(self.places),
+        )  # fmt: skip
+
+
+class _Answer:
+    """What an operation answered about documents: a report, and their vectors beside it."""
+
+    def __init__(self, handle: Handle, schema: dict[str, Vector]) -> None:
+        self.report = jobs.text(handle)
+        self._schema = list(schema.items())
+        self._read = 0  # values
+        size = c_int64(0)
+        errors.check(library.lib.answer_vectors(handle.value, at(np.empty(0, np.float32)), byref(size)))
+        self._values = np.empty(size.value, np.float32)
+        errors.check(library.lib.answer_vectors(handle.value, at(self._values), byref(size)))
+
+    def _vectors(self, one: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
+        """The vectors of a document, which follow those of the one asked about before."""
+        found = {}
+        for place in one.get("vectors", ()):
+            name, vector = self._schema[place]
+            found[name] = self._values[self._read : self._read + vector.dim]
+            self._read += vector.dim
+        return found
+
+    def document(self, one: dict[str, Any]) -> Document:
+        return Document(one["id"], one.get("payload"), self._vectors(one))
+
+    def hit(self, one: dict[str, Any]) -> Hit:
+        return Hit(one["id"], one.get("payload"), self._vectors(one), float(np.float32(one["distance"])))

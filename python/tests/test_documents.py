@@ -1,0 +1,274 @@
+"""Collections: documents with ids, vectors and payloads, in a directory."""
+
+import datetime
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import uuid
+
+import numpy as np
+import pytest
+
+import shale
+
+RNG = np.random.default_rng(5)
+ROWS = RNG.standard_normal((300, 16)).astype(np.float32)
+FLAT = shale.Vector(16, "l2", codes="fp32")
+
+
+def nearest(rows, query, k):
+    """The k nearest of rows, by the squared distance."""
+    return np.argsort(((rows - query) ** 2).sum(1), kind="stable")[:k].tolist()
+
+
+@pytest.fixture
+def collection(tmp_path):
+    with shale.Collection(tmp_path / "c", FLAT, segment_rows=100) as made:
+        yield made
+
+
+def filled(collection, count=300):
+    collection.upsert(range(count), ROWS[:count], [{"n": i} for i in range(count)])
+    return collection
+
+
+def test_what_is_written_is_found(collection):
+    filled(collection)
+    assert len(collection) == 300 and 7 in collection and 300 not in collection and "7" not in collection
+    found = collection.query(ROWS[7] + 0.01, 5, exact=True)
+    assert found.ids == nearest(ROWS, ROWS[7] + 0.01, 5)
+    assert found[0].payload == {"n": 7} and found[0].vectors == {}
+    wanted = ((ROWS[found.ids] - (ROWS[7] + 0.01)) ** 2).sum(1)
+    np.testing.assert_allclose(found.distances, wanted, rtol=1e-4, atol=1e-6)
+    many = collection.query_many(ROWS[:20], 3, payload=False, vectors=True)
+    assert [hits[0].id for hits in many] == list(range(20))
+    for hits in many:
+        assert all(hit.payload is None and (hit.vector == ROWS[hit.id]).all() for hit in hits)
+
+
+def test_it_is_there_when_opened_again(tmp_path):
+    with shale.Collection(tmp_path / "c", FLAT, segment_rows=100) as made:
+        filled(made)
+        assert made.delete([3, 4, 4, 1000]) == 2
+    with shale.Collection(tmp_path / "c") as again:
+        assert len(again) == 298 and again.vectors == {"": FLAT}
+        assert [one.id for one in again.scroll(page=7)] == [i for i in range(300) if i not in (3, 4)]
+        assert again.query(ROWS[3], 1)[0].id == nearest(np.delete(ROWS, [3, 4], 0), ROWS[3], 1)[0] + (
+            2 if nearest(np.delete(ROWS, [3, 4], 0), ROWS[3], 1)[0] >= 3 else 0
+        )
+        info = again.info()
+        assert info.documents == 298
+    checked = shale.Collection.verify(tmp_path / "c")
+    assert checked.ok and checked.documents == 298
+
+
+def test_ids_are_kept_as_given(collection):
+    name = uuid.uuid4()
+    ids = [0, 2**64 - 1, "7", "\u00e9\U0001f600", str(name).upper(), name, np.int8(7)]
+    collection.upsert(ids, ROWS[: len(ids)])
+    kept = [0, 2**64 - 1, "7", "\u00e9\U0001f600", str(name).upper(), str(name), 7]
+    assert [one.id for one in collection.get_many(ids)] == kept
+    assert sorted(map(repr, (one.id for one in collection.scroll(page=2)))) == sorted(map(repr, kept))
+    assert all(collection.query(ROWS[place], 1)[0].id == one for place, one in enumerate(kept))
+    assert all(one in collection for one in ids)
+
+
+def test_payloads_are_kept(collection):
+    payload = {
+        "text": "a\u00e9\U0001f600\n\u2028", "": None, "large": 2**63, "float": 1e-300, "bool": True,
+        "nested": {"list": [1, [2, {"a": []}], {}]},
+    }  # fmt: skip
+    collection.upsert("a", ROWS[0], payload)
+    collection.upsert("b", ROWS[1])
+    assert collection.get("a") == shale.Document("a", payload) and collection.get("b").payload is None
+    assert collection.get("c") is None and collection.get_many(["c", "b"]) == [shale.Document("b")]
+    collection.upsert("a", ROWS[0], {
+        "numbers": np.arange(3), "number": np.float32(0.5), "day": datetime.date(2024, 2, 29), "id": uuid.UUID(int=1),
+    })  # fmt: skip
+    assert collection.get("a").payload == {
+        "numbers": [0, 1, 2], "number": 0.5, "day": "2024-02-29", "id": str(uuid.UUID(int=1))
+    }  # fmt: skip
+
+
+def test_several_vectors(tmp_path):
+    schema = {"title": shale.Vector(4, "ip", codes="fp32"), "body": FLAT}
+    with shale.Collection(tmp_path / "c", schema) as made:
+        assert made.vectors == schema
+        titles = [None, *ROWS[1:5, :4]]
+        made.upsert(range(5), {"title": titles, "body": ROWS[:5]}, batch=2)
+        assert made.query(ROWS[2], 1, vector="body")[0].id == 2
+        assert sorted(made.query(ROWS[2, :4], 9, vector="title").ids) == [1, 2, 3, 4]
+        got = made.get_many([0, 4], vectors=True)
+        assert list(got[0].vectors) == ["body"] and (got[1].vectors["title"] == ROWS[4, :4]).all()
+        with pytest.raises(ValueError, match="see vectors"):
+            got[1].vector
+        with pytest.raises(ValueError, match="no vector"):
+            made.query(ROWS[2], 1)
+
+
+def test_rows_of_every_kind(collection):
+    collection.upsert([0, 1], ROWS[:2].astype(np.float16))
+    collection.upsert([2], ROWS[2])
+    collection.upsert([3, 4], [ROWS[3].tolist(), ROWS[4].tolist()])
+    collection.upsert([5, 6], np.array([ROWS[5], None], object)[:1].repeat(2))
+    collection.upsert([], np.empty((0, 16)))
+    assert len(collection) == 7
+    assert (collection.get(0, vectors=True).vector == ROWS[0].astype(np.float16)).all()
+    assert (collection.get(6, vectors=True).vector == ROWS[5]).all()
+
+
+@pytest.mark.parametrize(
+    "call, error, text",
+    [
+        (lambda c: c.upsert([1, 2], ROWS[:3]), ValueError, "3 vectors for 2 ids"),
+        (lambda c: c.upsert([1, 2], ROWS[0]), ValueError, "for 2 ids"),
+        (lambda c: c.upsert([1, 1], ROWS[:2]), ValueError, "document 1 of the batch, id 1: id: document 0"),
+        (lambda c: c.upsert([1, 2], ROWS[:2, :5]), ValueError, "document 0 of the batch, id 1: vector.*not 16"),
+        (lambda c: c.upsert(["a", ""], ROWS[:2]), ValueError, "empty"),
+        (lambda c: c.upsert([1, -2], ROWS[:2]), ValueError, "-2"),
+        (lambda c: c.upsert([1, 2.5], ROWS[:2]), TypeError, "2.5"),
+        (lambda c: c.upsert([1, True], ROWS[:2]), TypeError, "True"),
+        (lambda c: c.upsert([1, None], ROWS[:2]), TypeError, "None"),
+        (lambda c: c.upsert([1, 2], ROWS[:2], [{}]), ValueError, "1 payloads for 2 ids"),
+        (lambda c: c.upsert([1, 2], ROWS[:2], [{}, [1]]), TypeError, "id 2 is a list"),
+        (lambda c: c.upsert([1, 2], ROWS[:2], [{}, {"a": float("nan")}]), ValueError, "id 2"),
+        (lambda c: c.upsert([1, 2], ROWS[:2], [{}, {"a": {1}}]), TypeError, "id 2"),
+        (lambda c: c.upsert([1, 2], {"x": ROWS[:2]}), ValueError, 'no vector "x"'),
+        (lambda c: c.upsert([1, 2], [[1.0] * 16, [float("inf")] * 16]), ValueError, "document 1 of the batch"),
+        (lambda c: c.query_many(ROWS[:2, :5]), ValueError, "5 values, not 16"),
+        (lambda c: c.query(ROWS[:2]), ValueError, "query_many"),
+        (lambda c: c.get([1, 2]), TypeError, "1, 2"),
+        (lambda c: c.query(ROWS[0], 0), ValueError, "k is 0"),
+        (lambda c: c.query(ROWS[0], ef=0), ValueError, "ef is 0"),
+        (lambda c: c.query(np.full(16, np.nan)), ValueError, "query 0"),
+    ],
+)
+def test_bad_input_is_refused(collection, call, error, text):
+    with pytest.raises(error, match=text):
+        call(collection)
+    assert len(collection) == 0
+    filled(collection, 10)
+    assert collection.query(ROWS[3], 1).ids == [3]
+
+
+def test_bad_places_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        shale.Collection(tmp_path / "none")
+    (tmp_path / "file").write_text("x")
+    for other in (tmp_path, tmp_path / "file"):
+        with pytest.raises((shale.FormatError, NotADirectoryError)):
+            shale.Collection(other)
+    for bad in ({}, {"a": FLAT, "": FLAT}, shale.Vector(0), shale.Vector(4, "l3"), shale.Vector(4, codes="x")):
+        with pytest.raises(ValueError):
+            shale.Collection(tmp_path / "bad", bad)
+        assert not (tmp_path / "bad").exists()
+    with shale.Collection(tmp_path / "c", FLAT):
+        with pytest.raises(shale.Error, match="lock|open"):
+            shale.Collection(tmp_path / "c")
+    with pytest.raises(ValueError, match="other vectors"):
+        shale.Collection(tmp_path / "c", shale.Vector(8))
+    shale.Collection(tmp_path / "c", shale.Vector(16, "l2")).close()
+
+
+def test_a_closed_collection_says_so(tmp_path):
+    made = shale.Collection(tmp_path / "c", FLAT)
+    made.close()
+    made.close()
+    for call in (lambda: len(made), lambda: made.upsert(1, ROWS[0]), lambda: made.query(ROWS[0])):
+        with pytest.raises(shale.ClosedError):
+            call()
+
+
+def test_tables(collection):
+    collection.upsert([1, "b"], ROWS[:2], [{"id": 5, "name": "x"}, None])
+    found = collection.query(ROWS[0], 2, vectors=True)
+    table = found.columns()
+    assert list(table) == ["id", "distance", "payload.id", "name", "vector"]
+    assert table["id"] == [1, "b"] and table["payload.id"] == [5, None] and table["vector"][0] == ROWS[0].tolist()
+    assert len(found[:1]) == 1 and found[-1] == list(found)[1]
+
+
+def test_threads_write_and_search(collection):
+    failures = []
+
+    def writes(number):
+        try:
+            for i in range(20):
+                ids = [f"{number} {i} {j}" for j in range(5)]
+                collection.upsert(ids, RNG_ROWS[number], [{"from": number}] * 5)
+                if i % 3 == 0:
+                    assert collection.delete(ids[:2]) == 2
+        except BaseException as error:
+            failures.append(error)
+
+    def searches():
+        try:
+            while not done.is_set():
+                for hit in collection.query(ROWS[0], 5):
+                    assert hit.payload["from"] == int(hit.id.split()[0])
+        except BaseException as error:
+            failures.append(error)
+
+    RNG_ROWS = RNG.standard_normal((3, 5, 16)).astype(np.float32)
+    done = threading.Event()
+    writers = [threading.Thread(target=writes, args=(i,)) for i in range(3)]
+    searcher = threading.Thread(target=searches)
+    searcher.start()
+    for one in writers:
+        one.start()
+    for one in writers:
+        one.join()
+    done.set()
+    searcher.join()
+    assert not failures and len(collection) == 3 * (20 * 5 - 7 * 2)
+
+
+WRITER = """
+import sys
+import numpy as np
+import shale
+
+rows = np.zeros((10, 16), np.float32)
+with shale.Collection(sys.argv[1], shale.Vector(16, "l2", codes="fp32"), segment_rows=50) as made:
+    for i in range(10**6):
+        made.upsert([f"{i} {j}" for j in range(10)], rows + i)
+        print(i, flush=True)
+"""
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path / "c")], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    for line in writer.stdout:
+        if int(line) == 17:
+            break
+    writer.send_signal(signal.SIGKILL)
+    seen = [17, *map(int, writer.stdout.read().split())]
+    writer.wait()
+    with shale.Collection(tmp_path / "c") as again:
+        batches = len(again) // 10
+        assert len(again) % 10 == 0 and batches in (seen[-1] + 1, seen[-1] + 2)
+        assert all(f"{i} {j}" in again for i in range(batches) for j in range(10))
+    assert shale.Collection.verify(tmp_path / "c").ok
+
+
+def test_a_child_of_fork_is_refused(tmp_path):
+    code = """
+        import os, sys
+        import shale
+        with shale.Collection(sys.argv[1], shale.Vector(2)) as made:
+            made.upsert(1, [1.0, 0.0])
+            child = os.fork()
+            if child == 0:
+                try:
+                    made.query([1.0, 0.0])
+                except shale.ClosedError:
+                    os._exit(7)
+                os._exit(1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            assert made.query([1.0, 0.0]).ids == [1]
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "c")], check=True, timeout=120)
