@@ -31,8 +31,8 @@ type vectorOptions struct {
 
 // collectionOptions say how to use a collection: see collection.Options.
 type collectionOptions struct {
-	SegmentRows int `json:"segment_rows"`
-	Threads     int `json:"threads"`
+	SegmentRows  int `json:"segment_rows"`
+	MergeThreads int `json:"merge_threads"`
 }
 
 func (s *schemaOptions) schema() (collection.Schema, error) {
@@ -78,7 +78,9 @@ func goCollectionOpen(dir, options *C.char, out, job *C.int64_t) status {
 		if err != nil {
 			return err
 		}
-		c, err := collection.Open(ctx, path, collection.Options{SegmentRows: o.SegmentRows, Threads: o.Threads})
+		c, err := collection.Open(ctx, path, collection.Options{
+			SegmentRows: o.SegmentRows, MergeThreads: o.MergeThreads,
+		})
 		if err != nil {
 			return err
 		}

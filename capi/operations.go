@@ -18,6 +18,7 @@ type operation func(ctx context.Context, c *collection.Collection, arguments str
 // operations are those of shale_collection_do, by name.
 var operations = map[string]operation{
 	"upsert": taking(upsertDocuments),
+	"update": taking(updateDocuments),
 	"delete": taking(deleteDocuments),
 	"get":    taking(getDocuments),
 	"scroll": taking(scrollDocuments),
@@ -91,6 +92,39 @@ func (n *namedRows) give(batch []collection.Document) error {
 		batch[at].Vectors[n.name] = n.row(i)
 	}
 	return nil
+}
+
+// updateArguments are one change of all the documents: see collection.Update. A row of a vector is that of all.
+type updateArguments struct {
+	IDs         []collection.ID `json:"ids"`
+	Clear       bool            `json:"clear"`
+	Payload     json.RawMessage `json:"payload"`
+	Unset       []string        `json:"unset"`
+	Set         json.RawMessage `json:"set"`
+	DropVectors []string        `json:"drop_vectors"`
+}
+
+func updateDocuments(ctx context.Context, c *collection.Collection, a updateArguments, rows []namedRows,
+) (*answered, error) {
+	vectors := make(map[string][]float32, len(rows))
+	for _, r := range rows {
+		if r.rows.Rows() != 1 {
+			return nil, valueError("%d vectors %q for each document", r.rows.Rows(), r.name)
+		}
+		vectors[r.name] = r.row(0)
+	}
+	batch := make([]collection.Update, len(a.IDs))
+	for i, id := range a.IDs {
+		batch[i] = collection.Update{
+			ID: id, Clear: a.Clear, Payload: a.Payload, Unset: a.Unset, Set: a.Set, Vectors: vectors,
+			DropVectors: a.DropVectors,
+		}
+	}
+	n, err := c.Update(ctx, batch)
+	if err != nil {
+		return nil, err
+	}
+	return answering(n, nil)
 }
 
 type deleteArguments struct {

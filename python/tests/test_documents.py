@@ -181,6 +181,28 @@ def test_a_closed_collection_says_so(tmp_path):
             call()
 
 
+def test_parts_of_documents_are_updated(tmp_path):
+    with shale.Collection(tmp_path / "c", {"title": shale.Vector(4, "ip"), "body": FLAT}, segment_rows=2) as made:
+        made.upsert(range(5), {"body": ROWS[:5]}, [{"n": i, "in": {"a": 1, "b": 2}} for i in range(5)])
+        assert made.update([1, 2, 9], set={"m": 7, "n": 0}, unset="in.a") == 2
+        assert made.get(1).payload == {"n": 0, "in": {"b": 2}, "m": 7} and made.get(3).payload["n"] == 3
+        assert made.update(3, payload={"x": 1}) == made.update(4, clear=True) == 1
+        assert made.get(3).payload == {"x": 1} and made.get(4).payload is None
+        assert made.update(2, vectors={"title": ROWS[0, :4]}) == 1 and made.update(8, set={"a": 1}) == 0
+        assert made.query(ROWS[0, :4], vector="title").ids == [2]
+        assert made.query(ROWS[2], 1, vector="body")[0] == shale.Hit(2, {"n": 0, "in": {"b": 2}, "m": 7}, {}, 0.0)
+        assert made.update(2, drop_vectors=["title"]) == 1 and len(made.query(ROWS[0, :4], vector="title")) == 0
+        for bad in (
+            {"set": {"a": float("inf")}}, {"vectors": {"title": ROWS[:2, :4]}}, {"vectors": {"x": ROWS[0]}},
+            {"drop_vectors": "body"},
+        ):  # fmt: skip
+            with pytest.raises(ValueError):
+                made.update([2, 3], **bad)
+        with pytest.raises(TypeError, match="list"):
+            made.update(2, set=[1])
+        assert made.get(3).payload == {"x": 1} and len(made) == 5
+
+
 def test_tables(collection):
     collection.upsert([1, "b"], ROWS[:2], [{"id": 5, "name": "x"}, None])
     found = collection.query(ROWS[0], 2, vectors=True)

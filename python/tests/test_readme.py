@@ -33,7 +33,10 @@ def test_what_the_readme_shows_works(path, heading, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     vectors = np.load(ROOT / "internal/wordnet/wordnet-10k-minilm384.fp16.npy")[:4000]
     np.save("vectors.npy", vectors)
-    names = {"vectors": vectors, "queries": vectors[:50].astype(np.float32), "mask": np.arange(4000) < 2000}
+    names = {
+        "vectors": vectors, "embeddings": vectors[:3], "embedding": vectors[0],
+        "queries": vectors[:50].astype(np.float32), "mask": np.arange(4000) < 2000,
+    }  # fmt: skip
     for code in snippets(ROOT / path, heading):
         run(code, names)
     names["index"].close()

@@ -43,7 +43,7 @@ class Collection(Owner):
         path: of the directory. If nothing is there, and ``vectors`` are given, a collection is made.
         vectors: what each document may have: one :class:`shale.Vector`, or several by their names.
         segment_rows: documents that are kept in memory before they become files.
-        threads: of a call; by default as many as there are processors.
+        merge_threads: that write files in the background; by default half as many as there are processors.
 
     Raises:
         FileNotFoundError: nothing is there, and no vectors are given.
@@ -63,12 +63,13 @@ class Collection(Owner):
         vectors: Union[Vector, Mapping[str, Vector], None] = None,
         *,
         segment_rows: int = 0,
-        threads: int | None = None,
+        merge_threads: int | None = None,
     ) -> None:
         self._path = os.fspath(path)
         name = file_name(path)
         options = encode({
-            "segment_rows": arguments.count(segment_rows, "segment_rows"), "threads": arguments.threads(threads)
+            "segment_rows": arguments.count(segment_rows, "segment_rows"),
+            "merge_threads": arguments.threads(merge_threads),
         })  # fmt: skip
         schema = None if vectors is None else _schema(vectors)
         if schema is not None and not os.path.exists(self._path):
@@ -140,10 +141,47 @@ class Collection(Owner):
         for first in range(0, len(names), max(1, batch)):
             last = min(first + max(1, batch), len(names))
             texts = [] if given is None else [
-                payload_text(one, name) for one, name in zip(given[first:last], names[first:last])
+                payload_text(one, f" of id {name!r}") for one, name in zip(given[first:last], names[first:last])
             ]  # fmt: skip
             text = f'{{"ids": {json.dumps(names[first:last])}, "payloads": [{", ".join(texts)}]}}'
             self._send("upsert", text.encode(), [one.part(first, last) for one in rows])
+
+    def update(
+        self,
+        ids: Union[Id, Ids],
+        *,
+        set: Optional[Payload] = None,
+        unset: Sequence[str] = (),
+        payload: Optional[Payload] = None,
+        clear: bool = False,
+        vectors: Optional[Mapping[str, npt.ArrayLike]] = None,
+        drop_vectors: Sequence[str] = (),
+    ) -> int:
+        """Changes parts of documents in the same way: of all, or after an error of none. Ids that no document has are
+        passed over. Other parts stay as they are.
+
+        Args:
+            ids: one or many.
+            set: keys of the payload to add or to replace.
+            unset: keys of the payload to remove; ``"a.b"`` is the key ``b`` within ``a``.
+            payload: takes the place of the whole payload.
+            clear: remove the payload.
+            vectors: by name, those to add or to replace.
+            drop_vectors: names of those to remove; one must stay.
+
+        Returns:
+            How many of the documents there were.
+        """
+        rows = [] if vectors is None else [_Given(name, Rows(row)) for name, row in vectors.items()]
+        if any(not one.rows.single for one in rows):
+            raise ValueError("vectors are one row by name, which all of the documents get")
+        change = {
+            "clear": bool(clear), "unset": [unset] if isinstance(unset, str) else list(unset),
+            "drop_vectors": [drop_vectors] if isinstance(drop_vectors, str) else list(drop_vectors),
+        }  # fmt: skip
+        parts = [f'"ids": {json.dumps(all_ids(ids))}', json.dumps(change)[1:-1]]
+        parts += [f'"{key}": {payload_text(one)}' for key, one in (("set", set), ("payload", payload)) if one is not None]
+        return int(jobs.text(self._send("update", f"{{{', '.join(parts)}}}".encode(), rows)))
 
     def delete(self, ids: Union[Id, Ids]) -> int:
         """Deletes documents, and returns how many of them there were."""

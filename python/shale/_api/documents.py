@@ -160,7 +160,7 @@ def all_ids(given: Any) -> list[Union[int, str]]:
     return [one_id(one) for one in given]
 
 
-def payload_text(payload: Any, name: Union[int, str]) -> str:
+def payload_text(payload: Any, whose: str = "") -> str:
     """A payload as JSON.
 
     Raises:
@@ -169,11 +169,11 @@ def payload_text(payload: Any, name: Union[int, str]) -> str:
     if payload is None:
         return "null"
     if not isinstance(payload, dict):
-        raise TypeError(f"the payload of id {name!r} is a {type(payload).__name__}, not a dict")
+        raise TypeError(f"the payload{whose} is a {type(payload).__name__}, not a dict")
     try:
         return json.dumps(payload, allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"the payload of id {name!r}: {error}") from None
+        raise type(error)(f"the payload{whose}: {error}") from None
 
 
 def _plain(value: Any) -> Any:
