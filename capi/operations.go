@@ -13,7 +13,9 @@ import (
 )
 
 // operation is one of those of shale_collection_do.
-type operation func(ctx context.Context, c *collection.Collection, arguments string, rows []namedRows) (*answered, error)
+type operation func(
+	ctx context.Context, c *collection.Collection, arguments string, rows []namedRows,
+) (*answered, error)
 
 // operations are those of shale_collection_do, by name.
 var operations = map[string]operation{

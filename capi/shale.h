@@ -245,7 +245,8 @@ struct shale_rows {
 	const int64_t *places; /* of the documents they belong to; NULL: row i is that of document i */
 };
 /* Does one of the operations of capi/operations.go, which says what arguments they take and what they answer. rows are
- * those that the operation takes. answer is a text, or stays 0; vectors that it speaks of are read by shale_answer_vectors. */
+ * those that the operation takes. answer is a text, or stays 0; shale_answer_vectors reads the vectors that it speaks
+ * of. */
 int32_t shale_collection_do(int64_t collection, const char *operation, const char *arguments,
 	const struct shale_rows *rows, int64_t row_count, int64_t *answer, void *watch);
 /* The vectors of an answer, one after another. count: in, the room there is; out, the number of values, which may be

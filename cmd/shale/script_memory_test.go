@@ -14,9 +14,9 @@ import (
 	"github.com/shale-search/shale/internal/race"
 )
 
-// mainPeak runs main and then prints the peak of its resident memory, in MiB, to standard error: without the code and the
-// constants of the program, which are pages of its file. The system maps them by the dozen around each that is
-// used, all processes share them, and they are dropped when memory is short.
+// mainPeak runs main and then prints the peak of its resident memory, in MiB, to standard error. It leaves out the code
+// and the constants of the program, which are pages of its file: the system maps them by the dozen around each
+// that is used, shares them among processes, and drops them when memory is short.
 func mainPeak() {
 	code := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)
 	program, err := programResident()

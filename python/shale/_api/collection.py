@@ -36,8 +36,8 @@ _BATCH = 10_000
 class Collection(Owner):
     """Documents in a directory: an id, one or more vectors, and a payload, which is a dict of what JSON has.
 
-    They are written, deleted and searched from any number of threads at once. What a call has written when it returns is
-    still there after a crash or a power cut. One process at a time can have a collection open.
+    They are written, deleted and searched from any number of threads at once. What a call has written when it returns
+    is still there after a crash or a power cut. One process at a time can have a collection open.
 
     Args:
         path: of the directory. If nothing is there, and ``vectors`` are given, a collection is made.
@@ -180,7 +180,8 @@ class Collection(Owner):
             "drop_vectors": [drop_vectors] if isinstance(drop_vectors, str) else list(drop_vectors),
         }  # fmt: skip
         parts = [f'"ids": {json.dumps(all_ids(ids))}', json.dumps(change)[1:-1]]
-        parts += [f'"{key}": {payload_text(one)}' for key, one in (("set", set), ("payload", payload)) if one is not None]
+        given = {"set": set, "payload": payload}
+        parts += [f'"{key}": {payload_text(one)}' for key, one in given.items() if one is not None]
         return int(jobs.text(self._send("update", f"{{{', '.join(parts)}}}".encode(), rows)))
 
     def delete(self, ids: Union[Id, Ids]) -> int:
