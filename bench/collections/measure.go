@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shale-search/shale/internal/collection"
+)
+
+// latency is times of searches, in milliseconds.
+type latency struct {
+	Searches int     `json:"searches"`
+	P50      float64 `json:"p50_ms"`
+	P99      float64 `json:"p99_ms"`
+	Most     float64 `json:"max_ms"`
+}
+
+func latencyOf(times []time.Duration) latency {
+	if len(times) == 0 {
+		return latency{}
+	}
+	slices.Sort(times)
+	at := func(share float64) float64 {
+		return float64(times[min(len(times)-1, int(share*float64(len(times))))]) / float64(time.Millisecond)
+	}
+	return latency{len(times), at(0.5), at(0.99), at(1)}
+}
+
+// create makes a collection unless there is one.
+func create(dir string, s collection.Schema) error {
+	if _, err := os.Stat(filepath.Join(dir, "store")); err == nil {
+		return nil
+	}
+	return collection.Create(dir, s)
+}
+
+// diskBytes returns the sizes of the files under dir that there are.
+func diskBytes(dir string) (bytes int64) {
+	_ = filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil { // it was removed meanwhile
+			return nil
+		}
+		if info, err := e.Info(); err == nil && info.Mode().IsRegular() {
+			bytes += info.Size()
+		}
+		return nil
+	})
+	return bytes
+}
+
+// peakBytes returns the most memory that the process had resident, or 0 where the system doesn't report it.
+func peakBytes() int64 {
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if rest, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
+			kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+func (x *experiment) describe(r *report) error {
+	info, err := x.c.Info()
+	r.Documents, r.Segments = info.Documents, len(info.Segments)
+	r.PeakMiB = float64(peakBytes()) / (1 << 20)
+	r.DiskMiB = float64(diskBytes(x.s.dir)) / (1 << 20)
+	if info.Problem != "" {
+		err = errors.Join(err, errors.New(info.Problem))
+	}
+	return err
+}
