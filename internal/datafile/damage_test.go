@@ -33,6 +33,14 @@ var readers = map[string]func(path string) error{
 	"labels":    func(path string) error { _, err := ReadLabels(path); return err },
 	"neighbors": func(path string) error { _, err := ReadNeighbors(path); return err },
 	"filter":    func(path string) error { _, _, err := ReadFilter(path); return err },
+	"table": func(path string) error {
+		t, err := OpenTable(path)
+		if err != nil {
+			return err
+		}
+		defer t.Close()
+		return drainTable(t)
+	},
 }
 
 // readFloats reads rows as float32.

@@ -47,7 +47,7 @@ func FuzzU8bin(f *testing.F) { fuzz(f, ".u8bin", []string{"vectors", "all"}, "*.
 func FuzzIbin(f *testing.F) { fuzz(f, ".ibin", []string{"neighbors"}, "*.ibin") }
 
 func FuzzParquet(f *testing.F) {
-	fuzz(f, ".parquet", []string{"vectors", "all", "labels", "filter"}, "*.parquet")
+	fuzz(f, ".parquet", []string{"vectors", "all", "labels", "filter", "table"}, "*.parquet")
 }
 
 func FuzzRoaring(f *testing.F) { fuzz(f, ".roaring", []string{"filter"}, "*.roaring") }

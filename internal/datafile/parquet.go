@@ -56,7 +56,7 @@ func openParquetColumn(in *input, column string, choose func(origin, []leaf, str
 		return nil, 0, err
 	}
 	o := origin{in.file + ":" + l.column()}
-	src := &parquetSource{origin: o, in: in, leaf: l}
+	src := &parquetSource{origin: o, in: in, leaf: l, codec: new(decompressor)}
 	rows := int64(0)
 	for i, g := range meta.RowGroups {
 		if g.NumRows == 0 {
@@ -138,7 +138,7 @@ type parquetSource struct {
 	leaf   leaf
 	chunks []chunk // those to come; the first is being read once off is set
 	off    int64   // of the next page, 0 before the chunk's first
-	codec  decompressor
+	codec  *decompressor
 	dict   []byte // the chunk's dictionary
 	out    []byte // values decoded and not yet given out
 	room   []byte // what the page read last lies in
@@ -146,6 +146,8 @@ type parquetSource struct {
 	rows   int64  // begun in the chunk
 	column int    // values of the last row
 	dim    int    // 0 until the first row is whole
+
+	cells *cells // that take the pages of a column of any type; nil: the column's rows are vectors or integers
 }
 
 // findDim decodes until the first row is whole.

@@ -98,6 +98,9 @@ func (p *parquetSource) dictionary(at int64, header format.PageHeader, body []by
 	if err != nil {
 		return err
 	}
+	if p.cells != nil {
+		return p.cells.dictionary(at, int(h.NumValues), h.Encoding, bytes.Clone(data))
+	}
 	if n := int64(h.NumValues) * int64(p.leaf.stored.size); n != int64(len(data)) ||
 		(h.Encoding != format.Plain && h.Encoding != plainDictionary) {
 		return p.bad(at, "dictionary", "%d values in %d bytes of encoding %s", h.NumValues, len(data), h.Encoding)
@@ -177,6 +180,9 @@ type pageValues struct {
 func (p *parquetSource) dataPage(at int64, v pageValues, c chunk) error {
 	if v.n < 0 || v.n > max(maxRunValues, len(v.data)) {
 		return p.bad(at, "page values", "%d can't be in %d bytes", v.n, len(v.data))
+	}
+	if p.cells != nil {
+		return p.cells.page(at, v, c)
 	}
 	if err := p.levels(at, v, c); err != nil {
 		return err

@@ -3,6 +3,11 @@
 Every file of vectors holds rows(), or its rounding to the file's type, so that one test checks them all.
 """
 
+import datetime
+import decimal
+import json
+import uuid
+
 import h5py
 import numpy as np
 import pyarrow as pa
@@ -118,10 +123,79 @@ def parquet():
     pq.write_table(pa.table({"id": pa.array([1, 2])}), "bad_column.parquet")
 
 
+def tables():
+    """Tables of columns of many types, each with its rows as JSON lines."""
+    utc = datetime.timezone.utc
+    when = [datetime.datetime(2024, 2, 29, 12, 30, 1, 250000, utc), None, datetime.datetime(1969, 12, 31, tzinfo=utc)]
+    columns = {
+        "id": (pa.int64(), [7, -2, 2**62], None),
+        "u64": (pa.uint64(), [2**64 - 1, 0, None], None),
+        "i8": (pa.int8(), [-128, 127, None], None),
+        "float": (pa.float32(), [0.1, -1.5, None], None),
+        "double": (pa.float64(), [0.1, 1e300, None], None),
+        "half": (pa.float16(), [np.float16(0.5), None, np.float16(-2)], [0.5, None, -2]),
+        "flag": (pa.bool_(), [True, None, False], None),
+        "text": (pa.string(), ["ü\n\"<&>", "", None], None),
+        "same": (pa.string(), ["long prefix a", "long prefix b", "long"], None),
+        "nothing": (pa.string(), [None, None, None], None),
+        "date": (pa.date32(), [datetime.date(2024, 2, 29), None, datetime.date(1, 1, 1)],
+                 ["2024-02-29", None, "0001-01-01"]),
+        "ms": (pa.timestamp("ms", "UTC"), when, ["2024-02-29T12:30:01.25Z", None, "1969-12-31T00:00:00Z"]),
+        "us": (pa.timestamp("us"), [w and w.replace(tzinfo=None) for w in when],
+               ["2024-02-29T12:30:01.25Z", None, "1969-12-31T00:00:00Z"]),
+        "time": (pa.time64("us"), [datetime.time(1, 2, 3, 4), None, datetime.time(0)],
+                 ["01:02:03.000004", None, "00:00:00"]),
+        "price": (pa.decimal128(9, 2), [decimal.Decimal("-0.05"), None, decimal.Decimal("123.40")],
+                  [-0.05, None, 123.40]),
+        "uuid": (pa.uuid(), [uuid.UUID(int=1).bytes, None, uuid.UUID(int=2**128 - 1).bytes],
+                 [str(uuid.UUID(int=1)), None, str(uuid.UUID(int=2**128 - 1))]),
+        "tags": (pa.list_(pa.string()), [["a", None, "b"], [], None], None),
+        "vector": (pa.list_(pa.float32()), [[1, 2.5], [3, 4], [5, 6]], None),
+        "grid": (pa.list_(pa.list_(pa.int32())), [[[1], [], None, [2, 3]], None, []], None),
+        "object": (pa.struct({"a": pa.int32(), "b": pa.struct({"c": pa.list_(pa.string())})}),
+                   [{"a": 1, "b": {"c": ["x"]}}, None, {"a": None, "b": None}], None),
+        "objects": (pa.list_(pa.struct({"a": pa.int32(), "b": pa.list_(pa.int32())})),
+                    [[{"a": 1, "b": [1, 2]}, {"a": 2, "b": None}], [], None], None),
+        "map": (pa.map_(pa.string(), pa.int32()), [[("k", 1), ("l", None)], [], None],
+                [{"k": 1, "l": None}, {}, None]),
+    }
+    count = 3
+    table = pa.table({
+        name: pa.ExtensionArray.from_storage(kind, pa.array(values, kind.storage_type)) if name == "uuid"
+        else pa.array(values, kind) for name, (kind, values, _) in columns.items()
+    })
+    expected = [{name: (wanted or values)[i] for name, (_, values, wanted) in columns.items()} for i in range(count)]
+    with open("table.jsonl", "w") as f:
+        for row in expected:
+            f.write(json.dumps(row, ensure_ascii=False) + "\n")
+    plain = {"use_dictionary": False}
+    pq.write_table(table, "table.parquet")
+    pq.write_table(table, "table_plain.parquet", compression="zstd", data_page_version="2.0", **plain)
+    pq.write_table(table, "table_groups.parquet", row_group_size=1, compression="gzip")
+    pq.write_table(table, "table_pages.parquet", data_page_size=1, write_batch_size=1, compression="none", **plain)
+    delta = {n: "DELTA_BINARY_PACKED" for n in ("id", "i8", "date", "ms", "us", "time")}
+    delta |= {"same": "DELTA_BYTE_ARRAY", "text": "DELTA_LENGTH_BYTE_ARRAY", "uuid": "DELTA_BYTE_ARRAY",
+              "flag": "RLE", "double": "BYTE_STREAM_SPLIT"}
+    pq.write_table(table, "table_delta.parquet", column_encoding=delta, **plain)
+    pq.write_table(table, "table_old.parquet", use_deprecated_int96_timestamps=True, version="1.0")
+    many = 1000
+    long = pa.table({
+        "n": pa.array([i * i * (-1) ** i for i in range(many)], pa.int64()),
+        "text": pa.array([f"text {i // 7}" for i in range(many)]),
+    })
+    pq.write_table(long, "table_long.parquet", column_encoding={"n": "DELTA_BINARY_PACKED", "text": "DELTA_BYTE_ARRAY"},
+                   data_page_size=2000, **plain)
+    bad = pa.table({
+        "bytes": pa.array([b"\xff", b"ok"]), "number": pa.array([1.0, float("nan")]),
+        "vector": pa.array([[1.0, None], [1.0, 2.0]], pa.list_(pa.float32())),
+    })
+    pq.write_table(bad, "bad_values.parquet")
+
+
 def hdf5():
     with h5py.File("train.hdf5", "w") as f:
         f["train"] = rows().astype("f4")
 
 
-for make in (npy, npz, labels, roaring, neighbors, vecs, parquet, hdf5):
+for make in (npy, npz, labels, roaring, neighbors, vecs, parquet, tables, hdf5):
     make()
