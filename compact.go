@@ -14,18 +14,12 @@ import (
 // means GOMAXPROCS. This index stays as it is. An index of several shards, a live file and one that keeps no vectors
 // can't be compacted.
 func (x *Index) Compact(ctx context.Context, threads int) (*Index, error) {
-	old := x.graph()
-	switch {
-	case old == nil:
-		return nil, fmt.Errorf("compact: %w in place: build it anew", ErrReadOnly)
-	case old.Config().Storage == rowtype.NoRows:
-		return nil, errors.New("an index that keeps no vectors can't be compacted: there is nothing to build another of")
-	case x.live != "":
+	if x.live != "" {
 		return nil, errors.New("a live file can't be compacted in place: its deleted vectors' places are used again")
 	}
-	graph, err := compacted(ctx, old, threads)
+	graph, err := x.engine.compact(ctx, threads)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("compact: %w", err)
 	}
 	n := &Index{engine: oneGraph{graph}}
 	n.tuned.Store(x.tuned.Load())
@@ -34,6 +28,9 @@ func (x *Index) Compact(ctx context.Context, threads int) (*Index, error) {
 
 // compacted is a new index of the rows of another that aren't deleted.
 func compacted(ctx context.Context, old *hnsw.Index, threads int) (*hnsw.Index, error) {
+	if old.Config().Storage == rowtype.NoRows {
+		return nil, errors.New("an index that keeps no vectors can't be compacted: there is nothing to build another of")
+	}
 	labels, err := old.Findable()
 	if err != nil {
 		return nil, err

@@ -10,13 +10,13 @@ import (
 	"github.com/shale-search/shale/internal/quant/pq"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/shard"
-	"github.com/shale-search/shale/internal/store"
+	"github.com/shale-search/shale/internal/store/manifest"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 // engine does the work of an Index. What an Index asks of it is the same for one graph, in memory or in a live file,
-// and for many shards.
+// and for many shards, so that nothing but an engine asks which of them it is.
 type engine interface {
 	SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error)
 	SearchBatch(ctx context.Context, queries vector.Matrix, k int, o search.Options) (*search.Results, error)
@@ -54,9 +54,26 @@ type engine interface {
 	Attach(rows vector.Matrix, o hnsw.AttachOptions) error
 	AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error
 
-	single() store.Source // the one graph that it is, or nil
-	forkShards() []shard.ForkShard
+	graph() *hnsw.Index // the one graph that it is, if it can be changed; else nil
+	compact(ctx context.Context, threads int) (*hnsw.Index, error)
+	routing() *manifest.Routing // as measured last, of several shards; else nil
+	// BeginSave begins a save to a directory. Graphs returns what other formats hold: one graph, which may be built for
+	// it, or those of several external shards. free frees what was built.
+	BeginSave() (saving, error)
+	Graphs(ctx context.Context, o shard.MergeOptions) (graphs []shard.ForkShard, free func() error, err error)
 	Close() error
+}
+
+// saving is a save of an engine to a directory under way, while which changes wait.
+type saving interface {
+	// Write writes what has changed, or all, to dir under names of the generation that follows before, and returns the
+	// manifest that is to name the files. Where it doesn't write all, dir is the directory that the others lie in.
+	Write(ctx context.Context, dir string, before *manifest.Manifest, all bool) (*manifest.Manifest, error)
+	// Written returns the names of the files that the last Write has written, or begun to write.
+	Written() []string
+	// Done notes that the manifest that Write returned is in place in dir.
+	Done(dir string)
+	End()
 }
 
 // oneGraph is an engine of one graph that can be changed.
@@ -67,8 +84,18 @@ func (g oneGraph) Shards() int                   { return 1 }
 func (g oneGraph) External() bool                { return g.Config().Storage == rowtype.External }
 func (g oneGraph) Placement() (shard.Plan, bool) { return shard.Plan{}, false }
 func (g oneGraph) Changeable() error             { return nil }
-func (g oneGraph) single() store.Source          { return g.Index }
-func (g oneGraph) forkShards() []shard.ForkShard { return []shard.ForkShard{{Graph: g.Index}} }
+func (g oneGraph) graph() *hnsw.Index            { return g.Index }
+func (g oneGraph) routing() *manifest.Routing    { return nil }
+
+func (g oneGraph) BeginSave() (saving, error) { return &graphSaving{graph: g.Index}, nil }
+
+func (g oneGraph) Graphs(context.Context, shard.MergeOptions) ([]shard.ForkShard, func() error, error) {
+	return []shard.ForkShard{{Graph: g.Index}}, func() error { return nil }, nil
+}
+
+func (g oneGraph) compact(ctx context.Context, threads int) (*hnsw.Index, error) {
+	return compacted(ctx, g.Index, threads)
+}
 
 func (g oneGraph) Add(label uint64, vec []float32) error {
 	return g.Index.Add(label, vec, g.adding())
@@ -142,13 +169,14 @@ func (s manyShards) Capacity() int { return s.Len() + s.Deleted() }
 
 func (s manyShards) Placement() (shard.Plan, bool) { return s.Plan(), true }
 
-func (s manyShards) forkShards() []shard.ForkShard { return s.ForkShards() }
+func (s manyShards) graph() *hnsw.Index { return nil }
 
-func (s manyShards) single() store.Source {
-	if f := s.Single(); f != nil {
-		return f
-	}
-	return nil
+func (s manyShards) routing() *manifest.Routing { return s.Manifest().Routing }
+
+func (s manyShards) BeginSave() (saving, error) { return s.Index.BeginSave() }
+
+func (s manyShards) compact(context.Context, int) (*hnsw.Index, error) {
+	return nil, fmt.Errorf("%w in place: build it anew", ErrReadOnly)
 }
 
 func (s manyShards) Add(label uint64, vec []float32) error {

@@ -70,8 +70,12 @@ func TestForkDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := x.Save(ctx, native, shale.SaveOptions{}); !errors.Is(err, fs.ErrExist) {
+	other := attached(t, dir, rows, shale.OpenOptions{})
+	if err := other.Save(ctx, native, shale.SaveOptions{}); !errors.Is(err, fs.ErrExist) {
 		t.Fatalf("an index was replaced unasked: %v", err)
+	}
+	if err := x.Save(ctx, native, shale.SaveOptions{}); err != nil {
+		t.Fatalf("an index can't be saved to where it was: %v", err)
 	}
 	if err := attached(t, native, rows, shale.OpenOptions{}).Save(ctx, again,
 		shale.SaveOptions{Format: shale.ForkShards}); err != nil {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/shard"
@@ -29,7 +28,7 @@ type Index struct {
 	file   version        // the file that it was opened from or saved to
 	lock   *location.Lock // of what it was opened from, if asked for
 
-	writing *shard.Saving // of several shards, while a save writes them
+	writing saving // to a directory, while it is under way
 }
 
 // ErrReadOnly reports a change of an index that is mapped, or whose rows are on disk or elsewhere. Of those of several
@@ -132,19 +131,6 @@ func (x *Index) Metric() vector.Metric { return x.engine.Metric() }
 
 // Resize makes room for capacity vectors, no fewer than there are. Shards grow as rows are added.
 func (x *Index) Resize(capacity int) error { return x.engine.Resize(capacity) }
-
-// graph is the one graph that the index is, if it can be changed; else nil.
-func (x *Index) graph() *hnsw.Index {
-	g, _ := x.engine.(oneGraph)
-	return g.Index
-}
-
-// shards is the engine of an index of several shards, or of one that is mapped or has rows on disk or elsewhere; else
-// nil.
-func (x *Index) shards() *shard.Index {
-	s, _ := x.engine.(manyShards)
-	return s.Index
-}
 
 // Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file
 // is written to the disk first. What OpenOptions.Lock locked is unlocked.

@@ -40,7 +40,7 @@ type insider struct {
 	index *Index
 }
 
-func (i insider) Graph() *hnsw.Index { return i.index.graph() }
+func (i insider) Graph() *hnsw.Index { return i.engine.graph() }
 
 func (i insider) Effort() search.Effort { return i.index.effort() }
 

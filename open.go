@@ -72,69 +72,94 @@ type OpenOptions struct {
 // Open reads an index into memory and checks all of it. The error of a damaged file names the file, the offset and the
 // field.
 func Open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
-	path, err := location.Target(path)
+	x, err := open(ctx, path, o)
 	if err != nil {
 		return nil, fmt.Errorf("open index: %w", err)
+	}
+	return x, nil
+}
+
+func open(ctx context.Context, path string, o OpenOptions) (*Index, error) {
+	path, err := location.Target(path)
+	if err != nil {
+		return nil, err
 	}
 	format, err := location.Detect(path)
 	if err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
+		return nil, err
 	}
-	if err := o.checkDistance(format); err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
-	}
-	if (format == File || format == Hnswlib) && o.Mapped {
-		return nil, fmt.Errorf("open index: only an index directory, a graph or a live file can be mapped, and %s is a %s: "+
-			"convert it", path, format)
-	}
-	if o.Resident != 0 && !o.Mapped {
-		return nil, fmt.Errorf("open index: %d shards are asked to be in memory, but the others aren't mapped", o.Resident)
-	}
-	if err := fits(path, format, o); err != nil {
-		return nil, fmt.Errorf("open index: %w", err)
+	if err := o.check(path, format); err != nil {
+		return nil, err
 	}
 	x := &Index{}
 	if o.Lock && format != location.Live {
 		if x.lock, err = location.Acquire(ctx, path, location.LockOptions{Wait: o.Wait, Waiting: o.Waiting}); err != nil {
-			return nil, fmt.Errorf("open index: %w", err)
+			return nil, err
 		}
 	}
 	x.file = versionOf(path)
-	var graph *hnsw.Index
-	var shards *shard.Index
-	switch format {
-	case Directory:
-		err = x.openDirectory(ctx, path, o)
-	case location.Live:
-		if x.live, err = location.Target(path); err == nil {
-			if graph, err = openLive(path, o); err == nil {
-				if err = liveFits(graph, path, o.Memory); err != nil {
-					err = errors.Join(err, graph.Close())
-				}
-			}
-		}
-	case File:
-		graph, err = store.OpenIndex(ctx, path, o.files())
-	case Graph:
-		shards, err = shard.OpenGraph(ctx, path, shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped})
-	case ForkShards:
-		shards, err = openFork(ctx, path,
-			shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal})
-	default:
-		graph, err = hnswlib.Read(ctx, path,
-			hnswlib.Options{Dim: o.Dim, Metric: o.Metric, Custom: o.Distance, CustomName: o.DistanceName})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open index: %w", errors.Join(err, x.lock.Close()))
-	}
-	if graph != nil || shards != nil {
-		x.engine = engineOf(graph, shards)
+	if err := x.openAs(ctx, path, format, o); err != nil {
+		return nil, errors.Join(err, x.lock.Close())
 	}
 	if o.Dim != 0 && o.Dim != x.Dim() {
 		x.Close()
-		return nil, fmt.Errorf("open index: %w: %s has %d values a vector, not %d", vector.ErrDim, path, x.Dim(), o.Dim)
+		return nil, fmt.Errorf("%w: %s has %d values a vector, not %d", vector.ErrDim, path, x.Dim(), o.Dim)
 	}
 	return x, nil
+}
+
+// check refuses options that don't suit the format of the index at path.
+func (o *OpenOptions) check(path string, format Format) error {
+	if err := o.checkDistance(format); err != nil {
+		return err
+	}
+	if (format == File || format == Hnswlib) && o.Mapped {
+		return fmt.Errorf("only an index directory, a graph or a live file can be mapped, and %s is a %s: convert it",
+			path, format)
+	}
+	if o.Resident != 0 && !o.Mapped {
+		return fmt.Errorf("%d shards are asked to be in memory, but the others aren't mapped", o.Resident)
+	}
+	return fits(path, format, *o)
+}
+
+// openAs opens what is at path as an index of the given format.
+func (x *Index) openAs(ctx context.Context, path string, format Format, o OpenOptions) (err error) {
+	switch format {
+	case Directory:
+		return x.openDirectory(ctx, path, o)
+	case location.Live:
+		x.live = path
+		x.engine, err = graphEngine(openLive(path, o))
+	case File:
+		x.engine, err = graphEngine(store.OpenIndex(ctx, path, o.files()))
+	case Graph:
+		fo := shard.ForkOptions{Dim: o.Dim, Metric: o.Metric, Mapped: o.Mapped}
+		x.engine, err = shardEngine(shard.OpenGraph(ctx, path, fo))
+	case ForkShards:
+		fo := shard.ForkOptions{Dim: o.Dim, Mapped: o.Mapped, LabelsAreGlobal: o.LabelsAreGlobal}
+		x.engine, err = shardEngine(openFork(ctx, path, fo))
+	default:
+		ho := hnswlib.Options{Dim: o.Dim, Metric: o.Metric, Custom: o.Distance, CustomName: o.DistanceName}
+		x.engine, err = graphEngine(hnswlib.Read(ctx, path, ho))
+	}
+	return err
+}
+
+// graphEngine returns the engine of a graph that was opened with the given error.
+func graphEngine(graph *hnsw.Index, err error) (engine, error) {
+	if err != nil {
+		return nil, err
+	}
+	return oneGraph{graph}, nil
+}
+
+// shardEngine returns the engine of shards that were opened with the given error.
+func shardEngine(shards *shard.Index, err error) (engine, error) {
+	if err != nil {
+		return nil, err
+	}
+	return manyShards{shards}, nil
 }
 
 // openFork opens a directory of hnswlib-mmap, again where it was replaced meanwhile.
@@ -158,17 +183,27 @@ func (o *OpenOptions) files() store.Options {
 	return store.Options{Custom: o.Distance, CustomName: o.DistanceName}
 }
 
+// openLive opens a live file, to search it alone where it is mapped or mayn't be written.
 func openLive(path string, o OpenOptions) (*hnsw.Index, error) {
 	so := o.files()
 	so.Wait, so.Waiting, so.DropDamaged = cmp.Or(o.Wait, store.DefaultWait), o.Waiting, o.DropDamaged
-	if o.Mapped {
-		return store.MapLive(path, so)
+	var x *hnsw.Index
+	var err error
+	mapped := o.Mapped
+	if !mapped {
+		x, _, err = store.OpenLive(path, so)
+		mapped = errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 	}
-	x, _, err := store.OpenLive(path, so)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
-		return store.MapLive(path, so)
+	if mapped {
+		x, err = store.MapLive(path, so)
 	}
-	return x, err
+	if err != nil {
+		return nil, err
+	}
+	if err := liveFits(x, path, o.Memory); err != nil {
+		return nil, errors.Join(err, x.Close())
+	}
+	return x, nil
 }
 
 // fits refuses an index of another format than the directory's that needs more memory than is allowed.
@@ -220,11 +255,11 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 		if m.Build != nil {
 			return unfinished(dir, ": build it again, and it goes on")
 		}
-		shards, graph, err := openFiles(ctx, dir, m, o)
+		e, err := openFiles(ctx, dir, m, o)
 		if err != nil {
 			return err
 		}
-		x.engine, x.vectors = engineOf(graph, shards), m.Vectors
+		x.engine, x.vectors = e, m.Vectors
 		x.home, x.saved = dir, savedAs(m)
 		x.tuned.Store(m.Tuned)
 		return nil
@@ -233,14 +268,6 @@ func (x *Index) openDirectory(ctx context.Context, dir string, o OpenOptions) er
 		return errors.Join(err, x.closeEngine())
 	}
 	return nil
-}
-
-// engineOf is the engine of a graph or, where that is nil, of shards.
-func engineOf(graph *hnsw.Index, shards *shard.Index) engine {
-	if graph != nil {
-		return oneGraph{graph}
-	}
-	return manyShards{shards}
 }
 
 // closeEngine closes what the index consists of, if anything.
@@ -282,27 +309,25 @@ func unfinished(dir, advice string) error {
 
 // openFiles opens what m names: shards, where there are several or where a graph is mapped, or has its rows elsewhere
 // or on disk; or else a graph.
-func openFiles(ctx context.Context, dir string, m *manifest.Manifest,
-	o OpenOptions) (*shard.Index, *hnsw.Index, error) {
+func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) (engine, error) {
 	if err := checkDirectory(dir, m); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	readOnly := o.Mapped || len(m.Shards) > 1 || m.Routing != nil || m.Keep == rowtype.External.String()
 	if !readOnly && o.Memory > 0 {
 		plan, err := shard.PlanSearch(dir, m, o.Memory, o.load)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		readOnly = plan.RowsOnDisk || plan.MappedShards > 0
 	}
 	if readOnly {
-		x, err := shard.Open(ctx, dir, m,
-			shard.OpenOptions{Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.load,
-				Custom: o.Distance, CustomName: o.DistanceName})
-		return x, nil, err
+		return shardEngine(shard.Open(ctx, dir, m, shard.OpenOptions{
+			Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.load,
+			Custom: o.Distance, CustomName: o.DistanceName,
+		}))
 	}
-	x, err := store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), o.files())
-	return nil, x, err
+	return graphEngine(store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), o.files()))
 }
 
 // checkDirectory tests that the files in dir are those that m is of, and as it says.

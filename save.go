@@ -91,60 +91,28 @@ func (x *Index) lockAndSave(ctx context.Context, path string, o SaveOptions) (er
 }
 
 func (x *Index) saveAs(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
-	if x.shards() != nil {
-		defer mmap.Catch(mmap.Guard(), &err)
-	}
+	defer mmap.Catch(mmap.Guard(), &err)
 	if x.Metric() == score.Custom && (format == Graph || format == ForkShards) {
 		return fmt.Errorf("an index with a Distance can't be saved as a %s, which isn't searched by one", format)
-	}
-	if x.severalWithRows() && format != Directory {
-		return x.saveMerged(ctx, path, format, o)
-	}
-	if format == ForkShards {
-		shards := x.engine.forkShards()
-		if shards == nil {
-			return fmt.Errorf("%w, nor written as shards of hnswlib-mmap: it is mapped, or its rows lie on disk", ErrReadOnly)
-		}
-		if err := location.CheckReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return shard.WriteFork(ctx, path, shards)
-	}
-	graph := x.engine.single()
-	switch {
-	case graph == nil && format == Directory && x.engine.External():
-		return x.saveGraphs(ctx, path, o)
-	case graph == nil && x.engine.External():
-		return fmt.Errorf("%d external shards can't become one graph: build it anew from all vectors",
-			x.engine.Shards())
-	case graph == nil && !x.severalWithRows():
-		return fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
 	}
 	if format == Directory {
 		return x.saveDirectory(ctx, path, o)
 	}
-	return x.saveFile(ctx, path, format, graph, o)
-}
-
-// severalWithRows reports whether the index has several shards that hold rows or codes.
-func (x *Index) severalWithRows() bool {
-	return x.engine.Shards() > 1 && !x.engine.External()
-}
-
-// saveMerged writes several shards as one graph.
-func (x *Index) saveMerged(ctx context.Context, path string, format Format, o SaveOptions) (err error) {
-	graph, err := x.shards().Merge(ctx, shard.MergeOptions{Plain: format != File, Progress: o.Progress})
+	graphs, free, err := x.engine.Graphs(ctx, shard.MergeOptions{Plain: format != File, Progress: o.Progress})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, graph.Close()) }()
-	if format != ForkShards {
-		return x.saveFile(ctx, path, format, graph, o)
+	defer func() { err = errors.Join(err, free()) }()
+	if format == ForkShards {
+		if err := location.CheckReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return shard.WriteFork(ctx, path, graphs)
 	}
-	if err := location.CheckReplaced(path, ForkShards); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if len(graphs) > 1 {
+		return fmt.Errorf("%d external shards can't become one graph: build it anew from all vectors", len(graphs))
 	}
-	return shard.WriteFork(ctx, path, []shard.ForkShard{{Graph: graph}})
+	return x.saveFile(ctx, path, format, graphs[0].Graph, o)
 }
 
 // saveFile writes a file, unless another process has replaced what the index was read from.
@@ -196,10 +164,8 @@ func (x *Index) saveTuning(ctx context.Context, path string, o SaveOptions) (err
 		return fmt.Errorf("%s: %w: open it again", path, ErrChanged)
 	}
 	m.Tuned = x.tuned.Load()
-	if x.shards() != nil && m.Routing != nil {
-		if now := x.shards().Manifest().Routing; now.Queries > 0 {
-			m.Routing.Reach, m.Routing.Queries = now.Reach, now.Queries
-		}
+	if now := x.engine.routing(); now != nil && now.Queries > 0 {
+		m.Routing.Reach, m.Routing.Queries = now.Reach, now.Queries
 	}
 	if err := m.Write(path); err != nil {
 		return err

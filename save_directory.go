@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -22,13 +21,15 @@ func (x *Index) saveDirectory(ctx context.Context, dir string, o SaveOptions) er
 	if err := x.noteVectors(dir, o.Vectors); err != nil {
 		return err
 	}
-	if x.engine.single() == nil {
-		x.writing = x.shards().BeginSave()
-		defer func() {
-			x.writing.End()
-			x.writing = nil
-		}()
+	writing, err := x.engine.BeginSave()
+	if err != nil {
+		return err
 	}
+	x.writing = writing
+	defer func() {
+		x.writing.End()
+		x.writing = nil
+	}()
 	replace := o.Replace
 	if _, err := vfs.Lstat(dir); errors.Is(err, fs.ErrNotExist) || location.IsEmptyDir(dir) {
 		err := x.saveNew(ctx, dir)
@@ -117,22 +118,6 @@ func (x *Index) adoptTuning(m *manifest.Manifest) {
 	}
 }
 
-// saveGraphs writes several external graphs as a directory.
-func (x *Index) saveGraphs(ctx context.Context, dir string, o SaveOptions) error {
-	if _, err := vfs.Stat(dir); err == nil && !location.IsEmptyDir(dir) {
-		if !o.Replace {
-			return fmt.Errorf("%s: %w: set Replace to save over it", dir, fs.ErrExist)
-		}
-		if err := location.CheckReplaced(dir, Directory); err != nil {
-			return err
-		}
-	}
-	if err := x.noteVectors(dir, o.Vectors); err != nil {
-		return err
-	}
-	return x.shards().SaveGraphs(ctx, dir, func(m *manifest.Manifest) { m.Vectors, m.Tuned = x.vectors, x.tuned.Load() })
-}
-
 // noteVectors keeps the way from dir to a file of vectors, if one is given.
 func (x *Index) noteVectors(dir, path string) error {
 	if path == "" {
@@ -172,9 +157,7 @@ func (x *Index) saveNew(ctx context.Context, dir string) error {
 // isAt notes that the index, as m describes it, is what lies in dir.
 func (x *Index) isAt(dir string, m *manifest.Manifest) {
 	x.home, x.saved = dir, savedAs(m)
-	if x.writing != nil {
-		x.writing.Done(dir)
-	}
+	x.writing.Done(dir)
 }
 
 // isFixed reports whether err says that a directory can't be replaced: it is a mount point or the current directory,
@@ -199,15 +182,11 @@ func isFixed(err error) bool {
 // cut may undo that.
 func (x *Index) writeGeneration(ctx context.Context, dir string,
 	before *manifest.Manifest) (*manifest.Manifest, error) {
-	if w := x.writing; w != nil {
-		m, err := w.Write(ctx, dir, before.Generation+1, x.home != dir || !x.saved.sameContent(before))
-		if m != nil {
-			m.Tuned = x.tuned.Load()
-		}
-		return publish(dir, m, w.Written(), err)
+	m, err := x.writing.Write(ctx, dir, before, x.home != dir || !x.saved.sameContent(before))
+	if m != nil {
+		m.Tuned, m.Vectors = x.tuned.Load(), x.vectors
 	}
-	m, err := x.writeShard(ctx, dir, before)
-	return publish(dir, m, []string{location.ShardName(before.Generation + 1)}, err)
+	return publish(dir, m, x.writing.Written(), err)
 }
 
 // publish writes the manifest of the files written, and removes these where it fails or where writing has failed.
@@ -228,23 +207,6 @@ func publish(dir string, m *manifest.Manifest, written []string, err error) (*ma
 	return nil, err
 }
 
-// writeShard writes the shard that follows those of the index before and gives the manifest that will name it.
-func (x *Index) writeShard(ctx context.Context, dir string, before *manifest.Manifest) (*manifest.Manifest, error) {
-	like := ""
-	if len(before.Shards) > 0 {
-		like = filepath.Join(dir, before.Shards[0].File)
-	}
-	name := location.ShardName(before.Generation + 1)
-	if err := store.SaveLike(ctx, filepath.Join(dir, name), like, x.engine.single()); err != nil {
-		return nil, err
-	}
-	m, err := x.describe(dir, name, before.Generation+1)
-	if err != nil {
-		return nil, err
-	}
-	return m, ctx.Err()
-}
-
 // mayBe reports whether the manifest in dir is m, or can't be read.
 func mayBe(dir string, m *manifest.Manifest) bool {
 	now, err := manifest.Read(dir)
@@ -252,27 +214,6 @@ func mayBe(dir string, m *manifest.Manifest) bool {
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	return now.CRC32C == m.CRC32C
-}
-
-// describe takes the numbers from the file, since the index may have changed since it was written.
-func (x *Index) describe(dir, name string, generation int) (*manifest.Manifest, error) {
-	shard, err := manifest.Describe(dir, name)
-	if err != nil {
-		return nil, err
-	}
-	info, err := store.Inspect(filepath.Join(dir, name))
-	if err != nil {
-		return nil, err
-	}
-	shard.Rows = info.Count
-	c := info.Config
-	storage, keep := coding.Names(c)
-	return &manifest.Manifest{
-		Generation: generation, Rows: info.Count, Deleted: info.Deleted,
-		Dim: c.Dim, Metric: c.Metric.String(), Distance: c.CustomName, Storage: storage, Keep: keep, Product: productOf(c),
-		M: c.M, BaseLinks: c.BaseLinks, EfConstruction: c.EfConstruction, Seed: c.Seed,
-		Tuned: x.tuned.Load(), Vectors: x.vectors, Shards: []manifest.Shard{shard},
-	}, nil
 }
 
 // removeOthers removes the files that the index before had and what unfinished saves left, but not those of m. Only

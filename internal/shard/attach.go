@@ -118,11 +118,3 @@ func (x *Index) ofPart(i int, err error) error {
 	}
 	return fmt.Errorf("shard %d: %w", i, err)
 }
-
-// Single is the graph of an external index that is one shard, else nil.
-func (x *Index) Single() *hnsw.Frozen {
-	if len(x.parts) != 1 || !x.External() {
-		return nil
-	}
-	return x.parts[0].frozen
-}

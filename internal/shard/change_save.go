@@ -23,7 +23,7 @@ func (x *Index) Changeable() error {
 	return x.mayChange()
 }
 
-// Saving is a save under way, while which changes wait.
+// Saving is a save to a directory under way, while which changes wait.
 type Saving struct {
 	x       *Index
 	dir     string
@@ -31,25 +31,38 @@ type Saving struct {
 	written []string
 }
 
-// BeginSave begins to save the index. Changes wait until the caller calls End.
-func (x *Index) BeginSave() *Saving {
+// BeginSave begins to save the index, of several shards or external. Changes wait until the caller calls End.
+func (x *Index) BeginSave() (*Saving, error) {
+	if len(x.parts) == 1 && !x.External() {
+		return nil, errUnsavable
+	}
 	x.change.mu.Lock()
-	return &Saving{x: x}
+	return &Saving{x: x}, nil
 }
+
+// errUnsavable reports that an index is one shard whose file is all that there is of it.
+var errUnsavable = fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
 
 // Written returns the names of the files that the last call of Write has written, or begun to write.
 func (s *Saving) Written() []string { return s.written }
 
-// Write writes the shards that have changed, or all of them, to dir as those of a generation of the index, and returns
-// the manifest that is to name the files. Where it doesn't write all, dir is the directory that the others lie in.
-func (s *Saving) Write(ctx context.Context, dir string, generation int, all bool) (*manifest.Manifest, error) {
+// Write writes the shards that have changed, or all of them, to dir as those of the generation that follows the
+// manifest before, and returns the manifest that is to name the files. Where it doesn't write all, dir is the directory
+// that the others lie in.
+func (s *Saving) Write(ctx context.Context, dir string, before *manifest.Manifest,
+	all bool) (*manifest.Manifest, error) {
 	x := s.x
 	s.dir, s.written = dir, nil
 	if err := x.change.failed; err != nil {
 		return nil, fmt.Errorf("a change ended after some of the shards: open the index again: %w", err)
 	}
 	s.m = x.Manifest()
-	s.m.Generation = generation
+	s.m.Generation = before.Generation + 1
+	if x.External() {
+		if err := s.describeExternal(); err != nil {
+			return nil, err
+		}
+	}
 	for i := range s.m.Shards {
 		if !all && !x.change.changed[i] {
 			continue
@@ -68,9 +81,28 @@ func (s *Saving) Write(ctx context.Context, dir string, generation int, all bool
 	return s.m, ctx.Err()
 }
 
+// describeExternal sets what the manifest says of graphs that may come from files of another format, which must follow
+// each other as their rows do.
+func (s *Saving) describeExternal() error {
+	c := s.x.parts[0].Config()
+	s.m.M, s.m.BaseLinks, s.m.EfConstruction, s.m.Seed = c.M, c.BaseLinks, c.EfConstruction, c.Seed
+	at := 0
+	for i, p := range s.x.parts {
+		if p.rowsAt != at {
+			return fmt.Errorf("shard %d has the rows from %d on, those before it end at %d: the index can't be written as one "+
+				"whose shards follow each other", i, p.rowsAt, at)
+		}
+		at = p.rowsEnd
+	}
+	return nil
+}
+
 // shard writes shard i.
 func (s *Saving) shard(ctx context.Context, i int) error {
 	x, old := s.x, s.m.Shards[i]
+	if x.External() {
+		return s.write(ctx, i, x.parts[i].frozen)
+	}
 	if !x.change.changed[i] {
 		file, err := s.copy(ctx, old, ShardFile(i))
 		if err == nil && old.Blocks != nil {
@@ -81,10 +113,17 @@ func (s *Saving) shard(ctx context.Context, i int) error {
 		s.m.Shards[i] = file
 		return err
 	}
-	name := laterFile(ShardFile(i), s.m.Generation)
+	return s.write(ctx, i, x.parts[i].graph)
+}
+
+// write writes graph as shard i.
+func (s *Saving) write(ctx context.Context, i int, graph store.Source) error {
+	x, name, like := s.x, laterFile(ShardFile(i), s.m.Generation), ""
+	if old := s.m.Shards[i].File; old != "" {
+		like = filepath.Join(x.change.at, old)
+	}
 	s.written = append(s.written, name)
-	path, like := filepath.Join(s.dir, name), filepath.Join(x.change.at, old.File)
-	if err := store.SaveLike(ctx, path, like, x.parts[i].graph); err != nil {
+	if err := store.SaveLike(ctx, filepath.Join(s.dir, name), like, graph); err != nil {
 		return err
 	}
 	now, err := manifest.Describe(s.dir, name)
@@ -139,14 +178,26 @@ type MergeOptions struct {
 	Progress func(done, total int)
 }
 
-// Merge builds one graph of the rows that a search may find. Changes wait meanwhile.
-func (x *Index) Merge(ctx context.Context, o MergeOptions) (g *hnsw.Index, err error) {
+// Graphs returns what the index is written as in formats that have no shards with rows: its graphs, if it is external,
+// or one graph that is built of the rows that a search may find. free frees that one.
+func (x *Index) Graphs(ctx context.Context, o MergeOptions) (graphs []ForkShard, free func() error, err error) {
+	switch {
+	case x.External():
+		return x.forkShards(), func() error { return nil }, nil
+	case len(x.parts) == 1:
+		return nil, nil, errUnsavable
+	}
+	g, err := x.merge(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	return []ForkShard{{Graph: g}}, g.Close, nil
+}
+
+// merge builds one graph of the rows that a search may find. Changes wait meanwhile.
+func (x *Index) merge(ctx context.Context, o MergeOptions) (g *hnsw.Index, err error) {
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()
-	if x.External() {
-		return nil, fmt.Errorf("%d external shards can't become one graph: build it anew from all vectors",
-			len(x.parts))
-	}
 	c := x.parts[0].Config()
 	c.Capacity = x.Len()
 	switch {

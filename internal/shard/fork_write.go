@@ -8,9 +8,11 @@ import (
 	"math"
 	"path/filepath"
 
+	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/hnswlib"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
@@ -61,7 +63,7 @@ type ForkShard struct {
 
 // ForkGraph is a graph that can be written: *hnsw.Index and *hnsw.Frozen.
 type ForkGraph interface {
-	hnswlib.Source
+	store.Source
 	Len() int
 	Config() hnsw.Config
 }
@@ -99,15 +101,21 @@ func WriteFork(ctx context.Context, dir string, shards []ForkShard) error {
 	})
 }
 
-// ForkShards are the shards of an external index as WriteFork takes them; of others there are none.
-func (x *Index) ForkShards() []ForkShard {
-	if !x.External() {
-		return nil
+// writeDir makes a directory of what fill writes to another, which then takes its place. It refuses to replace one that
+// holds files which aren't own.
+func writeDir(dir string, own func(name string) bool, fill func(temp string) error) error {
+	if err := checkOwn(dir, own); err != nil {
+		return err
 	}
+	return atomicfile.Dir(dir, true, fill)
+}
+
+// forkShards returns the shards of an external index.
+func (x *Index) forkShards() []ForkShard {
 	var shards []ForkShard
 	for _, p := range x.parts {
 		s := ForkShard{p.frozen, p.rowsAt}
-		if !x.global.Load() {
+		if !x.global.Load() && p.rowsAt > 0 {
 			s.Graph = localLabels{p.frozen, uint64(p.rowsAt)}
 		}
 		shards = append(shards, s)

@@ -72,7 +72,7 @@ func TestWriteFork(t *testing.T) {
 	for _, o := range []ForkOptions{{}, {Mapped: true}, {LabelsAreGlobal: true}} {
 		dir := filepath.Join(t.TempDir(), "fork")
 		for range 2 { // the second time in the place of the first
-			if err := WriteFork(context.Background(), dir, openFork(t, forkFixture, o).ForkShards()); err != nil {
+			if err := WriteFork(context.Background(), dir, openFork(t, forkFixture, o).forkShards()); err != nil {
 				t.Fatal(err)
 			}
 		}
