@@ -4,12 +4,15 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // background is the work of a collection that no call waits for.
 type background struct {
 	numbers atomic.Uint64 // of the next segment that is written
 	sealer  worker
+	merger  worker
+	merging merging
 	running sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -20,7 +23,13 @@ func (c *Collection) startBackground(next uint64) {
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	c.sealer.init(c.sealOldest)
+	c.merger.init(c.mergeSome)
+	if c.options.idle {
+		return
+	}
 	c.running.Go(func() { c.sealer.run(ctx) })
+	c.running.Go(func() { c.merger.run(ctx) })
+	c.merger.kick()
 }
 
 // stopBackground ends the workers. No call may be under way.
@@ -30,15 +39,20 @@ func (c *Collection) stopBackground() {
 }
 
 // worker does one kind of work in a goroutine of its own. When it is kicked it works until nothing is left to be done,
-// or until that fails. It tries again when it is kicked again.
+// or until that fails. Then it rests, unless somebody waits for it.
 type worker struct {
 	work  func(context.Context) (more bool, err error)
 	kicks chan struct{}
 
-	mu    sync.Mutex
-	ended chan struct{} // closed when a piece of work has ended; then another takes its place
-	err   error         // of the last piece
+	mu     sync.Mutex
+	ended  chan struct{} // closed when a piece of work has ended; then another takes its place
+	err    error         // of the last piece
+	failed int           // pieces that failed, one after another
+	rests  time.Time     // until then
 }
+
+// longestRest is for how long a worker ignores kicks after its work has failed many times.
+const longestRest = time.Minute
 
 func (w *worker) init(work func(context.Context) (more bool, err error)) {
 	w.work, w.kicks, w.ended = work, make(chan struct{}, 1), make(chan struct{})
@@ -63,13 +77,27 @@ func (w *worker) run(ctx context.Context) {
 func (w *worker) end(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.err = err
+	if w.err = err; err == nil {
+		w.failed, w.rests = 0, time.Time{}
+	} else {
+		w.rests = time.Now().Add(min(time.Second<<min(w.failed, 10), longestRest))
+		w.failed++
+	}
 	close(w.ended)
 	w.ended = make(chan struct{})
 }
 
-// kick makes the worker look for work.
+// kick makes the worker look for work, unless it rests.
 func (w *worker) kick() {
+	w.mu.Lock()
+	rests := time.Now().Before(w.rests)
+	w.mu.Unlock()
+	if !rests {
+		w.wake()
+	}
+}
+
+func (w *worker) wake() {
 	select {
 	case w.kicks <- struct{}{}:
 	default: // it is about to look
@@ -83,19 +111,19 @@ func (w *worker) next() <-chan struct{} {
 	return w.ended
 }
 
-// failed returns the error of the last piece of work.
-func (w *worker) failed() error {
+// problem returns the error of the last piece of work.
+func (w *worker) problem() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err
 }
 
-// wait kicks the worker and waits for what next has returned. Its error is that of the piece of work.
+// wait wakes the worker and waits for what next has returned. Its error is that of the piece of work.
 func (w *worker) wait(ctx context.Context, ended <-chan struct{}) error {
-	w.kick()
+	w.wake()
 	select {
 	case <-ended:
-		return w.failed()
+		return w.problem()
 	case <-ctx.Done():
 		return ctx.Err()
 	}

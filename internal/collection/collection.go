@@ -42,6 +42,8 @@ type Options struct {
 	MaxPayloadBytes  int // default 1 MiB
 	MaxPayloadDepth  int // objects and arrays within each other; default 32
 	MaxPayloadValues int // keys, values and brackets; default 10,000
+
+	idle bool // nothing is done in the background: a test does it
 }
 
 const (

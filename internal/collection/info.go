@@ -7,6 +7,7 @@ type Info struct {
 	Documents int           `json:"documents"`
 	Growing   int           `json:"growing_rows"` // documents of the segments in memory, dead ones included
 	Segments  []SegmentInfo `json:"segments"`     // the sealed ones
+	Merging   *MergeInfo    `json:"merging,omitempty"`
 	// Problem is what kept the background from writing or merging segments, the last time that it tried; empty: nothing.
 	Problem string `json:"problem,omitempty"`
 }
@@ -31,7 +32,8 @@ func (c *Collection) Info() (info Info, err error) {
 	for _, v := range r.views[:at] {
 		info.Segments = append(info.Segments, SegmentInfo{v.number, v.rows, int(v.dead.GetCardinality())})
 	}
-	if err := c.sealer.failed(); err != nil {
+	info.Merging = c.merging.info()
+	if err := errors.Join(c.sealer.problem(), c.merger.problem()); err != nil {
 		info.Problem = err.Error()
 	}
 	return info, nil

@@ -63,7 +63,7 @@ func changeUntilKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	c, err := Open(context.Background(), dir, Options{SegmentRows: 50})
+	c, err := Open(context.Background(), dir, Options{SegmentRows: 15})
 	if err != nil {
 		panic(err)
 	}

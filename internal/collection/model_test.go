@@ -66,7 +66,11 @@ func TestModel(t *testing.T) {
 			case 5, 6:
 				m.delete(r, c)
 			case 7:
-				if err := c.Seal(context.Background()); err != nil {
+				files := c.Seal
+				if rapid.Bool().Draw(r, "compact") {
+					files = c.Compact
+				}
+				if err := files(context.Background()); err != nil {
 					r.Fatal(err)
 				}
 			case 8:

@@ -96,19 +96,10 @@ func (c *Collection) sealOldest(ctx context.Context) (more bool, err error) {
 
 func (c *Collection) sealAs(ctx context.Context, v view, number uint64) error {
 	record, err := c.writeSegment(ctx, v, number)
-	var sealed *segment
-	if err == nil && record.hasRows() {
-		sealed, err = openSegment(ctx, c.dir, c.schema, number, record)
-	}
 	if err != nil {
 		return errors.Join(err, c.removeSegment(number))
 	}
-	err = c.replace(replacement{from: []view{v}, number: number, record: record, sealed: sealed})
-	if err != nil && sealed != nil {
-		// The files stay: whether the store names them isn't known, and Open removes orphans.
-		err = errors.Join(err, sealed.close())
-	}
-	return err
+	return c.install(ctx, replacement{from: []view{v}, number: number, record: record})
 }
 
 // writeSegment builds the indexes of a frozen segment, of the rows that aren't dead.
@@ -119,7 +110,7 @@ func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (s
 		if r.Rows[i] = rows.Rows(); r.Rows[i] == 0 {
 			continue
 		}
-		if err := c.buildIndex(ctx, rows, rows.numbers, i, number); err != nil {
+		if err := c.buildIndex(ctx, rows, rows.numbers, i, number, nil); err != nil {
 			return r, err
 		}
 	}
@@ -128,9 +119,10 @@ func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (s
 
 // buildIndex builds the index of one vector of a segment's documents.
 func (c *Collection) buildIndex(ctx context.Context, rows shale.Source, labels []uint64, vector int, number uint64,
-) error {
+	progress func(step string, done, total int)) error {
 	o := c.schema.Vectors[vector].buildOptions()
 	o.Path, o.Labels, o.Threads = segmentPath(c.dir, number, vector), labels, c.options.MergeThreads
+	o.Progress = progress
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
 		return err
@@ -160,13 +152,23 @@ type replacement struct {
 	sealed *segment // the files; nil: no rows are left
 }
 
-// replace publishes a replacement. Rows that died since it was begun are dead in the files.
-func (c *Collection) replace(r replacement) error {
-	batch, err := c.publishReplacement(r)
-	if err == nil {
-		err = batch.SyncWait()
+// install opens the files of a replacement and publishes it. Rows that died since it was begun are dead in the files.
+func (c *Collection) install(ctx context.Context, r replacement) (err error) {
+	if r.record.hasRows() {
+		if r.sealed, err = openSegment(ctx, c.dir, c.schema, r.number, r.record); err != nil {
+			return errors.Join(err, c.removeSegment(r.number))
+		}
 	}
-	return errors.Join(err, batch.Close())
+	batch, err := c.publishReplacement(r)
+	if err != nil {
+		// The files stay: whether the store names them isn't known, and Open removes orphans.
+		if r.sealed != nil {
+			err = errors.Join(err, r.sealed.close())
+		}
+		return errors.Join(err, batch.Close())
+	}
+	c.merger.kick()
+	return errors.Join(batch.SyncWait(), batch.Close())
 }
 
 // publishReplacement publishes a replacement without waiting for the disk.

@@ -27,8 +27,9 @@ type segment struct {
 	// documents. nil: there are no such rows.
 	indexes []*shale.Index
 	rows    []int
-	flats   []*flat      // of one that isn't sealed, one for each vector of the schema
-	refs    atomic.Int64 // states that hold it
+	flats   []*flat       // of one that isn't sealed, one for each vector of the schema
+	refs    atomic.Int64  // states that hold it
+	gone    chan struct{} // closed when none does any more and the files are closed
 }
 
 // segmentRecord is what the store holds about a sealed segment.
@@ -64,7 +65,7 @@ func decodeSegment(b []byte, vectors int) (r segmentRecord, err error) {
 
 // growSegment returns an empty segment of documents from number first on.
 func growSegment(s Schema, first uint64) *segment {
-	g := &segment{First: first}
+	g := &segment{First: first, gone: make(chan struct{})}
 	for _, v := range s.Vectors {
 		g.flats = append(g.flats, newFlat(v))
 	}
@@ -75,6 +76,7 @@ func growSegment(s Schema, first uint64) *segment {
 func openSegment(ctx context.Context, dir string, s Schema, number uint64, r segmentRecord) (*segment, error) {
 	g := &segment{
 		First: r.First, number: number, sealed: true, rows: r.Rows, indexes: make([]*shale.Index, len(r.Rows)),
+		gone: make(chan struct{}),
 	}
 	for i, rows := range r.Rows {
 		if rows == 0 {

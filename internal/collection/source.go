@@ -58,3 +58,73 @@ func (s flatSource) Blocks(ctx context.Context, fn func(first int, rows vector.M
 	}
 	return nil
 }
+
+// mergedSource is the rows of one vector of some sealed segments that aren't dead. It is a shale.Source.
+type mergedSource struct {
+	from    []view
+	vector  int
+	dim     int
+	numbers []uint64 // of their documents
+}
+
+func newMergedSource(ctx context.Context, from []view, vector, dim int) (*mergedSource, error) {
+	s := &mergedSource{from: from, vector: vector, dim: dim}
+	err := s.each(ctx, func(numbers []uint64, _ []float32) error {
+		s.numbers = append(s.numbers, numbers...)
+		return nil
+	})
+	return s, err
+}
+
+// Rows returns the number of rows.
+func (s *mergedSource) Rows() int { return len(s.numbers) }
+
+// Dim returns the number of values a row.
+func (s *mergedSource) Dim() int { return s.dim }
+
+// Type returns the type of the values.
+func (s *mergedSource) Type() vector.Type { return vector.Float32 }
+
+// Blocks calls fn with all rows, in the same order each time.
+func (s *mergedSource) Blocks(ctx context.Context, fn func(first int, rows vector.Matrix) error) error {
+	first := 0
+	return s.each(ctx, func(numbers []uint64, values []float32) error {
+		rows, err := vector.Of(values, s.dim)
+		if err != nil {
+			return err
+		}
+		if err := fn(first, rows); err != nil {
+			return err
+		}
+		first += len(numbers)
+		return nil
+	})
+}
+
+// each calls fn with the rows, some at a time.
+func (s *mergedSource) each(ctx context.Context, fn func(numbers []uint64, values []float32) error) error {
+	var numbers []uint64
+	var values []float32
+	for _, v := range s.from {
+		x := v.indexes[s.vector]
+		if x == nil {
+			continue
+		}
+		err := x.EachVector(ctx, func(labels []uint64, rows vector.Matrix) error {
+			numbers, values = numbers[:0], values[:0]
+			for i, n := range labels {
+				if !v.isDead(n) {
+					numbers, values = append(numbers, n), append(values, vector.Row[float32](rows, i)...)
+				}
+			}
+			if len(numbers) == 0 {
+				return nil
+			}
+			return fn(numbers, values)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -34,6 +34,7 @@ func (s *state) release() error {
 	for _, v := range s.views {
 		if v.refs.Add(-1) == 0 {
 			errs = append(errs, v.close())
+			close(v.gone)
 		}
 	}
 	return errors.Join(errs...)

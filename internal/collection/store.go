@@ -38,7 +38,7 @@ func openStore(dir string, o storeOptions) (*pebble.DB, error) {
 		ReadOnly:                    o.readOnly,
 		CacheSize:                   o.cache,
 		MemTableSize:                16 << 20,
-		MemTableStopWritesThreshold: 4,
+		MemTableStopWritesThreshold: 2, // Pebble keeps one log more than that to write it again
 		Logger:                      storeLogger{path},
 	})
 	if err != nil {

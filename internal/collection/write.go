@@ -100,13 +100,18 @@ func (ch *change) commit() error {
 	if err := ch.batch.Set([]byte{countersKey}, ch.counters.encode(), nil); err != nil {
 		return err
 	}
-	views := ch.c.state.views
+	views, worn := ch.c.state.views, false
 	for at, dead := range ch.dead {
 		views = newViews(views, at, dead)
+		worn = worn || views[at].sealed && views[at].candidate().worn()
 	}
-	return ch.c.publish(newState(ch.counters, views), func() error {
+	err := ch.c.publish(newState(ch.counters, views), func() error {
 		return ch.c.db.ApplyNoSyncWait(ch.batch, pebble.Sync)
 	})
+	if worn && err == nil {
+		ch.c.merger.kick()
+	}
+	return err
 }
 
 // newViews returns views of which one has another set of dead rows.

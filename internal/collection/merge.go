@@ -1,0 +1,193 @@
+package collection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// merging is what the merger keeps beside the worker.
+type merging struct {
+	mu     sync.Mutex
+	asked  int // calls of Compact that began
+	done   int // of those, how many there were when the last merge of everything began that has ended
+	begun  time.Time
+	merged MergeInfo // the merge under way, if begun isn't zero
+}
+
+// MergeInfo describes a merge that is under way.
+type MergeInfo struct {
+	Segments []uint64 `json:"segments"` // that are merged
+	Rows     int      `json:"rows"`     // that are written
+	Step     string   `json:"step"`     // of building the new segment
+	Done     int      `json:"done"`     // rows of the step
+	Total    int      `json:"total"`    // 0: not known
+	Seconds  float64  `json:"seconds"`  // since it began
+	Left     float64  `json:"left"`     // seconds until the step ends, about; 0: not known
+}
+
+// Compact merges all segments into one, drops what is dead, and gives the disk back what the store no longer needs.
+// What is written meanwhile may stay beside it.
+func (c *Collection) Compact(ctx context.Context) error {
+	if err := c.Seal(ctx); err != nil {
+		return err
+	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.leave()
+	c.merging.mu.Lock()
+	c.merging.asked++
+	ticket := c.merging.asked
+	c.merging.mu.Unlock()
+	for {
+		ended := c.merger.next()
+		c.merging.mu.Lock()
+		done := c.merging.done >= ticket
+		c.merging.mu.Unlock()
+		if done {
+			break
+		}
+		if err := c.merger.wait(ctx, ended); err != nil {
+			return err
+		}
+	}
+	if err := c.db.Flush(); err != nil {
+		return err
+	}
+	return c.db.Compact(ctx, []byte{0}, []byte{0xff}, false)
+}
+
+// all reports whether everything is to be merged, and returns what done becomes then.
+func (m *merging) all() (ticket int, all bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked, m.asked > m.done
+}
+
+func (m *merging) finished(ticket int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done = ticket
+}
+
+// mergeSome does one merge, if there is one to do.
+func (c *Collection) mergeSome(ctx context.Context) (more bool, err error) {
+	ticket, all := c.merging.all()
+	s := c.pin()
+	defer func() { err = errors.Join(err, s.release()) }()
+	sealed := s.views[:s.unsealed()]
+	var from []view
+	if all {
+		if from = sealed; len(from) == 1 && from[0].dead.IsEmpty() {
+			from = nil
+		}
+	} else {
+		var candidates []mergeCandidate
+		for _, v := range sealed {
+			candidates = append(candidates, v.candidate())
+		}
+		first, end := chooseMerge(candidates, c.options.SegmentRows)
+		from = sealed[first:end]
+	}
+	if len(from) > 0 {
+		number := c.numbers.Add(1) - 1
+		if err := c.mergeAs(ctx, from, number); err != nil {
+			return false, fmt.Errorf("merge %d segments into segment %d: %w", len(from), number, err)
+		}
+	}
+	if all {
+		c.merging.finished(ticket)
+	}
+	return all || len(from) > 0, nil
+}
+
+func (v view) candidate() mergeCandidate {
+	return mergeCandidate{slices.Max(v.rows), int(v.dead.GetCardinality())}
+}
+
+// mergeAs puts one segment in the place of some that follow each other. The files of those go when nobody reads them
+// any more.
+func (c *Collection) mergeAs(ctx context.Context, from []view, number uint64) error {
+	defer c.merging.end()
+	record, err := c.writeMerged(ctx, from, number)
+	if err == nil {
+		err = c.install(ctx, replacement{from: from, number: number, record: record})
+	} else {
+		err = errors.Join(err, c.removeSegment(number))
+	}
+	if err != nil {
+		return err
+	}
+	for _, v := range from {
+		c.running.Go(func() {
+			<-v.gone
+			_ = c.removeSegment(v.number) // what is left Open removes
+		})
+	}
+	return nil
+}
+
+// writeMerged builds the indexes of the rows of some segments that aren't dead.
+func (c *Collection) writeMerged(ctx context.Context, from []view, number uint64) (segmentRecord, error) {
+	r := segmentRecord{First: from[0].First, End: from[len(from)-1].End, Rows: make([]int, len(c.schema.Vectors))}
+	sources := make([]*mergedSource, len(r.Rows))
+	rows := 0
+	for i := range r.Rows {
+		var err error
+		if sources[i], err = newMergedSource(ctx, from, i, c.schema.Vectors[i].Dim); err != nil {
+			return r, err
+		}
+		r.Rows[i] = sources[i].Rows()
+		rows += r.Rows[i]
+	}
+	c.merging.begin(from, rows)
+	for i, rows := range r.Rows {
+		if rows == 0 {
+			continue
+		}
+		if err := c.buildIndex(ctx, sources[i], sources[i].numbers, i, number, c.merging.progress); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func (m *merging) begin(from []view, rows int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.begun, m.merged = time.Now(), MergeInfo{Rows: rows}
+	for _, v := range from {
+		m.merged.Segments = append(m.merged.Segments, v.number)
+	}
+}
+
+func (m *merging) progress(step string, done, total int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.merged.Step, m.merged.Done, m.merged.Total = step, done, total
+}
+
+func (m *merging) end() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.begun = time.Time{}
+}
+
+// info returns the merge under way, or nil.
+func (m *merging) info() *MergeInfo {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.begun.IsZero() {
+		return nil
+	}
+	i := m.merged
+	i.Seconds = time.Since(m.begun).Seconds()
+	if i.Done > 0 && i.Total > i.Done {
+		i.Left = i.Seconds * float64(i.Total-i.Done) / float64(i.Done)
+	}
+	return &i
+}
