@@ -3,9 +3,10 @@
 //
 //	go run ./bench/collections -input base.npy -queries queries.npy -dir folder -seconds 60
 //
-// The documents have a payload of a keyword (200 values, skewed), an integer, a float, a datetime and 200 bytes of text.
-// One goroutine writes batches: of 10 upserts 6 are of new documents and 4 overwrite, and as many documents are deleted as
-// were new. Another one searches at a fixed rate.
+// The documents have a payload of a keyword (200 values, skewed), an integer, a float, a datetime and 200 bytes of
+// text.
+// One goroutine writes batches: of 10 upserts 6 are of new documents and 4 overwrite, and as many documents are deleted
+// as were new. Another one searches at a fixed rate.
 package main
 
 import (
