@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -98,6 +99,7 @@ func (x *experiment) readIDs(ctx context.Context) error {
 
 // document returns a document whose vector is a row, moved a little if it isn't the first time that it is written.
 func (x *experiment) document(id uint64) collection.Document {
+	runtime.Gosched() // a client would be a process of its own
 	row := make([]float32, x.rows.Dim())
 	x.rows.Decode(int(id)%x.rows.Rows(), row)
 	if id >= uint64(x.rows.Rows()) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"unicode/utf8"
 
@@ -48,6 +49,7 @@ func (c *Collection) prepare(batch []Document) ([]prepared, error) {
 	all := make([]prepared, len(batch))
 	at := make(map[ID]int, len(batch))
 	for i, d := range batch {
+		runtime.Gosched() // searches go first: a batch may take longer than they
 		refused := func(field string, err error) error { return &DocumentError{i, d.ID, field, err} }
 		if err := d.ID.check(c.options.MaxIDBytes); err != nil {
 			return nil, refused("id", err)

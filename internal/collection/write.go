@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
@@ -125,6 +126,7 @@ func (ch *change) upsert(documents []prepared) error {
 	c := ch.c
 	first := ch.next
 	for i := range documents {
+		runtime.Gosched() // searches go first: a batch may take longer than they
 		d := &documents[i]
 		if err := ch.kill(d.id); err != nil {
 			return err

@@ -197,6 +197,7 @@ func (c *coder) encodeSteps(rows vector.Matrix, next *atomic.Int64, step int) (e
 		if from >= rows.Rows() {
 			return nil
 		}
+		runtime.Gosched() // as after each row that is added: see batch.work
 		for i := from; i < min(from+step, rows.Rows()); i++ {
 			rows.Decode(i, row)
 			e.Encode(c.row(uint32(i)), row)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -119,9 +120,12 @@ type batch struct {
 	reporting sync.Mutex
 }
 
+// work adds rows until none are left. After each it lets other goroutines run, such as searches: they would else wait
+// for the 10 ms that the scheduler gives it, if there are no more processors than goroutines that add.
 func (b *batch) work(ctx context.Context) {
 	vec := make([]float32, b.rows.Dim())
 	for ctx.Err() == nil && b.one(vec) {
+		runtime.Gosched()
 	}
 }
 
