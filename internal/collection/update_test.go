@@ -185,7 +185,7 @@ func TestUpdateIsOneState(t *testing.T) {
 	const documents, versions = 6, 50
 	c := created(t, plain(vector.L2), Options{SegmentRows: 4})
 	version := func(i int) json.RawMessage {
-		return json.RawMessage(strings.Repeat(" ", i%2) + text(t, map[string]int{"v": i}))
+		return json.RawMessage(text(t, map[string]int{"v": i}))
 	}
 	for i := range documents {
 		mustUpsert(t, c, Document{
