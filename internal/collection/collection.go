@@ -95,7 +95,11 @@ type Collection struct {
 	closed bool
 
 	writing sync.Mutex // held by the one change under way
+	edits   uint64     // payloads that were changed since the collection was opened
 	next    uint64     // number of the next document; above state.next if documents that got one weren't written
+
+	indexing  sync.Mutex // held by the one call that makes, drops or cleans payload indexes
+	recording sync.Mutex // held while postings of a segment are stored, and while an index is dropped
 
 	publishing sync.RWMutex // of state, together with what the store holds
 	state      *state
@@ -122,7 +126,9 @@ func Create(dir string, s Schema) error {
 			return err
 		}
 		b := db.NewBatch()
-		err = errors.Join(b.Set([]byte{schemaKey}, record, nil), b.Set([]byte{countersKey}, counters{}.encode(), nil))
+		first := counters{index: uint64(len(s.Indexes))}
+		err = errors.Join(b.Set([]byte{schemaKey}, record, nil), b.Set([]byte{countersKey}, first.encode(), nil),
+			recordIndexes(b, s.Indexes))
 		if err == nil {
 			err = b.Commit(pebble.Sync)
 		}

@@ -3,12 +3,13 @@ package collection
 import (
 	"bytes"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/shale-search/shale/internal/payload"
 )
 
 // ID names a document: a number or a string. The zero value is the number 0.
@@ -81,7 +82,7 @@ func appendID(b []byte, id ID) []byte {
 	if !id.isText {
 		return binary.BigEndian.AppendUint64(append(b, numberKind), id.number)
 	}
-	if uuid, ok := parseUUID(id.text); ok {
+	if uuid, ok := payload.ParseUUID(id.text); ok {
 		return append(append(b, uuidKind), uuid[:]...)
 	}
 	return append(append(b, stringKind), id.text...)
@@ -93,27 +94,10 @@ func decodeID(b []byte) (ID, bool) {
 	case len(b) == 9 && b[0] == numberKind:
 		return NumberID(binary.BigEndian.Uint64(b[1:])), true
 	case len(b) == 17 && b[0] == uuidKind:
-		return StringID(formatUUID([16]byte(b[1:]))), true
+		return StringID(payload.FormatUUID([16]byte(b[1:]))), true
 	case len(b) > 1 && b[0] == stringKind:
 		id := StringID(string(b[1:]))
 		return id, bytes.Equal(appendID(nil, id), b)
 	}
 	return ID{}, false
-}
-
-// parseUUID reads the form 123e4567-e89b-12d3-a456-426614174000, in lower case.
-func parseUUID(s string) (uuid [16]byte, ok bool) {
-	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
-		return uuid, false
-	}
-	digits := s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
-	if _, err := hex.Decode(uuid[:], []byte(digits)); err != nil {
-		return uuid, false
-	}
-	return uuid, formatUUID(uuid) == s
-}
-
-func formatUUID(u [16]byte) string {
-	s := hex.EncodeToString(u[:])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }

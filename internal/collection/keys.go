@@ -15,6 +15,9 @@ const (
 	payloadKey   = 'p' // number → payload, JSON; no key without a payload
 	segmentKey   = 's' // segment → segmentRecord, JSON
 	tombstoneKey = 't' // segment, number → nothing: the segment's row of that number is dead
+	thereKey     = 'd' // chunk → which of its documents are there, see documentSet
+	indexKey     = 'x' // payload index → indexRecord, JSON
+	postingKey   = 'y' // payload index, chunk, term → documents or numbers, see package postings
 	vectorKey    = 'v' // vector of the schema (1 byte), number → float32 values, until they are in a sealed segment
 )
 
@@ -46,21 +49,26 @@ type counters struct {
 	segment   uint64 // number of the growing segment
 	first     uint64 // smallest number that a document of the growing segment may have
 	documents uint64 // that are there
+	index     uint64 // number of the next payload index
+
+	// What belongs to a state like the numbers, but has keys of its own.
+	there   *documentSet
+	indexes []*payloadIndex // by their ids; the slice never changes
 }
 
 func (c counters) encode() []byte {
 	var b []byte
-	for _, n := range []uint64{c.next, c.segment, c.first, c.documents} {
+	for _, n := range []uint64{c.next, c.segment, c.first, c.documents, c.index} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	return b
 }
 
 func decodeCounters(b []byte) (c counters, ok bool) {
-	if len(b) != 32 {
+	if len(b) != 40 {
 		return c, false
 	}
-	for i, n := range []*uint64{&c.next, &c.segment, &c.first, &c.documents} {
+	for i, n := range []*uint64{&c.next, &c.segment, &c.first, &c.documents, &c.index} {
 		*n = binary.BigEndian.Uint64(b[8*i:])
 	}
 	return c, c.first <= c.next && c.documents <= c.next

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/search"
 )
@@ -20,6 +21,9 @@ type Query struct {
 	K      int         // documents to return for each; default 10
 	Ef     int         // see search.Options
 	Exact  bool        // compute all distances
+	// Filter decides by payloads which documents may be returned; nil: all.
+	Filter *payload.Filter
+	Stats  *QueryStats // is filled in with what the query did, if not nil
 	// Match decides by ID and payload which documents may be returned; nil: all. It may be called from many goroutines at
 	// once, and must not keep the payload.
 	Match   func(id ID, payload json.RawMessage) bool
@@ -37,6 +41,9 @@ func (c *Collection) Query(ctx context.Context, q Query) (hits [][]Hit, err erro
 	}
 	defer func() { err = errors.Join(err, r.end()) }()
 	s := &searcher{reading: r, Query: q}
+	if q.Stats != nil {
+		*q.Stats = QueryStats{}
+	}
 	if s.vector, err = c.schema.find(q.Vector); err != nil {
 		return nil, err
 	}
@@ -49,6 +56,9 @@ func (c *Collection) Query(ctx context.Context, q Query) (hits [][]Hit, err erro
 			return nil, invalidf("query %d: %w", i, err)
 		}
 	}
+	if err := s.choose(ctx); err != nil {
+		return nil, err
+	}
 	return s.run(ctx)
 }
 
@@ -57,6 +67,7 @@ type searcher struct {
 	*reading
 	Query
 	vector int
+	parts  []searchedView
 	taken  atomic.Int64 // queries that a goroutine has taken
 
 	mu  sync.Mutex
@@ -96,15 +107,15 @@ func (s *searcher) failed(err error) bool {
 func (s *searcher) one(query []float32) ([]Hit, error) {
 	var found []search.Neighbor
 	o := search.Options{Ef: s.Ef, Exact: s.Exact}
-	var matches func(uint64) bool
-	if s.Match != nil {
-		matches = s.matches
-	}
-	for _, v := range s.views {
+	for _, v := range s.parts {
 		var err error
-		if found, err = v.search(found, s.vector, query, s.K, o, s.reading.next, matches); err != nil {
+		o.Filter = v.filter
+		if found, err = v.search(found, s.vector, query, s.K, o, s.reading.next, v.matches); err != nil {
 			return nil, err
 		}
+	}
+	if s.failed(nil) { // a payload couldn't be read
+		return nil, s.err
 	}
 	slices.SortFunc(found, func(a, b search.Neighbor) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))

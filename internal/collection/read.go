@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/shale-search/shale/internal/payload"
 )
 
 // Fields says what of documents to read beside their IDs.
@@ -42,6 +44,8 @@ func (c *Collection) Get(ctx context.Context, f Fields, ids ...ID) (found []Docu
 type ScrollOptions struct {
 	After *ID // start after this ID, which no document needs to have; nil: with the first
 	Limit int // documents to return; default 100
+	// Filter decides by payloads which documents are listed; nil: all.
+	Filter *payload.Filter
 	Fields
 }
 
@@ -62,6 +66,18 @@ func (c *Collection) Scroll(ctx context.Context, o ScrollOptions) (found []Docum
 	if o.After != nil {
 		lower = append(keyOfID(*o.After), 0)
 	}
+	var filter *filtering
+	if o.Filter != nil {
+		if filter, err = r.filter(ctx, *o.Filter); err != nil {
+			return nil, err
+		}
+		if err := filter.settle(ctx); err != nil {
+			return nil, err
+		}
+		if filter.isSmall(int(r.documents), o.Limit) {
+			return filter.scroll(lower, o)
+		}
+	}
 	i, err := r.snapshot.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{idKey + 1}})
 	if err != nil {
 		return nil, err
@@ -74,6 +90,11 @@ func (c *Collection) Scroll(ctx context.Context, o ScrollOptions) (found []Docum
 		value, err := i.ValueAndErr()
 		if err != nil {
 			return nil, err
+		}
+		if n, ok := number(value, 0); ok && filter != nil {
+			if sure, _ := filter.answerOf(n); !sure {
+				continue
+			}
 		}
 		d, err := r.documentAt(i.Key(), value, o.Fields)
 		if err != nil {

@@ -23,7 +23,10 @@ type Vector struct {
 }
 
 // Schema says what the documents of a collection hold beside an ID and a payload.
-type Schema struct{ Vectors []Vector }
+type Schema struct {
+	Vectors []Vector
+	Indexes []PayloadIndex // of a new collection; those of a collection change, see Collection.PayloadIndexes
+}
 
 const (
 	formatVersion  = 1
@@ -50,7 +53,8 @@ func (s Schema) check() error {
 	if names[""] && len(names) > 1 {
 		return errors.New("a vector has no name: only a collection's single vector may have none")
 	}
-	return nil
+	_, err := checkIndexes(s.Indexes)
+	return err
 }
 
 func (v Vector) check() error {

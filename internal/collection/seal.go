@@ -51,7 +51,8 @@ func (c *Collection) lockToWrite(ctx context.Context) error {
 		ended := c.sealer.next()
 		c.writing.Lock()
 		at := c.state.growing()
-		if c.next-c.state.views[at].First < uint64(c.options.SegmentRows) {
+		v := c.state.views[at]
+		if c.next-v.First < uint64(c.options.SegmentRows) && !v.postings.isLarge() {
 			return nil
 		}
 		if at-c.state.unsealed() < mostFrozen {
@@ -96,6 +97,9 @@ func (c *Collection) sealOldest(ctx context.Context) (more bool, err error) {
 
 func (c *Collection) sealAs(ctx context.Context, v view, number uint64) error {
 	record, err := c.writeSegment(ctx, v, number)
+	if err == nil {
+		err = c.storePostings(v)
+	}
 	if err != nil {
 		return errors.Join(err, c.removeSegment(number))
 	}

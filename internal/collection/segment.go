@@ -25,11 +25,12 @@ type segment struct {
 	sealed bool
 	// indexes and rows of a sealed segment, one for each vector of the schema. Indexes are labelled by numbers of
 	// documents. nil: there are no such rows.
-	indexes []*shale.Index
-	rows    []int
-	flats   []*flat       // of one that isn't sealed, one for each vector of the schema
-	refs    atomic.Int64  // states that hold it
-	gone    chan struct{} // closed when none does any more and the files are closed
+	indexes  []*shale.Index
+	rows     []int
+	flats    []*flat          // of one that isn't sealed, one for each vector of the schema
+	postings *growingPostings // of one that isn't sealed
+	refs     atomic.Int64     // states that hold it
+	gone     chan struct{}    // closed when none does any more and the files are closed
 }
 
 // segmentRecord is what the store holds about a sealed segment.
@@ -65,7 +66,7 @@ func decodeSegment(b []byte, vectors int) (r segmentRecord, err error) {
 
 // growSegment returns an empty segment of documents from number first on.
 func growSegment(s Schema, first uint64) *segment {
-	g := &segment{First: first, gone: make(chan struct{})}
+	g := &segment{First: first, gone: make(chan struct{}), postings: newGrowingPostings()}
 	for _, v := range s.Vectors {
 		g.flats = append(g.flats, newFlat(v))
 	}
@@ -135,7 +136,7 @@ func noneDead() *roaring64.Bitmap {
 func (v view) isDead(number uint64) bool { return v.dead.Contains(number) }
 
 // search appends the k nearest rows of one vector. next is the number that the next document had when the query began,
-// and matches, if not nil, decides about the others.
+// and matches, if not nil, decides about the others. A filter in o stands for matches and the rows that aren't dead.
 func (v view) search(found []search.Neighbor, vector int, query []float32, k int, o search.Options, next uint64,
 	matches func(number uint64) bool) ([]search.Neighbor, error) {
 	var allowed func(uint64) bool
@@ -149,7 +150,7 @@ func (v view) search(found []search.Neighbor, vector int, query []float32, k int
 	if x == nil {
 		return found, nil
 	}
-	if allowed != nil {
+	if allowed != nil && o.Filter == nil {
 		o.Filter = search.FilterFunc(allowed)
 	}
 	return x.SearchInto(found, query, k, o)

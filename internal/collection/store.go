@@ -40,6 +40,7 @@ func openStore(dir string, o storeOptions) (*pebble.DB, error) {
 		MemTableSize:                16 << 20,
 		MemTableStopWritesThreshold: 2, // Pebble keeps one log more than that to write it again
 		Logger:                      storeLogger{path},
+		Merger:                      storeMerger,
 	})
 	if err != nil {
 		return nil, &format.Error{File: path, Offset: -1, Field: "store", Reason: "it can't be opened", Err: err}
@@ -139,6 +140,12 @@ func readContents(dir string, r pebble.Reader) (*contents, error) {
 	if n.counters, ok = decodeCounters(value); !ok {
 		return nil, damaged(dir, []byte{countersKey}, "the counters are damaged")
 	}
+	if n.there, err = readThere(dir, r); err != nil {
+		return nil, err
+	}
+	if n.indexes, err = readIndexes(dir, r); err != nil {
+		return nil, err
+	}
 	if err := n.readSegments(r); err != nil {
 		return nil, err
 	}
@@ -219,7 +226,7 @@ func (n *contents) fill(ctx context.Context, r pebble.Reader, grow view) error {
 			return err
 		}
 	}
-	return nil
+	return grow.postings.fill(ctx, n.indexes, r, n.first, n.next)
 }
 
 // removeOrphans removes the files of segments that no record names: those whose writing was interrupted.

@@ -109,7 +109,10 @@ func document(id ID, number int, values ...float32) Document {
 }
 
 // text returns what is compared of documents.
-func text(t testing.TB, documents any) string {
+func text(t interface {
+	Helper()
+	Fatal(...any)
+}, documents any) string {
 	t.Helper()
 	b, err := json.Marshal(documents)
 	if err != nil {

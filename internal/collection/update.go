@@ -154,7 +154,7 @@ func (ch *change) updateAll(r *reading, updates []preparedUpdate) (there int, mo
 		if err != nil {
 			return 0, nil, err
 		}
-		if !u.changesVectors() {
+		if !u.changesVectors() && ch.keepsNumber(n) {
 			if err := ch.setPayload(n, before, after); err != nil {
 				return 0, nil, err
 			}
@@ -186,6 +186,9 @@ func (r *reading) numberOf(id ID) (n uint64, found bool, err error) {
 
 // setPayload puts one payload in the place of another. nil means none.
 func (ch *change) setPayload(n uint64, before, after []byte) error {
+	if err := ch.editPostings(n, before, after); err != nil {
+		return err
+	}
 	key := keyOfNumber(payloadKey, n)
 	if after != nil {
 		return ch.batch.Set(key, after, nil)

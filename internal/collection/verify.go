@@ -81,6 +81,8 @@ func (v *verifier) run() {
 	ids := 0
 	v.problem(eachOf(v.db, idKey, func(key, value []byte) error { ids++; return v.id(key, value) }))
 	v.problem(eachOf(v.db, payloadKey, v.owned))
+	v.problem(v.documentNumbers())
+	v.problem(v.postings())
 	v.problem(eachOf(v.db, vectorKey, v.vector))
 	if uint64(ids) != v.documents || uint64(v.report.Documents) != v.documents {
 		v.problem(fmt.Errorf("the store counts %d documents, and has %d of them and %d ids",

@@ -17,11 +17,12 @@ type change struct {
 	batch *pebble.Batch
 	counters
 	dead map[int]*roaring64.Bitmap // by place of the view: sets that grow
+	edit *documentEdit
 }
 
 func (c *Collection) newChange() *change {
 	ch := &change{c: c, batch: c.db.NewBatch(), counters: c.state.counters, dead: map[int]*roaring64.Bitmap{}}
-	ch.next = c.next
+	ch.next, ch.edit = c.next, newDocumentEdit(ch.there)
 	return ch
 }
 
@@ -98,6 +99,10 @@ func (c *Collection) bury(first, end uint64) {
 
 // commit publishes the change.
 func (ch *change) commit() error {
+	ch.there = ch.edit.after()
+	if err := ch.edit.record(ch.batch); err != nil {
+		return err
+	}
 	if err := ch.batch.Set([]byte{countersKey}, ch.counters.encode(), nil); err != nil {
 		return err
 	}
@@ -154,6 +159,8 @@ func (ch *change) put(d *prepared) error {
 	n := ch.next
 	ch.next++
 	ch.documents++
+	ch.edit.add(n)
+	ch.c.state.views[ch.c.state.growing()].postings.add(ch.indexes, n, d.payload)
 	b := ch.batch
 	errs := []error{
 		b.Set(keyOfID(d.id), binary.BigEndian.AppendUint64(nil, n), nil),
@@ -208,6 +215,7 @@ func (ch *change) kill(id ID) error {
 	}
 	ch.dead[at].Add(n)
 	ch.documents--
+	ch.edit.remove(n)
 	errs := []error{
 		ch.batch.Delete(keyOfNumber(documentKey, n), nil), ch.batch.Delete(keyOfNumber(payloadKey, n), nil),
 	}

@@ -53,58 +53,61 @@ func TestErrors(t *testing.T) {
 	deep := strings.Repeat(`{"must":[`, 40) + strings.Repeat(`]}`, 40)
 	deepOperators := strings.Repeat(`{"$not":`, 40) + `{}` + strings.Repeat(`}`, 40)
 	many := `{"must":[` + strings.Repeat(`{"is_null":{"key":"a"}},`, 10_000) + `{"is_null":{"key":"a"}}]}`
-	for filter, want := range map[string]string{
-		``:                                    "filter: it isn't valid JSON: EOF",
-		`{"a":1} {}`:                          "filter: it isn't valid JSON: after its end there is more",
-		"{\"a\":\"\xff\"}":                    "filter: it isn't valid UTF-8",
-		`[]`:                                  "filter: it is an array, an object is expected",
-		`{"must": 7}`:                         "filter: must: it is 7, a condition or an array of conditions is expected",
-		`{"must": [7]}`:                       "filter: must[0]: it is 7, an object is expected",
-		`{"must": [{}]}`:                      "filter: must[0]: it has 0 tests, one is expected of",
-		deep:                                  "filters are within each other more than 32 deep",
-		deepOperators:                         "operators are within each other more than 32 deep",
-		many:                                  "filter: must: the filter has more than 10000 conditions",
-		`{"must_not": {"keys": "a"}}`:         "filter: must_not.keys: it isn't known, expected are: key, match, range,",
-		`{"must": {"key": 3}}`:                "filter: must.key: it is 3, a string is expected",
-		`{"must": [{"match": {"value": 3}}]}`: "filter: must[0]: match, range and values_count have a key beside them",
-		`{"must": [{"key": "a", "is_null": {"key": "a"}}]}`:                         "filter: must[0]: match, range and values_count have a key",
-		`{"must": [{"key": "a", "match": {"value": {}}}]}`:                          "must[0].match.value: it is an object, a string, a boolean or",
-		`{"must": [{"key": "a", "match": {"value": 1e999}}]}`:                       "match.value: it is 1e999, a string, a boolean or a finite",
-		`{"must": [{"key": "a", "match": {}}]}`:                                     "must[0].match: it has 0 of value, any, except, text and",
-		`{"must": [{"key": "a", "match": {"any": ["x", null]}}]}`:                   "match.any[1]: it is null, a string, a boolean or a",
-		`{"must": [{"key": "a", "match": {"like": "x"}}]}`:                          "match.like: it isn't known, expected are: value, any",
-		`{"must": [{"key": "a", "match": {"text": " .,"}}]}`:                        "must[0].match.text: it has no word",
-		`{"must": [{"key": "a", "range": {}}]}`:                                     "must[0].range: it has no bound: one of gt, gte, lt",
-		`{"must": [{"key": "a", "range": {"gt": "x"}}]}`:                            `must[0].range.gt: it is the string "x", a finite number`,
-		`{"must": [{"key": "a", "range": {"gt": true}}]}`:                           "must[0].range.gt: it is true, a finite number or a time",
-		`{"must": [{"key": "a", "range": {"gt": 1, "lt": "2024-05-01"}}]}`:          "must[0].range: some bounds are numbers and",
-		`{"must": [{"key": "a", "values_count": {"gt": "2024-05-01"}}]}`:            "values_count: its bounds are times",
-		`{"must": [{"key": "a..b", "match": {"value": 1}}]}`:                        `must[0].key: the key "a..b": a name is expected`,
-		`{"must": [{"key": "a[x]", "match": {"value": 1}}]}`:                        "[] or the number of an element in brackets",
-		`{"must": [{"key": "a[0]b", "match": {"value": 1}}]}`:                       `before "b" a dot is expected`,
-		`{"must": [{"is_null": {"key": "\"a"}}]}`:                                   "a closing quote is expected",
-		`{"must": [{"has_id": [-1]}]}`:                                              "has_id[0]: it is -1, an id is expected",
-		`{"must": [{"nested": {"key": "a", "filter": {"must": {"has_id": [1]}}}}]}`: "nested.filter: has_id can't be nested",
-		`{"min_should": {"conditions": [], "min_count": 0.5}}`:                      "min_should.min_count: it is 0.5, a whole",
-		`{"min_should": {"conditions": [], "min_count": -1}}`:                       "min_should.min_count: it is -1, below 0",
+	for _, c := range []struct{ filter, want string }{
+		{``, "filter: it isn't valid JSON: EOF"},
+		{`{"a":1} {}`, "filter: it isn't valid JSON: after its end there is more"},
+		{"{\"a\":\"\xff\"}", "filter: it isn't valid UTF-8"},
+		{`[]`, "filter: it is an array, an object is expected"},
+		{`{"must": 7}`, "filter: must: it is 7, a condition or an array of conditions is expected"},
+		{`{"must": [7]}`, "filter: must[0]: it is 7, an object is expected"},
+		{`{"must": [{}]}`, "filter: must[0]: it has 0 tests, one is expected of"},
+		{deep, "filters are within each other more than 32 deep"},
+		{deepOperators, "operators are within each other more than 32 deep"},
+		{many, "filter: must: the filter has more than 10000 conditions"},
+		{`{"must_not": {"keys": "a"}}`, "filter: must_not.keys: it isn't known, expected are: key, match, range,"},
+		{`{"must": {"key": 3}}`, "filter: must.key: it is 3, a string is expected"},
+		{`{"must": [{"match": {"value": 3}}]}`, "filter: must[0]: match, range and values_count have a key beside them"},
+		{`{"must": [{"key": "a", "is_null": {"key": "a"}}]}`, "filter: must[0]: match, range and values_count have a key"},
+		{`{"must": [{"key": "a", "match": {"value": {}}}]}`,
+			"must[0].match.value: it is an object, a string, a boolean or"},
+		{`{"must": [{"key": "a", "match": {"value": 1e999}}]}`,
+			"match.value: it is 1e999, a string, a boolean or a finite"},
+		{`{"must": [{"key": "a", "match": {}}]}`, "must[0].match: it has 0 of value, any, except, text and"},
+		{`{"must": [{"key": "a", "match": {"any": ["x", null]}}]}`, "match.any[1]: it is null, a string, a boolean or a"},
+		{`{"must": [{"key": "a", "match": {"like": "x"}}]}`, "match.like: it isn't known, expected are: value, any"},
+		{`{"must": [{"key": "a", "match": {"text": " .,"}}]}`, "must[0].match.text: it has no word"},
+		{`{"must": [{"key": "a", "range": {}}]}`, "must[0].range: it has no bound: one of gt, gte, lt"},
+		{`{"must": [{"key": "a", "range": {"gt": "x"}}]}`, `must[0].range.gt: it is the string "x", a finite number`},
+		{`{"must": [{"key": "a", "range": {"gt": true}}]}`, "must[0].range.gt: it is true, a finite number or a time"},
+		{`{"must": [{"key": "a", "range": {"gt": 1, "lt": "2024-05-01"}}]}`, "must[0].range: some bounds are numbers and"},
+		{`{"must": [{"key": "a", "values_count": {"gt": "2024-05-01"}}]}`, "values_count: its bounds are times"},
+		{`{"must": [{"key": "a..b", "match": {"value": 1}}]}`, `must[0].key: the key "a..b": a name is expected`},
+		{`{"must": [{"key": "a[x]", "match": {"value": 1}}]}`, "[] or the number of an element in brackets"},
+		{`{"must": [{"key": "a[0]b", "match": {"value": 1}}]}`, `before "b" a dot is expected`},
+		{`{"must": [{"is_null": {"key": "\"a"}}]}`, "a closing quote is expected"},
+		{`{"must": [{"has_id": [-1]}]}`, "has_id[0]: it is -1, an id is expected"},
+		{`{"must": [{"nested": {"key": "a", "filter": {"must": {"has_id": [1]}}}}]}`,
+			"nested.filter: has_id can't be nested"},
+		{`{"min_should": {"conditions": [], "min_count": 0.5}}`, "min_should.min_count: it is 0.5, a whole"},
+		{`{"min_should": {"conditions": [], "min_count": -1}}`, "min_should.min_count: it is -1, below 0"},
 
-		`{"a": {"$like": "x"}}`:          "filter: a.$like: it isn't known, expected are: $eq, $ne,",
-		`{"$xor": []}`:                   "filter: $xor: it isn't known, expected are fields and: $and, $or, $not",
-		`{"a": {}}`:                      "filter: a: it is an empty object, a value is expected, or operators",
-		`{"a": {"b": 1}}`:                "filter: a.b: it isn't known, expected are: $eq",
-		`{"a": [1]}`:                     "filter: a: it is an array, a string, a boolean or a finite number is expected",
-		`{"a": {"$gt": "x"}}`:            `filter: a.$gt: it is the string "x", a number or a time`,
-		`{"a": {"$gt": null}}`:           "filter: a.$gt: it is null, a number or a time",
-		`{"a": {"$in": "x"}}`:            `filter: a.$in: it is the string "x", an array is expected`,
-		`{"a": {"$exists": 1}}`:          "filter: a.$exists: it is 1, true or false is expected",
-		`{"$or": []}`:                    "filter: $or: it is empty, at least one object is expected",
-		`{"$and": [{"a": {"$eq": []}}]}`: "filter: $and[0].a.$eq: it is an array, a string",
-		`{"a.": 1}`:                      `filter: a.: the key "a.": a name is expected`,
-		`{"must": 1, "a": {"$in": 3}}`:   "filter: a.$in: it is 3, an array is expected",
+		{`{"a": {"$like": "x"}}`, "filter: a.$like: it isn't known, expected are: $eq, $ne,"},
+		{`{"$xor": []}`, "filter: $xor: it isn't known, expected are fields and: $and, $or, $not"},
+		{`{"a": {}}`, "filter: a: it is an empty object, a value is expected, or operators"},
+		{`{"a": {"b": 1}}`, "filter: a.b: it isn't known, expected are: $eq"},
+		{`{"a": [1]}`, "filter: a: it is an array, a string, a boolean or a finite number is expected"},
+		{`{"a": {"$gt": "x"}}`, `filter: a.$gt: it is the string "x", a number or a time`},
+		{`{"a": {"$gt": null}}`, "filter: a.$gt: it is null, a number or a time"},
+		{`{"a": {"$in": "x"}}`, `filter: a.$in: it is the string "x", an array is expected`},
+		{`{"a": {"$exists": 1}}`, "filter: a.$exists: it is 1, true or false is expected"},
+		{`{"$or": []}`, "filter: $or: it is empty, at least one object is expected"},
+		{`{"$and": [{"a": {"$eq": []}}]}`, "filter: $and[0].a.$eq: it is an array, a string"},
+		{`{"a.": 1}`, `filter: a.: the key "a.": a name is expected`},
+		{`{"must": 1, "a": {"$in": 3}}`, "filter: a.$in: it is 3, an array is expected"},
 	} {
-		_, err := Parse([]byte(filter))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%.100s: %v\nwant %s", filter, err, want)
+		_, err := Parse([]byte(c.filter))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.100s: %v\nwant %s", c.filter, err, c.want)
 		}
 	}
 	for _, v := range []any{math.NaN(), math.Inf(1), nil, struct{}{}, []any{1}} {
@@ -120,7 +123,8 @@ func TestErrors(t *testing.T) {
 // TestNumbers writes numbers and reads them again.
 func TestNumbers(t *testing.T) {
 	for _, text := range []string{"0", "-1", "12345678901234567", "9223372036854775807", "-9223372036854775808",
-		"18446744073709551615", "18446744073709550593", "2.5", "1e+300", "-10000000000000000000", "-0.1", "-9007199254740993"} {
+		"18446744073709551615", "18446744073709550593", "2.5", "1e+300", "-10000000000000000000", "-0.1",
+		"-9007199254740993"} {
 		n, ok := parseNumber([]byte(text))
 		if !ok || string(n.JSON()) != text {
 			t.Errorf("%s became %s, %v", text, n.JSON(), ok)

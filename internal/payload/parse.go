@@ -16,8 +16,8 @@ import (
 // filterKeys are the keys of a filter in its JSON form.
 var filterKeys = []string{"must", "should", "must_not", "min_should"}
 
-// Parse reads a filter from JSON, in the form of Filter or in that of ParseOperators. An object whose keys are all among
-// must, should, must_not and min_should is in the form of Filter. The filter null holds for everything.
+// Parse reads a filter from JSON, in the form of Filter or in that of ParseOperators. It is in the form of Filter if
+// its keys are all among must, should, must_not and min_should. The filter null holds for everything.
 func Parse(b []byte) (f Filter, err error) {
 	tree, err := decode(b)
 	if err != nil || tree == nil {

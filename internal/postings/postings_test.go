@@ -1,0 +1,206 @@
+package postings
+
+import (
+	"flag"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"pgregory.net/rapid"
+
+	"github.com/shale-search/shale/internal/payload"
+)
+
+// TestMain makes the tests do the same every time, unless flags say otherwise.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "300", "rapid.nofailfile": "true"} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	flag.Parse()
+	os.Exit(m.Run())
+}
+
+// anySet draws sets for which each of the forms is the shortest.
+func anySet(r *rapid.T) *roaring.Bitmap {
+	s := roaring.New()
+	for range rapid.IntRange(0, 3).Draw(r, "pieces") {
+		from := rapid.Uint64Range(0, mostInChunk-1).Draw(r, "from")
+		end := min(from+rapid.Uint64Range(1, 9000).Draw(r, "length"), mostInChunk)
+		step := rapid.Uint64Range(1, 3).Draw(r, "step")
+		for n := from; n < end; n += step {
+			s.Add(uint32(n))
+		}
+	}
+	for _, n := range rapid.SliceOfN(rapid.Uint32Range(0, mostInChunk-1), 0, 20).Draw(r, "single") {
+		s.Add(n)
+	}
+	return s
+}
+
+func TestSets(t *testing.T) {
+	forms := map[byte]bool{}
+	rapid.Check(t, func(r *rapid.T) {
+		s := anySet(r)
+		b := EncodeSet(s)
+		forms[b[0]] = true
+		got, err := DecodeSet(b)
+		if err != nil || !got.Equals(s) {
+			r.Fatalf("%d members became %v, %v", s.GetCardinality(), got, err)
+		}
+		if len(b) > 1+denseBytes {
+			r.Errorf("a set takes %d bytes", len(b))
+		}
+	})
+	for _, form := range []byte{listForm, runsForm, denseForm} {
+		if !forms[form] {
+			t.Errorf("no set was written in form %d", form)
+		}
+	}
+}
+
+// TestMerging applies changes of sets and of numbers one after another, and puts the same changes together in pieces,
+// as a store does: of the newest first or last, and with the base or without.
+func TestMerging(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		set, numbers := map[uint32]bool{}, map[Value]bool{}
+		var sets, values [][]byte
+		for range rapid.IntRange(1, 8).Draw(r, "changes") {
+			some := rapid.SliceOfNDistinct(rapid.Uint32Range(0, 9), 0, 6, rapid.ID).Draw(r, "documents")
+			cut := rapid.IntRange(0, len(some)).Draw(r, "added")
+			sets = append(sets, EncodeEdit(roaring.BitmapOf(some[:cut]...), roaring.BitmapOf(some[cut:]...)))
+			var news []Value
+			for i, d := range some {
+				set[d] = i < cut
+				maps.DeleteFunc(numbers, func(v Value, _ bool) bool { return uint32(v.Document) == d })
+				if i < cut {
+					n := payload.Number{Float: float64(rapid.IntRange(-2, 2).Draw(r, "number"))}
+					news = append(news, Value{n, uint16(d)})
+					numbers[news[len(news)-1]] = true
+				}
+			}
+			values = append(values, EncodeNumbersEdit(roaring.BitmapOf(some...), news))
+		}
+		maps.DeleteFunc(set, func(_ uint32, there bool) bool { return !there })
+		got, err := DecodeSet(merged(r, sets, func(b []byte) (merging, error) { return NewSetMerging(b) }))
+		if err != nil || !slices.Equal(got.ToArray(), slices.Sorted(maps.Keys(set))) {
+			r.Fatalf("the set is %v, %v; want %v", got, err, set)
+		}
+		n, err := DecodeNumbers(merged(r, values, func(b []byte) (merging, error) { return NewNumbersMerging(b) }))
+		want := slices.SortedFunc(maps.Keys(numbers), compareValues)
+		if err != nil || !slices.Equal(n.Values(), want) {
+			r.Fatalf("the numbers are %v, %v; want %v", n.Values(), err, want)
+		}
+	})
+}
+
+type merging interface {
+	MergeNewer([]byte) error
+	MergeOlder([]byte) error
+	finish(includesBase bool) ([]byte, error)
+}
+
+func (m *SetMerging) finish(includesBase bool) ([]byte, error) {
+	b, _, err := m.Finish(includesBase)
+	return b, err
+}
+
+func (m *NumbersMerging) finish(includesBase bool) ([]byte, error) {
+	b, _, err := m.Finish(includesBase)
+	return b, err
+}
+
+// merged puts changes together, those that follow each other first, until one value is left.
+func merged(r *rapid.T, changes [][]byte, begin func([]byte) (merging, error)) []byte {
+	for {
+		at := rapid.IntRange(0, len(changes)-1).Draw(r, "at")
+		end := rapid.IntRange(at+1, len(changes)).Draw(r, "end")
+		piece := slices.Clone(changes[at:end])
+		add := merging.MergeNewer
+		if rapid.Bool().Draw(r, "newest first") {
+			slices.Reverse(piece)
+			add = merging.MergeOlder
+		}
+		m, err := begin(piece[0])
+		for _, change := range piece[1:] {
+			if err == nil {
+				err = add(m, change)
+			}
+		}
+		if err != nil {
+			r.Fatal(err)
+		}
+		all := len(piece) == len(changes)
+		b, err := m.finish(all)
+		if err != nil {
+			r.Fatal(err)
+		}
+		if all {
+			return b
+		}
+		changes = slices.Replace(slices.Clone(changes), at, end, b)
+	}
+}
+
+// TestRanges compares ranges of numbers with a look at each value.
+func TestRanges(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		number := func() payload.Number {
+			return payload.Number{Float: float64(rapid.IntRange(-5, 5).Draw(r, "number")), Rest: 0}
+		}
+		var values []Value
+		for range rapid.IntRange(0, 3000).Draw(r, "values") {
+			n := payload.Number{Float: float64(len(values)%11 - 5), Rest: int16(len(values) % 2)}
+			values = append(values, Value{n, uint16(len(values) / 2 * 37)})
+		}
+		b := payload.Bounds{
+			Low: number(), High: number(), HasLow: rapid.Bool().Draw(r, "low"), HasHigh: rapid.Bool().Draw(r, "high"),
+			OpenLow: rapid.Bool().Draw(r, "open"), OpenHigh: rapid.Bool().Draw(r, "open"),
+		}
+		want := roaring.New()
+		for _, v := range values {
+			if b.Contain(v.Number) {
+				want.Add(uint32(v.Document))
+			}
+		}
+		n, err := DecodeNumbers(EncodeNumbers(slices.Clone(values)))
+		if err != nil {
+			r.Fatal(err)
+		}
+		if got := n.Range(b); !got.Equals(want) {
+			r.Fatalf("%+v: %d documents, want %d", b, got.GetCardinality(), want.GetCardinality())
+		}
+	})
+}
+
+// FuzzDecode reads what may be postings: nothing is read out of bounds.
+func FuzzDecode(f *testing.F) {
+	s := roaring.BitmapOf(1, 2, 3, 70)
+	f.Add(EncodeSet(s))
+	f.Add(EncodeEdit(s, roaring.BitmapOf(7)))
+	values := []Value{{payload.Number{Float: 1}, 3}, {payload.Number{Float: 2}, 4}}
+	f.Add(EncodeNumbers(values))
+	f.Add(EncodeNumbersEdit(s, values))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if set, err := DecodeSet(b); err == nil && !set.IsEmpty() && set.Maximum() >= mostInChunk {
+			t.Errorf("a set of a chunk holds %d", set.Maximum())
+		}
+		if n, err := DecodeNumbers(b); err == nil {
+			n.Range(payload.Bounds{HasLow: true})
+			n.Values()
+		}
+		if m, err := NewSetMerging(b); err == nil && m.MergeOlder(b) == nil && m.MergeNewer(b) == nil {
+			if b, err := m.finish(false); err != nil || m.MergeNewer(b) != nil {
+				t.Error("a set can't be merged again")
+			}
+		}
+		if m, err := NewNumbersMerging(b); err == nil && m.MergeOlder(b) == nil && m.MergeNewer(b) == nil {
+			if b, err := m.finish(false); err != nil || m.MergeNewer(b) != nil {
+				t.Error("numbers can't be merged again")
+			}
+		}
+	})
+}
