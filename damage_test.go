@@ -51,6 +51,7 @@ type victim struct {
 	before content // an earlier generation of the index; nil: there is none
 	open   shale.OpenOptions
 	lazy   bool // rows are read as searches need them
+	tight  bool // memory doesn't hold all shards, some of which are mapped
 	attach bool // rows are attached
 	right  answers
 }
@@ -253,6 +254,8 @@ func makeVictims(t *testing.T) []*victim {
 		makeVictim(t, victim{name: "shards, mapped", whole: shards.whole, twin: shards.twin,
 			open: shale.OpenOptions{Mapped: true}}),
 		makeVictim(t, victim{name: "shards without codes", whole: plainShards.whole, twin: plainShards.twin}),
+		makeVictim(t, victim{name: "shards without codes, mapped for want of memory", whole: plainShards.whole,
+			twin: plainShards.twin, tight: true}),
 	}
 }
 
@@ -261,7 +264,7 @@ func makeVictim(t *testing.T, v victim) *victim {
 	t.Helper()
 	v.dir = t.TempDir()
 	v.restore(t)
-	if v.lazy {
+	if v.lazy || v.tight {
 		v.open.Memory = rowsOnDisk(t, v.dir)
 	}
 	usual, deep, openErr, searchErr := v.ask(t)

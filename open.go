@@ -34,8 +34,8 @@ type OpenOptions struct {
 	LabelsAreGlobal bool
 	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
 	// codes, searches of an index directory read rows from disk; where it doesn't hold links and codes either, or there
-	// are no codes, the first shards are in memory, as many as fit, and the others mapped. Info tells the plan. The index
-	// can't be changed then.
+	// are no codes, the first shards are in memory, as many as fit, and the others mapped, once their checksums have been
+	// compared. Info tells the plan. The index can't be changed then.
 	Memory int64
 	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
 	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is

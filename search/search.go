@@ -75,8 +75,8 @@ type Stats struct {
 	Distances int // distances computed by walks: estimates, where the index has codes
 	Reranked  int // exact distances computed after walks
 	Hops      int // nodes expanded on level 0
-	// distances of all allowed rows were computed in place of a walk, for every query of a batch; not set by several
-	// shards
+	// distances of all allowed rows were computed in place of a walk, for every query of a batch, which has one at least;
+	// not set by several shards
 	Exact  bool
 	Probes int   // shards searched
 	Reads  int   // reads of rows or links from disk

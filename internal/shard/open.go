@@ -35,7 +35,7 @@ func Open(ctx context.Context, dir string, m *manifest.Manifest, o OpenOptions) 
 		return nil, err
 	}
 	x := &Index{dir: dir, m: m,
-		files: store.Options{PinUpper: o.PinUpper, Custom: o.Custom, CustomName: o.CustomName}}
+		files: store.Options{PinUpper: o.PinUpper, Checked: !o.Mapped, Custom: o.Custom, CustomName: o.CustomName}}
 	var err error
 	if x.plan, err = planOpen(dir, m, o); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (x *Index) open(ctx context.Context, dir string, o OpenOptions) error {
 		return nil
 	}
 	var err error
-	x.router, err = openRouter(ctx, dir, x.m, x.plan.MappedShards == len(x.m.Shards))
+	x.router, err = openRouter(ctx, dir, x.m, x.plan.MappedShards == len(x.m.Shards), x.files)
 	return err
 }
 

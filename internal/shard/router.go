@@ -197,11 +197,11 @@ func different(points vector.Matrix, partOf []uint32) (vector.Matrix, []uint64, 
 }
 
 // openRouter reads the routing of an index, or maps it.
-func openRouter(ctx context.Context, dir string, m *manifest.Manifest, mapped bool) (*router, error) {
+func openRouter(ctx context.Context, dir string, m *manifest.Manifest, mapped bool, o store.Options) (*router, error) {
 	path := filepath.Join(dir, m.Routing.File)
 	r := &router{parts: len(m.Shards), reach: m.Routing.Reach}
 	if mapped {
-		x, err := store.OpenMapped(ctx, path, store.Options{})
+		x, err := store.OpenMapped(ctx, path, store.Options{Checked: o.Checked})
 		if err != nil {
 			return nil, err
 		}

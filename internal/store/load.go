@@ -179,6 +179,26 @@ func (l *loader) section(k Kind, read func() error) error {
 	return l.checkCRC(k)
 }
 
+// checkSums reads all sections after meta, and compares their checksums.
+func (l *loader) checkSums() error {
+	for k := Levels; k < kinds+1; k++ {
+		if err := l.section(k, func() error { return l.sum(k) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sum reads section k for its checksum alone.
+func (l *loader) sum(k Kind) error {
+	for left := l.h.section(k).Length; left > 0; left -= step {
+		if _, err := l.next(int(min(left, step)), k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // pass skips to the end of section k.
 func (l *loader) pass(k Kind) error {
 	if err := l.enter(k); err != nil {

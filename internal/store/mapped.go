@@ -13,10 +13,15 @@ import (
 )
 
 // OpenMapped maps an index file for searching. Whatever the size of the file, it reads and checks only the header, the
-// meta section and the codes' center or codebooks; Verify checks the rest. Searches read what they need from the
-// mapping, and return an error if the file was cut off or its disk fails. Other damage may give wrong answers, but
-// never a read outside the arrays. Links aren't packed.
+// meta section and the codes' center or codebooks, unless Options.Checked is set; Verify checks the rest. Searches read
+// what they need from the mapping, and return an error if the file was cut off or its disk fails. Other damage may give
+// wrong answers, but never a read outside the arrays. Links aren't packed.
 func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
+	if o.Checked {
+		if err := withLoader(ctx, path, (*loader).checkSums); err != nil {
+			return nil, fmt.Errorf("map index: %w", err)
+		}
+	}
 	var x *hnsw.Frozen
 	err := withHead(ctx, path, func(l *loader) error {
 		c, err := l.config(o)

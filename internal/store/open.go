@@ -24,6 +24,8 @@ type Options struct {
 	CustomName string
 	// Unmeasured opens an index of a custom metric without it, to be checked and not searched.
 	Unmeasured bool
+	// Checked makes OpenMapped read all of the file and compare its checksums.
+	Checked bool
 	// PinUpper makes OpenMapped copy the levels above 0 into memory: their links, and 5 bytes an element. The page
 	// cache may drop pages; copies stay.
 	PinUpper bool
