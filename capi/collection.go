@@ -15,7 +15,8 @@ import (
 
 // schemaOptions say what the documents of a collection hold.
 type schemaOptions struct {
-	Vectors []vectorOptions `json:"vectors"`
+	Vectors []vectorOptions           `json:"vectors"`
+	Indexes []collection.PayloadIndex `json:"indexes,omitempty"`
 }
 
 // vectorOptions describe one vector: see collection.Vector.
@@ -36,7 +37,7 @@ type collectionOptions struct {
 }
 
 func (s *schemaOptions) schema() (collection.Schema, error) {
-	var out collection.Schema
+	out := collection.Schema{Indexes: s.Indexes}
 	for _, v := range s.Vectors {
 		l := layoutOptions{Metric: v.Metric, Codes: v.Codes, Rows: v.Rows}
 		if l.Metric == "" {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/internal/payload"
 )
 
 // operation is one of those of shale_collection_do.
@@ -25,9 +26,15 @@ var operations = map[string]operation{
 	"get":    taking(getDocuments),
 	"scroll": taking(scrollDocuments),
 	"query":  taking(queryDocuments),
-	"seal":   taking(sealCollection),
-	"info":   taking(describeCollection),
+	"facets": taking(countValues),
 	"count":  taking(countDocuments),
+
+	"create_index": taking(createPayloadIndex),
+	"drop_index":   taking(dropPayloadIndex),
+
+	"seal":    taking(sealCollection),
+	"compact": taking(compactCollection),
+	"info":    taking(describeCollection),
 }
 
 // taking makes an operation of a function that takes decoded arguments.
@@ -49,6 +56,14 @@ func answering(r any, vectors []float32) (*answered, error) {
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	return &answered{b, vectors}, nil
+}
+
+// answeringNumber makes an answer of what a method that counts has returned.
+func answeringNumber(n int, err error) (*answered, error) {
+	if err != nil {
+		return nil, err
+	}
+	return answering(n, nil)
 }
 
 type none struct{}
@@ -122,24 +137,32 @@ func updateDocuments(ctx context.Context, c *collection.Collection, a updateArgu
 			DropVectors: a.DropVectors,
 		}
 	}
-	n, err := c.Update(ctx, batch)
-	if err != nil {
-		return nil, err
+	return answeringNumber(c.Update(ctx, batch))
+}
+
+// filterArgument is a filter in one of the forms of payload.Parse. One that is absent is nil.
+type filterArgument struct{ *payload.Filter }
+
+// UnmarshalJSON reads a filter.
+func (f *filterArgument) UnmarshalJSON(b []byte) error {
+	parsed, err := payload.Parse(b)
+	if err == nil && string(b) != "null" {
+		f.Filter = &parsed
 	}
-	return answering(n, nil)
+	return err
 }
 
 type deleteArguments struct {
-	IDs []collection.ID `json:"ids"`
+	IDs    []collection.ID `json:"ids"`
+	Filter filterArgument  `json:"filter"` // in place of IDs
 }
 
 func deleteDocuments(ctx context.Context, c *collection.Collection, a deleteArguments, _ []namedRows,
 ) (*answered, error) {
-	n, err := c.Delete(ctx, a.IDs...)
-	if err != nil {
-		return nil, err
+	if a.Filter.Filter != nil {
+		return answeringNumber(c.DeleteWhere(ctx, *a.Filter.Filter))
 	}
-	return answering(n, nil)
+	return answeringNumber(c.Delete(ctx, a.IDs...))
 }
 
 // fieldArguments say what of documents to answer beside their IDs.
@@ -166,14 +189,17 @@ func getDocuments(ctx context.Context, c *collection.Collection, a getArguments,
 }
 
 type scrollArguments struct {
-	After *collection.ID `json:"after"`
-	Limit int            `json:"limit"`
+	After  *collection.ID `json:"after"`
+	Limit  int            `json:"limit"`
+	Filter filterArgument `json:"filter"`
 	fieldArguments
 }
 
 func scrollDocuments(ctx context.Context, c *collection.Collection, a scrollArguments, _ []namedRows,
 ) (*answered, error) {
-	found, err := c.Scroll(ctx, collection.ScrollOptions{After: a.After, Limit: a.Limit, Fields: a.fields()})
+	found, err := c.Scroll(ctx, collection.ScrollOptions{
+		After: a.After, Limit: a.Limit, Filter: a.Filter.Filter, Fields: a.fields(),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -209,18 +235,27 @@ func answerDocuments(s collection.Schema, found []collection.Document) (*answere
 }
 
 type queryArguments struct {
-	Vector  string `json:"vector"`
-	K       int    `json:"k"`
-	Ef      int    `json:"ef"`
-	Exact   bool   `json:"exact"`
-	Threads int    `json:"threads"`
+	Vector  string         `json:"vector"`
+	K       int            `json:"k"`
+	Ef      int            `json:"ef"`
+	Exact   bool           `json:"exact"`
+	Threads int            `json:"threads"`
+	Filter  filterArgument `json:"filter"`
 	fieldArguments
+}
+
+// queryReport is what queries have found.
+type queryReport struct {
+	Hits    [][]documentReport `json:"hits"`
+	Scanned []string           `json:"scanned,omitempty"` // see collection.QueryStats
 }
 
 func queryDocuments(ctx context.Context, c *collection.Collection, a queryArguments, rows []namedRows,
 ) (*answered, error) {
+	var stats collection.QueryStats
 	q := collection.Query{
-		Vector: a.Vector, K: a.K, Ef: a.Ef, Exact: a.Exact, Threads: a.Threads, Fields: a.fields(),
+		Vector: a.Vector, K: a.K, Ef: a.Ef, Exact: a.Exact, Threads: a.Threads, Filter: a.Filter.Filter, Stats: &stats,
+		Fields: a.fields(),
 	}
 	for _, r := range rows {
 		for i := range r.rows.Rows() {
@@ -231,34 +266,71 @@ func queryDocuments(ctx context.Context, c *collection.Collection, a queryArgume
 	if err != nil {
 		return nil, err
 	}
-	reports := make([][]documentReport, len(hits))
+	r := queryReport{Hits: make([][]documentReport, len(hits)), Scanned: stats.Scanned}
 	var vectors []float32
 	for i, found := range hits {
-		reports[i] = make([]documentReport, len(found))
+		r.Hits[i] = make([]documentReport, len(found))
 		for j, h := range found {
-			reports[i][j], vectors = describe(c.Schema(), h.Document, vectors)
-			reports[i][j].Distance = &found[j].Distance
+			r.Hits[i][j], vectors = describe(c.Schema(), h.Document, vectors)
+			r.Hits[i][j].Distance = &found[j].Distance
 		}
 	}
-	return answering(reports, vectors)
+	return answering(r, vectors)
 }
 
 func sealCollection(ctx context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
 	return nil, c.Seal(ctx)
 }
 
-func countDocuments(_ context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
-	n, err := c.Count()
+func compactCollection(ctx context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
+	return nil, c.Compact(ctx)
+}
+
+type countArguments struct {
+	Filter filterArgument `json:"filter"`
+}
+
+func countDocuments(ctx context.Context, c *collection.Collection, a countArguments, _ []namedRows,
+) (*answered, error) {
+	if a.Filter.Filter != nil {
+		return answeringNumber(c.CountWhere(ctx, *a.Filter.Filter))
+	}
+	return answeringNumber(c.Count())
+}
+
+type facetArguments struct {
+	Field  string         `json:"field"`
+	Filter filterArgument `json:"filter"`
+	Limit  int            `json:"limit"`
+}
+
+func countValues(ctx context.Context, c *collection.Collection, a facetArguments, _ []namedRows) (*answered, error) {
+	found, err := c.Facets(ctx, collection.FacetOptions{Field: a.Field, Filter: a.Filter.Filter, Limit: a.Limit})
 	if err != nil {
 		return nil, err
 	}
-	return answering(n, nil)
+	return answering(found, nil)
+}
+
+func createPayloadIndex(ctx context.Context, c *collection.Collection, p collection.PayloadIndex, _ []namedRows,
+) (*answered, error) {
+	return nil, c.CreatePayloadIndex(ctx, p)
+}
+
+func dropPayloadIndex(_ context.Context, c *collection.Collection, p collection.PayloadIndex, _ []namedRows,
+) (*answered, error) {
+	dropped, err := c.DropPayloadIndex(p)
+	if err != nil {
+		return nil, err
+	}
+	return answering(dropped, nil)
 }
 
 // collectionReport describes a collection.
 type collectionReport struct {
 	collection.Info
-	Schema schemaOptions `json:"schema"`
+	Schema  schemaOptions             `json:"schema"`
+	Indexes []collection.PayloadIndex `json:"indexes"`
 }
 
 func describeCollection(_ context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
@@ -269,7 +341,12 @@ func describeCollection(_ context.Context, c *collection.Collection, _ none, _ [
 	if info.Segments == nil {
 		info.Segments = []collection.SegmentInfo{}
 	}
-	r := collectionReport{Info: info}
+	r := collectionReport{Info: info, Indexes: []collection.PayloadIndex{}}
+	indexes, err := c.PayloadIndexes()
+	if err != nil {
+		return nil, err
+	}
+	r.Indexes = append(r.Indexes, indexes...)
 	for _, v := range c.Schema().Vectors {
 		r.Schema.Vectors = append(r.Schema.Vectors, vectorOptions{
 			v.Name, v.Dim, v.Metric.String(), cmp.Or(string(v.Codes), coding.Auto), cmp.Or(string(v.Rows), coding.Auto),

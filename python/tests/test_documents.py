@@ -203,6 +203,88 @@ def test_parts_of_documents_are_updated(tmp_path):
         assert made.get(3).payload == {"x": 1} and len(made) == 5
 
 
+FILTERS = {
+    "value": ({"kind": "b"}, lambda p: p["kind"] == "b"),
+    "range": ({"n": {"$gte": 50, "$lt": 70.5}}, lambda p: 50 <= p["n"] < 70.5),
+    "any": ({"kind": {"$in": ["a", "c"]}, "n": {"$gt": 250}}, lambda p: p["kind"] in "ac" and p["n"] > 250),
+    "not": ({"$or": [{"kind": {"$ne": "a"}}, {"n": 0}]}, lambda p: p["kind"] != "a" or p["n"] == 0),
+    "tags": ({"tags": "t3"}, lambda p: "t3" in p["tags"]),
+    "qdrant": (
+        {"must": [{"key": "n", "range": {"lt": np.float32(99.5)}}], "must_not": [{"key": "kind", "match": {"value": "a"}}]},
+        lambda p: p["n"] < 99.5 and p["kind"] != "a",
+    ),
+    "date": ({"day": {"$gt": datetime.date(2024, 6, 1)}}, lambda p: p["day"] > "2024-06-01"),
+    "none": ({"kind": "z"}, lambda p: False),
+}  # fmt: skip
+
+
+def payload_of(i):
+    day = datetime.date(2024, 1, 1) + datetime.timedelta(i)
+    return {"n": i, "kind": "abc"[i % 3], "tags": [f"t{i % 7}", f"t{i % 5}"], "day": day.isoformat()}
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_filters(tmp_path, indexed):
+    kinds = {"n": "integer", "kind": "keyword", "tags": "keyword", "day": "datetime"}
+    with shale.Collection(tmp_path / "c", FLAT, kinds if indexed else None, segment_rows=120) as made:
+        made.upsert(range(300), ROWS, [payload_of(i) for i in range(300)])
+        made.delete(range(0, 300, 11))
+        payloads = {i: payload_of(i) for i in range(300) if i % 11}
+        for filter, allows in FILTERS.values():
+            allowed = [i for i, payload in payloads.items() if allows(payload)]
+            assert made.count(filter=filter) == len(allowed)
+            assert [one.id for one in made.scroll(filter=filter, page=9)] == allowed
+            for query in ROWS[:5]:
+                found = made.query(query, 5, filter=filter, exact=True)
+                assert found.ids == [allowed[i] for i in nearest(ROWS[allowed], query, 5)]
+                assert made.query(query, 5, filter=filter).ids == found.ids
+                assert (len(found.scanned) == 0) == indexed
+            hits = made.query_many(ROWS[:3], 5, filter=filter)
+            assert [one.ids for one in hits] == [made.query(row, 5, filter=filter).ids for row in ROWS[:3]]
+        counted = made.facets("kind", filter={"n": {"$lt": 100}})
+        assert counted == {k: sum(p["kind"] == k and i < 100 for i, p in payloads.items()) for k in counted}
+        assert len(counted) == 3 and len(made.facets("tags", limit=2)) == 2
+        gone = [i for i in payloads if i < 30]
+        assert made.delete(filter={"n": {"$lt": 30}}) == len(gone) and len(made) == len(payloads) - len(gone)
+        made.compact()
+        assert made.count(filter={"kind": "a"}) == sum(p["kind"] == "a" for i, p in payloads.items() if i >= 30)
+    assert shale.Collection.verify(tmp_path / "c").ok
+
+
+def test_indexes_come_and_go(collection):
+    filled(collection)
+    assert collection.query(ROWS[0], filter={"n": 5}).scanned == ("n",)
+    collection.create_index("n", "integer")
+    assert collection.query(ROWS[0], filter={"n": 5}).ids == [5] and collection.info().indexes[0]["field"] == "n"
+    assert collection.query(ROWS[0], filter={"n": 5}).scanned == ()
+    assert collection.drop_index("n", "integer") and not collection.drop_index("n", "integer")
+    with pytest.raises(ValueError, match="keyword, uuid"):
+        collection.create_index("n", "number")
+
+
+@pytest.mark.parametrize(
+    "filter, text",
+    [
+        ({"n": {"$near": 1}}, r"\$near"),
+        ({"n": {"$gt": "x"}}, "n"),
+        ({"must": [{"key": "n", "range": {"gt": float("nan")}}]}, "JSON"),
+        ({"must": [{"key": "n", "match": {"value": [1]}}]}, "match"),
+        ([1], "object"),
+    ],
+)
+def test_bad_filters(collection, filter, text):
+    filled(collection, 10)
+    for call in (
+        lambda: collection.query(ROWS[0], filter=filter), lambda: collection.count(filter=filter),
+        lambda: collection.delete(filter=filter), lambda: list(collection.scroll(filter=filter)),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=text):
+            call()
+    with pytest.raises(TypeError, match="ids or a filter"):
+        collection.delete()
+    assert len(collection) == 10
+
+
 def test_tables(collection):
     collection.upsert([1, "b"], ROWS[:2], [{"id": 5, "name": "x"}, None])
     found = collection.query(ROWS[0], 2, vectors=True)

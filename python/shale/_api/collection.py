@@ -8,13 +8,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from ctypes import byref, c_int64
 from types import TracebackType
-from typing import Any, Optional, Union
+from typing import Any, Literal, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from shale._api import reports
-from shale._api.documents import Document, Hit, Hits, Id, Payload, Vector, all_ids, one_id, payload_text
+from shale._api.documents import Document, Hit, Hits, Id, Payload, Vector, all_ids, one_id, payload_text, plain
 from shale._api.reports import CollectionInfo, CollectionVerified
 from shale._core import arguments, errors, jobs, library
 from shale._core.arguments import Path
@@ -29,6 +29,11 @@ Vectors = Union[npt.ArrayLike, Mapping[str, Any]]
 #: Ids of many documents.
 Ids = Union[Sequence[Id], npt.NDArray[np.integer[Any]]]
 
+#: Which documents are meant, by their payloads.
+DocumentFilter = Mapping[str, Any]
+#: What an index holds of a field.
+IndexKind = Literal["keyword", "uuid", "integer", "float", "bool", "datetime", "text"]
+
 #: Documents of a batch, by default.
 _BATCH = 10_000
 
@@ -42,6 +47,8 @@ class Collection(Owner):
     Args:
         path: of the directory. If nothing is there, and ``vectors`` are given, a collection is made.
         vectors: what each document may have: one :class:`shale.Vector`, or several by their names.
+        indexes: of a collection that is made: fields of payloads that filters are quick about, and what they hold; see
+            :meth:`create_index`.
         segment_rows: documents that are kept in memory before they become files.
         merge_threads: that write files in the background; by default half as many as there are processors.
 
@@ -61,6 +68,7 @@ class Collection(Owner):
         self,
         path: Path,
         vectors: Union[Vector, Mapping[str, Vector], None] = None,
+        indexes: Optional[Mapping[str, IndexKind]] = None,
         *,
         segment_rows: int = 0,
         merge_threads: int | None = None,
@@ -73,7 +81,7 @@ class Collection(Owner):
         })  # fmt: skip
         schema = None if vectors is None else _schema(vectors)
         if schema is not None and not os.path.exists(self._path):
-            call("collection_create", name, encode({"vectors": schema}))
+            call("collection_create", name, encode({"vectors": schema, "indexes": _indexes(indexes or {})}))
         self._handle = make_long("collection_open", name, options)
         self._vectors = {one.pop("name"): Vector(**one) for one in self._do("info")["schema"]["vectors"]}
         if schema is not None:
@@ -184,9 +192,39 @@ class Collection(Owner):
         parts += [f'"{key}": {payload_text(one)}' for key, one in given.items() if one is not None]
         return int(jobs.text(self._send("update", f"{{{', '.join(parts)}}}".encode(), rows)))
 
-    def delete(self, ids: Union[Id, Ids]) -> int:
-        """Deletes documents, and returns how many of them there were."""
+    def delete(self, ids: Union[Id, Ids, None] = None, *, filter: Optional[DocumentFilter] = None) -> int:
+        """Deletes documents, by their ids or all that satisfy a filter, and returns how many there were.
+
+        Those of ids are deleted at once; those of a filter some at a time.
+        """
+        if (ids is None) == (filter is None):
+            raise TypeError("delete takes ids or a filter")
+        if ids is None:
+            return int(self._do("delete", filter=filter))
         return int(self._do("delete", ids=all_ids(ids)))
+
+    def count(self, *, filter: Optional[DocumentFilter] = None) -> int:
+        """The number of documents, or of those that satisfy a filter."""
+        return int(self._do("count", filter=filter))
+
+    def facets(self, field: str, *, filter: Optional[DocumentFilter] = None, limit: int = 10) -> dict[Any, int]:
+        """The most frequent values of a field of the payloads, and how many documents have each."""
+        found = self._do("facets", field=field, filter=filter, limit=arguments.count(limit, "limit", 1))
+        return {one["value"]: one["count"] for one in found}
+
+    def create_index(self, field: str, kind: IndexKind) -> None:
+        """Makes filters of a field quick, for documents that are there and those to come.
+
+        Args:
+            field: a key of payloads; ``"a.b"`` is the key ``b`` within ``a``, ``"a[].b"`` that of each element of an array.
+            kind: ``"keyword"``, ``"uuid"``, ``"integer"``, ``"float"``, ``"bool"``, ``"datetime"``, or ``"text"``: the words
+                of a text.
+        """
+        self._do("create_index", field=field, kind=kind)
+
+    def drop_index(self, field: str, kind: IndexKind) -> bool:
+        """Removes an index, and reports whether there was one."""
+        return bool(self._do("drop_index", field=field, kind=kind))
 
     def get(self, id: Id, *, payload: bool = True, vectors: bool = False) -> Optional[Document]:
         """The document with an id, or None."""
@@ -198,16 +236,23 @@ class Collection(Owner):
         return self._documents("get", ids=all_ids(ids), payload=payload, vectors=vectors)
 
     def scroll(
-        self, *, after: Optional[Id] = None, payload: bool = True, vectors: bool = False, page: int = 1000
+        self,
+        *,
+        filter: Optional[DocumentFilter] = None,
+        after: Optional[Id] = None,
+        payload: bool = True,
+        vectors: bool = False,
+        page: int = 1000,
     ) -> Iterator[Document]:
-        """All documents, or those that follow an id: numbers by size, then strings that are UUIDs, then other strings.
+        """All documents, those that satisfy a filter, or those that follow an id: numbers by size, then strings that are
+        UUIDs, then other strings.
 
         They are read ``page`` at a time. Documents that are written meanwhile may be among them or not.
         """
         last = None if after is None else one_id(after)
         size = arguments.count(page, "page", 1)
         while True:
-            found = self._documents("scroll", after=last, limit=size, payload=payload, vectors=vectors)
+            found = self._documents("scroll", filter=filter, after=last, limit=size, payload=payload, vectors=vectors)
             yield from found
             if len(found) < size:
                 return
@@ -218,6 +263,7 @@ class Collection(Owner):
         near: npt.ArrayLike,
         k: int = 10,
         *,
+        filter: Optional[DocumentFilter] = None,
         vector: str = "",
         ef: int | None = None,
         exact: bool = False,
@@ -229,6 +275,9 @@ class Collection(Owner):
         Args:
             near: the vector.
             k: documents to find.
+            filter: which documents may be found, by their payloads: ``{"page": 7}``, ``{"page": {"$gte": 7, "$lt": 9}}``, with
+                the operators ``$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $not``; or in the form of Qdrant's
+                filters, with ``must``, ``should`` and ``must_not``.
             vector: name of the vector to compare; may be left out if there is only one.
             ef: candidates that the search holds: more find more and take longer.
             exact: compute all distances.
@@ -237,13 +286,14 @@ class Collection(Owner):
         rows = Rows(near)
         if not rows.single:
             raise ValueError(f"a query is one vector, not {rows.count} of them: query_many takes several")
-        return self._query(rows, vector, k, ef, exact, payload, vectors, 1)[0]
+        return self._query(rows, filter, vector, k, ef, exact, payload, vectors, 1)[0]
 
     def query_many(
         self,
         near: npt.ArrayLike,
         k: int = 10,
         *,
+        filter: Optional[DocumentFilter] = None,
         vector: str = "",
         ef: int | None = None,
         exact: bool = False,
@@ -252,25 +302,40 @@ class Collection(Owner):
         threads: int | None = None,
     ) -> list[Hits]:
         """:meth:`query` for each row of an array, all of one state of the collection; threads share them."""
-        return self._query(Rows(near), vector, k, ef, exact, payload, vectors, arguments.threads(threads))
+        return self._query(Rows(near), filter, vector, k, ef, exact, payload, vectors, arguments.threads(threads))
 
     async def aquery(self, near: npt.ArrayLike, k: int = 10, **settings: Any) -> Hits:
         """:meth:`query`, while an event loop goes on."""
         return await asyncio.to_thread(self.query, near, k, **settings)
 
     def _query(
-        self, rows: Rows, vector: str, k: int, ef: int | None, exact: bool, payload: bool, vectors: bool, threads: int
+        self,
+        rows: Rows,
+        filter: Optional[DocumentFilter],
+        vector: str,
+        k: int,
+        ef: int | None,
+        exact: bool,
+        payload: bool,
+        vectors: bool,
+        threads: int,
     ) -> list[Hits]:
-        given = encode({
+        given = _text({
             "vector": vector, "k": arguments.count(k, "k", 1), "ef": arguments.count(ef, "ef", 1), "exact": bool(exact),
-            "payload": bool(payload), "vectors": bool(vectors), "threads": threads,
+            "payload": bool(payload), "vectors": bool(vectors), "threads": threads, "filter": filter,
         })  # fmt: skip
         documents = _Answer(self._send("query", given, [_Given("", rows)]), self._vectors)
-        return [Hits([documents.hit(one) for one in hits]) for hits in documents.report]
+        scanned = tuple(documents.report.get("scanned", ()))
+        return [Hits([documents.hit(one) for one in hits], scanned) for hits in documents.report["hits"]]
 
     def seal(self) -> None:
         """Writes the documents in memory to files, which happens by itself when they are ``segment_rows``."""
         self._do("seal")
+
+    def compact(self) -> None:
+        """Merges all files into one, without the documents that were deleted or overwritten, and gives their disk back.
+        Searches and writes go on meanwhile. It happens by itself, bit by bit."""
+        self._do("compact")
 
     def info(self) -> CollectionInfo:
         """Describes the collection as it is now."""
@@ -288,11 +353,11 @@ class Collection(Owner):
 
     def _do(self, operation: str, **given: Any) -> Any:
         """Does an operation that takes no rows, and returns what it answers."""
-        answer = self._send(operation, encode(given), [])
+        answer = self._send(operation, _text(given), [])
         return jobs.text(answer) if answer.value else None
 
     def _documents(self, operation: str, **given: Any) -> list[Document]:
-        answer = _Answer(self._send(operation, encode(given), []), self._vectors)
+        answer = _Answer(self._send(operation, _text(given), []), self._vectors)
         return [answer.document(one) for one in answer.report]
 
     def _send(self, operation: str, given: bytes, rows: list[_Given]) -> Handle:
@@ -302,10 +367,19 @@ class Collection(Owner):
         return answer
 
 
+def _text(given: dict[str, Any]) -> bytes:
+    """Arguments of an operation, the values of filters among them."""
+    return json.dumps(given, allow_nan=False, default=plain).encode()
+
+
 def _schema(vectors: Union[Vector, Mapping[str, Vector]]) -> list[dict[str, Any]]:
     """Vectors as the library takes them."""
     named = {"": vectors} if isinstance(vectors, Vector) else vectors
     return [one.options(name) for name, one in named.items()]
+
+
+def _indexes(indexes: Mapping[str, IndexKind]) -> list[dict[str, str]]:
+    return [{"field": field, "kind": kind} for field, kind in indexes.items()]
 
 
 def _check_schema(collection: Collection, wanted: list[dict[str, Any]]) -> None:

@@ -72,8 +72,10 @@ class Hit(Document):
 class Hits(Sequence[Hit]):
     """The documents that one query found, nearest first."""
 
-    def __init__(self, hits: Iterable[Hit]) -> None:
+    def __init__(self, hits: Iterable[Hit], scanned: Sequence[str] = ()) -> None:
         self._hits = tuple(hits)
+        #: Fields of the filter that no index answered, so that payloads were read: see ``Collection.create_index``.
+        self.scanned = tuple(scanned)
 
     def __len__(self) -> int:
         return len(self._hits)
@@ -85,7 +87,7 @@ class Hits(Sequence[Hit]):
     def __getitem__(self, place: slice) -> Hits: ...
 
     def __getitem__(self, place: Union[int, slice]) -> Union[Hit, Hits]:
-        return Hits(self._hits[place]) if isinstance(place, slice) else self._hits[place]
+        return Hits(self._hits[place], self.scanned) if isinstance(place, slice) else self._hits[place]
 
     def __repr__(self) -> str:
         return f"Hits({list(self._hits)!r})"
@@ -171,12 +173,12 @@ def payload_text(payload: Any, whose: str = "") -> str:
     if not isinstance(payload, dict):
         raise TypeError(f"the payload{whose} is a {type(payload).__name__}, not a dict")
     try:
-        return json.dumps(payload, allow_nan=False, default=_plain)
+        return json.dumps(payload, allow_nan=False, default=plain)
     except (TypeError, ValueError) as error:
         raise type(error)(f"the payload{whose}: {error}") from None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """What stands in JSON for a value that it doesn't have: numbers and arrays of NumPy, dates, UUIDs."""
     if isinstance(value, (datetime.date, datetime.time)):
         return value.isoformat()

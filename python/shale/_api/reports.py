@@ -132,6 +132,10 @@ class CollectionInfo:
     """Documents in memory, those deleted or overwritten included."""
     segments: list[dict[str, Any]]
     """Documents in files: the ``number`` of each segment, its ``rows``, and how many of them are ``dead``."""
+    indexes: list[dict[str, str]] = field(default_factory=list)
+    """Of payloads: the ``field`` and ``kind`` of each."""
+    problem: str = ""
+    """What kept the background from writing or merging files, the last time that it tried."""
 
 
 @dataclass(frozen=True)
