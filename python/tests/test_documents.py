@@ -210,7 +210,10 @@ FILTERS = {
     "not": ({"$or": [{"kind": {"$ne": "a"}}, {"n": 0}]}, lambda p: p["kind"] != "a" or p["n"] == 0),
     "tags": ({"tags": "t3"}, lambda p: "t3" in p["tags"]),
     "qdrant": (
-        {"must": [{"key": "n", "range": {"lt": np.float32(99.5)}}], "must_not": [{"key": "kind", "match": {"value": "a"}}]},
+        {
+            "must": [{"key": "n", "range": {"lt": np.float32(99.5)}}],
+            "must_not": [{"key": "kind", "match": {"value": "a"}}],
+        },
         lambda p: p["n"] < 99.5 and p["kind"] != "a",
     ),
     "date": ({"day": {"$gt": datetime.date(2024, 6, 1)}}, lambda p: p["day"] > "2024-06-01"),

@@ -13,7 +13,7 @@ from typing import Any, Literal, Optional, Union
 import numpy as np
 import numpy.typing as npt
 
-from shale._api import reports
+from shale._api import reports, tables
 from shale._api.documents import Document, Hit, Hits, Id, Payload, Vector, all_ids, one_id, payload_text, plain
 from shale._api.reports import CollectionInfo, CollectionVerified
 from shale._core import arguments, errors, jobs, library
@@ -154,6 +154,39 @@ class Collection(Owner):
             text = f'{{"ids": {json.dumps(names[first:last])}, "payloads": [{", ".join(texts)}]}}'
             self._send("upsert", text.encode(), [one.part(first, last) for one in rows])
 
+    def upsert_table(
+        self,
+        table: Any,
+        id: Optional[str] = "id",
+        vector: Union[str, Mapping[str, str]] = "vector",
+        payload: Optional[Sequence[str]] = None,
+        *,
+        batch: int = _BATCH,
+    ) -> int:
+        """Writes the rows of a table as documents; needs pyarrow.
+
+        Args:
+            table: a data frame of pandas or polars, a table, record batch or reader of PyArrow, whatever else has
+                Arrow's stream, or an iterable of such.
+            id: the column of ids; None gives each document a new UUID.
+            vector: the column of vectors, which are lists of numbers; or columns by the names of vectors.
+            payload: columns that become keys of payloads, without nulls; by default all others.
+            batch: documents written at once: all of them, or after an error none.
+
+        Returns:
+            How many documents were written.
+
+        Raises:
+            KeyError: there is no such column.
+            TypeError, ValueError: as of :meth:`upsert`. The batches before have been written.
+        """
+        columns = {"": vector} if isinstance(vector, str) else dict(vector)
+        written = 0
+        for part in tables.parts(table, id, columns, payload, max(1, batch)):
+            self.upsert(part.ids, part.vectors, part.payloads, batch=batch)
+            written += len(part.ids)
+        return written
+
     def update(
         self,
         ids: Union[Id, Ids],
@@ -216,9 +249,10 @@ class Collection(Owner):
         """Makes filters of a field quick, for documents that are there and those to come.
 
         Args:
-            field: a key of payloads; ``"a.b"`` is the key ``b`` within ``a``, ``"a[].b"`` that of each element of an array.
-            kind: ``"keyword"``, ``"uuid"``, ``"integer"``, ``"float"``, ``"bool"``, ``"datetime"``, or ``"text"``: the words
-                of a text.
+            field: a key of payloads; ``"a.b"`` is the key ``b`` within ``a``, ``"a[].b"`` that of each element of an
+                array.
+            kind: ``"keyword"``, ``"uuid"``, ``"integer"``, ``"float"``, ``"bool"``, ``"datetime"``, or ``"text"``: the
+                words of a text.
         """
         self._do("create_index", field=field, kind=kind)
 
@@ -244,8 +278,8 @@ class Collection(Owner):
         vectors: bool = False,
         page: int = 1000,
     ) -> Iterator[Document]:
-        """All documents, those that satisfy a filter, or those that follow an id: numbers by size, then strings that are
-        UUIDs, then other strings.
+        """All documents, those that satisfy a filter, or those that follow an id: numbers by size, then strings that
+        are UUIDs, then other strings.
 
         They are read ``page`` at a time. Documents that are written meanwhile may be among them or not.
         """
@@ -275,8 +309,8 @@ class Collection(Owner):
         Args:
             near: the vector.
             k: documents to find.
-            filter: which documents may be found, by their payloads: ``{"page": 7}``, ``{"page": {"$gte": 7, "$lt": 9}}``, with
-                the operators ``$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $not``; or in the form of Qdrant's
+            filter: which documents may be found, by their payloads: ``{"page": 7}``, ``{"page": {"$gte": 7, "$lt": 9}}``,
+                with the operators ``$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $not``; or in the form of Qdrant's
                 filters, with ``must``, ``should`` and ``must_not``.
             vector: name of the vector to compare; may be left out if there is only one.
             ef: candidates that the search holds: more find more and take longer.
