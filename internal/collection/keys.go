@@ -13,6 +13,7 @@ const (
 	idKey        = 'i' // ID → number
 	documentKey  = 'n' // number → which vectors the document has, ID
 	payloadKey   = 'p' // number → payload, JSON; no key without a payload
+	markKey      = 'm' // name → what a program has noted with what it wrote
 	segmentKey   = 's' // segment → segmentRecord, JSON
 	tombstoneKey = 't' // segment, number → nothing: the segment's row of that number is dead
 	thereKey     = 'd' // chunk → which of its documents are there, see documentSet

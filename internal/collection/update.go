@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/jsonobject"
 )
 
 // Update changes parts of a document. The payload is changed in the order of the fields.
@@ -50,7 +51,7 @@ type preparedUpdate struct {
 	rows     [][]float32 // one for each vector of the schema; nil: not given
 	vectors  uint64      // bit v: rows has vector v
 	drop     uint64      // bit v: vector v is to be removed
-	set      []member
+	set      []jsonobject.Member
 	replaced []byte
 }
 
@@ -124,7 +125,7 @@ func (c *Collection) prepareUpdatePayload(u *preparedUpdate) (err error) {
 	if err != nil || set == nil {
 		return err
 	}
-	u.set, err = members(set)
+	u.set, err = jsonobject.Members(set)
 	return err
 }
 

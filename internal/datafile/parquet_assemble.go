@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/shale-search/shale/internal/jsonobject"
 )
 
 // appendJSON appends the node's value in the current row. After an error about a value it goes on to the row's end, so
@@ -108,7 +110,7 @@ func (n *node) appendObject(b []byte) ([]byte, error) {
 			b = append(b, ',')
 		}
 		var err error
-		b = append(appendText(b, c.name), ':')
+		b = append(jsonobject.AppendText(b, c.name), ':')
 		b, err = c.appendJSON(b)
 		if err = keep(&wrong, err); err != nil {
 			return b, err
@@ -128,7 +130,7 @@ func (n *node) appendMap(b []byte) ([]byte, error) {
 		}
 		start := len(b)
 		if b, err = pairs.children[0].appendJSON(b); err == nil && b[start] != '"' {
-			b = appendText(b[:start], string(b[start:]))
+			b = jsonobject.AppendText(b[:start], string(b[start:]))
 		}
 		if err = keep(&wrong, err); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/shale-search/shale/internal/floats"
+	"github.com/shale-search/shale/internal/jsonobject"
 )
 
 // meaning is what the values of a column stand for.
@@ -142,25 +143,6 @@ func isMap(e format.SchemaElement) bool {
 	return mapping || old && (c == deprecated.Map || c == deprecated.MapKeyValue)
 }
 
-// appendText appends a text as JSON.
-func appendText(b []byte, s string) []byte {
-	const digits = "0123456789abcdef"
-	b = append(b, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c == '\n':
-			b = append(b, '\\', 'n')
-		case c < 0x20:
-			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		default:
-			b = append(b, c)
-		}
-	}
-	return append(b, '"')
-}
-
 // appendJSON appends the value that comes next, and goes on.
 func (l *cells) appendJSON(b []byte) ([]byte, error) {
 	b, err := l.kind.appendJSON(b, l.values.text(l.value, l.kind.size))
@@ -184,7 +166,7 @@ func (k *cellKind) appendJSON(b, raw []byte) ([]byte, error) {
 		if !utf8.Valid(raw) {
 			return b, errors.New("it isn't valid UTF-8: payloads hold texts, not bytes")
 		}
-		return appendText(b, string(raw)), nil
+		return jsonobject.AppendText(b, string(raw)), nil
 	case jsonText:
 		if !json.Valid(raw) {
 			return b, errors.New("it isn't valid JSON")

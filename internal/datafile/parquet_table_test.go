@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shale-search/shale/internal/jsonobject"
 )
 
 // tableRows reads all rows of a table, each as a JSON object.
@@ -26,7 +28,7 @@ func tableRows(t *Table) (rows []string, err error) {
 			if i > 0 {
 				row = append(row, ',')
 			}
-			row = append(appendText(row, name), ':')
+			row = append(jsonobject.AppendText(row, name), ':')
 			var err error
 			if row, err = t.AppendJSON(row, i); err != nil {
 				return rows, err
