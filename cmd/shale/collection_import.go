@@ -1,176 +1,147 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/internal/collection"
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/documents"
 )
 
-const (
-	importBatch   = 1000     // documents that are written at once
-	mostLineBytes = 64 << 20 // of a document
-)
+// importFlags say what to import.
+type importFlags struct {
+	inputs        []string
+	idColumn      string
+	vectorColumns []string
+	textColumns   []string
+	ids, payload  string
+	strict        bool
+	restart       bool
+}
+
+func (f *importFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringArrayVar(&f.inputs, "input", nil, "read `FILE`, the files in a folder, or those of a pattern such as "+
+		"'parts/*.parquet'; several are read one after another")
+	s.StringVar(&f.idColumn, "id-column", "", "take the ids from the column or key `NAME` (default id)")
+	s.StringArrayVar(&f.vectorColumns, "vector-column", nil,
+		"take a vector from the column or key `COLUMN`, or VECTOR=COLUMN if there are several (default: its name, or vector)")
+	s.StringArrayVar(&f.textColumns, "text-column", nil,
+		"take the cells of the column `NAME` of CSV as texts, also those that look like numbers")
+	s.StringVar(&f.ids, "ids", "", "read the ids of a file of vectors from `FILE`: .npy of integers or text, one number a line")
+	s.StringVar(&f.payload, "payload", "",
+		"read the ids and payloads of a file of vectors from the columns of `FILE`, .csv or .parquet")
+	s.BoolVar(&f.strict, "strict", false, "stop at the first row that can't be used")
+	s.BoolVar(&f.restart, "restart", false, "begin again, also if an import of the same files was interrupted")
+}
+
+// options are those of readers of documents for a collection.
+func (f *importFlags) options(c *cobra.Command, s collection.Schema) (documents.Options, error) {
+	o := documents.Options{
+		Schema: s, IDColumn: f.idColumn, TextColumns: f.textColumns, IDs: f.ids, Payload: f.payload,
+	}
+	for _, pair := range f.vectorColumns {
+		vector, column, named := strings.Cut(pair, "=")
+		if !named {
+			vector, column = "", pair
+		}
+		if column == "" || vector == "" && len(s.Vectors) > 1 {
+			return o, usagef(c, "--vector-column %s doesn't name a vector and its column, as in title=title_embedding", pair)
+		}
+		if o.VectorColumns == nil {
+			o.VectorColumns = map[string]string{}
+		}
+		if _, twice := o.VectorColumns[vector]; twice {
+			return o, usagef(c, "--vector-column names two columns for one vector")
+		}
+		o.VectorColumns[vector] = column
+	}
+	return o, nil
+}
+
+// importReport tells what an import did.
+type importReport struct {
+	Collection string `json:"collection"`
+	Files      int    `json:"files"`
+	Written    int    `json:"documents_written"` // those of earlier runs included, if the import goes on
+	Earlier    int    `json:"documents_written_earlier"`
+	Bad        int    `json:"bad_rows"`
+}
+
+func (r *importReport) tell(c *cobra.Command, asJSON bool) error {
+	text := fmt.Sprintf("%s: %s written", r.Collection, many(r.Written, "document"))
+	if r.Earlier > 0 {
+		text += fmt.Sprintf(", %s of them by a run before", count(r.Earlier))
+	}
+	if r.Bad > 0 {
+		text += fmt.Sprintf("; %s couldn't be used", many(r.Bad, "row"))
+	}
+	return tell(c, asJSON, r, "%s", text)
+}
+
+// errNothingUsed makes the exit code after the bad rows were told.
+var errNothingUsed = errors.New("no row of the files could be used")
 
 func collectionImport() *cobra.Command {
-	var input string
-	var idFiles []string
+	var f importFlags
 	var wait waitFlag
+	var asJSON bool
 	c := &cobra.Command{
 		Use:   "import COLLECTION --input FILE",
-		Short: "Write documents from a file",
-		Long: `Import reads JSON lines (.jsonl, .ndjson or .json, or "-" for standard input), or a file of vectors such
-as .npy, whose ids are the numbers in the file of --ids, or else 0, 1, 2, …. A document whose id
-is there already replaces that one.
+		Short: "Write documents from files",
+		Long: `Import reads documents from files and writes them. A document whose id is there already replaces that one.
 
-Documents are written in batches of 1,000. After an error, which names the line, those of the
-batches before are there; importing the mended file again does no harm.`,
+JSON lines (.jsonl, .ndjson, .json, or "-" for standard input) hold documents as get and scroll print
+them. With --id-column or --vector-column each line is an object of columns instead.
+
+Tables (.parquet, .csv, .tsv) have a column of ids, a column of vectors for each vector of the
+collection, and other columns, which become the payload; values that are null are left out. A cell
+of CSV that is JSON is taken as that: numbers, true, false, arrays, texts in double quotes. Any other
+cell is a text. A vector is an array or numbers between spaces.
+
+Files of vectors (.npy, .fvecs, .fbin …) have ids and payloads beside them, in the files of --ids and
+--payload. Without those the ids are the numbers of the rows, from 0 on.
+
+Rows that can't be used are told and counted, and the others are written. Documents are written in
+batches, each of them whole or not at all. After an interruption the same command goes on where it
+was, unless a file has changed.`,
 		Example: `  shale collection import my.docs --input docs.jsonl
-  shale collection import my.docs --input vectors.npy --ids ids.npy
-  cat docs.jsonl | shale collection import my.docs --input -`,
+  shale collection import my.docs --input 'parts/*.parquet' --id-column doc_id --vector-column embedding
+  shale collection import my.docs --input vectors.npy --payload columns.csv
+  zcat docs.jsonl.gz | shale collection import my.docs --input -`,
 		Args: collectionArg,
 	}
-	c.Flags().StringVar(&input, "input", "", "read documents or vectors from `FILE`")
-	filesFlag(c, &idFiles, "ids", "read the ids of vectors from `FILE`: .npy of integers or text, one number a line")
+	f.add(c)
+	jsonFlag(c, &asJSON)
 	wait.add(c)
 	required(c, "input")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		lines := isJSONLines(input)
-		if lines && len(idFiles) > 0 {
-			return usagef(c, "--ids goes with a file of vectors: documents in JSON have their ids")
+		files, err := documents.Expand(f.inputs)
+		if err != nil {
+			return err
+		}
+		if len(files) > 1 && (f.ids != "" || f.payload != "") {
+			return usagef(c, "--ids and --payload go with one file of vectors, and --input names %d files", len(files))
 		}
 		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
-			i := &importer{ctx: c.Context(), to: x, from: input}
-			var err error
-			if lines {
-				err = i.lines()
-			} else {
-				err = i.vectors(idFiles)
+			o, err := f.options(c, x.Schema())
+			if err != nil {
+				return err
 			}
-			if err != nil && c.Context().Err() != nil && i.written > 0 {
-				err = &begunError{err, args[0]}
+			r := &importReport{Collection: args[0], Files: len(files)}
+			i := &importer{c: c, to: x, files: files, options: o, strict: f.strict, report: r}
+			err = i.run(f.restart)
+			if err != nil && c.Context().Err() != nil && i.report.Written > 0 {
+				return &begunError{err, args[0]}
 			}
-			return errors.Join(err, tell(c, false, nil, "%s: %s written", args[0], many(i.written, "document")))
+			if err == nil && r.Written == 0 && r.Bad > 0 {
+				err = errNothingUsed
+			}
+			return errors.Join(r.tell(c, asJSON), err)
 		})
 	}
 	return c
-}
-
-func isJSONLines(path string) bool {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".jsonl", ".ndjson", ".json":
-		return true
-	}
-	return path == "-"
-}
-
-// importer writes documents in batches.
-type importer struct {
-	ctx     context.Context
-	to      *collection.Collection
-	from    string
-	batch   []collection.Document
-	places  []string // of the documents of the batch in the file
-	written int
-}
-
-// add takes a document, and writes the batch if it is full.
-func (i *importer) add(d collection.Document, place string) error {
-	i.batch, i.places = append(i.batch, d), append(i.places, place)
-	if len(i.batch) < importBatch {
-		return nil
-	}
-	return i.flush()
-}
-
-func (i *importer) flush() error {
-	err := i.to.Upsert(i.ctx, i.batch)
-	var refused *collection.DocumentError
-	if errors.As(err, &refused) {
-		return fmt.Errorf("%s: id %s: %s: %w", i.places[refused.At], refused.ID, refused.Field, refused.Err)
-	}
-	if err != nil {
-		return err
-	}
-	i.written += len(i.batch)
-	i.batch, i.places = i.batch[:0], i.places[:0]
-	return nil
-}
-
-// lines writes documents in JSON.
-func (i *importer) lines() (err error) {
-	in := io.ReadCloser(os.Stdin)
-	if i.from != "-" {
-		if in, err = os.Open(i.from); err != nil {
-			return err
-		}
-		defer in.Close()
-	}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, mostLineBytes)
-	n := 0
-	for lines.Scan() {
-		n++
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		place := fmt.Sprintf("%s: line %d", i.from, n)
-		var d collection.Document
-		if err := json.Unmarshal(line, &d); err != nil {
-			return fmt.Errorf("%s: %w", place, err)
-		}
-		if err := i.add(d, place); err != nil {
-			return err
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("%s: line %d: %w", i.from, n+1, err)
-	}
-	return i.flush()
-}
-
-// vectors writes documents of vectors alone.
-func (i *importer) vectors(idFiles []string) error {
-	schema := i.to.Schema()
-	rows, err := openRows(i.ctx, []string{i.from})
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	ids, err := readRowLabels(i.ctx, idFiles, rows.Rows())
-	if err != nil {
-		return err
-	}
-	name := schema.Vectors[0].Name
-	err = rows.Blocks(i.ctx, func(first int, block vector.Matrix) error {
-		for r := range block.Rows() {
-			id := uint64(first + r)
-			if ids != nil {
-				id = ids[first+r]
-			}
-			values := make([]float32, block.Dim())
-			block.Decode(r, values)
-			d := collection.Document{ID: collection.NumberID(id), Vectors: map[string][]float32{name: values}}
-			if err := i.add(d, fmt.Sprintf("%s: row %d", i.from, first+r)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	return i.flush()
 }

@@ -79,7 +79,7 @@ func takeOnce(c *cobra.Command) {
 }
 
 // inputFlags name files that are read.
-var inputFlags = []string{"input", "labels", "ids", "queries", "filter", "groundtruth", "pq-codebooks"}
+var inputFlags = []string{"input", "labels", "ids", "payload", "queries", "filter", "groundtruth", "pq-codebooks"}
 
 // stdinOnce refuses standard input as the file of two flags: what comes first would take all of it.
 func stdinOnce(c *cobra.Command) error {
