@@ -31,7 +31,8 @@ func (f *importFlags) add(c *cobra.Command) {
 		"take a vector from the column or key `COLUMN`, or VECTOR=COLUMN if there are several (default: its name, or vector)")
 	s.StringArrayVar(&f.textColumns, "text-column", nil,
 		"take the cells of the column `NAME` of CSV as texts, also those that look like numbers")
-	s.StringVar(&f.ids, "ids", "", "read the ids of a file of vectors from `FILE`: .npy of integers or text, one number a line")
+	s.StringVar(&f.ids, "ids", "",
+		"read the ids of a file of vectors from `FILE`: .npy of integers or text, one number a line")
 	s.StringVar(&f.payload, "payload", "",
 		"read the ids and payloads of a file of vectors from the columns of `FILE`, .csv or .parquet")
 	s.BoolVar(&f.strict, "strict", false, "stop at the first row that can't be used")

@@ -17,8 +17,8 @@ import (
 	"github.com/shale-search/shale/internal/jsonobject"
 )
 
-// csvTable reads CSV whose first row has the names of the columns. A cell that is JSON is taken as that, an empty one as
-// nothing, and any other one as a text.
+// csvTable reads CSV whose first row has the names of the columns. A cell that is JSON is taken as that, an empty one
+// as nothing, and any other one as a text.
 type csvTable struct {
 	in     *input
 	r      *csv.Reader
@@ -93,7 +93,8 @@ func (t *csvTable) next() (err error) {
 	case errors.Is(err, errLongRow):
 		return fmt.Errorf("%s: row %d: %w", t.in.name, t.number, err)
 	case errors.As(err, &bad) && errors.Is(err, csv.ErrFieldCount):
-		return &RowError{t.number, fmt.Errorf("line %d: it has %d cells, not %d", bad.StartLine, len(t.record), len(t.header))}
+		err := fmt.Errorf("line %d: it has %d cells, not %d", bad.StartLine, len(t.record), len(t.header))
+		return &RowError{t.number, err}
 	case errors.As(err, &bad):
 		return &RowError{t.number, err}
 	case err != nil:

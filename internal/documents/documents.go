@@ -62,7 +62,8 @@ func (e *RowError) Unwrap() error { return e.Err }
 
 // extensions are those of files that a folder is searched for.
 var extensions = []string{
-	".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".npy", ".npz", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin",
+	".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet",
+	".npy", ".npz", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin",
 }
 
 // formatOf returns the extension that tells the format of a file, and the file. A format may be named before the file,
@@ -139,7 +140,10 @@ func expand(name string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	found = slices.DeleteFunc(found, func(f string) bool { info, err := os.Stat(f); return err == nil && info.IsDir() })
+	found = slices.DeleteFunc(found, func(f string) bool {
+		info, err := os.Stat(f)
+		return err == nil && info.IsDir()
+	})
 	if len(found) == 0 {
 		return nil, fmt.Errorf("%s: no file has such a name", name)
 	}
@@ -149,8 +153,8 @@ func expand(name string) ([]string, error) {
 	return found, nil
 }
 
-// inFolder returns the files in a folder and in those within it. Names that begin with a dot or an underscore are passed
-// over, as other programs do with what they write beside data.
+// inFolder returns the files in a folder and in those within it. Names that begin with a dot or an underscore are
+// passed over: other programs give them to what they write beside data.
 func inFolder(folder string) (files []string, err error) {
 	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		hidden := path != folder && strings.ContainsRune("._", rune(d.Name()[0]))

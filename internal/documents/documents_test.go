@@ -271,7 +271,9 @@ func TestSkip(t *testing.T) {
 // TestExpand finds files by folders and patterns.
 func TestExpand(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"b.jsonl", "a/x.parquet", "a/_SUCCESS", "a/notes.txt", ".hidden/y.csv", "_t/z.csv", "[1].csv"} {
+	for _, name := range []string{
+		"b.jsonl", "a/x.parquet", "a/_SUCCESS", "a/notes.txt", ".hidden/y.csv", "_t/z.csv", "[1].csv",
+	} {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 			t.Fatal(err)

@@ -74,7 +74,8 @@ func vectorOf(o Options) (string, error) {
 			return name, nil
 		}
 	}
-	return "", errors.New("the collection has several vectors: say which one the file holds, as in --vector-column NAME=file")
+	return "", errors.New("the collection has several vectors: name the one that the file holds, " +
+		"as in --vector-column NAME=file")
 }
 
 func (v *vectors) openPayload(o Options) (err error) {

@@ -16,7 +16,9 @@ func TestMembers(t *testing.T) {
 			t.Errorf("%s became %s, not %s, %v", in, got, want, err)
 		}
 	}
-	for _, bad := range []string{``, `1`, `[]`, `"a"`, `null`, `{`, `{"a"`, `{"a":}`, `{"a":1`, `{"a":1}}`, `{} {}`, `{a:1}`} {
+	for _, bad := range []string{
+		``, `1`, `[]`, `"a"`, `null`, `{`, `{"a"`, `{"a":}`, `{"a":1`, `{"a":1}}`, `{} {}`, `{a:1}`,
+	} {
 		if all, err := Members([]byte(bad)); err == nil {
 			t.Errorf("%s became %v", bad, all)
 		}
