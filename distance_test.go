@@ -3,13 +3,13 @@ package shale_test
 import (
 	"cmp"
 	"errors"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/testrows"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
@@ -27,21 +27,6 @@ var (
 	byChebyshev     = shale.BuildOptions{Distance: chebyshev, DistanceName: "chebyshev", M: 8, EfConstruction: 60}
 	openByChebyshev = shale.OpenOptions{Distance: chebyshev, DistanceName: "chebyshev"}
 )
-
-// wholeNumbers are vectors of small whole numbers, so that distances are exact in each type, and ties are many.
-func wholeNumbers(t *testing.T, rows, dim int, seed uint64) vector.Matrix {
-	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 1))
-	values := make([]float32, rows*dim)
-	for i := range values {
-		values[i] = float32(r.IntN(41) - 20)
-	}
-	m, err := vector.Of(values, dim)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // nearestBy returns all rows whose labels keep lets pass, nearest first, ties by smaller label.
 func nearestBy(d func(a, b []float32) float32, rows vector.Matrix, query []float32,
@@ -141,7 +126,7 @@ func distanceIndexes(t *testing.T, rows vector.Matrix) map[string]*shale.Index {
 
 // TestDistanceIsExactInEveryFormat searches indexes of a distance of the program's own.
 func TestDistanceIsExactInEveryFormat(t *testing.T) {
-	rows, queries := wholeNumbers(t, 400, 6, 1), wholeNumbers(t, 8, 6, 2)
+	rows, queries := testrows.WholeNumbers(t, 400, 6, 20, 1), testrows.WholeNumbers(t, 8, 6, 20, 2)
 	for name, x := range distanceIndexes(t, rows) {
 		t.Run(name, func(t *testing.T) {
 			checkByChebyshev(t, x, rows, queries, func(uint64) bool { return true })
@@ -156,7 +141,7 @@ func TestDistanceIsExactInEveryFormat(t *testing.T) {
 // TestDistanceOfChangedIndexes adds, deletes, updates, saves and compacts.
 func TestDistanceOfChangedIndexes(t *testing.T) {
 	const dim, half = 5, 150
-	rows, queries := wholeNumbers(t, 2*half, dim, 3), wholeNumbers(t, 6, dim, 4)
+	rows, queries := testrows.WholeNumbers(t, 2*half, dim, 20, 3), testrows.WholeNumbers(t, 6, dim, 20, 4)
 	dir := t.TempDir()
 	live := byChebyshev
 	live.Live, live.Path, live.Capacity = true, filepath.Join(dir, "live"), half
@@ -207,7 +192,7 @@ func TestDistanceOfChangedIndexes(t *testing.T) {
 // none.
 func TestDistanceIsAskedFor(t *testing.T) {
 	dir := t.TempDir()
-	rows := wholeNumbers(t, 60, 4, 5)
+	rows := testrows.WholeNumbers(t, 60, 4, 20, 5)
 	for name, o := range map[string]shale.BuildOptions{
 		"directory": {}, "file.shale": {}, "live": {Live: true}, "external": {External: true},
 	} {
@@ -260,7 +245,7 @@ func TestDistanceIsAskedFor(t *testing.T) {
 
 // TestDistanceRefuses: what doesn't go with a distance of the program's own is refused by a plan already.
 func TestDistanceRefuses(t *testing.T) {
-	rows := wholeNumbers(t, 3000, 64, 6)
+	rows := testrows.WholeNumbers(t, 3000, 64, 20, 6)
 	dir := t.TempDir()
 	for want, change := range map[string]func(*shale.BuildOptions){
 		"leave out one of them":      func(o *shale.BuildOptions) { o.Metric = vector.Cosine },

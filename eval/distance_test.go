@@ -7,13 +7,14 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/eval"
+	"github.com/shale-search/shale/internal/testrows"
 	"github.com/shale-search/shale/search"
 )
 
 // TestDistanceOfTheProgramsOwn measures an index whose distances a function computes.
 func TestDistanceOfTheProgramsOwn(t *testing.T) {
 	const k = 7
-	rows, queries := random(t, 600, 8, 20, 1), random(t, 30, 8, 20, 2)
+	rows, queries := testrows.WholeNumbers(t, 600, 8, 20, 1), testrows.WholeNumbers(t, 30, 8, 20, 2)
 	weighted := func(a, b []float32) (d float32) { // integers: exact in any order
 		for i := range a {
 			d += float32(i+1) * (a[i] - b[i]) * (a[i] - b[i])

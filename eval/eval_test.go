@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -14,26 +13,12 @@ import (
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/internal/race"
+	"github.com/shale-search/shale/internal/testrows"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
 )
 
 var ctx = context.Background()
-
-// random gives vectors of small whole numbers, so that distances are exact and ties are many.
-func random(t *testing.T, rows, dim, span int, seed uint64) vector.Matrix {
-	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 3))
-	data := make([]float32, rows*dim)
-	for i := range data {
-		data[i] = float32(r.IntN(2*span+1) - span)
-	}
-	m, err := vector.Of(data, dim)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 func row(m vector.Matrix, i int) []float32 {
 	v := make([]float32, m.Dim())
@@ -79,7 +64,7 @@ func naive(rows, queries vector.Matrix, metric vector.Metric, k int) (labels [][
 func TestGroundTruthIsTheDefinition(t *testing.T) {
 	for _, metric := range []vector.Metric{vector.L2, vector.IP} { // their sums of whole numbers are exact in any order
 		for _, shape := range [][3]int{{700, 5, 10}, {3000, 40, 3}, {4, 7, 10}} {
-			rows, queries := random(t, shape[0], shape[1], 4, 1), random(t, 33, shape[1], 4, 2)
+			rows, queries := testrows.WholeNumbers(t, shape[0], shape[1], 4, 1), testrows.WholeNumbers(t, 33, shape[1], 4, 2)
 			want := naive(rows, queries, metric, shape[2])
 			for _, threads := range []int{1, 3} {
 				truth, err := eval.GroundTruth(ctx, rows, queries, metric, shape[2], threads)
@@ -97,7 +82,7 @@ func TestGroundTruthIsTheDefinition(t *testing.T) {
 }
 
 func TestExactTakesRowsInBlocks(t *testing.T) {
-	rows, queries := random(t, 500, 6, 50, 1), random(t, 20, 6, 50, 2)
+	rows, queries := testrows.WholeNumbers(t, 500, 6, 50, 1), testrows.WholeNumbers(t, 20, 6, 50, 2)
 	whole, err := eval.GroundTruth(ctx, rows, queries, vector.Cosine, 9, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -121,16 +106,17 @@ func TestExactTakesRowsInBlocks(t *testing.T) {
 }
 
 func TestExactRefusesAndEnds(t *testing.T) {
-	queries := random(t, 3, 4, 9, 1)
+	queries := testrows.WholeNumbers(t, 3, 4, 9, 1)
 	if _, err := exact.New(queries, vector.L2, 0, 1); err == nil {
 		t.Fatal("k of 0")
 	}
-	if _, err := eval.GroundTruth(ctx, random(t, 3, 5, 9, 1), queries, vector.L2, 1, 1); !errors.Is(err, vector.ErrDim) {
+	if _, err := eval.GroundTruth(ctx, testrows.WholeNumbers(t, 3, 5, 9, 1), queries, vector.L2,
+		1, 1); !errors.Is(err, vector.ErrDim) {
 		t.Fatal(err)
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := eval.GroundTruth(ended, random(t, 3, 4, 9, 1), queries, vector.L2, 1,
+	if _, err := eval.GroundTruth(ended, testrows.WholeNumbers(t, 3, 4, 9, 1), queries, vector.L2, 1,
 		1); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
@@ -173,7 +159,7 @@ func index(t *testing.T, rows vector.Matrix, o shale.BuildOptions) *shale.Index 
 }
 
 func TestIndexTruthPassesOverDeleted(t *testing.T) {
-	rows, queries := random(t, 300, 6, 40, 1), random(t, 10, 6, 40, 2)
+	rows, queries := testrows.WholeNumbers(t, 300, 6, 40, 1), testrows.WholeNumbers(t, 10, 6, 40, 2)
 	x := index(t, rows, shale.BuildOptions{})
 	before, err := eval.IndexTruth(ctx, x, queries, 5, 1)
 	if err != nil {
@@ -196,7 +182,7 @@ func TestIndexTruthPassesOverDeleted(t *testing.T) {
 }
 
 func TestDuplicatesDontLowerRecall(t *testing.T) {
-	one, queries := random(t, 1, 6, 40, 1), random(t, 1, 6, 40, 2)
+	one, queries := testrows.WholeNumbers(t, 1, 6, 40, 1), testrows.WholeNumbers(t, 1, 6, 40, 2)
 	x := index(t, one, shale.BuildOptions{})
 	for label := range uint64(50) {
 		if err := x.Add(label, row(one, 0)); err != nil {
@@ -211,7 +197,7 @@ func TestDuplicatesDontLowerRecall(t *testing.T) {
 }
 
 func TestSweep(t *testing.T) {
-	rows, queries := random(t, 1500, 12, 100, 1), random(t, 60, 12, 100, 2)
+	rows, queries := testrows.WholeNumbers(t, 1500, 12, 100, 1), testrows.WholeNumbers(t, 60, 12, 100, 2)
 	x := index(t, rows, shale.BuildOptions{M: 4, EfConstruction: 20})
 	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 2)
 	if err != nil {
@@ -238,7 +224,7 @@ func TestSweep(t *testing.T) {
 }
 
 func TestSweepRefuses(t *testing.T) {
-	rows, queries := random(t, 50, 4, 9, 1), random(t, 5, 4, 9, 2)
+	rows, queries := testrows.WholeNumbers(t, 50, 4, 9, 1), testrows.WholeNumbers(t, 5, 4, 9, 2)
 	x := index(t, rows, shale.BuildOptions{})
 	good, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 1)
 	if err != nil {
@@ -251,7 +237,8 @@ func TestSweepRefuses(t *testing.T) {
 	if _, err := eval.Sweep(ctx, x, queries, &eval.Truth{Labels: make([][]uint64, 5)}, efs, eval.Options{}); err == nil {
 		t.Error("an empty truth")
 	}
-	if _, err := eval.Sweep(ctx, x, random(t, 5, 3, 9, 1), good, efs, eval.Options{}); !errors.Is(err, vector.ErrDim) {
+	_, err = eval.Sweep(ctx, x, testrows.WholeNumbers(t, 5, 3, 9, 1), good, efs, eval.Options{})
+	if !errors.Is(err, vector.ErrDim) {
 		t.Errorf("queries of another dimension: %v", err)
 	}
 	ended, cancel := context.WithCancel(ctx)
@@ -263,7 +250,7 @@ func TestSweepRefuses(t *testing.T) {
 
 // TestShortTruth: recall@k isn't measured by fewer than k true neighbours, unless the index has no more rows.
 func TestShortTruth(t *testing.T) {
-	rows, queries := random(t, 200, 4, 9, 1), random(t, 5, 4, 9, 2)
+	rows, queries := testrows.WholeNumbers(t, 200, 4, 9, 1), testrows.WholeNumbers(t, 5, 4, 9, 2)
 	x := index(t, rows, shale.BuildOptions{})
 	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 1)
 	if err != nil {
@@ -283,7 +270,7 @@ func TestShortTruth(t *testing.T) {
 		t.Errorf("a query with 9 neighbours: %v", err)
 	}
 
-	few := random(t, 6, 4, 9, 1)
+	few := testrows.WholeNumbers(t, 6, 4, 9, 1)
 	x = index(t, few, shale.BuildOptions{})
 	if truth, err = eval.GroundTruth(ctx, few, queries, vector.L2, 10, 1); err != nil {
 		t.Fatal(err)
@@ -295,7 +282,7 @@ func TestShortTruth(t *testing.T) {
 }
 
 func TestTuneFindsTheSmallestEf(t *testing.T) {
-	rows, queries := random(t, 2000, 16, 100, 1), random(t, 80, 16, 100, 2)
+	rows, queries := testrows.WholeNumbers(t, 2000, 16, 100, 1), testrows.WholeNumbers(t, 80, 16, 100, 2)
 	x := index(t, rows, shale.BuildOptions{M: 5, EfConstruction: 30})
 	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 2)
 	if err != nil {
@@ -328,7 +315,7 @@ func TestTuneFindsTheSmallestEf(t *testing.T) {
 
 // TestTuneEffort: whatever setting is chosen reaches the recall; with a slack it needs fewer distances than without.
 func TestTuneEffort(t *testing.T) {
-	rows, queries := random(t, 4000, 12, 100, 1), random(t, 100, 12, 100, 2)
+	rows, queries := testrows.WholeNumbers(t, 4000, 12, 100, 1), testrows.WholeNumbers(t, 100, 12, 100, 2)
 	x := index(t, rows, shale.BuildOptions{M: 6, EfConstruction: 40})
 	truth, err := eval.GroundTruth(ctx, rows, queries, vector.L2, 10, 2)
 	if err != nil {
@@ -366,7 +353,7 @@ func TestTuneEffort(t *testing.T) {
 // come from the index itself.
 func TestTuneShards(t *testing.T) {
 	race.SkipSequential(t)
-	rows, queries := random(t, 6000, 12, 100, 1), random(t, 100, 12, 100, 2)
+	rows, queries := testrows.WholeNumbers(t, 6000, 12, 100, 1), testrows.WholeNumbers(t, 100, 12, 100, 2)
 	dir := filepath.Join(t.TempDir(), "index")
 	o := shale.BuildOptions{Path: dir, M: 8, EfConstruction: 60, Shards: 6, Copies: 1.5}
 	x, err := shale.Build(ctx, rows, o)

@@ -1,34 +1,18 @@
 package choose_test
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/choose"
 	"github.com/shale-search/shale/internal/race"
-	"github.com/shale-search/shale/vector"
+	"github.com/shale-search/shale/internal/testrows"
 )
-
-// random returns vectors of small whole numbers.
-func random(t *testing.T, rows, dim, span int, seed uint64) vector.Matrix {
-	t.Helper()
-	r := rand.New(rand.NewPCG(seed, 3))
-	data := make([]float32, rows*dim)
-	for i := range data {
-		data[i] = float32(r.IntN(2*span+1) - span)
-	}
-	m, err := vector.Of(data, dim)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
 
 // chosen asks Codes for a recall on random rows.
 func chosen(t *testing.T, o choose.Options) ([]choose.Candidate, int) {
 	t.Helper()
-	sample, queries := random(t, 1500, 64, 100, 1), random(t, 50, 64, 100, 2)
+	sample, queries := testrows.WholeNumbers(t, 1500, 64, 100, 1), testrows.WholeNumbers(t, 50, 64, 100, 2)
 	list, at, err := choose.Codes(t.Context(), sample, queries, o)
 	if err != nil {
 		t.Fatal(err)
