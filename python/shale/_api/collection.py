@@ -309,8 +309,8 @@ class Collection(Owner):
         Args:
             near: the vector.
             k: documents to find.
-            filter: which documents may be found, by their payloads: ``{"page": 7}``, ``{"page": {"$gte": 7}}``, with the
-                operators ``$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $not``; or in the form of
+            filter: which documents may be found, by their payloads: ``{"page": 7}``, ``{"page": {"$gte": 7}}``, with
+                the operators ``$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $not``; or in the form of
                 Qdrant's filters, with ``must``, ``should`` and ``must_not``.
             vector: name of the vector to compare; may be left out if there is only one.
             ef: candidates that the search holds: more find more and take longer.
