@@ -130,9 +130,12 @@ func (c *facetCounter) count(p filteredChunk, x *payloadIndex) error {
 			continue
 		}
 		sealed = roaring.AndNot(sealed, some)
-		err := v.postings.each(x, p.chunk, some, func(term string, value []byte) error {
+		values, err := v.postings.each(x, p.chunk, some, func(term string, value []byte) error {
 			return c.term(x, p.chunk, term, value, some)
 		})
+		if err == nil {
+			err = c.numbers(values, some)
+		}
 		if err != nil {
 			return err
 		}
@@ -141,6 +144,13 @@ func (c *facetCounter) count(p filteredChunk, x *payloadIndex) error {
 		return nil
 	}
 	lower := keyOfPosting(x.id, p.chunk, "")
+	if x.Kind.IsNumeric() {
+		values, err := postings.Stored(storedPostings{c.reading.c.dir, c.snapshot, x.id, p.chunk}.get).Values()
+		if err != nil {
+			return err
+		}
+		return c.numbers(values, sealed)
+	}
 	return each(c.snapshot, lower, keyOfPosting(x.id, p.chunk+1, ""), func(key, value []byte) error {
 		err := c.term(x, p.chunk, string(key[postingHead:]), value, sealed)
 		if errors.Is(err, postings.ErrDamaged) {
@@ -150,11 +160,8 @@ func (c *facetCounter) count(p filteredChunk, x *payloadIndex) error {
 	})
 }
 
-// term counts the documents in among that have a term, or numbers.
+// term counts the documents in among that have a term.
 func (c *facetCounter) term(x *payloadIndex, chunk uint64, term string, value []byte, among *roaring.Bitmap) error {
-	if term == postings.NumbersTerm {
-		return c.numbers(value, among)
-	}
 	text, known, ok := x.Kind.ValueOf(term)
 	if !ok {
 		return nil
@@ -187,16 +194,20 @@ func (c *facetCounter) longString(x *payloadIndex, n uint64, term string) (strin
 	return text, nil
 }
 
-func (c *facetCounter) numbers(value []byte, among *roaring.Bitmap) error {
-	n, err := postings.DecodeNumbers(value)
-	if err != nil {
-		return err
-	}
-	for i := range n.Len() {
-		count := int(n.Set(i, i+1).AndCardinality(among))
-		if err := c.add(string(n.Number(i).JSON()), count); err != nil {
+// numbers counts values, which are in order, of the documents in among.
+func (c *facetCounter) numbers(values []postings.Value, among *roaring.Bitmap) error {
+	count := 0
+	for i, v := range values {
+		if among.Contains(uint32(v.Document)) {
+			count++
+		}
+		if i+1 < len(values) && values[i+1].Number == v.Number {
+			continue
+		}
+		if err := c.add(string(v.Number.JSON()), count); err != nil {
 			return err
 		}
+		count = 0
 	}
 	return nil
 }

@@ -99,16 +99,16 @@ func idOf(id payload.ID) ID { return ID{text: id.Text, number: id.Number, isText
 // answer asks the indexes about one chunk: those in memory about the documents of segments in memory, the store about
 // others.
 func (f *filtering) answer(d documentChunk) error {
-	part := filteredChunk{d.chunk, postings.Answer{Sure: roaring.New(), Maybe: roaring.New()}}
+	part := filteredChunk{chunk: d.chunk}
 	ask := func(all *roaring.Bitmap, g *growingPostings) error {
 		if all.IsEmpty() {
 			return nil
 		}
 		a, err := postings.Evaluate(f.matcher.Root(), chunkOfFilter{f, d.chunk, all, g})
-		if err == nil {
-			part.Sure.Or(a.Sure)
-			part.Maybe.Or(a.Maybe)
+		if err == nil && part.Maybe != nil {
+			a = part.Or(a)
 		}
+		part.Answer = a
 		return err
 	}
 	sealed := d.set
@@ -125,7 +125,7 @@ func (f *filtering) answer(d documentChunk) error {
 	if err := ask(sealed, nil); err != nil {
 		return err
 	}
-	if !part.Maybe.IsEmpty() {
+	if part.Maybe != nil && !part.Maybe.IsEmpty() {
 		f.parts = append(f.parts, part)
 	}
 	return nil
@@ -181,62 +181,59 @@ func (c chunkOfFilter) Find(n *payload.Node) (postings.Postings, payload.Kind) {
 	if c.grow != nil {
 		return c.grow.of(x, c.chunk), x.Kind
 	}
-	return storedPostings{c.f.reading, x.id, c.chunk}, x.Kind
+	return storedPostings{c.f.c.dir, c.f.snapshot, x.id, c.chunk}, x.Kind
 }
 
 // storedPostings are those of one index and chunk in the store.
 type storedPostings struct {
-	r     *reading
+	dir   string
+	r     pebble.Reader
 	index uint64
 	chunk uint64
 }
 
-// read calls fn with the value of a term, which is empty if there is none.
-func (p storedPostings) read(term string, fn func(value []byte) (*roaring.Bitmap, error)) (*roaring.Bitmap, error) {
+// get is how package postings reads.
+func (p storedPostings) get(term string, fn func(value []byte) error) error {
 	key := keyOfPosting(p.index, p.chunk, term)
-	value, closer, err := p.r.snapshot.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
+	value, closer, err := p.r.Get(key)
+	switch {
+	case errors.Is(err, pebble.ErrNotFound):
 		return fn(nil)
+	case err != nil:
+		return err
 	}
-	if err != nil {
-		return nil, err
+	err = fn(value)
+	if errors.Is(err, postings.ErrDamaged) {
+		err = damaged(p.dir, key, err.Error())
 	}
-	s, err := fn(value)
-	if err = errors.Join(err, closer.Close()); err != nil {
-		return nil, damaged(p.r.c.dir, key, err.Error())
-	}
-	return s, nil
+	return errors.Join(err, closer.Close())
 }
 
 // Term implements postings.Postings.
-func (p storedPostings) Term(term string) (*roaring.Bitmap, error) {
-	return p.read(term, postings.DecodeSet)
+func (p storedPostings) Term(term string) (s *roaring.Bitmap, err error) {
+	err = p.get(term, func(value []byte) error {
+		s, err = postings.DecodeSet(value)
+		return err
+	})
+	return s, err
 }
 
 // Range implements postings.Postings.
 func (p storedPostings) Range(b payload.Bounds) (*roaring.Bitmap, error) {
-	return p.numbers(func(n postings.Numbers) *roaring.Bitmap { return n.Range(b) })
+	return postings.Stored(p.get).Range(b)
 }
 
 // Any implements postings.Postings.
 func (p storedPostings) Any(numbers []payload.Number) (*roaring.Bitmap, error) {
-	return p.numbers(func(n postings.Numbers) *roaring.Bitmap { return n.Any(numbers) })
-}
-
-func (p storedPostings) numbers(fn func(postings.Numbers) *roaring.Bitmap) (*roaring.Bitmap, error) {
-	return p.read(postings.NumbersTerm, func(value []byte) (*roaring.Bitmap, error) {
-		n, err := postings.DecodeNumbers(value)
-		if err != nil {
-			return nil, err
-		}
-		return fn(n), nil
-	})
+	return postings.Stored(p.get).Any(numbers)
 }
 
 // undecided returns how many documents may satisfy the filter whose payloads would have to be read.
 func (f *filtering) undecided() (n uint64) {
 	for _, p := range f.parts {
-		n += p.Maybe.GetCardinality() - p.Sure.GetCardinality()
+		if !p.IsExact() {
+			n += p.Maybe.GetCardinality() - p.Sure.GetCardinality()
+		}
 	}
 	return n
 }

@@ -3,6 +3,7 @@ package collection
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -94,37 +95,73 @@ func (b lockedBlock) Any(numbers []payload.Number) (*roaring.Bitmap, error) {
 }
 
 // record adds the postings of the documents that are there to a batch, which is how they come to the store.
-func (g *growingPostings) record(b *pebble.Batch, there *documentSet, indexes []*payloadIndex) error {
+func (g *growingPostings) record(c *Collection, b *pebble.Batch, there *documentSet, indexes []*payloadIndex) error {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	known := map[uint64]bool{}
-	for _, x := range indexes {
-		known[x.id] = true
-	}
-	var errs []error
 	for key, block := range g.blocks {
 		at, ok := there.find(key.chunk)
-		if !ok || !known[key.index] {
+		i := slices.IndexFunc(indexes, func(x *payloadIndex) bool { return x.id == key.index })
+		if !ok || i < 0 {
 			continue
 		}
-		errs = append(errs, block.Each(there.chunks[at].set, func(term string, value []byte) error {
-			return b.Merge(keyOfPosting(key.index, key.chunk, term), value, nil)
-		}))
+		if err := c.recordBlock(b, indexes[i], key.chunk, block, there.chunks[at].set); err != nil {
+			return err
+		}
 	}
-	return errors.Join(errs...)
+	return nil
+}
+
+// recordBlock adds the postings of the documents in keep to a batch. The caller holds recording.
+func (c *Collection) recordBlock(b *pebble.Batch, x *payloadIndex, chunk uint64, block *postings.Block,
+	keep *roaring.Bitmap) error {
+	err := block.Each(keep, func(term string, value []byte) error {
+		return b.Merge(keyOfPosting(x.id, chunk, term), value, nil)
+	})
+	values := block.Values(keep)
+	if err != nil || len(values) == 0 {
+		return err
+	}
+	stored := postings.Stored(storedPostings{c.dir, c.db, x.id, chunk}.get)
+	runs, err := stored.Runs()
+	if err != nil {
+		return err
+	}
+	if len(runs) >= postings.MostRuns {
+		old, err := stored.RunValues(runs)
+		if err != nil {
+			return err
+		}
+		return recordRuns(b, x, chunk, nil, append(old, values...))
+	}
+	return recordRuns(b, x, chunk, runs, values)
+}
+
+// recordRuns adds a run to some, or puts one in the place of all runs if these are none.
+func recordRuns(b *pebble.Batch, x *payloadIndex, chunk uint64, runs []postings.Run, values []postings.Value) error {
+	var errs []error
+	if len(runs) == 0 {
+		errs = append(errs, b.DeleteRange(keyOfPosting(x.id, chunk, postings.DirectoryTerm),
+			keyOfPosting(x.id, chunk, postings.GroupsEnd), nil))
+	}
+	r, groups := postings.NewRun(uint16(len(runs)), values)
+	for i, group := range groups {
+		errs = append(errs, b.Set(keyOfPosting(x.id, chunk, postings.GroupTerm(r.ID, i)), group, nil))
+	}
+	directory := postings.EncodeDirectory(append(runs, r))
+	return errors.Join(append(errs, b.Set(keyOfPosting(x.id, chunk, postings.DirectoryTerm), directory, nil))...)
 }
 
 // each calls fn with every term of an index and chunk, and its value as the store would hold it, of the documents in
-// keep.
+// keep. It returns their numbers.
 func (g *growingPostings) each(x *payloadIndex, chunk uint64, keep *roaring.Bitmap,
-	fn func(term string, value []byte) error) error {
+	fn func(term string, value []byte) error) ([]postings.Value, error) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	b := g.blocks[blockKey{chunk, x.id}]
 	if b == nil {
-		return nil
+		return nil, nil
 	}
-	return b.Each(keep, fn)
+	return b.Values(keep), b.Each(keep, fn)
 }
 
 // forget drops the postings of an index.
@@ -159,7 +196,7 @@ func (c *Collection) storePostings(v view) error {
 	s := c.pin()
 	defer func() { _ = s.release() }() // memory that can't be given back isn't the caller's affair
 	b := c.db.NewBatch()
-	err := v.postings.record(b, s.there, s.indexes)
+	err := v.postings.record(c, b, s.there, s.indexes)
 	if err == nil {
 		err = c.db.Apply(b, pebble.NoSync) // the batch that seals the segment comes after it in the log, and is synced
 	}

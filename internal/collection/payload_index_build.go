@@ -113,6 +113,8 @@ const mostBuilt = 1 << 20
 
 // extendIndex adds more documents, of one chunk, to an index, and returns the index as it is then.
 func (c *Collection) extendIndex(ctx context.Context, x *payloadIndex) (*payloadIndex, error) {
+	c.recording.Lock()
+	defer c.recording.Unlock()
 	c.writing.Lock()
 	edits := c.edits
 	c.writing.Unlock()
@@ -134,10 +136,7 @@ func (c *Collection) extendIndex(ctx context.Context, x *payloadIndex) (*payload
 	b := c.db.NewBatch()
 	all := roaring.New()
 	all.AddRange(0, 1<<postings.ChunkBits)
-	err = block.Each(all, func(term string, value []byte) error {
-		return b.Merge(keyOfPosting(x.id, chunkOf(x.Done), term), value, nil)
-	})
-	if err == nil {
+	if err = c.recordBlock(b, x, chunkOf(x.Done), block, all); err == nil {
 		indexes := slices.Clone(c.state.indexes)
 		indexes[slices.IndexFunc(indexes, func(y *payloadIndex) bool { return y.id == x.id })] = &after
 		err = c.changeIndexes(b, indexes, &after)

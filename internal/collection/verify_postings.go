@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/RoaringBitmap/roaring/v2"
-
 	"github.com/shale-search/shale/internal/postings"
 )
 
@@ -68,6 +66,7 @@ func (v *verifier) postingsOf(x *payloadIndex, d documentChunk) error {
 	if err != nil {
 		return err
 	}
+	wrong := fmt.Sprintf("the payload index of field %q isn't what the payloads say", x.Field)
 	want := map[string][]byte{}
 	err = block.Each(d.set, func(term string, value []byte) error {
 		want[term] = value
@@ -78,41 +77,29 @@ func (v *verifier) postingsOf(x *payloadIndex, d documentChunk) error {
 	}
 	err = each(v.db, keyOfPosting(x.id, d.chunk, ""), keyOfPosting(x.id, d.chunk+1, ""), func(key, value []byte) error {
 		term := string(key[postingHead:])
-		value, err := restricted(term, value, d.set)
-		if err != nil || !bytes.Equal(value, want[term]) {
-			v.problem(damaged(v.dir, key, fmt.Sprintf("the payload index of field %q isn't what the payloads say", x.Field)))
+		if term >= postings.NumbersTerm && term < postings.GroupsEnd {
+			return v.ctx.Err()
 		}
-		delete(want, term)
+		set, err := postings.DecodeSet(value)
+		if err == nil {
+			set.And(d.set)
+		}
+		if err != nil || !set.IsEmpty() && !bytes.Equal(postings.EncodeSet(set), want[term]) {
+			v.problem(damaged(v.dir, key, wrong))
+		} else if !set.IsEmpty() {
+			delete(want, term)
+		}
 		return v.ctx.Err()
 	})
 	for term := range want {
-		v.problem(damaged(v.dir, keyOfPosting(x.id, d.chunk, term),
-			fmt.Sprintf("the payload index of field %q lacks what payloads say", x.Field)))
+		v.problem(damaged(v.dir, keyOfPosting(x.id, d.chunk, term), wrong))
+	}
+	values, reading := postings.Stored(storedPostings{v.dir, v.db, x.id, d.chunk}.get).Values()
+	values = slices.DeleteFunc(values, func(v postings.Value) bool { return !d.set.Contains(uint32(v.Document)) })
+	if reading != nil {
+		v.problem(reading)
+	} else if !slices.Equal(values, block.Values(d.set)) {
+		v.problem(damaged(v.dir, keyOfPosting(x.id, d.chunk, postings.DirectoryTerm), wrong))
 	}
 	return err
-}
-
-// restricted returns the value of a term for some documents only, nil if it is about none of them.
-func restricted(term string, value []byte, documents *roaring.Bitmap) ([]byte, error) {
-	if term == postings.NumbersTerm {
-		n, err := postings.DecodeNumbers(value)
-		if err != nil {
-			return nil, err
-		}
-		values := slices.DeleteFunc(n.Values(), func(v postings.Value) bool {
-			return !documents.Contains(uint32(v.Document))
-		})
-		if len(values) == 0 {
-			return nil, nil
-		}
-		return postings.EncodeNumbers(values), nil
-	}
-	set, err := postings.DecodeSet(value)
-	if err != nil {
-		return nil, err
-	}
-	if set.And(documents); set.IsEmpty() {
-		return nil, nil
-	}
-	return postings.EncodeSet(set), nil
 }

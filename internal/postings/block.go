@@ -15,9 +15,6 @@ type Index struct {
 	Kind payload.Kind
 }
 
-// NumbersTerm is the term under which the numbers of a chunk are held.
-const NumbersTerm = "\x03"
-
 // Edit calls fn with the terms of the changes by which a document of a chunk gets another payload. Nil is no payload.
 func (x Index) Edit(document uint16, before, after []byte, fn func(term string, change []byte) error) error {
 	var old, now payload.Entries
@@ -115,8 +112,8 @@ func (b *Block) having(wanted func(payload.Number) bool) *roaring.Bitmap {
 	return bitmapOf(found)
 }
 
-// Each calls fn with every term and its value as a store holds it, of the documents in keep; terms of no such document
-// are left out.
+// Each calls fn with every term but those of numbers, and its value as a store holds it, of the documents in keep. Terms
+// of no such document are left out.
 func (b *Block) Each(keep *roaring.Bitmap, fn func(term string, value []byte) error) error {
 	for _, term := range slices.Sorted(maps.Keys(b.terms)) {
 		s := bitmapOf(b.terms[term])
@@ -127,14 +124,15 @@ func (b *Block) Each(keep *roaring.Bitmap, fn func(term string, value []byte) er
 			return err
 		}
 	}
-	var values []Value
+	return nil
+}
+
+// Values returns the numbers of the documents in keep, in order.
+func (b *Block) Values(keep *roaring.Bitmap) (values []Value) {
 	for _, v := range b.values {
 		if keep.Contains(uint32(v.Document)) {
 			values = append(values, v)
 		}
 	}
-	if len(values) == 0 {
-		return nil
-	}
-	return fn(NumbersTerm, EncodeNumbers(values))
+	return sortValues(values)
 }

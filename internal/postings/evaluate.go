@@ -23,11 +23,51 @@ type Chunk interface {
 	Find(n *payload.Node) (Postings, payload.Kind)
 }
 
-// Answer is what indexes know about a filter: every document in Sure satisfies it, none outside of Maybe does.
+// Answer is what indexes know about a filter: every document in Sure satisfies it, none outside of Maybe does. Where
+// that is all there is to know both are the same set.
 type Answer struct{ Sure, Maybe *roaring.Bitmap }
 
+func exactly(s *roaring.Bitmap) Answer { return Answer{s, s} }
+
+func unknown(c Chunk) Answer { return Answer{roaring.New(), c.All().Clone()} }
+
+// IsExact reports whether nothing is left open.
+func (a Answer) IsExact() bool { return a.Sure == a.Maybe }
+
+// split returns an answer whose sets may be changed one by one.
+func (a Answer) split() Answer {
+	if a.IsExact() {
+		a.Maybe = a.Sure.Clone()
+	}
+	return a
+}
+
+// and returns the answer to a filter that demands both, in the sets of a.
+func (a Answer) and(b Answer) Answer {
+	if a.IsExact() && b.IsExact() {
+		a.Sure.And(b.Sure)
+		return a
+	}
+	a = a.split()
+	a.Sure.And(b.Sure)
+	a.Maybe.And(b.Maybe)
+	return a
+}
+
+// Or returns the answer to a filter that demands one of both, in the sets of a.
+func (a Answer) Or(b Answer) Answer {
+	if a.IsExact() && b.IsExact() {
+		a.Sure.Or(b.Sure)
+		return a
+	}
+	a = a.split()
+	a.Sure.Or(b.Sure)
+	a.Maybe.Or(b.Maybe)
+	return a
+}
+
 // Evaluate answers a filter by the indexes of a chunk. The sets belong to the caller.
-func Evaluate(n *payload.Node, c Chunk) (a Answer, err error) {
+func Evaluate(n *payload.Node, c Chunk) (Answer, error) {
 	switch n.Op {
 	case payload.And:
 		return all(n.Nodes, c)
@@ -36,40 +76,49 @@ func Evaluate(n *payload.Node, c Chunk) (a Answer, err error) {
 	case payload.AtLeast:
 		return atLeast(n.Nodes, n.Min, c)
 	case payload.Not:
-		if a, err = Evaluate(n.Nodes[0], c); err != nil {
+		a, err := Evaluate(n.Nodes[0], c)
+		if err != nil {
 			return a, err
+		}
+		if a.IsExact() {
+			return exactly(roaring.AndNot(c.All(), a.Sure)), nil
 		}
 		return Answer{roaring.AndNot(c.All(), a.Maybe), roaring.AndNot(c.All(), a.Sure)}, nil
 	case payload.IDs:
 		s, err := c.IDs(n)
-		return Answer{s, s}, err
+		return exactly(s), err
 	case payload.Except:
 		return except(n, c)
 	}
-	s, err := lookUp(n, c)
-	if err != nil {
-		return a, err
+	p, kind := c.Find(n)
+	if p == nil {
+		return unknown(c), nil
 	}
-	if s == nil {
-		return Answer{roaring.New(), c.All().Clone()}, nil
+	s, err := find(n, p, kind)
+	if err == nil {
+		s.And(c.All())
 	}
-	s.And(c.All())
-	return Answer{s, s.Clone()}, nil
+	return exactly(s), err
 }
 
 // all answers a filter that demands all of some nodes. Once none is left the others aren't looked at.
-func all(nodes []*payload.Node, c Chunk) (Answer, error) {
-	a := Answer{c.All().Clone(), c.All().Clone()}
-	for _, n := range nodes {
+func all(nodes []*payload.Node, c Chunk) (a Answer, err error) {
+	if len(nodes) == 0 {
+		return exactly(c.All().Clone()), nil
+	}
+	for i, n := range nodes {
+		b, err := Evaluate(n, c)
+		if err != nil {
+			return b, err
+		}
+		if i == 0 {
+			a = b
+		} else {
+			a = a.and(b)
+		}
 		if a.Maybe.IsEmpty() {
 			break
 		}
-		b, err := Evaluate(n, c)
-		if err != nil {
-			return a, err
-		}
-		a.Sure.And(b.Sure)
-		a.Maybe.And(b.Maybe)
 	}
 	return a, nil
 }
@@ -77,14 +126,14 @@ func all(nodes []*payload.Node, c Chunk) (Answer, error) {
 // atLeast answers a filter that demands some of its nodes.
 func atLeast(nodes []*payload.Node, least int, c Chunk) (Answer, error) {
 	if least <= 0 {
-		return Answer{c.All().Clone(), c.All().Clone()}, nil
+		return exactly(c.All().Clone()), nil
 	}
 	if least > len(nodes) {
-		return Answer{roaring.New(), roaring.New()}, nil
+		return exactly(roaring.New()), nil
 	}
 	reached := make([]Answer, least) // place i: the documents for which more than i of the nodes so far hold
 	for i := range reached {
-		reached[i] = Answer{roaring.New(), roaring.New()}
+		reached[i] = exactly(roaring.New())
 	}
 	for _, n := range nodes {
 		b, err := Evaluate(n, c)
@@ -92,11 +141,10 @@ func atLeast(nodes []*payload.Node, least int, c Chunk) (Answer, error) {
 			return b, err
 		}
 		for i := least - 1; i > 0; i-- {
-			reached[i].Sure.Or(roaring.And(reached[i-1].Sure, b.Sure))
-			reached[i].Maybe.Or(roaring.And(reached[i-1].Maybe, b.Maybe))
+			both := Answer{reached[i-1].Sure.Clone(), reached[i-1].Maybe.Clone()}
+			reached[i] = reached[i].Or(both.and(b))
 		}
-		reached[0].Sure.Or(b.Sure)
-		reached[0].Maybe.Or(b.Maybe)
+		reached[0] = reached[0].Or(b)
 	}
 	return reached[least-1], nil
 }
@@ -104,40 +152,33 @@ func atLeast(nodes []*payload.Node, least int, c Chunk) (Answer, error) {
 // except answers whether a document has a string, number or boolean other than some values. A document that has one of
 // these, and several values, may have another one too.
 func except(n *payload.Node, c Chunk) (Answer, error) {
-	unknown := Answer{roaring.New(), c.All().Clone()}
 	if n.Except.Op == payload.Or { // values of different types, or none
-		return unknown, nil
+		return unknown(c), nil
 	}
 	p, kind := c.Find(n.Except)
 	if p == nil {
-		return unknown, nil
+		return unknown(c), nil
 	}
 	listed, err := find(n.Except, p, kind)
 	if err != nil {
-		return unknown, err
+		return Answer{}, err
 	}
 	scalar, err := p.Term(payload.Scalar)
 	if err != nil {
-		return unknown, err
+		return Answer{}, err
 	}
 	many, err := p.Term(payload.Many)
 	if err != nil {
-		return unknown, err
+		return Answer{}, err
 	}
 	scalar.And(c.All())
 	sure := roaring.AndNot(scalar, listed)
 	many.And(listed)
 	many.And(scalar)
-	return Answer{sure, roaring.Or(sure, many)}, nil
-}
-
-// lookUp returns the documents that satisfy a test, or nil if no index answers it.
-func lookUp(n *payload.Node, c Chunk) (*roaring.Bitmap, error) {
-	p, kind := c.Find(n)
-	if p == nil {
-		return nil, nil
+	if many.IsEmpty() {
+		return exactly(sure), nil
 	}
-	return find(n, p, kind)
+	return Answer{sure, roaring.Or(sure, many)}, nil
 }
 
 // find returns the documents that satisfy a test which the index covers.
@@ -155,13 +196,19 @@ func find(n *payload.Node, p Postings, kind payload.Kind) (s *roaring.Bitmap, er
 	case payload.AllWords:
 		return words(n.Words, p, kind)
 	}
-	s = roaring.New()
 	for _, term := range terms(n, kind) {
 		some, err := p.Term(term)
 		if err != nil {
 			return nil, err
 		}
-		s.Or(some)
+		if s == nil {
+			s = some
+		} else {
+			s.Or(some)
+		}
+	}
+	if s == nil {
+		s = roaring.New()
 	}
 	return s, nil
 }

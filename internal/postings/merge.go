@@ -7,18 +7,28 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// SetMerging puts the changes of a set together.
-type SetMerging struct{ added, removed *roaring.Bitmap } // no document is in both
+// SetMerging puts the changes of a set together. One that stays alone isn't looked into.
+type SetMerging struct {
+	alone          []byte          // the first one, until there is another
+	added, removed *roaring.Bitmap // no document is in both
+}
 
 // NewSetMerging begins with one value.
-func NewSetMerging(value []byte) (*SetMerging, error) {
-	added, removed, err := decodeEdit(value)
-	return &SetMerging{added, removed}, err
+func NewSetMerging(value []byte) *SetMerging { return &SetMerging{alone: slices.Clone(value)} }
+
+// open reads the first value, and returns another.
+func (m *SetMerging) open(value []byte) (added, removed *roaring.Bitmap, err error) {
+	if m.added == nil {
+		if m.added, m.removed, err = decodeEdit(m.alone); err != nil {
+			return nil, nil, err
+		}
+	}
+	return decodeEdit(value)
 }
 
 // MergeNewer implements pebble.ValueMerger.
 func (m *SetMerging) MergeNewer(value []byte) error {
-	added, removed, err := decodeEdit(value)
+	added, removed, err := m.open(value)
 	if err != nil {
 		return err
 	}
@@ -31,7 +41,7 @@ func (m *SetMerging) MergeNewer(value []byte) error {
 
 // MergeOlder implements pebble.ValueMerger.
 func (m *SetMerging) MergeOlder(value []byte) error {
-	added, removed, err := decodeEdit(value)
+	added, removed, err := m.open(value)
 	if err != nil {
 		return err
 	}
@@ -44,15 +54,23 @@ func (m *SetMerging) MergeOlder(value []byte) error {
 
 // Finish implements pebble.ValueMerger.
 func (m *SetMerging) Finish(includesBase bool) ([]byte, io.Closer, error) {
+	if m.added == nil {
+		if !includesBase || len(m.alone) == 0 || m.alone[0] != editForm {
+			return m.alone, nil, nil
+		}
+		if _, _, err := m.open(nil); err != nil {
+			return nil, nil, err
+		}
+	}
 	if includesBase {
 		return EncodeSet(m.added), nil, nil
 	}
 	return EncodeEdit(m.added, m.removed), nil, nil
 }
 
-// NumbersMerging puts the changes of the numbers of a chunk together.
+// NumbersMerging puts the changes of numbers together.
 type NumbersMerging struct {
-	replaced *roaring.Bitmap // documents whose older values don't count
+	replaced *roaring.Bitmap // documents whose other values don't count
 	values   []Value
 }
 
@@ -93,9 +111,6 @@ func (m *NumbersMerging) MergeOlder(value []byte) error {
 }
 
 // Finish implements pebble.ValueMerger.
-func (m *NumbersMerging) Finish(includesBase bool) ([]byte, io.Closer, error) {
-	if includesBase || m.replaced.IsEmpty() {
-		return EncodeNumbers(m.values), nil, nil
-	}
+func (m *NumbersMerging) Finish(bool) ([]byte, io.Closer, error) {
 	return EncodeNumbersEdit(m.replaced, m.values), nil, nil
 }

@@ -27,7 +27,7 @@ func compareValues(a, b Value) int {
 	return cmp.Or(a.Compare(b.Number), cmp.Compare(a.Document, b.Document))
 }
 
-// The form of the numbers of a chunk: 4 bytes with how many different numbers there are, then of each, in order, 8 and
+// The form of numbers with their documents: 4 bytes with how many different numbers there are, then of each, in order, 8 and
 // 2 bytes of its key and 4 with where its documents end; then documents, 2 bytes each. All are little-endian. So a
 // range of numbers is one piece of the documents, which is found without a look at other numbers.
 const (
@@ -175,13 +175,14 @@ func (n Numbers) Range(b payload.Bounds) *roaring.Bitmap {
 	return n.Set(n.Within(b))
 }
 
-// Any returns the documents that have one of some numbers.
-func (n Numbers) Any(numbers []payload.Number) *roaring.Bitmap {
-	s := roaring.New()
-	for _, number := range numbers {
-		s.Or(n.Range(payload.Bounds{Low: number, High: number, HasLow: true, HasHigh: true}))
+// addTo adds the documents that have a number within bounds to a set.
+func (n Numbers) addTo(s *roaring.Bitmap, b payload.Bounds) {
+	documents := n.between(n.Within(b))
+	members := make([]uint32, 0, len(documents)/documentLen)
+	for ; len(documents) > 0; documents = documents[documentLen:] {
+		members = append(members, uint32(binary.LittleEndian.Uint16(documents)))
 	}
-	return s
+	s.AddMany(members)
 }
 
 // mostInList is the number of members up to which a set is made of a list of them.

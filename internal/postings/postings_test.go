@@ -85,11 +85,11 @@ func TestMerging(t *testing.T) {
 			values = append(values, EncodeNumbersEdit(roaring.BitmapOf(some...), news))
 		}
 		maps.DeleteFunc(set, func(_ uint32, there bool) bool { return !there })
-		got, err := DecodeSet(merged(r, sets, func(b []byte) (merging, error) { return NewSetMerging(b) }))
+		got, err := DecodeSet(merged(r, sets, func(b []byte) (merging, error) { return NewSetMerging(b), nil }))
 		if err != nil || !slices.Equal(got.ToArray(), slices.Sorted(maps.Keys(set))) {
 			r.Fatalf("the set is %v, %v; want %v", got, err, set)
 		}
-		n, err := DecodeNumbers(merged(r, values, func(b []byte) (merging, error) { return NewNumbersMerging(b) }))
+		_, n, err := decodeNumbersEdit(merged(r, values, func(b []byte) (merging, error) { return NewNumbersMerging(b) }))
 		want := slices.SortedFunc(maps.Keys(numbers), compareValues)
 		if err != nil || !slices.Equal(n.Values(), want) {
 			r.Fatalf("the numbers are %v, %v; want %v", n.Values(), err, want)
@@ -145,33 +145,63 @@ func merged(r *rapid.T, changes [][]byte, begin func([]byte) (merging, error)) [
 	}
 }
 
-// TestRanges compares ranges of numbers with a look at each value.
+// memory is numbers as a store would hold them.
+type memory map[string][]byte
+
+func (m memory) get(term string, fn func([]byte) error) error { return fn(m[term]) }
+
+func (m memory) add(runs []Run, values []Value) []Run {
+	r, groups := NewRun(uint16(len(runs)), slices.Clone(values))
+	for i, g := range groups {
+		m[GroupTerm(r.ID, i)] = g
+	}
+	runs = append(runs, r)
+	m[DirectoryTerm] = EncodeDirectory(runs)
+	return runs
+}
+
+// TestRanges compares ranges of numbers with a look at each value, in runs with documents of one number or several, and
+// after the numbers of some documents were changed.
 func TestRanges(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
+		different, each := rapid.IntRange(1, 3000).Draw(r, "different"), rapid.IntRange(1, 2).Draw(r, "each")
 		number := func() payload.Number {
-			return payload.Number{Float: float64(rapid.IntRange(-5, 5).Draw(r, "number")), Rest: 0}
+			n := rapid.IntRange(-1, different).Draw(r, "number")
+			return payload.Number{Float: float64(n / 2), Rest: int16(n % 2)}
 		}
-		var values []Value
-		for range rapid.IntRange(0, 3000).Draw(r, "values") {
-			n := payload.Number{Float: float64(len(values)%11 - 5), Rest: int16(len(values) % 2)}
-			values = append(values, Value{n, uint16(len(values) / 2 * 37)})
+		m, all, runs, document := memory{}, map[Value]bool{}, []Run(nil), 0
+		for range rapid.IntRange(0, 3).Draw(r, "runs") {
+			var values []Value
+			for range rapid.IntRange(1, 6000).Draw(r, "values") {
+				n := document * 7919 % different
+				v := Value{payload.Number{Float: float64(n / 2), Rest: int16(n % 2)}, uint16(document / each)}
+				values, all[v] = append(values, v), true
+				document++
+			}
+			runs = m.add(runs, values)
+		}
+		if rapid.Bool().Draw(r, "changed") {
+			news := []Value{{number(), 3}, {number(), 3}}
+			maps.DeleteFunc(all, func(v Value, _ bool) bool { return v.Document == 3 || v.Document == 4 })
+			all[news[0]], all[news[1]] = true, true
+			m[NumbersTerm] = EncodeNumbersEdit(roaring.BitmapOf(3, 4), news)
 		}
 		b := payload.Bounds{
 			Low: number(), High: number(), HasLow: rapid.Bool().Draw(r, "low"), HasHigh: rapid.Bool().Draw(r, "high"),
 			OpenLow: rapid.Bool().Draw(r, "open"), OpenHigh: rapid.Bool().Draw(r, "open"),
 		}
 		want := roaring.New()
-		for _, v := range values {
+		for v := range all {
 			if b.Contain(v.Number) {
 				want.Add(uint32(v.Document))
 			}
 		}
-		n, err := DecodeNumbers(EncodeNumbers(slices.Clone(values)))
-		if err != nil {
-			r.Fatal(err)
+		if got, err := Stored(m.get).Range(b); err != nil || !got.Equals(want) {
+			r.Fatalf("%+v: %v, %v; want %v", b, got, err, want)
 		}
-		if got := n.Range(b); !got.Equals(want) {
-			r.Fatalf("%+v: %d documents, want %d", b, got.GetCardinality(), want.GetCardinality())
+		values, err := Stored(m.get).Values()
+		if err != nil || !slices.Equal(values, slices.SortedFunc(maps.Keys(all), compareValues)) {
+			r.Fatalf("%d values, %v; want %d", len(values), err, len(all))
 		}
 	})
 }
@@ -184,6 +214,9 @@ func FuzzDecode(f *testing.F) {
 	values := []Value{{payload.Number{Float: 1}, 3}, {payload.Number{Float: 2}, 4}}
 	f.Add(EncodeNumbers(values))
 	f.Add(EncodeNumbersEdit(s, values))
+	run, groups := NewRun(1, values)
+	f.Add(EncodeDirectory([]Run{run}))
+	f.Add(groups[0])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if set, err := DecodeSet(b); err == nil && !set.IsEmpty() && set.Maximum() >= mostInChunk {
 			t.Errorf("a set of a chunk holds %d", set.Maximum())
@@ -192,7 +225,11 @@ func FuzzDecode(f *testing.F) {
 			n.Range(payload.Bounds{HasLow: true})
 			n.Values()
 		}
-		if m, err := NewSetMerging(b); err == nil && m.MergeOlder(b) == nil && m.MergeNewer(b) == nil {
+		any := func(_ string, fn func([]byte) error) error { return fn(b) }
+		if set, err := Stored(any).Range(payload.Bounds{HasLow: true}); err == nil && set == nil {
+			t.Error("no set, and no error")
+		}
+		if m := NewSetMerging(b); m.MergeOlder(b) == nil && m.MergeNewer(b) == nil {
 			if b, err := m.finish(false); err != nil || m.MergeNewer(b) != nil {
 				t.Error("a set can't be merged again")
 			}

@@ -14,12 +14,12 @@ var storeMerger = &pebble.Merger{
 	Merge: func(key, value []byte) (pebble.ValueMerger, error) {
 		switch {
 		case len(key) > 0 && key[0] == thereKey:
-			return postings.NewSetMerging(value)
+			return postings.NewSetMerging(value), nil
 		case len(key) <= postingHead || key[0] != postingKey:
 		case string(key[postingHead:]) == postings.NumbersTerm:
 			return postings.NewNumbersMerging(value)
 		default:
-			return postings.NewSetMerging(value)
+			return postings.NewSetMerging(value), nil
 		}
 		return nil, fmt.Errorf("the values of key %q can't be added up", key)
 	},

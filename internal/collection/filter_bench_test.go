@@ -1,0 +1,107 @@
+package collection
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/shale-search/shale/internal/payload"
+	"github.com/shale-search/shale/internal/postings"
+	"github.com/shale-search/shale/vector"
+)
+
+// benchmarkDocuments is the number of documents of BenchmarkAllowed, unless the environment variable
+// SHALE_BENCH_DOCUMENTS says otherwise.
+const benchmarkDocuments = 1_000_000
+
+// indexedOnly returns a collection with the postings of n documents, which it doesn't have otherwise.
+func indexedOnly(b *testing.B, n uint64) *Collection {
+	s := plain(vector.L2)
+	s.Indexes = []PayloadIndex{{"share", payload.Keyword}, {"n", payload.Integer}, {"f", payload.Float}}
+	c := created(b, s, Options{CacheBytes: 512 << 20, idle: true})
+	for chunk := uint64(0); chunk<<postings.ChunkBits < n; chunk++ {
+		g, edit := newGrowingPostings(), newDocumentEdit(c.state.there)
+		for i := chunk << postings.ChunkBits; i < min((chunk+1)<<postings.ChunkBits, n); i++ {
+			hash := i * 0x9e3779b97f4a7c15 >> 11 // spread over 2⁵³
+			share := "half"
+			switch p := hash % 10_000; {
+			case p == 0:
+				share = "0.01 %"
+			case p < 11:
+				share = "0.1 %"
+			case p < 111:
+				share = "1 %"
+			case p < 1111:
+				share = "10 %"
+			case p >= 5000:
+				share = "50 %"
+			}
+			g.add(c.state.indexes, i, fmt.Appendf(nil, `{"share":%q,"n":%d,"f":%g}`, share, hash%1000, float64(hash>>1)))
+			edit.add(i)
+		}
+		batch := c.db.NewBatch()
+		c.state.there = edit.after()
+		err := g.record(c, batch, c.state.there, c.state.indexes)
+		if err == nil {
+			err = edit.record(batch)
+		}
+		if err == nil {
+			err = batch.Commit(pebble.NoSync)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	c.next, c.state.next, c.state.first, c.state.documents = n, n, n, n
+	c.state.views[len(c.state.views)-1].First = n
+	if err := c.db.Compact(context.Background(), []byte{0}, []byte{0xff}, true); err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+// BenchmarkAllowed finds the documents that satisfy a filter, warm.
+func BenchmarkAllowed(b *testing.B) {
+	n := uint64(benchmarkDocuments)
+	if s := os.Getenv("SHALE_BENCH_DOCUMENTS"); s != "" {
+		var err error
+		if n, err = strconv.ParseUint(s, 10, 64); err != nil {
+			b.Fatal(err)
+		}
+	}
+	c := indexedOnly(b, n)
+	for _, q := range []string{
+		`{"share": "50 %"}`, `{"share": "10 %"}`, `{"share": "1 %"}`, `{"share": "0.1 %"}`, `{"share": "0.01 %"}`,
+		`{"share": "none"}`, `{"n": {"$lt": 500}}`, `{"n": {"$gte": 100, "$lt": 200}}`, `{"n": 7}`,
+		`{"f": {"$lt": 2251799813685248}}`, `{"f": {"$lt": 450359962737049}}`, `{"f": {"$lt": 450359962737}}`,
+		`{"share": "50 %", "n": {"$lt": 500}}`, `{"share": "1 %", "n": {"$lt": 100}}`, `{"share": {"$ne": "50 %"}}`,
+	} {
+		filter, err := payload.Parse([]byte(q))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(q, func(b *testing.B) {
+			b.ReportAllocs()
+			allowed := uint64(0)
+			for b.Loop() {
+				r, err := c.read()
+				if err != nil {
+					b.Fatal(err)
+				}
+				f, err := r.filter(context.Background(), filter)
+				if err != nil {
+					b.Fatal(err)
+				}
+				allowed = f.allowed(0, n).GetCardinality()
+				if err := r.end(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(100*float64(allowed)/float64(n), "%allowed")
+		})
+	}
+}
