@@ -112,8 +112,8 @@ func (b *Block) having(wanted func(payload.Number) bool) *roaring.Bitmap {
 	return bitmapOf(found)
 }
 
-// Each calls fn with every term but those of numbers, and its value as a store holds it, of the documents in keep. Terms
-// of no such document are left out.
+// Each calls fn with every term but those of numbers, and its value as a store holds it, of the documents in keep.
+// Terms of no such document are left out.
 func (b *Block) Each(keep *roaring.Bitmap, fn func(term string, value []byte) error) error {
 	for _, term := range slices.Sorted(maps.Keys(b.terms)) {
 		s := bitmapOf(b.terms[term])

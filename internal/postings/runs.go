@@ -10,7 +10,7 @@ import (
 	"github.com/shale-search/shale/internal/payload"
 )
 
-// The numbers of a chunk lie in runs, each of which holds those of some of its documents: a run comes with every segment
+// The numbers of a chunk lie in runs, each of which holds those of some of its documents: a run comes with each segment
 // that is sealed, until a few are made one. The numbers of a run, in order, are divided into groups. Beside each group
 // is the set of the documents of the groups before it. So the documents of a range are what the group with its high end
 // says less what the group with its low end says, and two groups are read, however many documents that are.
