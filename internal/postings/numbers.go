@@ -27,8 +27,8 @@ func compareValues(a, b Value) int {
 	return cmp.Or(a.Compare(b.Number), cmp.Compare(a.Document, b.Document))
 }
 
-// The form of numbers with their documents: 4 bytes with how many different numbers there are, then of each, in order, 8
-// and 2 bytes of its key and 4 with where its documents end; then documents, 2 bytes each. All are little-endian. So a
+// The form of numbers with their documents: 4 bytes with how many different numbers there are, then of each, in order,
+// 8 and 2 bytes of its key and 4 with where its documents end; then documents, 2 bytes each. All are little-endian. So a
 // range of numbers is one piece of the documents, which is found without a look at other numbers.
 const (
 	numbersHead = 4
