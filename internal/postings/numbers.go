@@ -28,7 +28,7 @@ func compareValues(a, b Value) int {
 }
 
 // The form of numbers with their documents: 4 bytes with how many different numbers there are, then of each, in order,
-// 8 and 2 bytes of its key and 4 with where its documents end; then documents, 2 bytes each. All are little-endian. So a
+// 8 and 2 bytes of its key and 4 with where its documents end; then documents, 2 bytes each. All are little-endian. A
 // range of numbers is one piece of the documents, which is found without a look at other numbers.
 const (
 	numbersHead = 4
