@@ -21,13 +21,15 @@ type Document struct {
 // Hit is a document that a query found.
 type Hit struct {
 	Document
-	Distance float32 // by the metric of the vector asked for; smaller is nearer
+	Distance float32         // by the metric of the vector asked for; smaller is nearer
+	Group    json.RawMessage // the value of the group, if the query asks for groups
 }
 
 // documentJSON is the form of a Document in JSON, and, with a distance, that of a Hit.
 type documentJSON struct {
 	ID       *ID                  `json:"id"`
 	Distance *float32             `json:"distance,omitempty"`
+	Group    json.RawMessage      `json:"group,omitempty"`
 	Vector   []float32            `json:"vector,omitempty"`
 	Vectors  map[string][]float32 `json:"vectors,omitempty"`
 	Payload  json.RawMessage      `json:"payload,omitempty"`
@@ -39,7 +41,7 @@ func (d Document) MarshalJSON() ([]byte, error) { return json.Marshal(d.json()) 
 // MarshalJSON returns the document as a JSON object that also has the distance.
 func (h Hit) MarshalJSON() ([]byte, error) {
 	d := h.json()
-	d.Distance = &h.Distance
+	d.Distance, d.Group = &h.Distance, h.Group
 	return json.Marshal(d)
 }
 
@@ -69,6 +71,8 @@ func (d *Document) UnmarshalJSON(b []byte) error {
 		return errors.New(`the document has no "id"`)
 	case j.Distance != nil:
 		return errors.New(`json: unknown field "distance"`)
+	case j.Group != nil:
+		return errors.New(`json: unknown field "group"`)
 	case j.Vector != nil && j.Vectors != nil:
 		return errors.New(`the document has both "vector" and "vectors"`)
 	case j.Vector != nil:

@@ -14,13 +14,23 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// Query asks for the documents nearest to vectors. The zero value of a field but Near means its default.
+// Query asks for the documents nearest to vectors. The zero value of a field but Near and Like means its default.
 type Query struct {
 	Vector string      // name of the vector to compare; may be left out if there is only one
 	Near   [][]float32 // the queries; each gets results of its own
+	Like   []ID        // more queries, after those of Near: the vectors of these documents, which aren't found themselves
 	K      int         // documents to return for each; default 10
-	Ef     int         // see search.Options
-	Exact  bool        // compute all distances
+	Offset int         // nearest documents to leave out before those
+	// MaxDistance is the largest distance of a document that is returned; nil: any.
+	MaxDistance *float32
+	// GroupBy is a field of payloads, as the Key of a payload.Condition. If it isn't empty, K and Offset count groups: of
+	// documents with the same string, number or boolean there. The hits of a group follow each other, nearest first, and
+	// the group with the nearest hit is the first. A document with several values is in several groups, and one without is
+	// in none.
+	GroupBy   string
+	GroupSize int  // documents of a group to return; default 3
+	Ef        int  // see search.Options
+	Exact     bool // compute all distances
 	// Filter decides by payloads which documents may be returned; nil: all.
 	Filter *payload.Filter
 	Stats  *QueryStats // is filled in with what the query did, if not nil
@@ -47,14 +57,13 @@ func (c *Collection) Query(ctx context.Context, q Query) (hits [][]Hit, err erro
 	if s.vector, err = c.schema.find(q.Vector); err != nil {
 		return nil, err
 	}
-	if q.K < 0 {
-		return nil, invalidf("k is %d, below 0", q.K)
-	}
-	s.K = min(cmp.Or(q.K, defaultK), max(1, int(r.documents)))
 	for i, near := range q.Near {
 		if _, err := c.schema.Vectors[s.vector].prepare(near); err != nil {
 			return nil, invalidf("query %d: %w", i, err)
 		}
+	}
+	if err := errors.Join(s.setCounts(), s.addLike()); err != nil {
+		return nil, err
 	}
 	if err := s.choose(ctx); err != nil {
 		return nil, err
@@ -67,6 +76,8 @@ type searcher struct {
 	*reading
 	Query
 	vector int
+	group  payload.Path
+	own    []uint64 // of each query: the number of the document whose vector it is, or noDocument
 	parts  []searchedView
 	taken  atomic.Int64 // queries that a goroutine has taken
 
@@ -83,7 +94,7 @@ func (s *searcher) run(ctx context.Context) ([][]Hit, error) {
 				return
 			}
 			var err error
-			hits[i], err = s.one(s.Near[i])
+			hits[i], err = s.answer(i)
 			s.failed(err)
 		}
 	})
@@ -103,14 +114,39 @@ func (s *searcher) failed(err error) bool {
 	return s.err != nil
 }
 
-// one answers a query: every segment finds its nearest, and all are ranked together.
-func (s *searcher) one(query []float32) ([]Hit, error) {
+// answer answers a query.
+func (s *searcher) answer(i int) ([]Hit, error) {
+	if s.GroupBy != "" {
+		return s.groups(i)
+	}
+	found, err := s.nearest(i, s.Offset+s.K)
+	if err != nil {
+		return nil, err
+	}
+	found = found[min(s.Offset, len(found)):]
+	hits := make([]Hit, 0, len(found))
+	for _, n := range found {
+		d, err := s.document(n.Label, s.Fields)
+		if err != nil {
+			return nil, err
+		}
+		hits = append(hits, Hit{Document: d, Distance: n.Distance})
+	}
+	return hits, nil
+}
+
+// nearest returns the k nearest documents of a query: every segment finds its nearest, and all are ranked together.
+func (s *searcher) nearest(i, k int) ([]search.Neighbor, error) {
 	var found []search.Neighbor
 	o := search.Options{Ef: s.Ef, Exact: s.Exact}
+	more := 0
+	if s.own[i] != noDocument {
+		more = 1 // it finds itself
+	}
 	for _, v := range s.parts {
 		var err error
 		o.Filter = v.filter
-		if found, err = v.search(found, s.vector, query, s.K, o, s.reading.next, v.matches); err != nil {
+		if found, err = v.search(found, s.vector, s.Near[i], k+more, o, s.reading.next, v.matches); err != nil {
 			return nil, err
 		}
 	}
@@ -120,15 +156,15 @@ func (s *searcher) one(query []float32) ([]Hit, error) {
 	slices.SortFunc(found, func(a, b search.Neighbor) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
 	})
-	hits := make([]Hit, 0, min(s.K, len(found)))
-	for _, n := range found[:cap(hits)] {
-		d, err := s.document(n.Label, s.Fields)
-		if err != nil {
-			return nil, err
+	found = slices.DeleteFunc(found, func(n search.Neighbor) bool { return n.Label == s.own[i] })
+	found = found[:min(k, len(found))]
+	if s.MaxDistance != nil {
+		end := slices.IndexFunc(found, func(n search.Neighbor) bool { return n.Distance > *s.MaxDistance })
+		if end >= 0 {
+			found = found[:end]
 		}
-		hits = append(hits, Hit{d, n.Distance})
 	}
-	return hits, nil
+	return found, nil
 }
 
 // matches reports whether a document may be returned.

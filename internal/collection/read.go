@@ -10,7 +10,12 @@ import (
 )
 
 // Fields says what of documents to read beside their IDs.
-type Fields struct{ Payload, Vectors bool }
+type Fields struct {
+	Payload, Vectors bool
+	// Include are the keys of the payload to read, and Exclude those to leave out; if both are empty all are read. "a.b"
+	// is the key "b" of the object "a", unless there is a key "a.b".
+	Include, Exclude []string
+}
 
 // Get returns the documents with these IDs, in their order. IDs that no document has are left out. Where the metric is
 // cosine, vectors are normalised; of a sealed segment they are as exact as the rows that the schema keeps.
@@ -124,6 +129,9 @@ func (r *reading) document(n uint64, f Fields) (d Document, err error) {
 	if f.Payload {
 		if d.Payload, err = get(r.snapshot, keyOfNumber(payloadKey, n)); err != nil {
 			return d, err
+		}
+		if d.Payload, err = f.choose(d.Payload); err != nil {
+			return d, damaged(r.c.dir, keyOfNumber(payloadKey, n), "the payload is damaged: "+err.Error())
 		}
 	}
 	if f.Vectors {

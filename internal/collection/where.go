@@ -68,22 +68,30 @@ func (f *filtering) matching() []uint64 {
 
 // deleteNumbers deletes the documents of some numbers that are still there.
 func (ch *change) deleteNumbers(numbers []uint64) error {
-	var ids []ID
+	ids, err := ch.idsOf(numbers)
+	if err != nil {
+		return err
+	}
+	return ch.delete(ids)
+}
+
+// idsOf returns the IDs of the documents of some numbers that are still there.
+func (ch *change) idsOf(numbers []uint64) (ids []ID, err error) {
 	for _, n := range numbers {
 		value, err := get(ch.c.db, keyOfNumber(documentKey, n))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if value == nil {
 			continue
 		}
 		d, ok := decodeDocument(value)
 		if !ok {
-			return damaged(ch.c.dir, keyOfNumber(documentKey, n), "the document is damaged")
+			return nil, damaged(ch.c.dir, keyOfNumber(documentKey, n), "the document is damaged")
 		}
 		ids = append(ids, d.id)
 	}
-	return ch.delete(ids)
+	return ids, nil
 }
 
 // isSmall reports whether it is less work to read the IDs of all documents that satisfy the filter than to go through

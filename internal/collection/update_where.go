@@ -1,0 +1,51 @@
+package collection
+
+import (
+	"context"
+
+	"github.com/shale-search/shale/internal/payload"
+)
+
+// UpdateWhere makes the same change, whose ID doesn't count, to the documents that satisfy a filter when it is called,
+// except for those that are overwritten meanwhile. It returns how many it has changed. It does so batch by batch, each
+// of which is changed whole or not at all and is on the disk before the next one, so that an error may leave some of
+// them as they were.
+func (c *Collection) UpdateWhere(ctx context.Context, filter payload.Filter, u Update) (updated int, err error) {
+	u.ID = ID{}
+	prepared, err := c.prepareUpdates([]Update{u})
+	if err != nil {
+		return 0, err
+	}
+	var numbers []uint64
+	err = c.where(ctx, filter, func(f *filtering) error {
+		numbers = f.matching()
+		return nil
+	})
+	for len(numbers) > 0 && err == nil {
+		batch := numbers[:min(len(numbers), c.options.MaxBatch)]
+		numbers = numbers[len(batch):]
+		there := 0
+		_, err = c.change(ctx, len(batch), func(ch *change) (err error) {
+			there, err = ch.updateNumbers(batch, prepared[0])
+			return err
+		})
+		if err == nil {
+			updated += there
+		}
+	}
+	return updated, err
+}
+
+// updateNumbers changes the documents of some numbers that are still there.
+func (ch *change) updateNumbers(numbers []uint64, u preparedUpdate) (int, error) {
+	ids, err := ch.idsOf(numbers)
+	if err != nil {
+		return 0, err
+	}
+	updates := make([]preparedUpdate, len(ids))
+	for i, id := range ids {
+		updates[i] = u
+		updates[i].ID, updates[i].at = id, i
+	}
+	return ch.update(updates)
+}
