@@ -34,7 +34,8 @@ func collectionCommand() *cobra.Command {
 	}
 	c.AddCommand(
 		collectionCreate(), collectionImport(), collectionGet(), collectionQuery(), collectionScroll(), collectionCount(),
-		collectionDelete(), collectionVerify(), collectionInspect(),
+		collectionFacets(), collectionUpdate(), collectionDelete(), collectionIndex(), collectionCompact(),
+		collectionVerify(), collectionInspect(),
 	)
 	return c
 }
@@ -51,6 +52,14 @@ func collectionArg(_ *cobra.Command, args []string) error {
 func collectionAndIDs(_ *cobra.Command, args []string) error {
 	if len(args) < 2 {
 		return errors.New("name a COLLECTION and at least one ID")
+	}
+	return nil
+}
+
+// collectionWithIDs is the check of commands that take a collection, and IDs or a filter.
+func collectionWithIDs(_ *cobra.Command, args []string) error {
+	if len(args) < 1 {
+		return errors.New("name a COLLECTION")
 	}
 	return nil
 }

@@ -7,18 +7,29 @@ import (
 )
 
 func collectionCount() *cobra.Command {
+	var filter filterFlag
 	var wait waitFlag
 	c := &cobra.Command{
-		Use:     "count COLLECTION",
-		Short:   "Print the number of documents",
-		Long:    "Count prints how many documents there are.",
-		Example: "  shale collection count my.docs",
-		Args:    collectionArg,
+		Use:   "count COLLECTION",
+		Short: "Print the number of documents",
+		Long:  "Count prints how many documents there are, or how many satisfy a filter. The number is exact.\n\n" + aboutFilters,
+		Example: `  shale collection count my.docs
+  shale collection count my.docs ` + filterExample,
+		Args: collectionArg,
 	}
+	filter.add(c, "count only documents that")
 	wait.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
-			n, err := x.Count()
+		if err := filter.parse(c); err != nil {
+			return err
+		}
+		return withCollection(c, &wait, args[0], func(x *collection.Collection) (err error) {
+			n := 0
+			if filter.parsed == nil {
+				n, err = x.Count()
+			} else {
+				n, err = x.CountWhere(c.Context(), *filter.parsed)
+			}
 			if err != nil {
 				return err
 			}

@@ -1,57 +1,140 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/internal/collection"
 )
 
+// queryFlags say what to search for.
+type queryFlags struct {
+	collection.Query
+	queries     string
+	near        []string
+	like        []string
+	maxDistance float32
+	filter      filterFlag
+	fields      fieldFlags
+}
+
+func (f *queryFlags) add(c *cobra.Command) {
+	s := c.Flags()
+	s.StringVar(&f.queries, "queries", "", "read the queries from `FILE`, in any format of vectors")
+	s.StringArrayVar(&f.near, "near", nil, "find documents near the vector `JSON`, an array of numbers")
+	s.StringArrayVar(&f.like, "like", nil, "find documents like that with `ID`, by its vector")
+	s.StringVar(&f.Vector, "vector", "", "compare the vectors `NAME`, if documents have several")
+	s.IntVarP(&f.K, "k", "k", 10, "find `N` documents for each query, or that many groups")
+	s.IntVar(&f.Offset, "offset", 0, "leave out the `N` nearest of them")
+	s.Float32Var(&f.maxDistance, "max-distance", 0, "leave out what is farther than `D`")
+	f.filter.add(c, "find only documents that")
+	s.StringVar(&f.GroupBy, "group-by", "", "find groups of documents with the same value of `KEY` in their payloads")
+	s.IntVar(&f.GroupSize, "group-size", 3, "find at most `N` documents of a group")
+	s.IntVar(&f.Ef, "ef", 0, "hold `N` candidates: more find more and take longer (default 100)")
+	s.BoolVar(&f.Exact, "exact", false, "compute all distances")
+	s.IntVar(&f.Threads, "threads", 0, "use `N` threads (default: all processors)")
+	f.fields.add(c)
+}
+
+func (f *queryFlags) check(c *cobra.Command) error {
+	for _, n := range []struct {
+		name         string
+		value, least int
+	}{
+		{"k", f.K, 1}, {"ef", f.Ef, 0}, {"threads", f.Threads, 0}, {"offset", f.Offset, 0}, {"group-size", f.GroupSize, 1},
+	} {
+		if err := atLeast(c, n.name, n.value, n.least); err != nil {
+			return err
+		}
+	}
+	if f.queries == "" && len(f.near)+len(f.like) == 0 {
+		return usagef(c, "one of --queries, --near and --like must be given")
+	}
+	for _, text := range f.near {
+		var v []float32
+		if err := json.Unmarshal([]byte(text), &v); err != nil || v == nil {
+			return usagef(c, "--near %.60s is not an array of numbers such as [0.1, 0.2]", text)
+		}
+		f.Near = append(f.Near, v)
+	}
+	f.Like = parseIDs(f.like)
+	if c.Flags().Changed("max-distance") {
+		f.MaxDistance = &f.maxDistance
+	}
+	if err := f.filter.parse(c); err != nil {
+		return err
+	}
+	f.Filter, f.Fields = f.filter.parsed, f.fields.fields()
+	return nil
+}
+
+// readQueries puts the queries of the file in front of the others.
+func (f *queryFlags) readQueries(ctx context.Context, s collection.Schema) error {
+	if f.queries == "" {
+		return nil
+	}
+	rows, err := readQueries(ctx, f.queries)
+	if err != nil {
+		return err
+	}
+	if v := s.Vectors[0]; len(s.Vectors) == 1 && rows.Dim() != v.Dim {
+		return dimError(f.queries, rows.Dim(), v.Dim)
+	}
+	near := make([][]float32, rows.Rows())
+	for i := range near {
+		near[i] = make([]float32, rows.Dim())
+		rows.Decode(i, near[i])
+	}
+	f.Near = append(near, f.Near...)
+	return nil
+}
+
 func collectionQuery() *cobra.Command {
-	var fields fieldFlags
+	var f queryFlags
 	var wait waitFlag
-	var queries string
-	q := collection.Query{}
 	c := &cobra.Command{
 		Use:   "query COLLECTION --queries FILE",
 		Short: "Find the documents nearest to vectors",
 		Long: `Query prints a line of JSON for each query: an array of the documents found, nearest first, with their
-distances.`,
-		Example: "  shale collection query my.docs --queries queries.npy -k 5",
-		Args:    collectionArg,
+distances. Queries are the vectors of a file, those of --near and those of the documents of --like,
+in this order. All see one state of the collection.
+
+` + aboutFilters,
+		Example: `  shale collection query my.docs --queries queries.npy -k 5
+  shale collection query my.docs --like a1 ` + filterExample + `
+  shale collection query my.docs --near '[0.1, 0.2]' --group-by author --group-size 2 --include title`,
+		Args: collectionArg,
 	}
-	c.Flags().StringVar(&queries, "queries", "", "read the queries from `FILE`, in any format of vectors")
-	c.Flags().IntVarP(&q.K, "k", "k", 10, "find `N` documents for each query")
-	c.Flags().IntVar(&q.Ef, "ef", 0, "hold `N` candidates: more find more and take longer (default 100)")
-	c.Flags().BoolVar(&q.Exact, "exact", false, "compute all distances")
-	c.Flags().IntVar(&q.Threads, "threads", 0, "use `N` threads (default: all processors)")
-	fields.add(c)
+	f.add(c)
 	wait.add(c)
-	required(c, "queries")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		for _, f := range []struct {
-			name         string
-			value, least int
-		}{{"k", q.K, 1}, {"ef", q.Ef, 0}, {"threads", q.Threads, 0}} {
-			if err := atLeast(c, f.name, f.value, f.least); err != nil {
-				return err
-			}
+		if err := f.check(c); err != nil {
+			return err
 		}
-		q.Fields = fields.fields()
 		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
-			rows, err := readQueriesOf(c.Context(), queries, x.Schema().Vectors[0].Dim)
+			if err := f.readQueries(c.Context(), x.Schema()); err != nil {
+				return err
+			}
+			f.Stats = &collection.QueryStats{}
+			hits, err := x.Query(c.Context(), f.Query)
 			if err != nil {
 				return err
 			}
-			for i := range rows.Rows() {
-				q.Near = append(q.Near, make([]float32, rows.Dim()))
-				rows.Decode(i, q.Near[i])
-			}
-			hits, err := x.Query(c.Context(), q)
-			if err != nil {
-				return err
-			}
+			tellScanned(c, args[0], f.Stats.Scanned)
 			return printLines(c, hits)
 		})
 	}
 	return c
+}
+
+// tellScanned says that an index would make a filter faster.
+func tellScanned(c *cobra.Command, name string, fields []string) {
+	if len(fields) > 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "%s: payloads were read for the filter; an index of %s makes it faster: "+
+			"see \"shale collection index\"\n", name, strings.Join(fields, ", "))
+	}
 }

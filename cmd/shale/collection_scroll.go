@@ -8,6 +8,7 @@ import (
 
 func collectionScroll() *cobra.Command {
 	var fields fieldFlags
+	var filter filterFlag
 	var wait waitFlag
 	var after string
 	var limit int
@@ -15,20 +16,26 @@ func collectionScroll() *cobra.Command {
 		Use:   "scroll COLLECTION",
 		Short: "Print documents in the order of ids",
 		Long: `Scroll prints documents as JSON lines, which import reads: numbers first, then UUIDs, then other strings.
-To go on it is given the last id as --after.`,
+To go on it is given the last id as --after.
+
+` + aboutFilters,
 		Example: `  shale collection scroll my.docs --limit 1000 --with-vectors
-  shale collection scroll my.docs --after a1`,
+  shale collection scroll my.docs --after a1 ` + filterExample,
 		Args: collectionArg,
 	}
 	c.Flags().StringVar(&after, "after", "", "start after the document with `ID`")
 	c.Flags().IntVar(&limit, "limit", 100, "print at most `N` documents")
+	filter.add(c, "print only documents that")
 	fields.add(c)
 	wait.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := atLeast(c, "limit", limit, 1); err != nil {
 			return err
 		}
-		o := collection.ScrollOptions{Limit: limit, Fields: fields.fields()}
+		if err := filter.parse(c); err != nil {
+			return err
+		}
+		o := collection.ScrollOptions{Limit: limit, Filter: filter.parsed, Fields: fields.fields()}
 		if c.Flags().Changed("after") {
 			id := parseID(after)
 			o.After = &id

@@ -50,6 +50,11 @@ var flagGroups = []flagGroup{
 	{"Codes and rows", []string{
 		"codes", "rows", "storage", "keep", "pq-bits", "pq-subvectors", "opq", "pq-codes", "pq-codebooks",
 	}},
+	{"Documents", []string{
+		"near", "like", "vector", "offset", "max-distance", "group-by", "group-size", "exact", "with-vectors",
+		"without-payload", "include", "exclude", "id-column", "vector-column", "text-column", "ids", "payload", "strict",
+		"restart",
+	}},
 	{"Memory and shards", []string{
 		"memory", "plan", "shards", "copies", "centroids", "blocks", "mmap", "pin-upper", "resident",
 	}},

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -11,7 +12,7 @@ import (
 func TestFlagsHaveGroups(t *testing.T) {
 	ungrouped := []string{"threads", "wait", "help"}
 	there := map[string]bool{}
-	for _, c := range newRoot().Commands() {
+	for _, c := range allCommands(newRoot()) {
 		grouped := len(groupsOfFlags(c)) > 1
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			there[f.Name] = true
@@ -37,6 +38,14 @@ func TestFlagsHaveGroups(t *testing.T) {
 			t.Errorf("no command has the flag --%s, for which values are known", name)
 		}
 	}
+}
+
+// allCommands returns the commands below c, and those below them.
+func allCommands(c *cobra.Command) (all []*cobra.Command) {
+	for _, below := range c.Commands() {
+		all = append(append(all, below), allCommands(below)...)
+	}
+	return all
 }
 
 // TestOtherCommandNames checks that each suggests a command that exists.

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale/internal/collection"
+)
+
+func collectionCompact() *cobra.Command {
+	var wait waitFlag
+	c := &cobra.Command{
+		Use:   "compact COLLECTION",
+		Short: "Merge all segments and drop what was deleted",
+		Long: `Compact merges all segments of a collection into one, drops the rows of documents that were deleted or
+overwritten, and gives their room on the disk back. Smaller merges happen by themselves while a
+collection is open. After an interruption the collection is whole, and as large as before.`,
+		Example: "  shale collection compact my.docs",
+		Args:    collectionArg,
+	}
+	wait.add(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+			bar := newProgress(c.ErrOrStderr(), "compacting", 0)
+			err := x.Compact(c.Context())
+			bar.end()
+			if err != nil {
+				return err
+			}
+			n, err := x.Count()
+			if err != nil {
+				return err
+			}
+			return tell(c, false, nil, "%s: %s", args[0], many(n, "document"))
+		})
+	}
+	return c
+}
