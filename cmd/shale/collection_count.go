@@ -12,7 +12,9 @@ func collectionCount() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "count COLLECTION",
 		Short: "Print the number of documents",
-		Long:  "Count prints how many documents there are, or how many satisfy a filter. The number is exact.\n\n" + aboutFilters,
+		Long: `Count prints how many documents there are, or how many satisfy a filter. The number is exact.
+
+` + aboutFilters,
 		Example: `  shale collection count my.docs
   shale collection count my.docs ` + filterExample,
 		Args: collectionArg,

@@ -11,9 +11,9 @@ import (
 )
 
 // aboutFilters is the part of a help that explains --filter.
-const aboutFilters = `A filter is JSON: keys of payloads with the values that they must have, or with the operators $eq, $ne,
-$gt, $gte, $lt, $lte, $in, $nin, $exists, $and, $or and $not; or conditions as Qdrant has them (must,
-should, must_not). It is given on the command line or in a file, as @FILE.`
+const aboutFilters = `A filter is JSON: keys of payloads with the values that they must have, or with operators: $eq,
+$ne, $gt, $gte, $lt, $lte, $in, $nin, $exists, $and, $or, $not. Or it is conditions as Qdrant has them:
+must, should, must_not. It is given on the command line or in a file, as @FILE.`
 
 const filterExample = `--filter '{"city": "London", "price": {"$lt": 20}}'`
 
