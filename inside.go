@@ -50,6 +50,18 @@ func (i insider) SearchBatchInto(ctx context.Context, queries vector.Matrix, out
 	return i.engine.SearchBatchInto(ctx, queries, out, o)
 }
 
+func (i insider) SearchWithin(dst []search.Neighbor, query []float32, k int, o search.Options, within float32,
+) ([]search.Neighbor, error) {
+	shards, ok := i.engine.(interface {
+		SearchWithin([]search.Neighbor, []float32, int, search.Options, float32) ([]search.Neighbor, error)
+	})
+	if !ok {
+		return i.index.SearchInto(dst, query, k, o)
+	}
+	request.SetDefaults(&o, i.index.effort())
+	return shards.SearchWithin(dst, query, k, o, within)
+}
+
 func (i insider) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {
 	if err := i.engine.AttachPQ(q, codes, o); err != nil {
 		return fmt.Errorf("attach codes: %w", err)

@@ -105,6 +105,14 @@ func (c *Collection) mergeSome(ctx context.Context) (more bool, err error) {
 	return all || len(from) > 0, nil
 }
 
+// size returns about how many rows the segment has.
+func (v view) size() int {
+	if v.sealed {
+		return v.candidate().live()
+	}
+	return int(v.flats[0].rows.Load())
+}
+
 func (v view) candidate() mergeCandidate {
 	return mergeCandidate{slices.Max(v.rows), int(v.dead.GetCardinality())}
 }

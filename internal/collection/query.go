@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -68,6 +69,7 @@ func (c *Collection) Query(ctx context.Context, q Query) (hits [][]Hit, err erro
 	if err := s.choose(ctx); err != nil {
 		return nil, err
 	}
+	slices.SortStableFunc(s.parts, func(a, b searchedView) int { return cmp.Compare(b.size(), a.size()) })
 	return s.run(ctx)
 }
 
@@ -135,27 +137,34 @@ func (s *searcher) answer(i int) ([]Hit, error) {
 	return hits, nil
 }
 
-// nearest returns the k nearest documents of a query: every segment finds its nearest, and all are ranked together.
+// nearest returns the k nearest documents of a query: one segment after another is asked for what may still be among
+// them, the largest first.
 func (s *searcher) nearest(i, k int) ([]search.Neighbor, error) {
 	var found []search.Neighbor
-	o := search.Options{Ef: s.Ef, Exact: s.Exact}
-	more := 0
+	q := viewSearch{
+		vector: s.vector, query: s.Near[i], k: k, next: s.reading.next, within: float32(math.Inf(1)),
+		options: search.Options{Ef: s.Ef, Exact: s.Exact},
+	}
 	if s.own[i] != noDocument {
-		more = 1 // it finds itself
+		q.k++ // it finds itself
 	}
 	for _, v := range s.parts {
 		var err error
-		o.Filter = v.filter
-		if found, err = v.search(found, s.vector, s.Near[i], k+more, o, s.reading.next, v.matches); err != nil {
+		q.options.Filter, q.matches = v.filter, v.matches
+		if found, err = v.search(found, &q); err != nil {
 			return nil, err
+		}
+		slices.SortFunc(found, func(a, b search.Neighbor) int {
+			return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
+		})
+		if len(found) >= q.k {
+			found = found[:q.k]
+			q.within = found[q.k-1].Distance
 		}
 	}
 	if s.failed(nil) { // a payload couldn't be read
 		return nil, s.err
 	}
-	slices.SortFunc(found, func(a, b search.Neighbor) int {
-		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Label, b.Label))
-	})
 	found = slices.DeleteFunc(found, func(n search.Neighbor) bool { return n.Label == s.own[i] })
 	found = found[:min(k, len(found))]
 	if s.MaxDistance != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 )
 
@@ -135,23 +136,62 @@ func noneDead() *roaring64.Bitmap {
 
 func (v view) isDead(number uint64) bool { return v.dead.Contains(number) }
 
-// search appends the k nearest rows of one vector. next is the number that the next document had when the query began,
-// and matches, if not nil, decides about the others. A filter in o stands for matches and the rows that aren't dead.
-func (v view) search(found []search.Neighbor, vector int, query []float32, k int, o search.Options, next uint64,
-	matches func(number uint64) bool) ([]search.Neighbor, error) {
+// viewSearch says what a query asks of a segment.
+type viewSearch struct {
+	vector  int
+	query   []float32
+	k       int
+	options search.Options           // its filter, if not nil, stands for matches and the rows that aren't dead
+	next    uint64                   // number that the next document had when the query began
+	matches func(number uint64) bool // decides about rows that aren't dead; nil: all
+	within  float32                  // k rows that are no farther are known from other segments
+}
+
+// search appends the k nearest rows to found. It may leave out some that are farther than within.
+func (v view) search(found []search.Neighbor, q *viewSearch) ([]search.Neighbor, error) {
 	var allowed func(uint64) bool
-	if !v.dead.IsEmpty() || matches != nil {
-		allowed = func(number uint64) bool { return !v.isDead(number) && (matches == nil || matches(number)) }
+	if !v.dead.IsEmpty() || q.matches != nil {
+		allowed = func(number uint64) bool { return !v.isDead(number) && (q.matches == nil || q.matches(number)) }
 	}
 	if !v.sealed {
-		return v.flats[vector].search(found, query, k, o.Exact, next, allowed)
+		return v.flats[q.vector].search(found, q.query, q.k, q.options.Exact, q.next, allowed)
 	}
-	x := v.indexes[vector]
+	x := v.indexes[q.vector]
 	if x == nil {
 		return found, nil
+	}
+	o := q.options
+	if o.Filter == nil && q.matches == nil && !o.Exact && !v.dead.IsEmpty() {
+		if nearest, ok, err := v.searchAlive(found, x, q); ok || err != nil {
+			return nearest, err
+		}
 	}
 	if allowed != nil && o.Filter == nil {
 		o.Filter = search.FilterFunc(allowed)
 	}
-	return x.SearchInto(found, query, k, o)
+	return inside.Of(x).SearchWithin(found, q.query, q.k, o, q.within)
+}
+
+// searchAlive searches for more than k rows and drops those that are dead, which is faster than a filter while these are
+// few. It reports false if that left too few.
+func (v view) searchAlive(found []search.Neighbor, x *shale.Index, q *viewSearch) (_ []search.Neighbor, ok bool, err error) {
+	c := v.candidate()
+	if c.live() < c.rows/2 {
+		return found, false, nil
+	}
+	o, asked := q.options, q.k+2*(q.k*c.dead/c.live())+4
+	o.Ef = o.Ef * c.rows / c.live()
+	had := len(found)
+	all, err := inside.Of(x).SearchWithin(found, q.query, asked, o, q.within)
+	if err != nil {
+		return found, false, err
+	}
+	nearest, got := all[:had], all[had:]
+	whole := len(got) < asked || got[asked-1].Distance >= q.within
+	for _, n := range got {
+		if len(nearest) < had+q.k && !v.isDead(n.Label) {
+			nearest = append(nearest, n)
+		}
+	}
+	return nearest, whole || len(nearest) == had+q.k, nil
 }

@@ -54,6 +54,10 @@ type Index interface {
 	// SearchBatchInto is a SearchBatch that writes to out, which has room for out.K results a query.
 	SearchBatchInto(ctx context.Context, queries vector.Matrix, out *search.Results, o search.Options) error
 
+	// SearchWithin is SearchInto for a caller that knows k vectors elsewhere which are no farther than within: an index of
+	// shards, or one that is mapped, ends walks early where all that they may yet come to is farther.
+	SearchWithin(dst []search.Neighbor, query []float32, k int, o search.Options, within float32) ([]search.Neighbor, error)
+
 	// External reports whether the index holds links and labels alone, over vectors that are attached.
 	External() bool
 	// VectorFile returns the file that the rows of an external index were in when it was built, if its directory

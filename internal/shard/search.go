@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
@@ -43,6 +44,13 @@ func check(o *search.Options) error {
 // SearchInto appends the k rows nearest to query (Dim values) to dst, nearest first, ties by smaller label; fewer where
 // fewer are to be had. Copies of a row in several shards are one result.
 func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o search.Options) ([]search.Neighbor, error) {
+	return x.SearchWithin(dst, query, k, o, float32(math.Inf(1)))
+}
+
+// SearchWithin is SearchInto for a caller that knows k rows elsewhere which are no farther than within: walks end early
+// where all that they may yet come to is farther.
+func (x *Index) SearchWithin(dst []search.Neighbor, query []float32, k int, o search.Options, within float32,
+) ([]search.Neighbor, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	if o.Stop != nil && len(x.parts) == 1 && !x.plan.RowsOnDisk && !x.plan.LinksOnDisk {
@@ -53,6 +61,7 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 		return dst, err
 	}
 	defer x.putLane(l)
+	l.walks.within = within
 	x.settle(&o)
 	if err := l.answer(query, k, &o); err != nil {
 		return dst, err
@@ -117,6 +126,7 @@ func (x *Index) takeLane() (*lane, error) {
 		return nil, hnsw.ErrClosed
 	}
 	if l, ok := x.lanes.Get().(*lane); ok {
+		l.walks.within = float32(math.Inf(1))
 		return l, nil
 	}
 	return newLane(x)
@@ -148,6 +158,7 @@ type lane struct {
 
 func newLane(x *Index) (*lane, error) {
 	l := &lane{x: x, query: make([]float32, x.Dim()), ids: make([]uint32, 0, batchRows), dist: make([]float32, batchRows)}
+	l.walks.within = float32(math.Inf(1))
 	l.walks.next, l.walks.help, l.walks.helpers.last = l.nextProbe, l.helpWalking, make(chan struct{}, 1)
 	var err error
 	switch {

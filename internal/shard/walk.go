@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 type walks struct {
 	bound   hnsw.Bound
 	shared  *hnsw.Bound // bound, or nil where a walk is alone
+	within  float32     // see SearchWithin; +Inf: nothing is known
 	options search.Options
 	depth   int          // candidates of a shard
 	begun   atomic.Int64 // probes
@@ -51,7 +53,11 @@ func (l *lane) readyToWalk(o *search.Options) {
 	w.options, w.err = *o, nil
 	w.options.Stats = nil
 	w.bound.Reset()
-	if w.shared = &w.bound; o.Independent || len(l.parts) == 1 {
+	known := !math.IsInf(float64(w.within), 1)
+	if known {
+		w.bound.Lower(w.within)
+	}
+	if w.shared = &w.bound; o.Independent || len(l.parts) == 1 && !known {
 		w.shared = nil
 	}
 	w.begun.Store(0)
