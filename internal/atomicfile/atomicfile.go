@@ -190,8 +190,11 @@ func tempDir(dir string) (temp string, lock vfs.File, err error) {
 			if hold(lock, temp) {
 				return temp, lock, nil
 			}
-			_, _ = vfs.Remove(temp), filelock.Release(lock) // another process took it for left over
+			_, _ = vfs.Remove(temp), filelock.Release(lock) // somebody else took it for left over
 			continue
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // so did somebody else, before it was locked
 		}
 		return "", nil, errors.Join(err, vfs.Remove(temp))
 	}
