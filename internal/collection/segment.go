@@ -172,9 +172,10 @@ func (v view) search(found []search.Neighbor, q *viewSearch) ([]search.Neighbor,
 	return inside.Of(x).SearchWithin(found, q.query, q.k, o, q.within)
 }
 
-// searchAlive searches for more than k rows and drops those that are dead, which is faster than a filter while these are
-// few. It reports false if that left too few.
-func (v view) searchAlive(found []search.Neighbor, x *shale.Index, q *viewSearch) (_ []search.Neighbor, ok bool, err error) {
+// searchAlive searches for more than k rows and drops those that are dead, which is faster than a filter while these
+// are few. It reports false if that left too few.
+func (v view) searchAlive(found []search.Neighbor, x *shale.Index, q *viewSearch,
+) (_ []search.Neighbor, ok bool, err error) {
 	c := v.candidate()
 	if c.live() < c.rows/2 {
 		return found, false, nil

@@ -56,7 +56,8 @@ type Index interface {
 
 	// SearchWithin is SearchInto for a caller that knows k vectors elsewhere which are no farther than within: an index of
 	// shards, or one that is mapped, ends walks early where all that they may yet come to is farther.
-	SearchWithin(dst []search.Neighbor, query []float32, k int, o search.Options, within float32) ([]search.Neighbor, error)
+	SearchWithin(dst []search.Neighbor, query []float32, k int, o search.Options, within float32,
+	) ([]search.Neighbor, error)
 
 	// External reports whether the index holds links and labels alone, over vectors that are attached.
 	External() bool
