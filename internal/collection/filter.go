@@ -82,6 +82,7 @@ func (f *filtering) plan(n *payload.Node) error {
 }
 
 func (f *filtering) findIDs(n *payload.Node) error {
+	f.ids[n] = nil // also if there is none of them: holds asks for IDs then
 	for id := range n.IDs {
 		value, err := get(f.snapshot, keyOfID(idOf(id)))
 		if err != nil {

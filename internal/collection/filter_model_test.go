@@ -3,9 +3,7 @@ package collection
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -114,7 +112,7 @@ func anyTests(r *rapid.T) payload.Filter {
 func TestFilterModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		ctx := context.Background()
-		dir := filepath.Join(t.TempDir(), fmt.Sprint(rapid.Uint64().Draw(r, "dir")))
+		dir := modelDir(t, r)
 		s := plain(vector.L2)
 		s.Indexes = rapid.SliceOfNDistinct(rapid.SampledFrom(modelIndexes), 0, 4, rapid.ID).Draw(r, "indexes")
 		if err := Create(dir, s); err != nil {
@@ -161,6 +159,24 @@ func TestFilterModel(t *testing.T) {
 			r.Fatalf("verify: %+v, %v; the model has %d documents", report, err, len(m))
 		}
 	})
+}
+
+// TestFilterWithoutItsIDs filters by IDs of which no document has any.
+func TestFilterWithoutItsIDs(t *testing.T) {
+	c := created(t, plain(vector.L2), Options{})
+	mustUpsert(t, c, document(NumberID(5), 1, 1, 2, 3, 4))
+	for filter, want := range map[string]int{
+		`{"must":[{"key":"number","range":{"gt":0}}],"must_not":[{"has_id":[0,11]}]}`: 1,
+		`{"must":[{"key":"number","range":{"gt":0}},{"has_id":[0,11]}]}`:              0,
+	} {
+		f, err := payload.Parse([]byte(filter))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := c.CountWhere(context.Background(), f); n != want || err != nil {
+			t.Errorf("%s: counted %d, %v, want %d", filter, n, err, want)
+		}
+	}
 }
 
 func (m filterModel) upsert(r *rapid.T, c *Collection) {

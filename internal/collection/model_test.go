@@ -51,7 +51,7 @@ func anyModelID() *rapid.Generator[ID] {
 // TestModel does random things to a collection and to a model, and compares them.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		dir := filepath.Join(t.TempDir(), fmt.Sprint(rapid.Uint64().Draw(r, "dir")))
+		dir := modelDir(t, r)
 		metric := rapid.SampledFrom([]vector.Metric{vector.L2, vector.IP}).Draw(r, "metric")
 		if err := Create(dir, plain(metric)); err != nil {
 			r.Fatal(err)
@@ -99,6 +99,20 @@ func modelOpen(r *rapid.T, dir string, o Options) *Collection {
 		r.Fatal(err)
 	}
 	return c
+}
+
+// modelDir returns a path for a collection, which is removed at the end of the check: there may be very many.
+func modelDir(t *testing.T, r *rapid.T) string {
+	parent, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() {
+		if err := os.RemoveAll(parent); err != nil {
+			t.Error(err)
+		}
+	})
+	return filepath.Join(parent, "c")
 }
 
 func modelClose(r *rapid.T, c *Collection) {
