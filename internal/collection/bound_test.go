@@ -97,3 +97,15 @@ func TestNearestAreDead(t *testing.T) {
 		t.Errorf("found %s, exactly %s", text(t, got), text(t, want))
 	}
 }
+
+// TestSegmentOfTheDead searches a segment whose only row is dead.
+func TestSegmentOfTheDead(t *testing.T) {
+	c, all := boundCase(t, 1, 1)
+	if _, err := c.Delete(context.Background(), NumberID(0)); err != nil {
+		t.Fatal(err)
+	}
+	hits := mustQuery(t, c, Query{Near: all[:1]})[0]
+	if len(hits) != 1 || hits[0].ID != NumberID(1) {
+		t.Errorf("found %s", text(t, hits))
+	}
+}

@@ -177,7 +177,7 @@ func (v view) search(found []search.Neighbor, q *viewSearch) ([]search.Neighbor,
 func (v view) searchAlive(found []search.Neighbor, x *shale.Index, q *viewSearch,
 ) (_ []search.Neighbor, ok bool, err error) {
 	c := v.candidate()
-	if c.live() < c.rows/2 {
+	if c.live() <= c.rows/2 {
 		return found, false, nil
 	}
 	o, asked := q.options, q.k+2*(q.k*c.dead/c.live())+4

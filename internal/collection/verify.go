@@ -26,12 +26,18 @@ type Report struct {
 // Verify reads all of a collection and checks it: the files of segments, the store, and that they agree. It changes
 // nothing. Nobody may have the collection open. The error is what kept it from looking.
 func Verify(ctx context.Context, dir string, o Options) (r Report, err error) {
-	v := &verifier{ctx: ctx, dir: filepath.Clean(dir)}
-	lock, err := lockCollection(ctx, v.dir, o.Lock)
+	dir = filepath.Clean(dir)
+	lock, err := lockCollection(ctx, dir, o.Lock)
 	if err != nil {
 		return r, fmt.Errorf("verify collection %s: %w", dir, err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	return verifyDir(ctx, dir)
+}
+
+// verifyDir verifies a collection that the caller has locked.
+func verifyDir(ctx context.Context, dir string) (r Report, err error) {
+	v := &verifier{ctx: ctx, dir: dir}
 	if v.db, err = openStore(v.dir, storeOptions{readOnly: true}); err != nil {
 		return Report{Problems: []error{err}}, nil
 	}
