@@ -15,10 +15,10 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// Snapshot writes the collection as it is now to dir, where nothing may be. It appears whole or not at all. Changes wait
-// for a moment, and go on while files are written. A snapshot is a collection: Verify checks it and Open opens it.
-// Restore copies it. Files that never change are the collection's own under another name, where the file system allows
-// that, and so take no room until the collection replaces them.
+// Snapshot writes the collection as it is now to dir, where nothing may be. It appears whole or not at all. Changes
+// wait for a moment, and go on while files are written. A snapshot is a collection: Verify checks it and Open opens
+// it. Restore copies it. Files that never change are the collection's own under another name, where the file system
+// allows that, and so take no room until the collection replaces them.
 func (c *Collection) Snapshot(ctx context.Context, dir string) error {
 	if err := c.enter(); err != nil {
 		return err
@@ -69,8 +69,8 @@ func (c *Collection) linkSegments(ctx context.Context, s *state, dir string) err
 	return vfs.SyncDir(to)
 }
 
-// Restore makes a collection at dir, where nothing may be, of a snapshot, which stays as it is. The copy is verified: if
-// something is wrong with it, nothing is left of it. Nobody may write to the snapshot meanwhile.
+// Restore makes a collection at dir, where nothing may be, of a snapshot, which stays as it is. The copy is verified:
+// if something is wrong with it, nothing is left of it. Nobody may write to the snapshot meanwhile.
 func Restore(ctx context.Context, snapshot, dir string) error {
 	snapshot = filepath.Clean(snapshot)
 	lock, err := lockCollection(ctx, snapshot, Options{}.Lock)
