@@ -43,26 +43,18 @@ func (a Answer) split() Answer {
 }
 
 // and returns the answer to a filter that demands both, in the sets of a.
-func (a Answer) and(b Answer) Answer {
-	if a.IsExact() && b.IsExact() {
-		a.Sure.And(b.Sure)
-		return a
-	}
-	a = a.split()
-	a.Sure.And(b.Sure)
-	a.Maybe.And(b.Maybe)
-	return a
-}
+func (a Answer) and(b Answer) Answer { return a.combine(b, (*roaring.Bitmap).And) }
 
 // Or returns the answer to a filter that demands one of both, in the sets of a.
-func (a Answer) Or(b Answer) Answer {
-	if a.IsExact() && b.IsExact() {
-		a.Sure.Or(b.Sure)
-		return a
+func (a Answer) Or(b Answer) Answer { return a.combine(b, (*roaring.Bitmap).Or) }
+
+// combine changes the sets of a by those of b.
+func (a Answer) combine(b Answer, change func(a, b *roaring.Bitmap)) Answer {
+	if !a.IsExact() || !b.IsExact() {
+		a = a.split()
+		change(a.Maybe, b.Maybe)
 	}
-	a = a.split()
-	a.Sure.Or(b.Sure)
-	a.Maybe.Or(b.Maybe)
+	change(a.Sure, b.Sure)
 	return a
 }
 
