@@ -1,7 +1,9 @@
 /* The functions of shale.h: a look whether this process may call Go at all, then the function's Go half. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
+#include <pthread.h>
+#endif
 
 #include "_cgo_export.h"
 #include "entry.h"
@@ -9,13 +11,12 @@
 #include "python.h"
 #include "shale.h"
 
-#define EXPORT __attribute__((visibility("default")))
-
 static _Thread_local char *last_error;
 static int forked; /* set in a child of fork: Go's threads are gone there */
 
 static char *inheritance; /* what a child that is being forked off inherits */
 
+#ifndef _WIN32 /* which has no fork */
 static void before_fork(void)
 {
 	if (!forked)
@@ -37,6 +38,7 @@ __attribute__((constructor)) static void watch_forks(void)
 {
 	pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
+#endif
 
 void shale_set_error(const char *text, int64_t size)
 {

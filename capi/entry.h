@@ -4,6 +4,13 @@
 
 #include <stdint.h>
 
+/* Marks what callers of the library see. */
+#ifdef _WIN32
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
 typedef void (*shale_allow)(uint64_t label);
 
 void shale_set_error(const char *text, int64_t size);

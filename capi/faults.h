@@ -1,4 +1,4 @@
-/* See faults.c. */
+/* What is done about handlers of signals: see faults_linux.c and handlers.c. */
 #ifndef SHALE_FAULTS_H
 #define SHALE_FAULTS_H
 

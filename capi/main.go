@@ -4,6 +4,7 @@ package main
 
 /*
 #cgo CFLAGS: -O2 -fvisibility=hidden
+#cgo windows LDFLAGS: -static-libgcc
 #include "entry.h"
 #include "shale.h"
 */

@@ -2,15 +2,17 @@
  * Python before the job has ended, so that no exception, raised at whatever instruction of Python, can come between the
  * two. */
 #include <stdatomic.h>
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <time.h>
+#endif
 
 #include "_cgo_export.h"
 #include "entry.h"
 #include "faults.h"
 #include "python.h"
 #include "shale.h"
-
-#define EXPORT __attribute__((visibility("default")))
 
 enum { SLICE_MS = 50, PATIENCE_MS = 5000 };
 
@@ -84,11 +86,18 @@ int32_t shale_ask(shale_allow allow, uint64_t label, int32_t *answer)
 	return got;
 }
 
+static void sleep_a_millisecond(void)
+{
+#ifdef _WIN32
+	Sleep(1);
+#else
+	nanosleep(&(struct timespec){0, 1000000}, NULL);
+#endif
+}
+
 EXPORT void shale_python_ends(void)
 {
-	const struct timespec millisecond = {0, 1000000};
-
 	ending = 1;
 	for (int i = 0; i < PATIENCE_MS && asking > 0; i++)
-		nanosleep(&millisecond, NULL);
+		sleep_a_millisecond();
 }

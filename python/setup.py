@@ -1,5 +1,6 @@
 """Builds the shared library with Go and puts it into a wheel for this platform and every Python."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIBRARY = "_libshale.so"
+SYSTEM = os.environ.get("GOOS") or {"win32": "windows"}.get(sys.platform, sys.platform)
+LIBRARIES = ("_libshale.so", "_libshale.dll")
+LIBRARY = LIBRARIES[SYSTEM == "windows"]
 
 
 def go_root():
@@ -48,6 +51,9 @@ class BuildWithLibrary(build_py):
         super().run()
         folder = os.path.join(HERE if self.editable_mode else os.path.abspath(self.build_lib), "shale", "_core")
         os.makedirs(folder, exist_ok=True)
+        for name in LIBRARIES:  # an earlier build for another system may have left its own
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(os.path.join(folder, name))
         build_library(os.path.join(folder, LIBRARY))
 
 

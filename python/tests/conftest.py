@@ -1,4 +1,5 @@
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,14 @@ from shale import hnswlib
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DIM = 24
+
+
+def pytest_runtest_setup(item):
+    """Leaves out what a system doesn't have: see the markers in pyproject.toml."""
+    if item.get_closest_marker("unix") and sys.platform == "win32":
+        pytest.skip("Windows has none of this")
+    if item.get_closest_marker("linux") and sys.platform != "linux":
+        pytest.skip("only Linux has this")
 
 
 @pytest.fixture(scope="session")

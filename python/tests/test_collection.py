@@ -178,9 +178,9 @@ def test_loads_while_others_save(tmp_path):
     filled(60).save(tmp_path)
     here = os.path.dirname(os.path.abspath(__file__))
     command = [sys.executable, "-c", WRITER, str(tmp_path), here, "40"]
-    writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     for writer in writers:
-        assert writer.stdout.readline() == b"begun\n"
+        assert writer.stdout.readline() == "begun\n"
     loads = 0
     while any(writer.poll() is None for writer in writers):
         assert len(Collection.load(tmp_path)) == 60

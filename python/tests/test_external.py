@@ -69,6 +69,7 @@ def test_mapped_rows(unit, tmp_path):
 
 
 @pytest.mark.parametrize("faulthandler", ["", "before", "after"])
+@pytest.mark.linux
 def test_a_file_cut_off_under_the_index(tmp_path, faulthandler):
     """Reading past the end of a mapped file raises a signal; it must become an exception, whoever handles signals
     besides."""

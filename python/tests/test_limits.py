@@ -27,6 +27,7 @@ CODE = """
 @pytest.mark.parametrize(
     "limit, said", [(300, "refused"), (1000, "refused"), (1400, "refused"), (2300, None), (4000, "works")]
 )
+@pytest.mark.linux
 def test_a_limit_of_address_space_is_an_import_error_or_enough(limit, said):
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(CODE), str(limit)], capture_output=True, text=True, timeout=120

@@ -12,6 +12,7 @@ from conftest import DIM, build, nearest, recall
 from shale import hnswlib
 
 
+@pytest.mark.unix
 def test_an_index_in_a_file(space, rows, tmp_path):
     path = tmp_path / "a.mmap"
     path.write_bytes(b"what was there")
@@ -53,6 +54,7 @@ def test_an_index_in_a_file(space, rows, tmp_path):
         hnswlib.Index(space, DIM + 1).load_index_mmap(tmp_path / "a.mmap")
 
 
+@pytest.mark.unix
 def test_a_process_that_is_killed(tmp_path):
     code = f"""
         import os, signal
@@ -72,6 +74,7 @@ def test_a_process_that_is_killed(tmp_path):
     assert np.mean(index.knn_query(rows[:2000], k=1)[0][:, 0] == np.arange(2000)) > 0.99
 
 
+@pytest.mark.unix
 def test_a_mapped_index_bin(space, rows, tmp_path, capfd):
     index = build(space, rows[:800])
     index.mark_deleted(5)
@@ -107,6 +110,7 @@ def test_a_mapped_index_bin(space, rows, tmp_path, capfd):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.unix
 def test_in_a_fork(rows, tmp_path):
     """A child may search what its parent has in a file, and not change it."""
     index = hnswlib.Index("l2", DIM)

@@ -6,6 +6,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.linux
+
 TOOLS = """
 import gc, os
 import numpy as np

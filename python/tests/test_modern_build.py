@@ -139,6 +139,7 @@ def test_plans_tell_what_a_build_takes(many, tmp_path):
         shale.plan(many, metric="l2", memory="1MB")
 
 
+@pytest.mark.unix
 def test_an_interrupted_build_goes_on(many, tmp_path):
     output, begun = tmp_path / "a", threading.Event()
 
@@ -160,6 +161,7 @@ def test_an_interrupted_build_goes_on(many, tmp_path):
     assert not [step for step in steps if "sample" in step or "distribut" in step], steps
 
 
+@pytest.mark.unix
 def test_an_interrupted_build_in_memory_leaves_nothing(many):
     def interrupt(step, done, total):
         os.kill(os.getpid(), signal.SIGINT)
@@ -187,6 +189,7 @@ def test_shows_bars_of_tqdm(many, tmp_path, capsys):
     assert "building shards" in shown and "100%" in shown
 
 
+@pytest.mark.unix
 def test_does_not_replace_what_is_there_unless_told(rows, tmp_path):
     for output in (tmp_path / "a", tmp_path / "a.shale"):
         shale.build(rows, output, metric="l2").close()
@@ -282,6 +285,7 @@ def resident(path):
     return sum(int(re.search(r"^Rss:\s+(\d+)", one, re.M).group(1)) for one in maps if str(path) in one)
 
 
+@pytest.mark.linux
 def test_a_mapping_is_given_back_as_it_is_read(long, tmp_path):
     np.save(tmp_path / "long.npy", long)
     vectors = np.load(tmp_path / "long.npy", mmap_mode="r")

@@ -311,6 +311,7 @@ def _in_child(index, divided, rows, pipe):
     )
 
 
+@pytest.mark.unix
 def test_goes_on_in_a_child_of_fork(index, rows, tmp_path):
     divided = shale.build(rows, tmp_path / "divided", metric="l2", shards=2)
     tuned = index.tune(rows[:50], 0.9).ef

@@ -193,6 +193,7 @@ def test_graph_round_trip(space, unit, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.unix
 def test_in_a_fork(space, folder, unit):
     index = opened(space, folder, unit)
     want = index.knn_query(unit[:50], k=5)[0]

@@ -87,6 +87,7 @@ def run(code, *arguments, **options):
 
 
 @pytest.mark.parametrize("call", ["index.add_items(rows)", "index.knn_query(rows, k=5)", "exact.knn_query(rows, k=5)"])
+@pytest.mark.unix
 def test_interrupts(call):
     """Ctrl-C ends what takes long within a fraction of a second, and the index is in order afterwards."""
     code = f"""
@@ -123,6 +124,7 @@ def test_interrupts(call):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.linux
 def test_crashes_elsewhere_stay_crashes(when):
     """The handlers of Python and of faulthandler go on working beside Go's."""
     code = f"""
@@ -156,6 +158,7 @@ def in_child(work):
     return answers.get()
 
 
+@pytest.mark.unix
 def test_an_index_goes_on_in_a_fork(space, rows):
     index = build(space, rows[:1000])
     index.resize_index(1200)
@@ -198,6 +201,7 @@ def test_an_index_goes_on_in_a_fork(space, rows):
     assert index.element_count == 1000 and exact.get_current_count() == 1000
 
 
+@pytest.mark.unix
 def test_a_fork_while_others_add(rows):
     index = hnswlib.Index("l2", DIM)
     index.init_index(len(rows))
@@ -213,6 +217,7 @@ def test_a_fork_while_others_add(rows):
     assert index.element_count == len(rows)
 
 
+@pytest.mark.unix
 def test_many_children(rows):
     index = build("l2", rows[:500])
     want = index.knn_query(rows[:20], k=3)[0].tolist()

@@ -5,12 +5,19 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
-import resource
+import shutil
 import signal
+import sys
+import tempfile
 from ctypes import byref, c_char_p, c_int32, c_void_p, py_object
 from typing import Any
 
 from shale._core.prototypes import PROTOTYPES, UNCONVERTED, WATCH, Python
+
+try:
+    import resource
+except ImportError:  # Windows has no limits of address space
+    resource = None  # type: ignore[assignment]
 
 
 class Watched:
@@ -51,14 +58,18 @@ class Library:
 #: small index take beside. Where there is a little less, it depends on what it tries first whether the
 #: runtime begins or ends the process.
 _ROOM = 1792 << 20
+#: Where Linux reports the address space in use, in pages.
+_SIZES = "/proc/self/statm"
 
 
 def _check_room() -> None:
     """Refuses to load the library where a limit of address space would make Go's runtime end the process."""
+    if resource is None or not os.path.exists(_SIZES):
+        return
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return
-    with open("/proc/self/statm") as f:
+    with open(_SIZES) as f:
         used = int(f.read().split()[0]) * resource.getpagesize()
     if limit - used < _ROOM:
         raise ImportError(
@@ -75,9 +86,11 @@ def _load(path: str) -> ctypes.CDLL:
     """Loads the library, whose threads inherit which signals are blocked: all but a few are left to Python's threads.
 
     Handlers that Python up to 3.9 sets run on the stack that is in use, which for Go's threads is one of a few
-    kilobytes.
+    kilobytes. Windows has no signals of threads.
     """
     _check_room()
+    if not hasattr(signal, "pthread_sigmask"):
+        return ctypes.CDLL(path)
     ours = {number for number in signal.valid_signals() if getattr(number, "name", "") not in _OF_GO}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
     try:
@@ -86,8 +99,13 @@ def _load(path: str) -> ctypes.CDLL:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _name(platform: str) -> str:
+    """The file name of the library, which setup.py gives it."""
+    return "_libshale.dll" if platform == "win32" else "_libshale.so"
+
+
 def _path() -> str:
-    path = os.path.join(os.path.dirname(__file__), "_libshale.so")
+    path = os.path.join(os.path.dirname(__file__), _name(sys.platform))
     if not os.path.exists(path):
         raise ImportError(f"{path} is missing: install the package with pip, which builds it")
     return path
@@ -105,12 +123,20 @@ def _end() -> None:
 
 def fresh() -> Library:
     """Loads the library once more, from a copy: the loader gives the same library for the same file."""
-    return Library(_copy(_path()))
+    if hasattr(os, "memfd_create"):
+        return Library(_in_memory(_path()))
+    with tempfile.TemporaryDirectory() as folder:  # what is loaded stays when its file goes
+        return Library(_copied(_path(), folder))
 
 
-def _copy(path: str) -> str:
-    """A copy of a file in memory, for as long as this process lives."""
+def _in_memory(path: str) -> str:
+    """Copies a file into memory, for as long as this process lives, and returns a path of the copy."""
     copy = os.memfd_create("libshale", 0)
     with open(path, "rb") as source, open(copy, "wb", closefd=False) as target:
-        target.write(source.read())
+        shutil.copyfileobj(source, target)
     return f"/proc/self/fd/{copy}"
+
+
+def _copied(path: str, folder: str) -> str:
+    """Copies a file into a folder and returns the path of the copy."""
+    return shutil.copyfile(path, os.path.join(folder, os.path.basename(path)))

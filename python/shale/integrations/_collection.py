@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import errno
-import fcntl
 import gc
 import inspect
 import io
@@ -13,6 +12,7 @@ import json
 import operator
 import os
 import shutil
+import sys
 import threading
 import time
 import zlib
@@ -29,7 +29,7 @@ from shale._api.options import Codes, KeptRows, Metric
 from shale._api.reports import NO_LABEL
 from shale._core.arguments import Path
 from shale._core.errors import Error, FormatError
-from shale.integrations import _metadata
+from shale.integrations import _locks, _metadata
 
 _HEAD = "store.json"
 #: Held by who saves.
@@ -254,7 +254,7 @@ class Collection:
         """Writes the collection to a directory. What was there stays until all is written."""
         folder = os.fspath(path)
         os.makedirs(folder, exist_ok=True)
-        with self._lock, _locked(os.path.join(folder, _LOCK), "ab", fcntl.LOCK_EX):
+        with self._lock, _locked(os.path.join(folder, _LOCK), "ab", alone=True):
             self._settle()
             before = _read_head(folder) if os.path.exists(os.path.join(folder, _HEAD)) else None
             number = 1 if before is None else before["generation"] + 1
@@ -287,7 +287,7 @@ class Collection:
         while True:
             head = _read_head(folder)
             try:
-                with _locked(os.path.join(folder, head["records"]), "rb", fcntl.LOCK_SH):
+                with _locked(os.path.join(folder, head["records"]), "rb", alone=False):
                     return cls._read(folder, head)
             except (OSError, Error):
                 if _read_head(folder)["generation"] == head["generation"]:
@@ -327,28 +327,16 @@ def _check_settings(metric: str, settings: dict[str, Any]) -> None:
 _PATIENCE = 60.0
 
 
-def _flock(descriptor: int, how: int) -> bool:
-    """Whether nobody else has the lock; it has been got then, where the file system has any."""
-    try:
-        fcntl.flock(descriptor, how)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL):
-            raise
-    return True
-
-
-def _locked(path: str, mode: str, how: int) -> io.FileIO:
-    """A file with a lock, where the file system has any, which tells writers and readers of each other.
+def _locked(path: str, mode: str, alone: bool, wait: bool = True) -> io.FileIO:
+    """Opens a file and locks it, so that writers and readers know of each other.
 
     Its own code closes it when it is dropped, so that no exception leaves the lock behind.
     """
     file = io.FileIO(path, mode)
     end = time.monotonic() + _PATIENCE
     waiting = False
-    while not _flock(file.fileno(), how | fcntl.LOCK_NB):
-        if how & fcntl.LOCK_NB:
+    while not _locks.lock(file.fileno(), alone):
+        if not wait:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
         if time.monotonic() > end:
             raise TimeoutError(f"{path}: somebody else has held it for {_PATIENCE:.0f} seconds")
@@ -376,16 +364,29 @@ def _write(path: str, content: bytes) -> None:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except BaseException:
         if os.path.exists(temporary):
             os.remove(temporary)
         raise
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    if sys.platform != "win32":  # which writes names to disk by itself
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _replace(temporary: str, path: str) -> None:
+    """Renames a file to path. On Windows it waits for those who read what has that name."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            if sys.platform != "win32" or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
 
 
 _FIELDS = {
@@ -440,6 +441,10 @@ def _read_records(path: str, head: dict[str, Any]) -> list[Record]:
     return records
 
 
+#: What says that somebody has a file open.
+_IN_USE = (BlockingIOError, PermissionError) if sys.platform == "win32" else (BlockingIOError,)
+
+
 def _remove_others(folder: str, head: dict[str, Any]) -> None:
     """Removes what earlier generations and interrupted writers left, but not what somebody is reading."""
     names = set(os.listdir(folder)) - {head["records"], head["index"], _HEAD}
@@ -448,8 +453,10 @@ def _remove_others(folder: str, head: dict[str, Any]) -> None:
         if name.endswith(".tmp") and name.startswith(("records-", _HEAD)):
             os.remove(path)
         elif name.startswith("records-") and name.endswith(".jsonl") and name[8:-6].isdigit():
-            with contextlib.suppress(BlockingIOError), _locked(path, "rb", fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with contextlib.suppress(*_IN_USE), _locked(path, "rb", alone=True, wait=False) as file:
                 shutil.rmtree(os.path.join(folder, f"index-{name[8:-6]}"), ignore_errors=True)
+                if sys.platform == "win32":
+                    file.close()  # a file that is open can't be removed
                 os.remove(path)
         elif name.startswith("index-") and name[6:].isdigit() and f"records-{name[6:]}.jsonl" not in names:
             shutil.rmtree(path, ignore_errors=True)

@@ -92,19 +92,3 @@ void shale_faults_expected(void)
 	}
 	pthread_mutex_unlock(&lock);
 }
-
-void shale_handlers_on_stack(void)
-{
-	static const int unblocked[SIGNALS] = {SIGCHLD, SIGPROF}; /* in Go's threads, whatever they inherit */
-
-	for (int i = 0; i < SIGNALS; i++) {
-		struct sigaction now;
-
-		if (sigaction(unblocked[i], NULL, &now) != 0 || (now.sa_flags & SA_ONSTACK))
-			continue;
-		if (!(now.sa_flags & SA_SIGINFO) && (now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN))
-			continue;
-		now.sa_flags |= SA_ONSTACK;
-		sigaction(unblocked[i], &now, NULL);
-	}
-}
