@@ -13,6 +13,7 @@ type background struct {
 	sealer  worker
 	merger  worker
 	merging merging
+	cleaning
 	running sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -24,12 +25,15 @@ func (c *Collection) startBackground(next uint64) {
 	c.stop = stop
 	c.sealer.init(c.sealOldest)
 	c.merger.init(c.mergeSome)
+	c.cleaning.worker.init(c.cleanSome)
 	if c.options.idle {
 		return
 	}
 	c.running.Go(func() { c.sealer.run(ctx) })
 	c.running.Go(func() { c.merger.run(ctx) })
+	c.running.Go(func() { c.cleaning.worker.run(ctx) })
 	c.merger.kick()
+	c.cleaning.worker.kick()
 }
 
 // stopBackground ends the workers. No call may be under way.

@@ -36,12 +36,13 @@ func (d *documentSet) find(chunk uint64) (int, bool) {
 type documentEdit struct {
 	before *documentSet
 	chunks map[uint64]*chunkEdit
+	gone   int // documents that were removed
 }
 
 type chunkEdit struct{ set, added, removed *roaring.Bitmap }
 
 func newDocumentEdit(before *documentSet) *documentEdit {
-	return &documentEdit{before, map[uint64]*chunkEdit{}}
+	return &documentEdit{before: before, chunks: map[uint64]*chunkEdit{}}
 }
 
 func (e *documentEdit) chunk(n uint64) *chunkEdit {
@@ -64,6 +65,7 @@ func (e *documentEdit) add(n uint64) {
 
 func (e *documentEdit) remove(n uint64) {
 	c := e.chunk(n)
+	e.gone++
 	c.set.Remove(inChunk(n))
 	c.removed.Add(inChunk(n))
 }

@@ -5,13 +5,16 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/shale-search/shale/internal/labelset"
 	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/internal/postings"
+	"github.com/shale-search/shale/internal/workers"
 )
 
 // filtering is what is known of a filter in one reading: by indexes first, then by payloads.
@@ -42,15 +45,30 @@ func (r *reading) filter(ctx context.Context, filter payload.Filter) (*filtering
 	if err := f.plan(m.Root()); err != nil {
 		return nil, err
 	}
-	for _, d := range r.there.chunks {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	return f, f.answerAll(ctx)
+}
+
+// chunksAtOnce is how many chunks a goroutine answers at least.
+const chunksAtOnce = 16
+
+// answerAll asks the indexes about all chunks.
+func (f *filtering) answerAll(ctx context.Context) error {
+	chunks := f.there.chunks
+	parts, errs := make([]filteredChunk, len(chunks)), make([]error, len(chunks))
+	var next atomic.Int64
+	threads := workers.Threads(0, (len(chunks)+chunksAtOnce-1)/chunksAtOnce)
+	workers.Run(threads, chunks, func(chunks []documentChunk) {
+		for i := next.Add(1) - 1; i < int64(len(chunks)); i = next.Add(1) - 1 {
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				parts[i], errs[i] = f.answer(chunks[i])
+			}
+			if errs[i] != nil {
+				return
+			}
 		}
-		if err := f.answer(d); err != nil {
-			return nil, err
-		}
-	}
-	return f, nil
+	})
+	f.parts = slices.DeleteFunc(parts, func(p filteredChunk) bool { return p.Maybe == nil || p.Maybe.IsEmpty() })
+	return errors.Join(errs...)
 }
 
 // plan finds the indexes and documents that the nodes of a filter ask for.
@@ -99,7 +117,7 @@ func idOf(id payload.ID) ID { return ID{text: id.Text, number: id.Number, isText
 
 // answer asks the indexes about one chunk: those in memory about the documents of segments in memory, the store about
 // others.
-func (f *filtering) answer(d documentChunk) error {
+func (f *filtering) answer(d documentChunk) (filteredChunk, error) {
 	part := filteredChunk{chunk: d.chunk}
 	ask := func(all *roaring.Bitmap, g *growingPostings) error {
 		if all.IsEmpty() {
@@ -120,16 +138,10 @@ func (f *filtering) answer(d documentChunk) error {
 		}
 		sealed = roaring.AndNot(sealed, some)
 		if err := ask(some, v.postings); err != nil {
-			return err
+			return part, err
 		}
 	}
-	if err := ask(sealed, nil); err != nil {
-		return err
-	}
-	if part.Maybe != nil && !part.Maybe.IsEmpty() {
-		f.parts = append(f.parts, part)
-	}
-	return nil
+	return part, ask(sealed, nil)
 }
 
 // within returns the documents of a chunk with numbers from first to the one before end. It may be the chunk's own set.
@@ -351,27 +363,48 @@ func (s *payloadScan) payload(n uint64) ([]byte, error) {
 
 func (s *payloadScan) close() error { return s.i.Close() }
 
-// allowed returns the documents with numbers from first to the one before end that surely satisfy the filter.
-func (f *filtering) allowed(first, end uint64) *roaring64.Bitmap {
-	low := roaring.New() // those below 2³²
-	high := roaring64.New()
+// allowed returns the documents with numbers from first to the one before end that surely satisfy the filter, nil if
+// there are none.
+func (f *filtering) allowed(first, end uint64) *labelset.Set {
 	at, _ := f.find(chunkOf(first))
-	for _, p := range f.parts[at:] {
-		if p.chunk<<postings.ChunkBits >= end {
-			break
-		}
-		some := within(documentChunk{p.chunk, p.Sure}, first, end)
-		if p.chunk < 1<<(32-postings.ChunkBits) {
-			low.Or(roaring.AddOffset64(some, int64(p.chunk<<postings.ChunkBits)))
-			continue
-		}
-		for i := some.Iterator(); i.HasNext(); {
-			high.Add(p.chunk<<postings.ChunkBits | uint64(i.Next()))
+	last := at
+	for last < len(f.parts) && f.parts[last].chunk<<postings.ChunkBits < end {
+		last++
+	}
+	parts := make([]documentChunk, 0, last-at)
+	for _, p := range f.parts[at:last] {
+		if some := within(documentChunk{p.chunk, p.Sure}, first, end); !some.IsEmpty() {
+			parts = append(parts, documentChunk{p.chunk, some})
 		}
 	}
-	set := roaring64.Roaring32AsRoaring64(low)
-	if !high.IsEmpty() {
-		set.Or(high)
+	if len(parts) == 0 {
+		return nil
+	}
+	from := parts[0].chunk
+	chunks := parts[len(parts)-1].chunk - from + 1
+	if chunks > mostDense {
+		return labelset.OfBitmap(bitmapOf(parts))
+	}
+	count, words := uint64(0), make([]uint64, chunks*chunkWords)
+	for _, p := range parts {
+		count += p.set.GetCardinality()
+		p.set.WriteDenseTo(words[(p.chunk-from)*chunkWords:])
+	}
+	return labelset.OfBits(count, from<<postings.ChunkBits, words)
+}
+
+const (
+	chunkWords = 1 << postings.ChunkBits / 64
+	mostDense  = 1 << 9 // chunks of a segment for which a filter takes a bit for each number: 4 MiB
+)
+
+// bitmapOf returns the documents of chunks as one set.
+func bitmapOf(chunks []documentChunk) *roaring64.Bitmap {
+	set := roaring64.New()
+	for _, c := range chunks {
+		for i := c.set.Iterator(); i.HasNext(); {
+			set.Add(c.chunk<<postings.ChunkBits | uint64(i.Next()))
+		}
 	}
 	return set
 }

@@ -3,6 +3,8 @@ package collection
 import (
 	"context"
 	"fmt"
+	"math/bits"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"testing"
@@ -19,7 +21,7 @@ import (
 const benchmarkDocuments = 1_000_000
 
 // indexedOnly returns a collection with the postings of n documents, which it doesn't have otherwise.
-func indexedOnly(b *testing.B, n uint64) *Collection {
+func indexedOnly(b testing.TB, n uint64) *Collection {
 	s := plain(vector.L2)
 	s.Indexes = []PayloadIndex{{"share", payload.Keyword}, {"n", payload.Integer}, {"f", payload.Float}}
 	c := created(b, s, Options{CacheBytes: 512 << 20, idle: true})
@@ -96,7 +98,9 @@ func BenchmarkAllowed(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				allowed = f.allowed(0, n).GetCardinality()
+				if set := f.allowed(0, n); set != nil {
+					allowed, _ = set.Count()
+				}
 				if err := r.end(); err != nil {
 					b.Fatal(err)
 				}
@@ -104,4 +108,56 @@ func BenchmarkAllowed(b *testing.B) {
 			b.ReportMetric(100*float64(allowed)/float64(n), "%allowed")
 		})
 	}
+}
+
+// BenchmarkFilteredQuery searches 100,000 documents of 64 values with filters.
+func BenchmarkFilteredQuery(b *testing.B) {
+	const n, dim = 100_000, 64
+	s := Schema{
+		Vectors: []Vector{{Dim: dim, Metric: vector.L2}},
+		Indexes: []PayloadIndex{{"kind", payload.Keyword}, {"n", payload.Integer}},
+	}
+	c := created(b, s, Options{})
+	rnd := rand.New(rand.NewPCG(1, 1))
+	point := func() []float32 {
+		v := make([]float32, dim)
+		for i := range v {
+			v[i] = float32(rnd.NormFloat64())
+		}
+		return v
+	}
+	for i := range n / 1000 {
+		var batch []Document
+		for j := range 1000 {
+			batch = append(batch, Document{
+				ID: NumberID(uint64(1000*i + j)), Vectors: map[string][]float32{"": point()},
+				Payload: fmt.Appendf(nil, `{"kind":"%d","n":%d}`, bits.TrailingZeros(uint(rnd.IntN(1<<14)|1<<13)), rnd.IntN(1000)),
+			})
+		}
+		mustUpsert(b, c, batch...)
+	}
+	if err := c.Seal(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	for _, q := range []string{
+		`{}`, `{"kind": "0"}`, `{"kind": "3"}`, `{"kind": "6"}`, `{"kind": "9"}`, `{"kind": "13"}`,
+		`{"n": {"$lt": 100}}`, `{"kind": "2", "n": {"$gte": 500}}`,
+	} {
+		filter, err := payload.Parse([]byte(q))
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(q, func(b *testing.B) {
+			var stats QueryStats
+			for b.Loop() {
+				mustQuery(b, c, Query{Near: [][]float32{point()}, Filter: &filter, Stats: &stats})
+			}
+			b.ReportMetric(float64(stats.Allowed), "allowed")
+		})
+	}
+	info, err := c.Info()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Logf("%+v", info)
 }

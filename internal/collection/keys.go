@@ -19,6 +19,7 @@ const (
 	thereKey     = 'd' // chunk → which of its documents are there, see documentSet
 	indexKey     = 'x' // payload index → indexRecord, JSON
 	postingKey   = 'y' // payload index, chunk, term → documents or numbers, see package postings
+	cleanedKey   = 'z' // chunk → how many documents were there when its postings were written last, if ever again
 	vectorKey    = 'v' // vector of the schema (1 byte), number → float32 values, until they are in a sealed segment
 )
 

@@ -55,6 +55,9 @@ func (c *Collection) Compact(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.cleanAll(ctx); err != nil {
+		return err
+	}
 	if err := c.db.Flush(); err != nil {
 		return err
 	}

@@ -120,6 +120,9 @@ func (ch *change) keepsNumber(n uint64) bool {
 // editPostings changes the postings in the store of a document that gets another payload.
 func (ch *change) editPostings(n uint64, before, after []byte) error {
 	ch.c.edits++
+	if len(ch.indexes) > 0 {
+		ch.c.noteChanged(chunkOf(n))
+	}
 	for _, x := range ch.indexes {
 		err := x.Edit(uint16(inChunk(n)), before, after, func(term string, change []byte) error {
 			return ch.batch.Merge(keyOfPosting(x.id, chunkOf(n), term), change, nil)

@@ -57,10 +57,10 @@ func (s *searcher) choose(ctx context.Context) error {
 	}
 	for _, v := range s.views {
 		set := f.allowed(v.First, v.End)
-		if set.IsEmpty() {
+		if set == nil {
 			continue
 		}
-		p := searchedView{view: v, filter: search.FilterBitmap(set), matches: set.Contains}
+		p := searchedView{view: v, filter: (*search.Filter)(set), matches: set.Contains}
 		if s.Match != nil {
 			p.filter, p.matches = nil, func(n uint64) bool { return set.Contains(n) && s.matches(n) }
 		}

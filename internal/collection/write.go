@@ -100,6 +100,7 @@ func (c *Collection) bury(first, end uint64) {
 // commit publishes the change.
 func (ch *change) commit() error {
 	ch.there = ch.edit.after()
+	ch.c.noteRemoved(ch.edit.gone)
 	if err := ch.edit.record(ch.batch); err != nil {
 		return err
 	}

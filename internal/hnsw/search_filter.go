@@ -41,12 +41,16 @@ func (r *Reader) exactIsCheaper(s *searcher, g *graph, f *filter, ef, n int) boo
 		return true
 	}
 	p := float64(n-r.Deleted()) / float64(n)
+	count, counted := uint64(0), false
+	if f != nil {
+		count, counted = f.labels.Count()
+	}
 	switch {
 	case f == nil:
 	case f.elements != nil:
 		p *= float64(f.elements.count) / float64(n)
-	case f.labels.Bitmap() != nil:
-		p *= math.Min(1, float64(f.labels.Bitmap().GetCardinality())/float64(n))
+	case counted:
+		p *= math.Min(1, float64(count)/float64(n))
 	default:
 		p = s.sampleAllowed(g, n, f)
 	}

@@ -7,6 +7,16 @@ import "github.com/RoaringBitmap/roaring/v2/roaring64"
 type Set struct {
 	contains func(label uint64) bool
 	bitmap   *roaring64.Bitmap
+	count    uint64
+	counted  bool // count is known, where there is no bitmap
+}
+
+// Count returns the number of labels, if it is known.
+func (s *Set) Count() (n uint64, ok bool) {
+	if s.bitmap != nil {
+		return s.bitmap.GetCardinality(), true
+	}
+	return s.count, s.counted
 }
 
 // OfFunc returns the set of the labels for which contains returns true.
@@ -14,6 +24,15 @@ func OfFunc(contains func(label uint64) bool) *Set { return &Set{contains: conta
 
 // OfBitmap returns the set of the labels in a bitmap, which must not change any more.
 func OfBitmap(b *roaring64.Bitmap) *Set { return &Set{contains: b.Contains, bitmap: b} }
+
+// OfBits returns the set of count labels of which bit i of words, the lowest of the first word first, stands for label
+// first + i. The words must not change any more.
+func OfBits(count, first uint64, words []uint64) *Set {
+	return &Set{count: count, counted: true, contains: func(label uint64) bool {
+		i := label - first
+		return i>>6 < uint64(len(words)) && words[i>>6]>>(i&63)&1 == 1
+	}}
+}
 
 // Contains reports whether a label is in the set.
 func (s *Set) Contains(label uint64) bool { return s.contains(label) }

@@ -175,14 +175,15 @@ func (n Numbers) Range(b payload.Bounds) *roaring.Bitmap {
 	return n.Set(n.Within(b))
 }
 
-// addTo adds the documents that have a number within bounds to a set.
-func (n Numbers) addTo(s *roaring.Bitmap, b payload.Bounds) {
-	documents := n.between(n.Within(b))
-	members := make([]uint32, 0, len(documents)/documentLen)
-	for ; len(documents) > 0; documents = documents[documentLen:] {
-		members = append(members, uint32(binary.LittleEndian.Uint16(documents)))
+// addTo adds the documents that have a number within bounds to the bits of a chunk.
+func (n Numbers) addTo(words []uint64, b payload.Bounds) { addDocuments(words, n.between(n.Within(b))) }
+
+// addDocuments adds documents that are given with 2 bytes each.
+func addDocuments(words []uint64, documents []byte) {
+	for ; len(documents) >= documentLen; documents = documents[documentLen:] {
+		d := binary.LittleEndian.Uint16(documents)
+		words[d>>6] |= 1 << (d & 63)
 	}
-	s.AddMany(members)
 }
 
 // mostInList is the number of members up to which a set is made of a list of them.
@@ -199,10 +200,7 @@ func setOf(documents []byte) *roaring.Bitmap {
 		s.AddMany(members)
 		return s
 	}
-	words := make([]uint64, mostInChunk/64)
-	for ; len(documents) > 1; documents = documents[documentLen:] {
-		d := binary.LittleEndian.Uint16(documents)
-		words[d>>6] |= 1 << (d & 63)
-	}
+	words := make([]uint64, chunkWords)
+	addDocuments(words, documents)
 	return roaring.FromDense(words, false)
 }

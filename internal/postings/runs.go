@@ -178,32 +178,54 @@ func (s Stored) Range(bounds ...payload.Bounds) (*roaring.Bitmap, error) {
 }
 
 // within returns the documents of a run that have a number within bounds.
-func (s Stored) within(r Run, b payload.Bounds) (*roaring.Bitmap, error) {
+func (s Stored) within(r Run, b payload.Bounds) (found *roaring.Bitmap, err error) {
 	low, high := r.groupOf(b.HasLow, b.Low, 0), r.groupOf(b.HasHigh, b.High, len(r.Firsts))
 	if low == high {
-		return s.group(r, low, b, false)
-	}
-	if r.Many {
-		found := roaring.New()
-		for g := low; g <= high; g++ {
-			some, err := s.group(r, g, b, false)
-			if err != nil {
-				return nil, err
-			}
-			found.Or(some)
-		}
-		return found, nil
-	}
-	found, err := s.group(r, high, payload.Bounds{High: b.High, HasHigh: b.HasHigh, OpenHigh: b.OpenHigh}, true)
-	if err != nil || !b.HasLow {
+		err = s.group(r, low, func(_ []byte, n Numbers) error {
+			found = n.Range(b)
+			return nil
+		})
 		return found, err
 	}
-	// The numbers below the range are those that are at most its low end, which is within it unless it is open.
-	below, err := s.group(r, low, payload.Bounds{High: b.Low, HasHigh: true, OpenHigh: !b.OpenLow}, true)
-	if err == nil {
-		found.AndNot(below)
+	words := make([]uint64, chunkWords)
+	if r.Many {
+		for g := low; g <= high && err == nil; g++ {
+			err = s.group(r, g, func(_ []byte, n Numbers) error {
+				n.addTo(words, b)
+				return nil
+			})
+		}
+		return roaring.FromDense(words, false), err
 	}
-	return found, err
+	err = s.upTo(r, high, payload.Bounds{High: b.High, HasHigh: b.HasHigh, OpenHigh: b.OpenHigh}, words)
+	if err == nil && b.HasLow {
+		// The numbers below the range are those that are at most its low end, which is within it unless it is open.
+		below := make([]uint64, chunkWords)
+		err = s.upTo(r, low, payload.Bounds{High: b.Low, HasHigh: true, OpenHigh: !b.OpenLow}, below)
+		for i, w := range below {
+			words[i] &^= w
+		}
+	}
+	return roaring.FromDense(words, false), err
+}
+
+// upTo adds the documents of the groups before one, and those of that group with a number within bounds.
+func (s Stored) upTo(r Run, group int, b payload.Bounds, words []uint64) error {
+	return s.group(r, group, func(before []byte, n Numbers) error {
+		n.addTo(words, b)
+		return addSet(words, before)
+	})
+}
+
+// group calls fn with a group: the set of the documents before it, as EncodeSet has written it, and the numbers.
+func (s Stored) group(r Run, group int, fn func(before []byte, n Numbers) error) error {
+	return s(GroupTerm(r.ID, group), func(value []byte) error {
+		before, n, err := decodeGroup(value)
+		if err != nil {
+			return err
+		}
+		return fn(before, n)
+	})
 }
 
 // groupOf returns the group in which a number is, or would be.
@@ -212,26 +234,6 @@ func (r Run) groupOf(has bool, n payload.Number, otherwise int) int {
 		return otherwise
 	}
 	return max(0, sort.Search(len(r.Firsts), func(i int) bool { return n.Compare(r.Firsts[i]) < 0 })-1)
-}
-
-// group returns the documents of one group that have a number within bounds, together with those of the groups before
-// it if that is asked for.
-func (s Stored) group(r Run, group int, b payload.Bounds, before bool) (found *roaring.Bitmap, err error) {
-	err = s(GroupTerm(r.ID, group), func(value []byte) error {
-		set, n, err := decodeGroup(value)
-		if err != nil {
-			return err
-		}
-		if !before {
-			found = n.Range(b)
-			return nil
-		}
-		if found, err = DecodeSet(set); err == nil {
-			n.addTo(found, b)
-		}
-		return err
-	})
-	return found, err
 }
 
 // Any returns the documents that have one of some numbers.
@@ -247,10 +249,9 @@ func (s Stored) Any(numbers []payload.Number) (*roaring.Bitmap, error) {
 func (s Stored) RunValues(runs []Run) (values []Value, err error) {
 	for _, r := range runs {
 		for g := range r.Firsts {
-			err := s(GroupTerm(r.ID, g), func(value []byte) error {
-				_, n, err := decodeGroup(value)
+			err := s.group(r, g, func(_ []byte, n Numbers) error {
 				values = append(values, n.Values()...)
-				return err
+				return nil
 			})
 			if err != nil {
 				return nil, err

@@ -26,7 +26,10 @@ const (
 	editForm  = 3 // no set but a change of one: 2 bytes, the length of the set that is added; that; the set removed
 )
 
-const denseBytes = mostInChunk / 8
+const (
+	denseBytes = mostInChunk / 8
+	chunkWords = mostInChunk / 64
+)
 
 // ErrDamaged reports what isn't postings.
 var ErrDamaged = errors.New("the postings are damaged")
@@ -37,7 +40,7 @@ func EncodeSet(s *roaring.Bitmap) []byte {
 	if list <= 32 {
 		return appendList(nil, s)
 	}
-	words := make([]uint64, mostInChunk/64)
+	words := make([]uint64, chunkWords)
 	s.WriteDenseTo(words)
 	runs := 4 * countRuns(words)
 	switch {
@@ -115,13 +118,32 @@ func DecodeSet(b []byte) (*roaring.Bitmap, error) {
 		}
 		return s, nil
 	case form == denseForm && len(b) == denseBytes:
-		words := make([]uint64, mostInChunk/64)
+		words := make([]uint64, chunkWords)
 		for i := range words {
 			words[i] = binary.LittleEndian.Uint64(b[8*i:])
 		}
 		return roaring.FromDense(words, false), nil
 	}
 	return nil, ErrDamaged
+}
+
+// addSet adds a set, as EncodeSet has written it, to the bits of a chunk.
+func addSet(words []uint64, b []byte) error {
+	if len(b) == 1+denseBytes && b[0] == denseForm {
+		for i := range words {
+			words[i] |= binary.LittleEndian.Uint64(b[1+8*i:])
+		}
+		return nil
+	}
+	if len(b)%2 == 1 && b[0] == listForm {
+		addDocuments(words, b[1:])
+		return nil
+	}
+	s, err := DecodeSet(b)
+	if err == nil {
+		s.WriteDenseTo(words)
+	}
+	return err
 }
 
 // EncodeEdit returns a change of a set, by which a store adds and removes members without reading the set: Merging
