@@ -36,13 +36,22 @@ type documentJSON struct {
 }
 
 // MarshalJSON returns the document as a JSON object.
-func (d Document) MarshalJSON() ([]byte, error) { return json.Marshal(d.json()) }
+func (d Document) MarshalJSON() ([]byte, error) { return marshal(d.json()) }
+
+// marshal is json.Marshal that leaves <, > and & as they are.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
 
 // MarshalJSON returns the document as a JSON object that also has the distance.
 func (h Hit) MarshalJSON() ([]byte, error) {
 	d := h.json()
 	d.Distance, d.Group = &h.Distance, h.Group
-	return json.Marshal(d)
+	return marshal(d)
 }
 
 func (d Document) json() documentJSON {

@@ -36,7 +36,7 @@ func (id ID) String() string {
 // MarshalJSON returns a JSON number or string.
 func (id ID) MarshalJSON() ([]byte, error) {
 	if id.isText {
-		return json.Marshal(id.text)
+		return marshal(id.text)
 	}
 	return strconv.AppendUint(nil, id.number, 10), nil
 }

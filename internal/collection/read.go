@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/shale-search/shale/internal/payload"
 )
 
@@ -83,31 +81,16 @@ func (c *Collection) Scroll(ctx context.Context, o ScrollOptions) (found []Docum
 			return filter.scroll(lower, o)
 		}
 	}
-	i, err := r.snapshot.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: []byte{idKey + 1}})
+	err = r.walk(ctx, filter, o.Fields, lower, func(d Document) error {
+		if found = append(found, d); len(found) == o.Limit {
+			return errEnough
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, i.Close()) }()
-	for i.First(); i.Valid() && len(found) < o.Limit; i.Next() {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		value, err := i.ValueAndErr()
-		if err != nil {
-			return nil, err
-		}
-		if n, ok := number(value, 0); ok && filter != nil {
-			if sure, _ := filter.answerOf(n); !sure {
-				continue
-			}
-		}
-		d, err := r.documentAt(i.Key(), value, o.Fields)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, d)
-	}
-	return found, i.Error()
+	return found, nil
 }
 
 // documentAt reads the document that an ID's key leads to.
