@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/shale-search/shale/internal/coding"
@@ -214,10 +216,32 @@ const (
 	leastHeap = 48 << 20
 )
 
-// boundHeap lowers the limit of the process's Go heap until restore is called.
+// heapBounds are the builds that have lowered the limit of the process's Go heap.
+var heapBounds struct {
+	sync.Mutex
+	builds int
+	old    int64 // the limit before the first of them
+}
+
+// boundHeap lowers the limit of the process's Go heap until restore is called. What the program holds beside the build
+// is left to it. Of several builds the first sets the limit.
 func boundHeap(limit int64) (restore func()) {
-	old := debug.SetMemoryLimit(max(leastHeap, limit))
-	return func() { debug.SetMemoryLimit(old) }
+	h := &heapBounds
+	h.Lock()
+	defer h.Unlock()
+	if h.builds++; h.builds == 1 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		beside := max(0, int64(m.HeapAlloc)-leastHeap/2)
+		h.old = debug.SetMemoryLimit(max(leastHeap, limit) + beside)
+	}
+	return func() {
+		h.Lock()
+		defer h.Unlock()
+		if h.builds--; h.builds == 0 {
+			debug.SetMemoryLimit(h.old)
+		}
+	}
 }
 
 // Estimate returns about how long Run takes, judged by an index of some of the rows, which it builds. A graph ten times

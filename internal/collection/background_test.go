@@ -72,7 +72,8 @@ func TestFullDisk(t *testing.T) {
 	stop := full.Use(t)
 	written := 0
 	write := func() error {
-		err := c.Upsert(context.Background(), []Document{document(NumberID(uint64(written)), written, float32(written), 0, 0, 0)})
+		d := document(NumberID(uint64(written)), written, float32(written), 0, 0, 0)
+		err := c.Upsert(context.Background(), []Document{d})
 		if err == nil {
 			written++
 		}

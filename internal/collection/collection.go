@@ -31,9 +31,14 @@ var (
 
 // Options says how to use a collection. The zero value of a field means its default.
 type Options struct {
-	SegmentRows  int              // documents of the segment in memory, after which it becomes files; default 20,000
+	// Memory bounds what the collection takes, in bytes: an eighth for parts of the store that were read, a quarter for
+	// documents that aren't in files yet, half for merging segments and for the program, and the rest for all else. What
+	// is merged in less memory than one graph of the rows takes becomes several shards. 0: merging has no bound, and the
+	// others take what they take of 512 MiB. Mapped files aren't counted.
+	Memory       int64
+	SegmentRows  int              // documents of the segment in memory, after which it becomes files; default: by Memory
 	MergeThreads int              // goroutines that build segments in the background; default half of GOMAXPROCS
-	CacheBytes   int64            // memory for parts of the store that were read; default 64 MiB
+	CacheBytes   int64            // memory for parts of the store that were read; default: by Memory
 	Lock         filelock.Options // how to wait for another process that has the collection open; default: not at all
 
 	// Limits of what may be written. Larger things are an error.
@@ -57,7 +62,7 @@ func (o *Options) setDefaults() error {
 		preset, most int
 		name         string
 	}{
-		{&o.SegmentRows, 20_000, mostSegmentRows, "SegmentRows"}, {&o.MaxBatch, 10_000, 1_000_000, "MaxBatch"},
+		{&o.MaxBatch, 10_000, 1_000_000, "MaxBatch"},
 		{&o.MaxIDBytes, 512, 1 << 16, "MaxIDBytes"}, {&o.MaxPayloadBytes, 1 << 20, 1 << 28, "MaxPayloadBytes"},
 		{&o.MaxPayloadDepth, 32, 1000, "MaxPayloadDepth"}, {&o.MaxPayloadValues, 10_000, 1 << 24, "MaxPayloadValues"},
 	} {
@@ -72,15 +77,12 @@ func (o *Options) setDefaults() error {
 		o.MergeThreads = max(1, runtime.GOMAXPROCS(0)/2)
 	}
 	if o.MergeThreads < 0 {
-		return fmt.Errorf("MergeThreads is %d, below 0", o.MergeThreads)
+		return invalidf("MergeThreads is %d, below 0", o.MergeThreads)
 	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 64 << 20
+	if o.SegmentRows < 0 || o.SegmentRows > mostSegmentRows {
+		return invalidf("SegmentRows is %d, 0 to %d are allowed", o.SegmentRows, mostSegmentRows)
 	}
-	if o.CacheBytes < 0 {
-		return invalidf("CacheBytes is %d, below 0", o.CacheBytes)
-	}
-	return nil
+	return o.divideMemory()
 }
 
 // Collection is documents in a directory. Its methods may be called from many goroutines at once.
@@ -156,7 +158,7 @@ func (c *Collection) open(ctx context.Context) (err error) {
 	if c.lock, err = lockCollection(ctx, c.dir, c.options.Lock); err != nil {
 		return err
 	}
-	if c.db, err = openStore(c.dir, storeOptions{cache: c.options.CacheBytes}); err != nil {
+	if c.db, err = openStore(c.dir, c.options.store()); err != nil {
 		return err
 	}
 	n, err := readContents(c.dir, c.db)
@@ -164,6 +166,7 @@ func (c *Collection) open(ctx context.Context) (err error) {
 		return err
 	}
 	c.schema, c.next = n.schema, n.next
+	c.options.chooseSegmentRows(n.schema)
 	if err := n.removeOrphans(); err != nil {
 		return err
 	}

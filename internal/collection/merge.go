@@ -160,7 +160,8 @@ func (c *Collection) writeMerged(ctx context.Context, from []view, number uint64
 		if rows == 0 {
 			continue
 		}
-		if err := c.buildIndex(ctx, sources[i], sources[i].numbers, i, number, c.merging.progress); err != nil {
+		err := c.buildIndex(ctx, sources[i], sources[i].numbers, i, number, c.options.mergeBytes(), c.merging.progress)
+		if err != nil {
 			return r, err
 		}
 	}

@@ -24,10 +24,10 @@ func (m mergeCandidate) level(segmentRows int) (level int) {
 	return level
 }
 
-// chooseMerge picks the segments from … to − 1 to be merged: those of the smallest level of which mergeWidth follow each
-// other, with the smaller ones among them; or else a worn one, with its smaller neighbours. They are in the order of
-// documents' numbers, so that what is merged is again documents whose numbers follow each other. If nothing is to be
-// done, from and to are equal.
+// chooseMerge picks the segments from … to − 1 to be merged: those of the smallest level of which mergeWidth follow
+// each other, with the smaller ones among them; or else a worn one, with its smaller neighbours. They are in the order
+// of documents' numbers, so that what is merged is again documents whose numbers follow each other. If nothing is to
+// be done, from and to are equal.
 func chooseMerge(all []mergeCandidate, segmentRows int) (from, to int) {
 	highest := 0
 	for _, m := range all {

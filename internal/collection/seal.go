@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/vfs"
 )
 
@@ -114,7 +115,7 @@ func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (s
 		if r.Rows[i] = rows.Rows(); r.Rows[i] == 0 {
 			continue
 		}
-		if err := c.buildIndex(ctx, rows, rows.numbers, i, number, nil); err != nil {
+		if err := c.buildIndex(ctx, rows, rows.numbers, i, number, 0, nil); err != nil {
 			return r, err
 		}
 	}
@@ -123,10 +124,10 @@ func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (s
 
 // buildIndex builds the index of one vector of a segment's documents.
 func (c *Collection) buildIndex(ctx context.Context, rows shale.Source, labels []uint64, vector int, number uint64,
-	progress func(step string, done, total int)) error {
+	memory int64, progress func(step string, done, total int)) error {
 	o := c.schema.Vectors[vector].buildOptions()
 	o.Path, o.Labels, o.Threads = segmentPath(c.dir, number, vector), labels, c.options.MergeThreads
-	o.Progress = progress
+	o.Progress, o.Memory = progress, memory
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
 		return err
@@ -138,7 +139,8 @@ func (c *Collection) buildIndex(ctx context.Context, rows shale.Source, labels [
 func (c *Collection) removeSegment(number uint64) error {
 	var errs []error
 	for i := range c.schema.Vectors {
-		errs = append(errs, vfs.RemoveAll(segmentPath(c.dir, number, i)))
+		path := segmentPath(c.dir, number, i)
+		errs = append(errs, vfs.RemoveAll(path), vfs.RemoveAll(shard.BuildDir(path)))
 	}
 	return errors.Join(errs...)
 }

@@ -43,8 +43,8 @@ type segmentRecord struct {
 
 const segmentsDir = "segments"
 
-// segmentNames matches the names that segmentPath gives.
-var segmentNames = regexp.MustCompile(`^[0-9]{8,20}-[0-9]{1,2}$`)
+// segmentNames matches the names that segmentPath gives, and those of indexes that are being built of several shards.
+var segmentNames = regexp.MustCompile(`^[0-9]{8,20}-[0-9]{1,2}(\.building)?$`)
 
 func segmentName(number uint64, vector int) string { return fmt.Sprintf("%08d-%d", number, vector) }
 

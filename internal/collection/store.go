@@ -25,6 +25,7 @@ type storeOptions struct {
 	create   bool
 	readOnly bool
 	cache    int64
+	memtable uint64 // bytes of changes that are held in memory, and in a log, before they become a table; 0: Pebble's
 }
 
 // openStore opens the store in a collection's directory.
@@ -37,7 +38,7 @@ func openStore(dir string, o storeOptions) (*pebble.DB, error) {
 		ErrorIfNotExists:            !o.create,
 		ReadOnly:                    o.readOnly,
 		CacheSize:                   o.cache,
-		MemTableSize:                16 << 20,
+		MemTableSize:                o.memtable,
 		MemTableStopWritesThreshold: 2, // Pebble keeps one log more than that to write it again
 		Logger:                      storeLogger{path},
 		Merger:                      storeMerger,
