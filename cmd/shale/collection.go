@@ -35,7 +35,7 @@ func collectionCommand() *cobra.Command {
 	c.AddCommand(
 		collectionCreate(), collectionImport(), collectionGet(), collectionQuery(), collectionScroll(), collectionCount(),
 		collectionFacets(), collectionUpdate(), collectionDelete(), collectionIndex(), collectionCompact(),
-		collectionExport(),
+		collectionExport(), collectionSnapshot(), collectionRestore(),
 		collectionVerify(), collectionInspect(),
 	)
 	return c

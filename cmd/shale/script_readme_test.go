@@ -22,10 +22,22 @@ func readme(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("section %q of README.md shows no commands", args[0])
 	}
 	for _, line := range lines {
-		words := strings.Fields(line)
+		words := shellWords(line)
 		ts.Logf("README.md: %s", line)
 		ts.Check(ts.Exec(words[0], words[1:]...))
 	}
+}
+
+// shellWords divides a line at spaces that aren't between single quotes.
+func shellWords(line string) (words []string) {
+	for i, part := range strings.Split(line, "'") {
+		if i%2 == 1 {
+			words = append(words, part)
+		} else {
+			words = append(words, strings.Fields(part)...)
+		}
+	}
+	return words
 }
 
 // shellLines returns the lines of the fenced blocks of shell commands in text, without their comments.
