@@ -113,6 +113,12 @@ func goCollectionVerify(dir *C.char, out, job *C.int64_t) status {
 	})
 }
 
+//export goCollectionRestore
+func goCollectionRestore(snapshot, dir *C.char, job *C.int64_t) status {
+	from, to := C.GoString(snapshot), C.GoString(dir)
+	return perform(job, func(ctx context.Context) error { return collection.Restore(ctx, from, to) })
+}
+
 // namedRows are rows of one of the vectors that documents have: struct shale_rows.
 type namedRows struct {
 	name   string

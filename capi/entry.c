@@ -297,6 +297,12 @@ EXPORT int32_t shale_collection_verify(const char *dir, int64_t *text, void *wat
 	RUN(goCollectionVerify((void *)dir, text, job));
 }
 
+EXPORT int32_t shale_collection_restore(const char *snapshot, const char *dir, void *watch)
+{
+	ENTER;
+	RUN(goCollectionRestore((void *)snapshot, (void *)dir, job));
+}
+
 EXPORT int32_t shale_collection_do(int64_t collection, const char *operation, const char *arguments,
 	const struct shale_rows *rows, int64_t row_count, int64_t *answer, void *watch)
 {

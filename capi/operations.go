@@ -32,9 +32,10 @@ var operations = map[string]operation{
 	"create_index": taking(createPayloadIndex),
 	"drop_index":   taking(dropPayloadIndex),
 
-	"seal":    taking(sealCollection),
-	"compact": taking(compactCollection),
-	"info":    taking(describeCollection),
+	"seal":     taking(sealCollection),
+	"snapshot": taking(writeSnapshot),
+	"compact":  taking(compactCollection),
+	"info":     taking(describeCollection),
 }
 
 // taking makes an operation of a function that takes decoded arguments.
@@ -119,6 +120,7 @@ type updateArguments struct {
 	Unset       []string        `json:"unset"`
 	Set         json.RawMessage `json:"set"`
 	DropVectors []string        `json:"drop_vectors"`
+	Filter      filterArgument  `json:"filter"` // in place of IDs
 }
 
 func updateDocuments(ctx context.Context, c *collection.Collection, a updateArguments, rows []namedRows,
@@ -130,12 +132,16 @@ func updateDocuments(ctx context.Context, c *collection.Collection, a updateArgu
 		}
 		vectors[r.name] = r.row(0)
 	}
+	u := collection.Update{
+		Clear: a.Clear, Payload: a.Payload, Unset: a.Unset, Set: a.Set, Vectors: vectors, DropVectors: a.DropVectors,
+	}
+	if a.Filter.Filter != nil {
+		return answeringNumber(c.UpdateWhere(ctx, *a.Filter.Filter, u))
+	}
 	batch := make([]collection.Update, len(a.IDs))
 	for i, id := range a.IDs {
-		batch[i] = collection.Update{
-			ID: id, Clear: a.Clear, Payload: a.Payload, Unset: a.Unset, Set: a.Set, Vectors: vectors,
-			DropVectors: a.DropVectors,
-		}
+		u.ID = id
+		batch[i] = u
 	}
 	return answeringNumber(c.Update(ctx, batch))
 }
@@ -167,12 +173,13 @@ func deleteDocuments(ctx context.Context, c *collection.Collection, a deleteArgu
 
 // fieldArguments say what of documents to answer beside their IDs.
 type fieldArguments struct {
-	Payload bool `json:"payload"`
-	Vectors bool `json:"vectors"`
+	Payload bool     `json:"payload"`
+	Vectors bool     `json:"vectors"`
+	Include []string `json:"include"` // keys of payloads; none: all
 }
 
 func (f fieldArguments) fields() collection.Fields {
-	return collection.Fields{Payload: f.Payload, Vectors: f.Vectors}
+	return collection.Fields{Payload: f.Payload, Vectors: f.Vectors, Include: f.Include}
 }
 
 type getArguments struct {
@@ -210,6 +217,7 @@ func scrollDocuments(ctx context.Context, c *collection.Collection, a scrollArgu
 type documentReport struct {
 	ID       collection.ID   `json:"id"`
 	Distance *float32        `json:"distance,omitempty"`
+	Group    json.RawMessage `json:"group,omitempty"`
 	Payload  json.RawMessage `json:"payload,omitempty"`
 	Vectors  []int           `json:"vectors,omitempty"` // places in the schema
 }
@@ -235,12 +243,17 @@ func answerDocuments(s collection.Schema, found []collection.Document) (*answere
 }
 
 type queryArguments struct {
-	Vector  string         `json:"vector"`
-	K       int            `json:"k"`
-	Ef      int            `json:"ef"`
-	Exact   bool           `json:"exact"`
-	Threads int            `json:"threads"`
-	Filter  filterArgument `json:"filter"`
+	Vector      string          `json:"vector"`
+	Like        []collection.ID `json:"like"`
+	K           int             `json:"k"`
+	Offset      int             `json:"offset"`
+	MaxDistance *float32        `json:"max_distance"`
+	GroupBy     string          `json:"group_by"`
+	GroupSize   int             `json:"group_size"`
+	Ef          int             `json:"ef"`
+	Exact       bool            `json:"exact"`
+	Threads     int             `json:"threads"`
+	Filter      filterArgument  `json:"filter"`
 	fieldArguments
 }
 
@@ -254,7 +267,8 @@ func queryDocuments(ctx context.Context, c *collection.Collection, a queryArgume
 ) (*answered, error) {
 	var stats collection.QueryStats
 	q := collection.Query{
-		Vector: a.Vector, K: a.K, Ef: a.Ef, Exact: a.Exact, Threads: a.Threads, Filter: a.Filter.Filter, Stats: &stats,
+		Vector: a.Vector, Like: a.Like, K: a.K, Offset: a.Offset, MaxDistance: a.MaxDistance, GroupBy: a.GroupBy,
+		GroupSize: a.GroupSize, Ef: a.Ef, Exact: a.Exact, Threads: a.Threads, Filter: a.Filter.Filter, Stats: &stats,
 		Fields: a.fields(),
 	}
 	for _, r := range rows {
@@ -272,7 +286,7 @@ func queryDocuments(ctx context.Context, c *collection.Collection, a queryArgume
 		r.Hits[i] = make([]documentReport, len(found))
 		for j, h := range found {
 			r.Hits[i][j], vectors = describe(c.Schema(), h.Document, vectors)
-			r.Hits[i][j].Distance = &found[j].Distance
+			r.Hits[i][j].Distance, r.Hits[i][j].Group = &found[j].Distance, h.Group
 		}
 	}
 	return answering(r, vectors)
@@ -284,6 +298,15 @@ func sealCollection(ctx context.Context, c *collection.Collection, _ none, _ []n
 
 func compactCollection(ctx context.Context, c *collection.Collection, _ none, _ []namedRows) (*answered, error) {
 	return nil, c.Compact(ctx)
+}
+
+type snapshotArguments struct {
+	Dir string `json:"dir"`
+}
+
+func writeSnapshot(ctx context.Context, c *collection.Collection, a snapshotArguments, _ []namedRows,
+) (*answered, error) {
+	return nil, c.Snapshot(ctx, a.Dir)
 }
 
 type countArguments struct {

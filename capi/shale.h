@@ -236,6 +236,8 @@ int32_t shale_collection_create(const char *dir, const char *schema);
 int32_t shale_collection_open(const char *dir, const char *options, int64_t *collection, void *watch);
 /* Reads all of a collection that nobody has open, and checks it. */
 int32_t shale_collection_verify(const char *dir, int64_t *text, void *watch);
+/* Makes a collection of a snapshot, which is checked, at dir, where nothing may be. */
+int32_t shale_collection_restore(const char *snapshot, const char *dir, void *watch);
 
 /* Rows of one of the vectors that documents have, or queries. */
 struct shale_rows {

@@ -254,6 +254,50 @@ def test_filters(tmp_path, indexed):
     assert shale.Collection.verify(tmp_path / "c").ok
 
 
+def test_more_of_queries(collection):
+    collection.upsert(range(300), ROWS, [payload_of(i) for i in range(300)])
+    order = nearest(ROWS, ROWS[9], 300)
+    assert collection.query(ROWS[9], 5, offset=3, exact=True).ids == order[3:8]
+    assert collection.query(like=9, k=5, exact=True).ids == order[1:6]
+    limit = float(((ROWS[order[6]] - ROWS[9]) ** 2).sum()) * 1.0001
+    assert collection.query(ROWS[9], 50, max_distance=limit, exact=True).ids == order[:7]
+    groups = collection.query(ROWS[9], 2, group_by="kind", group_size=4, exact=True)
+    assert [hit.group for hit in groups] == [groups[0].group] * 4 + [groups[4].group] * 4
+    for hits in (groups[:4], groups[4:]):
+        of = [i for i in order if payload_of(i)["kind"] == hits[0].group]
+        assert hits.ids == of[:4]
+    some = collection.query(ROWS[9], 1, payload=["n", "kind"])[0]
+    assert some.payload == {"n": 9, "kind": "a"} and collection.query(ROWS[9], 1, payload="n")[0].payload == {"n": 9}
+    several = collection.query_many(ROWS[:3], 4, offset=1, payload=False, exact=True)
+    assert [hits.ids for hits in several] == [nearest(ROWS, row, 5)[1:] for row in ROWS[:3]]
+    for call in (
+        lambda: collection.query(), lambda: collection.query(ROWS[9], like=9),
+        lambda: collection.query_many(ROWS, near=1), lambda: collection.update(set={"a": 1}),
+    ):  # fmt: skip
+        with pytest.raises(TypeError):
+            call()
+    with pytest.raises(ValueError, match="999"):
+        collection.query(like=999)
+    assert collection.update(filter={"kind": "a"}, set={"kind": "d"}) == 100 == collection.count(filter={"kind": "d"})
+
+
+def test_snapshots(collection, tmp_path):
+    filled(collection)
+    collection.snapshot(tmp_path / "s")
+    collection.delete(range(100))
+    with pytest.raises(FileExistsError):
+        collection.snapshot(tmp_path / "s")
+    with shale.Collection.restore(tmp_path / "s", tmp_path / "r") as restored:
+        assert len(restored) == 300 and len(collection) == 200
+        assert restored.query(ROWS[7], 1).ids == [7] and restored.get(7).payload == {"n": 7}
+        restored.upsert(1000, ROWS[0])
+    assert shale.Collection.verify(tmp_path / "r").ok and len(collection) == 200
+    with pytest.raises(FileExistsError):
+        shale.Collection.restore(tmp_path / "s", tmp_path / "r")
+    with pytest.raises(FileNotFoundError):
+        shale.Collection.restore(tmp_path / "none", tmp_path / "q")
+
+
 def test_indexes_come_and_go(collection):
     filled(collection)
     assert collection.query(ROWS[0], filter={"n": 5}).scanned == ("n",)

@@ -6,20 +6,20 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from ctypes import byref, c_int64
+from ctypes import byref
 from types import TracebackType
 from typing import Any, Literal, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 
-from shale._api import reports, tables
-from shale._api.documents import Document, Hit, Hits, Id, Payload, Vector, all_ids, one_id, payload_text, plain
+from shale._api import reports, requests, tables
+from shale._api.documents import Document, Hits, Id, Payload, Vector, all_ids, one_id, payload_text
 from shale._api.reports import CollectionInfo, CollectionVerified
-from shale._core import arguments, errors, jobs, library
+from shale._core import arguments, jobs
 from shale._core.arguments import Path
-from shale._core.arrays import Rows, address, at
-from shale._core.calls import Owner, call, encode, file_name, make_long
+from shale._core.arrays import Rows
+from shale._core.calls import Owner, call, call_long, encode, file_name, make_long
 from shale._core.handles import Handle
 from shale._core.prototypes import NamedRows
 
@@ -79,7 +79,7 @@ class Collection(Owner):
             "segment_rows": arguments.count(segment_rows, "segment_rows"),
             "merge_threads": arguments.threads(merge_threads),
         })  # fmt: skip
-        schema = None if vectors is None else _schema(vectors)
+        schema = None if vectors is None else requests.schema(vectors)
         if schema is not None and not os.path.exists(self._path):
             call("collection_create", name, encode({"vectors": schema, "indexes": _indexes(indexes or {})}))
         self._handle = make_long("collection_open", name, options)
@@ -189,8 +189,9 @@ class Collection(Owner):
 
     def update(
         self,
-        ids: Union[Id, Ids],
+        ids: Union[Id, Ids, None] = None,
         *,
+        filter: Optional[DocumentFilter] = None,
         set: Optional[Payload] = None,
         unset: Sequence[str] = (),
         payload: Optional[Payload] = None,
@@ -203,6 +204,7 @@ class Collection(Owner):
 
         Args:
             ids: one or many.
+            filter: in place of ids: all documents that satisfy it, some at a time.
             set: keys of the payload to add or to replace.
             unset: keys of the payload to remove; ``"a.b"`` is the key ``b`` within ``a``.
             payload: takes the place of the whole payload.
@@ -213,14 +215,17 @@ class Collection(Owner):
         Returns:
             How many of the documents there were.
         """
-        rows = [] if vectors is None else [_Given(name, Rows(row)) for name, row in vectors.items()]
+        if (ids is None) == (filter is None):
+            raise TypeError("update takes ids or a filter")
+        rows = [] if vectors is None else [requests.Given(name, Rows(row)) for name, row in vectors.items()]
         if any(not one.rows.single for one in rows):
             raise ValueError("vectors are one row by name, which all of the documents get")
         change = {
             "clear": bool(clear), "unset": [unset] if isinstance(unset, str) else list(unset),
             "drop_vectors": [drop_vectors] if isinstance(drop_vectors, str) else list(drop_vectors),
+            "ids": [] if ids is None else all_ids(ids), "filter": filter,
         }  # fmt: skip
-        parts = [f'"ids": {json.dumps(all_ids(ids))}', json.dumps(change)[1:-1]]
+        parts = [requests.text(change).decode()[1:-1]]
         given = {"set": set, "payload": payload}
         parts += [f'"{key}": {payload_text(one)}' for key, one in given.items() if one is not None]
         return int(jobs.text(self._send("update", f"{{{', '.join(parts)}}}".encode(), rows)))
@@ -294,77 +299,97 @@ class Collection(Owner):
 
     def query(
         self,
-        near: npt.ArrayLike,
+        near: Optional[npt.ArrayLike] = None,
         k: int = 10,
         *,
+        like: Optional[Id] = None,
         filter: Optional[DocumentFilter] = None,
         vector: str = "",
+        offset: int = 0,
+        max_distance: Optional[float] = None,
+        group_by: Optional[str] = None,
+        group_size: int = 3,
         ef: int | None = None,
         exact: bool = False,
-        payload: bool = True,
+        payload: Union[bool, Sequence[str]] = True,
         vectors: bool = False,
     ) -> Hits:
         """The documents nearest to a vector, nearest first.
 
         Args:
             near: the vector.
-            k: documents to find.
+            k: documents to find, or with ``group_by`` groups.
+            like: in place of ``near``, the id of a document: those nearest to its vector are found, without itself.
             filter: which documents may be found, by their payloads: ``{"page": 7}``, ``{"page": {"$gte": 7}}``, with
                 the operators ``$eq $ne $gt $gte $lt $lte $in $nin $exists $and $or $not``; or in the form of
                 Qdrant's filters, with ``must``, ``should`` and ``must_not``.
             vector: name of the vector to compare; may be left out if there is only one.
+            offset: nearest documents, or groups, to leave out before those.
+            max_distance: documents that are farther aren't found.
+            group_by: a field of payloads: documents with the same value there are a group, of which the nearest
+                ``group_size`` are found. The hits of a group follow each other.
             ef: candidates that the search holds: more find more and take longer.
             exact: compute all distances.
-            payload, vectors: what to return beside ids and distances.
+            payload, vectors: what to return beside ids and distances; of payloads some keys if they are given.
+
+        Raises:
+            ValueError: a setting is wrong, or there is no document with the id ``like``.
         """
-        rows = Rows(near)
-        if not rows.single:
+        if (near is None) == (like is None):
+            raise TypeError("query takes a vector or like")
+        rows = None if near is None else Rows(near)
+        if rows is not None and not rows.single:
             raise ValueError(f"a query is one vector, not {rows.count} of them: query_many takes several")
-        return self._query(rows, filter, vector, k, ef, exact, payload, vectors, 1)[0]
+        given = {
+            "like": [] if like is None else [one_id(like)], "k": arguments.count(k, "k", 1), "filter": filter,
+            "vector": vector, "offset": arguments.count(offset, "offset"), "max_distance": max_distance,
+            "group_by": group_by or "", "group_size": arguments.count(group_size, "group_size", 1),
+            "ef": arguments.count(ef, "ef", 1), "exact": bool(exact), "threads": 1, "vectors": bool(vectors),
+            **requests.fields(payload),
+        }  # fmt: skip
+        return self._query(rows, given)[0]
 
     def query_many(
-        self,
-        near: npt.ArrayLike,
-        k: int = 10,
-        *,
-        filter: Optional[DocumentFilter] = None,
-        vector: str = "",
-        ef: int | None = None,
-        exact: bool = False,
-        payload: bool = True,
-        vectors: bool = False,
-        threads: int | None = None,
+        self, near: npt.ArrayLike, k: int = 10, *, threads: int | None = None, **settings: Any
     ) -> list[Hits]:
-        """:meth:`query` for each row of an array, all of one state of the collection; threads share them."""
-        return self._query(Rows(near), filter, vector, k, ef, exact, payload, vectors, arguments.threads(threads))
+        """:meth:`query`, with its settings, for each row of an array, all of one state of the collection; threads
+        share them."""
+        rows = Rows(near)
+        known = ("filter", "vector", "offset", "max_distance", "group_by", "group_size", "ef", "exact", "vectors")
+        for name in settings:
+            if name not in (*known, "payload"):
+                raise TypeError(f"query_many() got an unexpected keyword argument {name!r}")
+        given = {name: value for name, value in settings.items() if name in known and value is not None}
+        given.update(
+            k=arguments.count(k, "k", 1), threads=arguments.threads(threads),
+            **requests.fields(settings.get("payload", True)),
+        )  # fmt: skip
+        return self._query(rows, given)
 
     async def aquery(self, near: npt.ArrayLike, k: int = 10, **settings: Any) -> Hits:
         """:meth:`query`, while an event loop goes on."""
         return await asyncio.to_thread(self.query, near, k, **settings)
 
-    def _query(
-        self,
-        rows: Rows,
-        filter: Optional[DocumentFilter],
-        vector: str,
-        k: int,
-        ef: int | None,
-        exact: bool,
-        payload: bool,
-        vectors: bool,
-        threads: int,
-    ) -> list[Hits]:
-        given = _text({
-            "vector": vector, "k": arguments.count(k, "k", 1), "ef": arguments.count(ef, "ef", 1), "exact": bool(exact),
-            "payload": bool(payload), "vectors": bool(vectors), "threads": threads, "filter": filter,
-        })  # fmt: skip
-        documents = _Answer(self._send("query", given, [_Given("", rows)]), self._vectors)
+    def _query(self, rows: Optional[Rows], given: dict[str, Any]) -> list[Hits]:
+        queries = [] if rows is None else [requests.Given("", rows)]
+        documents = requests.Answer(self._send("query", requests.text(given), queries), self._vectors)
         scanned = tuple(documents.report.get("scanned", ()))
         return [Hits([documents.hit(one) for one in hits], scanned) for hits in documents.report["hits"]]
 
     def seal(self) -> None:
         """Writes the documents in memory to files, which happens by itself when they are ``segment_rows``."""
         self._do("seal")
+
+    def snapshot(self, path: Path) -> None:
+        """Writes the collection as it is now to a directory, where nothing may be. Writes go on meanwhile. Files that
+        don't change are shared with the snapshot where the file system can do that."""
+        self._do("snapshot", dir=os.fsdecode(file_name(path)))
+
+    @staticmethod
+    def restore(snapshot: Path, path: Path) -> Collection:
+        """Makes a collection of a snapshot, which is checked first, at a path where nothing is, and opens it."""
+        call_long("collection_restore", file_name(snapshot), file_name(path))
+        return Collection(path)
 
     def compact(self) -> None:
         """Merges all files into one, without the documents that were deleted or overwritten, and gives their disk back.
@@ -380,36 +405,25 @@ class Collection(Owner):
         """Reads all of a collection that nobody has open, and checks it."""
         return reports.of(CollectionVerified, jobs.text(make_long("collection_verify", file_name(path))))
 
-    def _rows(self, vectors: Vectors, count: int, single: bool) -> list[_Given]:
+    def _rows(self, vectors: Vectors, count: int, single: bool) -> list[requests.Given]:
         """Rows by the names of vectors."""
         named = vectors if isinstance(vectors, Mapping) else {"": vectors}
-        return [_Given.of(name, rows, count, single) for name, rows in named.items()]
+        return [requests.Given.of(name, rows, count, single) for name, rows in named.items()]
 
     def _do(self, operation: str, **given: Any) -> Any:
         """Does an operation that takes no rows, and returns what it answers."""
-        answer = self._send(operation, _text(given), [])
+        answer = self._send(operation, requests.text(given), [])
         return jobs.text(answer) if answer.value else None
 
     def _documents(self, operation: str, **given: Any) -> list[Document]:
-        answer = _Answer(self._send(operation, _text(given), []), self._vectors)
+        answer = requests.Answer(self._send(operation, requests.text(given), []), self._vectors)
         return [answer.document(one) for one in answer.report]
 
-    def _send(self, operation: str, given: bytes, rows: list[_Given]) -> Handle:
+    def _send(self, operation: str, given: bytes, rows: list[requests.Given]) -> Handle:
         answer = Handle()
         places = (NamedRows * len(rows))(*(one.struct() for one in rows))
         self._call_long("collection_do", operation.encode(), given, places, len(rows), byref(answer))
         return answer
-
-
-def _text(given: dict[str, Any]) -> bytes:
-    """Arguments of an operation, the values of filters among them."""
-    return json.dumps(given, allow_nan=False, default=plain).encode()
-
-
-def _schema(vectors: Union[Vector, Mapping[str, Vector]]) -> list[dict[str, Any]]:
-    """Vectors as the library takes them."""
-    named = {"": vectors} if isinstance(vectors, Vector) else vectors
-    return [one.options(name) for name, one in named.items()]
 
 
 def _indexes(indexes: Mapping[str, IndexKind]) -> list[dict[str, str]]:
@@ -418,7 +432,7 @@ def _indexes(indexes: Mapping[str, IndexKind]) -> list[dict[str, str]]:
 
 def _check_schema(collection: Collection, wanted: list[dict[str, Any]]) -> None:
     """Closes a collection and raises ValueError if it has other vectors than those wanted."""
-    there = {one["name"]: one for one in _schema(collection.vectors)}
+    there = {one["name"]: one for one in requests.schema(collection.vectors)}
     same = len(there) == len(wanted) and all(
         one["name"] in there and all(value in ("auto", there[one["name"]][key]) for key, value in one.items())
         for one in wanted
@@ -426,72 +440,3 @@ def _check_schema(collection: Collection, wanted: list[dict[str, Any]]) -> None:
     if not same:
         collection.close()
         raise ValueError(f"{collection.path} has other vectors: {list(there.values())}, not {wanted}")
-
-
-class _Given:
-    """Rows of one vector, and the documents that they belong to."""
-
-    def __init__(self, name: str, rows: Rows, places: Optional[npt.NDArray[np.int64]] = None) -> None:
-        self.name, self.rows, self.places = name, rows, places
-
-    @classmethod
-    def of(cls, name: str, rows: Any, count: int, single: bool) -> _Given:
-        places = None
-        if isinstance(rows, (list, tuple)) and any(row is None for row in rows):
-            if len(rows) != count:
-                raise ValueError(f"{len(rows)} vectors for {count} ids")
-            places = np.array([place for place, row in enumerate(rows) if row is not None], np.int64)
-            rows = [rows[place] for place in places]
-            if not rows:
-                rows = np.empty((0, 1), np.float32)
-        if isinstance(rows, np.ndarray) and rows.dtype.kind == "O" and rows.ndim == 1 and rows.size:
-            rows = np.stack(rows)  # type: ignore[call-overload]
-        given = Rows(rows)
-        if given.single and not single and count != 1:
-            raise ValueError(f"one vector for {count} ids")
-        if places is None and given.count != count:
-            raise ValueError(f"{given.count} vectors for {count} ids")
-        return cls(name, given, places)
-
-    def part(self, first: int, last: int) -> _Given:
-        """Those of the documents from first to last - 1."""
-        rows = self.rows.array.reshape(self.rows.count, self.rows.dim)
-        if self.places is None:
-            return _Given(self.name, Rows(rows[first:last]))
-        low, high = np.searchsorted(self.places, [first, last])
-        return _Given(self.name, Rows(rows[low:high]), self.places[low:high] - first)
-
-    def struct(self) -> NamedRows:
-        """The rows as the library takes them. What this refers to must be kept."""
-        return NamedRows(
-            self.name.encode(), self.rows.address, self.rows.kind, self.rows.count, self.rows.dim,
-            None if self.places is None else address(self.places),
-        )  # fmt: skip
-
-
-class _Answer:
-    """What an operation answered about documents: a report, and their vectors beside it."""
-
-    def __init__(self, handle: Handle, schema: dict[str, Vector]) -> None:
-        self.report = jobs.text(handle)
-        self._schema = list(schema.items())
-        self._read = 0  # values
-        size = c_int64(0)
-        errors.check(library.lib.answer_vectors(handle.value, at(np.empty(0, np.float32)), byref(size)))
-        self._values = np.empty(size.value, np.float32)
-        errors.check(library.lib.answer_vectors(handle.value, at(self._values), byref(size)))
-
-    def _vectors(self, one: dict[str, Any]) -> dict[str, npt.NDArray[np.float32]]:
-        """The vectors of a document, which follow those of the one asked about before."""
-        found = {}
-        for place in one.get("vectors", ()):
-            name, vector = self._schema[place]
-            found[name] = self._values[self._read : self._read + vector.dim]
-            self._read += vector.dim
-        return found
-
-    def document(self, one: dict[str, Any]) -> Document:
-        return Document(one["id"], one.get("payload"), self._vectors(one))
-
-    def hit(self, one: dict[str, Any]) -> Hit:
-        return Hit(one["id"], one.get("payload"), self._vectors(one), float(np.float32(one["distance"])))

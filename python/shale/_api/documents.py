@@ -67,6 +67,8 @@ class Hit(Document):
 
     distance: float = float("inf")
     """By the metric of the vector asked for; smaller is nearer."""
+    group: Any = None
+    """The value of the group, where the query asked for groups."""
 
 
 class Hits(Sequence[Hit]):

@@ -172,6 +172,7 @@ PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "collection_create": (c_char_p, c_char_p),
     "collection_open": (c_char_p, c_char_p, _out, WATCH),
     "collection_verify": (c_char_p, _out, WATCH),
+    "collection_restore": (c_char_p, c_char_p, WATCH),
     "collection_do": (c_int64, c_char_p, c_char_p, POINTER(NamedRows), c_int64, _out, WATCH),
     "answer_vectors": (c_int64, _bytes, _out),
     "text": (c_int64, c_char_p, _out),
