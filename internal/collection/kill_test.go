@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -46,7 +47,9 @@ func TestSurvivesKills(t *testing.T) {
 		return
 	}
 	dir := filepath.Join(t.TempDir(), "c")
-	if err := Create(dir, plain(vector.L2)); err != nil {
+	s := plain(vector.L2)
+	s.Indexes = []PayloadIndex{{"number", payload.Integer}} // which Verify compares with the payloads
+	if err := Create(dir, s); err != nil {
 		t.Fatal(err)
 	}
 	k := &killed{t: t, dir: dir, known: map[group]int{}}
