@@ -112,14 +112,23 @@ type Collection struct {
 // Create makes a collection at dir, where nothing may be but an empty directory, and doesn't open it. It appears whole
 // or not at all.
 func Create(dir string, s Schema) error {
+	err := create(dir, s, func(string, *pebble.DB) (counters, error) { return counters{}, nil })
+	if err != nil {
+		return fmt.Errorf("create collection %s: %w", dir, err)
+	}
+	return nil
+}
+
+// create makes a collection. fill writes what it holds from the beginning, and returns the counters that say so.
+func create(dir string, s Schema, fill func(temp string, db *pebble.DB) (counters, error)) error {
 	if err := s.check(); err != nil {
-		return invalidf("create collection %s: %w", dir, err)
+		return invalidf("%w", err)
 	}
 	record, err := s.encode()
 	if err != nil {
 		return err
 	}
-	err = atomicfile.Dir(filepath.Clean(dir), false, func(temp string) error {
+	return atomicfile.Dir(filepath.Clean(dir), false, func(temp string) error {
 		if err := vfs.Mkdir(filepath.Join(temp, segmentsDir), 0o777); err != nil {
 			return err
 		}
@@ -127,19 +136,15 @@ func Create(dir string, s Schema) error {
 		if err != nil {
 			return err
 		}
-		b := db.NewBatch()
-		first := counters{index: uint64(len(s.Indexes))}
-		err = errors.Join(b.Set([]byte{schemaKey}, record, nil), b.Set([]byte{countersKey}, first.encode(), nil),
-			recordIndexes(b, s.Indexes))
+		first, err := fill(temp, db)
 		if err == nil {
-			err = b.Commit(pebble.Sync)
+			first.index = uint64(len(s.Indexes))
+			b := db.NewBatch()
+			err = errors.Join(b.Set([]byte{schemaKey}, record, nil), b.Set([]byte{countersKey}, first.encode(), nil),
+				recordIndexes(b, s.Indexes), b.Commit(pebble.Sync))
 		}
-		return errors.Join(err, db.Close(), vfs.SyncDir(temp))
+		return errors.Join(err, db.Close(), vfs.SyncDir(filepath.Join(temp, segmentsDir)), vfs.SyncDir(temp))
 	})
-	if err != nil {
-		return fmt.Errorf("create collection %s: %w", dir, err)
-	}
-	return nil
 }
 
 // Open opens a collection. No other process can open it meanwhile. The vectors of the segments in memory are read.
