@@ -14,6 +14,7 @@ type background struct {
 	merger  worker
 	merging merging
 	cleaning
+	syncing syncing
 	running sync.WaitGroup
 	stop    context.CancelFunc
 }
@@ -28,6 +29,9 @@ func (c *Collection) startBackground(next uint64) {
 	c.cleaning.worker.init(c.cleanSome)
 	if c.options.idle {
 		return
+	}
+	if c.options.SyncWindow > 0 {
+		c.running.Go(func() { c.syncNowAndThen(ctx) })
 	}
 	c.running.Go(func() { c.sealer.run(ctx) })
 	c.running.Go(func() { c.merger.run(ctx) })

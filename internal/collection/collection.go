@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -36,10 +37,14 @@ type Options struct {
 	// is merged in less memory than one graph of the rows takes becomes several shards. 0: merging has no bound, and the
 	// others take what they take of 512 MiB. Mapped files aren't counted.
 	Memory       int64
-	SegmentRows  int              // documents of the segment in memory, after which it becomes files; default: by Memory
-	MergeThreads int              // goroutines that build segments in the background; default half of GOMAXPROCS
-	CacheBytes   int64            // memory for parts of the store that were read; default: by Memory
-	Lock         filelock.Options // how to wait for another process that has the collection open; default: not at all
+	SegmentRows  int   // documents of the segment in memory, after which it becomes files; default: by Memory
+	MergeThreads int   // goroutines that build segments in the background; default half of GOMAXPROCS
+	CacheBytes   int64 // memory for parts of the store that were read; default: by Memory
+	// SyncWindow is for how long a change may be in memory alone after the call that made it has returned. If the process
+	// is killed or the machine loses power, the changes of that time are lost, the latest first, and none by half. They
+	// are many times as fast on disks that take long to sync. 0: calls return when their change is on the disk.
+	SyncWindow time.Duration
+	Lock       filelock.Options // how to wait for another process that has the collection open; default: not at all
 
 	// Limits of what may be written. Larger things are an error.
 	MaxBatch         int // documents of a batch; default 10,000
@@ -78,6 +83,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.MergeThreads < 0 {
 		return invalidf("MergeThreads is %d, below 0", o.MergeThreads)
+	}
+	if o.SyncWindow < 0 {
+		return invalidf("SyncWindow is %v, below 0", o.SyncWindow)
 	}
 	if o.SegmentRows < 0 || o.SegmentRows > mostSegmentRows {
 		return invalidf("SegmentRows is %d, 0 to %d are allowed", o.SegmentRows, mostSegmentRows)

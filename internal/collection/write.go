@@ -60,7 +60,7 @@ func (c *Collection) change(ctx context.Context, size int, fill func(*change) er
 		return 0, err
 	}
 	// Others may write meanwhile: the store syncs the batches of all of them at once.
-	if err := errors.Join(ch.batch.SyncWait(), ch.batch.Close()); err != nil {
+	if err := errors.Join(c.awaitSync(ch.batch), ch.batch.Close()); err != nil {
 		return 0, err
 	}
 	return int(before) - int(ch.documents), nil
@@ -113,7 +113,7 @@ func (ch *change) commit() error {
 		worn = worn || views[at].sealed && views[at].candidate().worn()
 	}
 	err := ch.c.publish(newState(ch.counters, views), func() error {
-		return ch.c.db.ApplyNoSyncWait(ch.batch, pebble.Sync)
+		return ch.c.applyChange(ch.batch)
 	})
 	if worn && err == nil {
 		ch.c.merger.kick()
