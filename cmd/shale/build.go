@@ -305,7 +305,7 @@ func (f *buildFlags) print(c *cobra.Command, r *buildReport, auto bool) error {
 		return printJSON(c.OutOrStdout(), r)
 	}
 	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: %s vectors of %d values, %s, %s with %s\n", r.Output, count(r.Rows), r.Dim,
+	p.printf("%s: %s of %s, %s, %s with %s\n", r.Output, many(r.Rows, "vector"), many(r.Dim, "value"),
 		r.Metric, r.Storage, rowsKept(r.Keep))
 	if auto && !f.external {
 		p.printf("%s: %s\n", r.Storage, r.Why)

@@ -76,8 +76,8 @@ Only shards that change are read into memory and written anew.`,
 		if err := r.add(c, index, input, labelFiles, threads); err != nil {
 			return err
 		}
-		return tell(c, asJSON, r, "%s: %s vectors added, %s updated; it holds %s, %s of them deleted",
-			r.Index, count(r.Added), count(r.Updated), count(r.Rows), count(r.Gone))
+		return tell(c, asJSON, r, "%s: %s added, %s updated; it holds %s, %s of them deleted",
+			r.Index, many(r.Added, "vector"), count(r.Updated), count(r.Rows), count(r.Gone))
 	}
 	return c
 }

@@ -174,7 +174,7 @@ func (r *chooseReport) print(c *cobra.Command, asJSON bool) error {
 		return cmp.Or(printJSON(c.OutOrStdout(), r), r.failure())
 	}
 	p := &printer{w: c.OutOrStdout()}
-	p.printf("%s: an index of %s of %s vectors; %s\n\n", r.Input, count(r.Sample), count(r.Rows), queriesAsked(r.Queries))
+	p.printf("%s: an index of %s of %s vectors; %s\n\n", r.Input, count(r.Sample), count(r.Rows), many(r.Queries, "query"))
 	p.printf("%-8s  %-4s  %9s  %10s  %6s  %5s  %8s  %9s\n", "codes", "rows", "B/vector", "in all", "ef",
 		"slack", "recall", "queries/s")
 	for i := range r.Tried {
@@ -194,13 +194,6 @@ func (r *chooseReport) print(c *cobra.Command, asJSON bool) error {
 		rowsKept(r.Chosen.Keep), r.K, r.Wanted, within)
 	p.printf("%s\n", r.Command)
 	return p.err
-}
-
-func queriesAsked(n int) string {
-	if n == 1 {
-		return "1 query"
-	}
-	return count(n) + " queries"
 }
 
 func (r *chooseReport) remark(x *chosenReport) string {

@@ -77,7 +77,7 @@ are followed. hnswlib and graph are also written to a pipe or device.`,
 		if err != nil {
 			return err
 		}
-		return tell(c, asJSON, r, "%s: %s rows as %s, %s", r.Destination, count(r.Rows), r.Format, size(r.FileBytes))
+		return tell(c, asJSON, r, "%s: %s as %s, %s", r.Destination, many(r.Rows, "row"), r.Format, size(r.FileBytes))
 	}
 	return c
 }

@@ -30,8 +30,8 @@ func (all evalReports) print(p *printer) error {
 			p.printf("the shards looked into hold %.4f of the true neighbours, %g asked; shares were %s\n",
 				r.ShareHeld, r.Share, measuredOn(r.ShareQueries))
 		}
-		p.printf("%s queries on %s; %s resident; %s\n",
-			count(r.Queries), many(r.Threads, "thread"), size(r.ResidentBytes), r.Machine)
+		p.printf("%s on %s; %s resident; %s\n",
+			many(r.Queries, "query"), many(r.Threads, "thread"), size(r.ResidentBytes), r.Machine)
 	}
 	return p.err
 }

@@ -69,8 +69,8 @@ func (f *truthFlags) run(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	return tell(c, f.json, r, "%s: the %d nearest of %s vectors to each of %s queries, found in %.2f s on %s",
-		r.Output, r.K, count(r.Rows), count(r.Queries), r.Seconds, many(r.Threads, "thread"))
+	return tell(c, f.json, r, "%s: the %d nearest of %s to each of %s, found in %.2f s on %s",
+		r.Output, r.K, many(r.Rows, "vector"), many(r.Queries, "query"), r.Seconds, many(r.Threads, "thread"))
 }
 
 func (f *truthFlags) check(c *cobra.Command) (vector.Metric, error) {

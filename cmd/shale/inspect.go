@@ -106,7 +106,7 @@ func measuredOn(queries int) string {
 	if queries == 0 {
 		return "measured by the build on rows of the index: for other queries, see shale tune"
 	}
-	return "measured by tune on " + queriesAsked(queries) + ": for others like them"
+	return "measured by tune on " + many(queries, "query") + ": for others like them"
 }
 
 func (r *inspectReport) print(p *printer) error {

@@ -75,8 +75,8 @@ func (m *marking) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return tell(c, m.asJSON, r, "%s: %s labels %s, %s were not there; it holds %s vectors, %s of them deleted",
-		r.Index, count(changed), m.done, count(r.Missing), count(r.Rows), count(r.Gone))
+	return tell(c, m.asJSON, r, "%s: %s %s, %s not there; it holds %s, %s of them deleted",
+		r.Index, many(changed, "label"), m.done, count(r.Missing), many(r.Rows, "vector"), count(r.Gone))
 }
 
 // change marks the labels, saves the index and gives the number of labels that were changed.

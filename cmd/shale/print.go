@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -80,6 +81,9 @@ func rowsKept(keep string) string {
 func many(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
+	}
+	if stem, ok := strings.CutSuffix(thing, "ery"); ok {
+		return count(n) + " " + stem + "eries"
 	}
 	return count(n) + " " + thing + "s"
 }

@@ -20,6 +20,12 @@ func TestNumbersForPeople(t *testing.T) {
 			t.Errorf("size(%d) is %s, want %s", n, got, want)
 		}
 	}
+	for want, got := range map[string]string{"0 queries": many(0, "query"), "1 query": many(1, "query"),
+		"2 rows": many(2, "row"), "1,000 queries": many(1000, "query")} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
 	if got := clip("žluťoučký", 5); got != "žluť…" {
 		t.Error(got)
 	}

@@ -45,7 +45,7 @@ complete: the disk needs room for both. Other indexes have no capacity.
 		if err := r.resize(c, &wait); err != nil {
 			return explain(err, args[0])
 		}
-		return tell(c, asJSON, r, "%s: room for %s vectors, %s on disk", r.Index, count(r.Capacity), size(r.FileBytes))
+		return tell(c, asJSON, r, "%s: room for %s, %s on disk", r.Index, many(r.Capacity, "vector"), size(r.FileBytes))
 	}
 	return c
 }

@@ -183,11 +183,12 @@ func (f *searchFlags) search(c *cobra.Command, index *shale.Index, queries *quer
 	}
 	p := &printer{w: c.OutOrStdout()}
 	if f.within.on {
-		p.printf("%s: the vectors within %v of each of %s queries, found in %.3f s\n",
-			r.Output, f.within.radius, count(queries.Rows()), r.Seconds)
+		p.printf("%s: the vectors within %v of each of %s, found in %.3f s\n",
+			r.Output, f.within.radius, many(queries.Rows(), "query"), r.Seconds)
 		return p.err
 	}
-	p.printf("%s: %d neighbours of each of %s queries, found in %.3f s\n", r.Output, r.K, count(queries.Rows()), r.Seconds)
+	p.printf("%s: %s of each of %s, found in %.3f s\n",
+		r.Output, many(r.K, "neighbour"), many(queries.Rows(), "query"), r.Seconds)
 	return p.err
 }
 

@@ -60,9 +60,9 @@ func (r *verifyReport) tell(c *cobra.Command, asJSON bool) error {
 	case asJSON:
 		p.err = printJSON(c.OutOrStdout(), r)
 	case r.OK:
-		p.printf("%s: in order, %s rows\n", r.Index, count(r.Rows))
+		p.printf("%s: in order, %s\n", r.Index, many(r.Rows, "row"))
 		if r.Unreachable > 0 {
-			p.printf("%s rows aren't reached by links; searches may miss them: build the index again\n", count(r.Unreachable))
+			p.printf("no links lead to %s; searches may miss them: build the index again\n", many(r.Unreachable, "row"))
 		}
 	default:
 		for _, problem := range r.Problems {

@@ -140,6 +140,14 @@ func (x *Index) train(ctx context.Context, progress func(done, total int), parts
 	return x.cfg.newQuantizer(s.mean())
 }
 
+// reused returns old if it is a scorer of type S, or else a new one.
+func reused[S any](old codeScorer) *S {
+	if s, ok := any(old).(*S); ok {
+		return s
+	}
+	return new(S)
+}
+
 // grids are the codes of package quant.
 type grids struct{ *quant.Quantizer }
 
@@ -147,10 +155,7 @@ func (g grids) values() []float32    { return g.Center() }
 func (g grids) encoder() codeEncoder { return g.NewEncoder() }
 
 func (g grids) scorer(old codeScorer, codes []byte) codeScorer {
-	s, ok := old.(*quant.Scorer)
-	if !ok {
-		s = &quant.Scorer{}
-	}
+	s := reused[quant.Scorer](old)
 	s.Reset(g.Quantizer, codes)
 	return s
 }
@@ -168,10 +173,7 @@ func (p products) values() []float32    { return p.Params() }
 func (p products) encoder() codeEncoder { return p.NewEncoder() }
 
 func (p products) scorer(old codeScorer, codes []byte) codeScorer {
-	s, ok := old.(*pq.Scorer)
-	if !ok {
-		s = &pq.Scorer{}
-	}
+	s := reused[pq.Scorer](old)
 	s.Reset(p.Quantizer, codes)
 	return s
 }
