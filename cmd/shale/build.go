@@ -66,65 +66,74 @@ func (f *buildFlags) command() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "build --input FILE --output INDEX --metric l2|ip|cosine",
 		Short: "Build an index from a file of vectors",
-		Long: `Build reads a file of vectors and writes an index: a directory, or one file if the name ends
-in .shale. With --replace an index that is there already is replaced once the new one is complete;
-anything else that is there stays, and the build is refused. Symbolic links are followed.
+		Long: `Build reads a file of vectors and writes an index:
 
-Several --input are read one after another, as if they were one file, and so are several --labels.
+    shale build --input vectors.npy --output my.index --metric cosine
 
-A larger --m finds more and takes more memory (8·m bytes a vector); a larger --ef-construction
-builds a better graph, more slowly. With cosine, vectors are normalised; they need not be before.
+The index is a directory, or one file if its name ends in .shale. If an index is there already, the
+build is refused unless --replace is given; the old index then stays until the new one is complete.
+Build never replaces anything but an index. It follows symbolic links. Repeat --input to read several
+files as if they were one, and --labels likewise.
 
-Searches find candidates by small codes of the vectors, a few bits a dimension, and rank the
-best of them by their rows: as good as reading rows throughout, faster, and with --rows fp16
-(the default where that keeps what tells vectors apart) in less memory. --codes says what
-they read: rabitq1 to rabitq4 and rabitq8 are codes of so many bits, sq4 and sq8 simpler ones
-for vectors whose dimensions are alike, fp32 and fp16 the rows themselves. auto takes codes that
-fill one or two cache lines, or the rows where these are short (up to 192 bytes); if on a sample
-such codes can't tell neighbours apart it takes longer ones, and in the end rows. "shale inspect"
-tells what was chosen, and "shale tune --input" chooses with care, by a recall and the memory
-allowed. An index of fewer than 1,024 vectors has no codes yet.
+Quality. A larger --m finds more neighbours and takes more memory, about 8·m bytes per vector. A
+larger --ef-construction builds a better graph and takes longer. With --metric cosine, Build
+normalises the vectors.
 
---codes pq takes codes of product quantization, which are trained on the vectors: --pq-bits 8 a
-sub-vector, or 4, which searches read several times as fast; --pq-subvectors as many a vector, by
-default as make codes of 4 bits a dimension; --opq rotates vectors first so that less is lost.
+Codes. A search finds candidates by codes, which hold a few bits per dimension, and ranks the best
+candidates by their rows. This finds as much as reading rows throughout, is faster, and with
+--rows fp16 takes less memory. --codes says what searches read to find candidates:
 
---rows sq8 halves the rows once more: a byte a value, each off by at most 1/254 of its vector's
-largest. --rows none keeps codes alone, in the least memory: distances are then estimates, and
---rerank has no meaning. Such codes are trained on the first vectors read, so these should be
-like the rest. Both go with codes, not with --codes fp32 or fp16.
+    auto          codes that fill one or two cache lines; longer codes, or rows, if a sample shows that
+                  short codes can't tell neighbours apart; rows if these have at most 192 bytes
+    rabitq1 … 8   RaBitQ codes of 1, 2, 3, 4 or 8 bits per dimension
+    sq4, sq8      simpler codes of 4 or 8 bits, for vectors whose dimensions have similar ranges
+    pq            product quantization, trained on the vectors; see the flags that begin with --pq
+    fp32, fp16    no codes: the rows themselves
 
---external writes links and labels alone, about 7·m bytes a vector: vectors are mapped from the
-input, an .npy or .fbin of float32 or float16, by the build and by searches, and need memory only
-as far as the page cache has some to spare. With cosine they must be normalised. Codes are made
-only where --codes asks for them. The index notes where the input lies; --vectors names it anew.
+"shale inspect" shows what auto chose, and "shale tune --input" compares the choices on your
+vectors. An index of fewer than 1,024 vectors has no codes yet.
 
---live makes a live file in the place of a directory: the file is the index's memory, mapped and
-changed in place by "shale add" and "shale delete", which then read and write no more than they
-need. It takes its room on the disk at once, for the number of vectors given; where that is too
-little "shale add" makes it larger, and so does "shale resize". The file appears when it is complete:
-of a build that was interrupted nothing is left.
+Rows. --rows fp16 is the default if half precision keeps the vectors apart. --rows sq8 takes one
+byte per value, which is off by at most 1/254 of the vector's largest value. --rows none keeps only
+codes and takes the least memory: distances are then estimates, and the first vectors read should be
+like the rest, since the codes are trained on them. sq8 and none need codes, so they exclude
+--codes fp32 and fp16.
 
-With --memory the build keeps within that size, page cache included: where the index doesn't fit,
-vectors are divided into --shards graphs such that neighbours come together, and each is built on
-its own. --plan tells the steps, what they take, and why codes, rows and shards were chosen.
-What is one graph in any case (--live, --external, one file) is refused where it doesn't fit. A
-build that was killed goes on where it stood: give the same command again (INDEX.building holds
-what is done). Searches look into the shards that a query needs; --copies lets vectors at the
-borders lie in two, for which fewer shards have to be looked into.`,
+External indexes. --external writes only links and labels, about 7·m bytes per vector. The build and
+all searches map the vectors from the input, which must be an .npy or .fbin file of float32 or
+float16, normalised if the metric is cosine. The index remembers the path of the input; searches
+take another one by --vectors. An external index has codes only if --codes names some.
+
+Live files. --live N writes one file with room for N vectors, which "shale add" and "shale delete"
+change in place. The file takes its disk space at once and grows when it is full. An interrupted
+build leaves no file.
+
+Larger than memory. --memory SIZE keeps the build within SIZE, page cache included. If one graph
+doesn't fit, Build divides the vectors into shards so that neighbours stay together, and builds one
+shard after another. If it is interrupted, give the same command again: it continues from
+INDEX.building. --plan shows the steps, their memory, disk space and time, and why codes, rows and
+shards were chosen, and builds nothing. Live files, external indexes and .shale files can't have
+shards: they are refused if they don't fit. --copies stores vectors at the borders of shards twice,
+so that searches have to look into fewer shards.`,
 		Example: `  shale build --input vectors.npy --output my.index --metric cosine
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
   shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --codes fp16
-  shale build --input vectors.npy --output my.index --metric cosine --codes rabitq4 --rows fp32
+  shale build --input vectors.parquet:vec --output my.shale --metric cosine --json
+  shale build --input vectors.npy --output my.index --metric cosine --replace
+
+  # less memory, and the least
   shale build --input vectors.npy --output my.index --metric cosine --codes rabitq2 --rows sq8
   shale build --input vectors.npy --output my.index --metric cosine --codes rabitq8 --rows none
   shale build --input vectors.npy --output my.index --metric cosine --codes pq --pq-subvectors 96 --opq
-  shale build --input vectors.npy --output my.index --metric cosine --replace
+
+  # larger than memory: first see what it takes
   shale build --input big.npy --output my.index --metric cosine --memory 2GiB --plan
+  shale build --input big.npy --output my.index --metric cosine --memory 2GiB
   shale build --input big.npy --output my.index --metric cosine --shards 64 --copies 2
+
+  # vectors stay in their file; an index that changes in place
   shale build --input unit.npy --output links.index --metric cosine --m 8 --external
-  shale build --input vectors.npy --output my.live --metric cosine --live 1000000
-  shale build --input vectors.parquet:vec --output my.shale --metric cosine --json`,
+  shale build --input vectors.npy --output my.live --metric cosine --live 1000000`,
 	}
 	s := c.Flags()
 	filesFlag(c, &f.input, "input", "read the vectors from `FILE`")

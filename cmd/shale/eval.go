@@ -48,27 +48,30 @@ func evalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "eval INDEX... --queries FILE --groundtruth FILE",
 		Short: "Measure recall and speed over a range of ef",
-		Long: `Eval searches for every query with each ef and tells the recall (the share of the k true nearest
-that were found), queries a second, the median, 95th and 99th percentile of a search's time,
-the distances computed (estimates, where the index has codes), the candidates ranked by their
-rows after that, and the nodes visited a query; of an index whose rows stay on disk also the
-reads a query takes and what they bring. A first pass, which isn't timed, warms the
-caches. Results as near as the k-th true neighbour count as found.
+		Long: `Eval measures how good and how fast the searches of an index are. It needs the true neighbours of the
+queries, which "shale groundtruth" computes:
 
---batch times searches for all queries in one call, where each thread walks several in turn:
-more queries a second, but no times of single ones.
+    shale groundtruth --input vectors.npy --queries queries.npy --metric l2 --output truth.ivecs
+    shale eval my.index --queries queries.npy --groundtruth truth.ivecs
 
-Several indexes are measured one after another, with the same queries. --plot draws queries a
-second over recall, a curve an index.
+For each ef it prints the recall (the share of the k true neighbours that were found), queries per
+second, and the median, 95th and 99th percentile of the time of a search. It also prints, per query,
+the distances computed (estimates, if the index has codes), the candidates ranked by their rows, and
+the nodes visited; if rows stay on disk, the reads and the bytes read too. Results as near as the
+k-th true neighbour count as found. Eval first searches for all queries once, untimed, to warm the
+caches.
 
---rerank 20, 40 and so on shows what ranking fewer candidates costs and saves; without it the
-codes' error decides.`,
-		Example: `  shale groundtruth --input vectors.npy --queries queries.npy --metric l2 --output truth.ivecs
-  shale eval my.index --queries queries.npy --groundtruth truth.ivecs
+--batch passes all queries in one call, in which each thread walks several at a time: more queries
+per second, but no times of single searches. --rerank shows what ranking fewer candidates gains and
+costs.
+
+Several indexes are measured one after another, with the same queries. --plot draws queries per
+second over recall, one curve per index.`,
+		Example: `  shale eval my.index --queries queries.npy --groundtruth truth.ivecs
   shale eval my.index --queries queries.npy --groundtruth truth.ivecs --ef 20,40,80,160 --plot curve.png
   shale eval fp32.index codes.index --queries queries.npy --groundtruth truth.ivecs --plot both.svg
   shale eval my.index --queries queries.npy --groundtruth truth.ivecs --rerank 20
-  shale eval my.index --queries queries.npy --groundtruth truth.ivecs --threads 8 --json`,
+  shale eval my.index --queries queries.npy --groundtruth truth.ivecs --threads 8 --batch --json`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef(c, "name an INDEX, or several")

@@ -42,30 +42,34 @@ func searchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "search INDEX --queries FILE",
 		Short: "Find the nearest vectors to each query",
-		Long: `Search finds the k vectors nearest to each query and prints a table, or with --output writes an
-npz with the arrays labels (uint64) and distances (float32), queries × k. A -k above the number of
-vectors stands for that number, and the arrays are as narrow. Where fewer than k are found, the
-npz holds the label 2^64-1 with the distance +Inf in the rest.
+		Long: `Search finds the k vectors nearest to each query and prints them as a table:
 
-With --radius it finds all vectors at that distance or nearer, in place of the k nearest; --limit
-keeps the nearest N of them. The npz then has one-dimensional arrays: labels, distances and
-offsets (int64), where those of query q are from offsets[q] to offsets[q+1].
+    shale search my.index --queries queries.npy -k 5
 
-A larger --ef finds more of the true neighbours and takes longer; "shale tune" finds the one
-for a wanted recall. --filter names the labels that may be returned.
+With --output it writes an .npz instead, with the arrays labels (uint64) and distances (float32), one
+row of k values per query. If -k is larger than the number of vectors, the rows have as many values
+as there are vectors. If a search finds fewer than k, the rest of its row is filled with label 2^64-1
+and distance +Inf.
 
-Where the index has codes (see "shale build --help"), they find the candidates, and the best of
-these are ranked by their rows: all distances told are exact. How many is decided for each query
-by how far the codes' estimates may be off; --rerank sets a number instead, at least k: fewer
-rows to read, and a neighbour missed where the codes err more. Otherwise it changes nothing.
-An index built with --rows none has no rows: distances told are then the codes' estimates.
+With --radius R, Search finds all vectors within distance R of each query; --limit N keeps the N
+nearest. The .npz then holds one-dimensional arrays labels, distances and offsets (int64): the
+results of query q are those from offsets[q] up to, not including, offsets[q+1].
 
-Distances: l2 is squared, ip is 1 − the inner product, cosine is 1 − the cosine.`,
+A larger --ef finds more of the true neighbours and takes longer; "shale tune" finds the right one.
+--filter restricts the results to the labels in a file.
+
+If the index has codes (see "shale build --help"), Search finds candidates by codes and ranks the
+best of them by their rows, so the distances it prints are exact. It ranks as many candidates as the
+error of the codes calls for. --rerank N, at least k, ranks N instead: fewer reads, and more missed
+neighbours where the codes err. An index built with --rows none prints estimates.
+
+Distances: l2 is the squared distance, ip is 1 minus the inner product, cosine is 1 minus the cosine.`,
 		Example: `  shale search my.index --queries queries.npy -k 5
   shale search my.index --queries queries.fvecs -k 100 --ef 400 --output found.npz
   shale search my.index --queries queries.npy --filter allowed.txt
   shale search my.index --queries queries.npy -k 10 --rerank 30
   shale search my.index --queries queries.npy --radius 0.3 --limit 1000 --output near.npz
+  shale search big.index --queries queries.npy --memory 256MiB
   shale search index.bin --metric l2 --queries queries.npy --json`,
 		Args: indexArg,
 	}

@@ -55,23 +55,29 @@ func tuneCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "tune INDEX --queries FILE --recall 0.95 | tune --input FILE --metric METRIC --recall 0.95",
 		Short: "Find the fastest way to search, or to store vectors, that reaches a recall",
-		Long: `Tune finds the smallest ef with which searches find the wanted share of the k true nearest
-neighbours of your queries, then larger ones with a --slack that ends easy searches early, and
-takes the fastest by the clock. Of an index of several shards it also tries how many of these to
-look into: it measures on your queries which shards hold a share of their true neighbours, since
-what the build measured on rows holds for queries like the rows only. The true neighbours are
-found by comparing all vectors of the index, unless --groundtruth gives them. --save keeps all
-that in the index: searches that don't name an ef then use them. Use queries like those that will
-come, a few hundred at least.
+		Long: `Tune finds the fastest settings with which searches reach a recall, the share of the true nearest
+neighbours that they find:
 
-An index built with --rows none holds only what its codes stand for, and is judged by that: give
---groundtruth to judge it by the vectors that it was built from.
+    shale tune my.index --queries queries.npy --recall 0.95 --save
 
-With --input instead of an INDEX, tune chooses how to store vectors that are still to be indexed.
-It builds small indexes of a sample, one for each --codes and --rows that may suit, tunes each
-as above, and takes the fastest that reaches the recall and whose index of all vectors fits into
---memory. It tells what the others would be like, and the "shale build" that makes the choice.
-Without --queries, some vectors of the sample are kept out of it to search for.`,
+It finds the smallest ef that reaches the recall on your queries, then tries larger ones with a slack
+that ends easy searches early, and measures which is fastest. For an index of several shards it also
+measures how many shards a query must look into. Use a few hundred queries at least, and queries like
+those that will come. --save stores the settings in the index, and searches without --ef then use
+them.
+
+Tune finds the true neighbours by comparing each query with all vectors of the index, unless
+--groundtruth names a file of them. An index built with --rows none holds only codes, and its recall
+is measured against these: give --groundtruth to measure it against the original vectors.
+
+With --input in place of an INDEX, Tune chooses codes and rows for vectors that aren't indexed yet:
+
+    shale tune --input vectors.npy --metric cosine --recall 0.95 --memory 2GiB
+
+It builds an index of a sample for each choice of --codes and --rows that may suit, tunes each, and
+takes the fastest one that reaches the recall and whose index of all vectors fits into --memory. It
+prints what each choice costs, and the "shale build" command for the best one. Without --queries it
+sets some vectors of the sample aside and searches for those.`,
 		Example: `  shale tune my.index --queries queries.npy --recall 0.95
   shale tune my.index --queries queries.npy --recall 0.99 -k 100 --save
   shale tune my.index --queries queries.npy --recall 0.95 --memory 256MiB --save
