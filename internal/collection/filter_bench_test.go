@@ -161,3 +161,30 @@ func BenchmarkFilteredQuery(b *testing.B) {
 	}
 	b.Logf("%+v", info)
 }
+
+// BenchmarkIndexedUpsert writes documents in batches of 100, without indexes and with four.
+func BenchmarkIndexedUpsert(b *testing.B) {
+	for _, indexes := range [][]PayloadIndex{nil, {
+		{"kind", payload.Keyword}, {"n", payload.Integer}, {"f", payload.Float}, {"when", payload.Datetime},
+	}} {
+		b.Run(fmt.Sprint(len(indexes), " indexes"), func(b *testing.B) {
+			s := Schema{Vectors: []Vector{{Dim: 32, Metric: vector.L2}}, Indexes: indexes}
+			c := created(b, s, Options{SegmentRows: 1 << 20})
+			rnd := rand.New(rand.NewPCG(1, 1))
+			n := uint64(0)
+			for b.Loop() {
+				var batch []Document
+				for range 100 {
+					batch = append(batch, Document{
+						ID: NumberID(n), Vectors: map[string][]float32{"": randomPoint(rnd, 32, 1)},
+						Payload: fmt.Appendf(nil, `{"kind":"kind %d","n":%d,"f":%g,"when":"2024-05-%02dT12:00:00Z","text":"%0200d"}`,
+							rnd.IntN(200), n, rnd.Float64(), 1+rnd.IntN(28), n),
+					})
+					n++
+				}
+				mustUpsert(b, c, batch...)
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "documents/s")
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"os"
 	"slices"
 	"testing"
 
@@ -157,6 +158,9 @@ func TestFilterModel(t *testing.T) {
 		report, err := Verify(ctx, dir, Options{})
 		if err != nil || len(report.Problems) > 0 || report.Documents != len(m) {
 			r.Fatalf("verify: %+v, %v; the model has %d documents", report, err, len(m))
+		}
+		if err := os.RemoveAll(dir); err != nil { // a store's log takes 18 MiB
+			r.Fatal(err)
 		}
 	})
 }
