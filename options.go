@@ -18,26 +18,31 @@ type Source = shard.Source
 // BuildOptions says what an index is like, and how and where to build it. The zero value of a field means its default.
 type BuildOptions struct {
 	Metric vector.Metric // default L2
-	// Distance computes distances in place of a Metric; a smaller one is nearer. It gets vectors as they were added, is
-	// called by many goroutines at once and must not keep or change its arguments. Files don't hold it but its name,
-	// DistanceName, of at most 64 bytes: Open needs both. Such an index is one graph without codes.
+	// Distance, if not nil, computes distances in place of a Metric. A smaller distance is nearer. Many goroutines call it
+	// at once, with a query or a row and another row; it must not keep or change them. Such an index is one graph without
+	// codes. Files hold DistanceName, a name of at most 64 bytes, and not the function: Open must be given both again.
 	Distance     func(a, b []float32) float32
 	DistanceName string
 
 	Codes Codes // what searches walk over; default: codes of a cache line or two, or short rows
-	// rows kept, which distances come from; default: half floats beside codes where that is safe
-	Rows      Rows
-	PQ        PQOptions // of Codes that are PQ
-	M         int       // links a new row gets a level: more find more and take more memory; default 16
-	BaseLinks int       // of those a new row gets on level 0, where there is room for 2·M: M … 2·M; default 1.5·M
-	// rows looked at for a new row's links: more build a better graph, more slowly; default 200
+	// Rows is the type of the rows that are kept, and that distances are computed from. Default: half floats beside codes
+	// where that is safe.
+	Rows Rows
+	PQ   PQOptions // of product quantization, if Codes is PQ
+	// M is the number of links that a new row gets on each level. More links find more and take more memory. Default: 16.
+	M int
+	// BaseLinks is the number of links that a new row gets on level 0, from M to 2·M. Default: 1.5·M.
+	BaseLinks int
+	// EfConstruction is the number of rows among which the links of a new row are chosen. More make a better graph and a
+	// longer build. Default: 200.
 	EfConstruction int
 	Seed           uint64 // of the random levels; same seed, rows and one thread give the same index; default 100
 	ReplaceDeleted bool   // rows that are added take the places of deleted ones, whose labels can't come back then
 
-	// External keeps links and labels alone. Vectors are attached, and stay where they are: see Index.Attach.
+	// External builds an index of links and labels alone. Its vectors stay where they are and are attached: see
+	// Index.Attach. Vectors is the file that they are in, if any, which the index directory notes for those who open it.
 	External bool
-	Vectors  string // the file in which the rows of an external index lie; its directory notes it for those who open it
+	Vectors  string
 
 	Path    string // where the index is built: a directory, or a file if the name ends in .shale; default: in memory
 	Live    bool   // make Path a live file: the index's memory, which changes in place
