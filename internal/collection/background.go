@@ -15,13 +15,16 @@ type background struct {
 	merging merging
 	cleaning
 	syncing syncing
-	running sync.WaitGroup
-	stop    context.CancelFunc
+	// longestPause is for how long a segment's first change waits for merging that lags behind.
+	longestPause time.Duration
+	running      sync.WaitGroup
+	stop         context.CancelFunc
 }
 
 // startBackground starts the workers. next is the number of the next segment.
 func (c *Collection) startBackground(next uint64) {
 	c.numbers.Store(next)
+	c.longestPause = 10 * time.Second
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	c.sealer.init(c.sealOldest)

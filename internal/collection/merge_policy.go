@@ -14,6 +14,8 @@ const (
 	mergeWidth = 4
 	// mostDead is the share of dead rows above which a segment is written again.
 	mostDead = 0.25
+	// mostSegments is how many segments slow queries down so much that writing should wait for a merge.
+	mostSegments = 40
 )
 
 // level returns about the logarithm of a segment's size to the base mergeWidth: 0 for segments as they are sealed.
@@ -75,4 +77,15 @@ func withSmaller(all []mergeCandidate, i int) (from, to int) {
 		from--
 	}
 	return from, to
+}
+
+// lagsBehind reports whether merging can't keep up with what is written: there are many segments, or more rows in files
+// are dead than not.
+func (s *state) lagsBehind(segmentRows int) bool {
+	sealed := s.views[:s.unsealed()]
+	rows := 0
+	for _, v := range sealed {
+		rows += v.candidate().rows
+	}
+	return len(sealed) > mostSegments || rows > 2*int(s.documents)+2*mergeWidth*segmentRows
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -424,4 +425,54 @@ func TestCompactGivesDiskBack(t *testing.T) {
 		return diskBytes(t, c.dir) < before/50
 	})
 	verified(t, c, 0)
+}
+
+// TestWritesWaitForMerges writes to a collection of too many segments: changes wait until some are merged, or for some
+// time.
+func TestWritesWaitForMerges(t *testing.T) {
+	c := created(t, plain(vector.L2), Options{SegmentRows: 1, idle: true})
+	c.longestPause = time.Hour
+	write := func(ctx context.Context, i int) error {
+		return c.Upsert(ctx, []Document{document(NumberID(uint64(i)), i, float32(i), 0, 0, 0)})
+	}
+	for i := range mostSegments + 1 {
+		if err := write(context.Background(), i); err != nil {
+			t.Fatal(err)
+		}
+		sealNow(t, c)
+	}
+	if err := write(context.Background(), 100); err != nil { // there is room for one
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	if err := write(ctx, 101); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a change that should wait gave %v", err)
+	}
+	written := make(chan error)
+	go func() { written <- write(context.Background(), 102) }()
+	if _, err := c.mergeSome(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	c.merger.end(nil)
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+	if n := len(mustInfo(t, c).Segments); n > mostSegments {
+		t.Errorf("%d segments are left", n)
+	}
+	verified(t, c, mostSegments+3)
+}
+
+// TestPauseEnds writes to a collection that isn't merged at all.
+func TestPauseEnds(t *testing.T) {
+	c := created(t, plain(vector.L2), Options{SegmentRows: 1, idle: true})
+	c.longestPause = time.Millisecond
+	for i := range mostSegments + 3 {
+		mustUpsert(t, c, document(NumberID(uint64(i)), i, float32(i), 0, 0, 0))
+		sealNow(t, c)
+	}
+	mustUpsert(t, c, document(NumberID(98), 1, 1, 0, 0, 0))
+	mustUpsert(t, c, document(NumberID(99), 1, 1, 0, 0, 0))
+	verified(t, c, mostSegments+5)
 }

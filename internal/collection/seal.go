@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
@@ -46,25 +47,47 @@ func (c *Collection) sealedTo(end uint64) bool {
 	return s.first >= end
 }
 
-// lockToWrite locks writing once the growing segment has room.
+// lockToWrite locks writing once the growing segment has room. Where sealing or merging lags behind it waits.
 func (c *Collection) lockToWrite(ctx context.Context) error {
-	for {
-		ended := c.sealer.next()
+	for paused := false; ; {
+		sealed, merged := c.sealer.next(), c.merger.next()
 		c.writing.Lock()
 		at := c.state.growing()
 		v := c.state.views[at]
 		if c.next-v.First < uint64(c.options.SegmentRows) && !v.postings.isLarge() {
 			return nil
 		}
-		if at-c.state.unsealed() < mostFrozen {
+		full := at-c.state.unsealed() >= mostFrozen
+		if !full && (paused || !c.state.lagsBehind(c.options.SegmentRows)) {
 			c.freeze()
 			return nil
 		}
 		c.writing.Unlock()
-		if err := c.sealer.wait(ctx, ended); err != nil {
-			return fmt.Errorf("the segments in memory are full: %w", err)
+		if full {
+			if err := c.sealer.wait(ctx, sealed); err != nil {
+				return fmt.Errorf("the segments in memory are full: %w", err)
+			}
+			continue
 		}
+		if err := c.pause(ctx, merged); err != nil {
+			return err
+		}
+		paused = true
 	}
+}
+
+// pause waits until a merge has ended, for some time at most: then writing goes on all the same, at a rate that this
+// bounds.
+func (c *Collection) pause(ctx context.Context, merged <-chan struct{}) error {
+	c.merger.kick()
+	enough := time.NewTimer(c.longestPause)
+	defer enough.Stop()
+	select {
+	case <-merged:
+	case <-enough.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 // freeze puts an empty segment in the place of the growing one, which the sealer takes over. The caller holds writing.
