@@ -1,9 +1,9 @@
-// Package quant makes small codes of vectors: a few bits a dimension, from which distances are estimated. It trains
+// Package quant encodes vectors in a few bits per dimension and estimates distances from these codes. It trains
 // quantizers on a sample, encodes and decodes rows, and scores codes.
 //
 // RaBitQ (Gao & Long, SIGMOD 2024; Gao et al., SIGMOD 2025) subtracts the mean from a vector, rotates the rest by a
-// random rotation and rounds it to a grid of 2^b values a dimension. Two factors a row make the estimate of an inner
-// product unbiased and bound its error. Scalar codes are the same without the rotation.
+// random rotation and rounds it to a grid of 2^b values per dimension. Two factors per row make the estimate of an
+// inner product unbiased and bound its error. Scalar codes are the same without the rotation.
 package quant
 
 import (
@@ -17,9 +17,9 @@ type Kind uint8
 
 // The kinds.
 const (
-	RaBitQ  Kind = iota // rotated by random: unbiased on any data
-	Scalar              // not rotated: a little faster, for data whose dimensions are alike
-	Product             // product quantization, which package pq makes and this one doesn't
+	RaBitQ  Kind = iota // rotated at random: unbiased on any data
+	Scalar              // not rotated: a little faster, for data whose dimensions have similar ranges
+	Product             // product quantization, which package pq implements
 )
 
 func (k Kind) String() string {
@@ -40,7 +40,7 @@ type Config struct {
 	Dim    int
 	Metric vector.Metric
 	Kind   Kind
-	Bits   int    // a dimension: 1, 2, 3, 4 or 8
+	Bits   int    // per dimension: 1, 2, 3, 4 or 8
 	Seed   uint64 // of the rotation
 }
 

@@ -25,9 +25,9 @@ func (q *Quantizer) NewEncoder() *Encoder {
 	}
 }
 
-// roundingError is the variance of rounding a query to multiples of 1/127 of its largest value, as a share of its
-// squared length. After a rotation the largest of d values is about √(2 ln d) standard deviations; without one it may
-// be anything.
+// roundingError returns the variance that comes from rounding a query to multiples of 1/127 of its largest value, as a
+// share of the query's squared length. After a rotation the largest of d values is about √(2 ln d) standard deviations;
+// without a rotation it may be any value.
 func (q *Quantizer) roundingError() float64 {
 	d := float64(q.cfg.Dim)
 	peak := min(2*math.Log(d+1)+1, d)
@@ -45,7 +45,7 @@ func (q *Quantizer) roundingError() float64 {
 // deviations (Max, 1960). A rotation makes residuals about normal.
 var gaussianStep = [9]float64{2: 0.9957, 3: 0.5860, 4: 0.3352, 8: 0.0308}
 
-// stretches are the multiples of the expected step that are tried for each row.
+// stretches are the multiples of the expected step that round tries for each row.
 var stretches = [...]float64{0.8, 0.9, 1, 1.12, 1.25}
 
 // shares are the fractions of the largest value that the grid may span if the distribution of values is unknown.
@@ -66,7 +66,7 @@ func (e *Encoder) Encode(row []byte, vec []float32) {
 	if length > 0 && cos > 0 {
 		f.mul = float32(length / grid / cos)
 		d := float64(q.cfg.Dim)
-		widen := 1 + 8/d // a rotation of few dimensions is not as random as the theory has it
+		widen := 1 + 8/d // a rotation of few dimensions is less random than the theory assumes
 		f.err = float32(widen * length / cos * math.Sqrt((max(1-cos*cos, 0)+e.rounding)/max(d-1, 1)))
 	}
 	clear(e.row)
@@ -75,7 +75,7 @@ func (e *Encoder) Encode(row []byte, vec []float32) {
 	store(row, e.row)
 }
 
-// Encodable reports whether vec is finite and so short that its code's factors are finite too, for any center that is
+// Encodable reports whether vec is finite and short enough for its code's factors to be finite, with any center that is
 // as short.
 func Encodable(vec []float32) bool {
 	return dot(vec, vec) <= maxSquare // NaN isn't
@@ -98,8 +98,8 @@ func (e *Encoder) alongCenter(vec []float32) float64 {
 	return dot(e.q.center, vec) - e.q.centerSq
 }
 
-// choose fills codes with those of the step that turns the residual least. It returns the length of the grid vector and
-// the cosine between the two.
+// choose fills codes with the codes whose grid vector is closest in direction to the residual. It returns the length of
+// the grid vector and its cosine to the residual.
 func (e *Encoder) choose(length float64) (grid, cos float64) {
 	if length == 0 || math.IsInf(length, 0) || length != length {
 		clear(e.codes)
@@ -167,7 +167,7 @@ func largest(v []float32) float32 {
 	return math.Float32frombits(max(a, b))
 }
 
-// pack writes one code a dimension into a cleared row.
+// pack writes one code per dimension into a cleared row.
 func (q *Quantizer) pack(row []byte, codes []uint8) {
 	l := &q.layout
 	mask := uint8(1)<<l.low.bits - 1
@@ -177,7 +177,7 @@ func (q *Quantizer) pack(row []byte, codes []uint8) {
 	}
 }
 
-// unpack reads one code a dimension from a row.
+// unpack reads one code per dimension from a row.
 func (q *Quantizer) unpack(codes []uint8, row []byte) {
 	clear(codes)
 	l := &q.layout

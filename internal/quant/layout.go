@@ -8,7 +8,7 @@ import (
 // blockBytes is the number of bytes of a row that kernels read at a time.
 const blockBytes = 64
 
-// layout is where things lie in a row of codes:
+// layout holds the offsets of the parts of a row of codes:
 //
 //	low part:  the code's bits (3-bit codes: the lower two), in blocks of 64 bytes, the last one shorter
 //	high part: 3-bit codes only: their third bit, in the same way
@@ -19,7 +19,7 @@ const blockBytes = 64
 type layout struct {
 	low, high part
 	factors   int // offset
-	size      int // bytes of a row that mean something
+	size      int // bytes of a row without its padding
 	stride    int
 }
 
@@ -51,7 +51,7 @@ func strideOf(size int) int {
 	aligned := (size + 63) &^ 63
 	limit := size / 8
 	if size <= 256 {
-		limit = size / 4 // small rows are what walks read: a line less is worth more there
+		limit = size / 4 // walks read small rows most: saving a cache line is worth more there
 	}
 	if aligned-size <= limit {
 		return aligned
@@ -59,7 +59,7 @@ func strideOf(size int) int {
 	return (size + 15) &^ 15
 }
 
-// slack returns how many bytes past the start of the last row a kernel may read.
+// slack returns the number of bytes from the start of the last row that a kernel may read.
 func (l *layout) slack() int {
 	end := l.low.blocks() * blockBytes
 	if l.high.bits != 0 {
@@ -85,7 +85,7 @@ func (p part) each(dim int, f func(at int, shift uint, slot, d int)) {
 	}
 }
 
-// unpack adds the part's codes, shifted, to those of all dimensions. It is a faster each.
+// unpack adds the part's codes, shifted, to the codes of all dimensions. It does what each would, faster.
 func (p part) unpack(codes []uint8, row []byte, up uint) {
 	mask, d := uint8(1)<<p.bits-1, 0
 	for block := range p.blocks() {

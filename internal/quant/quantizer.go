@@ -85,13 +85,13 @@ func Bytes(dim, bits, rows int) int {
 	return (rows-1)*l.stride + l.slack()
 }
 
-// Stride is the number of bytes from one row of codes to the next.
+// Stride returns the number of bytes from one row of codes to the next.
 func Stride(dim, bits int) int {
 	l := layoutOf(dim, bits)
 	return l.stride
 }
 
-// levels is the number of grid values a dimension. middle is the code that would stand for zero: grid = code − middle.
+// levels returns the number of grid values per dimension. middle returns the code of zero: grid value = code − middle.
 func (q *Quantizer) levels() int     { return 1 << q.cfg.Bits }
 func (q *Quantizer) middle() float32 { return float32(q.levels()-1) / 2 }
 
@@ -115,7 +115,7 @@ func dot(a, b []float32) float64 {
 
 func norm(v []float32) float64 { return math.Sqrt(dot(v, v)) }
 
-// dot32 and norm32 are fast, for queries.
+// dot32 and norm32 compute in single precision, for queries.
 func dot32(a, b []float32) float32 {
 	return simd.Active.DotF32(unsafe.Pointer(&a[0]), unsafe.Pointer(&b[0]), len(a))
 }

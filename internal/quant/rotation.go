@@ -7,9 +7,10 @@ import (
 	"github.com/shale-search/shale/internal/simd"
 )
 
-// rotation is a random orthogonal map for any dimension: rounds of random signs and a Walsh–Hadamard transform. If the
-// dimension isn't a power of two, rounds transform the first and the last values in turns, as many as the largest power
-// of two. If these overlap by less than half, a butterfly of the two halves (a step of Kac's walk) mixes them as well.
+// rotation is a random orthogonal map. Each round multiplies values by random signs and applies a Walsh–Hadamard
+// transform. If the dimension isn't a power of two, let w be the largest power of two below it: rounds alternate
+// between the first w and the last w values. If these overlap by less than half, a butterfly of the two halves (a step
+// of Kac's walk) mixes them too.
 type rotation struct {
 	dim, window int
 	signs       [][]float32 // of each round: ±1/√window
@@ -57,7 +58,7 @@ func (r *rotation) apply(v []float32) {
 	}
 }
 
-// invert is the inverse of apply.
+// invert applies the inverse rotation to v in place.
 func (r *rotation) invert(v []float32) {
 	ones := make([]float32, r.window)
 	for i := range ones {
@@ -75,7 +76,7 @@ func (r *rotation) invert(v []float32) {
 	}
 }
 
-// mixHalves is its own inverse.
+// mixHalves mixes the two halves of v. It is its own inverse.
 func mixHalves(v []float32) {
 	half := len(v) / 2
 	a, b := v[:half], v[len(v)-half:]

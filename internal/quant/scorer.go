@@ -23,7 +23,7 @@ type Scorer struct {
 	codes   []byte
 	kernel  simd.CodeBatch
 	query   simd.CodeQuery
-	fine    simd.CodeQuery // 8 bits: what rounding the query left over
+	fine    simd.CodeQuery // of 8-bit codes: the remainder of the rounded query
 	values  []int8
 	rest    []int8
 	rotated []float32
@@ -190,7 +190,7 @@ func (s *Scorer) Prefetch(ids []uint32) {
 	simd.PrefetchRows(s.base, uintptr(s.q.layout.stride), s.q.layout.factors+8, ids)
 }
 
-// Bound returns the error that the estimate for row id may have: Sigmas standard errors, independent of the estimate.
+// Bound returns a bound on the error of the estimate for row id: Sigmas standard errors, independent of the estimate.
 func (s *Scorer) Bound(id uint32, _ float32) float32 {
 	at := int(id)*s.q.layout.stride + s.q.layout.factors + 8
 	e := *(*float32)(unsafe.Pointer(&s.codes[at]))

@@ -10,7 +10,7 @@ import (
 
 // AssignOptions says how Assign assigns rows.
 type AssignOptions struct {
-	Copies   float64 // rows to store for each row, as the division was made for
+	Copies   float64 // rows stored per row, as the division expects
 	Threads  int     // 0: GOMAXPROCS
 	Progress func(Progress)
 }
@@ -57,7 +57,7 @@ type assigner struct {
 	split  splitRows
 }
 
-// block assigns a block's rows.
+// block assigns the rows of a block.
 func (a *assigner) block(ctx context.Context, first int, rows vector.Matrix) error {
 	const step = 1 << 12
 	o := search.Options{Ef: divideEf, Threads: a.o.Threads}
@@ -93,8 +93,8 @@ func (a *assigner) assign(ctx context.Context, first int, rows vector.Matrix, o 
 	return nil
 }
 
-// place puts a row, the i-th of rows, to its shard or shards, given its nearest rows in the sample. One that is there
-// repeatedly goes where the rows equal to it go, as far as there is room.
+// place puts row i of rows into its shard or shards, given its nearest rows in the sample. If the sample holds equal
+// rows, the row goes to the same shards as those, as long as they have room.
 func (a *assigner) place(row int, rows vector.Matrix, i int, near []uint64, repeated bool) error {
 	order := a.homes.byVotes(a.d.Home, a.d.Shards, near)
 	own, inSample := a.sampled(row)
@@ -121,7 +121,8 @@ func (a *assigner) place(row int, rows vector.Matrix, i int, near []uint64, repe
 	return err
 }
 
-// again puts a row into the next shard in order that has room, beside its home, the one at place at.
+// again puts a row into a second shard: the first one in order that has room, other than the one at position at. It
+// returns home if no other has room.
 func (a *assigner) again(order []uint32, at int, home uint32, row int, rows vector.Matrix, i int) (uint32, error) {
 	for j, other := range order {
 		if j != at && a.Sizes[other] < a.most {
@@ -131,7 +132,8 @@ func (a *assigner) again(order []uint32, at int, home uint32, row int, rows vect
 	return home, nil
 }
 
-// roomFor is the first of the shards in order that has room, and its place in order; else the emptiest.
+// roomFor returns the first shard in order that has room, and its position in order. If none has room it returns the
+// emptiest shard and −1.
 func (a *assigner) roomFor(order []uint32) (part uint32, at int) {
 	for i, p := range order {
 		if a.Sizes[p] < a.most {
@@ -147,7 +149,7 @@ func (a *assigner) roomFor(order []uint32) (part uint32, at int) {
 	return best, -1
 }
 
-// sampled gives a row's place in the sample, if it is there. Rows are asked for in order.
+// sampled returns a row's place in the sample, if it is there. Callers must ask for rows in order.
 func (a *assigner) sampled(row int) (place int, ok bool) {
 	sp := a.d.spread
 	if a.picked >= sp.n || sp.at(a.picked) != row {
@@ -162,22 +164,21 @@ func (a *assigner) sampled(row int) (place int, ok bool) {
 	return a.kept - 1, true
 }
 
-// write puts a row, the i-th of rows, into a shard.
+// write puts row i of rows into a shard.
 func (a *assigner) write(shard uint32, row int, rows vector.Matrix, i int) error {
 	a.Sizes[shard]++
 	a.Stored++
 	return a.put(shard, row, rows.RowBytes(i))
 }
 
-// homes is where a row belongs.
+// homes holds the shards that a row belongs to.
 type homes struct {
 	votes []int
 	order []uint32
 	put   []uint32
 }
 
-// byVotes gives the shards of a row's neighbours in the sample, the most frequent first; among equals the one with the
-// nearer neighbour.
+// byVotes returns the shards of a row's neighbours in the sample, most frequent first, ties by the nearer neighbour.
 func (h *homes) byVotes(of []uint32, parts int, near []uint64) []uint32 {
 	if h.votes == nil {
 		h.votes = make([]int, parts)
@@ -193,7 +194,7 @@ func (h *homes) byVotes(of []uint32, parts int, near []uint64) []uint32 {
 		}
 		h.votes[part]++
 	}
-	for i := 1; i < len(h.order); i++ { // insertion: few, and stable
+	for i := 1; i < len(h.order); i++ { // insertion sort: few elements, and stable
 		for j := i; j > 0 && h.votes[h.order[j]] > h.votes[h.order[j-1]]; j-- {
 			h.order[j], h.order[j-1] = h.order[j-1], h.order[j]
 		}
@@ -204,7 +205,7 @@ func (h *homes) byVotes(of []uint32, parts int, near []uint64) []uint32 {
 	return h.order
 }
 
-// first puts two shards, which may be one, before the others in order.
+// first moves two shards, which may be the same, to the front of order.
 func (h *homes) first(order []uint32, a, b uint32) []uint32 {
 	h.put = append(h.put[:0], a)
 	if b != a {

@@ -9,7 +9,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// External reports whether the index holds links and labels alone, over rows that are attached.
+// External reports whether the index holds only links and labels, and its rows are attached.
 func (x *Index) External() bool { return x.external }
 
 // allExternal reports whether all parts are external.
@@ -81,8 +81,8 @@ func (x *Index) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) 
 	return nil
 }
 
-// changeGraphs begins a change of what an external index is searched with, and gives what ends it. Others have
-// that of their own.
+// changeGraphs begins a change of the rows or codes that an external index is searched with, and returns a function
+// that ends it.
 func (x *Index) changeGraphs(what string) (release func(), err error) {
 	x.attaching.Lock()
 	x.using.RLock()
@@ -102,7 +102,7 @@ func (x *Index) changeGraphs(what string) (release func(), err error) {
 	return release, err
 }
 
-// rowsEnd is the number of rows that an external index needs.
+// rowsEnd returns the number of rows that must be attached to an external index.
 func (x *Index) rowsEnd() int {
 	end := 0
 	for _, p := range x.parts {
@@ -111,7 +111,7 @@ func (x *Index) rowsEnd() int {
 	return end
 }
 
-// ofPart tells which shard an error is about, where there are several.
+// ofPart adds the number of the shard to an error if there are several shards.
 func (x *Index) ofPart(i int, err error) error {
 	if len(x.parts) == 1 {
 		return err

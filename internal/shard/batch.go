@@ -61,7 +61,7 @@ func (x *Index) SearchBatchInto(ctx context.Context, queries vector.Matrix,
 	return b.Outcome(o.Stats)
 }
 
-// together runs work on so many goroutines, each with its number, and waits for all.
+// together runs work on the given number of goroutines, passing each its number, and waits for all.
 func together(threads int, work func(number int)) {
 	var wg sync.WaitGroup
 	for i := range threads {
@@ -70,7 +70,7 @@ func together(threads int, work func(number int)) {
 	wg.Wait()
 }
 
-// batch is one SearchBatch under way.
+// batch is a SearchBatch in progress.
 type batch struct {
 	request.Batch
 	x       *Index
@@ -106,7 +106,7 @@ func (b *batch) work() {
 	}
 }
 
-// options are those of a row's search.
+// options returns the options of a row's search.
 func (b *batch) options(row int) *search.Options {
 	if b.filters == nil {
 		return &b.o
@@ -116,7 +116,7 @@ func (b *batch) options(row int) *search.Options {
 	return &o
 }
 
-// put makes what a lane has found the results of a row.
+// put stores what a lane has found as the results of a row.
 func (b *batch) put(row int, l *lane) {
 	request.Set(b.out, row, l.found)
 	b.Count(&l.stats, 1)

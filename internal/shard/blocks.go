@@ -18,8 +18,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// blockFile is where rows and links of a shard lie side by side on disk, with the first blocks, which hold the elements
-// near the entry point of an index that was reordered, in memory.
+// blockFile is a file that holds the rows and links of a shard side by side. Its first blocks, which hold the elements
+// near the entry point if the index was reordered, are in memory.
 type blockFile struct {
 	*diskread.File
 	blocks.Layout
@@ -28,7 +28,7 @@ type blockFile struct {
 	cached []byte // the first blocks
 }
 
-// blocksFile is the name of the file of blocks that belongs to a shard's file.
+// blocksFile returns the name of the file of blocks that belongs to a shard's file.
 func blocksFile(shard string) string { return strings.TrimSuffix(shard, ".shale") + ".blocks" }
 
 // writeBlocks writes the file of blocks of a shard that was just saved.
@@ -122,7 +122,7 @@ type blockWalk struct {
 	nodes []uint32
 	near  []int // candidates of each probe that are nearer than the bound
 	ef    int
-	ranks bool // the batch is of candidates that no walk is to go on from
+	ranks bool // no walk continues from the candidates of the batch
 
 	alike  []candidate // may be copies of elements expanded: the next batch reads their links
 	chains []chain     // of copies, to be followed once the walks have ended
@@ -193,7 +193,7 @@ func (w *blockWalk) follow(l *lane) {
 	w.copies += len(l.batch)
 }
 
-// bound is the distance of the ef-th nearest candidate that the walks hold together.
+// bound returns the distance of the ef-th nearest candidate of all walks.
 func (w *blockWalk) bound(l *lane) float32 {
 	probes := l.probes
 	if len(probes) == 1 || slices.ContainsFunc(probes, func(p hnsw.Probe) bool { return !p.Bounded() }) {
@@ -214,7 +214,7 @@ func (w *blockWalk) bound(l *lane) float32 {
 	return bound
 }
 
-// blocksOf is where the record of a candidate lies.
+// blocksOf returns the location of a candidate's record.
 func (l *lane) blocksOf(c *candidate) *blockFile { return l.x.parts[l.parts[c.probe]].blocks }
 
 // held implements layout: the first blocks are in memory.
@@ -258,7 +258,7 @@ func (w *blockWalk) takeOne(l *lane, f *fetched, b *blockFile, block []byte, i i
 	b.Links(block, id, w.links[i*w.m0:(i+1)*w.m0])
 }
 
-// offer implements layout, and lets the walk go on by the candidate's links.
+// offer implements layout. It passes the candidate's links to the walk.
 func (w *blockWalk) offer(l *lane, i int, distance float32) {
 	c := &l.batch[i]
 	p := l.probes[c.probe]
@@ -270,7 +270,7 @@ func (w *blockWalk) offer(l *lane, i int, distance float32) {
 	}
 }
 
-// expand lets the walk go on by the links of a candidate, or keeps the chain that it belongs to for later.
+// expand passes the links of a candidate to the walk, or keeps the candidate's chain for later.
 func (w *blockWalk) expand(c *candidate, p hnsw.Probe, links []uint32, distance float32) {
 	if c.alike {
 		next, ok := p.Chain(c.ID, links, w.nodes[:0])

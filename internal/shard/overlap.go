@@ -2,8 +2,8 @@ package shard
 
 import "github.com/shale-search/shale/internal/diskread"
 
-// overlappedLanes is how many queries of a batch a goroutine has under way while rows lie on disk: some walk, others
-// wait for their rows, and the disk has as much to do as it does at once.
+// overlappedLanes is the number of queries of a batch that a goroutine has in progress if rows are on disk: while some
+// walk, others wait for their rows, and the disk always has requests to serve.
 const overlappedLanes = 12
 
 // overlap answers queries of a batch whose rows are read from disk.
@@ -29,7 +29,7 @@ func (b *batch) overlapped() {
 	}
 	o := &overlap{b: b, r: r, query: make([]float32, b.x.Dim()), lanes: make([]overlapLane, b.x.lanesAThread())}
 	err = o.run()
-	for o.waiting() && err == nil { // what was begun must end before the reader serves others
+	for o.waiting() && err == nil { // reads in progress must end before the reader serves others
 		err = o.wait()
 	}
 	for i := range o.lanes {
@@ -39,13 +39,13 @@ func (b *batch) overlapped() {
 	}
 	if err != nil {
 		b.Fail(b.Queries.Rows()-1, err)
-		_ = r.Close() // the error of its reads is told
+		_ = r.Close() // the error of its reads is returned
 		return
 	}
 	b.x.putReader(r)
 }
 
-// lanesAThread is how many queries a goroutine of a batch has under way.
+// lanesAThread returns the number of queries that a goroutine of a batch has in progress.
 func (x *Index) lanesAThread() int {
 	if n := x.plan.Lanes; n > 0 {
 		return min(n, overlappedLanes)
@@ -73,8 +73,8 @@ func (o *overlap) run() error {
 	}
 }
 
-// advance does what can be done for a lane without waiting. The error is one of the reader; a query's own ends the
-// batch.
+// advance does what it can for a lane without waiting. It returns errors of the reader; an error of the query itself
+// ends the batch.
 func (o *overlap) advance(l *overlapLane, number int) error {
 	if l.busy && l.rows.complete() {
 		if err := l.rows.rank(l.lane); err != nil {
@@ -100,7 +100,7 @@ func (o *overlap) advance(l *overlapLane, number int) error {
 	return nil
 }
 
-// begin walks for the next query. It reports false if there is none.
+// begin walks for the next query. It reports whether there is one.
 func (o *overlap) begin(l *overlapLane) bool {
 	row, ok := o.b.Take(o.query)
 	if !ok {
@@ -121,7 +121,7 @@ func (o *overlap) begin(l *overlapLane) bool {
 	return true
 }
 
-// next plans the rows that a lane needs next, or puts its results in their place.
+// next plans the reads of the rows that a lane needs next, or stores the lane's results.
 func (o *overlap) next(l *overlapLane) {
 	if l.busy = l.more(); l.busy {
 		l.rows.plan(l.lane)
@@ -135,7 +135,7 @@ func (o *overlap) next(l *overlapLane) {
 	o.b.put(l.row, l.lane)
 }
 
-// waiting reports whether reads are under way.
+// waiting reports whether reads are in progress.
 func (o *overlap) waiting() bool { return o.r.Free() < readDepth }
 
 func (o *overlap) wait() error {

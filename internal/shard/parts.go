@@ -17,7 +17,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// A part file holds the rows of a shard to come: a label of 8 bytes and the row as the input has it, one after another.
+// A part file holds the rows of a shard that isn't built yet: for each row, a label of 8 bytes and the row as in the
+// input.
 
 const partPrefix = "part-"
 
@@ -27,8 +28,8 @@ func PartFile(i int) string { return fmt.Sprintf("%s%04d", partPrefix, i) }
 // ShardFile returns the name of the file of shard i that a build writes.
 func ShardFile(i int) string { return fmt.Sprintf("shard-%04d.shale", i) }
 
-// laterFile is the name that a file has which the given generation of the index writes in the place of another: the
-// first generation's name with the number in it.
+// laterFile returns the name under which a generation of the index writes a file: the name in the first generation,
+// with the number of the generation added.
 func laterFile(name string, generation int) string {
 	if generation <= 1 {
 		return name
@@ -37,7 +38,7 @@ func laterFile(name string, generation int) string {
 	return fmt.Sprintf("%s.%06d%s", strings.TrimSuffix(name, ext), generation, ext)
 }
 
-// isShardFile reports whether name is that of shard i, of any generation.
+// isShardFile reports whether name is the name of shard i in any generation.
 func isShardFile(name string, i int) bool {
 	first := ShardFile(i)
 	generation, ok := strings.CutPrefix(name, strings.TrimSuffix(first, ".shale")+".")
@@ -62,7 +63,7 @@ type Part struct {
 	Dim  int
 }
 
-// rowSize is the bytes of a row.
+// rowSize returns the number of bytes of a row.
 func (p *Part) rowSize() int { return rowtype.Size(p.Type, p.Dim) }
 
 // PartWriters writes the part files of all shards, which appear when they are committed.
@@ -73,8 +74,8 @@ type PartWriters struct {
 	record []byte
 }
 
-// CreateParts begins part files in dir, with the names of PartFile, for rows of rowSize bytes, each with a buffer
-// of so many bytes.
+// CreateParts creates part files in dir, with the names of PartFile, for rows of rowSize bytes. Each has a buffer of
+// buffer bytes.
 func CreateParts(dir string, shards, rowSize, buffer int, labels []uint64) (*PartWriters, error) {
 	w := &PartWriters{labels: labels, record: make([]byte, 8+rowSize)}
 	for i := range shards {
@@ -116,11 +117,11 @@ func (w *PartWriters) Commit() error {
 // Abort drops the files that weren't committed.
 func (w *PartWriters) Abort() {
 	for _, f := range w.files {
-		_ = f.Abort() // what can't be removed is found by the next build
+		_ = f.Abort() // the next build removes what is left
 	}
 }
 
-// partBlock is the bytes of a part file that are read at a time.
+// partBlock is the number of bytes of a part file that are read at a time.
 const partBlock = 16 << 20
 
 // each calls fn with the labels and rows of a part file, block by block. They are valid until fn returns.

@@ -10,21 +10,21 @@ import (
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// Plan is what a search reads from where.
+// Plan says what of an index searches read from memory and what from disk.
 type Plan struct {
 	Shards       int
 	RowsOnDisk   bool  // rows are read as a search needs them
-	LinksOnDisk  bool  // as are links, which lie beside them
-	MappedShards int   // the last so many are mapped; else all lies in memory
-	MemoryBytes  int64 // that the shards and the routing keep resident, about
+	LinksOnDisk  bool  // links too, which lie beside the rows
+	MappedShards int   // number of shards, the last ones, that are mapped; 0: all are in memory
+	MemoryBytes  int64 // that the shards and the routing keep resident, approximately
 	CacheBytes   int64 // of these, rows and links of elements near the entry points
 	DiskBytes    int64 // that searches read from
-	SearchBytes  int64 // of MemoryBytes, those that the searches planned for take beyond what any takes
-	Threads      int   // that batches use at most; 0: no bound
-	Lanes        int   // queries that a thread has under way at most; 0: no bound
+	SearchBytes  int64 // of MemoryBytes, what the planned searches take beyond SearchMemory
+	Threads      int   // maximum of a batch; 0: no bound
+	Lanes        int   // maximum of queries in progress per thread; 0: no bound
 }
 
-// ArrayBytes are those of MemoryBytes that are the index's own.
+// ArrayBytes returns the part of MemoryBytes that the arrays of the index take.
 func (p Plan) ArrayBytes() int64 { return p.MemoryBytes - searchMemory - p.SearchBytes }
 
 func (p Plan) String() string {
@@ -44,7 +44,7 @@ func (p Plan) String() string {
 		p.Shards-p.MappedShards, p.Shards, p.MemoryBytes>>20, p.DiskBytes>>20)
 }
 
-// SearchMemory is the bytes that searches need beside the index: the program, its heap and buffers.
+// SearchMemory is the number of bytes that searches need beside the index: for the program, its heap and buffers.
 const SearchMemory = searchMemory
 
 const searchMemory = 24 << 20
@@ -69,7 +69,7 @@ func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
 	return p.with(planMapped(m, fitting(m, o.Memory-p.SearchBytes))), nil
 }
 
-// load makes room for searches. It reports false where there is none.
+// load makes room for searches. It reports whether there is any.
 func (p *Plan) load(m *manifest.Manifest, l SearchLoad, lanes int, room int64) (ok bool) {
 	if p.Threads, p.Lanes, ok = l.share(m, lanes, room); ok {
 		p.SearchBytes = l.searchBytes(m, p.Threads, p.Lanes)
@@ -77,14 +77,14 @@ func (p *Plan) load(m *manifest.Manifest, l SearchLoad, lanes int, room int64) (
 	return ok
 }
 
-// with adds the room made for searches to a plan.
+// with returns the plan with the room for searches added.
 func (p *Plan) with(o Plan) Plan {
 	o.SearchBytes, o.Threads, o.Lanes = p.SearchBytes, p.Threads, p.Lanes
 	o.MemoryBytes += p.SearchBytes
 	return o
 }
 
-// tooLittle is the error of memory that doesn't hold what searches need in any case.
+// tooLittle returns the error for memory that is smaller than any search needs.
 func tooLittle(m *manifest.Manifest, l SearchLoad, memory int64) error {
 	need := besideShards(m) + l.searchBytes(m, 1, 1)
 	return fmt.Errorf("%w: searches for %d neighbours with an ef of %d need %d MiB beside what they read from disk, "+
@@ -92,7 +92,7 @@ func tooLittle(m *manifest.Manifest, l SearchLoad, memory int64) error {
 		ErrMemory, l.K, l.Ef, (need+1<<20-1)>>20, memory>>20)
 }
 
-// planMapped maps all shards but the first ones, and the routing where none is left.
+// planMapped returns a plan that maps all but the first shards, and the routing too if not even one shard fits.
 func planMapped(m *manifest.Manifest, resident int) Plan {
 	p := Plan{Shards: len(m.Shards), MappedShards: len(m.Shards) - resident, MemoryBytes: besideShards(m)}
 	for i, s := range m.Shards {
@@ -109,7 +109,7 @@ func planMapped(m *manifest.Manifest, resident int) Plan {
 	return p
 }
 
-// besideShards is what lies in memory whatever the plan.
+// besideShards returns the memory that searches take beside the shards, with the routing in memory.
 func besideShards(m *manifest.Manifest) int64 {
 	if m.Routing == nil {
 		return searchMemory
@@ -117,7 +117,7 @@ func besideShards(m *manifest.Manifest) int64 {
 	return searchMemory + m.Routing.Bytes
 }
 
-// fitting is how many of the first shards memory holds beside all else.
+// fitting returns how many of the first shards fit into memory beside everything else.
 func fitting(m *manifest.Manifest, memory int64) int {
 	room := memory - besideShards(m)
 	for i, s := range m.Shards {
@@ -180,10 +180,10 @@ func PlanSearch(dir string, m *manifest.Manifest, memory int64, searches SearchL
 	return p.with(planMapped(m, fitting(m, memory-p.SearchBytes))), nil
 }
 
-// roundLanes are the queries that a thread has under way where no rows are read from disk.
+// roundLanes is the number of queries that a thread has in progress if no rows are read from disk.
 const roundLanes = 2
 
-// coded reports whether a shard can be searched by its codes while its rows stay on disk.
+// coded reports whether searches can use a shard's codes while its rows stay on disk.
 func coded(info store.Info) bool {
 	return info.Config.Storage != rowtype.NoRows && info.Section(store.Codes).Length > 0
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// IndexManifest returns the manifest of the index that the shards in dir make together, built of a number of rows.
+// IndexManifest returns the manifest of the index that consists of the shards in dir and was built of rows rows.
 func IndexManifest(
 	dir string, shards []manifest.Shard, routing *manifest.Routing, rows int,
 ) (*manifest.Manifest, error) {
@@ -56,7 +56,7 @@ func Publish(from, dir string, m *manifest.Manifest, replace bool) error {
 	return atomicfile.Place(from, dir, replace)
 }
 
-// mayReplace refuses to replace what is at dir unless it is an index, and replace says so.
+// mayReplace returns an error unless dir is free, or holds an index and replace is set.
 func mayReplace(dir string, replace bool) error {
 	if entries, err := vfs.ReadDir(dir); errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return nil
@@ -73,7 +73,7 @@ func mayReplace(dir string, replace bool) error {
 	return nil
 }
 
-// removeIf removes the files of a build in dir whose names it is true for.
+// removeIf removes the files of an index in dir whose names satisfy a condition.
 func removeIf(dir string, name func(string) bool) error {
 	entries, err := vfs.ReadDir(dir)
 	if err != nil {
@@ -89,5 +89,5 @@ func removeIf(dir string, name func(string) bool) error {
 	return nil
 }
 
-// unfinished reports whether a name is that of a file that was being written when a build was killed.
+// unfinished reports whether name is that of a temporary file, which a killed build leaves.
 func unfinished(name string) bool { return strings.HasPrefix(name, ".") }

@@ -14,13 +14,14 @@ import (
 
 const routingFile = "routing.shale"
 
-// shares are those that measureReach finds the reach for.
+// shares are the shares that measureReach measures.
 var shares = []float64{0.8, 0.85, 0.9, 0.925, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995}
 
-// reachNeighbors is how many nearest rows count.
+// reachNeighbors is the number of nearest rows that count.
 const reachNeighbors = 10
 
-// reachEf is large: the sample's graph is a hasty one, and neighbours that it finds easily are routed to easily.
+// reachEf is large because the sample's graph is built quickly, and neighbours that are easy to find are easy to route
+// to.
 const reachEf = 256
 
 // measureReach finds, by the rows held out, what mass of votes queries must look for to find a share of their
@@ -99,10 +100,10 @@ func reachOf(at []float32, all [][]route) []manifest.Reach {
 	return reach
 }
 
-// unreached is the mass of what lies in no shard found.
+// unreached is the mass assigned to neighbours that lie in no shard found.
 const unreached = 2
 
-// massTo is the mass that a query must look for along routes to find a row of the sample.
+// massTo returns the mass that a query must search along routes to find a row of the sample.
 func (d *Division) massTo(routes []route, row uint64) float32 {
 	before := float32(0)
 	for _, r := range routes {

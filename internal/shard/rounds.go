@@ -13,7 +13,7 @@ import (
 // these are, a shard's pages are read from disk once, if memory holds that shard. A query's results so far are ranked
 // by rows, so that no shard is needed again, and bound its walks in the shards to come.
 
-// leastRounds is the number of queries from which on that is done: fewer have few pages in common.
+// leastRounds is the smallest number of queries for which this is done: fewer share few pages.
 const leastRounds = 16
 
 // shardByShard reports whether a batch goes through the shards one after another.
@@ -21,14 +21,14 @@ func (x *Index) shardByShard(rows int, o *search.Options) bool {
 	return x.plan.MappedShards > 0 && len(x.parts) > 1 && rows >= leastRounds && o.Rerank == 0
 }
 
-// rounds is a batch that goes through the shards one after another.
+// rounds is a batch that searches the shards one after another.
 type rounds struct {
 	b       *batch
 	workers []*roundWorker
-	wanted  [][]uint32 // rows of the queries that want a shard, for each
+	wanted  [][]uint32 // for each shard, the rows of the queries that want it
 	part    int        // the present shard
 	next    atomic.Int64
-	partial []bool // of each query: there are rows that weren't looked at, and might be found
+	partial []bool // for each query: rows that it could find weren't searched
 }
 
 // roundWorker is what a goroutine works with: two lanes, whose walks wait for memory in turn.
@@ -131,7 +131,7 @@ func (w *roundWorker) round() {
 	}
 }
 
-// take gives each lane a query that wants the shard. It reports false if there is none.
+// take gives each lane a query that wants the shard. It reports whether there was one.
 func (w *roundWorker) take() bool {
 	w.taken = 0
 	all := w.rounds.wanted[w.part]
@@ -173,7 +173,7 @@ func (w *roundWorker) search() (err error) {
 	return nil
 }
 
-// nextProbe gives the probe of a lane that has none yet.
+// nextProbe returns the probe of a lane that has none yet.
 func (w *roundWorker) nextProbe() (hnsw.Probe, bool) {
 	for _, l := range w.lanes[:w.taken] {
 		if p, ok := l.nextProbe(); ok {
@@ -183,7 +183,7 @@ func (w *roundWorker) nextProbe() (hnsw.Probe, bool) {
 	return hnsw.Probe{}, false
 }
 
-// rank makes the nearest of a query's results and of the lane's candidates its results.
+// rank merges the lane's candidates into the query's results and keeps the nearest.
 func (w *roundWorker) rank(l *lane, row int) error {
 	if err := l.walked(); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (w *roundWorker) rank(l *lane, row int) error {
 	return nil
 }
 
-// complete makes results as many as there must be, until there are no more queries with fewer.
+// complete searches by all rows for each query that has fewer results than it must have.
 func (w *roundWorker) complete() {
 	b, l := w.b, w.lanes[0]
 	for !b.Ended() {
@@ -225,7 +225,7 @@ func (w *roundWorker) complete() {
 	}
 }
 
-// exact are the options of a row's search by all rows.
+// exact returns the options of a row's exact search.
 func (w *roundWorker) exact(row int) *search.Options {
 	o := *w.b.options(row)
 	o.Probes, o.Exact = len(w.b.x.parts), true

@@ -25,20 +25,20 @@ import (
 type router struct {
 	index *hnsw.Reader
 	close func() error
-	built *hnsw.Index // what was made here, to be saved; nil: it was opened
+	built *hnsw.Index // set if this process built it, to be saved; nil if it was opened
 	parts int
 	reach []manifest.Reach
 	// normal says that queries are normalised before centroids are compared with them.
 	normal bool
 }
 
-// route is a shard and the share of a query's neighbours that seems to lie there.
+// route is a shard and the estimated share of a query's neighbours that it holds.
 type route struct {
 	part uint32
 	mass float32
 }
 
-// finder is the memory of look-ups, one after another.
+// finder holds the memory of a look-up, for reuse by the next.
 type finder struct {
 	near   []search.Neighbor
 	routes []route
@@ -56,8 +56,8 @@ const (
 	fading = 16
 )
 
-// find gives shards by the votes of the centroids nearest to query, those with most first: wanted of them at least,
-// where there are as many. What it gives is valid until the next call.
+// find returns shards by the votes of the centroids nearest to query, most votes first: at least wanted of them, if
+// there are as many. The result is valid until the next call.
 func (r *router) find(f *finder, query []float32, wanted int) ([]route, error) {
 	n := min(max(nearCentroids, centroidsAShard*wanted), r.index.Len())
 	for {
@@ -72,7 +72,7 @@ func (r *router) find(f *finder, query []float32, wanted int) ([]route, error) {
 	}
 }
 
-// count makes routes of the votes of the centroids found.
+// count turns the votes of the centroids found into routes.
 func (f *finder) count(parts int) {
 	f.routes, f.mass = f.routes[:0], slices.Grow(f.mass[:0], parts)[:parts]
 	clear(f.mass)
@@ -92,10 +92,10 @@ func (f *finder) count(parts int) {
 	slices.SortStableFunc(f.routes, func(a, b route) int { return cmp.Compare(b.mass, a.mass) })
 }
 
-// fade is what a vote counts for beside that of the centroid before it.
+// fade is the weight of a vote relative to the vote of the centroid before it.
 var fade = math.Exp(-1.0 / fading)
 
-// holding is how many of routes, from the first on, hold a mass together.
+// holding returns the number of first routes that together hold a mass.
 func holding(routes []route, mass float32) int {
 	sum := float32(0)
 	for i, r := range routes {
@@ -106,8 +106,8 @@ func holding(routes []route, mass float32) int {
 	return len(routes)
 }
 
-// massFor is the mass to look for so that a share of the true neighbours is found: between the measured points, in
-// proportion.
+// massFor returns the mass that must be searched to find a share of the true neighbours, interpolated linearly between
+// the measured points.
 func (r *router) massFor(share float64) float32 {
 	before := manifest.Reach{}
 	for _, p := range r.reach {
@@ -122,7 +122,7 @@ func (r *router) massFor(share float64) float32 {
 	return before.Mass + float32((share-before.Share)/(1-before.Share))*(1-before.Mass)
 }
 
-// routerConfig is that of the graph of centroids.
+// routerConfig returns the configuration of the graph of centroids.
 func routerConfig(of hnsw.Config, rows int) hnsw.Config {
 	c := hnsw.Config{Dim: of.Dim, Metric: routingMetric(of.Metric), Codes: quickCodes(of.Codes),
 		Storage: vector.Float32, Capacity: rows}
@@ -141,7 +141,7 @@ func routingMetric(m vector.Metric) vector.Metric {
 	return vector.L2
 }
 
-// newRouter makes a graph of centroids.
+// newRouter builds a graph of centroids.
 func newRouter(ctx context.Context, c *cluster.Router, of hnsw.Config, threads int) (*router, error) {
 	points := c.Centroids().Points()
 	x, err := hnsw.New(routerConfig(of, points.Rows()))

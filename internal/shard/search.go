@@ -14,15 +14,15 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// count adds what a probe's walk did.
+// count adds the work of a probe's walk.
 func count(s *search.Stats, p hnsw.Probe) {
 	walk := p.Stats()
 	s.Distances += walk.Distances
 	s.Hops += walk.Hops
 }
 
-// settle fills in what the options of searches leave open: what a filter allows may lie far from the query, so all
-// shards are searched for it.
+// settle fills in options that are unset. A filtered search looks into all shards, because the rows that the filter
+// allows may be far from the query.
 func (x *Index) settle(o *search.Options) {
 	o.Ef = cmp.Or(o.Ef, request.DefaultEf)
 	if o.Probes != 0 || o.Share != 0 {
@@ -47,8 +47,8 @@ func (x *Index) SearchInto(dst []search.Neighbor, query []float32, k int, o sear
 	return x.SearchWithin(dst, query, k, o, float32(math.Inf(1)))
 }
 
-// SearchWithin is SearchInto for a caller that knows k rows elsewhere which are no farther than within: walks end early
-// where all that they may yet come to is farther.
+// SearchWithin is SearchInto for a caller that already has k rows at distance within or nearer. Walks end as soon as
+// they can only find farther rows.
 func (x *Index) SearchWithin(dst []search.Neighbor, query []float32, k int, o search.Options, within float32,
 ) ([]search.Neighbor, error) {
 	x.using.RLock()
@@ -82,7 +82,7 @@ func (x *Index) searchAlone(dst []search.Neighbor, query []float32, k int,
 	return x.parts[0].SearchInto(dst, query, k, o)
 }
 
-// answer finds all that a search does.
+// answer returns the results of a search.
 func (l *lane) answer(query []float32, k int, o *search.Options) (err error) {
 	if l.x.faulty() {
 		defer l.x.nameFault(&err)
@@ -94,7 +94,7 @@ func (l *lane) answer(query []float32, k int, o *search.Options) (err error) {
 	return l.complete(query, k, o)
 }
 
-// find finds what the walks of a search through the shards chosen give.
+// find walks the chosen shards and returns what the walks find.
 func (l *lane) find(query []float32, k int, o *search.Options) error {
 	if err := l.begin(query, k, o); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (l *lane) find(query []float32, k int, o *search.Options) error {
 // faulty reports whether searches read files that are mapped.
 func (x *Index) faulty() bool { return x.plan.MappedShards > 0 || x.faults.Load() }
 
-// nameFault makes the error of a mapping that failed tell whose it is.
+// nameFault adds the name of the index to the error of a failed mapping.
 func (x *Index) nameFault(err *error) {
 	if fault := (*mmap.FaultError)(nil); errors.As(*err, &fault) {
 		*err = fmt.Errorf("%s: %w: verify the index", x.dir, *err)
@@ -144,15 +144,15 @@ type lane struct {
 	k      int
 	finder finder
 	query  []float32    // normalised where the metric asks for it
-	parts  []uint32     // to look into, most likely first
+	parts  []uint32     // to search, most likely first
 	probes []hnsw.Probe // of each part
 	walks  walks
 	candidates
 	batch []candidate // whose rows are to be scored
 	ids   []uint32
 	dist  []float32
-	rows  *fetched   // of what lies on disk; nil: all is in memory
-	disk  *blockWalk // the layout of rows, where links lie on disk as well; else nil
+	rows  *fetched   // of rows on disk; nil: all rows are in memory
+	disk  *blockWalk // the layout of rows, if links are on disk too; else nil
 	stats search.Stats
 }
 
@@ -171,7 +171,7 @@ func newLane(x *Index) (*lane, error) {
 	return l, err
 }
 
-// rowType is that of the rows on disk.
+// rowType returns the type of the rows on disk.
 func (x *Index) rowType() vector.Type {
 	for _, p := range x.parts {
 		switch {
@@ -201,7 +201,7 @@ func (l *lane) begin(query []float32, k int, o *search.Options) error {
 	return nil
 }
 
-// bind makes query the lane's.
+// bind makes query the query of the lane.
 func (l *lane) bind(query []float32, k int, o *search.Options) error {
 	x := l.x
 	l.end()
@@ -223,7 +223,7 @@ func (l *lane) bind(query []float32, k int, o *search.Options) error {
 	return nil
 }
 
-// choose fills parts with the shards to look into.
+// choose fills parts with the shards to search.
 func (l *lane) choose(o *search.Options) error {
 	x := l.x
 	l.parts = l.parts[:0]
@@ -255,7 +255,7 @@ func (l *lane) choose(o *search.Options) error {
 	return nil
 }
 
-// more fills batch with the candidates whose rows are to be scored next. It reports false where the search has ended.
+// more fills batch with the candidates whose rows must be scored next. It reports false at the end of the search.
 func (l *lane) more() bool {
 	if l.disk != nil && l.disk.frontier(l) {
 		l.stats.Reranked += len(l.batch)

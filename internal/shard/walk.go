@@ -11,11 +11,11 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// walks are those of a query through its shards.
+// walks holds the walks of a query through its shards.
 type walks struct {
 	bound   hnsw.Bound
-	shared  *hnsw.Bound // bound, or nil where a walk is alone
-	within  float32     // see SearchWithin; +Inf: nothing is known
+	shared  *hnsw.Bound // bound, or nil if there is one walk
+	within  float32     // see SearchWithin; +Inf: no bound
 	options search.Options
 	depth   int          // candidates of a shard
 	begun   atomic.Int64 // probes
@@ -28,7 +28,7 @@ type walks struct {
 	err error      // the first
 }
 
-// walkWork is the work for each goroutine, in candidates kept: some 300 µs, of which waking it up takes 10 to 50.
+// walkWork is the work of each goroutine, in candidates kept. It takes about 300 µs, and waking the goroutine 10 to 50.
 const walkWork = 2000
 
 // walk finds candidates in the shards chosen.
@@ -46,7 +46,7 @@ func (l *lane) walk(o *search.Options) error {
 	return l.walked()
 }
 
-// readyToWalk sets what the walks of the shards chosen need.
+// readyToWalk prepares the walks of the chosen shards.
 func (l *lane) readyToWalk(o *search.Options) {
 	w := &l.walks
 	w.depth = min(max(o.Ef, l.k), l.x.most())
@@ -65,7 +65,7 @@ func (l *lane) readyToWalk(o *search.Options) {
 	clear(l.probes)
 }
 
-// walked makes candidates of what the walks have found.
+// walked collects what the walks have found as candidates.
 func (l *lane) walked() error {
 	rerank := l.walks.options.Rerank
 	l.walks.options = search.Options{}
@@ -83,7 +83,7 @@ func (l *lane) helpWalking() {
 	}
 }
 
-// walkSome walks until all probes are begun by somebody, and ends its own.
+// walkSome walks until every probe has been begun by some goroutine, and finishes those that it began.
 func (l *lane) walkSome() {
 	if err := l.guarded(); err != nil {
 		l.fail(err)
@@ -125,7 +125,7 @@ func (l *lane) nextProbe() (hnsw.Probe, bool) {
 func (l *lane) collect(rerank int) {
 	l.candidates.reset(l.k, rerank, l.x.copies())
 	if l.rows != nil {
-		l.candidates.step = firstRows // fewer reads, since each step rules others out
+		l.candidates.step = firstRows // fewer reads, because each step rules out further rows
 	}
 	for i, p := range l.probes {
 		if part := l.x.parts[l.parts[i]]; !l.led(i) {

@@ -9,7 +9,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// RowPlace is the place of an index file's rows in the file.
+// RowPlace says where the rows are in an index file.
 type RowPlace struct {
 	Type   vector.Type
 	Count  int

@@ -58,7 +58,7 @@ func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error
 	if err != nil {
 		return nil, errors.Join(err, t.Drop())
 	}
-	b.named = true // publish sees to it
+	b.named = true // publish makes the name durable
 	x, err := hnsw.Backed(l.config, b, hnsw.State{TopLevel: -1, Epoch: 1})
 	if err != nil {
 		return nil, errors.Join(err, b.Close(), t.Drop())
@@ -73,7 +73,7 @@ func createLive(path string, c hnsw.Config, o CreateOptions) (*hnsw.Index, error
 	}
 	if err != nil {
 		b.abandon()
-		_ = x.Close() // of a file that is to vanish
+		_ = x.Close() // the file is removed anyway
 		return nil, errors.Join(err, t.Drop())
 	}
 	return x, nil

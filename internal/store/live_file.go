@@ -33,10 +33,10 @@ type liveFile struct {
 	access access
 
 	dropDamaged bool // as in Options
-	unsure      bool // as in the state that it was opened with, until it is settled
-	named       bool // whether the file's name is on the disk, as far as this index has seen to it
+	unsure      bool // as in the state at opening, until the file is settled
+	named       bool // whether the file's name is on the disk, as far as this index knows
 
-	mu      sync.Mutex // held while the mapping is replaced or closed, and while one that may be is marked
+	mu      sync.Mutex // held while the mapping is replaced, closed or marked
 	faulted bool
 	*liveMapping
 }
@@ -98,13 +98,13 @@ func (b *liveFile) Changing() (err error) {
 	if err := b.whole(); err != nil {
 		return err
 	}
-	if !b.named { // what is synced under a name that a power cut takes away is lost
+	if !b.named { // a power cut could remove the name, and with it all that is synced
 		if err := vfs.SyncDir(filepath.Dir(b.path)); err != nil {
 			return err
 		}
 		b.named = true
 	}
-	if !b.unsure { // else whoever opens it before it is settled is to check all of it, too
+	if !b.unsure { // if unsure, an opening before the file is settled must check all of it too
 		binary.LittleEndian.PutUint64(b.r.Bytes()[writerAt:], writerOf(b.info))
 	}
 	atomic.StoreUint32(b.word(dirtyAt), 1)
@@ -194,15 +194,15 @@ func (b *liveFile) Faulted(cause error) error {
 }
 
 func (m *liveMapping) markFaulted() {
-	var fault error // as is to be expected
+	var fault error // is ignored: the disk has failed already
 	defer mmap.Catch(mmap.Guard(), &fault)
 	atomic.StoreUint32(m.word(faultedAt), 1)
 	atomic.StoreUint32(m.word(dirtyAt), 1)
 	_ = m.sync(centerAt)
 }
 
-// rewrite makes the system write every page of a file marked by Faulted, since it takes some for written that it failed
-// to write.
+// rewrite makes the system write every page of a file that Faulted marked, because the system may consider pages
+// written that it failed to write.
 func (b *liveFile) rewrite() (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	for at := 0; at < int(b.length); at += headerSize {
@@ -230,8 +230,8 @@ func (b *liveFile) Enlarge(c hnsw.Config, s hnsw.State) (io.Closer, error) {
 // abandon stops all writes to a file that is going to be removed.
 func (b *liveFile) abandon() { b.access = toRead }
 
-// Close unmaps and unlocks the file. If the disk has failed, it tries once more to save what only the page cache holds.
-// The mark stays, since nobody knows whether that was all.
+// Close unmaps and unlocks the file. If the disk has failed, Close tries once more to write the pages that only the
+// page cache holds. The file stays marked, because some may still be missing.
 func (b *liveFile) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -249,7 +249,7 @@ func (m *liveMapping) Close() error {
 	m.closed = true
 	opened.remove(m.info)
 	err := m.r.Close()
-	if os.Getpid() != m.pid { // the lock is the parent's too
+	if os.Getpid() != m.pid { // the lock belongs to the parent
 		return errors.Join(err, m.f.Close())
 	}
 	return errors.Join(err, unlock(m.f))
