@@ -60,6 +60,15 @@ func (a Answer) combine(b Answer, change func(a, b *roaring.Bitmap)) Answer {
 
 // Evaluate answers a filter by the indexes of a chunk. The sets belong to the caller.
 func Evaluate(n *payload.Node, c Chunk) (Answer, error) {
+	a, err := evaluate(n, c)
+	if err == nil && c.All().GetCardinality() < mostInChunk {
+		a = a.and(exactly(c.All()))
+	}
+	return a, err
+}
+
+// evaluate is Evaluate, but for documents that aren't there, about which it may answer anything.
+func evaluate(n *payload.Node, c Chunk) (Answer, error) {
 	switch n.Op {
 	case payload.And:
 		return all(n.Nodes, c)
@@ -68,7 +77,7 @@ func Evaluate(n *payload.Node, c Chunk) (Answer, error) {
 	case payload.AtLeast:
 		return atLeast(n.Nodes, n.Min, c)
 	case payload.Not:
-		a, err := Evaluate(n.Nodes[0], c)
+		a, err := evaluate(n.Nodes[0], c)
 		if err != nil {
 			return a, err
 		}
@@ -87,9 +96,6 @@ func Evaluate(n *payload.Node, c Chunk) (Answer, error) {
 		return unknown(c), nil
 	}
 	s, err := find(n, p, kind)
-	if err == nil {
-		s.And(c.All())
-	}
 	return exactly(s), err
 }
 
@@ -99,7 +105,7 @@ func all(nodes []*payload.Node, c Chunk) (a Answer, err error) {
 		return exactly(c.All().Clone()), nil
 	}
 	for i, n := range nodes {
-		b, err := Evaluate(n, c)
+		b, err := evaluate(n, c)
 		if err != nil {
 			return b, err
 		}
@@ -128,7 +134,7 @@ func atLeast(nodes []*payload.Node, least int, c Chunk) (Answer, error) {
 		reached[i] = exactly(roaring.New())
 	}
 	for _, n := range nodes {
-		b, err := Evaluate(n, c)
+		b, err := evaluate(n, c)
 		if err != nil {
 			return b, err
 		}
@@ -163,7 +169,6 @@ func except(n *payload.Node, c Chunk) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	scalar.And(c.All())
 	sure := roaring.AndNot(scalar, listed)
 	many.And(listed)
 	many.And(scalar)
