@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"time"
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/collection"
@@ -32,8 +33,10 @@ type vectorOptions struct {
 
 // collectionOptions say how to use a collection: see collection.Options.
 type collectionOptions struct {
-	SegmentRows  int `json:"segment_rows"`
-	MergeThreads int `json:"merge_threads"`
+	SegmentRows  int   `json:"segment_rows"`
+	MergeThreads int   `json:"merge_threads"`
+	Memory       int64 `json:"memory"`
+	SyncWindow   int64 `json:"sync_window"` // in nanoseconds
 }
 
 func (s *schemaOptions) schema() (collection.Schema, error) {
@@ -80,7 +83,8 @@ func goCollectionOpen(dir, options *C.char, out, job *C.int64_t) status {
 			return err
 		}
 		c, err := collection.Open(ctx, path, collection.Options{
-			SegmentRows: o.SegmentRows, MergeThreads: o.MergeThreads,
+			SegmentRows: o.SegmentRows, MergeThreads: o.MergeThreads, Memory: o.Memory,
+			SyncWindow: time.Duration(o.SyncWindow),
 		})
 		if err != nil {
 			return err

@@ -332,6 +332,19 @@ def test_bad_filters(collection, filter, text):
     assert len(collection) == 10
 
 
+def test_memory_and_the_window_of_syncs(tmp_path):
+    with shale.Collection(tmp_path / "c", FLAT, memory="256MiB", sync_window=0.5) as made:
+        filled(made)
+        made.compact()
+        assert made.query(ROWS[5], 1).ids == [5]
+    assert shale.Collection.verify(tmp_path / "c").documents == 300
+    for bad in ({"memory": "much"}, {"sync_window": -1.0}, {"sync_window": float("nan")}, {"memory": 5}):
+        with pytest.raises(ValueError):
+            shale.Collection(tmp_path / "c", **bad)
+    with shale.Collection(tmp_path / "c", memory="1GiB") as again:
+        assert len(again) == 300
+
+
 def test_tables(collection):
     collection.upsert([1, "b"], ROWS[:2], [{"id": 5, "name": "x"}, None])
     found = collection.query(ROWS[0], 2, vectors=True)

@@ -49,7 +49,10 @@ class Collection(Owner):
         vectors: what each document may have: one :class:`shale.Vector`, or several by their names.
         indexes: of a collection that is made: fields of payloads that filters are quick about, and what they hold; see
             :meth:`create_index`.
-        segment_rows: documents that are kept in memory before they become files.
+        memory: what the collection may take, such as ``"1GiB"``, beside mapped files; by default merging has no bound.
+        sync_window: seconds for which what was written may be in memory alone after a call has returned. If the process
+            is killed meanwhile it is lost, the latest first. By default calls wait for the disk.
+        segment_rows: documents that are kept in memory before they become files; by default as memory says.
         merge_threads: that write files in the background; by default half as many as there are processors.
 
     Raises:
@@ -70,14 +73,19 @@ class Collection(Owner):
         vectors: Union[Vector, Mapping[str, Vector], None] = None,
         indexes: Optional[Mapping[str, IndexKind]] = None,
         *,
+        memory: int | str | None = None,
+        sync_window: float = 0.0,
         segment_rows: int = 0,
         merge_threads: int | None = None,
     ) -> None:
         self._path = os.fspath(path)
         name = file_name(path)
+        if not 0 <= sync_window < 1e6:
+            raise ValueError(f"sync_window is {sync_window}, not 0 seconds or more")
         options = encode({
             "segment_rows": arguments.count(segment_rows, "segment_rows"),
-            "merge_threads": arguments.threads(merge_threads),
+            "merge_threads": arguments.threads(merge_threads), "memory": arguments.memory(memory),
+            "sync_window": round(sync_window * 1e9),
         })  # fmt: skip
         schema = None if vectors is None else requests.schema(vectors)
         if schema is not None and not os.path.exists(self._path):
