@@ -90,7 +90,7 @@ func (l *cells) advance() error {
 	return nil
 }
 
-// toRow passes over what wasn't read of the row before. Then the entry that comes next begins the row, or there is none.
+// toRow passes over what wasn't read of the row before. Then the next entry begins the row, or there is none.
 func (l *cells) toRow(row int64) error {
 	for {
 		e, err := l.entry()
