@@ -28,6 +28,7 @@ type settings struct {
 	segmentRows         int
 	ef, k               int
 	checked             int
+	memory              int64 // MiB
 }
 
 // report is what a run measured.
@@ -57,6 +58,7 @@ func main() {
 	flag.IntVar(&s.seconds, "seconds", 60, "how long to write and search")
 	flag.IntVar(&s.rate, "rate", 200, "searches a second")
 	flag.IntVar(&s.batch, "batch", 100, "documents written at once")
+	flag.Int64Var(&s.memory, "memory", 0, "MiB, see collection.Options; 0: its default")
 	flag.IntVar(&s.segmentRows, "segment-rows", 0, "see collection.Options; 0: its default")
 	flag.IntVar(&s.ef, "ef", 100, "candidates that a search holds")
 	flag.IntVar(&s.k, "k", 10, "documents that a search finds")

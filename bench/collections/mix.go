@@ -48,7 +48,7 @@ func begin(ctx context.Context, s settings) (*experiment, error) {
 		return nil, err
 	}
 	began := time.Now()
-	x.c, err = collection.Open(ctx, s.dir, collection.Options{SegmentRows: s.segmentRows})
+	x.c, err = collection.Open(ctx, s.dir, collection.Options{SegmentRows: s.segmentRows, Memory: s.memory << 20})
 	x.openSeconds = time.Since(began).Seconds()
 	return x, err
 }
