@@ -34,9 +34,9 @@ const (
 // Rows names the type of the rows that an index keeps, from which distances are computed. Distances are exact for the
 // rows kept, which RowsFloat16 and RowsSQ8 round.
 //
-// The zero value, or "auto", keeps what searches walk over, if that is rows. Beside codes it keeps half floats if
-// rounding to them moves hardly any row as far as its neighbours, or else float32. New, which knows no rows, keeps
-// half floats for cosine only.
+// The zero value, or "auto", keeps the rows that searches walk over if there are no codes. Beside codes it keeps half
+// floats if rounding to them moves hardly any row as far as its neighbours are, and float32 otherwise. New, which can't
+// look at rows, keeps half floats for cosine only.
 type Rows string
 
 // The types of rows kept.

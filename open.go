@@ -23,50 +23,50 @@ import (
 
 // OpenOptions says what the files don't. The zero value suits Shale's own.
 type OpenOptions struct {
-	Metric vector.Metric // of an hnswlib index or a .graph, which don't hold it
-	// Distance and DistanceName are those that the index was built with, if any. Open refuses another name. An hnswlib
-	// index may be searched by any Distance.
+	// Metric is the metric of an hnswlib index or of a .graph file, which don't store it.
+	Metric vector.Metric
+	// Distance and DistanceName must be those that the index was built with, if it was built with any. Open returns an
+	// error if the name differs. An hnswlib index can be opened with any Distance.
 	Distance     func(a, b []float32) float32 `json:"-"`
 	DistanceName string
-	Dim          int // expected values a vector; 0: as the index has
-	// LabelsAreGlobal says that the graphs of a directory of hnswlib-mmap hold labels of the whole index, as they do where
-	// they were given them, and not those of rows within the shard.
+	// Dim is the expected number of values of a vector. Open returns an error if the index has another. 0 means any.
+	Dim int
+	// LabelsAreGlobal says that the graphs in a directory of hnswlib-mmap hold the labels of the whole index. Otherwise
+	// they hold the numbers of rows within the shard.
 	LabelsAreGlobal bool
-	// Memory bounds what the index keeps resident, in bytes; 0: no bound. Where it doesn't hold the rows beside links and
-	// codes, searches of an index directory read rows from disk; where it doesn't hold links and codes either, or there
-	// are no codes, the first shards are in memory, as many as fit, and the others mapped, once their checksums have been
-	// compared. Info tells the plan. The index can't be changed then.
+	// Memory is the most memory that the index may keep resident, in bytes; 0 means no bound. If links and codes fit but
+	// rows don't, searches of an index directory read rows from the disk. If links and codes don't fit, or there are no
+	// codes, as many shards as fit are read into memory, the first ones, and the others are mapped after their checksums
+	// have been compared. Info.Plan describes the choice. An index that doesn't fit can't be changed.
 	Memory int64
-	// Mapped maps an index directory and reads only its header: searches read what they need from the mapping, so that
-	// opening takes no time and memory is the page cache. What isn't read isn't checked, which Verify does; a file that is
-	// cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap are checked and written
-	// once to files without a name, since they can't be searched as they lie.
+	// Mapped maps an index directory and reads only its header. Searches read the pages that they need, so opening takes
+	// hardly any time and the page cache is the only memory. Open doesn't check what it doesn't read; Verify does. A file
+	// that is cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap can't be
+	// searched in their files: Open checks them and writes them once to files without a name.
 	//
-	// A live file is mapped in any case; Mapped then means that it is searched only, which several processes may do at the
-	// same time, needs no right to write, and leaves the file as it is. Without Mapped the index has the file for itself,
-	// unless this process may only read it: then it is opened as with Mapped.
+	// A live file is always mapped. With Mapped it can only be searched: several processes can do so at the same time,
+	// none needs permission to write, and the file doesn't change. Without Mapped this process has the file alone, unless
+	// it may only read the file: then Open behaves as with Mapped.
 	Mapped bool
-	// Lock keeps other processes from changing the index from now until Close, so that what Save writes is what was read
-	// and changed here. Without it another process may save in between, which Save then reports as ErrChanged. A live file
-	// that is opened to be changed is locked in any case.
+	// Lock keeps other processes from changing the index until Close. Without it another process may save the index in the
+	// meantime, and then Save returns ErrChanged. A live file that is opened for changes is always locked.
 	Lock bool
-	// Wait is how long to wait for the lock, and for a live file that another process has open, if one of the
-	// two is to change it. After that the error is ErrLocked. Default: 30
-	// seconds; less than 0: not at all.
+	// Wait is how long Open waits for the lock, or for a live file that another process has open if one of the two
+	// processes changes it, before it returns ErrLocked. Default: 30 seconds; a negative value means not at all.
 	Wait time.Duration
-	// DropDamaged opens a live file without the rows that its disk has damaged since they were synced.
-	// Default: an error names their labels.
+	// DropDamaged opens a live file without the rows that the disk has damaged since they were synced. Otherwise Open
+	// returns an error that names their labels.
 	DropDamaged bool
-	// Waiting is called when such waiting begins, if not nil.
+	// Waiting, if not nil, is called when Open begins to wait.
 	Waiting func() `json:"-"`
-	// Resident is the number of shards, the first ones, that are read into memory all the same where Mapped is set;
-	// default: as many as Memory holds, none if it is 0.
+	// Resident is the number of shards, the first ones, that are read into memory although Mapped is set. Default: as many
+	// as fit in Memory, or none if Memory is 0.
 	Resident int
-	// PinUpper copies the links of the upper levels of a mapped index directory into memory, where searches begin: 5 bytes
-	// a row and a few for links, which are read when it is opened.
+	// PinUpper reads the links of the upper levels of a mapped index directory into memory, since every search begins
+	// there. They take 5 bytes a row and a few for the links.
 	PinUpper bool
 
-	load shard.SearchLoad // what the searches to come take of Memory, if known: see package inside
+	load shard.SearchLoad // the part of Memory that searches will use, if it is known: see package inside
 }
 
 // Open reads an index into memory and checks all of it. The error of a damaged file names the file, the offset and the
