@@ -11,11 +11,14 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// PQOptions says what codes of product quantization are like. The zero value of a field means its default.
+// PQOptions are the settings of product quantization. The zero value of a field means its default.
 type PQOptions struct {
-	Bits       int // a sub-vector: 8, which is the default, or 4, which searches read several times as fast
-	Subvectors int // a row, a divisor of its dimensions; default: as many as make codes of 4 bits a dimension
-	// whether to find a rotation of the rows, too, of which codes lose less (OPQ); it takes longer to train
+	// Bits is the number of bits of a sub-vector: 8, or 4, which searches compare several times as fast. Default: 8.
+	Bits int
+	// Subvectors is the number of sub-vectors of a row. It must divide the number of dimensions. Default: as many as give
+	// 4 bits a dimension.
+	Subvectors int
+	// Rotate trains a rotation of the rows after which the codes lose less (OPQ). Training takes longer.
 	Rotate bool
 }
 

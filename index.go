@@ -42,7 +42,8 @@ func checkThreads(n int) error {
 	return nil
 }
 
-// Search returns the k vectors nearest to query, nearest first, ties by smaller label, or fewer where there are fewer.
+// Search returns the k vectors nearest to query, nearest first; of vectors equally far the one with the smaller label
+// comes first. It returns fewer if the index has fewer.
 func (x *Index) Search(query []float32, k int, o search.Options) ([]search.Neighbor, error) {
 	return x.SearchInto(make([]search.Neighbor, 0, max(min(k, x.Len()), 0)), query, k, o)
 }
@@ -63,21 +64,21 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
 //
-// In an index of several shards a new row goes to the shard that searches for it look into first. Changes of one that
-// is mapped load the shards that they touch. AddBatch is faster there than many calls of Add. One whose shards were
-// built with blocks, or don't fit into OpenOptions.Memory, can't be changed.
+// In an index of several shards a new row goes to the shard that a search for it would look into first. If the index is
+// mapped, a change reads the shards that it affects into memory, so AddBatch is faster than many calls of Add. An index
+// whose shards were built with blocks, or don't fit in OpenOptions.Memory, can't be changed.
 func (x *Index) Add(label uint64, vec []float32) error { return x.engine.Add(label, vec) }
 
 // AddOptions says how to add many rows.
 type AddOptions struct {
-	Labels   []uint64       // one a row; default: counted on from the largest label that any row has had
-	Threads  int            // default GOMAXPROCS
-	Progress func(done int) // told the number of rows added now and then, from one goroutine at a time
+	Labels   []uint64       // one for each row; default: those that follow the largest label that any row has had
+	Threads  int            // goroutines that add; default GOMAXPROCS
+	Progress func(done int) // if not nil, called from time to time with the number of rows added
 }
 
-// AddBatch adds rows. Labels that are there already get the new vectors, and of rows with one label the last stays.
-// Rows that come without labels get those that follow the largest one, each call its own. After an error, or when ctx
-// ends, some rows may have been added; NaN and infinity are refused beforehand.
+// AddBatch adds rows. A label that is there already gets the new vector; if several rows have the same label, the last
+// one counts. Without AddOptions.Labels the rows get the labels that follow the largest label of the index. AddBatch
+// checks all rows for NaN and infinity first. After another error, or when ctx ends, some rows may have been added.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, o AddOptions) error {
 	if err := checkThreads(o.Threads); err != nil {
 		return fmt.Errorf("add: %w", err)
@@ -85,23 +86,23 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, o AddOptions) 
 	return x.engine.AddBatch(ctx, rows, o)
 }
 
-// Delete makes searches pass over labels. Those that are unknown or deleted already are told in the error; the others
-// are deleted all the same.
+// Delete marks vectors as deleted: searches no longer return their labels. The error lists labels that are unknown or
+// deleted already; the other labels are deleted nevertheless.
 func (x *Index) Delete(labels ...uint64) error { return x.engine.Delete(labels...) }
 
-// Undelete lets searches find labels again that Delete has made them pass over, until others have taken their places.
-// Those that are unknown or not deleted are told in the error; the others come back all the same.
+// Undelete lets searches return labels again that Delete has marked, unless new rows have taken their places. The error
+// lists labels that are unknown or not deleted; the other labels are restored nevertheless.
 func (x *Index) Undelete(labels ...uint64) error { return x.engine.Undelete(labels...) }
 
-// EachVector calls fn with the vectors that aren't deleted, decoded to float32, some thousand at a time, and their
-// labels; both are valid until fn returns, which mustn't change the index. With cosine they are normalised. An index
-// that keeps no rows gives what its codes stand for.
+// EachVector calls fn with all vectors that aren't deleted, as float32, and their labels, some thousand at a time. Both
+// are valid until fn returns, and fn must not change the index. If the metric is cosine the vectors are normalised. If
+// the index keeps no rows they are decoded from its codes, and so approximate.
 func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
 	return x.engine.EachVector(ctx, fn)
 }
 
-// Vectors returns the vectors of labels as EachVector gives them. Labels that are unknown or deleted give ErrLabel. An
-// index of several shards reads all rows for it.
+// Vectors returns the vectors of labels, in the form that EachVector describes. It returns ErrLabel if a label is
+// unknown or deleted. An index of several shards reads all of its rows to find them.
 func (x *Index) Vectors(labels ...uint64) (vector.Matrix, error) {
 	values := make([]float32, len(labels)*x.Dim())
 	if err := x.engine.vectors(labels, values); err != nil {
@@ -116,33 +117,33 @@ func (x *Index) Contains(labels ...uint64) ([]bool, error) { return x.engine.Con
 // Labels returns the labels of all vectors that aren't deleted, in no order.
 func (x *Index) Labels() ([]uint64, error) { return x.engine.Findable() }
 
-// Len is the number of vectors that a search may find.
+// Len returns the number of vectors that aren't deleted.
 func (x *Index) Len() int { return x.engine.Len() }
 
-// Deleted is the number of vectors that are marked deleted.
+// Deleted returns the number of vectors that are marked as deleted.
 func (x *Index) Deleted() int { return x.engine.Deleted() }
 
-// Dim is the number of values a vector.
+// Dim returns the number of values of a vector.
 func (x *Index) Dim() int { return x.engine.Dim() }
 
-// Metric returns how distances are computed. Where BuildOptions.Distance does that it is none of the metrics, and its
-// String is "custom".
+// Metric returns the metric of the index. If BuildOptions.Distance computes the distances, it is none of the metrics of
+// package vector, and its String is "custom".
 func (x *Index) Metric() vector.Metric { return x.engine.Metric() }
 
-// Resize makes room for capacity vectors, no fewer than there are. Shards grow as rows are added.
+// Resize allocates room for capacity vectors, which must not be fewer than the index has. An index of several shards
+// needs no Resize: its shards grow as rows are added.
 func (x *Index) Resize(capacity int) error { return x.engine.Resize(capacity) }
 
-// Close frees the index's memory, once the searches under way have ended. A closed index answers ErrClosed. A live file
-// is written to the disk first. What OpenOptions.Lock locked is unlocked.
+// Close waits for searches that are running and frees the index's memory. A live file is synced first, and a lock of
+// OpenOptions.Lock is released. Methods of a closed index return ErrClosed.
 func (x *Index) Close() error { return errors.Join(x.engine.Close(), x.lock.Close()) }
 
-// Sync writes a live file to the disk; changes wait meanwhile. Other indexes have Save. After a power cut everything
-// that was there when a Sync succeeded is there. What was added, changed or deleted since is there as a whole or as it
-// was before; after the process alone has ended all of it is there.
+// Sync writes a live file to the disk; changes wait until it returns. Other indexes have Save instead. After a power
+// cut the file holds everything that the last successful Sync wrote, and each later change either as a whole or not at
+// all. If only the process ends, it holds all changes.
 //
-// After an error of Sync, or of a change whose file couldn't be written, nothing is known of what reached the disk.
-// Every later change, Sync and Close fails with the first cause, while searches go on: close the index and open it
-// anew.
+// If Sync fails, or a change because the file can't be written, it isn't known what reached the disk. Every later
+// change, Sync and Close then returns the first error, while searches go on. Close the index and open it again.
 func (x *Index) Sync() error {
 	if x.live == "" {
 		return fmt.Errorf("sync: the index lies in memory: %w", errors.ErrUnsupported)

@@ -16,27 +16,27 @@ type Info struct {
 	Metric         string  `json:"metric"`
 	Distance       string  `json:"distance,omitempty"` // BuildOptions.DistanceName, if the metric is custom
 	Storage        string  `json:"storage"`            // what searches walk over
-	Keep           string  `json:"keep"`               // the rows that distances told come from, or none
+	Keep           string  `json:"keep"`               // type of the rows that exact distances are computed from, or none
 	Shards         int     `json:"shards"`
 	M              int     `json:"m"`
 	BaseLinks      int     `json:"base_links"` // of a new row on level 0
 	EfConstruction int     `json:"ef_construction"`
 	Seed           uint64  `json:"seed"`
-	Ef             int     `json:"ef"`              // that searches use unless told otherwise
-	Slack          float32 `json:"slack"`           // and the slack, then
-	Share          float64 `json:"share,omitempty"` // and the share, of an index of several shards
+	Ef             int     `json:"ef"`              // of searches whose options have none
+	Slack          float32 `json:"slack"`           // of the same searches
+	Share          float64 `json:"share,omitempty"` // of the same searches, in an index of several shards
 	Levels         []int   `json:"levels"`          // rows by their highest level
 	AverageDegree  float64 `json:"average_degree"`
-	MemoryBytes    int64   `json:"memory_bytes"` // what the index keeps resident
-	Coded          bool    `json:"-"`            // whether searches of the one graph walk over codes, or will
-	CodeBytes      int64   `json:"code_bytes"`   // of these; 0 until there are rows enough to train codes on
+	MemoryBytes    int64   `json:"memory_bytes"` // memory that the index keeps resident
+	Coded          bool    `json:"-"`            // whether searches of a single graph walk over codes
+	CodeBytes      int64   `json:"code_bytes"`   // memory of the codes; 0 until there are enough rows to train codes on
 
-	// ShareQueries is the number of queries that tuning measured shares on, of an index of several shards; 0:
-	// the build measured them on rows.
+	// ShareQueries is the number of queries by which tuning measured shares, in an index of several shards. 0 means that
+	// the build measured them by rows of the index.
 	ShareQueries int `json:"share_queries,omitempty"`
 
-	Copies float64 `json:"copies,omitempty"` // rows stored for each row, of an index of several shards
-	Plan   string  `json:"plan,omitempty"`   // what lies in memory, of an index of several shards or with rows on disk
+	Copies float64 `json:"copies,omitempty"` // average number of shards that store a row
+	Plan   string  `json:"plan,omitempty"`   // what is in memory, if the index has several shards or its rows are on disk
 }
 
 // Info describes the index as it is now.

@@ -18,28 +18,28 @@ import (
 type Plan struct {
 	Codes       string // what searches walk over
 	CodesWhy    string
-	Rows        string // the rows that distances come from, or none
+	Rows        string // type of the rows that exact distances are computed from, or none
 	RowsWhy     string
-	Shards      int // graphs
+	Shards      int // number of graphs
 	ShardsWhy   string
 	ShardRows   int     // of the largest shard
-	SampleRows  int     // by which rows are divided into shards; 0: they aren't divided, but built in one go
-	Copies      float64 // rows stored for each row
-	MemoryBytes int64   // at the peak, about
-	DiskBytes   int64   // at the peak, beside the input
-	IndexBytes  int64   // of what stays
+	SampleRows  int     // rows by which the shards are found; 0: the rows aren't divided
+	Copies      float64 // average number of shards that store a row
+	MemoryBytes int64   // most memory at any time, about
+	DiskBytes   int64   // most disk at any time, without the input
+	IndexBytes  int64   // size of the finished index
 
 	src    Source
-	o      BuildOptions // nothing is left open in them
-	config hnsw.Config  // of a graph
-	// spent is how long Run has worked on the graphs. Of an index of one graph the time to read vectors and to write the
-	// index isn't counted.
+	o      BuildOptions // all of them decided
+	config hnsw.Config  // of each graph
+	// spent is the time that Run has spent on the graphs. If there is one graph, it doesn't include reading the vectors
+	// and writing the index.
 	spent time.Duration
 }
 
-// NewPlan decides all that the options leave open, so that the result says what Build with the same arguments does.
-// Where Codes or Rows are left open it reads rows: some, or all of them if it depends on the largest values. What
-// lies at BuildOptions.Path isn't looked at.
+// NewPlan decides everything that the options leave open. The plan describes what Build does with the same arguments.
+// If Codes or Rows are left open NewPlan reads some rows, or all of them if the choice depends on the largest values.
+// It doesn't look at what is at BuildOptions.Path.
 func NewPlan(ctx context.Context, src Source, o BuildOptions) (*Plan, error) {
 	p, err := newPlan(ctx, src, o)
 	if err != nil {

@@ -17,34 +17,33 @@ import (
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// ErrChanged reports an index on disk that was saved by someone else since it was opened.
+// ErrChanged reports that another process has saved the index since it was opened.
 var ErrChanged = errors.New("the index was changed by another process meanwhile")
 
 // SaveOptions says how to save.
 type SaveOptions struct {
-	// Format is how to lay out the index. The zero value keeps that of the index at the path; where there is none, a name
-	// that ends in .shale becomes a file, others a directory.
+	// Format is the format on disk. The zero value keeps the format of the index at the path. If there is none, a path
+	// that ends in .shale becomes a file, and any other a directory.
 	Format Format
 	// TuningOnly writes what Tune set, and nothing else, to the index directory that this index was opened from.
 	TuningOnly bool
-	// Replace allows to save over an index directory that this index wasn't opened from, or that has changed since.
+	// Replace allows Save to replace an index that this one wasn't opened from, or that another process has changed since.
 	Replace bool
-	// Vectors is the file that the rows of an external index lie in, which the directory notes for those who open
-	// it.
+	// Vectors is the file of the vectors of an external index. The index directory records its name.
 	Vectors string
-	// Wait is how long to wait for another process that is changing what is at the path, after which the error is
-	// ErrLocked. Default: 30 seconds; less than 0: not at all. Waiting is called when such waiting begins, if not nil.
+	// Wait is how long Save waits for another process that is changing what is at the path before it returns ErrLocked.
+	// Default: 30 seconds; a negative value means not at all. Waiting, if not nil, is called when the waiting begins.
 	Wait    time.Duration
 	Waiting func()
-	// Progress is called with the rows done and their number where several shards become one graph: another format than a
-	// directory's has no shards, so that one graph is built of the vectors that aren't deleted.
+	// Progress, if not nil, is called with the number of rows done and of all rows while an index of several shards is
+	// saved in a format that has no shards: Save then builds one graph of the vectors that aren't deleted.
 	Progress func(done, total int)
 
-	held *location.Lock // of what is at the path, for callers that have it: see package inside
+	held *location.Lock // the lock of what is at the path, if the caller holds it already: see package inside
 }
 
-// Save writes the index to path. What was there stays until all is written, and stays after an error or when ctx ends.
-// Searches go on meanwhile, changes wait.
+// Save writes the index to path. What was there is replaced once all is written, and stays after an error or when ctx
+// ends. Searches go on while Save runs, and changes wait.
 func (x *Index) Save(ctx context.Context, path string, o SaveOptions) error {
 	x.saving.Lock()
 	defer x.saving.Unlock()

@@ -16,15 +16,16 @@ import (
 
 // Report is what Verify found.
 type Report struct {
-	Rows      int // those deleted included
-	Reachable int // rows that links of level 0 lead to from the entry point of their graph
-	// Unreachable is the number of rows not marked deleted that none lead to: searches may miss them.
-	// Graphs that Shale builds have none.
+	Rows      int // with those marked as deleted
+	Reachable int // rows that can be reached by links of level 0 from the entry point of their graph
+	// Unreachable is the number of other rows that aren't marked as deleted. Searches may miss them. Graphs that Shale
+	// builds have none.
 	Unreachable int
 	Problems    []error // empty if the index is in order
 }
 
-// Verify reads all of an index on disk and checks it. The error is what kept it from looking.
+// Verify reads all of an index on disk and checks it. It returns what is wrong with the index in Report.Problems, and
+// an error if it can't read the index.
 func Verify(ctx context.Context, path string) (Report, error) {
 	format, err := location.Detect(path)
 	if errors.Is(err, ErrNotIndex) {
