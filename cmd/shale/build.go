@@ -136,7 +136,7 @@ so that searches have to look into fewer shards.`,
   shale build --input vectors.npy --output my.live --metric cosine --live 1000000`,
 	}
 	s := c.Flags()
-	filesFlag(c, &f.input, "input", "read the vectors from `FILE`")
+	filesFlag(c, &f.input, "input", inputUsage)
 	s.StringVar(&f.output, "output", "", "write the index to `INDEX`")
 	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
 	filesFlag(c, &f.labels, "labels", "read the labels from `FILE`: text, .npy or .parquet:COLUMN (default 0, 1, …)")

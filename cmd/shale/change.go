@@ -57,7 +57,7 @@ Only shards that change are read into memory and written anew.`,
   shale add index.bin --metric l2 --input more.fvecs`,
 		Args: indexArg,
 	}
-	filesFlag(c, &input, "input", "read the vectors from `FILE`")
+	filesFlag(c, &input, "input", inputUsage)
 	filesFlag(c, &labelFiles, "labels", "read their labels from `FILE`: text, one label a line, .npy or .parquet:COLUMN")
 	c.Flags().IntVar(&threads, "threads", 0, "use `N` threads (default: all processors)")
 	where.add(c)

@@ -120,7 +120,7 @@ was, unless a file has changed.`,
 	wait.add(c)
 	required(c, "input")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		files, err := documents.Expand(f.inputs)
+		files, err := documents.Expand(f.inputs, documents.Extensions)
 		if err != nil {
 			return err
 		}

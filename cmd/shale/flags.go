@@ -50,6 +50,9 @@ func filesFlag(c *cobra.Command, into *[]string, name, usage string) {
 	c.Flags().StringArrayVar(into, name, nil, usage+"; several are read one after another")
 }
 
+// inputUsage explains the flag that names files of vectors.
+const inputUsage = "read the vectors from `FILE`, the files in a folder, or those of a pattern such as 'parts/*.npy'"
+
 // errTwice is what is wrong with a flag.
 var errTwice = errors.New("is given twice, and takes one value")
 

@@ -46,7 +46,7 @@ stream through memory, so they may be more than fit.`,
   shale groundtruth --input base.fvecs --queries query.fvecs --metric l2 -k 10 --output truth.npy`,
 	}
 	s := c.Flags()
-	filesFlag(c, &f.input, "input", "read the vectors from `FILE`")
+	filesFlag(c, &f.input, "input", inputUsage)
 	s.StringVar(&f.queries, "queries", "", "read the vectors to search for from `FILE`")
 	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
 	filesFlag(c, &f.labels, "labels", "read the labels from `FILE`: text, .npy or .parquet:COLUMN (default 0, 1, …)")

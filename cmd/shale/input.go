@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/datafile"
+	"github.com/shale-search/shale/internal/documents"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -41,8 +42,14 @@ type rowFile struct {
 	paths []string
 }
 
-// openRows looks at files of at least one vector each. It keeps open only pipes.
+// openRows looks at files of at least one vector each, at those in folders and at those that patterns match. It keeps
+// open only pipes.
 func openRows(ctx context.Context, paths []string) (*rowFile, error) {
+	files, err := documents.Expand(paths, documents.VectorExtensions)
+	if err != nil {
+		return nil, explainVectors(err, paths...)
+	}
+	paths = files
 	f, err := within(ctx, func() (*datafile.File, error) { return datafile.OpenOnce(paths...) })
 	if err != nil {
 		return nil, explainVectors(err, paths...)

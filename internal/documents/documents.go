@@ -60,11 +60,11 @@ func (e *RowError) Error() string { return fmt.Sprintf("row %d: %v", e.Row, e.Er
 // Unwrap returns the cause.
 func (e *RowError) Unwrap() error { return e.Err }
 
-// extensions are those of files that a folder is searched for.
-var extensions = []string{
-	".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet",
-	".npy", ".npz", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin",
-}
+// VectorExtensions are those of files of vectors.
+var VectorExtensions = []string{".npy", ".npz", ".fvecs", ".bvecs", ".fbin", ".u8bin", ".i8bin", ".parquet"}
+
+// Extensions are those of files of documents.
+var Extensions = append([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv"}, VectorExtensions...)
 
 // formatOf returns the extension that tells the format of a file, and the file. A format may be named before the file,
 // as in csv:data.txt.
@@ -110,12 +110,12 @@ func besideError(name string) error {
 	return fmt.Errorf("%s holds whole documents: files of IDs and payloads go with a file of vectors", name)
 }
 
-// Expand returns the files that names stand for, in order: files, the files in folders, and those that patterns such as
-// parts/*.parquet match.
-func Expand(names []string) ([]string, error) {
+// Expand returns the files that names stand for, in order: files, the files in folders with one of the extensions, and
+// those that patterns such as parts/*.parquet match.
+func Expand(names, extensions []string) ([]string, error) {
 	var files []string
 	for _, name := range names {
-		some, err := expand(name)
+		some, err := expand(name, extensions)
 		if err != nil {
 			return nil, err
 		}
@@ -124,14 +124,14 @@ func Expand(names []string) ([]string, error) {
 	return files, nil
 }
 
-func expand(name string) ([]string, error) {
+func expand(name string, extensions []string) ([]string, error) {
 	_, file := formatOf(name)
 	info, err := os.Stat(file)
 	switch {
 	case name == dataname.Stdin || err == nil && !info.IsDir():
 		return []string{name}, nil
 	case err == nil:
-		return inFolder(name)
+		return inFolder(name, extensions)
 	case !errors.Is(err, fs.ErrNotExist) || !strings.ContainsAny(file, "*?["):
 		return []string{name}, nil // opening it says what is wrong
 	}
@@ -155,7 +155,7 @@ func expand(name string) ([]string, error) {
 
 // inFolder returns the files in a folder and in those within it. Names that begin with a dot or an underscore are
 // passed over: other programs give them to what they write beside data.
-func inFolder(folder string) (files []string, err error) {
+func inFolder(folder string, extensions []string) (files []string, err error) {
 	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		hidden := path != folder && strings.ContainsRune("._", rune(d.Name()[0]))
 		switch {

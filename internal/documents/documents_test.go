@@ -288,7 +288,7 @@ func TestExpand(t *testing.T) {
 		"*.none": "error", ".hidden/none/*": "error", "[": "error", "_t": "_t/z.csv",
 	} {
 		t.Chdir(dir)
-		got, err := Expand(strings.Fields(names))
+		got, err := Expand(strings.Fields(names), Extensions)
 		if text := strings.Join(got, " "); text != want && !(want == "error" && err != nil) {
 			t.Errorf("%s became %s, not %s, %v", names, text, want, err)
 		}
