@@ -18,33 +18,34 @@ import (
 
 // BuildOptions says how to build. The zero value of a field means its default.
 type BuildOptions struct {
-	Config    hnsw.Config // of every shard; Dim is the source's, Capacity follows
-	Labels    []uint64    // of the rows, the last of which stays where several have one; default their numbers
-	Shards    int         // default: as many as Memory asks for
-	Sample    int         // rows by which they are divided; default: as many as Memory allows for, up to a limit
-	Copies    float64     // rows stored for each row, 1 to 2: rows at borders go to a second shard; default 1
-	Centroids int         // a shard, for routing; default 256
-	Memory    int64       // bytes that the build may take; default no bound
+	Config    hnsw.Config // of every shard; Build sets Dim and Capacity
+	Labels    []uint64    // one for each row; the last row with a label replaces earlier ones; default: 0, 1, …
+	Shards    int         // default: as many as Memory makes necessary
+	Sample    int         // number of rows in the sample that is divided; default: as Memory allows, up to a limit
+	Copies    float64     // average number of shards that store a row, 1 to 2; default 1
+	Centroids int         // number for each shard, for routing; default 256
+	Memory    int64       // most bytes of memory that the build uses; default: no bound
 	Threads   int         // default GOMAXPROCS
-	// write rows and links once more, side by side, for searches in memory that doesn't hold the links
+	// Blocks stores rows and links a second time, side by side, for searches with too little memory for the links.
 	Blocks   bool
-	Replace  bool // take the place of an index that is at dir already, once complete
+	Replace  bool // replace the index at dir once the new one is complete
 	Progress func(Progress)
-	// Complete fills in what the manifest says beside the shards, just before it is written.
+	// Complete sets the fields of the manifest that don't describe shards. Build calls it just before it writes the
+	// manifest.
 	Complete func(*manifest.Manifest)
 }
 
-// Progress says how far a build is.
+// Progress is the progress of a build.
 type Progress struct {
 	Step        string
-	Done, Total int // rows; a Total of 0: not known
+	Done, Total int // numbers of rows; a Total of 0 means that it isn't known
 }
 
-// ErrBusy reports a build that another process is working on.
+// ErrBusy reports that another process is building the index.
 var ErrBusy = errors.New("another process builds this index")
 
-// BuildDir is where the index that is to be at dir lies until it is complete: beside what dir
-// leads to, if it is a symbolic link.
+// BuildDir returns the directory that holds the index for dir until it is complete. It is beside dir or, if dir is a
+// symbolic link, beside the target of the link.
 func BuildDir(dir string) string {
 	if to, err := atomicfile.Resolve(filepath.Clean(dir)); err == nil {
 		dir = to
@@ -52,9 +53,9 @@ func BuildDir(dir string) string {
 	return filepath.Clean(dir) + ".building"
 }
 
-// Build builds an index of the source's rows at dir. What is done of it lies in BuildDir(dir): a build that was killed
-// goes on from the last step that it finished, if it is given the same rows and options by the same user, and else
-// starts anew. NaN and infinity are refused. Where dir is a symbolic link, the index comes to what it leads to.
+// Build builds an index of the source's rows at dir. It keeps finished steps in BuildDir(dir): if a build was killed,
+// a build by the same user with the same rows and options continues after the last finished step; any other build
+// starts anew. Build refuses NaN and infinity. If dir is a symbolic link, Build writes the index to its target.
 func Build(ctx context.Context, src Source, dir string, o BuildOptions) (err error) {
 	given := dir
 	defer func() {
@@ -83,7 +84,7 @@ func Build(ctx context.Context, src Source, dir string, o BuildOptions) (err err
 	defer func() { err = errors.Join(err, at.Close()) }()
 	b.at, b.dir = at, at.index()
 	if isDone(dir, from) {
-		return at.remove() // killed after the index had taken its place
+		return at.remove() // the build was killed after it had published the index
 	}
 	if err := b.resume(from); err != nil {
 		return err
@@ -97,7 +98,8 @@ func Build(ctx context.Context, src Source, dir string, o BuildOptions) (err err
 	return at.remove()
 }
 
-// isDone reports whether the build from has put its index at dir, and was killed before it removed its own directory.
+// isDone reports whether the build that from identifies has published its index at dir but was killed before it removed
+// its own directory.
 func isDone(dir, from string) bool {
 	n := (&buildDir{path: BuildDir(dir)}).note()
 	if n.From != from || n.Manifest == "" {
@@ -107,10 +109,10 @@ func isDone(dir, from string) bool {
 	return err == nil && m.CRC32C == n.Manifest
 }
 
-// builder is a build under way.
+// builder is the state of one build.
 type builder struct {
-	input      Source // as it was given
-	src        Source // the rows of it that are stored
+	input      Source // the source that the caller gave
+	src        Source // the rows of input to store
 	o          BuildOptions
 	at         *buildDir
 	dir        string // of the index in at
@@ -160,7 +162,7 @@ func newBuilder(src Source, o BuildOptions) (*builder, error) {
 
 const maxShards = 1 << 12
 
-// from tells this build from others.
+// from returns a string that identifies the input and the options of the build.
 func (b *builder) from(ctx context.Context) (string, error) {
 	id, err := idOf(ctx, b.input)
 	if err != nil {
@@ -175,7 +177,7 @@ func (b *builder) from(ctx context.Context) (string, error) {
 	return string(key), err
 }
 
-// resume reads what is done of the build from, or begins it.
+// resume continues the build that from identifies, or begins it.
 func (b *builder) resume(from string) error {
 	m, err := b.at.found(from)
 	if err != nil {
@@ -198,7 +200,7 @@ func (b *builder) resume(from string) error {
 	return b.m.Write(b.dir)
 }
 
-// steps does what is left to do until the manifest is that of the complete index.
+// steps does the remaining steps, until the manifest describes the complete index.
 func (b *builder) steps(ctx context.Context) error {
 	if b.m.Build == nil {
 		return nil
@@ -245,7 +247,7 @@ func (b *builder) divide(ctx context.Context) (err error) {
 	return b.m.Write(b.dir)
 }
 
-// partBuffer is the bytes of memory for each part file that is being written.
+// partBuffer returns the number of bytes to buffer for each part file while it is written.
 func (o *BuildOptions) partBuffer(parts int) int {
 	const most, least = 256 << 10, 8 << 10
 	if o.Memory <= 0 {
@@ -254,7 +256,7 @@ func (o *BuildOptions) partBuffer(parts int) int {
 	return int(min(most, max(least, o.Memory/16/int64(parts))))
 }
 
-// shards builds the shards that are left of their part files.
+// shards builds the remaining shards from their part files.
 func (b *builder) shards(ctx context.Context) error {
 	sizes := b.m.Build.Parts
 	if len(b.m.Shards) == len(sizes) {
@@ -298,7 +300,7 @@ func (b *builder) shard(ctx context.Context, i int, progress func(done int)) err
 	return vfs.Remove(part.Path)
 }
 
-// complete makes b.m the manifest of the complete index, and notes that it is what Publish writes.
+// complete makes b.m the manifest of the complete index and records its checksum in the note.
 func (b *builder) complete() error {
 	m, err := IndexManifest(b.dir, b.m.Shards, b.m.Routing, b.src.Rows())
 	if err != nil {

@@ -27,7 +27,7 @@ const (
 	indexPart = "index"
 )
 
-// note says what is built.
+// note identifies the index that is being built.
 type note struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
@@ -48,8 +48,8 @@ type buildDir struct {
 	lock vfs.File
 }
 
-// openBuildDir makes the directory of a build or takes over what an earlier build of this user left
-// there. It never follows a link.
+// openBuildDir creates the directory of a build, or opens the one that an earlier build of this user left. It never
+// follows a link.
 func openBuildDir(path string) (*buildDir, error) {
 	for {
 		err := vfs.MkdirAll(path, 0o777)
@@ -61,7 +61,7 @@ func openBuildDir(path string) (*buildDir, error) {
 		}
 		f, err := vfs.OpenFile(path, os.O_RDONLY|vfs.NoFollow|vfs.Directory, 0)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // removed by the build that it was of
+			continue // its build has removed it
 		}
 		if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENOTDIR) {
 			return nil, fmt.Errorf("%s is a symbolic link, which no build made: remove it", path)
@@ -84,7 +84,7 @@ func openBuildDir(path string) (*buildDir, error) {
 	}
 }
 
-// claim locks the directory, which must be this user's.
+// claim locks the directory. It returns an error if another user owns it.
 func (d *buildDir) claim() error {
 	info, err := d.lock.Stat()
 	if err != nil {
@@ -103,10 +103,10 @@ func (d *buildDir) claim() error {
 // Close unlocks the directory.
 func (d *buildDir) Close() error { return filelock.Release(d.lock) }
 
-// index is where the index lies until it is complete.
+// index returns the directory that holds the index until it is complete.
 func (d *buildDir) index() string { return filepath.Join(d.path, indexPart) }
 
-// note reads the note. Where there is none that can be read, it is empty.
+// note returns the note, or an empty one if it can't be read.
 func (d *buildDir) note() note {
 	var n note
 	f, size, err := format.OpenFile(filepath.Join(d.path, noteFile))
@@ -122,7 +122,7 @@ func (d *buildDir) note() note {
 	return n
 }
 
-// IsBuildDir reports whether a directory is one in which Build keeps what is done.
+// IsBuildDir reports whether path is the directory of an unfinished build.
 func IsBuildDir(path string) bool { return (&buildDir{path: path}).note().From != "" }
 
 func (d *buildDir) write(n note) error {
@@ -137,7 +137,7 @@ func (d *buildDir) write(n note) error {
 	})
 }
 
-// found reads how far the build from has come: the manifest of the index, or nil where there is nothing to go on with.
+// found returns the manifest of the unfinished index that from identifies, or nil if there is none.
 func (d *buildDir) found(from string) (*manifest.Manifest, error) {
 	n := d.note()
 	m, err := manifest.Read(d.index())
@@ -152,7 +152,7 @@ func (d *buildDir) found(from string) (*manifest.Manifest, error) {
 	return m, d.checkFiles()
 }
 
-// checkFiles refuses files of other users, and links, in the place of those that a build made.
+// checkFiles returns an error if a file of the build belongs to another user or is a link.
 func (d *buildDir) checkFiles() error {
 	info, err := vfs.Lstat(d.index())
 	if err != nil {
@@ -184,7 +184,7 @@ func (d *buildDir) checkFiles() error {
 	return nil
 }
 
-// clear removes what an earlier build left, or what was replaced, and refuses to remove anything else.
+// clear removes the files of an earlier build or of a replaced index. It refuses to remove anything else.
 func (d *buildDir) clear() error {
 	entries, err := vfs.ReadDir(d.path)
 	if err != nil {
@@ -254,7 +254,7 @@ func removeIndex(dir string) error {
 	return vfs.Remove(dir)
 }
 
-// checkOwn refuses a directory that holds anything but files of own names, naming it.
+// checkOwn returns an error if dir is no directory, or holds a directory or a file for whose name own returns false.
 func checkOwn(dir string, own func(name string) bool) error {
 	info, err := vfs.Lstat(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -12,15 +12,15 @@ import (
 
 // ShardOptions says how BuildShard builds a shard.
 type ShardOptions struct {
-	Config   hnsw.Config // of the graph; Dim and Capacity follow from the part
-	Blocks   bool        // write rows and links once more, side by side
+	Config   hnsw.Config // of the graph; BuildShard sets Dim and Capacity
+	Blocks   bool        // store rows and links a second time, side by side
 	Threads  int         // 0: GOMAXPROCS
 	Progress func(done int)
 }
 
 // BuildShard builds the graph of a part's rows and writes it to the file name in dir, and its blocks to a file
-// beside it. It returns what the manifest says of these files, with their sizes and checksums. It needs nothing but
-// the part file and the options, so that shards may be built in any order, by several processes or machines.
+// beside it. It returns the manifest's entry for these files, with their sizes and checksums. It needs only the part
+// file and the options, so shards may be built in any order, by several processes or machines.
 func BuildShard(ctx context.Context, part Part, dir, name string, o ShardOptions) (manifest.Shard, error) {
 	o.Config.Dim, o.Config.Capacity = part.Dim, part.Rows
 	x, err := hnsw.New(o.Config)

@@ -6,13 +6,13 @@ import (
 )
 
 const (
-	// firstRows and batchRows are how many rows are scored at first, by which most others are ruled out, and then at a
-	// time.
+	// firstRows is the number of rows to score at first, which rule out most others; batchRows is the number of rows to
+	// score at a time after that.
 	firstRows = 16
 	batchRows = 64
 )
 
-// candidate is what the walk of a probe has found.
+// candidate is an element that the walk of a probe has found.
 type candidate struct {
 	hnsw.Candidate
 	probe uint32 // number of the probe
@@ -24,19 +24,19 @@ func (c *candidate) before(o *candidate) bool {
 	return c.Distance < o.Distance || c.Distance == o.Distance && c.Label < o.Label
 }
 
-// candidates are what several shards' walks have found, and the k nearest of those whose rows were scored.
+// candidates holds the elements that the walks of several shards have found, and the k nearest of the scored rows.
 type candidates struct {
-	heads  []head            // of the probes that have candidates left: a heap, the nearest first by estimate
+	heads  []head            // one for each probe with candidates left: a heap, the nearest estimate first
 	found  []search.Neighbor // exact, nearest first, ties by smaller label
 	k      int
-	left   int     // rows that may still be scored; below 0: as many as the bounds of estimates ask for
+	left   int     // rows that may still be scored; below 0, the error bounds of estimates decide
 	copies bool    // a row may lie in several shards
-	widest float32 // the largest bound met
+	widest float32 // the largest error bound so far
 	step   int     // rows to score at a time
 	begun  bool
 }
 
-// reset forgets all. rerank is search.Options.Rerank.
+// reset removes all candidates. rerank is search.Options.Rerank.
 func (c *candidates) reset(k, rerank int, copies bool) {
 	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows}
 	if rerank > 0 {
@@ -44,13 +44,13 @@ func (c *candidates) reset(k, rerank int, copies bool) {
 	}
 }
 
-// head is the nearest candidate of a probe that wasn't looked at yet. Of the hundreds that each probe has only few are
-// ever needed, and what tells more of one than its distance lies far away in memory.
+// head is the nearest candidate of a probe that next hasn't returned yet. The heap holds heads only, because a search
+// needs few of the hundreds of candidates of a probe, and their other fields are far apart in memory.
 type head struct {
 	candidate
 	from  hnsw.Probe
-	at    int  // number among the probe's candidates
-	final bool // their distances are those that are told
+	at    int  // index among the probe's candidates
+	final bool // the search returns their distances as they are
 }
 
 // add adds the candidates of a probe. final says that their distances are those that the search returns.
@@ -66,7 +66,7 @@ func (c *candidates) add(p hnsw.Probe, number uint32, final bool) {
 	}
 }
 
-// pass goes on to the next candidate.
+// pass moves on to the next candidate.
 func (c *candidates) pass() {
 	top, ok := &c.heads[0], false
 	top.at++
@@ -92,12 +92,12 @@ func (c *candidates) pass() {
 	}
 }
 
-// next appends to dst the candidates whose rows are to be scored next, none at the end: nearest estimate first, until
-// none left can be among the k nearest, given how far its estimate may be off.
+// next appends to dst the candidates whose rows to score next, the nearest estimate first. It appends none once the
+// error bounds of estimates rule out that a remaining candidate is among the k nearest.
 func (c *candidates) next(dst []candidate) []candidate {
 	most := c.step
 	switch {
-	case c.left > 0: // none is ruled out, so all are asked for at once
+	case c.left > 0: // bounds rule out none, so more can be scored at once
 		most = min(c.left, batchRows)
 	case !c.begun:
 		most = max(firstRows, min(c.k, batchRows))
@@ -130,8 +130,8 @@ func (c *candidates) next(dst []candidate) []candidate {
 	return dst
 }
 
-// known reports whether another copy of a row is among the found or in batch. One that was scored and is too far away
-// to be found is scored again, to no effect.
+// known reports whether another copy of a row is in found or in batch. If a copy was scored but was too far away to
+// stay in found, the row is scored again, to no effect.
 func (c *candidates) known(label uint64, batch []candidate) bool {
 	for i := range batch {
 		if batch[i].Label == label {
@@ -146,7 +146,7 @@ func (c *candidates) known(label uint64, batch []candidate) bool {
 	return false
 }
 
-// offer takes a row at its exact distance for one of the k nearest, if it is.
+// offer adds a row at its exact distance to found if it is one of the k nearest.
 func (c *candidates) offer(label uint64, distance float32) {
 	at := len(c.found)
 	for at > 0 && (distance < c.found[at-1].Distance || distance == c.found[at-1].Distance &&

@@ -14,42 +14,42 @@ import (
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// An index of several shards is changed shard by shard. A new row goes to the shard that a query equal to it looks into
-// first. The row of a label that is there gets its new vector wherever it lies; where a search for the new vector looks
-// into none of these shards, one more shard gets a copy. A shard that is mapped is loaded before it is changed.
-// Searches go on.
+// An index of several shards is changed shard by shard. A new row goes to the shard that a query equal to it searches
+// first. If a row replaces one with the same label, it replaces it in each shard that holds the label; if a query equal
+// to the new row searches none of these shards, one more shard gets a copy. A mapped shard is loaded before it changes.
+// Searches continue during changes.
 
 // ErrReadOnly reports an index that can't be changed.
 var ErrReadOnly = errors.New("the index can't be changed")
 
-// counts are the numbers of rows, which changes keep up to date.
+// counts holds the numbers of rows. Changes update it.
 type counts struct {
-	rows    atomic.Int64 // labels, those marked deleted included
+	rows    atomic.Int64 // labels, including those marked deleted
 	deleted atomic.Int64 // labels marked deleted
-	stored  atomic.Int64 // rows of all shards, copies and deleted ones included: no search finds more
-	repeats atomic.Bool  // a label may lie in several shards
+	stored  atomic.Int64 // rows of all shards, including copies and deleted ones: the most that a search can find
+	repeats atomic.Bool  // several shards may hold the same label
 }
 
-// copies is the number of rows stored for each label.
+// copies returns the average number of rows stored for each label.
 func (c *counts) copies() float64 {
 	return float64(c.stored.Load()) / float64(max(c.rows.Load(), 1))
 }
 
-// most is the largest number of rows that a search may find, at least 1.
+// most returns the largest number of rows that a search may find, at least 1.
 func (x *Index) most() int { return int(max(x.counts.stored.Load(), 1)) }
 
-// change is what changes of an index need. The zero value is ready.
+// change is the state that changes of an index need. The zero value is ready to use.
 type change struct {
-	mu      sync.Mutex // held by each change, and while the index is saved; guards what follows
+	mu      sync.Mutex // held during each change and each save; guards the fields below
 	next    hnsw.LabelCounter
 	finder  finder
-	copies  float64 // rows stored for each label by the build
-	changed []bool  // of each shard: it isn't as its file is
-	failed  error   // a change of several shards that ended after some of them
-	bounded bool    // by memory, which doesn't hold all shards
+	copies  float64 // average number of rows that the build stored for each label
+	changed []bool  // whether each shard differs from its file
+	failed  error   // the error of a change that ended after it had changed some shards but not all
+	bounded bool    // memory is bounded and doesn't hold all shards
 
-	filesMu sync.Mutex // guards what follows
-	at      string     // the directory that the files lie in
+	filesMu sync.Mutex // guards the fields below
+	at      string     // the directory of the files
 	files   []manifest.Shard
 }
 
@@ -92,7 +92,8 @@ func (x *Index) mayChange() error {
 	return nil
 }
 
-// writable returns shard i as an index that can be changed, which it loads if need be. The caller holds change.mu.
+// writable returns shard i as an index that can be changed; it loads the shard if necessary. The caller holds
+// change.mu.
 func (x *Index) writable(ctx context.Context, i int) (*hnsw.Index, error) {
 	old := x.parts[i]
 	if old.graph != nil {
@@ -132,7 +133,7 @@ func isFile(dir string, s manifest.Shard) error {
 	return nil
 }
 
-// place is where a label lies.
+// place is the set of shards that hold a label.
 type place struct {
 	parts   []uint32
 	deleted bool // in all of them
@@ -175,7 +176,7 @@ func (x *Index) locate(labels []uint64) (map[uint64]*place, error) {
 	return found, nil
 }
 
-// Contains reports of each label whether a row that isn't deleted has it.
+// Contains reports for each label whether a row that isn't deleted has it.
 func (x *Index) Contains(labels ...uint64) ([]bool, error) {
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()
@@ -191,11 +192,11 @@ func (x *Index) Contains(labels ...uint64) ([]bool, error) {
 	return there, nil
 }
 
-// Delete marks labels deleted in every shard that holds them. Those that are unknown or deleted already are in the
-// error, an *hnsw.LabelsError; the others are deleted all the same.
+// Delete marks labels deleted in every shard that holds them. If some are unknown or deleted already, it returns an
+// *hnsw.LabelsError that lists them, and deletes the others all the same.
 func (x *Index) Delete(ctx context.Context, labels ...uint64) error { return x.mark(ctx, labels, true) }
 
-// Undelete takes the marks of Delete back. Its errors are those of Delete.
+// Undelete removes the marks that Delete has set. It returns the same errors as Delete.
 func (x *Index) Undelete(ctx context.Context, labels ...uint64) error {
 	return x.mark(ctx, labels, false)
 }
@@ -262,7 +263,7 @@ func (x *Index) loadAll(ctx context.Context, parts []uint32) error {
 	return nil
 }
 
-// ReserveLabels takes n labels that follow the largest that any row has had, and returns the first.
+// ReserveLabels reserves the n labels after the largest that any row has ever had, and returns the first.
 func (x *Index) ReserveLabels(n int) (first uint64, err error) {
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()

@@ -11,11 +11,12 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// addBlock is how many rows are added between two looks at the context. Those of a block are added to all their shards.
+// addBlock is the number of rows to add between two checks of the context. The rows of a block are added to all their
+// shards.
 const addBlock = 4096
 
-// AddBatch adds rows under labels, or under those that ReserveLabels gives if labels is nil. Of rows with one label the
-// last stays. When ctx ends some rows may have been added; the error says how many.
+// AddBatch adds rows under labels, or under labels from ReserveLabels if labels is nil. The last of several rows with
+// the same label replaces the others. If ctx ends, some rows may have been added; the error says how many.
 func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint64, o hnsw.BatchOptions) error {
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()
@@ -46,21 +47,21 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	return nil
 }
 
-// adder is one AddBatch.
+// adder is the state of one call of AddBatch.
 type adder struct {
 	x      *Index
 	rows   vector.Matrix
 	labels []uint64
 	o      hnsw.BatchOptions
-	old    rowlabels.Set     // rows whose label a later one has
-	found  map[uint64]*place // of the labels that were there before
+	old    rowlabels.Set     // rows whose label a later row has too
+	found  map[uint64]*place // the places of labels that the index had before
 
 	query []float32
-	into  [][]int // rows of the block that go to each shard
-	sizes []int   // rows of each shard, those of the block included
+	into  [][]int // the rows of the block for each shard
+	sizes []int   // number of rows of each shard, including those of the block
 }
 
-// prepare finds where the labels lie, or reserves labels.
+// prepare finds the shards that hold the labels, or reserves labels.
 func (a *adder) prepare() error {
 	x, n := a.x, a.rows.Rows()
 	a.query, a.into = make([]float32, x.Dim()), make([][]int, len(x.parts))
@@ -114,8 +115,8 @@ func (a *adder) block(ctx context.Context, lo, hi int) error {
 	return nil
 }
 
-// assign fills into. It returns the numbers of new labels, of labels that were deleted, and of rows that are stored
-// anew.
+// assign fills into. It returns the number of new labels, the number of labels that were deleted before, and the number
+// of rows that need a new place in a shard.
 func (a *adder) assign(lo, hi int) (added, back, stored int, err error) {
 	x := a.x
 	x.using.RLock()
@@ -164,10 +165,10 @@ func (a *adder) assign(lo, hi int) (added, back, stored int, err error) {
 	return added, back, stored, nil
 }
 
-// routes returns the shards for a row, at least one, and how many of them a search for it looks into.
+// routes returns the shards for a row, at least one, and the number of them that a query equal to the row searches.
 func (a *adder) routes(row int) (routes []route, probes int, err error) {
 	x := a.x
-	if x.router == nil { // every search looks into all shards
+	if x.router == nil { // every query searches all shards
 		smallest := 0
 		for i, n := range a.sizes {
 			if n < a.sizes[smallest] {
@@ -194,7 +195,7 @@ func meets(routes []route, parts []uint32) bool {
 	return slices.ContainsFunc(routes, func(r route) bool { return slices.Contains(parts, r.part) })
 }
 
-// addTo adds the given rows to a shard, which is loaded.
+// addTo adds the given rows to a shard, which must be loaded.
 func (a *adder) addTo(ctx context.Context, part int, rows []int) error {
 	dim := a.rows.Dim()
 	data, labels := make([]float32, len(rows)*dim), make([]uint64, len(rows))

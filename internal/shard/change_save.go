@@ -23,7 +23,7 @@ func (x *Index) Changeable() error {
 	return x.mayChange()
 }
 
-// Saving is a save to a directory under way, while which changes wait.
+// Saving is a save to a directory in progress. Changes wait until it ends.
 type Saving struct {
 	x       *Index
 	dir     string
@@ -31,7 +31,7 @@ type Saving struct {
 	written []string
 }
 
-// BeginSave begins to save the index, of several shards or external. Changes wait until the caller calls End.
+// BeginSave begins to save an index of several shards or an external index. Changes wait until the caller calls End.
 func (x *Index) BeginSave() (*Saving, error) {
 	if len(x.parts) == 1 && !x.External() {
 		return nil, errUnsavable
@@ -43,7 +43,7 @@ func (x *Index) BeginSave() (*Saving, error) {
 // errUnsavable reports that an index is one shard whose file is all that there is of it.
 var errUnsavable = fmt.Errorf("%w or saved: it is mapped, or its rows lie on disk: open it in memory", ErrReadOnly)
 
-// Written returns the names of the files that the last call of Write has written, or begun to write.
+// Written returns the names of the files that the last call of Write has written or begun to write.
 func (s *Saving) Written() []string { return s.written }
 
 // Write writes the shards that have changed, or all of them, to dir as those of the generation that follows the
@@ -81,8 +81,8 @@ func (s *Saving) Write(ctx context.Context, dir string, before *manifest.Manifes
 	return s.m, ctx.Err()
 }
 
-// describeExternal sets what the manifest says of graphs that may come from files of another format, which must follow
-// each other as their rows do.
+// describeExternal sets the fields of the manifest for graphs that may come from files of another format. The graphs
+// must be in the order of their rows.
 func (s *Saving) describeExternal() error {
 	c := s.x.parts[0].Config()
 	s.m.M, s.m.BaseLinks, s.m.EfConstruction, s.m.Seed = c.M, c.BaseLinks, c.EfConstruction, c.Seed
@@ -159,7 +159,7 @@ func (s *Saving) copy(ctx context.Context, old manifest.Shard, first string) (ma
 	return now, isFile(s.dir, now)
 }
 
-// Done notes that the index is in dir now, as the manifest says that Write returned.
+// Done records that the index is in dir now, as described by the manifest that Write returned.
 func (s *Saving) Done(dir string) {
 	x := s.x
 	clear(x.change.changed)
@@ -173,13 +173,13 @@ func (s *Saving) End() { s.x.change.mu.Unlock() }
 
 // MergeOptions says how to make one graph of several shards.
 type MergeOptions struct {
-	Plain    bool // a graph without codes, whose rows are those kept or, where none are, what codes stand for
+	Plain    bool // make a graph without codes; its rows are those kept or, if none are, the decoded codes
 	Threads  int  // default GOMAXPROCS
 	Progress func(done, total int)
 }
 
-// Graphs returns what the index is written as in formats that have no shards with rows: its graphs, if it is external,
-// or one graph that is built of the rows that a search may find. free frees that one.
+// Graphs returns the graphs to write in formats that have no shards with rows: those of an external index, otherwise
+// one graph built of the rows that a search may find. The function free frees that graph.
 func (x *Index) Graphs(ctx context.Context, o MergeOptions) (graphs []ForkShard, free func() error, err error) {
 	switch {
 	case x.External():

@@ -5,10 +5,10 @@ import (
 	"github.com/shale-search/shale/search"
 )
 
-// A search that has found fewer than k rows is done once more, by all rows of all shards that it may look into: the
-// shards probed may hold too few, and a walk may not reach all.
+// A search that has found fewer than k rows is repeated over all rows of all shards that it may search, because the
+// probed shards may hold too few rows, and a walk may not reach all of them.
 
-// complete makes the results found so far as many as there must be.
+// complete adds results until there are as many as the search must return.
 func (l *lane) complete(query []float32, k int, o *search.Options) error {
 	if len(l.found) >= l.wanted(o) || l.exhausted(o) {
 		return nil
@@ -23,7 +23,7 @@ func (l *lane) complete(query []float32, k int, o *search.Options) error {
 	return nil
 }
 
-// wanted is the number of results that a search without a filter gives.
+// wanted returns the number of results that a search without a filter must return.
 func (l *lane) wanted(o *search.Options) int {
 	if o.Shards == nil {
 		return min(l.k, l.x.Len())
@@ -35,7 +35,7 @@ func (l *lane) wanted(o *search.Options) int {
 	return min(l.k, n)
 }
 
-// exhausted reports whether every row was looked at that the search may return.
+// exhausted reports whether the search has looked at every row that it may return.
 func (l *lane) exhausted(o *search.Options) bool {
 	if o.Shards == nil && len(l.parts) < len(l.x.parts) {
 		return false

@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	// readDepth is how many reads of a goroutine are under way at a time.
+	// readDepth is the number of reads that a goroutine keeps in progress at a time.
 	readDepth = 128
-	// spanBytes is how far apart rows may lie that one read brings: disks read 4 KiB and 8 KiB about as fast.
+	// spanBytes is the largest distance in bytes between rows that one read covers. Disks read 8 KiB about as fast as
+	// 4 KiB.
 	spanBytes = 8 << 10
 )
 
-// rowFile is where the rows of a shard lie on disk.
+// rowFile is the file that holds the rows of a shard on disk.
 type rowFile struct {
 	*diskread.File
 	path  string
@@ -35,7 +36,7 @@ func openRowFile(path string, place store.RowPlace) (*rowFile, error) {
 	return &rowFile{f, path, place}, nil
 }
 
-// check tests blocks, from byte at of the rows on, against their sums.
+// check compares blocks, which begin at byte at of the rows, with their checksums.
 func (r *rowFile) check(at int64, blocks []byte) error {
 	for len(blocks) > 0 {
 		block := blocks[:min(len(blocks), store.SumBlock)]
@@ -52,7 +53,7 @@ func (r *rowFile) check(at int64, blocks []byte) error {
 	return nil
 }
 
-// takeReader gives a reader for a goroutine, putReader takes it back.
+// takeReader returns a reader for one goroutine, which gives it back with putReader.
 func (x *Index) takeReader() (*diskread.Reader, error) {
 	x.readersMu.Lock()
 	defer x.readersMu.Unlock()
@@ -76,17 +77,17 @@ func (x *Index) putReader(r *diskread.Reader) {
 	x.readers = append(x.readers, r)
 }
 
-// layout says where on disk a candidate's row lies, and what comes with it.
+// layout is the layout of rows on disk.
 type layout interface {
-	// held takes the row of candidate i of the lane's batch from memory. It reports false if it isn't there.
+	// held copies the row of candidate i of the lane's batch from memory. It returns false if the row isn't in memory.
 	held(l *lane, f *fetched, i int) bool
-	// joins reports whether the read that brings candidate first is to bring candidate now as well, which follows it.
+	// joins reports whether the read for candidate first is to read candidate now, which follows it, as well.
 	joins(l *lane, first, now *candidate) bool
-	// piece is what to read for a span: n bytes at offset of the file.
+	// piece returns what to read for a span: n bytes at offset of file.
 	piece(l *lane, s span) (file *diskread.File, offset int64, n int)
 	// take checks a piece that was read, and takes the rows of its span.
 	take(l *lane, f *fetched, s span, piece []byte) error
-	// offer ranks candidate i of the lane's batch, whose row is at a distance.
+	// offer ranks candidate i of the lane's batch, given the distance of its row.
 	offer(l *lane, i int, distance float32)
 }
 
@@ -94,17 +95,17 @@ type layout interface {
 type fetched struct {
 	layout
 	bytes  []byte
-	size   int // of a row
+	size   int // bytes of a row
 	stride int
 	scorer *score.Rows
 	ids    []uint32 // 0, 1, …
 	spans  []span
-	begun  int // spans that are being read, or have been
+	begun  int // number of spans whose read has begun
 	ended  int
 	err    error
 }
 
-// span is candidates of a batch that one read brings.
+// span is a range of candidates of a batch whose rows one read covers.
 type span struct {
 	from, to int // in the batch
 }
@@ -130,7 +131,7 @@ func (f *fetched) bind(query []float32) {
 	f.scorer.BindOwn()
 }
 
-// row is the room for the row of candidate i.
+// row returns the buffer for the row of candidate i.
 func (f *fetched) row(i int) []byte { return f.bytes[i*f.stride : i*f.stride+f.size] }
 
 // plan divides the lane's batch into spans.
@@ -156,7 +157,7 @@ func (f *fetched) plan(l *lane) {
 	}
 }
 
-// start begins as many of the reads as the reader has room for; number tells the lane from others.
+// start begins as many reads as the reader has room for; number identifies the lane.
 func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
 	for f.begun < len(f.spans) && r.Free() > 0 {
 		file, offset, n := f.piece(l, f.spans[f.begun])
@@ -170,7 +171,7 @@ func (f *fetched) start(l *lane, r *diskread.Reader, number int) error {
 	return nil
 }
 
-// arrived takes what a read brought.
+// arrived handles the result of a read.
 func (f *fetched) arrived(l *lane, number uint32, piece []byte, err error) {
 	f.ended++
 	if err != nil {
@@ -182,7 +183,7 @@ func (f *fetched) arrived(l *lane, number uint32, piece []byte, err error) {
 	}
 }
 
-// complete reports whether all rows have come.
+// complete reports whether all rows have been read.
 func (f *fetched) complete() bool { return f.ended == len(f.spans) }
 
 // rank scores the rows that were read for the lane's batch.
@@ -197,7 +198,7 @@ func (f *fetched) rank(l *lane) error {
 	return nil
 }
 
-// read reads what the lane's batch needs and ranks it.
+// read reads the rows of the lane's batch and ranks them.
 func (l *lane) read() error {
 	f := l.rows
 	r, err := l.x.takeReader()
@@ -211,16 +212,16 @@ func (l *lane) read() error {
 		}
 	}
 	if err != nil {
-		return errors.Join(err, r.Close()) // it may have reads under way, which nobody waits for
+		return errors.Join(err, r.Close()) // it may have unfinished reads, which nobody waits for
 	}
 	l.x.putReader(r)
 	return f.rank(l)
 }
 
-// rowLayout is rows as an index file has them, one after another.
+// rowLayout is the layout of an index file, which stores rows one after another.
 type rowLayout struct{}
 
-// file is where the row of a candidate lies.
+// file returns the file that holds the row of a candidate.
 func (l *lane) file(c *candidate) *rowFile { return l.x.parts[l.parts[c.probe]].rows }
 
 func (rowLayout) held(*lane, *fetched, int) bool { return false }
@@ -229,7 +230,8 @@ func (rowLayout) joins(l *lane, first, now *candidate) bool {
 	return int64(now.ID-first.ID)*int64(l.file(now).place.Stride)+int64(l.rows.size) <= spanBytes
 }
 
-// blocks are those that hold the rows of a span: n bytes from byte at of the file's rows on. They have sums.
+// blocks returns the place of the blocks that hold the rows of a span: n bytes from byte at of the file's rows. Each
+// block has a checksum.
 func (rowLayout) blocks(l *lane, s span) (file *rowFile, at int64, n int) {
 	first, last := &l.batch[s.from], &l.batch[s.to-1]
 	file = l.file(first)

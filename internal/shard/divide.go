@@ -14,39 +14,40 @@ import (
 )
 
 const (
-	// divideNeighbors is how many neighbours of a row of the sample say where it belongs.
+	// divideNeighbors is the number of neighbours that decide which shard a row of the sample belongs to.
 	divideNeighbors = 10
 	divideEf        = 24
-	// assignNeighbors say where a row belongs that isn't in the sample, and where its copy goes if its second home
-	// is full.
+	// assignNeighbors is the number of neighbours in the sample that decide which shard another row belongs to, and
+	// which shard gets its copy if its second shard is full.
 	assignNeighbors = 16
-	// divideRounds are those of label propagation, more than its default: they cost seconds, once.
+	// divideRounds is the number of rounds of label propagation. It is above the default, since the extra rounds cost
+	// only seconds in each build.
 	divideRounds = 80
-	// heldOut rows are kept out of the sample, to find out how well queries are routed.
+	// heldOut is the number of rows that are kept out of the sample, to measure how well queries are routed.
 	heldOut = 2000
 )
 
 // DivideOptions says how Divide divides rows.
 type DivideOptions struct {
-	Config    hnsw.Config // of the shards to come
+	Config    hnsw.Config // of the shards
 	Shards    int         // at least 1
-	Sample    int         // rows to divide by
-	Copies    float64     // rows to store for each row, 1 to 2
-	Centroids int         // a shard
+	Sample    int         // number of rows of the sample
+	Copies    float64     // average number of shards that store a row, 1 to 2
+	Centroids int         // number for each shard
 	Threads   int         // 0: GOMAXPROCS
 	Progress  func(Progress)
 }
 
-// Division says which shards the rows of a sample belong to. Other rows go where their nearest rows of the sample
-// are: see Assign. Its arrays have an entry for each row of the sample.
+// Division says which shards the rows of a sample belong to. Other rows go to the shards of their nearest rows in the
+// sample: see Assign. Home and Second have an entry for each row of the sample.
 type Division struct {
 	Shards int
 	Sample *hnsw.Index // the graph of the sample, in which element i has the label i
 	Home   []uint32    // the shard of each row
-	Second []uint32    // a second shard of each row, or its home again; nil: no row has one
-	Held   []float32   // rows kept out of the sample, by which routing is measured, one after another
+	Second []uint32    // a second shard of each row, or its home again; nil if no row has one
+	Held   []float32   // rows kept out of the sample to measure routing, one after another
 
-	spread spread  // the places of Sample and Held among all rows
+	spread spread  // the positions of Sample and Held among all rows
 	router *router // the centroids of all shards
 }
 
@@ -62,11 +63,11 @@ func (d *Division) Close() error {
 	return errors.Join(errs...)
 }
 
-// Centroids returns the graph of the centroids by which queries find their shards. The upper 32 bits of a label are the
+// Centroids returns the graph of the centroids that route queries to shards. The upper 32 bits of a label are the
 // number of a shard.
 func (d *Division) Centroids() *hnsw.Index { return d.router.built }
 
-// sampleConfig is that of the graph of the sample, which is made quickly and thrown away.
+// sampleConfig returns the configuration of the graph of the sample, which must be quick to build and is temporary.
 func sampleConfig(c hnsw.Config, rows int) hnsw.Config {
 	s := hnsw.Config{
 		Dim: c.Dim, Metric: c.Metric, Storage: vector.Float16, Codes: quickCodes(c.Codes), M: 12, EfConstruction: 60,
@@ -127,7 +128,7 @@ func (d *Division) divide(ctx context.Context, rows vector.Matrix, o DivideOptio
 	return err
 }
 
-// mostOfSample returns how many of the sample's rows a shard may get.
+// mostOfSample returns the largest number of the sample's rows that a shard may get.
 func mostOfSample(rows, shards int, copies float64) int {
 	share := even
 	if copies > 1 {
@@ -145,7 +146,7 @@ func (d *Division) takeSample(ctx context.Context, src Source, o DivideOptions) 
 	if d.Sample, err = hnsw.New(sampleConfig(o.Config, size)); err != nil {
 		return err
 	}
-	// Rows held out lie evenly among those picked.
+	// The rows held out are spread evenly among the rows picked.
 	d.spread = spread{size + held, n}
 	block := make([]float32, 0, sampleBlock*src.Dim())
 	add := func() error {
@@ -174,10 +175,10 @@ func (d *Division) takeSample(ctx context.Context, src Source, o DivideOptions) 
 	return err
 }
 
-// sampleBlock is the rows that are added to the sample at a time.
+// sampleBlock is the number of rows to add to the sample at a time.
 const sampleBlock = 1 << 13
 
-// isHeld reports whether the i-th row picked is one of those held out.
+// isHeld reports whether the i-th row picked is held out.
 func (d *Division) isHeld(i, held int) bool {
 	n := d.spread.n
 	return (i+1)*held/n > i*held/n
@@ -197,11 +198,11 @@ func (d *Division) neighbors(ctx context.Context, rows vector.Matrix, threads in
 			kept := 0
 			for _, l := range found.Labels[i*found.K : (i+1)*found.K] {
 				if l != uint64(first+i) && kept < divideNeighbors {
-					near.Of = append(near.Of, uint32(l)) // NoLabel stays no row's number
+					near.Of = append(near.Of, uint32(l)) // NoLabel isn't the number of any row
 					kept++
 				}
 			}
-			for ; kept < divideNeighbors; kept++ { // the sample is as small as that
+			for ; kept < divideNeighbors; kept++ { // in a small sample
 				near.Of = append(near.Of, math.MaxUint32)
 			}
 		}
@@ -209,8 +210,7 @@ func (d *Division) neighbors(ctx context.Context, rows vector.Matrix, threads in
 	return near, nil
 }
 
-// secondHomes gives rows of the sample a second shard, those first that have most neighbours there, until a share
-// of the rows has one.
+// secondHomes gives the share of rows of the sample that have the most neighbours in a second shard that shard as well.
 func secondHomes(p *cluster.Partition, near cluster.Neighbors, share float64) ([]uint32, error) {
 	home, gain, err := cluster.SecondHome(p, near)
 	if err != nil {
@@ -236,7 +236,7 @@ func secondHomes(p *cluster.Partition, near cluster.Neighbors, share float64) ([
 	return home, nil
 }
 
-// copies is how many shards a row of the sample belongs to, on average.
+// copies returns the average number of shards of a row of the sample.
 func (d *Division) copies() float64 {
 	more := 0
 	for i, s := range d.Second {
@@ -247,7 +247,7 @@ func (d *Division) copies() float64 {
 	return 1 + float64(more)/float64(max(len(d.Second), 1))
 }
 
-// homeOf is the second shard of a row of the sample, or its only one.
+// homeOf returns the second shard of a row of the sample, or its only one.
 func (d *Division) homeOf(row int) uint32 {
 	if d.Second == nil {
 		return d.Home[row]
@@ -255,7 +255,7 @@ func (d *Division) homeOf(row int) uint32 {
 	return d.Second[row]
 }
 
-// settle notes where a row of the sample went.
+// settle records the shards that a row of the sample went to.
 func (d *Division) settle(row int, home, second uint32) {
 	d.Home[row] = home
 	if d.Second != nil {

@@ -20,32 +20,32 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// ForkOptions says how to open a directory of shards of hnswlib-mmap. The zero value holds the graphs of all shards in
-// memory.
+// ForkOptions says how to open a directory of shards of hnswlib-mmap. With the zero value, the graphs of all shards are
+// held in memory.
 type ForkOptions struct {
-	// Shards is the number of shards to open, the first ones; index.meta isn't read then. 0: as many as it says.
+	// Shards is the number of shards to open, from the first; index.meta isn't read then. 0: the number in index.meta.
 	Shards int
-	Dim    int           // values a row; expected of every graph; 0: as index.meta or the first graph says
-	Metric vector.Metric // where index.meta isn't read, which else says it
-	// LabelsAreGlobal says that labels in the graphs are those of the whole index. Else the number of a shard's first row
-	// is added to them.
+	Dim    int           // values of a row, which every graph must have; 0: from index.meta or the first graph
+	Metric vector.Metric // used if index.meta isn't read; otherwise index.meta holds it
+	// LabelsAreGlobal means that labels in the graphs are those of the whole index. Otherwise the number of a shard's
+	// first row is added to them.
 	LabelsAreGlobal bool
-	// Mapped maps the graphs, so that they are in memory only as far as searches need them. A .graph can't be searched
-	// where it lies: each is read, checked and written once in Shale's own layout, to a file without a name that goes with
-	// the index.
+	// Mapped maps the graphs, so that only the parts that searches need are in memory. A .graph file can't be searched in
+	// place: each is read, checked and written in Shale's own layout to a file without a name, which is gone once the
+	// index is closed.
 	Mapped bool
-	// InMemory is the number of shards, the first ones, whose graphs are held in memory, while others are mapped. 0: as
-	// Mapped says.
+	// InMemory is the number of shards, from the first, whose graphs are held in memory; the others are mapped. 0: Mapped
+	// decides.
 	InMemory int
-	// TempDir is where mapped graphs are written; default the directory itself or, where that can't be written to, that
-	// for temporary files. On a file system in memory they aren't evicted.
+	// TempDir is the directory for the files of mapped graphs. Default: the directory of the shards or, if that can't be
+	// written to, the system's directory for temporary files. A file system in memory can't evict these files.
 	TempDir string
 }
 
 // OpenFork opens a directory of shards of hnswlib-mmap: one external index, which is searched once rows are
 // attached, those of all shards in the order of their numbers. Every search covers all shards, unless
-// search.Options.Shards names some. What is damaged or doesn't go together comes as a *store.FormatError. A shard whose
-// graph was put in the place of another's of the same size is told when rows are attached.
+// search.Options.Shards names some. If files are damaged or don't match each other, OpenFork returns a
+// *store.FormatError. It can't notice that a graph was replaced with another of the same size: attaching rows does.
 func OpenFork(ctx context.Context, dir string, o ForkOptions) (*Index, error) {
 	f := &forkOpener{ctx: ctx, dir: dir, o: o, x: &Index{dir: dir}}
 	f.x.global.Store(o.LabelsAreGlobal)
@@ -70,7 +70,7 @@ func OpenGraph(ctx context.Context, path string, o ForkOptions) (*Index, error) 
 	return f.x, nil
 }
 
-// forkOpener opens one directory.
+// forkOpener is the state of opening one directory.
 type forkOpener struct {
 	ctx context.Context
 	dir string
@@ -101,7 +101,7 @@ func (f *forkOpener) open() error {
 	return nil
 }
 
-// size is the number of shards and that of rows, −1 where it isn't known. It takes what index.meta says.
+// size returns the number of shards and the number of rows, which is −1 if unknown. It reads index.meta if necessary.
 func (f *forkOpener) size() (shards, total int, err error) {
 	if f.o.Shards > 0 {
 		return f.o.Shards, -1, nil
@@ -121,7 +121,7 @@ func (f *forkOpener) size() (shards, total int, err error) {
 	return m.Shards, m.Total, nil
 }
 
-// readMetas reads which rows the shards have, and tests that no two have the same.
+// readMetas reads the row ranges of the shards and checks that they don't overlap.
 func (f *forkOpener) readMetas(shards int) ([]hnswlib.ShardMeta, error) {
 	metas := make([]hnswlib.ShardMeta, 0, min(shards, 1<<10))
 	for i := range shards {
@@ -168,7 +168,7 @@ func (f *forkOpener) openShard(i int, m hnswlib.ShardMeta) error {
 	return p.frozen.ShiftLabels(m.Start)
 }
 
-// openGraph appends the graph at path to the parts. Rows before it have the numbers below first.
+// openGraph appends the graph at path to the parts. Its first row has the number first.
 func (f *forkOpener) openGraph(path string, first uint64) error {
 	o := hnswlib.GraphOptions{Options: hnswlib.Options{Dim: f.o.Dim, Metric: f.o.Metric}, FirstLabel: first}
 	mapped := f.o.Mapped || f.o.InMemory > 0 && len(f.x.parts) >= f.o.InMemory
@@ -200,7 +200,7 @@ func (f *forkOpener) openGraph(path string, first uint64) error {
 	return nil
 }
 
-// mapGraph maps the graph at path, rewritten in the layout that can be searched.
+// mapGraph rewrites the graph at path in a layout that can be searched, and maps that.
 func (f *forkOpener) mapGraph(path string, o hnswlib.GraphOptions) (*hnsw.Frozen, error) {
 	g, err := hnswlib.ReadGraph(f.ctx, path, o)
 	if err != nil {
@@ -240,7 +240,7 @@ func (f *forkOpener) tempFile() (*atomicfile.Temp, error) {
 	return nil, errors.Join(errs...)
 }
 
-// finish describes what was opened.
+// finish fills in the index's description once all graphs are open.
 func (f *forkOpener) finish() {
 	x, c := f.x, f.x.parts[0].Config()
 	x.metric = f.o.Metric
@@ -256,7 +256,7 @@ func (f *forkOpener) finish() {
 	x.begin(0)
 }
 
-// SetLabelsAreGlobal changes ForkOptions.LabelsAreGlobal. Searches under way end with the labels of before.
+// SetLabelsAreGlobal changes ForkOptions.LabelsAreGlobal. Running searches still return labels of the former kind.
 func (x *Index) SetLabelsAreGlobal(global bool) error {
 	release, err := x.changeGraphs("labels")
 	if err != nil {

@@ -22,18 +22,18 @@ import (
 // default.
 type ForkShardOptions struct {
 	Shard          int // its number, from 0 on
-	Start          int // the number that its first row has in the whole index
+	Start          int // the number of its first row in the whole index
 	Metric         vector.Metric
-	M              int // links a new row; default 8
+	M              int // number of links of a new row; default 8
 	EfConstruction int // default 200
 	Threads        int // default GOMAXPROCS
 	Progress       func(done int)
 }
 
-// BuildForkShard builds a graph of rows, fp32 or fp16, and writes its links as shard_N.graph and what rows they are of
-// as shard_N.meta to dir, which is made where its parent exists. Labels are 0 … n − 1, the rows of the shard. The rows
-// aren't changed: where the metric is cosine the graph is that of a normalised copy. A graph built with one thread
-// depends on nothing but rows and options; more threads change which links are found, not which row is whose.
+// BuildForkShard builds a graph of rows, fp32 or fp16, and writes its links to shard_N.graph and the range of its rows
+// to shard_N.meta in dir, which is created if its parent exists. Labels are 0 … n − 1. The rows aren't changed: if the
+// metric is cosine, the graph is built from a normalised copy. A graph built with one thread depends only on the rows
+// and options; with more threads the links may differ, but not the labels.
 func BuildForkShard(ctx context.Context, dir string, rows vector.Matrix, o ForkShardOptions) error {
 	if o.Shard < 0 || o.Start < 0 || o.Start > math.MaxInt-rows.Rows() {
 		return fmt.Errorf("shard %d from row %d on: numbers start at 0", o.Shard, o.Start)
@@ -54,8 +54,8 @@ func BuildForkShard(ctx context.Context, dir string, rows vector.Matrix, o ForkS
 	return writeForkShard(ctx, dir, o.Shard, ForkShard{x, o.Start})
 }
 
-// ForkShard is a shard to be written: a graph and the number that its first row has in the whole index. Labels are
-// those of the shard, from 0 on.
+// ForkShard is a shard to write: a graph and the number of its first row in the whole index. Labels in the graph begin
+// at 0.
 type ForkShard struct {
 	Graph ForkGraph
 	Start int
@@ -80,13 +80,13 @@ func writeForkShard(ctx context.Context, dir string, i int, s ForkShard) error {
 	return nil
 }
 
-// WriteForkMeta writes index.meta, which makes the shards in dir an index.
+// WriteForkMeta writes index.meta, which makes an index of the shards in dir.
 func WriteForkMeta(dir string, m hnswlib.IndexMeta) error {
 	return hnswlib.WriteIndexMeta(filepath.Join(dir, hnswlib.IndexMetaName), m)
 }
 
-// WriteFork writes shards, one at least, as a directory of hnswlib-mmap, which appears whole or not at all and takes
-// the place of one that is there.
+// WriteFork writes at least one shard as a directory of hnswlib-mmap. The directory appears as a whole or not at all,
+// and replaces an earlier one.
 func WriteFork(ctx context.Context, dir string, shards []ForkShard) error {
 	c := shards[0].Graph.Config()
 	m := hnswlib.IndexMeta{Shards: len(shards), Dim: c.Dim, M: c.M, EfConstruction: c.EfConstruction, Metric: c.Metric}
@@ -101,8 +101,8 @@ func WriteFork(ctx context.Context, dir string, shards []ForkShard) error {
 	})
 }
 
-// writeDir makes a directory of what fill writes to another, which then takes its place. It refuses to replace one that
-// holds files which aren't own.
+// writeDir lets fill write to a temporary directory, which then replaces dir. It refuses to replace a directory with
+// files for whose names own returns false.
 func writeDir(dir string, own func(name string) bool, fill func(temp string) error) error {
 	if err := checkOwn(dir, own); err != nil {
 		return err
@@ -123,13 +123,13 @@ func (x *Index) forkShards() []ForkShard {
 	return shards
 }
 
-// localLabels is a graph whose labels are those of a shard.
+// localLabels is a graph with the labels of a shard, which begin at 0.
 type localLabels struct {
 	*hnsw.Frozen
 	start uint64
 }
 
-// WithImage is that of the graph, but for labels.
+// WithImage calls fn with the image of the graph, but with the labels of the shard.
 func (l localLabels) WithImage(fn func(*hnsw.Image) error) error {
 	return l.Frozen.WithImage(func(m *hnsw.Image) error {
 		local := *m
@@ -162,7 +162,7 @@ func buildGraph(ctx context.Context, rows vector.Matrix, o ForkShardOptions) (*h
 	return x, nil
 }
 
-// unitCopy gives rows as the metric wants them: for cosine a normalised copy, which free frees, else themselves.
+// unitCopy returns a normalised copy of rows if the metric is cosine, otherwise rows. The function free frees the copy.
 func unitCopy(rows vector.Matrix, metric vector.Metric) (unit vector.Matrix, free func(), err error) {
 	if metric != vector.Cosine {
 		return rows, func() {}, nil

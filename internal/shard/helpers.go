@@ -2,19 +2,19 @@ package shard
 
 import "sync/atomic"
 
-// helpers lets goroutines help with work for as long as it isn't done, and waits at the end for those that do: one that
-// wakes up too late, since all processors are busy, is not waited for.
+// helpers lets goroutines help with work until it is done, and then waits for those that are still helping. It doesn't
+// wait for a goroutine that starts too late because all processors are busy.
 type helpers struct {
-	state atomic.Int64  // isOpen, and the number of those at work
-	last  chan struct{} // told by the last to leave once closed
+	state atomic.Int64  // isOpen plus the number of goroutines at work
+	last  chan struct{} // receives a value when the last goroutine leaves after close
 }
 
 const isOpen = 1 << 32
 
-// open lets helpers enter.
+// open lets goroutines enter.
 func (h *helpers) open() { h.state.Add(isOpen) }
 
-// close lets no more enter and waits for those at work.
+// close lets no more goroutines enter and waits for those at work.
 func (h *helpers) close() {
 	if h.state.Load()&isOpen == 0 {
 		return
@@ -24,7 +24,7 @@ func (h *helpers) close() {
 	}
 }
 
-// enter reports whether there is work.
+// enter reports whether there is work, and counts the caller as at work if so.
 func (h *helpers) enter() bool {
 	for {
 		now := h.state.Load()
@@ -37,7 +37,7 @@ func (h *helpers) enter() bool {
 	}
 }
 
-// leave ends the work of one that has entered.
+// leave ends the work of a goroutine that has entered.
 func (h *helpers) leave() {
 	if h.state.Add(-1) == 0 {
 		h.last <- struct{}{}

@@ -9,8 +9,8 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// latest leaves out the rows whose label a later row has, as if they had been added one after another. Otherwise they
-// might come into different shards, which know nothing of each other.
+// latest leaves out each row whose label a later row has, as if the rows had been added one after another. Otherwise
+// several shards might hold different rows with the same label.
 func latest(src Source, labels []uint64) (Source, []uint64, error) {
 	if len(labels) != src.Rows() {
 		return nil, nil, fmt.Errorf("%d labels for %d rows", len(labels), src.Rows())
@@ -31,7 +31,7 @@ func latest(src Source, labels []uint64) (Source, []uint64, error) {
 	return &latestRows{src, old, len(kept)}, kept, nil
 }
 
-// latestRows is a source without some of its rows. The others are counted without gaps.
+// latestRows is a source without some of its rows. The other rows are numbered without gaps.
 type latestRows struct {
 	Source
 	old  rowlabels.Set

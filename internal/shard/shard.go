@@ -1,5 +1,6 @@
-// Package shard makes one index of many graphs: it divides rows into shards whose neighbourhoods are cut as little as
-// possible, builds them one at a time under a memory budget, and searches all of them or those that a query needs.
+// Package shard implements an index of several graphs, its shards. It divides rows such that most neighbours are in the
+// same shard, builds the shards one at a time within a bound of memory, and searches all shards or those that a query
+// needs.
 package shard
 
 import (
@@ -19,26 +20,26 @@ import (
 // Index is a directory of shards. Its methods may be called from many goroutines at once.
 type Index struct {
 	dir    string
-	m      *manifest.Manifest // as it was opened: counts and files of now are those below
+	m      *manifest.Manifest // as it was when opened; the fields below hold the current counts and files
 	metric vector.Metric
-	parts  []*part // replaced with using held for writing
-	router *router // nil: there is none, every search covers all shards
+	parts  []*part // replaced only while using is locked for writing
+	router *router // nil if every search covers all shards
 	plan   Plan
 
-	external bool // the rows lie elsewhere and are attached
+	external bool // the rows are outside the index and are attached
 
 	counts counts
 	change change
 
 	attaching sync.Mutex
-	global    atomic.Bool // of a directory of hnswlib-mmap: labels in its graphs are the whole index's
-	faults    atomic.Bool // reading the rows attached may fault
+	global    atomic.Bool // in a directory of hnswlib-mmap, labels in graphs are those of the whole index
+	faults    atomic.Bool // reading the attached rows may cause a page fault that fails
 	files     store.Options
 
 	lanes sync.Pool
 
 	readersMu sync.Mutex
-	readers   []*diskread.Reader // not in use now
+	readers   []*diskread.Reader // not in use at the moment
 	using     sync.RWMutex       // held for reading by searches
 	closed    atomic.Bool
 }
@@ -47,19 +48,19 @@ type Index struct {
 type part struct {
 	*hnsw.Reader
 	close  func() error
-	graph  *hnsw.Index // that can be changed; nil: it is to be loaded first
-	rows   *rowFile    // where they stay on disk; nil: the reader has them
-	blocks *blockFile  // where they and links stay on disk; nil: the reader has links
+	graph  *hnsw.Index // a graph that can be changed; nil if the shard must be loaded first
+	rows   *rowFile    // the rows, if they stay on disk; nil if the reader has them
+	blocks *blockFile  // rows and links, if they stay on disk; nil if the reader has the links
 
-	// What follows is that of an external index. Its rows are those from rowsAt to rowsEnd of the ones attached.
+	// The fields below are for external indexes. The rows of the shard are the attached rows from rowsAt to rowsEnd.
 	frozen          *hnsw.Frozen
 	rowsAt, rowsEnd int
 }
 
-// Plan is the one that Open picked.
+// Plan returns the plan that Open chose.
 func (x *Index) Plan() Plan { return x.plan }
 
-// Manifest returns what the directory says of itself, with the counts of now.
+// Manifest returns the manifest of the directory with the current counts.
 func (x *Index) Manifest() *manifest.Manifest {
 	x.using.RLock()
 	m := *x.m
@@ -76,29 +77,29 @@ func (x *Index) Manifest() *manifest.Manifest {
 	return &m
 }
 
-// Len is the number of rows that a search may find.
+// Len returns the number of rows that aren't marked deleted.
 func (x *Index) Len() int { return int(x.counts.rows.Load() - x.counts.deleted.Load()) }
 
-// Deleted is the number of rows marked deleted.
+// Deleted returns the number of rows marked deleted.
 func (x *Index) Deleted() int { return int(x.counts.deleted.Load()) }
 
-// Config is that of the graphs of all shards.
+// Config returns the configuration that the graphs of all shards share.
 func (x *Index) Config() hnsw.Config {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	return x.parts[0].Config()
 }
 
-// Dim is the number of values a row.
+// Dim returns the number of values of a row.
 func (x *Index) Dim() int { return x.m.Dim }
 
-// Metric is how distances are computed.
+// Metric returns the metric of distances.
 func (x *Index) Metric() vector.Metric { return x.metric }
 
-// Shards is their number.
+// Shards returns the number of shards.
 func (x *Index) Shards() int { return len(x.parts) }
 
-// Stats adds up those of the shards and of the routing; copies of a row count each.
+// Stats returns the sums of the statistics of all shards and of the routing. Each copy of a row counts.
 func (x *Index) Stats() (hnsw.Stats, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
@@ -129,7 +130,7 @@ func (x *Index) Stats() (hnsw.Stats, error) {
 	return elements, nil
 }
 
-// Close frees the memory, once the searches under way have ended. A closed index answers hnsw.ErrClosed.
+// Close waits for running searches and frees the memory. Methods of a closed index return hnsw.ErrClosed.
 func (x *Index) Close() error {
 	if x.closed.Swap(true) {
 		return nil
@@ -149,7 +150,7 @@ func (x *Index) Close() error {
 	return errors.Join(errs...)
 }
 
-// corrupt says that a file isn't what the manifest says.
+// corrupt returns an error which says that a file doesn't match the manifest.
 func corrupt(path, field, reason string, args ...any) error {
 	return &store.FormatError{File: path, Offset: -1, Field: field, Reason: fmt.Sprintf(reason, args...)}
 }

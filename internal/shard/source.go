@@ -96,11 +96,11 @@ func Sample(ctx context.Context, src Source, n int) (vector.Matrix, error) {
 // spread picks n of all numbers from 0, evenly.
 type spread struct{ n, all int }
 
-// at is the i-th of the numbers picked.
+// at returns the i-th of the numbers picked.
 func (s spread) at(i int) int { return int(int64(i) * int64(s.all) / int64(s.n)) }
 
-// pick gives the rows picked, in order, as float32, to fn with their places among those picked. Those that can't be
-// compared by the metric are refused.
+// pick calls fn with each row picked, as float32, in order; i counts them from 0. It refuses rows that the metric can't
+// compare.
 func (s spread) pick(ctx context.Context, src Source, metric vector.Metric, fn func(i int, row []float32) error) error {
 	next, row := 0, make([]float32, src.Dim())
 	err := src.Blocks(ctx, func(first int, rows vector.Matrix) error {

@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// vectorBlock is how many rows EachVector gives at a time, or fewer that take vectorBytes.
+	// vectorBlock is the number of rows that EachVector passes at a time, or fewer if they take more than vectorBytes.
 	vectorBlock = 4096
 	vectorBytes = 2 << 20
-	// sequentialBytes are read from a file at a time.
+	// sequentialBytes is the number of bytes to read from a file at a time.
 	sequentialBytes = 256 * store.SumBlock
 )
 
-// VectorBlock is how many rows of dim values EachVector gives at a time.
+// VectorBlock returns the number of rows of dim values that EachVector passes at a time.
 func VectorBlock(dim int) int {
 	return max(1, min(vectorBlock, vectorBytes/rowtype.Size(vector.Float32, dim)))
 }
@@ -46,7 +46,7 @@ func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows ve
 	return nil
 }
 
-// Findable gives the labels that a search may find, each once, in no order.
+// Findable returns the labels that a search may find, each once, in no particular order.
 func (x *Index) Findable() ([]uint64, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
@@ -68,7 +68,7 @@ func (x *Index) Findable() ([]uint64, error) {
 	return all, nil
 }
 
-// LargestLabel returns the largest label, those of deleted rows included; ok is false where there is none.
+// LargestLabel returns the largest label, including labels of deleted rows; ok is false if there is none.
 func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
@@ -106,7 +106,7 @@ func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) 
 	return p.EachVector(ctx, block, s.read, fn)
 }
 
-// firstCopies lets through what has a label that wasn't met before.
+// firstCopies returns a function that passes to fn only rows whose label it hasn't met before.
 func firstCopies(rows, dim int, fn func([]uint64, vector.Matrix) error) func([]uint64, vector.Matrix) error {
 	met := make(map[uint64]struct{}, rows)
 	return func(labels []uint64, block vector.Matrix) error {
@@ -126,14 +126,14 @@ func firstCopies(rows, dim int, fn func([]uint64, vector.Matrix) error) func([]u
 	}
 }
 
-// rowStream reads rows on disk from front to back and tests each block against its sum.
+// rowStream reads rows on disk from front to back and compares each block with its checksum.
 type rowStream struct {
 	*os.File
 	rows *rowFile
 	dim  int
-	next int64  // the byte of the rows that is read next
-	room []byte // for a stretch of blocks
-	have []byte // what was read last, up to next
+	next int64  // the offset in the rows of the next byte to read
+	room []byte // a buffer for consecutive blocks
+	have []byte // the bytes read last, up to next
 }
 
 func newRowStream(rows *rowFile, dim int) (*rowStream, error) {
@@ -160,7 +160,7 @@ func (s *rowStream) read(id uint32, dst []float32) error {
 	return nil
 }
 
-// fill reads on until the bytes from … to, which rise from call to call, are there.
+// fill reads on until have holds the bytes from … to, which must rise from call to call.
 func (s *rowStream) fill(from, to int64) error {
 	begin := s.next - int64(len(s.have))
 	if to <= s.next && from >= begin {

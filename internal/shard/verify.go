@@ -8,12 +8,12 @@ import (
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// Reachable is the number of elements that links of level 0 lead to from the entry points of their shards.
+// Reachable returns the number of elements that links of level 0 reach from the entry points of their shards.
 func (x *Index) Reachable() (int, error) {
 	return x.sumOfParts(func(p *part) (int, error) { return p.Reachable() })
 }
 
-// Unreachable is the number of elements not marked deleted to which none lead.
+// Unreachable returns the number of elements that aren't marked deleted and that no such link reaches.
 func (x *Index) Unreachable() (int, error) {
 	return x.sumOfParts(func(p *part) (int, error) { return p.Unreachable() })
 }
@@ -29,8 +29,8 @@ func (x *Index) sumOfParts(count func(*part) (int, error)) (sum int, err error) 
 	return sum, nil
 }
 
-// CheckLabels counts the different labels of all shards, and those of them that are marked deleted. The manifest must
-// say the same.
+// CheckLabels counts the distinct labels of all shards and the deleted ones among them, and returns an error if a count
+// differs from the manifest.
 func (x *Index) CheckLabels() []error {
 	var all []uint64
 	for i, p := range x.parts {
@@ -56,7 +56,7 @@ func (x *Index) CheckLabels() []error {
 	return nil
 }
 
-// CheckRouting looks for shards that no centroid leads to, whose rows searches would hardly ever find.
+// CheckRouting returns an error for each shard with rows but no centroid: searches would hardly ever find its rows.
 func (x *Index) CheckRouting() []error {
 	if x.router == nil {
 		return nil
