@@ -10,21 +10,21 @@ import (
 	"github.com/shale-search/shale/internal/store/blocks"
 )
 
-// BuildPlan says what a build will do and take.
+// BuildPlan says what a build will do, and how much memory and disk it needs.
 type BuildPlan struct {
 	Shards      int
 	ShardRows   int   // of the largest shard
-	SampleRows  int   // by which rows are divided
-	MemoryBytes int64 // at the peak, about
+	SampleRows  int   // number of rows of the sample that is divided
+	MemoryBytes int64 // about, at the peak
 	DiskBytes   int64 // at the peak, beside the input
-	IndexBytes  int64 // of what comes of it
+	IndexBytes  int64 // of the finished index
 	Copies      float64
 }
 
 const (
-	// buildMemory is what a build needs beside rows: the program, blocks of the input, the garbage of its heap.
+	// buildMemory is the memory that a build needs besides rows: for the program, blocks of the input and heap garbage.
 	buildMemory = 96 << 20
-	// mostSample is how many rows a sample has where memory allows for more.
+	// mostSample is the largest number of rows of a sample.
 	mostSample = 400_000
 	// skew is how much larger than the mean a shard may be.
 	skew = 1.3
@@ -44,14 +44,14 @@ const (
 	inboundBytes = 4
 	mapBytes     = 26
 	tableBytes   = 36
-	// labelBytes is what the label of a row takes beside the index, with the copy that is sorted to find repeated ones.
+	// labelBytes is the memory for the label of a row outside the index, and for the copy that is sorted to find repeats.
 	labelBytes = 16
 )
 
-// rowBytes is what a row takes in the memory of a graph that grows.
+// rowBytes returns the bytes of memory for a row of a growing graph.
 func rowBytes(c hnsw.Config) int64 { return fileBytes(c) + inboundBytes + mapBytes + tableBytes }
 
-// fileBytes is what a row takes in the file of an index.
+// fileBytes returns the bytes of a row in the file of an index.
 func fileBytes(c hnsw.Config) int64 {
 	m := c.M
 	if m == 0 {
@@ -62,16 +62,16 @@ func fileBytes(c hnsw.Config) int64 {
 	return size + int64(c.CodeStride())
 }
 
-// sampleRowBytes is what a row of the sample takes, with the lists of its neighbours.
+// sampleRowBytes returns the bytes of memory for a row of the sample, including its lists of neighbours.
 func sampleRowBytes(c hnsw.Config) int64 {
 	return rowBytes(sampleConfig(c, 0)) + 4*divideNeighbors + 16*divideNeighbors + 24
 }
 
-// besideRows is what a build takes beside the rows of a shard or a sample.
+// besideRows returns the bytes of memory that a build needs besides the rows of a shard or a sample.
 func (o *BuildOptions) besideRows() int64 { return buildMemory + labelBytes*int64(len(o.Labels)) }
 
-// PlanGraph works out what it takes to build one graph of all rows in one go. Rows that are attached are counted as far
-// as they are read: all of them.
+// PlanGraph returns the plan for building one graph of all rows at once. It counts attached rows as memory, since the
+// build reads all of them.
 func PlanGraph(src Source, o BuildOptions) (BuildPlan, error) {
 	o.Config.Dim = src.Dim()
 	if err := o.Config.Check(); err != nil {
@@ -88,7 +88,7 @@ func PlanGraph(src Source, o BuildOptions) (BuildPlan, error) {
 	return p, nil
 }
 
-// PlanBuild works out what Build will do. It reads no rows.
+// PlanBuild returns the plan of Build. It reads no rows.
 func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 	o.Config.Dim = src.Dim()
 	if err := o.Config.Check(); err != nil {
@@ -131,7 +131,7 @@ func PlanBuild(src Source, o BuildOptions) (BuildPlan, error) {
 	return p, nil
 }
 
-// checksumOf tells labels from others.
+// checksumOf returns a checksum of labels.
 func checksumOf(labels []uint64) uint32 {
 	if len(labels) == 0 {
 		return 0

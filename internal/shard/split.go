@@ -11,7 +11,7 @@ import (
 	"github.com/shale-search/shale/vector"
 )
 
-// mostRepeated bounds the different rows that splitRows keeps, for the sake of memory.
+// mostRepeated is the largest number of distinct rows that splitRows keeps. It bounds memory.
 const mostRepeated = 1 << 16
 
 // splitRows keeps rows that are there repeatedly together: all that are equal try the same shards in the same order.
@@ -44,7 +44,7 @@ func (s *splitRows) order(row []byte, order []uint32) []uint32 {
 	return order
 }
 
-// note notes that the i-th of rows goes to a shard.
+// note records that the i-th of rows goes to a shard.
 func (s *splitRows) note(rows vector.Matrix, i int, part uint32) {
 	r := s.rows[maphash.Bytes(splitSeed, rows.RowBytes(i))]
 	if r == nil || slices.Contains(r.parts, part) {
@@ -89,7 +89,7 @@ func (s *splitRows) addTo(ctx context.Context, r *router, threads int) error {
 	return nil
 }
 
-// split gives the rows that several shards hold, in an order that doesn't depend on their hashes.
+// split returns the rows that several shards hold, in an order that doesn't depend on their hashes.
 func (s *splitRows) split() []*repeatedRow {
 	var rows []*repeatedRow
 	for _, r := range s.rows {

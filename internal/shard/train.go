@@ -21,7 +21,7 @@ func quickCodes(c hnsw.Codes) hnsw.Codes {
 // CodesOptions says how TrainCodes trains.
 type CodesOptions struct {
 	Config   hnsw.Config // of the shards
-	Memory   int64       // bytes that the build may take; 0: no bound
+	Memory   int64       // most bytes of memory that the build uses; 0: no bound
 	Threads  int         // 0: GOMAXPROCS
 	Progress func(Progress)
 }
@@ -62,5 +62,5 @@ func TrainCodes(ctx context.Context, src Source, o CodesOptions) (*pq.Quantizer,
 	return q, nil
 }
 
-// trainCopies is how many times training holds the rows of the sample, at most.
+// trainCopies is the largest number of copies of the sample's rows that training holds in memory.
 const trainCopies = 4
