@@ -4,6 +4,6 @@ package simd
 // end.
 const keyRoom = 8
 
-// KeyCapacity is the room that n keys take for NearKeys, SortKeys and MergeKeys: these read, or overwrite with
-// anything, up to so many in any list of keys.
+// KeyCapacity returns the capacity that a list of n keys needs for NearKeys, SortKeys and MergeKeys, which may read or
+// overwrite keys up to that capacity.
 func KeyCapacity(n int) int { return n + keyRoom }

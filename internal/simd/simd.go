@@ -1,7 +1,7 @@
 // Package simd holds the distance kernels: a pair kernel (one query, one row) and a batch kernel (one query, many rows
-// by id) for each metric and element type, batch kernels for rows of small codes, and what making such codes takes, all
-// in plain Go and in assembly. The best level that the CPU offers is chosen once at start-up; the environment variable
-// SHALE_SIMD (generic, avx2, avx512, neon) forces a lower one.
+// by id) for each metric and element type, batch kernels for rows of small codes, and routines that make such codes.
+// Each exists in plain Go and in assembly. The package chooses the best level that the CPU supports once at start-up;
+// the environment variable SHALE_SIMD (generic, avx2, avx512, neon) selects a lower one.
 package simd
 
 //go:generate go run -C gen . -elem prefetch
@@ -32,7 +32,7 @@ type Batch func(query, base unsafe.Pointer, stride uintptr, dim int, ids []uint3
 // Kernels is the set of kernels of one level. Float kernels take a float32 query; integer kernels take a query of the
 // rows' own type. A row of scaled bytes (SQ8) holds dim int8 and, at the next multiple of 4, the float32 that
 // multiplies each of them; the product is rounded to float32. In a pair kernel both arguments hold dim elements. Sums
-// of integers are exact up to 33,025 elements, where int32 ends.
+// of integers are exact up to 33,025 elements; beyond that an int32 may overflow.
 type Kernels struct {
 	Name string // generic, avx2, avx512 or neon
 
@@ -61,9 +61,8 @@ type Kernels struct {
 	// Codes are the kernels of rows of small codes by their bits a dimension: 1, 2, 3, 4 and 8.
 	Codes [9]CodeBatch
 
-	// Hadamard multiplies x by signs, element by element, and then transforms it in place as the Walsh–Hadamard matrix
-	// does, whose elements are ±1. n is a power of two. Every level adds in the same order: results are the same to the
-	// last bit.
+	// Hadamard multiplies x by signs, element by element, and then, in place, by the Walsh–Hadamard matrix, whose elements
+	// are ±1. n is a power of two. The kernels of all levels add in the same order, so results are identical bit for bit.
 	Hadamard func(x, signs *float32, n int)
 
 	// DecodeF16 writes n half floats to dst. Signalling NaNs become quiet. Neither side need be aligned.
@@ -96,7 +95,7 @@ type Kernels struct {
 	// and gives their number. Lists of keys have KeyCapacity, here and below.
 	NearKeys func(keys *uint64, ids *uint32, dist *float32, n int, worst float32) int
 
-	// SortKeys sorts n keys, no two of them alike, into dst.
+	// SortKeys sorts n distinct keys into dst.
 	SortKeys func(dst, src *uint64, n int)
 
 	// PlaceKeys finds where n sorted keys, fresh, go among as many sorted ones as are held: it sets the bits of their
@@ -109,10 +108,10 @@ type Kernels struct {
 	MergeKeys func(keys *uint64, total int, places *uint64, first int, fresh *uint64, n int)
 }
 
-// Active is the set chosen at start-up.
+// Active is the set of kernels chosen at start-up.
 var Active = choose(levels(), os.Getenv("SHALE_SIMD"))
 
-// levels are the sets that this machine can run, best first.
+// levels holds the sets of kernels that this machine can run, best first.
 func levels() []*Kernels { return append(native(), &generic) }
 
 // rank orders the levels. No machine has levels of two architectures.

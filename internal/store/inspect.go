@@ -13,7 +13,7 @@ type Info struct {
 	Frozen       bool
 	CustomMetric bool        // Options.Custom is needed to open it
 	Config       hnsw.Config // without the function of a custom metric
-	Count        int         // elements, those marked deleted included
+	Count        int         // elements, including those marked deleted
 	Deleted      int
 	TopLevel     int // −1 if there are no elements
 	Entry        uint32

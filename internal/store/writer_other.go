@@ -4,5 +4,5 @@ package store
 
 import "io/fs"
 
-// writerOf returns 0: this system gives the time since it was started no name that is never used again.
+// writerOf returns 0, because this system has no unique identifier of the time since it was started.
 func writerOf(fs.FileInfo) uint64 { return 0 }
