@@ -24,7 +24,7 @@ type BuildPlan struct {
 const (
 	// buildMemory is the memory that a build needs besides rows: for the program, blocks of the input and heap garbage.
 	buildMemory = 96 << 20
-	// mostSample is the largest number of rows of a sample.
+	// mostSample is the number of rows of a sample if memory allows for more.
 	mostSample = 400_000
 	// skew is how much larger than the mean a shard may be.
 	skew = 1.3
