@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/internal/machine"
 )
 
 // latency is times of searches, in milliseconds.
@@ -55,26 +53,10 @@ func diskBytes(dir string) (bytes int64) {
 	return bytes
 }
 
-// peakBytes returns the most memory that the process had resident, or 0 where the system doesn't report it.
-func peakBytes() int64 {
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-			return kib << 10
-		}
-	}
-	return 0
-}
-
 func (x *experiment) describe(r *report) error {
 	info, err := x.c.Info()
 	r.Documents, r.Segments = info.Documents, len(info.Segments)
-	r.PeakMiB = float64(peakBytes()) / (1 << 20)
+	r.PeakMiB = float64(machine.PeakResident()) / (1 << 20)
 	r.DiskMiB = float64(diskBytes(x.s.dir)) / (1 << 20)
 	if info.Problem != "" {
 		err = errors.Join(err, errors.New(info.Problem))

@@ -18,6 +18,7 @@ import (
 	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/location"
+	"github.com/shale-search/shale/internal/machine"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
@@ -376,7 +377,7 @@ func (r *buildReport) complete(index *shale.Index, began time.Time) error {
 	if r.FileBytes, err = store.SizeOnDisk(r.Output); err != nil {
 		return err
 	}
-	r.RSSBytes = residentBytes()
+	r.RSSBytes = machine.Resident()
 	r.TotalSeconds = time.Since(began).Seconds()
 	return nil
 }

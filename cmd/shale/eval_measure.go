@@ -47,7 +47,7 @@ func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix
 		f.where.load.Queries = queries.Rows()
 	}
 	debug.FreeOSMemory()
-	before := residentBytes()
+	before := machine.Resident()
 	index, err := f.where.open(c, path)
 	if err != nil {
 		return nil, err
@@ -95,6 +95,6 @@ func (f *evalFlags) measure(c *cobra.Command, path string, queries vector.Matrix
 		return nil, err
 	}
 	debug.FreeOSMemory()
-	r.ResidentBytes = max(residentBytes()-before, 0)
+	r.ResidentBytes = max(machine.Resident()-before, 0)
 	return r, nil
 }

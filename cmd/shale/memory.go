@@ -1,38 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"os"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/inside"
 )
-
-// residentBytes is the memory that the process has resident, or 0 where the system doesn't tell.
-func residentBytes() int64 { return statusBytes("VmRSS:") }
-
-// statusBytes returns the size that /proc/self/status gives under name, in bytes, or 0 if there is none.
-func statusBytes(name string) int64 {
-	f, err := os.Open("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if rest, ok := strings.CutPrefix(s.Text(), name); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib << 10
-		}
-	}
-	return 0
-}
 
 const (
 	// programBytes are for what the Go heap and the arrays leave out: stacks, the runtime, pages of code that are used.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/shale-search/shale/internal/machine"
 	"github.com/shale-search/shale/internal/race"
 )
 
@@ -24,7 +25,7 @@ func mainPeak() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Fprintf(os.Stderr, "peak %d MiB\n", (statusBytes("VmHWM:")-program)>>20)
+	fmt.Fprintf(os.Stderr, "peak %d MiB\n", (machine.PeakResident()-program)>>20)
 	os.Exit(code)
 }
 
