@@ -16,24 +16,16 @@ func (c *Collection) UpdateWhere(ctx context.Context, filter payload.Filter, u U
 	if err != nil {
 		return 0, err
 	}
-	var numbers []uint64
-	err = c.where(ctx, filter, func(f *filtering) error {
-		numbers = f.matching()
-		return nil
-	})
-	for len(numbers) > 0 && err == nil {
-		batch := numbers[:min(len(numbers), c.options.MaxBatch)]
-		numbers = numbers[len(batch):]
-		there := 0
+	return c.changeWhere(ctx, filter, func(batch []uint64) (there int, err error) {
 		_, err = c.change(ctx, len(batch), func(ch *change) (err error) {
 			there, err = ch.updateNumbers(batch, prepared[0])
 			return err
 		})
-		if err == nil {
-			updated += there
+		if err != nil {
+			return 0, err
 		}
-	}
-	return updated, err
+		return there, nil
+	})
 }
 
 // updateNumbers changes the documents of some numbers that are still there.

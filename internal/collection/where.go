@@ -40,6 +40,15 @@ func (c *Collection) CountWhere(ctx context.Context, filter payload.Filter) (n i
 // meanwhile. It returns how many it has deleted. It does so batch by batch, each of which is deleted whole or not at
 // all and is on the disk before the next one, so that an error may leave some of them.
 func (c *Collection) DeleteWhere(ctx context.Context, filter payload.Filter) (deleted int, err error) {
+	return c.changeWhere(ctx, filter, func(batch []uint64) (int, error) {
+		return c.change(ctx, len(batch), func(ch *change) error { return ch.deleteNumbers(batch) })
+	})
+}
+
+// changeWhere calls apply with the numbers of the documents that satisfy a filter, a batch at a time, until it returns
+// an error. It returns the sum of what apply has returned.
+func (c *Collection) changeWhere(ctx context.Context, filter payload.Filter, apply func(batch []uint64) (int, error),
+) (changed int, err error) {
 	var numbers []uint64
 	err = c.where(ctx, filter, func(f *filtering) error {
 		numbers = f.matching()
@@ -49,10 +58,10 @@ func (c *Collection) DeleteWhere(ctx context.Context, filter payload.Filter) (de
 		batch := numbers[:min(len(numbers), c.options.MaxBatch)]
 		numbers = numbers[len(batch):]
 		var n int
-		n, err = c.change(ctx, len(batch), func(ch *change) error { return ch.deleteNumbers(batch) })
-		deleted += n
+		n, err = apply(batch)
+		changed += n
 	}
-	return deleted, err
+	return changed, err
 }
 
 // matching returns the numbers of the documents that surely satisfy the filter.
