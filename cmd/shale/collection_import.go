@@ -63,7 +63,7 @@ func (f *importFlags) options(c *cobra.Command, s collection.Schema) (documents.
 	return o, nil
 }
 
-// importReport tells what an import did.
+// importReport is the result of an import.
 type importReport struct {
 	Collection string `json:"collection"`
 	Files      int    `json:"files"`
@@ -83,7 +83,7 @@ func (r *importReport) tell(c *cobra.Command, asJSON bool) error {
 	return tell(c, asJSON, r, "%s", text)
 }
 
-// errNothingUsed makes the exit code after the bad rows were told.
+// errNothingUsed is returned when every row was bad, so that the command fails although each row was reported.
 var errNothingUsed = errors.New("no row of the files could be used")
 
 func collectionImport() *cobra.Command {

@@ -171,7 +171,7 @@ func (i *importer) upsert(ctx context.Context, b *importedRows) error {
 	return nil
 }
 
-// bad tells about a row that can't be used.
+// bad reports a row that can't be used.
 func (i *importer) bad(file int, row *documents.RowError) error {
 	if i.strict {
 		return fmt.Errorf("%s: %w", i.files[file], row)

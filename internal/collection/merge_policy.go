@@ -5,7 +5,8 @@ type mergeCandidate struct{ rows, dead int }
 
 func (m mergeCandidate) live() int { return max(m.rows-m.dead, 0) }
 
-// worn reports whether so many rows are dead that the segment should be written again without them.
+// worn reports whether more than the share mostDead of the rows is dead, so that the segment should be rewritten
+// without them.
 func (m mergeCandidate) worn() bool { return float64(m.dead) > mostDead*float64(m.rows) }
 
 const (

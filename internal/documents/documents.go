@@ -66,8 +66,8 @@ var VectorExtensions = []string{".npy", ".npz", ".fvecs", ".bvecs", ".fbin", ".u
 // Extensions are those of files of documents.
 var Extensions = append([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv"}, VectorExtensions...)
 
-// formatOf returns the extension that tells the format of a file, and the file. A format may be named before the file,
-// as in csv:data.txt.
+// formatOf splits the name of an input into the extension of its format and the name of the file. The format comes from
+// a prefix, as in csv:data.txt, or else from the file's own extension.
 func formatOf(name string) (ext, file string) {
 	if format, rest, ok := strings.Cut(name, ":"); ok && (format == "csv" || format == "tsv" || format == "jsonl") {
 		if _, err := os.Lstat(name); err != nil {

@@ -51,7 +51,8 @@ func (t *parquetTable) vector(column int) ([]float32, error) {
 	return v, valueError(err)
 }
 
-// valueError tells what is wrong with a value from what is wrong with the file.
+// valueError returns the cause of an error of one value, which makes its row bad, and marks every other error as one of
+// the file, which ends the reading.
 func valueError(err error) error {
 	var value *datafile.ValueError
 	switch {

@@ -21,10 +21,10 @@ type writer interface {
 	finish() error
 }
 
-// Write writes documents to a file, whose name tells the format: .jsonl, .csv, .tsv or .parquet. The file appears whole
-// or not at all. JSON lines, which "-" stands for on standard output, hold documents as they are. Tables have a column
-// for the ID, for each vector and for each key of the payloads; a column whose values differ in type holds JSON. A key
-// named as the column of the ID or of a vector gets a column payload.KEY.
+// Write writes documents to a file in the format of its extension: .jsonl, .csv, .tsv or .parquet. The file appears
+// whole or not at all. The name "-" means JSON lines on standard output. JSON lines hold documents as they are. Tables
+// have a column for the ID, for each vector and for each key of the payloads; a column whose values differ in type
+// holds JSON. A key named as the column of the ID or of a vector gets a column payload.KEY.
 func Write(name string, stdout io.Writer, s collection.Schema, from Source) error {
 	ext, file := formatOf(name)
 	open := map[string]func(io.Writer, *columnSet) writer{

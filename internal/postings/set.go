@@ -18,7 +18,8 @@ const ChunkBits = 16
 // mostInChunk is the number of documents of a chunk.
 const mostInChunk = 1 << ChunkBits
 
-// The forms of a set are those of a Roaring container, of which the shortest is taken. The first byte tells which.
+// The forms of a set, which are those of a Roaring container. A set is stored in its shortest form, and the first byte
+// is the number of the form.
 const (
 	listForm  = 0 // then the members, 2 bytes each
 	runsForm  = 1 // then the first and the last of each run of members, 2 bytes each
