@@ -10,7 +10,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/coding"
-	"github.com/shale-search/shale/internal/collection"
 	"github.com/shale-search/shale/internal/payload"
 )
 

@@ -15,8 +15,8 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/eval"
-	"github.com/shale-search/shale/internal/collection"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/payload"

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/machine"
 )
 

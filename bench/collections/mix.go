@@ -13,8 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/dataset"
-	"github.com/shale-search/shale/internal/collection"
 	"github.com/shale-search/shale/vector"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/exact"
 	"github.com/shale-search/shale/vector"
 )

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 )
 
 func collectionSnapshot() *cobra.Command {

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/dataname"
 )

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/vector"
 )

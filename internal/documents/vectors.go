@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/vector"
 )

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 )
 
 // csvWriter writes cells that csvTable reads as the same values.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
-	"github.com/shale-search/shale/internal/collection"
+	"github.com/shale-search/shale/collection"
 )
 
 // rowGroupBytes is how much a row group holds; the library keeps one in memory.

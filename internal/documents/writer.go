@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/atomicfile"
-	"github.com/shale-search/shale/internal/collection"
 	"github.com/shale-search/shale/internal/dataname"
 )
 
