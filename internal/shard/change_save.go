@@ -144,19 +144,23 @@ func (s *Saving) copy(ctx context.Context, old manifest.Shard, first string) (ma
 	}
 	defer f.Close()
 	s.written = append(s.written, name)
-	err = atomicfile.Write(filepath.Join(s.dir, name), func(w io.Writer) error {
-		b := format.Writer(ctx, w)
-		if _, err := io.Copy(b, f); err != nil {
-			return err
-		}
-		return b.Flush()
-	})
-	if err != nil {
+	if err := copyTo(ctx, filepath.Join(s.dir, name), f); err != nil {
 		return old, err
 	}
 	now := old
 	now.File = name
 	return now, isFile(s.dir, now)
+}
+
+// copyTo writes what a reader gives to a new file.
+func copyTo(ctx context.Context, path string, from io.Reader) error {
+	return atomicfile.Write(path, func(w io.Writer) error {
+		b := format.Writer(ctx, w)
+		if _, err := io.Copy(b, from); err != nil {
+			return err
+		}
+		return b.Flush()
+	})
 }
 
 // Done records that the index is in dir now, as described by the manifest that Write returned.
