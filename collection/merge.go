@@ -93,7 +93,7 @@ func (c *Collection) mergeSome(ctx context.Context) (more bool, err error) {
 		for _, v := range sealed {
 			candidates = append(candidates, v.candidate())
 		}
-		first, end := chooseMerge(candidates, c.options.SegmentRows)
+		first, end := chooseMerge(candidates)
 		from = sealed[first:end]
 	}
 	if len(from) > 0 {
@@ -140,32 +140,6 @@ func (c *Collection) mergeAs(ctx context.Context, from []view, number uint64) er
 		})
 	}
 	return nil
-}
-
-// writeMerged builds the indexes of the rows of some segments that aren't dead.
-func (c *Collection) writeMerged(ctx context.Context, from []view, number uint64) (segmentRecord, error) {
-	r := segmentRecord{First: from[0].First, End: from[len(from)-1].End, Rows: make([]int, len(c.schema.Vectors))}
-	sources := make([]*mergedSource, len(r.Rows))
-	rows := 0
-	for i := range r.Rows {
-		var err error
-		if sources[i], err = newMergedSource(ctx, from, i, c.schema.Vectors[i].Dim); err != nil {
-			return r, err
-		}
-		r.Rows[i] = sources[i].Rows()
-		rows += r.Rows[i]
-	}
-	c.merging.begin(from, rows)
-	for i, rows := range r.Rows {
-		if rows == 0 {
-			continue
-		}
-		err := c.buildIndex(ctx, sources[i], sources[i].numbers, i, number, c.options.mergeBytes(), c.merging.progress)
-		if err != nil {
-			return r, err
-		}
-	}
-	return r, nil
 }
 
 func (m *merging) begin(from []view, rows int) {

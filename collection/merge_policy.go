@@ -10,35 +10,32 @@ func (m mergeCandidate) live() int { return max(m.rows-m.dead, 0) }
 func (m mergeCandidate) worn() bool { return float64(m.dead) > mostDead*float64(m.rows) }
 
 const (
-	// mergeWidth is how many segments of about the same size become one. Fewer of them make queries faster, more of them
-	// write each row less often.
+	// mergeWidth is how many segments a merge takes at least. The first segment of a collection takes over the later ones
+	// once there are as many. Fewer segments make queries faster, more of them write each row less often.
 	mergeWidth = 4
+	// growShare bounds how often rows of large segments are written: a segment takes over later ones once they have a row
+	// for each growShare of its own.
+	growShare = 8
+	// mostSmall is how many segments there may be that are too small for the first one to take them over. Then they are
+	// merged among themselves.
+	mostSmall = 10
 	// mostDead is the share of dead rows above which a segment is written again.
 	mostDead = 0.25
 	// mostSegments is how many segments slow queries down so much that writing should wait for a merge.
 	mostSegments = 40
 )
 
-// level returns about the logarithm of a segment's size to the base mergeWidth: 0 for segments as they are sealed.
-func (m mergeCandidate) level(segmentRows int) (level int) {
-	for limit := 2 * segmentRows; m.live() >= limit; limit *= mergeWidth {
-		level++
-	}
-	return level
-}
-
-// chooseMerge picks the segments from … to − 1 to be merged: those of the smallest level of which mergeWidth follow
-// each other, with the smaller ones among them; or else a worn one, with its smaller neighbours. They are in the order
-// of documents' numbers, so that what is merged is again documents whose numbers follow each other. If nothing is to
-// be done, from and to are equal.
-func chooseMerge(all []mergeCandidate, segmentRows int) (from, to int) {
-	highest := 0
-	for _, m := range all {
-		highest = max(highest, m.level(segmentRows))
-	}
-	for level := 0; level <= highest; level++ {
-		if from, to := fullLevel(all, segmentRows, level); from < to {
-			return from, to
+// chooseMerge picks the segments from … to − 1 to be merged: one, and all later ones, if those are enough for it; or
+// else a worn one, with its smaller neighbours. They are in the order of documents' numbers, so that what is merged is
+// again documents whose numbers follow each other. If nothing is to be done, from and to are equal.
+func chooseMerge(all []mergeCandidate) (from, to int) {
+	for i := range all {
+		width := mergeWidth
+		if i > 0 {
+			width = mostSmall
+		}
+		if len(all)-i >= width && growShare*liveRows(all[i+1:]) >= all[i].live() {
+			return i, len(all)
 		}
 	}
 	for i := range all {
@@ -49,20 +46,11 @@ func chooseMerge(all []mergeCandidate, segmentRows int) (from, to int) {
 	return 0, 0
 }
 
-// fullLevel returns the newest run of segments of a level or below, of which mergeWidth are of that level.
-func fullLevel(all []mergeCandidate, segmentRows, level int) (from, to int) {
-	for to = len(all); to > 0; to = from - 1 {
-		of := 0
-		for from = to; from > 0 && all[from-1].level(segmentRows) <= level; from-- {
-			if all[from-1].level(segmentRows) == level {
-				of++
-			}
-		}
-		if of >= mergeWidth {
-			return from, to
-		}
+func liveRows(all []mergeCandidate) (rows int) {
+	for _, m := range all {
+		rows += m.live()
 	}
-	return 0, 0
+	return rows
 }
 
 // withSmaller returns the run of a segment and its neighbours that together add no more than its own rows.

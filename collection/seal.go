@@ -1,6 +1,7 @@
 package collection
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -138,7 +139,9 @@ func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (s
 		if r.Rows[i] = rows.Rows(); r.Rows[i] == 0 {
 			continue
 		}
-		if err := c.buildIndex(ctx, rows, rows.numbers, i, number, 0, nil); err != nil {
+		o := c.schema.Vectors[i].buildOptions()
+		o.EfConstruction = min(cmp.Or(o.EfConstruction, sealEf), sealEf)
+		if err := c.buildIndex(ctx, rows, rows.numbers, i, number, o); err != nil {
 			return r, err
 		}
 	}
@@ -147,10 +150,8 @@ func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (s
 
 // buildIndex builds the index of one vector of a segment's documents.
 func (c *Collection) buildIndex(ctx context.Context, rows shale.Source, labels []uint64, vector int, number uint64,
-	memory int64, progress func(step string, done, total int)) error {
-	o := c.schema.Vectors[vector].buildOptions()
+	o shale.BuildOptions) error {
 	o.Path, o.Labels, o.Threads = segmentPath(c.dir, number, vector), labels, c.options.MergeThreads
-	o.Progress, o.Memory = progress, memory
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
 		return err

@@ -15,8 +15,9 @@ import (
 // (Singh et al. 2021, algorithm 4). Links that lead elsewhere stay, in place of being chosen anew: where many rows come
 // and go, choosing anew thins out the graph.
 //
-// Threads is the number of goroutines; 0 means GOMAXPROCS. Changes wait meanwhile. Like Reorder it returns ErrBusy, and does nothing, if searches are under way. If ctx ends,
-// the index is as it was but for links, some of which no longer lead to deleted elements.
+// Threads is the number of goroutines; 0 means GOMAXPROCS. Changes wait meanwhile. Like Reorder it returns ErrBusy, and
+// does nothing, if searches are under way. If ctx ends, the index is as it was but for links, some of which no longer
+// lead to deleted elements.
 func (x *Index) Purge(ctx context.Context, threads int) error {
 	x.structure.Lock()
 	defer x.structure.Unlock()

@@ -32,29 +32,30 @@ var ErrGrow = errors.New("the index can't grow")
 // mostDead is the share of dead rows of a shard from which it is less work to build an index anew.
 const mostDead = 0.5
 
-// Grow writes the index at from, with rows added and dead ones left out, to dir, where nothing may be. It takes over
-// the graphs that are there and inserts rows into them, so it takes as long as inserting the new rows, and reads and
-// writes one shard after another. The index at from stays as it is. The error is an ErrGrow if the index has to be built
-// anew: because the memory doesn't hold the largest shard, because many rows are dead, or because of the kind of index.
-func Grow(ctx context.Context, from, dir string, o GrowOptions) (err error) {
+// Grow writes the index at from, with rows added and dead ones left out, to dir, where nothing may be, and returns the
+// number of rows. It takes over the graphs that are there and inserts rows into them, so it takes as long as inserting
+// the new rows, and reads and writes one shard after another. The index at from stays as it is. The error is an ErrGrow
+// if the index has to be built anew: because the memory doesn't hold the largest shard, because many rows are dead, or
+// because of the kind of index.
+func Grow(ctx context.Context, from, dir string, o GrowOptions) (rows int, err error) {
 	m, err := manifest.Read(from)
 	if err != nil {
-		return fmt.Errorf("grow %s: %w", from, err)
+		return 0, fmt.Errorf("grow %s: %w", from, err)
 	}
 	x, err := Open(ctx, from, m, OpenOptions{Mapped: true})
 	if err != nil {
-		return fmt.Errorf("grow %s: %w", from, err)
+		return 0, fmt.Errorf("grow %s: %w", from, err)
 	}
 	defer func() { err = errors.Join(err, x.Close()) }()
 	temp, err := atomicfile.NewDir(dir)
 	if err != nil {
-		return fmt.Errorf("grow %s: %w", from, err)
+		return 0, fmt.Errorf("grow %s: %w", from, err)
 	}
 	g := &grower{x: x, from: from, dir: temp.Path, o: o, m: x.Manifest()}
 	if err := g.run(ctx); err != nil {
-		return fmt.Errorf("grow %s: %w", from, errors.Join(err, temp.Drop()))
+		return 0, fmt.Errorf("grow %s: %w", from, errors.Join(err, temp.Drop()))
 	}
-	return temp.Place(false)
+	return g.m.Rows, temp.Place(false)
 }
 
 // grower is the state of one Grow.

@@ -26,10 +26,11 @@ func growRound(t *testing.T, from string, all vector.Matrix, there []uint64, nex
 		o.Labels = append(o.Labels, uint64(l))
 	}
 	dir = filepath.Join(t.TempDir(), "grown")
-	if err := Grow(context.Background(), from, dir, o); err != nil {
-		t.Fatal(err)
+	now = append(now, o.Labels...)
+	if rows, err := Grow(context.Background(), from, dir, o); err != nil || rows != len(now) {
+		t.Fatalf("%d rows, not %d: %v", rows, len(now), err)
 	}
-	return dir, append(now, o.Labels...)
+	return dir, now
 }
 
 // TestGrow replaces a part of the rows several times, in one graph and in several. The index then holds the rows that
@@ -103,7 +104,7 @@ func TestGrowLinksWhatStays(t *testing.T) {
 	x := opened(t, from, OpenOptions{Mapped: true})
 	gone := must(x.parts[2].Findable())[:20]
 	dir := filepath.Join(t.TempDir(), "grown")
-	err := Grow(context.Background(), from, dir, GrowOptions{
+	_, err := Grow(context.Background(), from, dir, GrowOptions{
 		Dead: func(l uint64) bool { return slices.Contains(gone, l) },
 	})
 	if err != nil {
@@ -139,7 +140,7 @@ func TestGrowRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "grown")
-			if err := Grow(context.Background(), built(t, all, c.b), dir, c.o); !errors.Is(err, ErrGrow) {
+			if _, err := Grow(context.Background(), built(t, all, c.b), dir, c.o); !errors.Is(err, ErrGrow) {
 				t.Errorf("%v", err)
 			}
 			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
