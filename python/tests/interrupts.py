@@ -21,7 +21,7 @@ import numpy as np
 
 import shale
 from shale import hnswlib
-from shale.integrations._collection import Collection
+from shale.integrations._store import Store
 
 DIM, ROWS = 256, 160
 RNG = np.random.default_rng(1)
@@ -191,47 +191,47 @@ def beginning():
 
 
 def collecting(call):
-    """A call that changes a collection of records, which can be saved and loaded at any time."""
+    """A call that changes a store of records, which can be saved and loaded at any time."""
 
     def prepare():
-        collection = Collection("l2", {"codes": "fp32"})
+        store = Store("l2", {"codes": "fp32"})
         names = [str(i) for i in range(40)]
-        collection.add(names[:20], names[:20], [{}] * 20, ALL[:20])
+        store.add(names[:20], names[:20], [{}] * 20, ALL[:20])
         folder = tempfile.mkdtemp(dir=FOLDER)
-        collection.save(folder)
+        store.save(folder)
 
         def after():
             for _ in range(2):
-                for record in collection.records():
-                    found = collection.search(ALL[int(record.text)], 1)
-                    assert found[0][0].id == record.id, (found, record)
-                collection.save(folder)
-                assert {r.id for r in Collection.load(folder).records()} == {r.id for r in collection.records()}
-                collection.add(names[:3], names[:3], [{}] * 3, ALL[:3])
+                for record in store.records():
+                    found = store.search(ALL[int(record.text)], 1)
+                    assert found[0].record.id == record.id, (found, record)
+                store.save(folder)
+                assert {r.id for r in Store.load(folder).records()} == {r.id for r in store.records()}
+                store.add(names[:3], names[:3], [{}] * 3, ALL[:3])
 
-        act, check = call(collection, names, folder)
+        act, check = call(store, names, folder)
         return act, check, after
 
     return prepare
 
 
-def collected_add(collection, names, folder):
+def collected_add(store, names, folder):
     return (
-        lambda: collection.add(names[10:30], names[10:30], [{}] * 20, fleeting(ALL[10:30])),
-        lambda _: check_ids(collection, names[:30]),
+        lambda: store.add(names[10:30], names[10:30], [{}] * 20, fleeting(ALL[10:30])),
+        lambda _: check_ids(store, names[:30]),
     )
 
 
-def collected_delete(collection, names, folder):
-    return lambda: collection.delete(names[5:15]), lambda _: check_ids(collection, names[:5] + names[15:20])
+def collected_delete(store, names, folder):
+    return lambda: store.delete(names[5:15]), lambda _: check_ids(store, names[:5] + names[15:20])
 
 
-def collected_save(collection, names, folder):
-    return lambda: collection.save(folder), lambda _: check_ids(Collection.load(folder), names[:20])
+def collected_save(store, names, folder):
+    return lambda: store.save(folder), lambda _: check_ids(Store.load(folder), names[:20])
 
 
-def check_ids(collection, ids):
-    assert sorted(record.id for record in collection.records()) == sorted(ids)
+def check_ids(store, ids):
+    assert sorted(record.id for record in store.records()) == sorted(ids)
 
 
 GRAPH.save_graph(f"{FOLDER}/graph.links")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -71,15 +70,6 @@ def _checked(value: Any, where: str, plain: bool, depth: int) -> Any:
     )
 
 
-def copied(value: Any) -> Any:
-    """A copy of what :func:`checked` gave, which may be changed."""
-    if type(value) is dict:
-        return {key: copied(one) for key, one in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(copied(one) for one in value)
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
 def encoded(value: Any) -> Any:
     """What :func:`checked` gave as values of JSON."""
     if type(value) is dict:
@@ -134,13 +124,3 @@ _READERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "dict": lambda value: {key: decoded(one) for key, one in value["value"].items()},
     "numpy": _numpy,
 }
-
-
-def line(record: dict[str, Any]) -> bytes:
-    """A record as a line of JSON. Halves of surrogate pairs stay what they are."""
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
-
-
-def read_line(content: bytes) -> Any:
-    """The reverse of :func:`line`."""
-    return json.loads(content.decode("utf-8", "surrogatepass"))

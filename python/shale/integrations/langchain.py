@@ -7,69 +7,84 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Optional, Union
 
-import numpy as np
-import numpy.typing as npt
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables.config import run_in_executor
 from langchain_core.vectorstores import VectorStore
 
+from shale._api.collection import Collection
 from shale._core.arguments import Path
-from shale.integrations import _metadata
-from shale.integrations._collection import Collection, Record
-from shale.integrations._document_filter import matcher
+from shale.integrations import _conditions, _document_filter, _metadata
+from shale.integrations._conditions import Where
+from shale.integrations._payloads import Record
+from shale.integrations._store import Found, Store, diverse
 
 #: Which documents a search may return: all whose metadata have these values, or for which a callable is true.
 DocumentFilter = Union[dict[str, Any], Callable[[Document], bool]]
 
 
 class ShaleVectorStore(VectorStore):
-    """Documents in a :class:`shale.Index`, searched by the vectors of their texts.
+    """Documents in a :class:`shale.Collection`, searched by the vectors of their texts.
 
     Args:
         embedding: makes vectors of texts.
-        metric: ``"cosine"``, ``"l2"`` or ``"ip"``.
-        settings: further ones of :class:`shale.Index`, such as ``codes``, ``rows``, ``m`` and ``ef_construction``.
+        path: of a directory that holds the store: what is written is kept there at once, and one process at a time has
+            it open. Without it the store is temporary, until :meth:`save`.
+        metric: ``"cosine"``, which is the default, ``"l2"`` or ``"ip"``.
+        settings: further ones of :class:`shale.Vector`: ``codes``, ``rows``, ``m`` and ``ef_construction``.
 
     Metadata may hold what JSON can, dates, bytes, tuples, and numbers and arrays of NumPy; other values are refused,
-    and so are ids that aren't strings. Searches take ``filter`` and the settings of :meth:`shale.Index.search`, such as
-    ``ef``. A filter is a callable of a document, or a dict: ``{"year": 2001}`` asks for a value that is equal;
-    ``{"year": {"$gte": 2001}}`` for one by an operator: $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $exists or $not;
-    $and, $or and $nor take lists of such dicts, $not takes one.
+    and so are ids that aren't strings. Searches take ``filter`` and the settings of :meth:`shale.Collection.query`,
+    ``ef``, ``exact`` and ``max_distance``. A filter is a callable of a document, or a dict: ``{"year": 2001}`` asks for
+    a value that is equal; ``{"year": {"$gte": 2001}}`` for one by an operator: $eq, $ne, $gt, $gte, $lt, $lte, $in,
+    $nin, $exists or $not; $and, $or and $nor take lists of such dicts, $not takes one. The collection's indexes of
+    metadata answer filters of strings, numbers and booleans; callables and other comparisons, such as the order of
+    strings, look at the documents.
     """
 
-    def __init__(self, embedding: Embeddings, *, metric: str = "cosine", **settings: Any) -> None:
+    def __init__(
+        self, embedding: Embeddings, *, path: Optional[Path] = None, metric: Optional[str] = None, **settings: Any
+    ) -> None:
         self._embedding = embedding
-        self._collection = Collection(metric, settings)
+        self._store = Store(metric, settings, path)
 
     def __copy__(self) -> ShaleVectorStore:
         """A store of its own: a change of one doesn't change the other."""
         new = type(self).__new__(type(self))
-        vars(new).update(vars(self), _collection=copy.copy(self._collection))
+        vars(new).update(vars(self), _store=copy.copy(self._store))
         return new
 
     @property
     def embeddings(self) -> Embeddings:
         return self._embedding
 
+    @property
+    def collection(self) -> Optional[Collection]:
+        """What holds the documents, with ``text`` and ``metadata`` as payload; None before the first."""
+        return self._store.collection
+
     def __len__(self) -> int:
-        return len(self._collection)
+        return len(self._store)
+
+    def close(self) -> None:
+        """Ends the use of the store. A temporary one is removed, as it is when nothing refers to it any more."""
+        self._store.close()
 
     def save(self, path: Path) -> None:
         """Writes documents and vectors to a directory; what was there stays until all is written."""
-        self._collection.save(path)
+        self._store.save(path)
 
     @classmethod
     def load(cls, path: Path, embedding: Embeddings) -> ShaleVectorStore:
-        """Reads what :meth:`save` wrote.
+        """A temporary store of what :meth:`save` wrote, which stays as it is. To work on what is there, give ``path``
+        to the class.
 
         Raises:
             FileNotFoundError: nothing lies there.
             shale.FormatError: it is damaged.
         """
-        collection = Collection.load(path)
-        store = cls(embedding, metric=collection.metric)
-        store._collection = collection
+        store = cls(embedding)
+        store._store = Store.load(path)
         return store
 
     def add_texts(
@@ -104,7 +119,7 @@ class ShaleVectorStore(VectorStore):
     ) -> list[str]:
         given = [None] * len(texts) if ids is None else ids
         names = [str(uuid.uuid4()) if one is None else one for one in given]
-        self._collection.add(names, texts, [{} for _ in texts] if metadatas is None else metadatas, vectors)
+        self._store.add(names, texts, [{} for _ in texts] if metadatas is None else metadatas, vectors)
         return names
 
     def _given(self, texts: Iterable[str], metadatas: Any, ids: Any, kwargs: dict[str, Any]) -> list[str]:
@@ -126,17 +141,17 @@ class ShaleVectorStore(VectorStore):
         """Deletes documents, one or many, or all of them without ids; ids that aren't there change nothing."""
         _refuse("delete", kwargs)
         if ids is None:
-            self._collection.clear()
+            self._store.clear()
         else:
-            self._collection.delete(_ids(ids))
+            self._store.delete(_ids(ids))
         return True
 
     def compact(self) -> None:
-        """Takes deleted vectors out of the index, which is built anew. New documents take their places without that."""
-        self._collection.compact()
+        """Gives back the room of deleted documents, which happens by itself, bit by bit."""
+        self._store.compact()
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        return [_document(record) for record in self._collection.get(_ids(ids))]
+        return [_document(record) for record in self._store.get(_ids(ids))]
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
         return _documents(self.similarity_search_with_score(query, k, **kwargs))
@@ -164,14 +179,14 @@ class ShaleVectorStore(VectorStore):
     def similarity_search_with_score_by_vector(
         self, embedding: list[float], k: int = 4, *, filter: Optional[DocumentFilter] = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        found = self._collection.search(embedding, k, self._allowed(filter), **kwargs)
-        return [(_document(record), distance) for record, distance in found]
+        return _scored(self._store.search(embedding, k, _where(filter), **kwargs))
 
     async def asimilarity_search_with_score_by_vector(
         self, embedding: list[float], k: int = 4, *, filter: Optional[DocumentFilter] = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
-        found = await self._collection.asearch(embedding, k, self._allowed(filter), **kwargs)
-        return [(_document(record), distance) for record, distance in found]
+        return await run_in_executor(
+            None, lambda: self.similarity_search_with_score_by_vector(embedding, k, filter=filter, **kwargs)
+        )
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
@@ -195,8 +210,8 @@ class ShaleVectorStore(VectorStore):
         filter: Optional[DocumentFilter] = None,
         **kwargs: Any,
     ) -> list[Document]:
-        found = self._collection.search(embedding, max(k, fetch_k), self._allowed(filter), **kwargs)
-        return [_document(found[place][0]) for place in self._collection.diverse(embedding, found, k, lambda_mult)]
+        found = self._store.search(embedding, max(k, fetch_k), _where(filter), vectors=True, **kwargs)
+        return _documents(_scored(diverse(embedding, found, k, lambda_mult)))
 
     async def amax_marginal_relevance_search_by_vector(
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
@@ -220,25 +235,30 @@ class ShaleVectorStore(VectorStore):
         store.add_texts(texts, metadatas, ids=ids)
         return store
 
-    def _allowed(self, filter: Optional[DocumentFilter]) -> Optional[npt.NDArray[np.uint64]]:
-        if filter is None:
-            return None
-        if callable(filter):
-            allow = filter
-            return self._collection.allowed(lambda record: bool(allow(_document(record))))
-        matches = matcher(filter)
-        return self._collection.allowed(lambda record: matches(record.metadata))
-
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
-        if self._collection.metric == "l2":
+        if self._store.metric == "l2":
             return lambda distance: 1 / (1 + distance)
-        if self._collection.metric == "cosine":
+        if self._store.metric == "cosine":
             return lambda distance: 1 - distance / 2
         return lambda distance: 1 - distance  # the inner product
 
 
+def _where(filter: Optional[DocumentFilter]) -> Optional[Where]:
+    if filter is None:
+        return None
+    if callable(filter):
+        allow = filter
+        return Where(_conditions.UNKNOWN, lambda record: bool(allow(_document(record))))
+    matches = _document_filter.matcher(filter)
+    return _conditions.where(_document_filter.condition(filter), lambda record: matches(record.metadata))
+
+
+def _scored(found: list[Found]) -> list[tuple[Document, float]]:
+    return [(_document(one.record), one.distance) for one in found]
+
+
 def _document(record: Record) -> Document:
-    return Document(id=record.id, page_content=record.text, metadata=_metadata.copied(record.metadata))
+    return Document(id=record.id, page_content=record.text, metadata=record.metadata)
 
 
 def _ids(given: Any) -> list[str]:

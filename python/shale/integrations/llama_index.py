@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Optional
 
 import fsspec
@@ -16,39 +17,43 @@ from llama_index.core.schema import BaseNode, MetadataMode
 from llama_index.core.vector_stores.types import (
     DEFAULT_PERSIST_DIR,
     BasePydanticVectorStore,
-    FilterCondition,
-    MetadataFilter,
     MetadataFilters,
     VectorStoreQuery,
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
-from llama_index.core.vector_stores.utils import build_metadata_filter_fn, metadata_dict_to_node, node_to_metadata_dict
+from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
-from shale._api.index import Index
-from shale.integrations import _metadata
-from shale.integrations._collection import Collection, Record
+from shale._api.collection import Collection
+from shale._core.arguments import Path
+from shale.integrations import _conditions, _metadata, _node_filter
+from shale.integrations._conditions import Where
+from shale.integrations._payloads import Record
+from shale.integrations._store import Found, Store, diverse
 
 _NAMESPACE = "default"
 _NAME = "vector_store.json"
 #: Candidates for each result that marginal relevance chooses from.
 _MMR_PREFETCH = 4
-#: Keyword arguments of queries: those of searches of an index, and those of mode mmr.
-_SETTINGS = ("ef", "slack", "probes", "share", "rerank", "threads")
+#: Keyword arguments of queries: those of queries of a collection, and those of mode mmr.
+_SETTINGS = ("ef", "exact", "max_distance")
 _MMR_SETTINGS = ("mmr_threshold", "mmr_prefetch_factor")
 #: Fields of a query that mean something to other stores alone.
 _UNUSED = ("output_fields", "embedding_field", "alpha", "sparse_top_k", "hybrid_top_k")
 
 
 class ShaleVectorStore(BasePydanticVectorStore):
-    """Nodes in a :class:`shale.Index`, searched by their embeddings.
+    """Nodes in a :class:`shale.Collection`, searched by their embeddings.
 
     Args:
-        metric: ``"cosine"``, ``"l2"`` or ``"ip"``.
-        settings: further ones of :class:`shale.Index`, such as ``codes``, ``rows``, ``m`` and ``ef_construction``.
+        path: of a directory that holds the store: what is written is kept there at once, and one process at a time has
+            it open. Without it the store is temporary, until :meth:`persist`.
+        metric: ``"cosine"``, which is the default, ``"l2"`` or ``"ip"``.
+        settings: further ones of :class:`shale.Vector`: ``codes``, ``rows``, ``m`` and ``ef_construction``.
 
     Similarities are the cosine, 1 / (1 + squared distance) for l2, or the inner product. ``query`` takes the settings
-    of :meth:`shale.Index.search`, such as ``ef``.
+    of :meth:`shale.Collection.query`, ``ef``, ``exact`` and ``max_distance``. The collection's indexes of metadata
+    answer filters of strings and numbers; filters of the order or the parts of strings look at the nodes.
     """
 
     stores_text: bool = True
@@ -56,26 +61,38 @@ class ShaleVectorStore(BasePydanticVectorStore):
     metric: str = "cosine"
     settings: dict[str, Any] = Field(default_factory=dict)
 
-    _collection: Collection = PrivateAttr()
+    _store: Store = PrivateAttr()
 
-    def __init__(self, *, metric: str = "cosine", settings: Optional[dict[str, Any]] = None, **kwargs: Any) -> None:
-        kwargs.update(metric=metric, settings=settings or {})
+    def __init__(
+        self,
+        *,
+        path: Optional[Path] = None,
+        metric: Optional[str] = None,
+        settings: Optional[dict[str, Any]] = None,
+        **kwargs: Any,
+    ) -> None:
+        store = Store(metric, settings or {}, path)
+        kwargs.update(metric=store.metric, settings=store.settings)
         super().__init__(**kwargs)
-        self._collection = Collection(metric, self.settings)
+        self._store = store
+
+    @classmethod
+    def _of(cls, store: Store) -> ShaleVectorStore:
+        new = cls(metric=store.metric, settings=store.settings)
+        new._store = store
+        return new
 
     def __getstate__(self) -> dict[str, Any]:
         """The whole state: LlamaIndex's own leaves out in silence what can't be pickled."""
-        return {"metric": self.metric, "settings": self.settings, "collection": self._collection.__getstate__()}
+        return self._store.__getstate__()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         ShaleVectorStore.__init__(self, metric=state["metric"], settings=state["settings"])
-        self._collection.__setstate__(state["collection"])
+        self._store.__setstate__(state)
 
     def __copy__(self) -> ShaleVectorStore:
         """A store of its own: a change of one doesn't change the other."""
-        new = type(self).__new__(type(self))
-        new.__setstate__(self.__getstate__())
-        return new
+        return self._of(copy.copy(self._store))
 
     def __deepcopy__(self, memo: Optional[dict[int, Any]] = None) -> ShaleVectorStore:
         return self.__copy__()
@@ -85,9 +102,13 @@ class ShaleVectorStore(BasePydanticVectorStore):
         return "ShaleVectorStore"
 
     @property
-    def client(self) -> Optional[Index]:
-        """The index; None before the first nodes."""
-        return self._collection.index
+    def client(self) -> Optional[Collection]:
+        """The collection; None before the first nodes."""
+        return self._store.collection
+
+    def close(self) -> None:
+        """Ends the use of the store. A temporary one is removed, as it is when nothing refers to it any more."""
+        self._store.close()
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
         """Adds nodes with their embeddings; those with an id that is there already take its place."""
@@ -97,7 +118,7 @@ class ShaleVectorStore(BasePydanticVectorStore):
             _metadata.checked(node.metadata, node.node_id, plain=True)
         texts = [node.get_content(metadata_mode=MetadataMode.NONE) for node in nodes]
         metadata = [node_to_metadata_dict(node, remove_text=False, flat_metadata=self.flat_metadata) for node in nodes]
-        self._collection.add(ids, texts, metadata, [node.get_embedding() for node in nodes])
+        self._store.add(ids, texts, metadata, [node.get_embedding() for node in nodes])
         return ids
 
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
@@ -107,9 +128,7 @@ class ShaleVectorStore(BasePydanticVectorStore):
         """Deletes the nodes of a document."""
         _refuse("delete", delete_kwargs)
         _metadata.text(ref_doc_id, "ref_doc_id")
-        self._collection.delete(
-            [record.id for record in self._collection.records() if record.metadata["ref_doc_id"] == ref_doc_id]
-        )
+        self._store.delete_where(_node_filter.of_documents([ref_doc_id]))
 
     async def adelete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         await asyncio.to_thread(self.delete, ref_doc_id, **delete_kwargs)
@@ -119,7 +138,10 @@ class ShaleVectorStore(BasePydanticVectorStore):
     ) -> None:
         """Deletes the nodes that have these ids and match the filters."""
         _refuse("delete_nodes", delete_kwargs)
-        self._collection.delete([record.id for record in self._matching(node_ids, filters)])
+        if node_ids is None:
+            self._store.delete_where(_node_filter.where(filters))
+        else:
+            self._store.delete([record.id for record in self._matching(node_ids, filters)])
 
     async def adelete_nodes(
         self, node_ids: Optional[list[str]] = None, filters: Optional[MetadataFilters] = None, **delete_kwargs: Any
@@ -128,11 +150,11 @@ class ShaleVectorStore(BasePydanticVectorStore):
 
     def clear(self) -> None:
         """Deletes all nodes."""
-        self._collection.clear()
+        self._store.clear()
 
     def compact(self) -> None:
-        """Takes deleted vectors out of the index, which is built anew. New nodes take their places without that."""
-        self._collection.compact()
+        """Gives back the room of deleted nodes, which happens by itself, bit by bit."""
+        self._store.compact()
 
     async def aclear(self) -> None:
         await asyncio.to_thread(self.clear)
@@ -151,16 +173,16 @@ class ShaleVectorStore(BasePydanticVectorStore):
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """Finds the nodes most similar to an embedding; mode ``mmr`` finds ones that also differ from each other."""
         vector, k = self._asked(query, kwargs)
-        return self._result(
-            query, vector, self._collection.search(vector, k, self._allowed(query), **_settings(kwargs)), kwargs
-        )
+        mmr = query.mode == VectorStoreQueryMode.MMR
+        settings = {name: kwargs[name] for name in _SETTINGS if name in kwargs}
+        found = self._store.search(vector, k, _where(query), vectors=mmr, **settings)
+        if mmr:
+            threshold = query.mmr_threshold if query.mmr_threshold is not None else kwargs.get("mmr_threshold", 0.5)
+            found = diverse(vector, found, query.similarity_top_k, threshold)
+        return self._result(found)
 
     async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        vector, k = self._asked(query, kwargs)
-        allowed = await asyncio.to_thread(self._allowed, query)
-        return self._result(
-            query, vector, await self._collection.asearch(vector, k, allowed, **_settings(kwargs)), kwargs
-        )
+        return await asyncio.to_thread(self.query, query, **kwargs)
 
     def persist(self, persist_path: str, fs: Optional[fsspec.AbstractFileSystem] = None) -> None:
         """Writes nodes and vectors to a directory; what was there stays until all is written.
@@ -169,16 +191,14 @@ class ShaleVectorStore(BasePydanticVectorStore):
             ValueError: fs isn't the local file system.
         """
         _local(fs)
-        self._collection.save(persist_path)
+        self._store.save(persist_path)
 
     @classmethod
     def from_persist_path(cls, persist_path: str, fs: Optional[fsspec.AbstractFileSystem] = None) -> ShaleVectorStore:
-        """Reads what :meth:`persist` wrote."""
+        """A temporary store of what :meth:`persist` wrote, which stays as it is. To work on what is there, give
+        ``path`` to the class."""
         _local(fs)
-        collection = Collection.load(persist_path)
-        store = cls(metric=collection.metric, settings=collection.settings)
-        store._collection = collection
-        return store
+        return cls._of(Store.load(persist_path))
 
     @classmethod
     def from_persist_dir(
@@ -191,10 +211,10 @@ class ShaleVectorStore(BasePydanticVectorStore):
         return cls.from_persist_path(os.path.join(persist_dir, f"{namespace}__{_NAME}"), fs)
 
     def _matching(self, node_ids: Optional[list[str]], filters: Optional[MetadataFilters]) -> list[Record]:
-        ids = _ids(node_ids)
-        records = self._collection.records() if ids is None else self._collection.get(dict.fromkeys(ids))
-        matches = _matcher(filters)
-        return [record for record in records if matches(record)]
+        ids, where = _ids(node_ids), _node_filter.where(filters)
+        if ids is None:
+            return list(self._store.records(where))
+        return [record for record in self._store.get(dict.fromkeys(ids)) if where.judge(record)]
 
     def _asked(self, query: VectorStoreQuery, kwargs: dict[str, Any]) -> tuple[npt.NDArray[np.float32], int]:
         mmr = query.mode == VectorStoreQueryMode.MMR
@@ -209,47 +229,15 @@ class ShaleVectorStore(BasePydanticVectorStore):
         k = query.similarity_top_k * (kwargs.get("mmr_prefetch_factor", _MMR_PREFETCH) if mmr else 1)
         return np.asarray(query.query_embedding, np.float32), k
 
-    def _allowed(self, query: VectorStoreQuery) -> Optional[npt.NDArray[np.uint64]]:
-        nodes, documents = (
-            set(_ids(query.node_ids) or ()),
-            set(_ids(query.doc_ids) or ()),
-        )  # empty lists, as retrievers give them, ask for all
-        if query.filters is None and not nodes and not documents:
-            return None
-        matches = _matcher(query.filters)
-        return self._collection.allowed(
-            lambda record: (
-                (not nodes or record.id in nodes)
-                and (not documents or record.metadata["ref_doc_id"] in documents)
-                and matches(record)
-            )
-        )
-
-    def _result(
-        self,
-        query: VectorStoreQuery,
-        vector: npt.NDArray[np.float32],
-        found: list[tuple[Record, float]],
-        kwargs: dict[str, Any],
-    ) -> VectorStoreQueryResult:
-        if query.mode == VectorStoreQueryMode.MMR:
-            threshold = query.mmr_threshold if query.mmr_threshold is not None else kwargs.get("mmr_threshold", 0.5)
-            found = [
-                found[place] for place in self._collection.diverse(vector, found, query.similarity_top_k, threshold)
-            ]
+    def _result(self, found: list[Found]) -> VectorStoreQueryResult:
         return VectorStoreQueryResult(
-            nodes=[_node(record) for record, _ in found],
-            similarities=[self._similarity(distance) for _, distance in found],
-            ids=[record.id for record, _ in found],
+            nodes=[_node(one.record) for one in found],
+            similarities=[self._similarity(one.distance) for one in found],
+            ids=[one.record.id for one in found],
         )
 
     def _similarity(self, distance: float) -> float:
         return 1 / (1 + distance) if self.metric == "l2" else 1 - distance
-
-
-def _settings(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Of a query's kwargs those that searches of an index take."""
-    return {name: kwargs[name] for name in _SETTINGS if name in kwargs}
 
 
 def _refuse(call: str, kwargs: dict[str, Any]) -> None:
@@ -262,26 +250,20 @@ def _ids(given: Any) -> Optional[list[str]]:
     return [given] if isinstance(given, str) else None if given is None else list(given)
 
 
-def _matcher(filters: Optional[MetadataFilters]) -> Callable[[Record], bool]:
-    """Tells which records match, by LlamaIndex's own judgement of each condition; that doesn't take filters within
-    filters."""
-    if filters is None or not filters.filters:
-        return lambda _: True
-    parts = [_matcher(part) if isinstance(part, MetadataFilters) else _condition(part) for part in filters.filters]
-    if filters.condition == FilterCondition.OR:
-        return lambda record: any(part(record) for part in parts)
-    if filters.condition == FilterCondition.NOT:
-        return lambda record: not any(part(record) for part in parts)
-    return lambda record: all(part(record) for part in parts)
-
-
-def _condition(condition: MetadataFilter) -> Callable[[Record], bool]:
-    one = MetadataFilters(filters=[condition])
-    return lambda record: bool(build_metadata_filter_fn(lambda _: record.metadata, one)(record.id))
+def _where(query: VectorStoreQuery) -> Optional[Where]:
+    """Which nodes a query may find. Empty lists of ids, as retrievers give them, ask for all."""
+    parts = []
+    if query.node_ids:
+        parts.append(_node_filter.of_nodes(_ids(query.node_ids) or []))
+    if query.doc_ids:
+        parts.append(_node_filter.of_documents(_ids(query.doc_ids) or []))
+    if query.filters is not None:
+        parts.append(_node_filter.where(query.filters))
+    return _conditions.both(parts) if parts else None
 
 
 def _node(record: Record) -> BaseNode:
-    return metadata_dict_to_node(_metadata.copied(record.metadata))
+    return metadata_dict_to_node(record.metadata)
 
 
 def _local(fs: Optional[fsspec.AbstractFileSystem]) -> None:

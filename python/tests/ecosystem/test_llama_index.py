@@ -49,7 +49,7 @@ def where(*conditions, condition=FilterCondition.AND):
 
 def test_is_a_vector_store_that_keeps_text(store):
     assert isinstance(store, BasePydanticVectorStore) and store.stores_text and store.is_embedding_query
-    assert store.class_name() == "ShaleVectorStore" and isinstance(store.client, shale.Index)
+    assert store.class_name() == "ShaleVectorStore" and isinstance(store.client, shale.Collection)
     assert ShaleVectorStore().client is None and ShaleVectorStore().query(ask(0)).ids == []
 
 
