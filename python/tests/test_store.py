@@ -1,4 +1,4 @@
-"""Stores of records beside vectors: what is accepted can be saved, loaded, pickled and copied, by several processes too."""
+"""Stores of records beside vectors: what is accepted can be saved, loaded, pickled and copied."""
 
 import copy
 import datetime

@@ -98,7 +98,8 @@ def test_searches_find_the_nearest_that_match(store):
 
 
 def test_indexes_answer_what_is_common(store):
-    for given in ({"a": "ab"}, {"a": {"$gte": 1, "$lt": 3}}, {"b": {"$in": ["a", 2]}}, {"$or": [{"a": True}, {"b": 0}]}):
+    either = {"$or": [{"a": True}, {"b": 0}]}
+    for given in ({"a": "ab"}, {"a": {"$gte": 1, "$lt": 3}}, {"b": {"$in": ["a", 2]}}, either):
         hits = store.collection.query(np.zeros(4), 5, filter=condition(given).filter)
         assert hits.scanned == () and condition(given).exact
 

@@ -1,4 +1,5 @@
 import asyncio
+import random
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQuery,
     VectorStoreQueryMode,
 )
+from llama_index.core.vector_stores.utils import build_metadata_filter_fn
 
 import shale
 from shale.llama_index import ShaleVectorStore
@@ -231,3 +233,51 @@ def test_unknown_keywords_are_refused(store, call):
 def test_fields_of_queries_for_other_stores_are_refused(store):
     with pytest.raises(ValueError, match="alpha"):
         store.query(ask(0, alpha=0.5))
+
+
+def random_filters(rng, depth=0):
+    values = [1, 2, 1.5, 0, "a", "ab", "", ["a", "b"], ["a"], [1, 2], [], None]
+    parts = []
+    for _ in range(rng.randint(1, 3)):
+        if depth < 2 and rng.random() < 0.2:
+            parts.append(random_filters(rng, depth + 1))
+        else:
+            operator = rng.choice(list(FilterOperator))
+            parts.append(MetadataFilter(key=rng.choice("abc"), operator=operator, value=rng.choice(values)))
+    return MetadataFilters(filters=parts, condition=rng.choice(list(FilterCondition)))
+
+
+def judged(filters, metadata):
+    """What LlamaIndex's own judgement of each condition comes to; a TypeError is no match."""
+    results = []
+    for one in filters.filters:
+        if isinstance(one, MetadataFilters):
+            results.append(judged(one, metadata))
+            continue
+        alone = build_metadata_filter_fn(lambda _: metadata, MetadataFilters(filters=[one]))
+        results.append(bool(alone("")))
+    if filters.condition == FilterCondition.NOT:
+        return not any(results)
+    return any(results) if filters.condition == FilterCondition.OR else all(results)
+
+
+def test_filters_mean_what_llama_index_means():
+    rng = random.Random(3)
+    values = [None, True, 0, 1, 2.0, 1.5, "", "a", "ab", "b", [], ["a"], ["a", "b"], [1], [1.5, True]]
+    metadata = [{key: rng.choice(values) for key in "abc" if rng.random() < 0.8} for _ in range(60)]
+    store = ShaleVectorStore()
+    store.add(
+        [TextNode(id_=str(i), text="", embedding=VECTORS[i].tolist(), metadata=one) for i, one in enumerate(metadata)]
+    )
+    compared = some = 0
+    while compared < 200:
+        filters = random_filters(rng)
+        try:
+            want = {str(i) for i, one in enumerate(metadata) if judged(filters, one)}
+        except TypeError:  # a comparison that Python doesn't have
+            continue
+        compared += 1
+        some += 0 < len(want) < 60
+        assert {one.node_id for one in store.get_nodes(filters=filters)} == want, filters
+        assert set(store.query(ask(3, 60, filters=filters)).ids) == want, filters
+    assert some > 80
