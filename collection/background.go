@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shale-search/shale/internal/workers"
 )
 
 // background is the work of a collection that no call waits for.
@@ -25,7 +27,7 @@ type background struct {
 func (c *Collection) startBackground(next uint64) {
 	c.numbers.Store(next)
 	c.longestPause = 10 * time.Second
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(workers.InBackground(context.Background()))
 	c.stop = stop
 	c.sealer.init(c.sealOldest)
 	c.merger.init(c.mergeSome)
@@ -70,6 +72,7 @@ func (w *worker) init(work func(context.Context) (more bool, err error)) {
 }
 
 func (w *worker) run(ctx context.Context) {
+	workers.Begin(ctx)
 	for {
 		select {
 		case <-ctx.Done():

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -24,6 +25,8 @@ type settings struct {
 	input, queries, dir string
 	seconds             int
 	rate                int // searches a second
+	writes              int // a second at most; 0: as many as there can be
+	procs               int // GOMAXPROCS; 0: Go's default
 	batch               int
 	segmentRows         int
 	ef, k               int
@@ -57,6 +60,8 @@ func main() {
 	flag.StringVar(&s.dir, "dir", "", "folder in which the collection is made, or opened if it is there")
 	flag.IntVar(&s.seconds, "seconds", 60, "how long to write and search")
 	flag.IntVar(&s.rate, "rate", 200, "searches a second")
+	flag.IntVar(&s.writes, "writes", 0, "writes a second at most; 0: as many as there can be")
+	flag.IntVar(&s.procs, "procs", 0, "GOMAXPROCS; 0: the number of processors")
 	flag.IntVar(&s.batch, "batch", 100, "documents written at once")
 	flag.Int64Var(&s.memory, "memory", 0, "MiB, see collection.Options; 0: its default")
 	flag.IntVar(&s.segmentRows, "segment-rows", 0, "see collection.Options; 0: its default")
@@ -73,6 +78,9 @@ func main() {
 func run(ctx context.Context, w io.Writer, s settings) (err error) {
 	if s.input == "" || s.queries == "" || s.dir == "" {
 		return fmt.Errorf("-input, -queries and -dir are needed")
+	}
+	if s.procs > 0 {
+		runtime.GOMAXPROCS(s.procs)
 	}
 	x, err := begin(ctx, s)
 	if err != nil {

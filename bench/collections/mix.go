@@ -172,6 +172,9 @@ func (x *experiment) mix(ctx context.Context, r *report) error {
 			writes += n
 			bySecond[min(x.s.seconds, int(time.Since(began).Seconds()))] += n
 		}
+		if x.s.writes > 0 {
+			time.Sleep(time.Until(began.Add(time.Duration(writes) * time.Second / time.Duration(x.s.writes))))
+		}
 		if disk := diskBytes(x.s.dir); writes/x.s.batch%20 == 0 {
 			r.MostDiskMiB = max(r.MostDiskMiB, float64(disk)/(1<<20))
 		}

@@ -113,6 +113,7 @@ func inBlocks(ctx context.Context, n, threads int, start func() (func(lo, hi int
 	errs := make([]error, workers.Threads(threads, n/block+1))
 	for t := range errs {
 		wg.Go(func() {
+			workers.Begin(ctx)
 			work, err := start()
 			if err != nil {
 				errs[t] = err

@@ -73,7 +73,10 @@ func (b *batch) run(ctx context.Context, threads int) {
 	b.end = b.rows.Rows()
 	var wg sync.WaitGroup
 	for range min(threads, b.end-b.next) {
-		wg.Go(func() { b.work(ctx) })
+		wg.Go(func() {
+			workers.Begin(ctx)
+			b.work(ctx)
+		})
 	}
 	wg.Wait()
 }

@@ -97,6 +97,7 @@ func (p *purge) bypass(ctx context.Context, threads int) error {
 	threads = workers.Threads(threads, int(p.n/purgeStep)+1)
 	errs := make(chan error, threads)
 	workers.Run(threads, p, func(p *purge) {
+		workers.Begin(ctx)
 		s, err := p.x.takeSearcher(p.g)
 		if err == nil {
 			err = (&bypass{p: p, s: s}).work(ctx)
