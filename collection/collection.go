@@ -37,9 +37,12 @@ type Options struct {
 	// is merged in less memory than one graph of the rows takes becomes several shards. 0: merging has no bound, and the
 	// others take what they take of 512 MiB. Mapped files aren't counted.
 	Memory       int64
-	SegmentRows  int   // documents of the segment in memory, after which it becomes files; default: by Memory
-	MergeThreads int   // goroutines that build segments in the background; default half of GOMAXPROCS
-	CacheBytes   int64 // memory for parts of the store that were read; default: by Memory
+	SegmentRows  int // documents of the segment in memory, after which it becomes files; default: by Memory
+	MergeThreads int // goroutines that build segments in the background; default half of GOMAXPROCS
+	// DeferMerges leaves merging to Merge and Compact. An import of many documents is faster then, and searches are slower
+	// until it has ended.
+	DeferMerges bool
+	CacheBytes  int64 // memory for parts of the store that were read; default: by Memory
 	// SyncWindow is for how long a change may be in memory alone after the call that made it has returned. If the process
 	// is killed or the machine loses power, the changes of that time are lost, the latest first, and none by half. They
 	// are many times as fast on disks that take long to sync. 0: calls return when their change is on the disk.

@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // merging is what the merger keeps beside the worker.
 type merging struct {
 	mu     sync.Mutex
-	asked  int // calls of Compact that began
-	done   int // of those, how many there were when the last merge of everything began that has ended
+	wanted atomic.Int64 // calls of Merge under way
+	asked  int          // calls of Compact that began
+	done   int          // of those, how many there were when the last merge of everything began that has ended
 	begun  time.Time
 	merged MergeInfo // the merge under way, if begun isn't zero
 }
@@ -64,6 +66,31 @@ func (c *Collection) Compact(ctx context.Context) error {
 	return c.db.Compact(ctx, []byte{0}, []byte{0xff}, false)
 }
 
+// Merge merges segments until none are left that should be merged, as is done in the background too, and waits for
+// that.
+func (c *Collection) Merge(ctx context.Context) error {
+	if err := c.Seal(ctx); err != nil {
+		return err
+	}
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.leave()
+	c.merging.wanted.Add(1)
+	defer c.merging.wanted.Add(-1)
+	for {
+		ended := c.merger.next()
+		s := c.pin()
+		from, to := chooseMerge(s.candidates())
+		if err := s.release(); err != nil || from == to {
+			return err
+		}
+		if err := c.merger.wait(ctx, ended); err != nil {
+			return err
+		}
+	}
+}
+
 // all reports whether everything is to be merged, and returns what done becomes then.
 func (m *merging) all() (ticket int, all bool) {
 	m.mu.Lock()
@@ -88,12 +115,8 @@ func (c *Collection) mergeSome(ctx context.Context) (more bool, err error) {
 		if from = sealed; len(from) == 1 && from[0].dead.IsEmpty() {
 			from = nil
 		}
-	} else {
-		var candidates []mergeCandidate
-		for _, v := range sealed {
-			candidates = append(candidates, v.candidate())
-		}
-		first, end := chooseMerge(candidates)
+	} else if !c.options.DeferMerges || c.merging.wanted.Load() > 0 {
+		first, end := chooseMerge(s.candidates())
 		from = sealed[first:end]
 	}
 	if len(from) > 0 {
@@ -106,6 +129,14 @@ func (c *Collection) mergeSome(ctx context.Context) (more bool, err error) {
 		c.merging.finished(ticket)
 	}
 	return all || len(from) > 0, nil
+}
+
+// candidates returns the sealed segments.
+func (s *state) candidates() (all []mergeCandidate) {
+	for _, v := range s.views[:s.unsealed()] {
+		all = append(all, v.candidate())
+	}
+	return all
 }
 
 // size returns about how many rows the segment has.

@@ -71,10 +71,9 @@ func withSmaller(all []mergeCandidate, i int) (from, to int) {
 // lagsBehind reports whether merging can't keep up with what is written: there are many segments, or more rows in files
 // are dead than not.
 func (s *state) lagsBehind(segmentRows int) bool {
-	sealed := s.views[:s.unsealed()]
-	rows := 0
-	for _, v := range sealed {
-		rows += v.candidate().rows
+	all, rows := s.candidates(), 0
+	for _, m := range all {
+		rows += m.rows
 	}
-	return len(sealed) > mostSegments || rows > 2*int(s.documents)+2*mergeWidth*segmentRows
+	return len(all) > mostSegments || rows > 2*int(s.documents)+2*mergeWidth*segmentRows
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/shard"
 )
@@ -41,8 +42,21 @@ func (c *Collection) buildVector(ctx context.Context, from []view, vector int, n
 	}
 	o := c.schema.Vectors[vector].buildOptions()
 	o.Memory, o.Progress = c.options.mergeBytes(), c.merging.progress
+	if o.Memory > 0 {
+		p, err := shale.NewPlan(ctx, rows, o)
+		if err != nil {
+			return 0, err
+		}
+		if p.Shards > 1 {
+			o.Shards = shardRoom * p.Shards
+		}
+	}
 	return rows.Rows(), c.buildIndex(ctx, rows, rows.numbers, vector, number, o)
 }
+
+// shardRoom is how many times as many shards a segment gets as its rows need in the memory allowed, so that they have
+// room to grow.
+const shardRoom = 2
 
 // growVector writes the index of one vector of segments: that of the largest segment, into whose graphs the rows of the
 // others are inserted. It returns the number of rows, or shard.ErrGrow.

@@ -59,7 +59,7 @@ func (c *Collection) lockToWrite(ctx context.Context) error {
 			return nil
 		}
 		full := at-c.state.unsealed() >= mostFrozen
-		if !full && (paused || !c.state.lagsBehind(c.options.SegmentRows)) {
+		if !full && (paused || c.options.DeferMerges || !c.state.lagsBehind(c.options.SegmentRows)) {
 			c.freeze()
 			return nil
 		}

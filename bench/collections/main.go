@@ -12,6 +12,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -86,16 +87,15 @@ func run(ctx context.Context, w io.Writer, s settings) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if e := x.c.Close(); err == nil {
-			err = e
-		}
-	}()
 	var r report
-	r.OpenSeconds = x.openSeconds
-	if r.ImportSeconds, err = x.fill(ctx); err != nil {
+	r.ImportSeconds, err = x.fill(ctx)
+	if x.c != nil {
+		defer func() { err = errors.Join(err, x.c.Close()) }()
+	}
+	if err != nil {
 		return err
 	}
+	r.OpenSeconds = x.openSeconds
 	if r.Quiet, err = x.searchFor(ctx, time.Duration(s.seconds)*time.Second/6); err != nil {
 		return err
 	}

@@ -3,12 +3,10 @@ package main
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/machine"
 )
 
@@ -29,14 +27,6 @@ func latencyOf(times []time.Duration) latency {
 		return float64(times[min(len(times)-1, int(share*float64(len(times))))]) / float64(time.Millisecond)
 	}
 	return latency{len(times), at(0.5), at(0.99), at(1)}
-}
-
-// create makes a collection unless there is one.
-func create(dir string, s collection.Schema) error {
-	if _, err := os.Stat(filepath.Join(dir, "store")); err == nil {
-		return nil
-	}
-	return collection.Create(dir, s)
 }
 
 // diskBytes returns the sizes of the files under dir that there are.

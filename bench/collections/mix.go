@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -40,29 +41,39 @@ func begin(ctx context.Context, s settings) (*experiment, error) {
 		return nil, err
 	}
 	x.rows = rows
-	if x.queries, err = dataset.ReadAll(s.queries); err != nil {
-		return nil, err
-	}
-	schema := collection.Schema{Vectors: []collection.Vector{{Dim: rows.Dim(), Metric: vector.Cosine}}}
-	if err := create(s.dir, schema); err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	x.c, err = collection.Open(ctx, s.dir, collection.Options{SegmentRows: s.segmentRows, Memory: s.memory << 20})
-	x.openSeconds = time.Since(began).Seconds()
+	x.queries, err = dataset.ReadAll(s.queries)
 	return x, err
 }
 
-// fill imports the rows, unless the collection has them from an earlier run.
+// open opens the collection.
+func (x *experiment) open(ctx context.Context, o collection.Options) (err error) {
+	o.SegmentRows, o.Memory = x.s.segmentRows, x.s.memory<<20
+	began := time.Now()
+	x.c, err = collection.Open(ctx, x.s.dir, o)
+	x.openSeconds = time.Since(began).Seconds()
+	return err
+}
+
+// fill makes a collection of the rows, unless there is one from an earlier run, and opens it.
 func (x *experiment) fill(ctx context.Context) (seconds float64, err error) {
-	had, err := x.c.Count()
-	if err != nil {
-		return 0, err
-	}
-	if had > 0 {
-		return 0, x.readIDs(ctx)
+	if _, err := os.Stat(x.s.dir); err == nil {
+		return 0, errors.Join(x.open(ctx, collection.Options{}), x.readIDs(ctx))
 	}
 	began := time.Now()
+	schema := collection.Schema{Vectors: []collection.Vector{{Dim: x.rows.Dim(), Metric: vector.Cosine}}}
+	if err := collection.Create(x.s.dir, schema); err != nil {
+		return 0, err
+	}
+	if err := x.open(ctx, collection.Options{DeferMerges: true, MergeThreads: runtime.NumCPU()}); err != nil {
+		return 0, err
+	}
+	err = errors.Join(x.write(ctx), x.c.Close())
+	seconds = time.Since(began).Seconds()
+	return seconds, errors.Join(err, x.open(ctx, collection.Options{}))
+}
+
+// write writes a document for each of the rows.
+func (x *experiment) write(ctx context.Context) error {
 	for first := 0; first < x.rows.Rows(); first += importBatch {
 		batch := make([]collection.Document, min(importBatch, x.rows.Rows()-first))
 		for i := range batch {
@@ -71,11 +82,10 @@ func (x *experiment) fill(ctx context.Context) (seconds float64, err error) {
 			x.next++
 		}
 		if err := x.c.Upsert(ctx, batch); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	err = x.c.Seal(ctx)
-	return time.Since(began).Seconds(), err
+	return x.c.Merge(ctx)
 }
 
 func (x *experiment) readIDs(ctx context.Context) error {
