@@ -56,7 +56,8 @@ type Options struct {
 	MaxPayloadDepth  int // objects and arrays within each other; default 32
 	MaxPayloadValues int // keys, values and brackets; default 10,000
 
-	idle bool // nothing is done in the background: a test does it
+	idle        bool  // nothing is done in the background: a test does it
+	mergeMemory int64 // what a merge may take, if it isn't 0: a test sets it
 }
 
 const (

@@ -1,5 +1,7 @@
 package collection
 
+import "cmp"
+
 const (
 	leastMemory  = 256 << 20
 	presetMemory = 512 << 20 // that is divided if Options.Memory is 0
@@ -50,4 +52,4 @@ func (o *Options) chooseSegmentRows(s Schema) {
 }
 
 // mergeBytes returns the memory that a merge may take, the program included; 0: any.
-func (o *Options) mergeBytes() int64 { return o.Memory / 2 }
+func (o *Options) mergeBytes() int64 { return cmp.Or(o.mergeMemory, o.Memory/2) }
