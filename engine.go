@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/shale-search/shale/internal/coding"
 	"github.com/shale-search/shale/internal/hnsw"
@@ -117,7 +118,7 @@ func (g oneGraph) Undelete(labels ...uint64) error { return hnsw.EachLabelOf(lab
 
 func (g oneGraph) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
 	return g.WithImage(func(*hnsw.Image) error { // changes wait meanwhile
-		return g.Index.EachVector(ctx, shard.VectorBlock(g.Dim()), nil, fn)
+		return g.Index.EachVector(ctx, nil, shard.VectorBlock(g.Dim()), nil, fn)
 	})
 }
 
@@ -205,14 +206,15 @@ func (s manyShards) Resize(int) error {
 
 func (s manyShards) Sync() error { return errors.ErrUnsupported }
 
-// vectors reads all rows, of which some may be on disk, for those of the labels.
+// vectors reads all labels, and the rows of those that are wanted.
 func (s manyShards) vectors(wanted []uint64, dst []float32) error {
 	places := make(map[uint64][]int, len(wanted))
 	for i, label := range wanted {
 		places[label] = append(places[label], i)
 	}
 	dim, enough := s.Dim(), errors.New("enough")
-	err := s.EachVector(context.Background(), func(labels []uint64, rows vector.Matrix) error {
+	sorted := slices.Sorted(slices.Values(wanted))
+	err := s.EachVectorOf(context.Background(), sorted, func(labels []uint64, rows vector.Matrix) error {
 		for row, label := range labels {
 			for _, i := range places[label] {
 				rows.Decode(row, dst[i*dim:(i+1)*dim])

@@ -2,6 +2,7 @@ package hnsw
 
 import (
 	"context"
+	"slices"
 
 	"github.com/shale-search/shale/vector"
 )
@@ -10,9 +11,10 @@ import (
 type VectorReader func(id uint32, dst []float32) error
 
 // EachVector calls fn with the vectors that a search may find, decoded to float32, and their labels, block vectors at a
-// time; both are valid until fn returns. Vectors come from read or, if it is nil, from the rows of the index; if it
-// keeps none, they are decoded from codes. The index must not change meanwhile.
-func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader,
+// time; both are valid until fn returns. If wanted isn't nil, it passes only those with one of these labels, which are
+// sorted. Vectors come from read or, if it is nil, from the rows of the index; if it keeps none, they are decoded from
+// codes. The index must not change meanwhile.
+func (r *Reader) EachVector(ctx context.Context, wanted []uint64, block int, read VectorReader,
 	fn func(labels []uint64, rows vector.Matrix) error) error {
 	return r.readGraph(func(g *graph, n int) (err error) {
 		if read == nil {
@@ -20,12 +22,12 @@ func (r *Reader) EachVector(ctx context.Context, block int, read VectorReader,
 				return err
 			}
 		}
-		return g.eachVector(ctx, n, r.cfg.Dim, block, read, fn)
+		return g.eachVector(ctx, wanted, n, r.cfg.Dim, block, read, fn)
 	})
 }
 
 // eachVector does what EachVector does for the first n elements.
-func (g *graph) eachVector(ctx context.Context, n, dim, block int, read VectorReader,
+func (g *graph) eachVector(ctx context.Context, wanted []uint64, n, dim, block int, read VectorReader,
 	fn func(labels []uint64, rows vector.Matrix) error) error {
 	data, labels := make([]float32, 0, block*dim), make([]uint64, 0, block)
 	flush := func() error {
@@ -39,6 +41,11 @@ func (g *graph) eachVector(ctx context.Context, n, dim, block int, read VectorRe
 	for id := range uint32(n) {
 		if !g.allowed(id, nil) {
 			continue
+		}
+		if wanted != nil {
+			if _, ok := slices.BinarySearch(wanted, g.label(id)); !ok {
+				continue
+			}
 		}
 		data = data[:len(data)+dim]
 		if err := read(id, data[len(data)-dim:]); err != nil {

@@ -30,6 +30,13 @@ func VectorBlock(dim int) int {
 // labels; both are valid until fn returns. Rows on disk are read, and checked, from front to back. Of copies it gives
 // the first.
 func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows vector.Matrix) error) error {
+	return x.EachVectorOf(ctx, nil, fn)
+}
+
+// EachVectorOf is EachVector for rows with one of the labels, which are sorted; nil means all. It reads all labels, but
+// no other rows.
+func (x *Index) EachVectorOf(ctx context.Context, wanted []uint64,
+	fn func(labels []uint64, rows vector.Matrix) error) error {
 	x.using.RLock()
 	defer x.using.RUnlock()
 	if x.closed.Load() {
@@ -39,7 +46,7 @@ func (x *Index) EachVector(ctx context.Context, fn func(labels []uint64, rows ve
 		fn = firstCopies(x.Len(), x.m.Dim, fn)
 	}
 	for _, p := range x.parts {
-		if err := p.eachVector(ctx, fn); err != nil {
+		if err := p.eachVector(ctx, wanted, fn); err != nil {
 			return fmt.Errorf("read rows: %w", err)
 		}
 	}
@@ -85,25 +92,28 @@ func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
 	return label, ok, nil
 }
 
-func (p *part) eachVector(ctx context.Context, fn func([]uint64, vector.Matrix) error) error {
+func (p *part) eachVector(ctx context.Context, wanted []uint64, fn func([]uint64, vector.Matrix) error) error {
 	block := VectorBlock(p.Dim())
+	if wanted != nil {
+		block = min(block, max(len(wanted), 1))
+	}
 	if p.blocks != nil {
 		s, err := newBlockStream(p.blocks)
 		if err != nil {
 			return err
 		}
 		defer s.Close()
-		return p.EachVector(ctx, block, s.read, fn)
+		return p.EachVector(ctx, wanted, block, s.read, fn)
 	}
 	if p.rows == nil {
-		return p.EachVector(ctx, block, nil, fn)
+		return p.EachVector(ctx, wanted, block, nil, fn)
 	}
 	s, err := newRowStream(p.rows, p.Dim())
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	return p.EachVector(ctx, block, s.read, fn)
+	return p.EachVector(ctx, wanted, block, s.read, fn)
 }
 
 // firstCopies returns a function that passes to fn only rows whose label it hasn't met before.

@@ -114,6 +114,23 @@ func TestEachVectorPassesOverDeletedRowsOnDisk(t *testing.T) {
 	if err != nil || met != n-len(deleted) {
 		t.Errorf("%d rows, %d are not deleted, %v", met, n-len(deleted), err)
 	}
+	some := []uint64{2, 3, 4, 77, n - 2, n + 5}
+	var found []uint64
+	err = x.EachVectorOf(ctx, some, func(labels []uint64, block vector.Matrix) error {
+		for i, label := range labels {
+			rows.Decode(int(label), want)
+			if got := vector.Row[float32](block, i); got[0] != want[0] || got[dim-1] != want[dim-1] {
+				t.Errorf("label %d: %v, it is %v", label, got, want)
+			}
+		}
+		found = append(found, labels...)
+		return nil
+	})
+	slices.Sort(found)
+	alive := slices.DeleteFunc(some, func(l uint64) bool { return deleted[l] || l >= n })
+	if err != nil || !slices.Equal(found, alive) {
+		t.Errorf("of some labels %v are found, and %v are there, %v", found, alive, err)
+	}
 	labels, err := x.Findable()
 	if err != nil || len(labels) != n-len(deleted) ||
 		slices.ContainsFunc(labels, func(l uint64) bool { return deleted[l] }) {

@@ -4,7 +4,8 @@ import "context"
 
 type background struct{}
 
-// InBackground returns a context for work that nobody waits for. Goroutines that call Begin with it let others go first.
+// InBackground returns a context for work that nobody waits for. Goroutines that call Begin with it let others go
+// first.
 func InBackground(ctx context.Context) context.Context {
 	return context.WithValue(ctx, background{}, true)
 }
