@@ -192,7 +192,12 @@ func (c *Collection) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.startBackground(n.segment)
+	c.merging.interrupted = n.merge
+	next := n.segment
+	if n.merge != nil {
+		next = max(next, n.merge.Number+1)
+	}
+	c.startBackground(next)
 	return nil
 }
 

@@ -17,6 +17,7 @@ const (
 	segmentKey   = 's' // segment → segmentRecord, JSON
 	tombstoneKey = 't' // segment, number → nothing: the segment's row of that number is dead
 	thereKey     = 'd' // chunk → which of its documents are there, see documentSet
+	mergeKey     = 'g' // → the merge under way, mergeRecord, JSON
 	indexKey     = 'x' // payload index → indexRecord, JSON
 	postingKey   = 'y' // payload index, chunk, term → documents or numbers, see package postings
 	cleanedKey   = 'z' // chunk → how many documents were there when its postings were written last, if ever again

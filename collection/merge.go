@@ -12,7 +12,10 @@ import (
 
 // merging is what the merger keeps beside the worker.
 type merging struct {
-	mu     sync.Mutex
+	mu sync.Mutex
+	// interrupted is the merge that was under way when the collection was closed; nil: none, or it goes on.
+	interrupted *mergeRecord
+
 	wanted atomic.Int64 // calls of Merge under way
 	asked  int          // calls of Compact that began
 	done   int          // of those, how many there were when the last merge of everything began that has ended
@@ -109,26 +112,43 @@ func (c *Collection) mergeSome(ctx context.Context) (more bool, err error) {
 	ticket, all := c.merging.all()
 	s := c.pin()
 	defer func() { err = errors.Join(err, s.release()) }()
-	sealed := s.views[:s.unsealed()]
-	var from []view
-	if all {
-		if from = sealed; len(from) == 1 && from[0].dead.IsEmpty() {
-			from = nil
-		}
-	} else if !c.options.DeferMerges || c.merging.wanted.Load() > 0 {
-		first, end := chooseMerge(s.candidates())
-		from = sealed[first:end]
+	if !all && c.options.DeferMerges && c.merging.wanted.Load() == 0 {
+		return false, nil
 	}
-	if len(from) > 0 {
-		number := c.numbers.Add(1) - 1
-		if err := c.mergeAs(ctx, from, number); err != nil {
-			return false, fmt.Errorf("merge %d segments into segment %d: %w", len(from), number, err)
+	from, number, err := c.resumed(s)
+	if err != nil {
+		return false, err
+	}
+	goesOn := len(from) > 0
+	if !goesOn {
+		if from = s.toMerge(all); len(from) > 0 {
+			number = c.numbers.Add(1) - 1
+			err = c.recordMerge(from, number)
 		}
 	}
-	if all {
+	if err == nil && len(from) > 0 {
+		err = c.mergeAs(ctx, from, number)
+	}
+	if err != nil {
+		return false, fmt.Errorf("merge %d segments into segment %d: %w", len(from), number, err)
+	}
+	if all && !goesOn {
 		c.merging.finished(ticket)
 	}
 	return all || len(from) > 0, nil
+}
+
+// toMerge returns the segments that should be merged, or are to be: all of them.
+func (s *state) toMerge(all bool) []view {
+	sealed := s.views[:s.unsealed()]
+	if all {
+		if len(sealed) == 1 && sealed[0].dead.IsEmpty() {
+			return nil
+		}
+		return sealed
+	}
+	first, end := chooseMerge(s.candidates())
+	return sealed[first:end]
 }
 
 // candidates returns the sealed segments.
@@ -158,8 +178,8 @@ func (c *Collection) mergeAs(ctx context.Context, from []view, number uint64) er
 	record, err := c.writeMerged(ctx, from, number)
 	if err == nil {
 		err = c.install(ctx, replacement{from: from, number: number, record: record})
-	} else {
-		err = errors.Join(err, c.removeSegment(number))
+	} else if ctx.Err() == nil {
+		err = errors.Join(err, c.giveUpMerge(number))
 	}
 	if err != nil {
 		return err

@@ -23,7 +23,14 @@ func (c *Collection) writeMerged(ctx context.Context, from []view, number uint64
 	}
 	c.merging.begin(from, rows)
 	for i := range r.Rows {
+		var done bool
 		var err error
+		if r.Rows[i], done, err = c.written(ctx, number, i); done || err != nil {
+			if err != nil {
+				return r, err
+			}
+			continue
+		}
 		if r.Rows[i], err = c.growVector(ctx, from, i, number); errors.Is(err, shard.ErrGrow) {
 			r.Rows[i], err = c.buildVector(ctx, from, i, number)
 		}

@@ -232,6 +232,9 @@ func (c *Collection) publishReplacement(r replacement) (*pebble.Batch, error) {
 // recordReplacement fills the batch by which the files take the place of what the store has.
 func (c *Collection) recordReplacement(b *pebble.Batch, r replacement, dead *roaring64.Bitmap, after counters) error {
 	errs := []error{b.Set([]byte{countersKey}, after.encode(), nil)}
+	if r.from[0].sealed {
+		errs = append(errs, b.Delete([]byte{mergeKey}, nil))
+	}
 	for _, v := range r.from {
 		if v.sealed {
 			errs = append(errs, b.Delete(keyOfNumber(segmentKey, v.number), nil),

@@ -17,6 +17,7 @@ import (
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/score"
+	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/internal/vfs"
 )
 
@@ -115,6 +116,7 @@ type contents struct {
 	schema Schema
 	counters
 	sealed []sealedSegment // by the numbers of their documents
+	merge  *mergeRecord    // that was interrupted; nil: none
 }
 
 // sealedSegment is what the store says about a sealed segment.
@@ -149,6 +151,12 @@ func readContents(dir string, r pebble.Reader) (*contents, error) {
 	}
 	if err := n.readSegments(r); err != nil {
 		return nil, err
+	}
+	if n.merge, err = readMerge(dir, r); err != nil {
+		return nil, err
+	}
+	if n.merge != nil && slices.ContainsFunc(n.sealed, func(s sealedSegment) bool { return s.number == n.merge.Number }) {
+		return nil, damaged(dir, []byte{mergeKey}, "the segment that is being merged is there already")
 	}
 	return n, n.readTombstones(r)
 }
@@ -230,7 +238,8 @@ func (n *contents) fill(ctx context.Context, r pebble.Reader, grow view) error {
 	return grow.postings.fill(ctx, n.indexes, r, n.first, n.next)
 }
 
-// removeOrphans removes the files of segments that no record names: those whose writing was interrupted.
+// removeOrphans removes the files of segments that no record names: those whose writing was interrupted. Those of an
+// interrupted merge stay.
 func (n *contents) removeOrphans() error {
 	dir := filepath.Join(n.dir, segmentsDir)
 	atomicfile.Clear(dir)
@@ -238,6 +247,12 @@ func (n *contents) removeOrphans() error {
 	for _, s := range n.sealed {
 		for v := range s.Rows {
 			named[segmentName(s.number, v)] = true
+		}
+	}
+	if n.merge != nil {
+		for v := range n.schema.Vectors {
+			name := segmentName(n.merge.Number, v)
+			named[name], named[filepath.Base(shard.BuildDir(filepath.Join(dir, name)))] = true, true
 		}
 	}
 	entries, err := vfs.ReadDir(dir)
