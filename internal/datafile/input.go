@@ -20,6 +20,7 @@ type input struct {
 	size  int64
 	pipe  *bufio.Reader // what is left of a pipe; nil if f can be read at any offset
 	named string        // the format named before the path, as an extension, or empty
+	spent int64         // bytes that what was read of a Parquet file has unpacked to
 }
 
 // openInput opens the file that a name leads to: see package dataname.

@@ -11,10 +11,12 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// What a page may unpack to: writers make pages of about 1 MiB, and of constant values those shrink to nearly nothing.
+// What a page may unpack to, and what all that is read of a file may. Writers make pages of about 1 MiB, which shrink
+// to nearly nothing if the values are constant.
 const (
-	freePage = 64 << 20
-	maxRatio = 1100 // a little more than deflate reaches
+	freePage  = 64 << 20
+	maxRatio  = 1100 // a little more than deflate reaches
+	entryCost = 16   // bytes that a value counts for, besides those that it is packed in
 )
 
 // decompressor unpacks pages. The zero one is ready.
@@ -33,6 +35,9 @@ func (p *parquetSource) decompress(at int64, codec format.CompressionCodec, data
 	if size < 0 || int64(size) > max(freePage, maxRatio*int64(len(data))) {
 		return nil, p.bad(at, "page size", "%d bytes can't come from %d", size, len(data))
 	}
+	if err := p.spend(at, int64(size)); err != nil {
+		return nil, err
+	}
 	out, err := p.codec.unpack(codec, data, int(size))
 	if err != nil {
 		return nil, p.caused(err, at, "page", "can't be unpacked by %s", codec)
@@ -41,6 +46,16 @@ func (p *parquetSource) decompress(at int64, codec format.CompressionCodec, data
 		return nil, p.bad(at, "page size", "its header declares another than what it unpacks to")
 	}
 	return out, nil
+}
+
+// spend counts n more bytes that the file unpacks to. Pages of constant values give millions of values for a few bytes,
+// and row groups may share pages, so that bounds of single pages don't bound the time that a hostile file takes.
+func (p *parquetSource) spend(at, n int64) error {
+	if p.in.spent += n; p.in.spent > freePage+maxRatio*p.in.size {
+		return p.bad(at, "values", "by this page they take %d bytes, which can't come from a file of %d: "+
+			"write it without compression and dictionaries", p.in.spent, p.in.size)
+	}
+	return nil
 }
 
 // unpack gives at most size + 1 bytes.

@@ -122,6 +122,9 @@ func (l *cells) lookUp(at int64, data []byte, n int) (cellValues, error) {
 		return cellValues{}, l.src.bad(at, "values", "they refer to a dictionary that isn't there")
 	}
 	size := l.kind.size
+	if int64(n)*int64(size) > freePage {
+		return cellValues{}, l.src.bad(at, "values", "%d of %d bytes are more than a page holds", n, size)
+	}
 	out := cellValues{n: n}
 	if size == 0 {
 		out.data, out.spans = l.dict.data, make([][2]uint32, 0, n)
@@ -130,11 +133,15 @@ func (l *cells) lookUp(at int64, data []byte, n int) (cellValues, error) {
 		if int64(index) >= int64(l.dict.n) {
 			return l.src.bad(at, "values", "entry %d is past the dictionary's %d", index, l.dict.n)
 		}
+		value := l.dict.text(int(index), size)
+		if err := l.src.spend(at, int64(times)*int64(len(value))); err != nil {
+			return err
+		}
 		for range times {
 			if size == 0 {
 				out.spans = append(out.spans, l.dict.spans[index])
 			} else {
-				out.data = append(out.data, l.dict.text(int(index), size)...)
+				out.data = append(out.data, value...)
 			}
 		}
 		return nil

@@ -28,6 +28,9 @@ func (p *parquetSource) decodePage(c chunk) error {
 	}
 	at := p.off
 	p.off = body.end
+	if err := p.spend(at, body.end-at); err != nil {
+		return err
+	}
 	switch header.Type {
 	case format.DictionaryPage:
 		return p.dictionary(at, header, body.bytes, c)
@@ -180,6 +183,9 @@ type pageValues struct {
 func (p *parquetSource) dataPage(at int64, v pageValues, c chunk) error {
 	if v.n < 0 || v.n > max(maxRunValues, len(v.data)) {
 		return p.bad(at, "page values", "%d can't be in %d bytes", v.n, len(v.data))
+	}
+	if err := p.spend(at, int64(v.n)*entryCost); err != nil {
+		return err
 	}
 	if p.cells != nil {
 		return p.cells.page(at, v, c)

@@ -68,6 +68,9 @@ func (t *Table) open() error {
 	if t.columns, t.leaves, err = tree(meta.Schema); err != nil {
 		return t.in.caused(err, -1, "schema", "can't be used")
 	}
+	if len(t.leaves) == 0 && meta.NumRows != 0 {
+		return t.in.bad(-1, "rows", "%d, and there is no column", meta.NumRows)
+	}
 	for i, g := range meta.RowGroups {
 		if g.NumRows == 0 {
 			continue // writers leave its offsets unset
