@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/collection"
-	"github.com/shale-search/shale/internal/filelock"
 )
 
 const aboutCollections = `A collection is a directory of documents: an id (a number or a string), a vector,
@@ -63,24 +62,6 @@ func collectionWithIDs(_ *cobra.Command, args []string) error {
 		return errors.New("name a COLLECTION")
 	}
 	return nil
-}
-
-// lockOptions says how to wait for a collection.
-func (f *waitFlag) lockOptions(c *cobra.Command, path string) filelock.Options {
-	o := f.options(c, path)
-	return filelock.Options{Wait: f.limit, Waiting: o.Waiting}
-}
-
-// withCollection opens a collection for a command, and closes it.
-func withCollection(c *cobra.Command, wait *waitFlag, dir string, do func(*collection.Collection) error) error {
-	if err := wait.check(c); err != nil {
-		return err
-	}
-	x, err := collection.Open(c.Context(), dir, collection.Options{Lock: wait.lockOptions(c, dir)})
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(x), x.Close())
 }
 
 // parseID reads an ID of the command line.

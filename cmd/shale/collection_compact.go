@@ -7,7 +7,7 @@ import (
 )
 
 func collectionCompact() *cobra.Command {
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "compact COLLECTION",
 		Short: "Merge all segments and drop what was deleted",
@@ -17,9 +17,9 @@ collection is open. After an interruption the collection is whole, and as large 
 		Example: "  shale collection compact my.docs",
 		Args:    collectionArg,
 	}
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			bar := newProgress(c.ErrOrStderr(), "compacting", 0)
 			err := x.Compact(c.Context())
 			bar.end()

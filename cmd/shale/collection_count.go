@@ -8,7 +8,7 @@ import (
 
 func collectionCount() *cobra.Command {
 	var filter filterFlag
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "count COLLECTION",
 		Short: "Print the number of documents",
@@ -20,12 +20,12 @@ func collectionCount() *cobra.Command {
 		Args: collectionArg,
 	}
 	filter.add(c, "count only documents that")
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := filter.parse(c); err != nil {
 			return err
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) (err error) {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) (err error) {
 			n := 0
 			if filter.parsed == nil {
 				n, err = x.Count()

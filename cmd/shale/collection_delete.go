@@ -8,7 +8,7 @@ import (
 
 func collectionDelete() *cobra.Command {
 	var filter filterFlag
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "delete COLLECTION ID...",
 		Short: "Delete documents by their ids or by a filter",
@@ -20,12 +20,12 @@ func collectionDelete() *cobra.Command {
 		Args: collectionWithIDs,
 	}
 	filter.add(c, "delete the documents that")
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := oneChoice(c, &filter, args[1:]); err != nil {
 			return err
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) (err error) {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) (err error) {
 			n := 0
 			if filter.parsed != nil {
 				n, err = x.DeleteWhere(c.Context(), *filter.parsed)

@@ -12,7 +12,7 @@ func collectionExport() *cobra.Command {
 	var noPayload, noVectors bool
 	var include, exclude []string
 	var filter filterFlag
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "export COLLECTION --output FILE",
 		Short: "Write documents to a file",
@@ -37,7 +37,7 @@ JSON, and so do those of arrays and objects; a key whose value is null is left o
 	s.StringArrayVar(&include, "include", nil, "write only the key `KEY` of payloads, as in city or address.city")
 	s.StringArrayVar(&exclude, "exclude", nil, "don't write the key `KEY` of payloads")
 	filter.add(c, "write only documents that")
-	wait.add(c)
+	at.add(c)
 	required(c, "output")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := filter.parse(c); err != nil {
@@ -46,7 +46,7 @@ JSON, and so do those of arrays and objects; a key whose value is null is left o
 		if err := checkOutput(c, "output", output); err != nil {
 			return err
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			schema := x.Schema()
 			if noVectors {
 				schema.Vectors = nil

@@ -9,7 +9,7 @@ import (
 func collectionFacets() *cobra.Command {
 	var o collection.FacetOptions
 	var filter filterFlag
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "facets COLLECTION --field KEY",
 		Short: "Count the values of a field of payloads",
@@ -24,7 +24,7 @@ exact number of documents that have them.
 	c.Flags().StringVar(&o.Field, "field", "", "count the values of `KEY`, such as city or address.city")
 	c.Flags().IntVar(&o.Limit, "limit", 10, "print at most `N` values")
 	filter.add(c, "count only documents that")
-	wait.add(c)
+	at.add(c)
 	required(c, "field")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := atLeast(c, "limit", o.Limit, 1); err != nil {
@@ -34,7 +34,7 @@ exact number of documents that have them.
 			return err
 		}
 		o.Filter = filter.parsed
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			found, err := x.Facets(c.Context(), o)
 			if err != nil {
 				return err

@@ -11,7 +11,7 @@ import (
 
 func collectionGet() *cobra.Command {
 	var fields fieldFlags
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:     "get COLLECTION ID...",
 		Short:   "Print documents by their ids",
@@ -20,9 +20,9 @@ func collectionGet() *cobra.Command {
 		Args:    collectionAndIDs,
 	}
 	fields.add(c)
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			ids := parseIDs(args[1:])
 			found, err := x.Get(c.Context(), fields.fields(), ids...)
 			if err != nil {

@@ -18,6 +18,7 @@ type importFlags struct {
 	vectorColumns []string
 	textColumns   []string
 	ids, payload  string
+	indexes       []string
 	strict        bool
 	restart       bool
 }
@@ -35,6 +36,8 @@ func (f *importFlags) add(c *cobra.Command) {
 		"read the ids of a file of vectors from `FILE`: .npy of integers or text, one number a line")
 	s.StringVar(&f.payload, "payload", "",
 		"read the ids and payloads of a file of vectors from the columns of `FILE`, .csv or .parquet")
+	s.StringArrayVar(&f.indexes, "index", nil,
+		"index a field of payloads first, unless it is, as `FIELD=KIND`: see \"shale collection index\"")
 	s.BoolVar(&f.strict, "strict", false, "stop at the first row that can't be used")
 	s.BoolVar(&f.restart, "restart", false, "begin again, also if an import of the same files was interrupted")
 }
@@ -88,7 +91,7 @@ var errNothingUsed = errors.New("no row of the files could be used")
 
 func collectionImport() *cobra.Command {
 	var f importFlags
-	var wait waitFlag
+	var at openFlags
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "import COLLECTION --input FILE",
@@ -112,14 +115,19 @@ was, unless a file has changed.`,
 		Example: `  shale collection import my.docs --input docs.jsonl
   shale collection import my.docs --input 'parts/*.parquet' --id-column doc_id --vector-column embedding
   shale collection import my.docs --input vectors.npy --payload columns.csv
+  shale collection import my.docs --input docs.csv --index city=keyword --index price=float
   zcat docs.jsonl.gz | shale collection import my.docs --input -`,
 		Args: collectionArg,
 	}
 	f.add(c)
 	jsonFlag(c, &asJSON)
-	wait.add(c)
+	at.add(c)
 	required(c, "input")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		indexes, err := parseIndexes(c, "index", f.indexes)
+		if err != nil {
+			return err
+		}
 		files, err := documents.Expand(f.inputs, documents.Extensions)
 		if err != nil {
 			return err
@@ -127,9 +135,12 @@ was, unless a file has changed.`,
 		if len(files) > 1 && (f.ids != "" || f.payload != "") {
 			return usagef(c, "--ids and --payload go with one file of vectors, and --input names %d files", len(files))
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			o, err := f.options(c, x.Schema())
 			if err != nil {
+				return err
+			}
+			if err := createIndexes(c, x, indexes); err != nil {
 				return err
 			}
 			r := &importReport{Collection: args[0], Files: len(files)}

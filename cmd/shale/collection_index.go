@@ -7,7 +7,7 @@ import (
 )
 
 func collectionIndex() *cobra.Command {
-	var wait waitFlag
+	var at openFlags
 	var create, drop []string
 	var asJSON bool
 	c := &cobra.Command{
@@ -26,7 +26,7 @@ texts). A field is a key such as city, address.city, or tags[].name for the elem
 	c.Flags().StringArrayVar(&create, "create", nil, "make an index of a field, as `FIELD=KIND`")
 	c.Flags().StringArrayVar(&drop, "drop", nil, "drop the index of a field, as `FIELD=KIND`")
 	jsonFlag(c, &asJSON)
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		made, err := parseIndexes(c, "create", create)
 		if err != nil {
@@ -36,16 +36,14 @@ texts). A field is a key such as city, address.city, or tags[].name for the elem
 		if err != nil {
 			return err
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			for _, p := range dropped {
 				if _, err := x.DropPayloadIndex(p); err != nil {
 					return err
 				}
 			}
-			for _, p := range made {
-				if err := x.CreatePayloadIndex(c.Context(), p); err != nil {
-					return err
-				}
+			if err := createIndexes(c, x, made); err != nil {
+				return err
 			}
 			indexes, err := x.PayloadIndexes()
 			if err != nil {
@@ -62,4 +60,14 @@ texts). A field is a key such as city, address.city, or tags[].name for the elem
 		})
 	}
 	return c
+}
+
+// createIndexes makes the indexes that aren't there yet.
+func createIndexes(c *cobra.Command, x *collection.Collection, indexes []collection.PayloadIndex) error {
+	for _, p := range indexes {
+		if err := x.CreatePayloadIndex(c.Context(), p); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func collectionInspect() *cobra.Command {
-	var wait waitFlag
+	var at openFlags
 	var asJSON bool
 	c := &cobra.Command{
 		Use:     "inspect COLLECTION",
@@ -17,9 +17,9 @@ func collectionInspect() *cobra.Command {
 		Args:    collectionArg,
 	}
 	jsonFlag(c, &asJSON)
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			r, err := inspectCollection(args[0], x)
 			if err != nil {
 				return err

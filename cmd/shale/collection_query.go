@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/collection"
+	"github.com/shale-search/shale/internal/documents"
 )
 
 // queryFlags say what to search for.
@@ -20,6 +22,7 @@ type queryFlags struct {
 	maxDistance float32
 	filter      filterFlag
 	fields      fieldFlags
+	output      string
 }
 
 func (f *queryFlags) add(c *cobra.Command) {
@@ -38,6 +41,8 @@ func (f *queryFlags) add(c *cobra.Command) {
 	s.BoolVar(&f.Exact, "exact", false, "compute all distances")
 	s.IntVar(&f.Threads, "threads", 0, "use `N` threads (default: all processors)")
 	f.fields.add(c)
+	s.StringVar(&f.output, "output", "",
+		"write the documents to `FILE`, .jsonl, .csv, .tsv or .parquet, or to a pipe as in csv:/dev/stdout")
 }
 
 func (f *queryFlags) check(c *cobra.Command) error {
@@ -95,7 +100,7 @@ func (f *queryFlags) readQueries(ctx context.Context, s collection.Schema) error
 
 func collectionQuery() *cobra.Command {
 	var f queryFlags
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "query COLLECTION --queries FILE",
 		Short: "Find the documents nearest to vectors",
@@ -103,19 +108,23 @@ func collectionQuery() *cobra.Command {
 distances. Queries are the vectors of a file, those of --near and those of the documents of --like,
 in this order. All see one state of the collection.
 
+With --output it writes a file with a row for each document found, as export does. Its columns query and
+rank count from 0 and 1.
+
 ` + aboutFilters,
 		Example: `  shale collection query my.docs --queries queries.npy -k 5
   shale collection query my.docs --like a1 ` + filterExample + `
+  shale collection query my.docs --queries queries.npy --output found.parquet
   shale collection query my.docs --near '[0.1, 0.2]' --group-by author --group-size 2 --include title`,
 		Args: collectionArg,
 	}
 	f.add(c)
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := f.check(c); err != nil {
+		if err := cmp.Or(f.check(c), checkOutput(c, "output", f.output, f.queries)); err != nil {
 			return err
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			if err := f.readQueries(c.Context(), x.Schema()); err != nil {
 				return err
 			}
@@ -125,10 +134,28 @@ in this order. All see one state of the collection.
 				return err
 			}
 			tellScanned(c, args[0], f.Stats.Scanned)
-			return printLines(c, hits)
+			if f.output == "" {
+				return printLines(c, hits)
+			}
+			return f.write(c, x.Schema(), hits)
 		})
 	}
 	return c
+}
+
+// write writes the documents found to a file.
+func (f *queryFlags) write(c *cobra.Command, s collection.Schema, hits [][]collection.Hit) error {
+	if !f.fields.vectors {
+		s.Vectors = nil
+	}
+	if err := documents.WriteHits(f.output, s, hits); err != nil {
+		return err
+	}
+	n := 0
+	for _, found := range hits {
+		n += len(found)
+	}
+	return tell(c, false, nil, "%s: %s written, found by %s", f.output, many(n, "document"), many(len(hits), "query"))
 }
 
 // tellScanned says that an index would make a filter faster.

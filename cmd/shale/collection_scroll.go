@@ -9,7 +9,7 @@ import (
 func collectionScroll() *cobra.Command {
 	var fields fieldFlags
 	var filter filterFlag
-	var wait waitFlag
+	var at openFlags
 	var after string
 	var limit int
 	c := &cobra.Command{
@@ -27,7 +27,7 @@ To go on it is given the last id as --after.
 	c.Flags().IntVar(&limit, "limit", 100, "print at most `N` documents")
 	filter.add(c, "print only documents that")
 	fields.add(c)
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := atLeast(c, "limit", limit, 1); err != nil {
 			return err
@@ -40,7 +40,7 @@ To go on it is given the last id as --after.
 			id := parseID(after)
 			o.After = &id
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			found, err := x.Scroll(c.Context(), o)
 			if err != nil {
 				return err

@@ -9,7 +9,7 @@ import (
 )
 
 func collectionSnapshot() *cobra.Command {
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "snapshot COLLECTION DIR",
 		Short: "Write a collection as it is now to another place",
@@ -20,9 +20,9 @@ first; to keep it from what befalls the disk, copy it to another one.`,
 		Example: "  shale collection snapshot my.docs backups/monday",
 		Args:    collectionAndDir,
 	}
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) error {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) error {
 			if err := x.Snapshot(c.Context(), args[1]); err != nil {
 				return err
 			}

@@ -56,7 +56,7 @@ func (f *updateFlags) update(c *cobra.Command) (u collection.Update, err error) 
 func collectionUpdate() *cobra.Command {
 	var f updateFlags
 	var filter filterFlag
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "update COLLECTION ID...",
 		Short: "Change payloads and vectors of documents",
@@ -71,7 +71,7 @@ What it doesn't name stays as it is. A change of payloads alone writes no vector
 	}
 	f.add(c)
 	filter.add(c, "change the documents that")
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := oneChoice(c, &filter, args[1:]); err != nil {
 			return err
@@ -80,7 +80,7 @@ What it doesn't name stays as it is. A change of payloads alone writes no vector
 		if err != nil {
 			return err
 		}
-		return withCollection(c, &wait, args[0], func(x *collection.Collection) (err error) {
+		return withCollection(c, &at, args[0], func(x *collection.Collection) (err error) {
 			n := 0
 			if filter.parsed != nil {
 				n, err = x.UpdateWhere(c.Context(), *filter.parsed, u)

@@ -12,7 +12,7 @@ import (
 var errCollectionDamaged = errors.New("the collection is damaged")
 
 func collectionVerify() *cobra.Command {
-	var wait waitFlag
+	var at openFlags
 	c := &cobra.Command{
 		Use:   "verify COLLECTION",
 		Short: "Check that a collection is not damaged",
@@ -21,12 +21,13 @@ collection is damaged, and then tells what is wrong.`,
 		Example: "  shale collection verify my.docs",
 		Args:    collectionArg,
 	}
-	wait.add(c)
+	at.add(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := wait.check(c); err != nil {
+		o, err := at.options(c, args[0])
+		if err != nil {
 			return err
 		}
-		r, err := collection.Verify(c.Context(), args[0], collection.Options{Lock: wait.lockOptions(c, args[0])})
+		r, err := collection.Verify(c.Context(), args[0], o)
 		if err != nil {
 			return err
 		}

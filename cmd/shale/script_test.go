@@ -175,7 +175,7 @@ func only(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // interrupt SIGNAL COMMAND… starts a command, sends it a signal once it is well at work, and
-// checks that it ends with code 130.
+// checks that it ends with code 130, or by the signal if that is KILL.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	path := ""
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
@@ -191,13 +191,17 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	for cpuTime(ts, c.Process.Pid) < 300*time.Millisecond {
 		time.Sleep(5 * time.Millisecond)
 	}
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM}
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill}
+	want := 130
+	if args[0] == "KILL" {
+		want = -1 // no code
+	}
 	ts.Check(c.Process.Signal(signals[args[0]]))
 	late := time.AfterFunc(2*time.Minute, func() { _ = c.Process.Kill() })
 	defer late.Stop()
 	_ = c.Wait()
-	if code := c.ProcessState.ExitCode(); code != 130 {
-		ts.Fatalf("ended with %d, not 130: %s", code, messages.String())
+	if code := c.ProcessState.ExitCode(); code != want {
+		ts.Fatalf("ended with %d, not %d: %s", code, want, messages.String())
 	}
 }
 

@@ -2,10 +2,13 @@ package main
 
 import (
 	"cmp"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/datafile"
 	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/internal/shard"
@@ -46,10 +49,11 @@ func searchCommand() *cobra.Command {
 
     shale search my.index --queries queries.npy -k 5
 
-With --output it writes an .npz instead, with the arrays labels (uint64) and distances (float32), one
-row of k values per query. If -k is larger than the number of vectors, the rows have as many values
-as there are vectors. If a search finds fewer than k, the rest of its row is filled with label 2^64-1
-and distance +Inf.
+With --output it writes a file instead. A .csv, .tsv, .jsonl or .parquet has a row for each result, with
+the columns query and rank, which count from 0 and 1, label and distance. An .npz has the arrays
+labels (uint64) and distances (float32), one row of k values per query. If -k is larger than the
+number of vectors, its rows have as many values as there are vectors. If a search finds fewer than k,
+the rest of its row is filled with label 2^64-1 and distance +Inf.
 
 With --radius R, Search finds all vectors within distance R of each query; --limit N keeps the N
 nearest. The .npz then holds one-dimensional arrays labels, distances and offsets (int64): the
@@ -66,6 +70,7 @@ neighbours where the codes err. An index built with --rows none prints estimates
 Distances: l2 is the squared distance, ip is 1 minus the inner product, cosine is 1 minus the cosine.`,
 		Example: `  shale search my.index --queries queries.npy -k 5
   shale search my.index --queries queries.fvecs -k 100 --ef 400 --output found.npz
+  shale search my.index --queries queries.npy --output found.parquet
   shale search my.index --queries queries.npy --filter allowed.txt
   shale search my.index --queries queries.npy -k 10 --rerank 30
   shale search my.index --queries queries.npy --radius 0.3 --limit 1000 --output near.npz
@@ -80,7 +85,8 @@ Distances: l2 is the squared distance, ip is 1 minus the inner product, cosine i
 	s.StringVar(&f.filter, "filter", "",
 		"return only labels in `FILE`: text, .npy of integers or booleans, .parquet:COLUMN or .roaring")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
-	s.StringVar(&f.output, "output", "", "write the results to `FILE`, an .npz, or to a pipe as in npz:/dev/stdout")
+	s.StringVar(&f.output, "output", "",
+		"write the results to `FILE`, .npz, .csv, .tsv, .jsonl or .parquet, or to a pipe as in csv:/dev/stdout")
 	f.where.add(c)
 	f.where.addMemory(c)
 	f.within.add(c)
@@ -205,8 +211,8 @@ func (f *searchFlags) check(c *cobra.Command) error {
 			return err
 		}
 	}
-	if f.output != "" && dataname.OutputFormat(f.output) != ".npz" {
-		return usagef(c, "--output %s: results are written as .npz", f.output)
+	if f.output != "" && !slices.Contains(datafile.ResultFormats, dataname.OutputFormat(f.output)) {
+		return usagef(c, "--output %s: results are written as %s", f.output, strings.Join(datafile.ResultFormats, ", "))
 	}
 	if err := cmp.Or(f.rank.check(c), f.within.check(c)); err != nil {
 		return err

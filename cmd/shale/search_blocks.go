@@ -11,6 +11,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/datafile"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -127,8 +128,11 @@ func (a *answering) each(ctx context.Context, fn func() error) error {
 	return nil
 }
 
-// write writes all results to an npz.
+// write writes all results to an npz or a table.
 func (a *answering) write(ctx context.Context, path string) error {
+	if dataname.OutputFormat(path) != ".npz" {
+		return a.writeRows(ctx, path)
+	}
 	if a.inRange != nil {
 		return datafile.WriteRangeResults(path, a.queries.Rows(), func(put func(*search.RangeResults) error) error {
 			return a.each(ctx, func() error { return put(a.within) })
@@ -137,6 +141,28 @@ func (a *answering) write(ctx context.Context, path string) error {
 	k := a.found.K
 	return datafile.WriteResults(path, a.queries.Rows(), k, func(put func([]uint64, []float32) error) error {
 		return a.each(ctx, func() error { return put(a.found.Labels[:a.rows*k], a.found.Distances[:a.rows*k]) })
+	})
+}
+
+// writeRows writes all results to a table, a row for each.
+func (a *answering) writeRows(ctx context.Context, path string) error {
+	return datafile.WriteResultRows(path, func(put func([]datafile.ResultRow) error) error {
+		var rows []datafile.ResultRow
+		return a.each(ctx, func() error {
+			for q := range a.rows {
+				labels, distances := a.of(q)
+				rows = rows[:0]
+				for i, label := range labels {
+					rows = append(rows, datafile.ResultRow{
+						Query: int64(a.done + q), Rank: int64(i + 1), Label: label, Distance: distances[i],
+					})
+				}
+				if err := put(rows); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	})
 }
 

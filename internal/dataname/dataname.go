@@ -21,6 +21,7 @@ const (
 // formats are the names of formats that may stand before a path.
 var formats = []string{
 	"npy", "npz", "fvecs", "bvecs", "ivecs", "fbin", "u8bin", "i8bin", "ibin", "parquet", "roaring", Text[1:],
+	"csv", "tsv", "jsonl",
 }
 
 // containers are the extensions after which a path may name a member.

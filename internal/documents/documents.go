@@ -69,10 +69,8 @@ var Extensions = append([]string{".jsonl", ".ndjson", ".json", ".csv", ".tsv"}, 
 // formatOf splits the name of an input into the extension of its format and the name of the file. The format comes from
 // a prefix, as in csv:data.txt, or else from the file's own extension.
 func formatOf(name string) (ext, file string) {
-	if format, rest, ok := strings.Cut(name, ":"); ok && (format == "csv" || format == "tsv" || format == "jsonl") {
-		if _, err := os.Lstat(name); err != nil {
-			return "." + format, rest
-		}
+	if format, rest := dataname.SplitFormat(name); format == ".csv" || format == ".tsv" || format == ".jsonl" {
+		return format, rest
 	}
 	if name == dataname.Stdin {
 		return ".jsonl", name

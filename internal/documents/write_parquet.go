@@ -10,8 +10,8 @@ import (
 	"github.com/shale-search/shale/collection"
 )
 
-// rowGroupBytes is how much a row group holds; the library keeps one in memory.
-const rowGroupBytes = 32 << 20
+// rowGroupBytes is how much a row group holds. The library keeps one in memory, at several times its size.
+const rowGroupBytes = 8 << 20
 
 // parquetWriter writes a table of columns, in the order of their names as the library has them.
 type parquetWriter struct {

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shale-search/shale/collection"
+	"github.com/shale-search/shale/internal/filelock"
+)
+
+// openFlags say how a command opens a collection.
+type openFlags struct {
+	wait   waitFlag
+	memory string
+}
+
+func (f *openFlags) add(c *cobra.Command) {
+	f.wait.add(c)
+	c.Flags().StringVar(&f.memory, "memory", "",
+		"take at most `SIZE` of memory, as in 512MiB, mapped files apart; merging has no bound without it")
+}
+
+// options are those to open the collection in dir with.
+func (f *openFlags) options(c *cobra.Command, dir string) (o collection.Options, err error) {
+	if err := f.wait.check(c); err != nil {
+		return o, err
+	}
+	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
+		return o, err
+	}
+	o.Lock = filelock.Options{Wait: f.wait.limit, Waiting: f.wait.options(c, dir).Waiting}
+	return o, nil
+}
+
+// withCollection opens a collection for a command, and closes it.
+func withCollection(c *cobra.Command, f *openFlags, dir string, do func(*collection.Collection) error) error {
+	o, err := f.options(c, dir)
+	if err != nil {
+		return err
+	}
+	x, err := collection.Open(c.Context(), dir, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(x), x.Close())
+}
