@@ -26,6 +26,7 @@ import (
 
 type buildFlags struct {
 	input, labels              []string
+	labelColumn                string
 	output                     string
 	metric                     string
 	codes                      codesFlags
@@ -120,6 +121,7 @@ so that searches have to look into fewer shards.`,
   shale build --input base.fvecs --output my.index --metric l2 --m 32 --ef-construction 400
   shale build --input big.npz:embeddings --labels ids.npy --output my.index --metric ip --codes fp16
   shale build --input vectors.parquet:vec --output my.shale --metric cosine --json
+  shale build --input 'parts/*.parquet' --label-column id --output my.index --metric cosine
   shale build --input vectors.npy --output my.index --metric cosine --replace
 
   # less memory, and the least
@@ -141,6 +143,7 @@ so that searches have to look into fewer shards.`,
 	s.StringVar(&f.output, "output", "", "write the index to `INDEX`")
 	s.StringVar(&f.metric, "metric", "", "compare by `METRIC`: l2, ip or cosine")
 	filesFlag(c, &f.labels, "labels", "read the labels from `FILE`: text, .npy or .parquet:COLUMN (default 0, 1, …)")
+	s.StringVar(&f.labelColumn, "label-column", "", "take the labels from the column `NAME` of the inputs, all .parquet")
 	s.IntVar(&f.m, "m", 16, "give a new vector up to `N` links on a level, 2 to 10000")
 	s.IntVar(&f.efConstruction, "ef-construction", 200, "look at `N` vectors for a new one's links")
 	s.IntVar(&f.threads, "threads", 0, "use `N` threads (default: all processors)")
@@ -202,6 +205,9 @@ func (f *buildFlags) options(c *cobra.Command) (shale.BuildOptions, error) {
 	if f.external && (o.Rows != "" || f.divide.shards != "auto" || f.divide.blocks) {
 		return o, usagef(c, "--external keeps no rows and makes one graph: leave out --rows, --shards and --blocks")
 	}
+	if f.labelColumn != "" && (len(f.labels) > 0 || f.external) {
+		return o, usagef(c, "--label-column goes with inputs that hold the labels: leave out --labels and --external")
+	}
 	if f.external && len(f.input) > 1 {
 		return o, usagef(c, "--external maps the vectors of one file, and %d are given: write them to one first",
 			len(f.input))
@@ -254,7 +260,13 @@ func (f *buildFlags) open(c *cobra.Command, o *shale.BuildOptions) (src shale.So
 	if err != nil {
 		return nil, nil, err
 	}
-	o.Labels, err = readRowLabels(c.Context(), f.labels, src.Rows())
+	labels := f.labels
+	if rows, ok := src.(*rowFile); ok && f.labelColumn != "" {
+		labels, err = rows.labelFiles(f.labelColumn)
+	}
+	if err == nil {
+		o.Labels, err = readRowLabels(c.Context(), labels, src.Rows())
+	}
 	if err == nil && o.Shards > src.Rows() {
 		err = usagef(c, "--shards is %d, and %s holds %d vectors", o.Shards, strings.Join(f.input, ", "), src.Rows())
 	}

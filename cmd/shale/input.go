@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/datafile"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/documents"
 	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/search"
@@ -59,6 +60,19 @@ func openRows(ctx context.Context, paths []string) (*rowFile, error) {
 
 // String names the files.
 func (f *rowFile) String() string { return strings.Join(f.paths, ", ") }
+
+// labelFiles returns the names of a column of labels in each of the files.
+func (f *rowFile) labelFiles(column string) ([]string, error) {
+	var names []string
+	for _, path := range f.paths {
+		_, file, _ := dataname.Split(path)
+		if dataname.IsPipe(path) || dataname.Extension(file) != ".parquet" {
+			return nil, fmt.Errorf("%s has no column of labels, which .parquet has: give --labels", path)
+		}
+		names = append(names, file+":"+column)
+	}
+	return names, nil
+}
 
 // readQueriesOf reads a file of vectors that must have dim values each.
 func readQueriesOf(ctx context.Context, path string, dim int) (vector.Matrix, error) {
