@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/collection"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/documents"
 )
 
@@ -42,7 +43,7 @@ func (f *queryFlags) add(c *cobra.Command) {
 	s.IntVar(&f.Threads, "threads", 0, "use `N` threads (default: all processors)")
 	f.fields.add(c)
 	s.StringVar(&f.output, "output", "",
-		"write the documents to `FILE`, .jsonl, .csv, .tsv or .parquet, or to a pipe as in csv:/dev/stdout")
+		"write the documents to `FILE`, .jsonl, .csv, .tsv or .parquet; \"-\" is JSON lines on standard output")
 }
 
 func (f *queryFlags) check(c *cobra.Command) error {
@@ -148,7 +149,7 @@ func (f *queryFlags) write(c *cobra.Command, s collection.Schema, hits [][]colle
 	if !f.fields.vectors {
 		s.Vectors = nil
 	}
-	if err := documents.WriteHits(f.output, s, hits); err != nil {
+	if err := documents.WriteHits(f.output, c.OutOrStdout(), s, hits); err != nil || f.output == dataname.Stdin {
 		return err
 	}
 	n := 0

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/atomicfile"
+	"github.com/shale-search/shale/internal/dataname"
 	"github.com/shale-search/shale/internal/jsonobject"
 )
 
@@ -19,12 +20,15 @@ var hitKeys = []string{"query", "rank", "distance", "group"}
 // WriteHits writes the documents that queries found, a row each, as Write writes documents. Rows have the numbers of
 // the query, from 0 on, and of the hit, from 1 on. In tables a key of payloads with the name of such a column gets a
 // column payload.KEY. The schema has the vectors that documents were read with.
-func WriteHits(name string, s collection.Schema, hits [][]collection.Hit) error {
+func WriteHits(name string, stdout io.Writer, s collection.Schema, hits [][]collection.Hit) error {
 	ext, file := formatOf(name)
-	if ext == ".jsonl" || ext == ".ndjson" {
+	switch {
+	case file == dataname.Stdin:
+		return writeHitLines(stdout, hits)
+	case ext == ".jsonl" || ext == ".ndjson":
 		return atomicfile.Write(file, func(w io.Writer) error { return writeHitLines(w, hits) })
 	}
-	return Write(name, nil, s, func(passes ...func(collection.Document) error) error {
+	return Write(name, stdout, s, func(passes ...func(collection.Document) error) error {
 		for _, pass := range passes {
 			for q, found := range hits {
 				if err := passHits(q, found, pass); err != nil {
