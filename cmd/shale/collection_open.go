@@ -18,7 +18,7 @@ type openFlags struct {
 func (f *openFlags) add(c *cobra.Command) {
 	f.wait.add(c)
 	c.Flags().StringVar(&f.memory, "memory", "",
-		"take at most `SIZE` of memory, as in 512MiB, mapped files apart; merging has no bound without it")
+		"take at most `SIZE` of memory, 256MiB or more, mapped files apart; merging has no bound without it")
 }
 
 // options are those to open the collection in dir with.
