@@ -15,7 +15,8 @@ import (
 )
 
 // mergeRecord is what the store holds about the merge under way, so that one that was interrupted goes on: with the
-// same rows, since an index that is being built is known by them. Rows that have died since are dead in the new segment.
+// same rows, since an index that is being built is known by them. Rows that have died since are dead in the new
+// segment.
 type mergeRecord struct {
 	Number uint64   `json:"number"` // of the new segment
 	From   []uint64 `json:"from"`   // segments that are merged
@@ -67,7 +68,8 @@ func (m *mergeRecord) views(s *state) (from []view, ok bool) {
 	from = slices.Clone(s.views[first : first+len(m.From)])
 	for i := range from {
 		dead := noneDead()
-		if err := dead.UnmarshalBinary(m.Dead[i]); err != nil || from[i].number != m.From[i] || !roaring64.AndNot(dead, from[i].dead).IsEmpty() {
+		if err := dead.UnmarshalBinary(m.Dead[i]); err != nil || from[i].number != m.From[i] ||
+			!roaring64.AndNot(dead, from[i].dead).IsEmpty() {
 			return nil, false
 		}
 		from[i].dead = dead
