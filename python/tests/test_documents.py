@@ -1,11 +1,14 @@
 """Collections: documents with ids, vectors and payloads, in a directory."""
 
+import copy
 import datetime
+import pickle
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
+import types
 import uuid
 
 import numpy as np
@@ -114,7 +117,9 @@ def test_rows_of_every_kind(collection):
     collection.upsert([3, 4], [ROWS[3].tolist(), ROWS[4].tolist()])
     collection.upsert([5, 6], np.array([ROWS[5], None], object)[:1].repeat(2))
     collection.upsert([], np.empty((0, 16)))
-    assert len(collection) == 7
+    collection.upsert([7, 8], np.array([[*ROWS[7].tolist()], ROWS[8], None], object)[:2])
+    assert len(collection) == 9
+    assert (collection.get(7, vectors=True).vector == ROWS[7]).all()
     assert (collection.get(0, vectors=True).vector == ROWS[0].astype(np.float16)).all()
     assert (collection.get(6, vectors=True).vector == ROWS[5]).all()
 
@@ -131,6 +136,9 @@ def test_rows_of_every_kind(collection):
         (lambda c: c.upsert([1, 2.5], ROWS[:2]), TypeError, "2.5"),
         (lambda c: c.upsert([1, True], ROWS[:2]), TypeError, "True"),
         (lambda c: c.upsert([1, None], ROWS[:2]), TypeError, "None"),
+        (lambda c: c.upsert([1, "\ud800"], ROWS[:2]), ValueError, "surrogate"),
+        (lambda c: c.upsert([1, 2], [[1.0], [1.0, 2.0]]), ValueError, "vector 1 has 2 values, and the first one 1"),
+        (lambda c: c.query(ROWS[0], filter=lambda one: True), TypeError, "a dict, not a function"),
         (lambda c: c.upsert([1, 2], ROWS[:2], [{}]), ValueError, "1 payloads for 2 ids"),
         (lambda c: c.upsert([1, 2], ROWS[:2], [{}, [1]]), TypeError, "id 2 is a list"),
         (lambda c: c.upsert([1, 2], ROWS[:2], [{}, {"a": float("nan")}]), ValueError, "id 2"),
@@ -177,8 +185,14 @@ def test_a_closed_collection_says_so(tmp_path):
     made.close()
     made.close()
     for call in (lambda: len(made), lambda: made.upsert(1, ROWS[0]), lambda: made.query(ROWS[0])):
-        with pytest.raises(shale.ClosedError):
+        with pytest.raises(shale.ClosedError, match="the collection is closed"):
             call()
+
+
+@pytest.mark.parametrize("copy", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_collection_is_not_copied(collection, copy):
+    with pytest.raises(TypeError, match="pass its path on"):
+        copy(collection)
 
 
 def test_parts_of_documents_are_updated(tmp_path):
@@ -309,6 +323,15 @@ def test_indexes_come_and_go(collection):
         collection.create_index("n", "number")
 
 
+def test_filters_hold_what_python_has(collection):
+    collection.upsert([1, 2], ROWS[:2], [{"n": 1, "day": "2024-05-01"}, {"n": 2, "day": "2024-05-03"}])
+    for filter in (
+        {"n": {"$in": {1, 7}}}, {"n": np.int64(1)}, {"day": {"$lt": datetime.date(2024, 5, 2)}},
+        types.MappingProxyType({"n": {"$lt": 1.5}}),
+    ):  # fmt: skip
+        assert collection.query(ROWS[0], filter=filter).ids == [1]
+
+
 @pytest.mark.parametrize(
     "filter, text",
     [
@@ -429,8 +452,8 @@ def test_a_child_of_fork_is_refused(tmp_path):
             if child == 0:
                 try:
                     made.query([1.0, 0.0])
-                except shale.ClosedError:
-                    os._exit(7)
+                except shale.ClosedError as error:
+                    os._exit(7 if "child of fork" in str(error) else 2)
                 os._exit(1)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
             assert made.query([1.0, 0.0]).ids == [1]

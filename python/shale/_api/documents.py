@@ -129,8 +129,17 @@ class Hits(Sequence[Hit]):
         return import_module("polars").DataFrame(self.columns(), strict=False)
 
     def to_arrow(self) -> Any:
-        """A ``pyarrow.Table`` of :meth:`columns`."""
-        return import_module("pyarrow").table(self.columns())
+        """A ``pyarrow.Table`` of :meth:`columns`. One whose values have no type of Arrow in common is of
+        texts: strings, and JSON of other values."""
+        arrow = import_module("pyarrow")
+        return arrow.table({name: _arrow_column(arrow, values) for name, values in self.columns().items()})
+
+
+def _arrow_column(arrow: Any, values: list[Any]) -> Any:
+    try:
+        return arrow.array(values)
+    except (arrow.ArrowInvalid, arrow.ArrowTypeError):
+        return arrow.array([one if one is None or isinstance(one, str) else json.dumps(one) for one in values])
 
 
 def one_id(given: Any) -> Union[int, str]:
@@ -138,12 +147,10 @@ def one_id(given: Any) -> Union[int, str]:
 
     Raises:
         TypeError: it is neither a whole number nor a string nor a UUID.
-        ValueError: it is a number below 0 or above 2**64 - 1.
+        ValueError: it is a number below 0 or above 2**64 - 1, or a string that UTF-8 can't have.
     """
-    if isinstance(given, str):
-        return str(given)
-    if isinstance(given, uuid.UUID):
-        return str(given)
+    if isinstance(given, (str, uuid.UUID)):
+        return _utf8(str(given))
     if isinstance(given, (bool, np.bool_)):
         raise TypeError(f"an id is {given!r}, neither a whole number nor a string")
     try:
@@ -153,6 +160,14 @@ def one_id(given: Any) -> Union[int, str]:
     if not 0 <= number < 2**64:
         raise ValueError(f"the id {number} isn't within 0 to {2**64 - 1}")
     return number
+
+
+def _utf8(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the id {text!r} holds half of a surrogate pair, which no UTF-8 has") from None
+    return text
 
 
 def all_ids(given: Any) -> list[Union[int, str]]:

@@ -18,8 +18,22 @@ from shale._core.prototypes import NamedRows
 
 
 def text(given: dict[str, Any]) -> bytes:
-    """Arguments of an operation, the values of filters among them."""
-    return json.dumps(given, allow_nan=False, default=plain).encode()
+    """Arguments of an operation, the values of filters among them.
+
+    Raises:
+        TypeError: a filter is a function, or holds a value that JSON doesn't have.
+        ValueError: it holds NaN or infinity.
+    """
+    if callable(given.get("filter")):
+        raise TypeError("a filter of a collection is a dict, not a function")
+    return json.dumps(given, allow_nan=False, default=_value).encode()
+
+
+def _value(value: Any) -> Any:
+    """What stands in JSON for a value of an argument."""
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    return dict(value) if isinstance(value, Mapping) else plain(value)
 
 
 def fields(payload: Union[bool, Sequence[str]]) -> dict[str, Any]:
@@ -43,6 +57,8 @@ class Given:
     @classmethod
     def of(cls, name: str, rows: Any, count: int, single: bool) -> Given:
         places = None
+        if not isinstance(rows, (list, tuple)) and _is_of_objects(rows):
+            rows = list(rows)
         if isinstance(rows, (list, tuple)) and any(row is None for row in rows):
             if len(rows) != count:
                 raise ValueError(f"{len(rows)} vectors for {count} ids")
@@ -50,8 +66,8 @@ class Given:
             rows = [rows[place] for place in places]
             if not rows:
                 rows = np.empty((0, 1), np.float32)
-        if isinstance(rows, np.ndarray) and rows.dtype.kind == "O" and rows.ndim == 1 and rows.size:
-            rows = np.stack(rows)  # type: ignore[call-overload]
+        if isinstance(rows, (list, tuple)):
+            _check_lengths(rows)
         given = Rows(rows)
         if given.single and not single and count != 1:
             raise ValueError(f"one vector for {count} ids")
@@ -73,6 +89,20 @@ class Given:
             self.name.encode(), self.rows.address, self.rows.kind, self.rows.count, self.rows.dim,
             None if self.places is None else address(self.places),
         )  # fmt: skip
+
+
+def _is_of_objects(rows: Any) -> bool:
+    """Whether rows are a column of objects, of pandas, polars or NumPy, which are vectors or None."""
+    array = np.asarray(rows)
+    return array.dtype.kind == "O" and array.ndim == 1
+
+
+def _check_lengths(rows: Sequence[Any]) -> None:
+    """Raises ValueError unless all rows have the same length."""
+    lengths = [len(row) for row in rows if hasattr(row, "__len__")]
+    for place, length in enumerate(lengths):
+        if length != lengths[0]:
+            raise ValueError(f"vector {place} has {length} values, and the first one {lengths[0]}")
 
 
 class Answer:

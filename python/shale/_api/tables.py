@@ -32,7 +32,7 @@ def parts(
     Args:
         id: the column of ids; None gives each document a new UUID.
         vectors: columns by the names of vectors.
-        payload: columns that become keys of payloads; None: all others. Nulls are left out.
+        payload: columns that become keys of payloads; None: all others. Nulls and NaN are left out.
         size: rows of a part, at most.
 
     Raises:
@@ -66,7 +66,8 @@ def _batches(arrow: Any, table: Any) -> Iterator[Any]:
                 raise TypeError(f"a table is wanted, not a {type(one).__name__}: of pandas, polars or Arrow")
             yield from _batches(arrow, one)
     else:
-        raise TypeError(f"a table is wanted, not a {type(table).__name__}: of pandas, polars or Arrow")
+        hint = ": collect() makes it one" if hasattr(table, "collect") else ": of pandas, polars or Arrow"
+        raise TypeError(f"a table is wanted, not a {type(table).__name__}{hint}")
 
 
 def _check_columns(batch: Any, wanted: list[str]) -> None:
@@ -94,10 +95,10 @@ def _rows(column: Any, name: str) -> Any:
 
 
 def _payloads(batch: Any, names: list[str]) -> list[Optional[Payload]]:
-    """A dict a row, without the columns that are null there."""
+    """A dict a row, without the columns that are null or NaN there."""
     rows: list[Payload] = [{} for _ in range(batch.num_rows)]
     for name in names:
         for row, value in zip(rows, batch.column(name).to_pylist()):
-            if value is not None:
+            if value is not None and value == value:
                 row[name] = value
     return [row or None for row in rows]

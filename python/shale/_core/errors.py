@@ -27,7 +27,7 @@ class Error(RuntimeError):
 
 
 class ClosedError(Error):
-    """The index is closed."""
+    """The index or collection is closed."""
 
 
 class ReadOnlyError(Error):
@@ -68,8 +68,8 @@ _EXCEPTIONS: dict[int, type[Exception]] = {
 }
 
 
-#: What errors of the library call an option, and what it is in Python.
-_NAMES = {"set Replace to": "give replace=True to"}
+#: What errors of the library say, and what they say in Python.
+_NAMES = {"set Replace to": "give replace=True to", "options: filter: ": "filter: "}
 
 
 def text() -> str:

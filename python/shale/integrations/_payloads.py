@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Optional
 
 from shale.integrations import _metadata
@@ -20,6 +21,8 @@ _SHORT = 256
 #: Values within each other of what METADATA has.
 _DEPTH = 24
 _LONGEST_FIELD = 255
+#: Of a list those whose types say what its indexes are.
+_ELEMENTS = 8
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def listed(key: str) -> str:
     return f"list:{key}"
 
 
+@lru_cache(4096)
 def field(key: str) -> Optional[str]:
     """The field of payloads that has a key of metadata; None if no field can."""
     return None if '"' in key or not is_valid(key) else f'{METADATA}."{key}"'
@@ -81,18 +85,17 @@ def _read(text: str) -> Any:
     return json.loads(base64.b64decode(text).decode("utf-8", "surrogatepass"))
 
 
-def indexes(metadata: dict[str, Any]) -> set[tuple[str, str]]:
-    """The fields of metadata, and kinds of indexes that hold its short values."""
-    found = set()
-    for key, value in metadata.items():
-        name = field(key)
-        if name is None or len(name.encode()) > _LONGEST_FIELD:
-            continue
-        for one in value[:8] if isinstance(value, list) else [value]:
-            if isinstance(one, str) and len(one) <= _SHORT:
-                found.add((name, "keyword"))
-            elif isinstance(one, (bool, int, float)):  # True is 1 in Python: filters ask for both
-                found.update([(name, "float"), (name, "bool")])
+def indexes(key: str, value: Any) -> set[tuple[str, str]]:
+    """The field of a key of metadata, and the kinds of indexes that hold its value, if that is short."""
+    name = field(key)
+    found: set[tuple[str, str]] = set()
+    if name is None or len(name.encode()) > _LONGEST_FIELD:
+        return found
+    for one in value[:_ELEMENTS] if isinstance(value, list) else [value]:
+        if isinstance(one, str) and len(one) <= _SHORT:
+            found.add((name, "keyword"))
+        elif isinstance(one, (bool, int, float)):  # True is 1 in Python: filters ask for both
+            found.update([(name, "float"), (name, "bool")])
     return found
 
 
@@ -117,6 +120,8 @@ def _is_natural(value: Any, depth: int = 0) -> bool:
 
 def is_valid(text: str) -> bool:
     """Whether a text is one of UTF-8, which has no halves of surrogate pairs."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:

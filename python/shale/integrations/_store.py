@@ -30,6 +30,8 @@ _Result = TypeVar("_Result")
 _INDEXES = 128
 #: Of a filter that Python judges: results to judge first, for each result wanted and beside these.
 _JUDGED, _JUDGED_MORE = 8, 64
+#: Records in memory, all of which searches look at.
+_SEGMENT = 8192
 #: Seconds that what was written to a temporary directory may be in memory alone.
 _WINDOW = 3600.0
 
@@ -63,6 +65,8 @@ class Store:
         self._collection: Optional[Collection] = None
         self._opened: list[Collection] = []
         self._indexed: set[tuple[str, str]] = set()
+        #: Keys of metadata, and types of their values, whose indexes there are.
+        self._seen: set[tuple[str, type]] = set()
         #: Whether there may be records with values that only Python has.
         self._of_python = False
         #: Where the collections lie; made when it is needed.
@@ -88,9 +92,11 @@ class Store:
         """Opens the collection at a place, or makes one."""
         window = _WINDOW if self._path is None else 0.0
         collection = Collection(
-            place, vector, None if vector is None else {_payloads.KINDS: "keyword"}, sync_window=window
-        )
+            place, vector, None if vector is None else {_payloads.KINDS: "keyword"}, sync_window=window,
+            segment_rows=_SEGMENT,
+        )  # fmt: skip
         self._indexed = {(one["field"], one["kind"]) for one in collection.info().indexes}
+        self._seen = set()
         self._of_python = vector is None and collection.count(filter=_conditions.OF_PYTHON.filter) > 0
         self._collection = collection
         self._opened.append(collection)
@@ -205,10 +211,17 @@ class Store:
 
     def _make_indexes(self, collection: Collection, metadata: list[dict[str, Any]]) -> None:
         """Makes indexes of the fields of metadata that are new and short."""
-        for field, kind in sorted(set().union(*map(_payloads.indexes, metadata)) - self._indexed):
-            if len(self._indexed) < _INDEXES:
-                collection.create_index(field, cast(IndexKind, kind))
-                self._indexed.add((field, kind))
+        for key, value in (item for one in metadata for item in one.items()):
+            seen = (key, type(value))
+            if seen in self._seen:
+                continue
+            wanted = _payloads.indexes(key, value)
+            for field, kind in sorted(wanted - self._indexed):
+                if len(self._indexed) < _INDEXES:
+                    collection.create_index(field, cast(IndexKind, kind))
+                    self._indexed.add((field, kind))
+            if wanted and not isinstance(value, list):
+                self._seen.add(seen)
 
     def delete(self, ids: Iterable[str]) -> None:
         """Deletes records; ids that aren't there change nothing."""

@@ -66,6 +66,7 @@ def test_columns_are_chosen(tmp_path):
         (arrow(), {"id": "key"}, KeyError, "no column 'key'.*'day'"),
         (arrow(), {"vector": "name"}, TypeError, "'name' holds string"),
         (ROWS, {}, TypeError, "a table is wanted, not a ndarray"),
+        (polars.LazyFrame(PLAIN), {}, TypeError, "a LazyFrame: collect"),
         ([{"id": 1}], {}, TypeError, "a table is wanted, not a dict"),
         (arrow().set_column(0, "id", pyarrow.array([1.5] * 50)), {}, TypeError, "1.5"),
     ],
@@ -75,6 +76,21 @@ def test_bad_tables(tmp_path, table, settings, error, text):
         with pytest.raises(error, match=text):
             made.upsert_table(table, **settings)
         assert len(made) == 0
+
+
+def test_columns_become_vectors_and_payloads(tmp_path):
+    lists = ROWS[:3].tolist()
+    with shale.Collection(tmp_path / "c", shale.Vector(8, "l2", codes="fp32")) as made:
+        payloads = pandas.DataFrame({"n": [1, 2, 3]}).to_dict("records")
+        made.upsert(pandas.Series([1, 2, 3]), pandas.Series(lists), payloads)
+        made.upsert(polars.Series(["a", "b", "c"]), polars.Series(lists), ({"n": n} for n in range(3)))
+        assert (made.get(2, vectors=True).vector == ROWS[1]).all() and made.get("c").payload == {"n": 2}
+        with pytest.raises(TypeError, match="upsert_table"):
+            made.upsert([1, 2], ROWS[:2], pandas.DataFrame({"n": [1, 2]}))
+        made.upsert_table(polars.DataFrame({"id": [9], "vector": lists[:1], "x": [float("nan")], "y": [1]}))
+        assert made.get(9).payload == {"y": 1}
+        table = made.query(ROWS[0], 10).to_arrow()
+    assert set(table["id"].to_pylist()) == {"1", "2", "3", "9", "a", "b", "c"} and table["distance"][0].as_py() == 0
 
 
 def test_results_become_tables(tmp_path):
