@@ -192,14 +192,6 @@ func (s manyShards) AddBatch(ctx context.Context, rows vector.Matrix, o AddOptio
 	return s.Index.AddBatch(ctx, rows, o.Labels, hnsw.BatchOptions{Threads: o.Threads, Progress: o.Progress})
 }
 
-func (s manyShards) Delete(labels ...uint64) error {
-	return s.Index.Delete(context.Background(), labels...)
-}
-
-func (s manyShards) Undelete(labels ...uint64) error {
-	return s.Index.Undelete(context.Background(), labels...)
-}
-
 func (s manyShards) Resize(int) error {
 	return fmt.Errorf("%w: shards grow as rows are added", errors.ErrUnsupported)
 }

@@ -98,15 +98,15 @@ func nothingBefore(dir string, reason error) (*manifest.Manifest, error) {
 // saved is what an index knows of the manifest that it was opened from or that it has written.
 type saved struct {
 	generation int
-	shards     []manifest.Shard
+	files      []manifest.Shard
 	tuned      *manifest.Tuned
 }
 
-func savedAs(m *manifest.Manifest) saved { return saved{m.Generation, m.Shards, m.Tuned} }
+func savedAs(m *manifest.Manifest) saved { return saved{m.Generation, m.Content(), m.Tuned} }
 
 // sameContent reports whether m names the same files. The settings that were tuned may differ.
 func (s saved) sameContent(m *manifest.Manifest) bool {
-	return s.generation == m.Generation && slices.EqualFunc(s.shards, m.Shards, func(a, b manifest.Shard) bool {
+	return s.generation == m.Generation && slices.EqualFunc(s.files, m.Content(), func(a, b manifest.Shard) bool {
 		return a.File == b.File && a.Bytes == b.Bytes && a.CRC32C == b.CRC32C
 	})
 }

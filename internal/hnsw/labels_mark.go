@@ -37,6 +37,12 @@ func EachLabelOf(labels []uint64, change func(label uint64) error) error {
 
 // Find reports whether an element has the label, and whether it is marked deleted.
 func (x *Index) Find(label uint64) (deleted, ok bool, err error) {
+	_, deleted, ok, err = x.Element(label)
+	return deleted, ok, err
+}
+
+// Element is Find that also returns the element.
+func (x *Index) Element(label uint64) (id uint32, deleted, ok bool, err error) {
 	if x.backing != nil {
 		defer mmap.Catch(mmap.Guard(), &err)
 	}
@@ -44,18 +50,18 @@ func (x *Index) Find(label uint64) (deleted, ok bool, err error) {
 	defer x.structure.RUnlock()
 	g := x.graph.Load()
 	if g == nil {
-		return false, false, ErrClosed
+		return 0, false, false, ErrClosed
 	}
-	id, ok := x.id(g, label)
+	id, ok = x.id(g, label)
 	if !ok || !g.ready.get(id) {
-		return false, false, nil
+		return 0, false, false, nil
 	}
-	return g.deleted.get(id), true, nil
+	return id, g.deleted.get(id), true, nil
 }
 
-// FindEach calls found with each of labels, which are sorted, that an element has, and whether that is marked deleted.
-// It reads all labels of the index once.
-func (r *Reader) FindEach(labels []uint64, found func(label uint64, deleted bool)) error {
+// FindEach calls found with each of labels, which are sorted, that an element has, with the element, and whether that
+// is marked deleted. It reads all labels of the index once.
+func (r *Reader) FindEach(labels []uint64, found func(id uint32, label uint64, deleted bool)) error {
 	return r.readGraph(func(g *graph, n int) error {
 		for id := range uint32(n) {
 			if !g.complete(id) {
@@ -63,7 +69,7 @@ func (r *Reader) FindEach(labels []uint64, found func(label uint64, deleted bool
 			}
 			label := g.label(id)
 			if _, ok := slices.BinarySearch(labels, label); ok {
-				found(label, g.deleted.get(id))
+				found(id, label, g.deleted.get(id))
 			}
 		}
 		return nil

@@ -109,7 +109,7 @@ func (b *blockFile) close() error {
 
 // led reports whether the lane leads the walk of probe i.
 func (l *lane) led(i int) bool {
-	return l.disk != nil && l.x.parts[l.parts[i]].blocks != nil && l.probes[i].Walking()
+	return l.disk != nil && l.x.part(l.parts[i]).blocks != nil && l.probes[i].Walking()
 }
 
 // beamNodes are expanded together: their blocks are read at once. More make fewer rounds of waiting and more reads.
@@ -215,7 +215,7 @@ func (w *blockWalk) bound(l *lane) float32 {
 }
 
 // blocksOf returns the location of a candidate's record.
-func (l *lane) blocksOf(c *candidate) *blockFile { return l.x.parts[l.parts[c.probe]].blocks }
+func (l *lane) blocksOf(c *candidate) *blockFile { return l.x.part(l.parts[c.probe]).blocks }
 
 // held implements layout: the first blocks are in memory.
 func (w *blockWalk) held(l *lane, f *fetched, i int) bool {

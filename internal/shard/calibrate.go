@@ -55,7 +55,7 @@ func (x *Index) Calibrate(ctx context.Context, queries vector.Matrix, truth [][]
 		}
 		all = append(all, slices.Clone(routes))
 		always := slices.Clone(routes)
-		always = always[:f.together(always, 0)]
+		always = append(always[:f.together(always, 0)], route{part: uint32(len(x.parts))}) // the growing segment
 		for _, label := range labels {
 			c.at = append(c.at, massToAny(routes, always, parts[label]))
 		}
@@ -76,7 +76,7 @@ func (x *Index) partsOf(truth [][]uint64) (map[uint64][]uint32, error) {
 			parts[l] = nil
 		}
 	}
-	for i, p := range x.parts {
+	for i, p := range x.all() {
 		labels, err := p.Labels()
 		if err != nil {
 			return nil, x.ofPart(i, err)

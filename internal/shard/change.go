@@ -1,23 +1,19 @@
 package shard
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
 )
 
-// An index of several shards is changed shard by shard. A new row goes to the shard that a query equal to it searches
-// first. If a row replaces one with the same label, it replaces it in each shard that holds the label; if a query equal
-// to the new row searches none of these shards, one more shard gets a copy. A mapped shard is loaded before it changes.
-// Searches continue during changes.
+// An index of several shards is changed beside its shards, whose files stay as they are. New rows go to the growing
+// segment, a graph in memory that every search looks into. Rows of shards die when their labels are deleted, or get new
+// rows in the growing segment: searches pass them over. Searches continue during changes.
 
 // ErrReadOnly reports an index that can't be changed.
 var ErrReadOnly = errors.New("the index can't be changed")
@@ -26,13 +22,8 @@ var ErrReadOnly = errors.New("the index can't be changed")
 type counts struct {
 	rows    atomic.Int64 // labels, including those marked deleted
 	deleted atomic.Int64 // labels marked deleted
-	stored  atomic.Int64 // rows of all shards, including copies and deleted ones: the most that a search can find
-	repeats atomic.Bool  // several shards may hold the same label
-}
-
-// copies returns the average number of rows stored for each label.
-func (c *counts) copies() float64 {
-	return float64(c.stored.Load()) / float64(max(c.rows.Load(), 1))
+	stored  atomic.Int64 // rows of all graphs, including copies and dead ones: the most that a search can find
+	repeats atomic.Bool  // a search may meet the same label twice
 }
 
 // most returns the largest number of rows that a search may find, at least 1.
@@ -40,35 +31,34 @@ func (x *Index) most() int { return int(max(x.counts.stored.Load(), 1)) }
 
 // change is the state that changes of an index need. The zero value is ready to use.
 type change struct {
-	mu      sync.Mutex // held during each change and each save; guards the fields below
-	next    hnsw.LabelCounter
-	finder  finder
-	copies  float64 // average number of rows that the build stored for each label
-	changed []bool  // whether each shard differs from its file
-	failed  error   // the error of a change that ended after it had changed some shards but not all
-	bounded bool    // memory is bounded and doesn't hold all shards
+	mu       sync.Mutex // held during each change and each save; guards the fields below
+	next     hnsw.LabelCounter
+	replaced int   // labels of the growing segment that shards hold too, on dead rows
+	grown    bool  // the growing segment differs from its file
+	marked   bool  // the dead rows of shards differ from those in the file
+	failed   error // the error of a change that ended half-way
 
 	filesMu sync.Mutex // guards the fields below
 	at      string     // the directory of the files
 	files   []manifest.Shard
+	growing *manifest.Growing
+	dead    *manifest.Shard
 }
 
 // begin sets the counts and files of an index whose parts are open.
-func (x *Index) begin(memory int64) {
+func (x *Index) begin() {
 	x.counts.rows.Store(int64(x.m.Rows))
 	x.counts.deleted.Store(int64(x.m.Deleted))
-	for _, p := range x.parts {
+	for _, p := range x.all() {
 		x.counts.stored.Add(int64(p.Len()))
 	}
 	x.counts.repeats.Store(x.m.Routing != nil && x.m.Routing.Copies > 1)
-	x.change.copies = 1
-	if x.m.Routing != nil {
-		x.change.copies = x.m.Routing.Copies
-	}
 	x.change.at, x.change.files = x.dir, slices.Clone(x.m.Shards)
+	x.change.growing, x.change.dead = x.m.Growing, x.m.Dead
+	if x.m.Growing != nil {
+		x.change.replaced = x.m.Growing.Replaced
+	}
 	x.external = x.allExternal()
-	x.change.changed = make([]bool, len(x.parts))
-	x.change.bounded = memory > 0 && (x.plan.RowsOnDisk || x.plan.MappedShards > 0)
 }
 
 // mayChange returns the reason why the index can't be changed, if there is one.
@@ -77,99 +67,62 @@ func (x *Index) mayChange() error {
 	case x.closed.Load():
 		return hnsw.ErrClosed
 	case x.change.failed != nil:
-		return fmt.Errorf("an earlier change ended after some of the shards: open the index again: %w", x.change.failed)
+		return fmt.Errorf("an earlier change ended half-way: open the index again: %w", x.change.failed)
 	case len(x.parts) == 1:
 		return fmt.Errorf("%w: it is mapped, or its rows lie on disk or elsewhere: open it in memory", ErrReadOnly)
 	case x.External():
 		return fmt.Errorf("%w: it is external: build it anew from all vectors", ErrReadOnly)
-	case slices.ContainsFunc(x.m.Shards, func(s manifest.Shard) bool { return s.Blocks != nil }):
-		return fmt.Errorf("%w: its rows and links also lie side by side in blocks: build it anew, without blocks or from "+
-			"all vectors",
-			ErrReadOnly)
-	case x.change.bounded:
-		return fmt.Errorf("%w: its shards are on disk for want of memory: open it without a bound", ErrReadOnly)
 	}
 	return nil
 }
 
-// writable returns shard i as an index that can be changed; it loads the shard if necessary. The caller holds
-// change.mu.
-func (x *Index) writable(ctx context.Context, i int) (*hnsw.Index, error) {
-	old := x.parts[i]
-	if old.graph != nil {
-		return old.graph, nil
-	}
-	s := x.change.files[i]
-	path := filepath.Join(x.change.at, s.File)
-	if err := isFile(x.change.at, s); err != nil {
-		return nil, err
-	}
-	g, err := store.OpenIndex(ctx, path, x.files)
-	if err != nil {
-		return nil, err
-	}
-	p := &part{Reader: &g.Reader, close: g.Close, graph: g, rowsAt: old.rowsAt, rowsEnd: old.rowsEnd}
-	if err := x.checkPart(p, path, s); err != nil {
-		return nil, errors.Join(err, g.Close())
-	}
-	x.using.Lock()
-	defer x.using.Unlock()
-	if x.closed.Load() {
-		return nil, errors.Join(hnsw.ErrClosed, g.Close())
-	}
-	x.parts[i] = p
-	return g, old.close()
+// Changeable reports whether the index can be changed. The error says why not.
+func (x *Index) Changeable() error {
+	x.change.mu.Lock()
+	defer x.change.mu.Unlock()
+	return x.mayChange()
 }
 
-// isFile returns an error if the file of a shard in dir isn't the one that s describes.
-func isFile(dir string, s manifest.Shard) error {
-	now, err := manifest.Describe(dir, s.File)
-	if err != nil {
-		return err
-	}
-	if now.Bytes != s.Bytes || now.CRC32C != s.CRC32C {
-		return corrupt(filepath.Join(dir, s.File), "file", "it has changed since the index was opened: open it again")
-	}
-	return nil
-}
-
-// place is the set of shards that hold a label.
+// place is where shards hold a label.
 type place struct {
-	parts   []uint32
+	rows    []partRow
 	deleted bool // in all of them
 }
 
-func (p *place) add(part int, deleted bool) {
-	p.deleted = deleted && (p.deleted || len(p.parts) == 0)
-	p.parts = append(p.parts, uint32(part))
+type partRow struct{ part, id uint32 }
+
+func (p *place) add(part int, id uint32, deleted bool) {
+	p.deleted = deleted && (p.deleted || len(p.rows) == 0)
+	p.rows = append(p.rows, partRow{uint32(part), id})
 }
 
-// locate returns the places of those labels that the index has. The caller holds change.mu.
+// locate returns the places of those labels that shards have. The caller holds change.mu.
 func (x *Index) locate(labels []uint64) (map[uint64]*place, error) {
 	found := map[uint64]*place{}
-	note := func(part int, label uint64, deleted bool) {
+	note := func(part int, id uint32, label uint64, deleted bool) {
 		if found[label] == nil {
 			found[label] = &place{}
 		}
-		found[label].add(part, deleted)
+		found[label].add(part, id, deleted)
 	}
 	sorted := slices.Clone(labels)
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
 	for i, p := range x.parts {
 		if p.graph == nil {
-			if err := p.FindEach(sorted, func(l uint64, deleted bool) { note(i, l, deleted) }); err != nil {
+			err := p.FindEach(sorted, func(id uint32, l uint64, deleted bool) { note(i, id, l, deleted) })
+			if err != nil {
 				return nil, x.ofPart(i, err)
 			}
 			continue
 		}
 		for _, l := range sorted {
-			deleted, ok, err := p.graph.Find(l)
+			id, deleted, ok, err := p.graph.Element(l)
 			if err != nil {
 				return nil, x.ofPart(i, err)
 			}
 			if ok {
-				note(i, l, deleted)
+				note(i, id, l, deleted)
 			}
 		}
 	}
@@ -186,22 +139,24 @@ func (x *Index) Contains(labels ...uint64) ([]bool, error) {
 	}
 	there := make([]bool, len(labels))
 	for i, label := range labels {
+		deleted, grown, err := x.inGrowing(label)
+		if err != nil {
+			return nil, err
+		}
 		p := found[label]
-		there[i] = p != nil && !p.deleted
+		there[i] = grown && !deleted || !grown && p != nil && !p.deleted
 	}
 	return there, nil
 }
 
-// Delete marks labels deleted in every shard that holds them. If some are unknown or deleted already, it returns an
-// *hnsw.LabelsError that lists them, and deletes the others all the same.
-func (x *Index) Delete(ctx context.Context, labels ...uint64) error { return x.mark(ctx, labels, true) }
+// Delete marks labels deleted. If some are unknown or deleted already, it returns an *hnsw.LabelsError that lists them,
+// and deletes the others all the same.
+func (x *Index) Delete(labels ...uint64) error { return x.mark(labels, true) }
 
 // Undelete removes the marks that Delete has set. It returns the same errors as Delete.
-func (x *Index) Undelete(ctx context.Context, labels ...uint64) error {
-	return x.mark(ctx, labels, false)
-}
+func (x *Index) Undelete(labels ...uint64) error { return x.mark(labels, false) }
 
-func (x *Index) mark(ctx context.Context, labels []uint64, deleted bool) error {
+func (x *Index) mark(labels []uint64, deleted bool) error {
 	x.change.mu.Lock()
 	defer x.change.mu.Unlock()
 	if err := x.mayChange(); err != nil {
@@ -211,54 +166,84 @@ func (x *Index) mark(ctx context.Context, labels []uint64, deleted bool) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range found {
-		if p.deleted == deleted {
-			continue
-		}
-		if err := x.loadAll(ctx, p.parts); err != nil {
-			return err
-		}
+	if err := x.ownMarks(found); err != nil {
+		return err
 	}
 	return hnsw.EachLabelOf(labels, func(label uint64) error {
 		if x.change.failed != nil {
 			return x.change.failed
 		}
-		p := found[label]
-		if p == nil {
-			return fmt.Errorf("%w: %d", hnsw.ErrLabel, label)
+		err := x.markLabel(label, found[label], deleted)
+		switch {
+		case err != nil:
+		case deleted:
+			x.counts.deleted.Add(1)
+		default:
+			x.counts.deleted.Add(-1)
 		}
-		if err := hnsw.CheckMark(label, p.deleted, deleted); err != nil {
-			return err
-		}
-		x.change.failed = x.markIn(p.parts, label, deleted)
-		p.deleted = deleted
-		return x.change.failed
+		return err
 	})
 }
 
-// markIn marks a label in the given parts, which are loaded.
-func (x *Index) markIn(parts []uint32, label uint64, deleted bool) error {
-	mark, by := (*hnsw.Index).Undelete, int64(-1)
-	if deleted {
-		mark, by = (*hnsw.Index).Delete, 1
-	}
-	for _, i := range parts {
-		err := mark(x.parts[i].graph, label)
-		if err != nil && !errors.Is(err, hnsw.ErrDeleted) && !errors.Is(err, hnsw.ErrNotDeleted) {
-			return x.ofPart(int(i), err)
+// markLabel marks the row of a label: that of the growing segment, if it has one, or else those of shards at a place.
+func (x *Index) markLabel(label uint64, at *place, deleted bool) error {
+	is, grown, err := x.inGrowing(label)
+	switch {
+	case err != nil:
+		return err
+	case grown:
+		if err := hnsw.CheckMark(label, is, deleted); err != nil {
+			return err
 		}
-		x.change.changed[i] = true
+		x.change.grown = true
+		if deleted {
+			return x.growing.graph.Delete(label)
+		}
+		return x.growing.graph.Undelete(label)
+	case at == nil:
+		return fmt.Errorf("%w: %d", hnsw.ErrLabel, label)
 	}
-	x.counts.deleted.Add(by)
+	if err := hnsw.CheckMark(label, at.deleted, deleted); err != nil {
+		return err
+	}
+	x.change.failed = x.markRows(at, deleted)
+	return x.change.failed
+}
+
+// markRows marks the rows of shards at a place, whose marks can be changed: see ownMarks.
+func (x *Index) markRows(at *place, deleted bool) error {
+	x.change.marked, at.deleted = true, deleted
+	for _, r := range at.rows {
+		if err := x.parts[r.part].SetDeleted(r.id, deleted); err != nil {
+			return x.ofPart(int(r.part), err)
+		}
+	}
 	return nil
 }
 
-// loadAll loads the given parts.
-func (x *Index) loadAll(ctx context.Context, parts []uint32) error {
-	for _, i := range parts {
-		if _, err := x.writable(ctx, int(i)); err != nil {
-			return fmt.Errorf("load shard %d: %w", i, err)
+// ownMarks lets the marks of shards that have rows at the places be changed. Those of mapped shards come to memory.
+func (x *Index) ownMarks(places map[uint64]*place) error {
+	var wanted []*part
+	for _, at := range places {
+		for _, r := range at.rows {
+			if p := x.parts[r.part]; !p.ownMarks && !slices.Contains(wanted, p) {
+				wanted = append(wanted, p)
+			}
 		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	x.using.Lock()
+	defer x.using.Unlock()
+	if x.closed.Load() {
+		return hnsw.ErrClosed
+	}
+	for _, p := range wanted {
+		if err := p.OwnMarks(); err != nil {
+			return fmt.Errorf("read marks: %w", err)
+		}
+		p.ownMarks = true
 	}
 	return nil
 }

@@ -2,17 +2,82 @@ package shard
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/internal/rowlabels"
+	"github.com/shale-search/shale/internal/rowtype"
+	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/vector"
 )
 
-// addBlock is the number of rows to add between two checks of the context. The rows of a block are added to all their
-// shards.
+// all returns the shards and the growing segment, if there is one. The caller holds using or change.mu.
+func (x *Index) all() []*part {
+	if x.growing == nil {
+		return x.parts
+	}
+	return append(slices.Clip(x.parts), x.growing)
+}
+
+// part returns the i-th of all.
+func (x *Index) part(i uint32) *part {
+	if int(i) < len(x.parts) {
+		return x.parts[i]
+	}
+	return x.growing
+}
+
+// inGrowing reports whether the growing segment has a row with the label, and whether that is deleted. The caller holds
+// change.mu.
+func (x *Index) inGrowing(label uint64) (deleted, ok bool, err error) {
+	if x.growing == nil {
+		return false, false, nil
+	}
+	return x.growing.graph.Find(label)
+}
+
+// grow makes the growing segment if there is none. It keeps rows as shards do, without codes, so that few rows need no
+// training: rows that shards only have codes of are kept as float32.
+func (x *Index) grow() error {
+	if x.growing != nil {
+		return nil
+	}
+	c := x.parts[0].Config()
+	c.Codes, c.Capacity, c.ReplaceDelete = hnsw.Codes{}, 0, false
+	if c.Storage == rowtype.NoRows {
+		c.Storage = vector.Float32
+	}
+	g, err := hnsw.New(c)
+	if err != nil {
+		return fmt.Errorf("growing segment: %w", err)
+	}
+	x.using.Lock()
+	defer x.using.Unlock()
+	if x.closed.Load() {
+		return errors.Join(hnsw.ErrClosed, g.Close())
+	}
+	x.growing = &part{Reader: &g.Reader, close: g.Close, graph: g}
+	return nil
+}
+
+// openGrowing opens the growing segment, if the index has one.
+func (x *Index) openGrowing(ctx context.Context, dir string) error {
+	if x.m.Growing == nil {
+		return nil
+	}
+	path := filepath.Join(dir, x.m.Growing.File)
+	g, err := store.OpenIndex(ctx, path, x.files)
+	if err != nil {
+		return err
+	}
+	x.growing = &part{Reader: &g.Reader, close: g.Close, graph: g}
+	return x.checkPart(x.growing, path, x.m.Growing.Shard)
+}
+
+// addBlock is the number of rows to add between two checks of the context.
 const addBlock = 4096
 
 // AddBatch adds rows under labels, or under labels from ReserveLabels if labels is nil. The last of several rows with
@@ -35,7 +100,7 @@ func (x *Index) AddBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 		hi := min(lo+addBlock, rows.Rows())
 		err := ctx.Err()
 		if err == nil {
-			err = a.block(ctx, lo, hi)
+			err = a.block(context.WithoutCancel(ctx), lo, hi)
 		}
 		if err != nil {
 			return fmt.Errorf("after %d of %d rows: %w", lo, rows.Rows(), err)
@@ -54,22 +119,24 @@ type adder struct {
 	labels []uint64
 	o      hnsw.BatchOptions
 	old    rowlabels.Set     // rows whose label a later row has too
-	found  map[uint64]*place // the places of labels that the index had before
+	found  map[uint64]*place // where shards hold the labels
 
-	query []float32
-	into  [][]int // the rows of the block for each shard
-	sizes []int   // number of rows of each shard, including those of the block
+	into []int // the rows of the block that are added
 }
 
-// prepare finds the shards that hold the labels, or reserves labels.
+// prepare finds the labels in shards, or reserves labels.
 func (a *adder) prepare() error {
 	x, n := a.x, a.rows.Rows()
-	a.query, a.into = make([]float32, x.Dim()), make([][]int, len(x.parts))
+	if err := x.grow(); err != nil {
+		return err
+	}
 	if a.labels != nil {
 		a.old, _ = rowlabels.Superseded(a.labels)
 		var err error
-		a.found, err = x.locate(a.labels)
-		return err
+		if a.found, err = x.locate(a.labels); err != nil {
+			return err
+		}
+		return x.ownMarks(a.found)
 	}
 	first, err := x.reserve(n)
 	if err != nil {
@@ -82,124 +149,80 @@ func (a *adder) prepare() error {
 	return nil
 }
 
-// block adds the rows from lo to hi to their shards.
+// block adds the rows from lo to hi to the growing segment. Rows of shards with their labels die after that: a search
+// that doesn't meet the one meets the other.
 func (a *adder) block(ctx context.Context, lo, hi int) error {
 	x := a.x
-	added, back, stored, err := a.assign(lo, hi)
+	change, err := a.survey(lo, hi)
 	if err != nil {
 		return err
 	}
-	for i, rows := range a.into {
-		if len(rows) > 0 {
-			if err := x.loadAll(ctx, []uint32{uint32(i)}); err != nil {
-				return err
-			}
+	if len(change.dying) > 0 {
+		x.counts.repeats.Store(true)
+	}
+	x.counts.stored.Add(int64(change.stored))
+	x.change.grown = true
+	if err := a.add(ctx); err != nil {
+		x.change.failed = err
+		return err
+	}
+	for _, at := range change.dying {
+		if err := x.markRows(at, true); err != nil {
+			x.change.failed = err
+			return err
 		}
 	}
-	if stored > added {
-		x.counts.repeats.Store(true) // before searches can meet a row twice
-	}
-	x.counts.stored.Add(int64(stored))
-	for i, rows := range a.into {
-		if len(rows) == 0 {
-			continue
-		}
-		x.change.changed[i] = true
-		if err := a.addTo(context.WithoutCancel(ctx), i, rows); err != nil {
-			x.change.failed = x.ofPart(i, err)
-			return x.change.failed
-		}
-	}
-	x.counts.rows.Add(int64(added))
-	x.counts.deleted.Add(-int64(back))
+	x.change.replaced += len(change.dying)
+	x.counts.rows.Add(int64(change.added))
+	x.counts.deleted.Add(-int64(change.back))
 	return nil
 }
 
-// assign fills into. It returns the number of new labels, the number of labels that were deleted before, and the number
-// of rows that need a new place in a shard.
-func (a *adder) assign(lo, hi int) (added, back, stored int, err error) {
-	x := a.x
-	x.using.RLock()
-	defer x.using.RUnlock()
-	a.sizes = a.sizes[:0]
-	for i, p := range x.parts {
-		a.into[i] = a.into[i][:0]
-		a.sizes = append(a.sizes, p.Len())
-	}
+// addition is what adding a block changes.
+type addition struct {
+	added, back, stored int      // labels that are new; that were deleted; that the growing segment doesn't have
+	dying               []*place // of these last, where shards hold them
+}
+
+// survey fills into and finds out what adding a block will change.
+func (a *adder) survey(lo, hi int) (addition, error) {
+	x, c := a.x, addition{}
+	a.into = a.into[:0]
 	for row := lo; row < hi; row++ {
 		label := a.labels[row]
 		x.change.next.Met(label)
 		if a.old.Has(row) {
 			continue
 		}
-		at := a.found[label]
-		routes, probes, err := a.routes(row)
+		a.into = append(a.into, row)
+		deleted, grown, err := x.inGrowing(label)
 		if err != nil {
-			return 0, 0, 0, fmt.Errorf("row %d: %w", row, err)
+			return c, err
 		}
-		var parts []uint32
-		rows, all := int(x.counts.rows.Load())+added, int(x.counts.stored.Load())+stored
+		at := a.found[label]
 		switch {
+		case grown:
 		case at == nil:
-			added++
-			parts = []uint32{routes[0].part}
-			if len(routes) > 1 && float64(all+1) < x.change.copies*float64(rows+1) {
-				parts = append(parts, routes[1].part)
-			}
-			stored += len(parts)
+			c.added++
 		default:
-			if at.deleted {
-				back++
-			}
-			parts = slices.Clone(at.parts)
-			if !meets(routes[:probes], at.parts) && all+1 <= 2*rows {
-				parts = append(parts, routes[0].part)
-				stored++
-			}
+			deleted = at.deleted
+			c.dying = append(c.dying, at)
 		}
-		for _, p := range parts {
-			a.into[p] = append(a.into[p], row)
-			a.sizes[p]++
+		if !grown {
+			c.stored++
+		}
+		if deleted {
+			c.back++
 		}
 	}
-	return added, back, stored, nil
+	return c, nil
 }
 
-// routes returns the shards for a row, at least one, and the number of them that a query equal to the row searches.
-func (a *adder) routes(row int) (routes []route, probes int, err error) {
-	x := a.x
-	if x.router == nil { // every query searches all shards
-		smallest := 0
-		for i, n := range a.sizes {
-			if n < a.sizes[smallest] {
-				smallest = i
-			}
-		}
-		for i := range a.sizes {
-			routes = append(routes, route{part: uint32((smallest + i) % len(a.sizes))})
-		}
-		return routes, len(routes), nil
-	}
-	a.rows.Decode(row, a.query)
-	if x.metric == vector.Cosine {
-		vector.Normalize(a.query)
-	}
-	if routes, err = x.router.find(&x.change.finder, a.query, 2); err != nil {
-		return nil, 0, err
-	}
-	return routes, holding(routes, x.router.massFor(request.DefaultShare)), nil
-}
-
-// meets reports whether one of routes leads to one of parts.
-func meets(routes []route, parts []uint32) bool {
-	return slices.ContainsFunc(routes, func(r route) bool { return slices.Contains(parts, r.part) })
-}
-
-// addTo adds the given rows to a shard, which must be loaded.
-func (a *adder) addTo(ctx context.Context, part int, rows []int) error {
+// add adds the rows of the block to the growing segment.
+func (a *adder) add(ctx context.Context) error {
 	dim := a.rows.Dim()
-	data, labels := make([]float32, len(rows)*dim), make([]uint64, len(rows))
-	for i, row := range rows {
+	data, labels := make([]float32, len(a.into)*dim), make([]uint64, len(a.into))
+	for i, row := range a.into {
 		a.rows.Decode(row, data[i*dim:])
 		labels[i] = a.labels[row]
 	}
@@ -207,5 +230,5 @@ func (a *adder) addTo(ctx context.Context, part int, rows []int) error {
 	if err != nil {
 		return err
 	}
-	return a.x.parts[part].graph.AddBatch(ctx, m, labels, hnsw.BatchOptions{Threads: a.o.Threads, Training: a.o.Training})
+	return a.x.growing.graph.AddBatch(ctx, m, labels, hnsw.BatchOptions{Threads: a.o.Threads})
 }

@@ -13,15 +13,9 @@ import (
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
+	"github.com/shale-search/shale/internal/store/marks"
 	"github.com/shale-search/shale/vector"
 )
-
-// Changeable reports whether the index can be changed shard by shard. The error says why not.
-func (x *Index) Changeable() error {
-	x.change.mu.Lock()
-	defer x.change.mu.Unlock()
-	return x.mayChange()
-}
 
 // Saving is a save to a directory in progress. Changes wait until it ends.
 type Saving struct {
@@ -46,7 +40,7 @@ var errUnsavable = fmt.Errorf("%w or saved: it is mapped, or its rows lie on dis
 // Written returns the names of the files that the last call of Write has written or begun to write.
 func (s *Saving) Written() []string { return s.written }
 
-// Write writes the shards that have changed, or all of them, to dir as those of the generation that follows the
+// Write writes what has changed beside the shards, or all files, to dir as those of the generation that follows the
 // manifest before, and returns the manifest that is to name the files. Where it doesn't write all, dir is the directory
 // that the others lie in.
 func (s *Saving) Write(ctx context.Context, dir string, before *manifest.Manifest,
@@ -54,7 +48,7 @@ func (s *Saving) Write(ctx context.Context, dir string, before *manifest.Manifes
 	x := s.x
 	s.dir, s.written = dir, nil
 	if err := x.change.failed; err != nil {
-		return nil, fmt.Errorf("a change ended after some of the shards: open the index again: %w", err)
+		return nil, fmt.Errorf("a change ended half-way: open the index again: %w", err)
 	}
 	s.m = x.Manifest()
 	s.m.Generation = before.Generation + 1
@@ -63,13 +57,15 @@ func (s *Saving) Write(ctx context.Context, dir string, before *manifest.Manifes
 			return nil, err
 		}
 	}
-	for i := range s.m.Shards {
-		if !all && !x.change.changed[i] {
-			continue
+	if all {
+		for i := range s.m.Shards {
+			if err := s.shard(ctx, i); err != nil {
+				return nil, fmt.Errorf("shard %d: %w", i, err)
+			}
 		}
-		if err := s.shard(ctx, i); err != nil {
-			return nil, fmt.Errorf("shard %d: %w", i, err)
-		}
+	}
+	if err := errors.Join(s.growing(ctx, all), s.dead(all)); err != nil {
+		return nil, err
 	}
 	if r := s.m.Routing; r != nil && all {
 		file, err := s.copy(ctx, r.Shard, routingFile)
@@ -103,18 +99,63 @@ func (s *Saving) shard(ctx context.Context, i int) error {
 	if x.External() {
 		return s.write(ctx, i, x.parts[i].frozen)
 	}
-	if !x.change.changed[i] {
-		file, err := s.copy(ctx, old, ShardFile(i))
-		if err == nil && old.Blocks != nil {
-			var blocks manifest.Shard
-			blocks, err = s.copy(ctx, *old.Blocks, blocksFile(ShardFile(i)))
-			file.Blocks = &blocks
-		}
-		s.m.Shards[i] = file
+	file, err := s.copy(ctx, old, ShardFile(i))
+	if err == nil && old.Blocks != nil {
+		var blocks manifest.Shard
+		blocks, err = s.copy(ctx, *old.Blocks, blocksFile(ShardFile(i)))
+		file.Blocks = &blocks
+	}
+	s.m.Shards[i] = file
+	return err
+}
+
+// growing writes the growing segment, if it has changed or all is to be written.
+func (s *Saving) growing(ctx context.Context, all bool) error {
+	x := s.x
+	if x.growing == nil || x.growing.Len() == 0 || !all && !x.change.grown {
+		return nil
+	}
+	name := growingFile(s.m.Generation)
+	s.written = append(s.written, name)
+	if err := store.SaveLike(ctx, filepath.Join(s.dir, name), s.like(), x.growing.graph); err != nil {
+		return fmt.Errorf("growing segment: %w", err)
+	}
+	now, err := manifest.Describe(s.dir, name)
+	if err != nil {
 		return err
 	}
-	return s.write(ctx, i, x.parts[i].graph)
+	now.Rows = x.growing.Len()
+	s.m.Growing = &manifest.Growing{Shard: now, Replaced: x.change.replaced}
+	return nil
 }
+
+// dead writes which rows of shards are dead, if that has changed or all is to be written and the shards' own files don't
+// say it.
+func (s *Saving) dead(all bool) error {
+	x := s.x
+	if !x.change.marked && (!all || s.m.Dead == nil) {
+		return nil
+	}
+	shards, n, err := x.dead()
+	if err != nil {
+		return err
+	}
+	name := deadFile(s.m.Generation)
+	s.written = append(s.written, name)
+	if err := marks.Write(filepath.Join(s.dir, name), shards); err != nil {
+		return err
+	}
+	now, err := manifest.Describe(s.dir, name)
+	if err != nil {
+		return err
+	}
+	now.Rows = n
+	s.m.Dead = &now
+	return nil
+}
+
+// like returns the path of a file of the index whose permissions new ones get.
+func (s *Saving) like() string { return filepath.Join(s.x.change.at, s.x.change.files[0].File) }
 
 // write writes graph as shard i.
 func (s *Saving) write(ctx context.Context, i int, graph store.Source) error {
@@ -166,10 +207,11 @@ func copyTo(ctx context.Context, path string, from io.Reader) error {
 // Done records that the index is in dir now, as described by the manifest that Write returned.
 func (s *Saving) Done(dir string) {
 	x := s.x
-	clear(x.change.changed)
+	x.change.grown, x.change.marked = false, false
 	x.change.filesMu.Lock()
 	defer x.change.filesMu.Unlock()
 	x.change.at, x.change.files = dir, s.m.Shards
+	x.change.growing, x.change.dead = s.m.Growing, s.m.Dead
 }
 
 // End lets changes go on.
@@ -238,4 +280,16 @@ func (x *Index) merge(ctx context.Context, o MergeOptions) (g *hnsw.Index, err e
 		return g, err
 	}
 	return g, g.Reorder()
+}
+
+// isFile returns an error if the file of a shard in dir isn't the one that s describes.
+func isFile(dir string, s manifest.Shard) error {
+	now, err := manifest.Describe(dir, s.File)
+	if err != nil {
+		return err
+	}
+	if now.Bytes != s.Bytes || now.CRC32C != s.CRC32C {
+		return corrupt(filepath.Join(dir, s.File), "file", "it has changed since the index was opened: open it again")
+	}
+	return nil
 }

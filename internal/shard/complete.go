@@ -30,14 +30,14 @@ func (l *lane) wanted(o *search.Options) int {
 	}
 	n := 0
 	for _, p := range l.parts {
-		n += l.x.parts[p].Len() - l.x.parts[p].Deleted()
+		n += l.x.part(p).Len() - l.x.part(p).Deleted()
 	}
 	return min(l.k, n)
 }
 
 // exhausted reports whether the search has looked at every row that it may return.
 func (l *lane) exhausted(o *search.Options) bool {
-	if o.Shards == nil && len(l.parts) < len(l.x.parts) {
+	if o.Shards == nil && len(l.parts) < len(l.x.all()) {
 		return false
 	}
 	for _, p := range l.probes {

@@ -222,7 +222,7 @@ func (l *lane) read() error {
 type rowLayout struct{}
 
 // file returns the file that holds the row of a candidate.
-func (l *lane) file(c *candidate) *rowFile { return l.x.parts[l.parts[c.probe]].rows }
+func (l *lane) file(c *candidate) *rowFile { return l.x.part(l.parts[c.probe]).rows }
 
 func (rowLayout) held(*lane, *fetched, int) bool { return false }
 

@@ -253,7 +253,7 @@ func (f *forkOpener) finish() {
 		x.m.Deleted += p.Deleted()
 		x.m.Shards = append(x.m.Shards, manifest.Shard{Rows: p.Len()})
 	}
-	x.begin(0)
+	x.begin()
 }
 
 // SetLabelsAreGlobal changes ForkOptions.LabelsAreGlobal. Running searches still return labels of the former kind.

@@ -37,6 +37,9 @@ func loadOf(m *manifest.Manifest, l SearchLoad) SearchLoad {
 	for _, s := range m.Shards {
 		stored += s.Rows
 	}
+	if m.Growing != nil {
+		stored += m.Growing.Rows
+	}
 	stored = max(stored, 1)
 	l.K = min(cmp.Or(l.K, defaultK), stored)
 	l.Ef = min(max(cmp.Or(l.Ef, ef), l.K), stored)

@@ -65,7 +65,13 @@ func (x *Index) open(ctx context.Context, dir string, o OpenOptions) error {
 		rows += s.Rows
 	}
 	x.metric = x.parts[0].Metric()
-	x.begin(o.Memory)
+	if err := x.openDead(dir); err != nil {
+		return err
+	}
+	if err := x.openGrowing(ctx, dir); err != nil {
+		return err
+	}
+	x.begin()
 	if x.m.Routing == nil {
 		return nil
 	}

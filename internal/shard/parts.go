@@ -45,13 +45,30 @@ func isShardFile(name string, i int) bool {
 	return name == first || ok && IsIndexFile(name) && strings.Count(generation, ".") == 1
 }
 
+// growingFile and deadFile return the names under which a generation of the index writes its growing segment and the
+// marks of dead rows.
+func growingFile(generation int) string {
+	return fmt.Sprintf("%s%06d.shale", growingPrefix, generation)
+}
+func deadFile(generation int) string { return fmt.Sprintf("%s%06d.marks", deadPrefix, generation) }
+
+const (
+	growingPrefix = "growing."
+	deadPrefix    = "dead."
+)
+
+// IsChangeFile reports whether name is that of a file that lies beside the shards since they were built.
+func IsChangeFile(name string) bool {
+	return IsIndexFile(name) && (strings.HasPrefix(name, growingPrefix) || strings.HasPrefix(name, deadPrefix))
+}
+
 // IsIndexFile reports whether an index directory, complete or not, has files of that name.
 func IsIndexFile(name string) bool { return buildFile.MatchString(name) }
 
 // buildFile also matches the names that files have while they are written.
 var buildFile = func() *regexp.Regexp {
 	names := `(` + partPrefix + `\d+|shard-\d+(\.\d+)?\.(shale|blocks)|routing(\.\d+)?\.shale|` +
-		regexp.QuoteMeta(manifest.Name) + `)`
+		`growing\.\d+\.shale|dead\.\d+\.marks|` + regexp.QuoteMeta(manifest.Name) + `)`
 	return regexp.MustCompile(`^(` + names + `|\.` + names + `\.[0-9a-f]+\.shale-tmp)$`)
 }()
 

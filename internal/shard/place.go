@@ -109,12 +109,22 @@ func planMapped(m *manifest.Manifest, resident int) Plan {
 	return p
 }
 
-// besideShards returns the memory that searches take beside the shards, with the routing in memory.
+// besideShards returns the memory that searches take beside the shards, with the routing, the growing segment and the
+// marks of dead rows in memory.
 func besideShards(m *manifest.Manifest) int64 {
-	if m.Routing == nil {
-		return searchMemory
+	n := int64(searchMemory)
+	if m.Routing != nil {
+		n += m.Routing.Bytes
 	}
-	return searchMemory + m.Routing.Bytes
+	if m.Growing != nil {
+		n += m.Growing.Bytes
+	}
+	if m.Dead != nil {
+		for _, s := range m.Shards {
+			n += int64(s.Rows) / 8
+		}
+	}
+	return n
 }
 
 // fitting returns how many of the first shards fit into memory beside everything else.

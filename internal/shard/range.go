@@ -132,7 +132,7 @@ func (r *rangeSearch) work() {
 	for i := int(r.next.Add(1)) - 1; i < len(r.parts); i = int(r.next.Add(1)) - 1 {
 		o, of := r.o, &r.of[i]
 		o.Stats = &of.stats
-		of.found, of.err = r.x.parts[r.parts[i]].Range(r.query, r.radius, r.limit, o)
+		of.found, of.err = r.x.part(r.parts[i]).Range(r.query, r.radius, r.limit, o)
 	}
 }
 

@@ -43,10 +43,10 @@ type roundWorker struct {
 }
 
 func newRounds(b *batch, threads int) *rounds {
-	r := &rounds{b: b, wanted: make([][]uint32, len(b.x.parts)), partial: make([]bool, b.Queries.Rows())}
+	r := &rounds{b: b, wanted: make([][]uint32, len(b.x.all())), partial: make([]bool, b.Queries.Rows())}
 	b.o.Threads = 1
 	for range threads {
-		w := &roundWorker{rounds: r, query: make([]float32, b.x.Dim()), wanted: make([][]uint32, len(b.x.parts))}
+		w := &roundWorker{rounds: r, query: make([]float32, b.x.Dim()), wanted: make([][]uint32, len(b.x.all()))}
 		w.nextOf = w.nextProbe
 		r.workers = append(r.workers, w)
 	}

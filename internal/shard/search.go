@@ -223,8 +223,18 @@ func (l *lane) bind(query []float32, k int, o *search.Options) error {
 	return nil
 }
 
-// choose fills parts with the shards to search.
+// choose fills parts with the shards to search, and the growing segment, which comes last.
 func (l *lane) choose(o *search.Options) error {
+	if err := l.chooseShards(o); err != nil {
+		return err
+	}
+	if l.x.growing != nil {
+		l.parts = append(l.parts, uint32(len(l.x.parts)))
+	}
+	return nil
+}
+
+func (l *lane) chooseShards(o *search.Options) error {
 	x := l.x
 	l.parts = l.parts[:0]
 	if o.Shards != nil {

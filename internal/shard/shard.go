@@ -19,12 +19,13 @@ import (
 
 // Index is a directory of shards. Its methods may be called from many goroutines at once.
 type Index struct {
-	dir    string
-	m      *manifest.Manifest // as it was when opened; the fields below hold the current counts and files
-	metric vector.Metric
-	parts  []*part // replaced only while using is locked for writing
-	router *router // nil if every search covers all shards
-	plan   Plan
+	dir     string
+	m       *manifest.Manifest // as it was when opened; the fields below hold the current counts and files
+	metric  vector.Metric
+	parts   []*part // the shards; replaced only while using is locked for writing
+	growing *part   // the growing segment, or nil; under the same rule
+	router  *router // nil if every search covers all shards
+	plan    Plan
 
 	external bool // the rows are outside the index and are attached
 
@@ -48,9 +49,11 @@ type Index struct {
 type part struct {
 	*hnsw.Reader
 	close  func() error
-	graph  *hnsw.Index // a graph that can be changed; nil if the shard must be loaded first
+	graph  *hnsw.Index // the graph, if it is in memory as a whole; else nil
 	rows   *rowFile    // the rows, if they stay on disk; nil if the reader has them
 	blocks *blockFile  // rows and links, if they stay on disk; nil if the reader has the links
+
+	ownMarks bool // SetDeleted can change the marks
 
 	// The fields below are for external indexes. The rows of the shard are the attached rows from rowsAt to rowsEnd.
 	frozen          *hnsw.Frozen
@@ -67,13 +70,9 @@ func (x *Index) Manifest() *manifest.Manifest {
 	x.using.RUnlock()
 	x.change.filesMu.Lock()
 	m.Shards = slices.Clone(x.change.files)
+	m.Growing, m.Dead = x.change.growing, x.change.dead
 	x.change.filesMu.Unlock()
 	m.Rows, m.Deleted = int(x.counts.rows.Load()), int(x.counts.deleted.Load())
-	if m.Routing != nil {
-		r := *m.Routing
-		r.Copies = x.counts.copies()
-		m.Routing = &r
-	}
 	return &m
 }
 
@@ -99,7 +98,7 @@ func (x *Index) Metric() vector.Metric { return x.metric }
 // Shards returns the number of shards.
 func (x *Index) Shards() int { return len(x.parts) }
 
-// Stats returns the sums of the statistics of all shards and of the routing. Each copy of a row counts.
+// Stats returns the sums of the statistics of all shards, the growing segment and the routing. Each copy of a row counts.
 func (x *Index) Stats() (hnsw.Stats, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
@@ -107,7 +106,7 @@ func (x *Index) Stats() (hnsw.Stats, error) {
 		return hnsw.Stats{}, hnsw.ErrClosed
 	}
 	var sum hnsw.Stats
-	for _, p := range x.parts {
+	for _, p := range x.all() {
 		s, err := p.Stats()
 		if err != nil {
 			return sum, err
@@ -141,7 +140,7 @@ func (x *Index) Close() error {
 	for _, r := range x.readers {
 		errs = append(errs, r.Close())
 	}
-	for _, p := range x.parts {
+	for _, p := range x.all() {
 		errs = append(errs, p.close())
 	}
 	if x.router != nil {

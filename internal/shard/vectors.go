@@ -45,7 +45,7 @@ func (x *Index) EachVectorOf(ctx context.Context, wanted []uint64,
 	if x.counts.repeats.Load() {
 		fn = firstCopies(x.Len(), x.m.Dim, fn)
 	}
-	for _, p := range x.parts {
+	for _, p := range x.all() {
 		if err := p.eachVector(ctx, wanted, fn); err != nil {
 			return fmt.Errorf("read rows: %w", err)
 		}
@@ -61,7 +61,7 @@ func (x *Index) Findable() ([]uint64, error) {
 		return nil, hnsw.ErrClosed
 	}
 	var all []uint64
-	for _, p := range x.parts {
+	for _, p := range x.all() {
 		labels, err := p.Findable()
 		if err != nil {
 			return nil, fmt.Errorf("read labels: %w", err)
@@ -82,7 +82,7 @@ func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
 	if x.closed.Load() {
 		return 0, false, hnsw.ErrClosed
 	}
-	for _, p := range x.parts {
+	for _, p := range x.all() {
 		l, any, err := p.LargestLabel()
 		if err != nil {
 			return 0, false, fmt.Errorf("read labels: %w", err)

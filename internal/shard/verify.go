@@ -19,7 +19,7 @@ func (x *Index) Unreachable() (int, error) {
 }
 
 func (x *Index) sumOfParts(count func(*part) (int, error)) (sum int, err error) {
-	for i, p := range x.parts {
+	for i, p := range x.all() {
 		n, err := count(p)
 		if err != nil {
 			return 0, x.ofPart(i, err)
@@ -33,7 +33,7 @@ func (x *Index) sumOfParts(count func(*part) (int, error)) (sum int, err error) 
 // differs from the manifest.
 func (x *Index) CheckLabels() []error {
 	var all []uint64
-	for i, p := range x.parts {
+	for i, p := range x.all() {
 		labels, err := p.Labels()
 		if err != nil {
 			return []error{fmt.Errorf("shard %d: %w", i, err)}

@@ -18,6 +18,7 @@ type walks struct {
 	within  float32     // see SearchWithin; +Inf: no bound
 	options search.Options
 	depth   int          // candidates of a shard
+	upTo    int          // walks to begin
 	begun   atomic.Int64 // probes
 	helpers helpers
 
@@ -35,6 +36,9 @@ const walkWork = 2000
 func (l *lane) walk(o *search.Options) error {
 	l.readyToWalk(o)
 	w := &l.walks
+	if last := len(l.parts) - 1; last > 0 && int(l.parts[last]) == len(l.x.parts) {
+		w.upTo = last // the growing segment follows: where rows of shards have died meanwhile, it has those that replace them
+	}
 	if wanted := min(o.Threads, len(l.parts), len(l.parts)*w.depth/walkWork) - 1; wanted > 0 {
 		w.helpers.open()
 		for range wanted {
@@ -43,6 +47,11 @@ func (l *lane) walk(o *search.Options) error {
 	}
 	l.walkSome()
 	w.helpers.close()
+	if w.upTo < len(l.parts) {
+		w.begun.Store(int64(w.upTo))
+		w.upTo = len(l.parts)
+		l.walkSome()
+	}
 	return l.walked()
 }
 
@@ -61,6 +70,7 @@ func (l *lane) readyToWalk(o *search.Options) {
 		w.shared = nil
 	}
 	w.begun.Store(0)
+	w.upTo = len(l.parts)
 	l.probes = slices.Grow(l.probes[:0], len(l.parts))[:len(l.parts)]
 	clear(l.probes)
 }
@@ -108,8 +118,8 @@ func (l *lane) fail(err error) {
 
 // nextProbe begins the next probe, and those before it whose walks the lane leads.
 func (l *lane) nextProbe() (hnsw.Probe, bool) {
-	for i := int(l.walks.begun.Add(1)) - 1; i < len(l.parts); i = int(l.walks.begun.Add(1)) - 1 {
-		p, err := l.x.parts[l.parts[i]].Probe(l.query, l.k, l.walks.options, l.walks.shared)
+	for i := int(l.walks.begun.Add(1)) - 1; i < l.walks.upTo; i = int(l.walks.begun.Add(1)) - 1 {
+		p, err := l.x.part(l.parts[i]).Probe(l.query, l.k, l.walks.options, l.walks.shared)
 		if err != nil {
 			l.fail(err)
 			return hnsw.Probe{}, false
@@ -128,7 +138,7 @@ func (l *lane) collect(rerank int) {
 		l.candidates.step = firstRows // fewer reads, because each step rules out further rows
 	}
 	for i, p := range l.probes {
-		if part := l.x.parts[l.parts[i]]; !l.led(i) {
+		if part := l.x.part(l.parts[i]); !l.led(i) {
 			l.candidates.add(p, uint32(i), p.Final() && part.rows == nil && part.blocks == nil)
 			count(&l.stats, p)
 		}

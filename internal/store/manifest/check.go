@@ -16,8 +16,9 @@ func (m *Manifest) checkKind() (field string, err error) {
 	switch {
 	case m.Format != kind:
 		return "format", fmt.Errorf("%q is not %q", m.Format, kind)
-	case m.Version != Version:
-		return "version", fmt.Errorf("%d, this program reads %d: %w", m.Version, Version, errors.ErrUnsupported)
+	case m.Version < firstVersion || m.Version > Version:
+		return "version", fmt.Errorf("%d, this program reads %d to %d: %w", m.Version, firstVersion, Version,
+			errors.ErrUnsupported)
 	}
 	return "", nil
 }
@@ -42,10 +43,32 @@ func (m *Manifest) check() (field string, err error) {
 	if err := m.checkNames(); err != nil {
 		return "shards", err
 	}
+	if field, err := m.checkChanges(); err != nil {
+		return field, err
+	}
 	if m.Routing == nil {
 		return "", nil
 	}
 	return "routing", m.Routing.check()
+}
+
+// checkChanges tests what lies beside the shards since they were built.
+func (m *Manifest) checkChanges() (field string, err error) {
+	switch g := m.Growing; {
+	case g == nil && m.Dead == nil:
+		return "", nil
+	case m.Version == firstVersion:
+		return "version", fmt.Errorf("%d has no growing segment and no dead rows", m.Version)
+	case len(m.Shards) < 2:
+		return "growing", fmt.Errorf("beside %d shards", len(m.Shards))
+	case g != nil && (g.Replaced < 0 || g.Replaced > g.Rows):
+		return "growing", fmt.Errorf("%d of its %d rows are in shards too", g.Replaced, g.Rows)
+	case g != nil && g.Replaced > 0 && m.Dead == nil:
+		return "dead", fmt.Errorf("no rows of shards, and %d of the growing segment replace some", g.Replaced)
+	case m.InShards() < 0:
+		return "growing", fmt.Errorf("%d rows, with those of shards there are %d", g.Rows, m.Rows)
+	}
+	return "", nil
 }
 
 // maxShards is the largest plausible number of shards.
@@ -67,7 +90,7 @@ func (t *Tuned) check() error {
 // checkNames tests that each shard, and the routing, is a file of its own in the directory.
 func (m *Manifest) checkNames() error {
 	seen := map[string]bool{Name: true}
-	for _, s := range m.files() {
+	for _, s := range m.Content() {
 		switch {
 		case s.File == "" || filepath.Base(s.File) != s.File || s.File == Name || s.File == ".." || s.File == "." ||
 			strings.ContainsRune(s.File, 0):
@@ -99,7 +122,7 @@ func (r *Routing) check() error {
 
 // Check compares the shards' files in dir with their entries in the manifest.
 func (m *Manifest) Check(dir string) error {
-	for _, s := range m.files() {
+	for _, s := range m.Content() {
 		have, err := Describe(dir, s.File)
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("a file that the manifest names is missing: %w", err)
@@ -144,21 +167,45 @@ func (m *Manifest) CheckContent(dir string) error {
 			return m.wrong(dir, "routing", "%s has %d centroids, not %d", m.Routing.File, info.Count, m.Routing.Rows)
 		}
 	}
+	if m.Dead != nil {
+		deleted = m.Dead.Rows
+	}
+	if g := m.Growing; g != nil {
+		info, err := store.Inspect(filepath.Join(dir, g.File))
+		if err != nil {
+			return err
+		}
+		if info.Count != g.Rows {
+			return m.wrong(dir, "growing", "%s has %d rows, not %d", g.File, info.Count, g.Rows)
+		}
+		if field, has, says := m.differs(&info.Config); field != "" {
+			return m.wrong(dir, field, "%v, that of %s is %v", says, g.File, has)
+		}
+		deleted += info.Deleted - g.Replaced
+	}
 	return m.checkCounts(dir, stored, deleted)
+}
+
+// InShards returns the number of rows that shards hold, those included that the growing segment replaces.
+func (m *Manifest) InShards() int {
+	if m.Growing == nil {
+		return m.Rows
+	}
+	return m.Rows - m.Growing.Rows + m.Growing.Replaced
 }
 
 // checkCounts compares the numbers of rows with those of the shards together.
 func (m *Manifest) checkCounts(dir string, stored, deleted int) error {
-	copies := 1.0
+	rows, copies := m.InShards(), 1.0
 	if m.Routing != nil {
 		copies = m.Routing.Copies
 	}
 	switch {
-	case copies == 1 && stored != m.Rows:
-		return m.wrong(dir, "rows", "%d, the shards hold %d", m.Rows, stored)
-	case float64(m.Rows)*copies < float64(stored)-0.5 || float64(m.Rows)*copies > float64(stored)+0.5:
-		return m.wrong(dir, "rows", "%d in %v copies, the shards hold %d", m.Rows, copies, stored)
-	case deleted < m.Deleted || deleted-m.Deleted > stored-m.Rows: // all copies of a row are marked
+	case copies == 1 && stored != rows:
+		return m.wrong(dir, "rows", "%d in shards, these hold %d", rows, stored)
+	case float64(rows)*copies < float64(stored)-0.5 || float64(rows)*copies > float64(stored)+0.5:
+		return m.wrong(dir, "rows", "%d in %v copies, the shards hold %d", rows, copies, stored)
+	case deleted < m.Deleted || deleted-m.Deleted > stored-rows: // all copies of a row are marked
 		return m.wrong(dir, "deleted", "%d, in the shards %d are", m.Deleted, deleted)
 	}
 	return nil

@@ -23,8 +23,10 @@ const Name = "manifest.json"
 
 const (
 	kind = "shale index"
-	// Version is raised with every change that older readers would misread.
-	Version = 1
+	// Version is raised with every change that older readers would misread. A manifest without what came with it is
+	// written as one of firstVersion.
+	Version      = 2
+	firstVersion = 1
 )
 
 // Manifest is the content of manifest.json.
@@ -52,6 +54,8 @@ type Manifest struct {
 	Vectors string `json:"vectors,omitempty"`
 
 	Routing *Routing `json:"routing,omitempty"` // of several shards
+	Growing *Growing `json:"growing,omitempty"` // rows that came after the shards were built
+	Dead    *Shard   `json:"dead,omitempty"`    // the file that says which rows of shards are dead, and how many
 	Build   *Build   `json:"build,omitempty"`   // of an index that isn't complete
 
 	CRC32C string `json:"manifest_crc32c"` // of this file, with zeros in place of it; the last field
@@ -71,6 +75,12 @@ type Routing struct {
 	Reach  []Reach `json:"reach,omitempty"` // by rising share
 	// Queries is the number of queries by which tuning measured Reach. 0 means that the build measured it on rows.
 	Queries int `json:"queries,omitempty"`
+}
+
+// Growing describes the file of the growing segment: a graph of the rows that were added to an index of several shards.
+type Growing struct {
+	Shard
+	Replaced int `json:"replaced,omitempty"` // of its rows, those whose labels shards hold too, on dead rows
 }
 
 // Reach is the mass of votes, of the centroids nearest to a query, that the searched shards must hold to find a share
@@ -158,8 +168,8 @@ func read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxBytes))
 }
 
-// files returns the entries of the shards and of the routing.
-func (m *Manifest) files() []Shard {
+// Content returns the entries of all files.
+func (m *Manifest) Content() []Shard {
 	all := slices.Clone(m.Shards)
 	for _, s := range m.Shards {
 		if s.Blocks != nil {
@@ -169,13 +179,19 @@ func (m *Manifest) files() []Shard {
 	if m.Routing != nil {
 		all = append(all, m.Routing.Shard)
 	}
+	if m.Growing != nil {
+		all = append(all, m.Growing.Shard)
+	}
+	if m.Dead != nil {
+		all = append(all, *m.Dead)
+	}
 	return all
 }
 
 // Files returns the names of all files that m names.
 func (m *Manifest) Files() []string {
 	var names []string
-	for _, s := range m.files() {
+	for _, s := range m.Content() {
 		names = append(names, s.File)
 	}
 	return names
@@ -200,7 +216,10 @@ func (m *Manifest) Checksum() (string, error) {
 }
 
 func (m *Manifest) encode() ([]byte, error) {
-	m.Format, m.Version, m.CRC32C = kind, Version, noSum
+	m.Format, m.Version, m.CRC32C = kind, firstVersion, noSum
+	if m.Growing != nil || m.Dead != nil {
+		m.Version = Version
+	}
 	b, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("write manifest: %w", err)
