@@ -243,6 +243,7 @@ func (s manyShards) describe(i *Info) error {
 		Levels: stats.Levels, AverageDegree: stats.Degree.Average, MemoryBytes: stats.Memory.Total(),
 		CodeBytes: stats.Memory.Codes, Copies: 1, Plan: s.Plan().String(),
 	}
+	i.Growing = s.Growing()
 	if m.Routing != nil {
 		i.Copies, i.ShareQueries = m.Routing.Copies, m.Routing.Queries
 	}

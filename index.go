@@ -31,8 +31,8 @@ type Index struct {
 	writing saving // to a directory, while it is under way
 }
 
-// ErrReadOnly reports a change of an index that is mapped, or whose rows are on disk or elsewhere. Of those of several
-// shards some that are mapped can be changed: see Index.Add.
+// ErrReadOnly reports a change of an index of one graph that is mapped or whose rows are on disk, or of one whose rows
+// are elsewhere. An index of several shards can be changed however it is opened, unless it is external: see Index.Add.
 var ErrReadOnly = shard.ErrReadOnly
 
 func checkThreads(n int) error {
@@ -64,9 +64,9 @@ func (x *Index) SearchBatch(ctx context.Context, queries vector.Matrix, k int,
 
 // Add puts a vector in under a label. A label that is there already gets the new vector.
 //
-// In an index of several shards a new row goes to the shard that a search for it would look into first. If the index is
-// mapped, a change reads the shards that it affects into memory, so AddBatch is faster than many calls of Add. An index
-// whose shards were built with blocks, or don't fit in OpenOptions.Memory, can't be changed.
+// In an index of several shards new rows go to a growing segment in memory beside the shards, into which every search
+// looks; the shards stay as they are. To find a label in mapped shards their labels are all read, so AddBatch is faster
+// than many calls of Add.
 func (x *Index) Add(label uint64, vec []float32) error { return x.engine.Add(label, vec) }
 
 // AddOptions says how to add many rows.

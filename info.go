@@ -18,6 +18,7 @@ type Info struct {
 	Storage        string  `json:"storage"`            // what searches walk over
 	Keep           string  `json:"keep"`               // type of the rows that exact distances are computed from, or none
 	Shards         int     `json:"shards"`
+	Growing        int     `json:"growing,omitempty"` // rows beside the shards, which Add put there
 	M              int     `json:"m"`
 	BaseLinks      int     `json:"base_links"` // of a new row on level 0
 	EfConstruction int     `json:"ef_construction"`

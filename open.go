@@ -37,12 +37,12 @@ type OpenOptions struct {
 	// Memory is the most memory that the index may keep resident, in bytes; 0 means no bound. If links and codes fit but
 	// rows don't, searches of an index directory read rows from the disk. If links and codes don't fit, or there are no
 	// codes, as many shards as fit are read into memory, the first ones, and the others are mapped after their checksums
-	// have been compared. Info.Plan describes the choice. An index that doesn't fit can't be changed.
+	// have been compared. Info.Plan describes the choice. An index of one graph that doesn't fit can't be changed.
 	Memory int64
 	// Mapped maps an index directory and reads only its header. Searches read the pages that they need, so opening takes
 	// hardly any time and the page cache is the only memory. Open doesn't check what it doesn't read; Verify does. A file
-	// that is cut off or can't be read gives an error. The index can't be changed. Graphs of hnswlib-mmap can't be
-	// searched in their files: Open checks them and writes them once to files without a name.
+	// that is cut off or can't be read gives an error. An index of one graph can't be changed. Graphs of hnswlib-mmap
+	// can't be searched in their files: Open checks them and writes them once to files without a name.
 	//
 	// A live file is always mapped. With Mapped it can only be searched: several processes can do so at the same time,
 	// none needs permission to write, and the file doesn't change. Without Mapped this process has the file alone, unless

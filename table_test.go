@@ -68,7 +68,7 @@ func (k *kept) check(t *testing.T, x *shale.Index, own ...uint64) {
 	for i := range queries.Rows() {
 		query := vector.Row[float32](queries, i)
 		all := search.FilterRange(0, search.NoLabel, 1) // few rows behind a filter are all compared
-		found, err := x.Search(query, 8, search.Options{Ef: 4 * len(k.rows), Filter: all})
+		found, err := x.Search(query, 8, search.Options{Ef: 4 * len(k.rows), Filter: all, Rerank: 4 * len(k.rows)})
 		if err != nil {
 			t.Fatal(err)
 		}

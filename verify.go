@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/shale-search/shale/internal/location"
 	"github.com/shale-search/shale/internal/shard"
@@ -93,10 +94,14 @@ func verifyManifest(ctx context.Context, dir string, m *manifest.Manifest) (Repo
 	return r, nil
 }
 
-// verifyShards checks each shard, the routing, and that they are of one index.
+// verifyShards checks each shard, the growing segment, the routing, and that they are of one index.
 func verifyShards(ctx context.Context, dir string, m *manifest.Manifest) (Report, error) {
 	var all Report
-	for _, s := range m.Shards {
+	graphs := m.Shards
+	if m.Growing != nil {
+		graphs = append(slices.Clip(graphs), m.Growing.Shard)
+	}
+	for _, s := range graphs {
 		r, err := verifyFile(ctx, filepath.Join(dir, s.File))
 		if err != nil {
 			return all, err

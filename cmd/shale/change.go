@@ -50,8 +50,7 @@ the index's largest label. A label that is there already gets the new vector; if
 deleted, it comes back. The index is replaced once the new one is complete. Commands that change
 one index wait for each other; searches never wait.
 
-In an index of several shards a new vector goes to the shard that a search for it looks into first.
-Only shards that change are read into memory and written anew.`,
+In an index of several shards new vectors go to a file beside the shards, which stay as they are.`,
 		Example: `  shale add my.index --input more.npy
   shale add my.index --input changed.npy --labels which.txt
   shale add index.bin --metric l2 --input more.fvecs`,

@@ -121,6 +121,9 @@ func (r *inspectReport) print(p *printer) error {
 	row("storage", "%s", r.walkedOver())
 	row("keep", "%s", r.ranked())
 	row("shards", "%d", r.Shards)
+	if r.Growing > 0 {
+		row("beside them", "%s", many(r.Growing, "vector"))
+	}
 	if r.Copies > 1 {
 		row("copies", "%.2f of each row", r.Copies)
 	}

@@ -89,11 +89,14 @@ type place struct {
 	deleted bool // in all of them
 }
 
-type partRow struct{ part, id uint32 }
+type partRow struct {
+	part, id uint32
+	dead     bool // when it was located
+}
 
 func (p *place) add(part int, id uint32, deleted bool) {
 	p.deleted = deleted && (p.deleted || len(p.rows) == 0)
-	p.rows = append(p.rows, partRow{uint32(part), id})
+	p.rows = append(p.rows, partRow{uint32(part), id, deleted})
 }
 
 // locate returns the places of those labels that shards have. The caller holds change.mu.

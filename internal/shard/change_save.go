@@ -129,8 +129,8 @@ func (s *Saving) growing(ctx context.Context, all bool) error {
 	return nil
 }
 
-// dead writes which rows of shards are dead, if that has changed or all is to be written and the shards' own files don't
-// say it.
+// dead writes which rows of shards are dead, if that has changed, or if all is to be written and the shards' own files
+// don't say it.
 func (s *Saving) dead(all bool) error {
 	x := s.x
 	if !x.change.marked && (!all || s.m.Dead == nil) {

@@ -95,10 +95,21 @@ func (x *Index) Dim() int { return x.m.Dim }
 // Metric returns the metric of distances.
 func (x *Index) Metric() vector.Metric { return x.metric }
 
+// Growing returns the number of rows of the growing segment, deleted ones included.
+func (x *Index) Growing() int {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.growing == nil {
+		return 0
+	}
+	return x.growing.Len()
+}
+
 // Shards returns the number of shards.
 func (x *Index) Shards() int { return len(x.parts) }
 
-// Stats returns the sums of the statistics of all shards, the growing segment and the routing. Each copy of a row counts.
+// Stats returns the sums of the statistics of all shards, the growing segment and the routing. Each copy of a row
+// counts.
 func (x *Index) Stats() (hnsw.Stats, error) {
 	x.using.RLock()
 	defer x.using.RUnlock()

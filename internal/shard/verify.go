@@ -53,6 +53,34 @@ func (x *Index) CheckLabels() []error {
 		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "deleted",
 			"%d, in all shards that hold them %d labels are", x.m.Deleted, n)}
 	}
+	return x.checkReplaced()
+}
+
+// checkReplaced tests that the rows of shards are dead whose labels the growing segment has, and how many there are.
+func (x *Index) checkReplaced() []error {
+	if x.growing == nil {
+		return nil
+	}
+	labels, err := x.growing.Labels()
+	if err != nil {
+		return []error{fmt.Errorf("growing segment: %w", err)}
+	}
+	found, err := x.locate(labels)
+	if err != nil {
+		return []error{err}
+	}
+	if len(found) != x.m.Growing.Replaced {
+		return []error{corrupt(filepath.Join(x.dir, manifest.Name), "growing",
+			"%d of its labels are in shards too, in fact %d", x.m.Growing.Replaced, len(found))}
+	}
+	for label, at := range found {
+		for _, r := range at.rows {
+			if !r.dead {
+				return []error{corrupt(filepath.Join(x.dir, manifest.Name), "dead",
+					"the row of label %d in shard %d is alive, and the growing segment has another", label, r.part)}
+			}
+		}
+	}
 	return nil
 }
 

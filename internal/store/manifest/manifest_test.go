@@ -53,7 +53,7 @@ func TestReadRefuses(t *testing.T) {
 		"cut":                {"\n}\n", "", "JSON"},
 		"text as a number":   {`"rows": 7`, `"rows": "7"`, "JSON"},
 		"another format":     {`"shale index"`, `"slate index"`, "format"},
-		"a later version":    {`"version": 1`, `"version": 2`, "version"},
+		"a later version":    {`"version": 1`, `"version": 3`, "version"},
 		"path outside":       {`"shard-0"`, `"../shard-0"`, "shards"},
 		"absolute path":      {`"shard-0"`, `"/etc/passwd"`, "shards"},
 		"itself":             {`"shard-0"`, `"manifest.json"`, "shards"},

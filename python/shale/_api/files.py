@@ -29,8 +29,8 @@ def open_index(
     Args:
         path: of the index.
         memory: what it may keep resident; where that doesn't hold the rows beside links and codes, searches of a
-            directory read rows from disk, and the index can't be changed.
-        mmap: map a directory and read only what searches need; the index can't be changed.
+            directory read rows from disk, and an index of one graph can't be changed.
+        mmap: map a directory and read only what searches need; an index of one graph can't be changed.
         metric: of hnswlib's files, which don't hold it; default l2.
         dim: expected values a vector; default: any.
 

@@ -62,6 +62,8 @@ class IndexInfo:
     share: float = 0.0
     copies: float = 1.0
     """Rows stored for each row, in an index of several shards."""
+    growing: int = 0
+    """Vectors beside the shards, which :meth:`Index.add` put there."""
     plan: str = ""
     """What lies in memory, of an index of several shards or with rows on disk."""
 
