@@ -159,11 +159,10 @@ func (g *grower) divide(ctx context.Context) error {
 		return err
 	}
 	defer files.Abort()
-	a := adder{x: g.x, query: make([]float32, g.x.Dim()), sizes: g.added}
+	shards := newRowRoutes(g.x, g.added)
 	err = g.o.Rows.Blocks(ctx, func(first int, rows vector.Matrix) error {
-		a.rows = rows
 		for row := range rows.Rows() {
-			routes, _, err := a.routes(row)
+			routes, _, err := shards.of(rows, row)
 			if err != nil {
 				return fmt.Errorf("row %d: %w", first+row, err)
 			}
