@@ -32,13 +32,7 @@ func realRowless(t *testing.T, kind quant.Kind, bits int) (*Index, vector.Matrix
 	rows, err := wordnet()
 	must(t, err)
 	rows = rows.Slice(0, min(someRows, rows.Rows()))
-	c := rowless(vector.Cosine, kind, bits)
-	c.Dim = rows.Dim()
-	x, err := New(c)
-	must(t, err)
-	t.Cleanup(func() { x.Close() })
-	must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
-	return x, rows
+	return build(t, rowless(vector.Cosine, kind, bits), rows), rows
 }
 
 // TestRecallOfCodesAlone: what codes alone find of the true neighbours, growing, frozen and after a reorder.

@@ -21,11 +21,7 @@ func codedReal(t *testing.T, bits int) (*Index, vector.Matrix) {
 	t.Helper()
 	rows, err := wordnet()
 	must(t, err)
-	x, err := New(Config{Dim: rows.Dim(), Metric: vector.Cosine, Codes: Codes{Bits: bits}})
-	must(t, err)
-	t.Cleanup(func() { x.Close() })
-	must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
-	return x, rows
+	return build(t, Config{Metric: vector.Cosine, Codes: Codes{Bits: bits}}, rows), rows
 }
 
 // TestCodesKeepRecall: a walk over codes finds about what a walk over rows finds, at the same ef, and the distances

@@ -61,10 +61,7 @@ func TestScaledRowsRankAsWell(t *testing.T) {
 	truth := flatTruth(t, queries, 10, nil)
 	found := map[vector.Type]float64{}
 	for _, typ := range []vector.Type{vector.Float16, rowtype.ScaledInt8} {
-		x, err := New(Config{Dim: rows.Dim(), Metric: vector.Cosine, Codes: Codes{Bits: 2}, Storage: typ})
-		must(t, err)
-		defer x.Close()
-		must(t, x.AddBatch(context.Background(), rows, nil, BatchOptions{}))
+		x := build(t, Config{Metric: vector.Cosine, Codes: Codes{Bits: 2}, Storage: typ}, rows)
 		found[typ] = recall(t, x.Search, queries, 10, search.Options{Ef: 100}, truth)
 		stats, err := x.Stats()
 		must(t, err)

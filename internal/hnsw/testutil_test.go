@@ -218,7 +218,7 @@ var wordnet = sync.OnceValues(func() (vector.Matrix, error) {
 	return vector.Of(halves[:realRows*dim], dim)
 })
 
-// realIndex is a graph of default options over the real data set, for tests that don't change it.
+// realIndex is a graph of default options over the real data set, the same every time, for tests that don't change it.
 var realIndex = sync.OnceValues(func() (*Index, error) {
 	rows, err := wordnet()
 	if err != nil {
@@ -228,7 +228,7 @@ var realIndex = sync.OnceValues(func() (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	return x, x.AddBatch(context.Background(), rows, nil, BatchOptions{})
+	return x, x.AddBatch(context.Background(), rows, nil, BatchOptions{Threads: 1})
 })
 
 // realFlat is the truth about the real data set.

@@ -82,7 +82,7 @@ func TestFewLanesFindTheSame(t *testing.T) {
 	for lanes, bytes := range map[int]int64{
 		1: shortLoad - 3*l.laneBytes(must(manifest.Read(dir))), 5: shortLoad - 11*l.laneBytes(must(manifest.Read(dir))),
 	} {
-		l.Bytes = bytes + memory - must(PlanSearch(dir, must(manifest.Read(dir)), memory, SearchLoad{})).MemoryBytes
+		l.Bytes = bytes + memory - must(PlanSearch(dir, must(manifest.Read(dir)), memory, SearchLoad{Threads: 2})).MemoryBytes
 		x := opened(t, dir, OpenOptions{Memory: memory, Load: l})
 		if p := x.Plan(); !p.RowsOnDisk || p.Lanes != lanes || p.Threads != 2 {
 			t.Errorf("the plan for %d lanes: %+v", lanes, p)

@@ -83,9 +83,11 @@ func hits(found, truth []search.Neighbor) int {
 	return n
 }
 
-// built builds an index of rows in a new directory and gives its path.
+// built builds an index of rows in a new directory and gives its path. One thread, unless the options say otherwise,
+// builds the same index every time.
 func built(t *testing.T, rows vector.Matrix, o BuildOptions) string {
 	t.Helper()
+	o.Threads = max(o.Threads, 1)
 	dir := filepath.Join(t.TempDir(), "index")
 	if err := Build(context.Background(), MatrixSource(rows, "rows"), dir, o); err != nil {
 		t.Fatal(err)
