@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/shale-search/shale"
 	"github.com/shale-search/shale/internal/atomicfile"
@@ -56,8 +57,11 @@ type Options struct {
 	MaxPayloadDepth  int // objects and arrays within each other; default 32
 	MaxPayloadValues int // keys, values and brackets; default 10,000
 
-	idle        bool  // nothing is done in the background: a test does it
-	mergeMemory int64 // what a merge may take, if it isn't 0: a test sets it
+	// What tests set.
+	idle        bool         // nothing is done in the background: the test does it
+	mergeMemory int64        // what a merge may take; 0: half of Memory
+	shards      int          // of indexes; 0: as many as Memory makes necessary
+	storeDisk   pebblevfs.FS // that the store is on; nil: the system's
 }
 
 const (

@@ -35,7 +35,8 @@ func (o *Options) memory() int64 {
 
 // store returns how the store is opened. Pebble holds two or three tables of changes in memory, and as many logs.
 func (o *Options) store() storeOptions {
-	return storeOptions{cache: o.CacheBytes, memtable: uint64(min(max(o.memory()/64, 1<<20), 64<<20))}
+	memtable := uint64(min(max(o.memory()/64, 1<<20), 64<<20))
+	return storeOptions{cache: o.CacheBytes, memtable: memtable, disk: o.storeDisk}
 }
 
 // chooseSegmentRows sets SegmentRows, if it is 0, such that the segments in memory take a quarter of it.

@@ -1,21 +1,24 @@
 package collection
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/shale-search/shale"
+	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/vector"
 )
 
-// TestMain makes the sequences of TestModel the same every time, unless flags say otherwise.
+// TestMain makes the sequences of models the same every time, unless flags say otherwise.
 func TestMain(m *testing.M) {
 	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "10", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
@@ -26,14 +29,103 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// modelDocument is a document of the model. Its vector holds whole numbers, so that distances are exact.
+// modelDocument is a document of the model. Its vectors hold whole numbers, so that most distances are exact.
 type modelDocument struct {
-	number int
-	values [testDim]float32
+	number  int
+	vectors map[string][]float32
 }
 
-// model is what a collection should hold.
+func (d modelDocument) document(id ID) Document {
+	return Document{ID: id, Vectors: d.vectors, Payload: fmt.Appendf(nil, `{"number":%d}`, d.number)}
+}
+
+// model is what a collection should hold. A change makes another one.
 type model map[ID]modelDocument
+
+// modelRun is a collection that random things are done to, and what it should hold.
+type modelRun struct {
+	*rapid.T
+	dir     string
+	schema  Schema
+	options Options
+	c       *Collection
+	steps   int
+	model   model
+	before  []model    // those before the changes since the collection was opened
+	disk    *crashDisk // nil: the system's, without faults
+	cut     bool       // the power was cut during the last change
+}
+
+// TestModel does random things to a collection and to a model, and compares them.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		x := newModelRun(t, r)
+		x.open()
+		for range rapid.IntRange(1, 25).Draw(r, "steps") {
+			x.steps++
+			switch rapid.IntRange(0, 11).Draw(r, "what") {
+			default:
+				x.change()
+			case 8:
+				x.close()
+				x.open()
+			case 9:
+				x.compare()
+				x.compareSearch()
+			case 10:
+				x.takeSnapshot()
+			}
+		}
+		x.compare()
+		x.compareSearch()
+		x.close()
+		x.verify()
+	})
+}
+
+// newModelRun makes a collection of a random schema, to be opened with random options.
+func newModelRun(t *testing.T, r *rapid.T) *modelRun {
+	x := &modelRun{T: r, dir: modelDir(t, r), schema: anyModelSchema(r), model: model{}}
+	if err := Create(x.dir, x.schema); err != nil {
+		r.Fatal(err)
+	}
+	x.options = Options{
+		SegmentRows:  rapid.IntRange(1, 40).Draw(r, "segment rows"),
+		MergeThreads: rapid.IntRange(0, 2).Draw(r, "merge threads"),
+		shards:       rapid.SampledFrom([]int{0, 0, 2, 3}).Draw(r, "shards"),
+	}
+	if rapid.IntRange(0, 3).Draw(r, "window") == 0 {
+		x.options.SyncWindow = time.Hour
+	}
+	return x
+}
+
+// anyModelSchema draws a schema of one vector without a name, or of several with names.
+func anyModelSchema(r *rapid.T) (s Schema) {
+	for _, name := range rapid.SampledFrom([][]string{{""}, {"a"}, {"a", "b"}, {"a", "b", "c"}}).Draw(r, "names") {
+		v := anyModelVector().Draw(r, "vector")
+		v.Name = name
+		s.Vectors = append(s.Vectors, v)
+	}
+	if rapid.Bool().Draw(r, "indexed") {
+		s.Indexes = []PayloadIndex{{"number", payload.Integer}}
+	}
+	return s
+}
+
+func anyModelVector() *rapid.Generator[Vector] {
+	return rapid.Custom(func(r *rapid.T) Vector {
+		return Vector{
+			Dim:    rapid.SampledFrom([]int{testDim, 2, 9}).Draw(r, "dim"),
+			Metric: rapid.SampledFrom([]vector.Metric{vector.L2, vector.IP, vector.Cosine}).Draw(r, "metric"),
+			Codes: rapid.SampledFrom([]shale.Codes{shale.Float32, "", shale.Float16, shale.RaBitQ1, shale.RaBitQ4, shale.SQ4,
+				shale.SQ8, shale.PQ}).Draw(r, "codes"),
+			Rows: rapid.SampledFrom([]shale.Rows{"", shale.RowsFloat32, shale.RowsFloat16, shale.RowsSQ8,
+				shale.RowsNone}).Draw(r, "rows"),
+			M: rapid.SampledFrom([]int{0, 2}).Draw(r, "m"),
+		}
+	}).Filter(func(v Vector) bool { return v.check() == nil })
+}
 
 // anyModelID draws one of few IDs, so that documents are overwritten often.
 func anyModelID() *rapid.Generator[ID] {
@@ -46,59 +138,6 @@ func anyModelID() *rapid.Generator[ID] {
 		}
 		return StringID(fmt.Sprint("document ", i))
 	})
-}
-
-// TestModel does random things to a collection and to a model, and compares them.
-func TestModel(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		dir := modelDir(t, r)
-		metric := rapid.SampledFrom([]vector.Metric{vector.L2, vector.IP}).Draw(r, "metric")
-		if err := Create(dir, plain(metric)); err != nil {
-			r.Fatal(err)
-		}
-		o := Options{SegmentRows: rapid.IntRange(1, 40).Draw(r, "segment rows")}
-		c := modelOpen(r, dir, o)
-		m := model{}
-		for step := range rapid.IntRange(1, 25).Draw(r, "steps") {
-			switch rapid.IntRange(0, 10).Draw(r, "what") {
-			case 0, 1, 2, 3, 4:
-				m.upsert(r, c, step)
-			case 5, 6:
-				m.delete(r, c)
-			case 7:
-				files := c.Seal
-				if rapid.Bool().Draw(r, "compact") {
-					files = c.Compact
-				}
-				if err := files(context.Background()); err != nil {
-					r.Fatal(err)
-				}
-			case 8:
-				modelClose(r, c)
-				c = modelOpen(r, dir, o)
-			case 9:
-				m.compare(r, c)
-				m.compareSearch(r, c, metric)
-			case 10:
-				m.update(r, c, step)
-			}
-		}
-		m.compare(r, c)
-		m.compareSearch(r, c, metric)
-		modelClose(r, c)
-		report, err := Verify(context.Background(), dir, Options{})
-		if err != nil || len(report.Problems) > 0 || report.Documents != len(m) {
-			r.Fatalf("verify: %+v, %v; the model has %d documents", report, err, len(m))
-		}
-	})
-}
-
-func modelOpen(r *rapid.T, dir string, o Options) *Collection {
-	c, err := Open(context.Background(), dir, o)
-	if err != nil {
-		r.Fatal(err)
-	}
-	return c
 }
 
 // modelDir returns a path for a collection, which is removed at the end of the check: there may be very many.
@@ -115,131 +154,94 @@ func modelDir(t *testing.T, r *rapid.T) string {
 	return filepath.Join(parent, "c")
 }
 
+func modelOpen(r *rapid.T, dir string, o Options) *Collection {
+	c, err := Open(context.Background(), dir, o)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return c
+}
+
 func modelClose(r *rapid.T, c *Collection) {
 	if err := c.Close(); err != nil {
 		r.Fatal(err)
 	}
 }
 
-func (m model) upsert(r *rapid.T, c *Collection, step int) {
-	ids := rapid.SliceOfNDistinct(anyModelID(), 1, 12, rapid.ID[ID]).Draw(r, "ids")
-	var batch []Document
-	for _, id := range ids {
-		d := modelDocument{number: step}
-		for i := range d.values {
-			d.values[i] = float32(rapid.IntRange(-9, 9).Draw(r, "value"))
-		}
-		m[id] = d
-		batch = append(batch, document(id, d.number, d.values[:]...))
+func (r *modelRun) open() {
+	r.c = modelOpen(r.T, r.dir, r.options)
+}
+
+func (r *modelRun) close() { modelClose(r.T, r.c) }
+
+// verify verifies the collection, which is closed.
+func (r *modelRun) verify() {
+	report, err := Verify(context.Background(), r.dir, Options{})
+	if err != nil || len(report.Problems) > 0 || report.Documents != len(r.model) {
+		r.Fatalf("verify: %+v, %v; the model has %d documents", report, err, len(r.model))
 	}
-	if err := c.Upsert(context.Background(), batch); err != nil {
+}
+
+// takeSnapshot goes on with a snapshot of the collection, or with what is restored of it.
+func (r *modelRun) takeSnapshot() {
+	ctx, snapshot := context.Background(), fmt.Sprintf("%s of %d", r.dir, r.steps)
+	if err := r.c.Snapshot(ctx, snapshot); err != nil {
 		r.Fatal(err)
 	}
-}
-
-func (m model) delete(r *rapid.T, c *Collection) {
-	ids := rapid.SliceOfN(anyModelID(), 1, 6).Draw(r, "deleted")
-	before := len(m)
-	for _, id := range ids {
-		delete(m, id)
+	then := r.model
+	r.change() // which isn't in it
+	r.close()
+	if err := os.RemoveAll(r.dir); err != nil {
+		r.Fatal(err)
 	}
-	if n, err := c.Delete(context.Background(), ids...); err != nil || n != before-len(m) {
-		r.Fatalf("%d documents were deleted, %v; the model had %d of them", n, err, before-len(m))
-	}
-}
-
-// update changes payloads of some documents and vectors of others.
-func (m model) update(r *rapid.T, c *Collection, step int) {
-	ids := rapid.SliceOfNDistinct(anyModelID(), 1, 12, rapid.ID[ID]).Draw(r, "updated")
-	var batch []Update
-	there := 0
-	for _, id := range ids {
-		d, ok := m[id]
-		u := Update{ID: id}
-		if rapid.Bool().Draw(r, "payload") {
-			d.number = step
-			u.Set = document(id, step).Payload
-		} else {
-			d.values[0] = float32(rapid.IntRange(-9, 9).Draw(r, "value"))
-			u.Vectors = map[string][]float32{"": d.values[:]}
+	if r.dir, r.model = snapshot, then; rapid.Bool().Draw(r.T, "restored") {
+		r.dir += " restored"
+		if err := Restore(ctx, snapshot, r.dir); err != nil {
+			r.Fatal(err)
 		}
-		if ok {
-			m[id] = d
-			there++
-		}
-		batch = append(batch, u)
 	}
-	if n, err := c.Update(context.Background(), batch); err != nil || n != there {
-		r.Fatalf("%d documents were updated, %v; the model had %d of them", n, err, there)
-	}
+	r.open()
+	r.compare()
 }
 
 // compare compares the contents, in the order of IDs.
-func (m model) compare(r *rapid.T, c *Collection) {
-	var want []ID
-	for id := range m {
-		want = append(want, id)
-	}
-	slices.SortFunc(want, func(a, b ID) int { return slices.Compare(appendID(nil, a), appendID(nil, b)) })
-	got, err := c.Scroll(context.Background(), ScrollOptions{Fields: Fields{Payload: true, Vectors: true}})
-	if err != nil || len(got) != len(want) {
-		r.Fatalf("%d documents, %v; the model has %d", len(got), err, len(want))
-	}
-	for i, d := range got {
-		if d.ID != want[i] || !m[want[i]].is(d) {
-			r.Fatalf("document %d is %+v, of the model %v: %+v", i, d, want[i], m[want[i]])
-		}
-	}
-	if n, err := c.Count(); err != nil || n != len(m) {
-		r.Fatalf("counted %d, %v; the model has %d", n, err, len(m))
-	}
-}
-
-func (d modelDocument) is(x Document) bool {
-	return slices.Equal(x.Vectors[""], d.values[:]) && string(x.Payload) == fmt.Sprintf(`{"number":%d}`, d.number)
-}
-
-// compareSearch compares queries with an exact search, whose distances are whole numbers.
-func (m model) compareSearch(r *rapid.T, c *Collection, metric vector.Metric) {
-	var query [testDim]float32
-	for i := range query {
-		query[i] = float32(rapid.IntRange(-9, 9).Draw(r, "query"))
-	}
-	k := rapid.IntRange(1, 40).Draw(r, "k")
-	q := Query{Near: [][]float32{query[:]}, K: k, Exact: true, Fields: Fields{Payload: true, Vectors: true}}
-	hits, err := c.Query(context.Background(), q)
+func (r *modelRun) compare() {
+	got, err := r.c.Scroll(context.Background(), ScrollOptions{Fields: Fields{Payload: true, Vectors: true}})
 	if err != nil {
 		r.Fatal(err)
 	}
-	var distances []float32
-	for _, d := range m {
-		distances = append(distances, modelDistance(metric, query, d.values))
+	if problem := r.differs(r.model, got); problem != "" {
+		r.Fatal(problem)
 	}
-	slices.SortFunc(distances, cmp.Compare)
-	if len(hits[0]) != min(k, len(m)) {
-		r.Fatalf("%d documents of %d were found, k is %d", len(hits[0]), len(m), k)
-	}
-	seen := map[ID]bool{}
-	for i, h := range hits[0] {
-		d := m[h.ID]
-		exact := modelDistance(metric, query, d.values)
-		if seen[h.ID] || !d.is(h.Document) || h.Distance != distances[i] || h.Distance != exact {
-			r.Fatalf("hit %d is %+v, of the model %+v at %g; distances %v", i, h, d, distances[i], distances)
-		}
-		seen[h.ID] = true
+	if n, err := r.c.Count(); err != nil || n != len(r.model) {
+		r.Fatalf("counted %d, %v; the model has %d", n, err, len(r.model))
 	}
 }
 
-func modelDistance(metric vector.Metric, a, b [testDim]float32) (d float32) {
-	if metric == vector.IP {
-		d = 1
+// differs tells how documents, in the order of IDs, differ from those of a model, or returns nothing.
+func (r *modelRun) differs(m model, got []Document) string {
+	inOrder := func(a, b ID) int { return slices.Compare(appendID(nil, a), appendID(nil, b)) }
+	want := slices.SortedFunc(maps.Keys(m), inOrder)
+	if len(got) != len(want) {
+		return fmt.Sprintf("%d documents, the model has %d", len(got), len(want))
 	}
-	for i := range a {
-		if metric == vector.IP {
-			d -= a[i] * b[i]
-		} else {
-			d += (a[i] - b[i]) * (a[i] - b[i])
+	for i, d := range got {
+		if d.ID != want[i] || !r.same(m[want[i]], d) {
+			return fmt.Sprintf("document %d is %s, of the model %s", i, text(r, d), text(r, m[want[i]].document(want[i])))
 		}
 	}
-	return d
+	return ""
+}
+
+// same reports whether a document is that of the model, as far as the rows that are kept tell.
+func (r *modelRun) same(d modelDocument, x Document) bool {
+	if string(x.Payload) != string(d.document(x.ID).Payload) || len(x.Vectors) != len(d.vectors) {
+		return false
+	}
+	for _, v := range r.schema.Vectors {
+		if !sameModelVector(v, d.vectors[v.Name], x.Vectors[v.Name]) {
+			return false
+		}
+	}
+	return true
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/cockroachdb/pebble/v2"
+	pebblevfs "github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/format"
@@ -26,7 +27,8 @@ type storeOptions struct {
 	create   bool
 	readOnly bool
 	cache    int64
-	memtable uint64 // bytes of changes that are held in memory, and in a log, before they become a table; 0: Pebble's
+	memtable uint64       // bytes of changes that are held in memory, and in a log, until they are a table; 0: Pebble's
+	disk     pebblevfs.FS // nil: the system's
 }
 
 // openStore opens the store in a collection's directory.
@@ -40,6 +42,7 @@ func openStore(dir string, o storeOptions) (*pebble.DB, error) {
 		ReadOnly:                    o.readOnly,
 		CacheSize:                   o.cache,
 		MemTableSize:                o.memtable,
+		FS:                          o.disk,
 		MemTableStopWritesThreshold: 2, // Pebble keeps one log more than that to write it again
 		Logger:                      storeLogger{path},
 		Merger:                      storeMerger,
