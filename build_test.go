@@ -31,8 +31,12 @@ func npyOf(t *testing.T, rows vector.Matrix) *dataset.File {
 	return f
 }
 
-// buildAt builds an index on disk and closes it.
+// buildAt builds an index on disk and closes it. One thread, unless the options say otherwise, builds the same every
+// time.
 func buildAt(ctx context.Context, src shale.Source, o shale.BuildOptions) error {
+	if o.Threads == 0 {
+		o.Threads = 1
+	}
 	x, err := shale.Build(ctx, src, o)
 	if err != nil {
 		return err

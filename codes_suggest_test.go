@@ -79,17 +79,17 @@ func TestSuggestTakesMoreBitsForTightGroups(t *testing.T) {
 func TestBuildTakesWhatSuggestDoes(t *testing.T) {
 	race.SkipSequential(t)
 	rows := groups(3000, 200, 20, 0.02)
-	auto, err := Build(t.Context(), rows, BuildOptions{})
+	auto, err := Build(t.Context(), rows, BuildOptions{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer auto.Close()
-	short, err := Build(t.Context(), rows, BuildOptions{Codes: RaBitQ2, Rows: RowsFloat32})
+	short, err := Build(t.Context(), rows, BuildOptions{Codes: RaBitQ2, Rows: RowsFloat32, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer short.Close()
-	exact, err := Build(t.Context(), rows, BuildOptions{Codes: Float32})
+	exact, err := Build(t.Context(), rows, BuildOptions{Codes: Float32, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

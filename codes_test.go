@@ -19,7 +19,7 @@ import (
 // described builds an index of random rows and returns its storage and keep.
 func described(t *testing.T, rows, dim int, o shale.BuildOptions) (*shale.Index, shale.Info) {
 	t.Helper()
-	o.M, o.EfConstruction = 6, 40
+	o.M, o.EfConstruction, o.Threads = 6, 40, 1
 	x, err := shale.Build(ctx, random(t, rows, dim, 1), o)
 	if err != nil {
 		t.Fatal(err)

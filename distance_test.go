@@ -24,7 +24,9 @@ func chebyshev(a, b []float32) (d float32) {
 
 // byChebyshev are the options of an index searched by chebyshev, and of opening it.
 var (
-	byChebyshev     = shale.BuildOptions{Distance: chebyshev, DistanceName: "chebyshev", M: 8, EfConstruction: 60}
+	byChebyshev = shale.BuildOptions{
+		Distance: chebyshev, DistanceName: "chebyshev", M: 8, EfConstruction: 60, Threads: 1, // the same graph every time
+	}
 	openByChebyshev = shale.OpenOptions{Distance: chebyshev, DistanceName: "chebyshev"}
 )
 

@@ -140,7 +140,7 @@ func TestOpeningKeepsWithinMemoryOrIsRefused(t *testing.T) {
 		"x.shale": {}, "x.bin": {}} {
 		path := filepath.Join(dir, name)
 		format := shale.Hnswlib
-		o.Codes, o.M, o.EfConstruction = shale.Float32, 6, 20
+		o.Codes, o.M, o.EfConstruction, o.Threads = shale.Float32, 6, 20, 1
 		if name != "x.bin" {
 			o.Path, format = path, location.Auto
 		}

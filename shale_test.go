@@ -36,8 +36,10 @@ func random(t *testing.T, rows, dim int, seed uint64) vector.Matrix {
 	return m
 }
 
+// built builds an index of random rows. One thread, unless the options say otherwise, builds the same every time.
 func built(t *testing.T, rows int, o shale.BuildOptions) *shale.Index {
 	t.Helper()
+	o.Threads = max(o.Threads, 1)
 	x, err := shale.Build(ctx, random(t, rows, 8, 1), o)
 	if err != nil {
 		t.Fatal(err)

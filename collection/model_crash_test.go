@@ -60,8 +60,8 @@ func (d *crashDisk) excuses(err error) bool {
 	return errors.Is(err, crashfs.ErrNoPower) || d.fault.Err != nil && errors.Is(err, d.fault.Err)
 }
 
-// TestModelCrashes does random things to a collection on a disk with faults and power cuts, and to a model. Whatever was
-// acknowledged is there afterwards, and no change by half.
+// TestModelCrashes does random things to a collection on a disk with faults and power cuts, and to a model. Whatever
+// was acknowledged is there afterwards, and no change by half.
 func TestModelCrashes(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		x := newModelRun(t, r)

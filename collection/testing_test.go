@@ -36,8 +36,11 @@ func created(t testing.TB, s Schema, o Options) *Collection {
 	return opened(t, dir, o)
 }
 
+// opened opens a collection, which is closed at the test's end. One thread, unless the options say otherwise, builds
+// the same indexes every time.
 func opened(t testing.TB, dir string, o Options) *Collection {
 	t.Helper()
+	o.MergeThreads = max(o.MergeThreads, 1)
 	c, err := Open(context.Background(), dir, o)
 	if err != nil {
 		t.Fatal(err)

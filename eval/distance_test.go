@@ -21,7 +21,7 @@ func TestDistanceOfTheProgramsOwn(t *testing.T) {
 		}
 		return d
 	}
-	x, err := shale.Build(ctx, rows, shale.BuildOptions{Distance: weighted, DistanceName: "weighted"})
+	x, err := shale.Build(ctx, rows, shale.BuildOptions{Distance: weighted, DistanceName: "weighted", Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,6 +150,7 @@ func TestHits(t *testing.T) {
 
 func index(t *testing.T, rows vector.Matrix, o shale.BuildOptions) *shale.Index {
 	t.Helper()
+	o.Threads = 1 // the same graph every time
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
 		t.Fatal(err)
@@ -355,7 +356,7 @@ func TestTuneShards(t *testing.T) {
 	race.SkipSequential(t)
 	rows, queries := testrows.WholeNumbers(t, 6000, 12, 100, 1), testrows.WholeNumbers(t, 100, 12, 100, 2)
 	dir := filepath.Join(t.TempDir(), "index")
-	o := shale.BuildOptions{Path: dir, M: 8, EfConstruction: 60, Shards: 6, Copies: 1.5}
+	o := shale.BuildOptions{Path: dir, M: 8, EfConstruction: 60, Shards: 6, Copies: 1.5, Threads: 1}
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
 		t.Fatal(err)
