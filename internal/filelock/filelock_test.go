@@ -53,22 +53,23 @@ func TestOneHolderAtATime(t *testing.T) {
 func TestWaitingEnds(t *testing.T) {
 	dir := t.TempDir()
 	l := acquired(t, dir)
-	waiting := 0
+	waiting := 0 // may stay 0 where the first look takes as long as the limit
 	if _, err := Acquire(context.Background(), dir,
-		Options{Wait: 20 * time.Millisecond, Waiting: func() { waiting++ }}); !errors.Is(err, ErrHeld) {
-		t.Errorf("after the limit: %v", err)
+		Options{Wait: 20 * time.Millisecond, Waiting: func() { waiting++ }}); !errors.Is(err, ErrHeld) || waiting > 1 {
+		t.Errorf("after the limit: %v, %d calls", err, waiting)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	if _, err := Acquire(ctx, dir, Options{Wait: generous, Waiting: cancel}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after a cancellation: %v", err)
 	}
+	waiting = 0
 	second, err := Acquire(context.Background(), dir, Options{Wait: generous, Waiting: func() { waiting++; closed(t, l) }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	closed(t, second)
-	if waiting != 2 {
-		t.Errorf("%d calls for two waits", waiting)
+	if waiting != 1 {
+		t.Errorf("%d calls for one wait", waiting)
 	}
 }
 

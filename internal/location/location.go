@@ -73,11 +73,17 @@ func Detect(path string) (Format, error) {
 }
 
 func detectDirectory(path string) (Format, error) {
-	if _, err := vfs.Stat(filepath.Join(path, manifest.Name)); err == nil {
-		return Directory, nil
-	}
-	if _, err := vfs.Stat(filepath.Join(path, hnswlib.IndexMetaName)); err == nil {
-		return ForkShards, nil
+	for _, kind := range []struct {
+		file   string
+		format Format
+	}{{manifest.Name, Directory}, {hnswlib.IndexMetaName, ForkShards}} {
+		_, err := vfs.Stat(filepath.Join(path, kind.file))
+		if err == nil {
+			return kind.format, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return Auto, err
+		}
 	}
 	if shard.IsBuildDir(path) {
 		return Auto, fmt.Errorf("%s: %w: its build isn't finished: build it again, and it goes on", path, ErrNotIndex)
