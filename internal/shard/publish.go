@@ -58,8 +58,14 @@ func Publish(from, dir string, m *manifest.Manifest, replace bool) error {
 
 // mayReplace returns an error unless dir is free, or holds an index and replace is set.
 func mayReplace(dir string, replace bool) error {
-	if entries, err := vfs.ReadDir(dir); errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
+	entries, err := vfs.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return nil
+	}
+	if err != nil { // unless it is a file, what is there isn't known
+		if info, noInfo := vfs.Stat(dir); noInfo != nil || info.IsDir() {
+			return err
+		}
 	}
 	if !replace {
 		return fmt.Errorf("%w: say that it is to be replaced, or give another path", fs.ErrExist)
