@@ -10,7 +10,6 @@ import (
 
 	"github.com/shale-search/shale/collection"
 	"github.com/shale-search/shale/internal/coding"
-	"github.com/shale-search/shale/internal/payload"
 )
 
 // operation is one of those of shale_collection_do.
@@ -114,13 +113,13 @@ func (n *namedRows) give(batch []collection.Document) error {
 
 // updateArguments are one change of all the documents: see collection.Update. A row of a vector is that of all.
 type updateArguments struct {
-	IDs         []collection.ID `json:"ids"`
-	Clear       bool            `json:"clear"`
-	Payload     json.RawMessage `json:"payload"`
-	Unset       []string        `json:"unset"`
-	Set         json.RawMessage `json:"set"`
-	DropVectors []string        `json:"drop_vectors"`
-	Filter      filterArgument  `json:"filter"` // in place of IDs
+	IDs         []collection.ID    `json:"ids"`
+	Clear       bool               `json:"clear"`
+	Payload     json.RawMessage    `json:"payload"`
+	Unset       []string           `json:"unset"`
+	Set         json.RawMessage    `json:"set"`
+	DropVectors []string           `json:"drop_vectors"`
+	Filter      *collection.Filter `json:"filter"` // in place of IDs
 }
 
 func updateDocuments(ctx context.Context, c *collection.Collection, a updateArguments, rows []namedRows,
@@ -135,8 +134,8 @@ func updateDocuments(ctx context.Context, c *collection.Collection, a updateArgu
 	u := collection.Update{
 		Clear: a.Clear, Payload: a.Payload, Unset: a.Unset, Set: a.Set, Vectors: vectors, DropVectors: a.DropVectors,
 	}
-	if a.Filter.Filter != nil {
-		return answeringNumber(c.UpdateWhere(ctx, *a.Filter.Filter, u))
+	if a.Filter != nil {
+		return answeringNumber(c.UpdateWhere(ctx, *a.Filter, u))
 	}
 	batch := make([]collection.Update, len(a.IDs))
 	for i, id := range a.IDs {
@@ -146,27 +145,15 @@ func updateDocuments(ctx context.Context, c *collection.Collection, a updateArgu
 	return answeringNumber(c.Update(ctx, batch))
 }
 
-// filterArgument is a filter in one of the forms of payload.Parse. One that is absent is nil.
-type filterArgument struct{ *payload.Filter }
-
-// UnmarshalJSON reads a filter.
-func (f *filterArgument) UnmarshalJSON(b []byte) error {
-	parsed, err := payload.Parse(b)
-	if err == nil && string(b) != "null" {
-		f.Filter = &parsed
-	}
-	return err
-}
-
 type deleteArguments struct {
-	IDs    []collection.ID `json:"ids"`
-	Filter filterArgument  `json:"filter"` // in place of IDs
+	IDs    []collection.ID    `json:"ids"`
+	Filter *collection.Filter `json:"filter"` // in place of IDs
 }
 
 func deleteDocuments(ctx context.Context, c *collection.Collection, a deleteArguments, _ []namedRows,
 ) (*answered, error) {
-	if a.Filter.Filter != nil {
-		return answeringNumber(c.DeleteWhere(ctx, *a.Filter.Filter))
+	if a.Filter != nil {
+		return answeringNumber(c.DeleteWhere(ctx, *a.Filter))
 	}
 	return answeringNumber(c.Delete(ctx, a.IDs...))
 }
@@ -196,16 +183,16 @@ func getDocuments(ctx context.Context, c *collection.Collection, a getArguments,
 }
 
 type scrollArguments struct {
-	After  *collection.ID `json:"after"`
-	Limit  int            `json:"limit"`
-	Filter filterArgument `json:"filter"`
+	After  *collection.ID    `json:"after"`
+	Limit  int               `json:"limit"`
+	Filter collection.Filter `json:"filter"`
 	fieldArguments
 }
 
 func scrollDocuments(ctx context.Context, c *collection.Collection, a scrollArguments, _ []namedRows,
 ) (*answered, error) {
 	found, err := c.Scroll(ctx, collection.ScrollOptions{
-		After: a.After, Limit: a.Limit, Filter: a.Filter.Filter, Fields: a.fields(),
+		After: a.After, Limit: a.Limit, Filter: a.Filter, Fields: a.fields(),
 	})
 	if err != nil {
 		return nil, err
@@ -226,11 +213,19 @@ type documentReport struct {
 func describe(s collection.Schema, d collection.Document, vectors []float32) (documentReport, []float32) {
 	r := documentReport{ID: d.ID, Payload: d.Payload}
 	for i, spec := range s.Vectors {
-		if v, ok := d.Vectors[spec.Name]; ok {
+		if v := vectorOf(d, spec.Name); v != nil {
 			r.Vectors, vectors = append(r.Vectors, i), append(vectors, v...)
 		}
 	}
 	return r, vectors
+}
+
+// vectorOf returns a vector of a document, or nil.
+func vectorOf(d collection.Document, name string) []float32 {
+	if name == "" {
+		return d.Vector
+	}
+	return d.Vectors[name]
 }
 
 func answerDocuments(s collection.Schema, found []collection.Document) (*answered, error) {
@@ -243,17 +238,17 @@ func answerDocuments(s collection.Schema, found []collection.Document) (*answere
 }
 
 type queryArguments struct {
-	Vector      string          `json:"vector"`
-	Like        []collection.ID `json:"like"`
-	K           int             `json:"k"`
-	Offset      int             `json:"offset"`
-	MaxDistance *float32        `json:"max_distance"`
-	GroupBy     string          `json:"group_by"`
-	GroupSize   int             `json:"group_size"`
-	Ef          int             `json:"ef"`
-	Exact       bool            `json:"exact"`
-	Threads     int             `json:"threads"`
-	Filter      filterArgument  `json:"filter"`
+	Vector      string            `json:"vector"`
+	Like        []collection.ID   `json:"like"`
+	K           int               `json:"k"`
+	Offset      int               `json:"offset"`
+	MaxDistance *float32          `json:"max_distance"`
+	GroupBy     string            `json:"group_by"`
+	GroupSize   int               `json:"group_size"`
+	Ef          int               `json:"ef"`
+	Exact       bool              `json:"exact"`
+	Threads     int               `json:"threads"`
+	Filter      collection.Filter `json:"filter"`
 	fieldArguments
 }
 
@@ -268,7 +263,7 @@ func queryDocuments(ctx context.Context, c *collection.Collection, a queryArgume
 	var stats collection.QueryStats
 	q := collection.Query{
 		Vector: a.Vector, Like: a.Like, K: a.K, Offset: a.Offset, MaxDistance: a.MaxDistance, GroupBy: a.GroupBy,
-		GroupSize: a.GroupSize, Ef: a.Ef, Exact: a.Exact, Threads: a.Threads, Filter: a.Filter.Filter, Stats: &stats,
+		GroupSize: a.GroupSize, Ef: a.Ef, Exact: a.Exact, Threads: a.Threads, Filter: a.Filter, Stats: &stats,
 		Fields: a.fields(),
 	}
 	for _, r := range rows {
@@ -310,25 +305,25 @@ func writeSnapshot(ctx context.Context, c *collection.Collection, a snapshotArgu
 }
 
 type countArguments struct {
-	Filter filterArgument `json:"filter"`
+	Filter *collection.Filter `json:"filter"`
 }
 
 func countDocuments(ctx context.Context, c *collection.Collection, a countArguments, _ []namedRows,
 ) (*answered, error) {
-	if a.Filter.Filter != nil {
-		return answeringNumber(c.CountWhere(ctx, *a.Filter.Filter))
+	if a.Filter != nil {
+		return answeringNumber(c.CountWhere(ctx, *a.Filter))
 	}
 	return answeringNumber(c.Count())
 }
 
 type facetArguments struct {
-	Field  string         `json:"field"`
-	Filter filterArgument `json:"filter"`
-	Limit  int            `json:"limit"`
+	Field  string            `json:"field"`
+	Filter collection.Filter `json:"filter"`
+	Limit  int               `json:"limit"`
 }
 
 func countValues(ctx context.Context, c *collection.Collection, a facetArguments, _ []namedRows) (*answered, error) {
-	found, err := c.Facets(ctx, collection.FacetOptions{Field: a.Field, Filter: a.Filter.Filter, Limit: a.Limit})
+	found, err := c.Facets(ctx, collection.FacetOptions{Field: a.Field, Filter: a.Filter, Limit: a.Limit})
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/shale-search/shale/eval"
 	"github.com/shale-search/shale/internal/format"
 	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/internal/shard"
 	"github.com/shale-search/shale/vector"
 )
@@ -78,10 +77,6 @@ func statusOf(err error) status {
 	var own *statusError
 	if errors.As(err, &own) {
 		return own.status
-	}
-	var filter *payload.Error
-	if errors.As(err, &filter) {
-		return C.SHALE_VALUE
 	}
 	var short *eval.RecallError
 	if errors.As(err, &short) {

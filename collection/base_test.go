@@ -61,8 +61,8 @@ func TestCreateFrom(t *testing.T) {
 	if n, err := c.Delete(context.Background(), NumberID(7), NumberID(8)); n != 1 || err != nil {
 		t.Errorf("%d documents were deleted, %v", n, err)
 	}
-	mustUpsert(t, c, Document{ID: NumberID(5), Vectors: map[string][]float32{"": {0, 5, 0, 0}}},
-		Document{ID: NumberID(8), Vectors: map[string][]float32{"": {8, 0, 0, 0}}})
+	mustUpsert(t, c, Document{ID: NumberID(5), Vector: []float32{0, 5, 0, 0}},
+		Document{ID: NumberID(8), Vector: []float32{8, 0, 0, 0}})
 	want := `[{"id":3,"vector":[3,0,0,0]},{"id":5,"vector":[0,5,0,0]},{"id":8,"vector":[8,0,0,0]},` +
 		`{"id":12,"vector":[12,0,0,0]},{"id":20,"vector":[20,0,0,0]}]`
 	check("after changes", want)

@@ -22,7 +22,7 @@ func boundCase(t *testing.T, segments ...int) (*Collection, [][]float32) {
 			for i := range v {
 				v[i] = float32(rnd.NormFloat64())
 			}
-			batch = append(batch, Document{ID: NumberID(uint64(len(all))), Vectors: map[string][]float32{"": v}})
+			batch = append(batch, Document{ID: NumberID(uint64(len(all))), Vector: v})
 			all = append(all, v)
 		}
 		mustUpsert(t, c, batch...)

@@ -28,11 +28,8 @@ func (e *DocumentError) Error() string {
 	return fmt.Sprintf("document %d of the batch, id %s: %s: %v", e.At, e.ID, e.Field, e.Err)
 }
 
-// Unwrap returns the cause.
-func (e *DocumentError) Unwrap() error { return e.Err }
-
-// Is reports whether target is ErrInvalid.
-func (e *DocumentError) Is(target error) bool { return target == ErrInvalid }
+// Unwrap returns Err and ErrInvalid.
+func (e *DocumentError) Unwrap() []error { return []error{e.Err, ErrInvalid} }
 
 // prepared is a document as it is written.
 type prepared struct {
@@ -59,7 +56,7 @@ func (c *Collection) prepare(batch []Document) ([]prepared, error) {
 		}
 		at[d.ID] = i
 		all[i].id = d.ID
-		if err := c.prepareVectors(&all[i], d.Vectors); err != nil {
+		if err := c.prepareVectors(&all[i], d.Vector, d.Vectors); err != nil {
 			return nil, refused("vector", err)
 		}
 		var err error
@@ -70,8 +67,14 @@ func (c *Collection) prepare(batch []Document) ([]prepared, error) {
 	return all, nil
 }
 
-func (c *Collection) prepareVectors(p *prepared, vectors map[string][]float32) error {
-	if len(vectors) == 0 {
+// prepareVectors checks the vectors of a document: the only one, or those by name.
+func (c *Collection) prepareVectors(p *prepared, only []float32, vectors map[string][]float32) error {
+	switch {
+	case only != nil && len(vectors) > 0:
+		return errors.New("the document has both Vector and Vectors")
+	case only != nil:
+		vectors = map[string][]float32{"": only}
+	case len(vectors) == 0:
 		return errors.New("the document has none")
 	}
 	p.rows = make([][]float32, len(c.schema.Vectors))
@@ -91,13 +94,21 @@ func (c *Collection) prepareVectors(p *prepared, vectors map[string][]float32) e
 	return nil
 }
 
-// prepare returns a copy of values as an index holds it.
-func (v Vector) prepare(values []float32) ([]float32, error) {
+// checkQuery returns an error unless values may be searched for.
+func (v Vector) checkQuery(values []float32) error {
 	if len(values) != v.Dim {
-		return nil, fmt.Errorf("%w: it has %d values, not %d", vector.ErrDim, len(values), v.Dim)
+		return fmt.Errorf("%w: it has %d values, not %d", vector.ErrDim, len(values), v.Dim)
 	}
 	if !floats.Finite(values) {
-		return nil, shale.ErrNotFinite
+		return shale.ErrNotFinite
+	}
+	return nil
+}
+
+// prepare returns a copy of values as an index holds it.
+func (v Vector) prepare(values []float32) ([]float32, error) {
+	if err := v.checkQuery(values); err != nil {
+		return nil, err
 	}
 	row := append([]float32(nil), values...)
 	if v.Metric == vector.Cosine {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/internal/postings"
 	"github.com/shale-search/shale/vector"
 )
@@ -48,9 +47,7 @@ func TestCleaning(t *testing.T) {
 	c.state.there = edit.after()
 	before := posted(t, c, 0)
 	count := func() int {
-		f := payload.Filter{Must: []payload.Condition{
-			{Key: "share", Match: &payload.Match{Value: "50 %"}}, {Key: "n", Range: &payload.Range{Lt: 800}},
-		}}
+		f := All(Equal("share", "50 %"), InRange("n", Range{Lt: 800}))
 		n, err := c.CountWhere(context.Background(), f)
 		if err != nil {
 			t.Fatal(err)
@@ -83,18 +80,18 @@ func TestCleaning(t *testing.T) {
 func TestCompactCleans(t *testing.T) {
 	ctx := context.Background()
 	s := plain(vector.L2)
-	s.Indexes = []PayloadIndex{{"a", payload.Keyword}, {"b", payload.Integer}}
+	s.Indexes = []PayloadIndex{{"a", Keyword}, {"b", Integer}}
 	c := created(t, s, Options{SegmentRows: 30})
 	for i := range 100 {
 		mustUpsert(t, c, Document{
-			ID: NumberID(uint64(i)), Vectors: map[string][]float32{"": {float32(i), 0, 0, 0}},
+			ID: NumberID(uint64(i)), Vector: []float32{float32(i), 0, 0, 0},
 			Payload: fmt.Appendf(nil, `{"a":"term %d","b":%d}`, i, i),
 		})
 	}
 	if err := c.Seal(ctx); err != nil {
 		t.Fatal(err)
 	}
-	n, err := c.DeleteWhere(ctx, payload.Filter{Must: []payload.Condition{{Key: "b", Range: &payload.Range{Gte: 10}}}})
+	n, err := c.DeleteWhere(ctx, InRange("b", Range{Gte: 10}))
 	if err != nil || n != 90 {
 		t.Fatalf("%d documents were deleted, %v", n, err)
 	}
@@ -115,7 +112,7 @@ func TestCompactCleans(t *testing.T) {
 	if err != nil || len(values) != 10 {
 		t.Errorf("%d numbers are left of 10 documents, %v", len(values), err)
 	}
-	if _, err := c.DeleteWhere(ctx, payload.Filter{}); err != nil {
+	if _, err := c.DeleteWhere(ctx, Filter{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Compact(ctx); err != nil {

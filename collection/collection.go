@@ -48,7 +48,10 @@ type Options struct {
 	// is killed or the machine loses power, the changes of that time are lost, the latest first, and none by half. They
 	// are many times as fast on disks that take long to sync. 0: calls return when their change is on the disk.
 	SyncWindow time.Duration
-	Lock       filelock.Options // how to wait for another process that has the collection open; default: not at all
+	// Wait is how long Open and Verify wait for another process that has the collection open, before they return
+	// ErrLocked. Default: not at all. Waiting, if not nil, is called when the waiting begins.
+	Wait    time.Duration
+	Waiting func()
 
 	// Limits of what may be written. Larger things are an error.
 	MaxBatch         int // documents of a batch; default 10,000
@@ -176,7 +179,7 @@ func Open(ctx context.Context, dir string, o Options) (*Collection, error) {
 }
 
 func (c *Collection) open(ctx context.Context) (err error) {
-	if c.lock, err = lockCollection(ctx, c.dir, c.options.Lock); err != nil {
+	if c.lock, err = lockCollection(ctx, c.dir, c.options); err != nil {
 		return err
 	}
 	if c.db, err = openStore(c.dir, c.options.store()); err != nil {
@@ -206,7 +209,7 @@ func (c *Collection) open(ctx context.Context) (err error) {
 }
 
 // lockCollection locks the directory of a collection.
-func lockCollection(ctx context.Context, dir string, o filelock.Options) (*filelock.Lock, error) {
+func lockCollection(ctx context.Context, dir string, o Options) (*filelock.Lock, error) {
 	if _, err := vfs.Stat(dir); err != nil {
 		return nil, err
 	}
@@ -217,7 +220,7 @@ func lockCollection(ctx context.Context, dir string, o filelock.Options) (*filel
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotCollection, err)
 	}
-	return filelock.Acquire(ctx, dir, o)
+	return filelock.Acquire(ctx, dir, filelock.Options{Wait: o.Wait, Waiting: o.Waiting})
 }
 
 // Close waits for calls under way and closes the collection. What is done in the background is given up. Nothing needs

@@ -54,10 +54,10 @@ func TestOneStateAQuery(t *testing.T) {
 					t.Errorf("%d documents were found, %v", len(found), err)
 					return
 				}
-				version := found[0].Vectors[""][3]
+				version := found[0].Vector[3]
 				for i, d := range found {
-					want := document(d.ID, int(version), d.Vectors[""]...)
-					if d.Vectors[""][3] != version || version < latest || text(t, d) != text(t, want) {
+					want := document(d.ID, int(version), d.Vector...)
+					if d.Vector[3] != version || version < latest || text(t, d) != text(t, want) {
 						t.Errorf("document %d is %s, after version %g was read", i, text(t, d), latest)
 						return
 					}

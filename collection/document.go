@@ -14,7 +14,8 @@ import (
 // where "vectors": {"name": [0.1, 0.2]} takes the place of "vector" if the vectors of the collection have names.
 type Document struct {
 	ID      ID
-	Vectors map[string][]float32 // by name; the name of a collection's only vector may be empty
+	Vector  []float32            // if the collection has a single vector without a name
+	Vectors map[string][]float32 // otherwise: some or all of its vectors, by name
 	Payload json.RawMessage      // a JSON object, or nil
 }
 
@@ -55,11 +56,9 @@ func (h Hit) MarshalJSON() ([]byte, error) {
 }
 
 func (d Document) json() documentJSON {
-	j := documentJSON{ID: &d.ID, Payload: d.Payload}
+	j := documentJSON{ID: &d.ID, Vector: d.Vector, Vectors: d.Vectors, Payload: d.Payload}
 	if v, unnamed := d.Vectors[""]; unnamed && len(d.Vectors) == 1 {
-		j.Vector = v
-	} else {
-		j.Vectors = d.Vectors
+		j.Vector, j.Vectors = v, nil
 	}
 	return j
 }
@@ -84,12 +83,10 @@ func (d *Document) UnmarshalJSON(b []byte) error {
 		return errors.New(`json: unknown field "group"`)
 	case j.Vector != nil && j.Vectors != nil:
 		return errors.New(`the document has both "vector" and "vectors"`)
-	case j.Vector != nil:
-		j.Vectors = map[string][]float32{"": j.Vector}
 	}
 	if string(j.Payload) == "null" {
 		j.Payload = nil
 	}
-	*d = Document{ID: *j.ID, Vectors: j.Vectors, Payload: j.Payload}
+	*d = Document{ID: *j.ID, Vector: j.Vector, Vectors: j.Vectors, Payload: j.Payload}
 	return nil
 }

@@ -16,9 +16,9 @@ import (
 
 // FacetOptions says which values to count.
 type FacetOptions struct {
-	Field  string          // as the Key of a payload.Condition
-	Filter *payload.Filter // of the documents; nil: all
-	Limit  int             // values to return; default 10
+	Field  string // as in a Filter
+	Filter Filter // of the documents; zero: all
+	Limit  int    // values to return; default 10
 }
 
 // Facet is a value of a field, with the number of documents that have it.
@@ -40,12 +40,8 @@ func (c *Collection) Facets(ctx context.Context, o FacetOptions) ([]Facet, error
 	if err != nil {
 		return nil, invalidError{err}
 	}
-	var filter payload.Filter
-	if o.Filter != nil {
-		filter = *o.Filter
-	}
 	counter := facetCounter{path: path, counts: map[string]int{}}
-	err = c.where(ctx, filter, func(f *filtering) error {
+	err = c.where(ctx, o.Filter, func(f *filtering) error {
 		counter.filtering = f
 		return counter.run(ctx)
 	})

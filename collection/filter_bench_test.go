@@ -11,7 +11,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/internal/postings"
 	"github.com/shale-search/shale/vector"
 )
@@ -23,7 +22,7 @@ const benchmarkDocuments = 1_000_000
 // indexedOnly returns a collection with the postings of n documents, which it doesn't have otherwise.
 func indexedOnly(b testing.TB, n uint64) *Collection {
 	s := plain(vector.L2)
-	s.Indexes = []PayloadIndex{{"share", payload.Keyword}, {"n", payload.Integer}, {"f", payload.Float}}
+	s.Indexes = []PayloadIndex{{"share", Keyword}, {"n", Integer}, {"f", Float}}
 	c := created(b, s, Options{CacheBytes: 512 << 20, idle: true})
 	for chunk := uint64(0); chunk<<postings.ChunkBits < n; chunk++ {
 		g, edit := newGrowingPostings(), newDocumentEdit(c.state.there)
@@ -82,7 +81,7 @@ func BenchmarkAllowed(b *testing.B) {
 		`{"f": {"$lt": 2251799813685248}}`, `{"f": {"$lt": 450359962737049}}`, `{"f": {"$lt": 450359962737}}`,
 		`{"share": "50 %", "n": {"$lt": 500}}`, `{"share": "1 %", "n": {"$lt": 100}}`, `{"share": {"$ne": "50 %"}}`,
 	} {
-		filter, err := payload.Parse([]byte(q))
+		filter, err := ParseFilter([]byte(q))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -115,7 +114,7 @@ func BenchmarkFilteredQuery(b *testing.B) {
 	const n, dim = 100_000, 64
 	s := Schema{
 		Vectors: []Vector{{Dim: dim, Metric: vector.L2}},
-		Indexes: []PayloadIndex{{"kind", payload.Keyword}, {"n", payload.Integer}},
+		Indexes: []PayloadIndex{{"kind", Keyword}, {"n", Integer}},
 	}
 	c := created(b, s, Options{})
 	rnd := rand.New(rand.NewPCG(1, 1))
@@ -130,7 +129,7 @@ func BenchmarkFilteredQuery(b *testing.B) {
 		var batch []Document
 		for j := range 1000 {
 			batch = append(batch, Document{
-				ID: NumberID(uint64(1000*i + j)), Vectors: map[string][]float32{"": point()},
+				ID: NumberID(uint64(1000*i + j)), Vector: point(),
 				Payload: fmt.Appendf(nil, `{"kind":"%d","n":%d}`, bits.TrailingZeros(uint(rnd.IntN(1<<14)|1<<13)), rnd.IntN(1000)),
 			})
 		}
@@ -143,14 +142,14 @@ func BenchmarkFilteredQuery(b *testing.B) {
 		`{}`, `{"kind": "0"}`, `{"kind": "3"}`, `{"kind": "6"}`, `{"kind": "9"}`, `{"kind": "13"}`,
 		`{"n": {"$lt": 100}}`, `{"kind": "2", "n": {"$gte": 500}}`,
 	} {
-		filter, err := payload.Parse([]byte(q))
+		filter, err := ParseFilter([]byte(q))
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.Run(q, func(b *testing.B) {
 			var stats QueryStats
 			for b.Loop() {
-				mustQuery(b, c, Query{Near: [][]float32{point()}, Filter: &filter, Stats: &stats})
+				mustQuery(b, c, Query{Near: [][]float32{point()}, Filter: filter, Stats: &stats})
 			}
 			b.ReportMetric(float64(stats.Allowed), "allowed")
 		})
@@ -165,7 +164,7 @@ func BenchmarkFilteredQuery(b *testing.B) {
 // BenchmarkIndexedUpsert writes documents in batches of 100, without indexes and with four.
 func BenchmarkIndexedUpsert(b *testing.B) {
 	for _, indexes := range [][]PayloadIndex{nil, {
-		{"kind", payload.Keyword}, {"n", payload.Integer}, {"f", payload.Float}, {"when", payload.Datetime},
+		{"kind", Keyword}, {"n", Integer}, {"f", Float}, {"when", Datetime},
 	}} {
 		b.Run(fmt.Sprint(len(indexes), " indexes"), func(b *testing.B) {
 			s := Schema{Vectors: []Vector{{Dim: 32, Metric: vector.L2}}, Indexes: indexes}
@@ -176,7 +175,7 @@ func BenchmarkIndexedUpsert(b *testing.B) {
 				var batch []Document
 				for range 100 {
 					batch = append(batch, Document{
-						ID: NumberID(n), Vectors: map[string][]float32{"": randomPoint(rnd, 32, 1)},
+						ID: NumberID(n), Vector: randomPoint(rnd, 32, 1),
 						Payload: fmt.Appendf(nil, `{"kind":"kind %d","n":%d,"f":%g,"when":"2024-05-%02dT12:00:00Z","text":"%0200d"}`,
 							rnd.IntN(200), n, rnd.Float64(), 1+rnd.IntN(28), n),
 					})

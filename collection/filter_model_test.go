@@ -19,9 +19,9 @@ type filterModel map[uint64]json.RawMessage
 
 var (
 	modelIndexes = []PayloadIndex{
-		{"word", payload.Keyword}, {"tags", payload.Keyword}, {"n", payload.Integer}, {"n", payload.Float},
-		{"yes", payload.Bool}, {"when", payload.Datetime}, {"id", payload.UUID}, {"text", payload.Text},
-		{"deep.list[].n", payload.Integer},
+		{"word", Keyword}, {"tags", Keyword}, {"n", Integer}, {"n", Float},
+		{"yes", Bool}, {"when", Datetime}, {"id", UUID}, {"text", Text},
+		{"deep.list[].n", Integer},
 	}
 	modelWords  = []string{"", "a", "b", "ü", string(make([]byte, 300)), uuid, otherUUID}
 	modelTimes  = []string{"2024-05-01T12:00:00Z", "2024-05-01", "2030-01-01T00:00:00.5+02:00", "soon"}
@@ -95,7 +95,7 @@ func anyTest(r *rapid.T) payload.Condition {
 	return payload.Condition{Key: key, Match: &payload.Match{Value: some()[0]}}
 }
 
-func anyTests(r *rapid.T) payload.Filter {
+func anyTests(r *rapid.T) Filter {
 	some := func(name string) (tests []payload.Condition) {
 		for range rapid.IntRange(0, 2).Draw(r, name) {
 			tests = append(tests, anyTest(r))
@@ -106,7 +106,7 @@ func anyTests(r *rapid.T) payload.Filter {
 	if rapid.IntRange(0, 4).Draw(r, "min_should") == 0 {
 		f.MinShould = &payload.MinShould{Conditions: some("conditions"), Min: rapid.IntRange(0, 2).Draw(r, "least")}
 	}
-	return f
+	return Filter{f}
 }
 
 // TestFilterModel does random things to a collection with payload indexes, and to a model, and asks both filters.
@@ -173,7 +173,7 @@ func TestFilterWithoutItsIDs(t *testing.T) {
 		`{"must":[{"key":"number","range":{"gt":0}}],"must_not":[{"has_id":[0,11]}]}`: 1,
 		`{"must":[{"key":"number","range":{"gt":0}},{"has_id":[0,11]}]}`:              0,
 	} {
-		f, err := payload.Parse([]byte(filter))
+		f, err := ParseFilter([]byte(filter))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +186,7 @@ func TestFilterWithoutItsIDs(t *testing.T) {
 func (m filterModel) upsert(r *rapid.T, c *Collection) {
 	var batch []Document
 	for _, n := range rapid.SliceOfNDistinct(rapid.Uint64Range(0, 29), 1, 12, rapid.ID).Draw(r, "ids") {
-		d := Document{ID: NumberID(n), Vectors: map[string][]float32{"": {float32(n), 0, 0, 0}}}
+		d := Document{ID: NumberID(n), Vector: []float32{float32(n), 0, 0, 0}}
 		if rapid.IntRange(0, 9).Draw(r, "payload") > 0 {
 			d.Payload = anyPayload(r)
 		}
@@ -229,8 +229,8 @@ func (m filterModel) deleteWhere(r *rapid.T, c *Collection) {
 }
 
 // matching returns the IDs of the documents that satisfy a filter, in order.
-func (m filterModel) matching(r *rapid.T, f payload.Filter) (ids []uint64) {
-	matcher, err := payload.Compile(f)
+func (m filterModel) matching(r *rapid.T, f Filter) (ids []uint64) {
+	matcher, err := payload.Compile(f.tree)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func (m filterModel) compare(r *rapid.T, c *Collection) {
 		r.Fatalf("%s: counted %d, %v; the model has %d", text(r, f), n, err, len(want))
 	}
 	limit := rapid.IntRange(1, 30).Draw(r, "limit")
-	listed, err := c.Scroll(ctx, ScrollOptions{Limit: limit, Filter: &f})
+	listed, err := c.Scroll(ctx, ScrollOptions{Limit: limit, Filter: f})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func (m filterModel) compare(r *rapid.T, c *Collection) {
 		r.Fatalf("%s: listed %v of the model's %v", text(r, f), got, want)
 	}
 	var stats QueryStats
-	q := Query{Near: [][]float32{{0, 0, 0, 0}}, K: limit, Filter: &f, Exact: rapid.Bool().Draw(r, "exact"), Stats: &stats}
+	q := Query{Near: [][]float32{{0, 0, 0, 0}}, K: limit, Filter: f, Exact: rapid.Bool().Draw(r, "exact"), Stats: &stats}
 	hits, err := c.Query(ctx, q)
 	if err != nil {
 		r.Fatal(err)
@@ -278,7 +278,7 @@ func (m filterModel) compare(r *rapid.T, c *Collection) {
 	m.compareFacets(r, c, f, want)
 }
 
-func (m filterModel) compareFacets(r *rapid.T, c *Collection, f payload.Filter, ids []uint64) {
+func (m filterModel) compareFacets(r *rapid.T, c *Collection, f Filter, ids []uint64) {
 	field := rapid.SampledFrom([]string{"word", "tags", "yes", "n"}).Draw(r, "field")
 	indexes, err := c.PayloadIndexes()
 	if err != nil {
@@ -287,8 +287,8 @@ func (m filterModel) compareFacets(r *rapid.T, c *Collection, f payload.Filter, 
 	kind := ""
 	for _, x := range indexes {
 		if x.Field == field && kind == "" {
-			kind = map[payload.Kind]string{payload.Keyword: `"`, payload.Bool: "tf"}[x.Kind]
-			if x.Kind.IsNumeric() {
+			kind = map[IndexKind]string{Keyword: `"`, Bool: "tf"}[x.Kind]
+			if payload.Kind(x.Kind).IsNumeric() {
 				kind = "-0123456789"
 			}
 		}
@@ -305,7 +305,7 @@ func (m filterModel) compareFacets(r *rapid.T, c *Collection, f payload.Filter, 
 			}
 		}
 	}
-	facets, err := c.Facets(context.Background(), FacetOptions{Field: field, Filter: &f, Limit: 100})
+	facets, err := c.Facets(context.Background(), FacetOptions{Field: field, Filter: f, Limit: 100})
 	if err != nil {
 		r.Fatal(err)
 	}

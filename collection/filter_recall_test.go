@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -15,7 +14,7 @@ import (
 // compares with an exact search: in segments in files and in memory, with an index and without.
 func TestFilteredRecall(t *testing.T) {
 	const n, dim, queries, k = 20_000, 16, 20, 10
-	s := Schema{Vectors: []Vector{{Dim: dim, Metric: vector.L2}}, Indexes: []PayloadIndex{{"share", payload.Keyword}}}
+	s := Schema{Vectors: []Vector{{Dim: dim, Metric: vector.L2}}, Indexes: []PayloadIndex{{"share", Keyword}}}
 	c := created(t, s, Options{SegmentRows: 8000})
 
 	rnd := rand.New(rand.NewPCG(3, 3))
@@ -44,7 +43,7 @@ func TestFilteredRecall(t *testing.T) {
 				}
 			}
 			batch = append(batch, Document{
-				ID: NumberID(uint64(at)), Vectors: map[string][]float32{"": point()},
+				ID: NumberID(uint64(at)), Vector: point(),
 				Payload: []byte(`{"share":` + text(t, names) + `,"also":` + text(t, names) + `}`),
 			})
 		}
@@ -62,10 +61,10 @@ func TestFilteredRecall(t *testing.T) {
 	for _, share := range shares {
 		for _, field := range []string{"share", "also"} {
 			t.Run(fmt.Sprint(share.name, " by ", field), func(t *testing.T) {
-				f := payload.Filter{Must: []payload.Condition{{Key: field, Match: &payload.Match{Value: share.name}}}}
+				f := Equal(field, share.name)
 				var stats QueryStats
-				truth := mustQuery(t, c, Query{Near: near, K: k, Filter: &f, Exact: true})
-				found := mustQuery(t, c, Query{Near: near, K: k, Filter: &f, Stats: &stats})
+				truth := mustQuery(t, c, Query{Near: near, K: k, Filter: f, Exact: true})
+				found := mustQuery(t, c, Query{Near: near, K: k, Filter: f, Stats: &stats})
 				hits, want := 0, 0
 				for i := range near {
 					for _, h := range truth[i] {

@@ -33,6 +33,14 @@ func (id ID) String() string {
 	return strconv.FormatUint(id.number, 10)
 }
 
+// Value returns the ID as a uint64 or a string.
+func (id ID) Value() any {
+	if id.isText {
+		return id.text
+	}
+	return id.number
+}
+
 // MarshalJSON returns a JSON number or string.
 func (id ID) MarshalJSON() ([]byte, error) {
 	if id.isText {
@@ -54,6 +62,14 @@ func (id *ID) UnmarshalJSON(b []byte) error {
 	*id = NumberID(n)
 	return nil
 }
+
+// inPayload returns the ID as filters have it.
+func (id ID) inPayload() payload.ID {
+	return payload.ID{Text: id.text, Number: id.number, IsText: id.isText}
+}
+
+// idInPayload is the reverse of inPayload.
+func idInPayload(id payload.ID) ID { return ID{text: id.Text, number: id.Number, isText: id.IsText} }
 
 // check returns an error if the ID is an empty or invalid string, or one of more than most bytes.
 func (id ID) check(most int) error {

@@ -32,6 +32,7 @@ func TestBadDocuments(t *testing.T) {
 		"infinity":  {document(NumberID(5), 1, 1, inf, 3, 4), shale.ErrNotFinite.Error()},
 		"no vector": {Document{ID: NumberID(5)}, "has none"},
 		"other":     {Document{ID: NumberID(5), Vectors: map[string][]float32{"x": {1, 2, 3, 4}}}, `no vector "x"`},
+		"both":      {Document{ID: NumberID(5), Vector: valid[""], Vectors: valid}, "both Vector and Vectors"},
 		"twice":     {document(NumberID(1), 1, 1, 2, 3, 4), "document 0 of the batch has the same"},
 		"empty id":  {document(StringID(""), 1, 1, 2, 3, 4), "empty"},
 		"long id":   {document(StringID("123456789"), 1, 1, 2, 3, 4), "9 bytes, at most 8"},

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -48,7 +47,7 @@ func TestSurvivesKills(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "c")
 	s := plain(vector.L2)
-	s.Indexes = []PayloadIndex{{"number", payload.Integer}} // which Verify compares with the payloads
+	s.Indexes = []PayloadIndex{{"number", Integer}} // which Verify compares with the payloads
 	if err := Create(dir, s); err != nil {
 		t.Fatal(err)
 	}
@@ -187,13 +186,13 @@ func (k *killed) version(c *Collection, g group) int {
 	if len(got) != killMembers {
 		k.t.Fatalf("%d documents of %+v are there", len(got), g)
 	}
-	version := int(got[0].Vectors[""][3])
+	version := int(got[0].Vector[3])
 	want := g.documents(version)
 	if text(k.t, got) != text(k.t, want) {
 		k.t.Fatalf("%+v is %s, not %s", g, text(k.t, got), text(k.t, want))
 	}
 	for m, d := range want {
-		hits := mustQuery(k.t, c, Query{Near: [][]float32{d.Vectors[""]}, K: 1, Exact: true})[0]
+		hits := mustQuery(k.t, c, Query{Near: [][]float32{d.Vector}, K: 1, Exact: true})[0]
 		if len(hits) != 1 || hits[0].ID != ids[m] || hits[0].Distance != 0 {
 			k.t.Fatalf("a query for document %d of %+v found %s", m, g, text(k.t, hits))
 		}

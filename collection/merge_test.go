@@ -404,7 +404,7 @@ func TestCompactGivesDiskBack(t *testing.T) {
 				v[i] = float32(rnd.NormFloat64())
 			}
 			ids = append(ids, NumberID(uint64(len(ids))))
-			batch = append(batch, Document{ID: ids[len(ids)-1], Vectors: map[string][]float32{"": v}})
+			batch = append(batch, Document{ID: ids[len(ids)-1], Vector: v})
 		}
 		mustUpsert(t, c, batch...)
 	}

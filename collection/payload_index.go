@@ -15,8 +15,8 @@ import (
 
 // PayloadIndex says for which field of payloads there is an index, and of what.
 type PayloadIndex struct {
-	Field string       `json:"field"` // as the Key of a payload.Condition
-	Kind  payload.Kind `json:"kind"`
+	Field string    `json:"field"` // as in a Filter
+	Kind  IndexKind `json:"kind"`
 }
 
 // payloadIndex is a PayloadIndex that a collection has.
@@ -41,7 +41,7 @@ const mostIndexes = 256
 func (p PayloadIndex) parse() (PayloadIndex, postings.Index, error) {
 	path, err := payload.ParsePath(p.Field)
 	if err == nil {
-		err = p.Kind.Check()
+		err = payload.Kind(p.Kind).Check()
 	}
 	if err == nil && len(p.Field) > mostNameBytes {
 		err = fmt.Errorf("the field has %d bytes, at most %d are allowed", len(p.Field), mostNameBytes)
@@ -50,7 +50,7 @@ func (p PayloadIndex) parse() (PayloadIndex, postings.Index, error) {
 		return p, postings.Index{}, fmt.Errorf("payload index of field %q: %w", p.Field, err)
 	}
 	p.Field = path.String()
-	return p, postings.Index{Path: path, Kind: p.Kind}, nil
+	return p, postings.Index{Path: path, Kind: payload.Kind(p.Kind)}, nil
 }
 
 // checkIndexes returns the indexes in their shortest form, or an error if a collection can't have all of them.

@@ -19,11 +19,11 @@ import (
 )
 
 // numbered is a filter by document's payload.
-func numbered(low, high int) payload.Filter {
-	return payload.Filter{Must: []payload.Condition{{Key: "number", Range: &payload.Range{Gte: low, Lt: high}}}}
+func numbered(low, high int) Filter {
+	return InRange("number", Range{Gte: low, Lt: high})
 }
 
-func mustCount(t *testing.T, c *Collection, f payload.Filter, want int) {
+func mustCount(t *testing.T, c *Collection, f Filter, want int) {
 	t.Helper()
 	if n, err := c.CountWhere(context.Background(), f); err != nil || n != want {
 		t.Errorf("%s: counted %d, %v; want %d", text(t, f), n, err, want)
@@ -31,10 +31,10 @@ func mustCount(t *testing.T, c *Collection, f payload.Filter, want int) {
 }
 
 // scanned returns the fields of a filter that no index answers.
-func scanned(t *testing.T, c *Collection, f payload.Filter) []string {
+func scanned(t *testing.T, c *Collection, f Filter) []string {
 	t.Helper()
 	var stats QueryStats
-	mustQuery(t, c, Query{Near: [][]float32{{0, 0, 0, 0}}, Filter: &f, Stats: &stats})
+	mustQuery(t, c, Query{Near: [][]float32{{0, 0, 0, 0}}, Filter: f, Stats: &stats})
 	return stats.Scanned
 }
 
@@ -49,7 +49,7 @@ func TestCreateIndexGoesOn(t *testing.T) {
 	if err := c.Seal(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	x := PayloadIndex{"number", payload.Integer}
+	x := PayloadIndex{"number", Integer}
 	if err := c.CreatePayloadIndex(ctx, x); !errors.Is(err, context.Canceled) {
 		t.Fatalf("an index was made in a context that is over: %v", err)
 	}
@@ -86,7 +86,7 @@ func TestCreateIndexGoesOn(t *testing.T) {
 	if dropped, err := c.DropPayloadIndex(x); err != nil || dropped {
 		t.Errorf("dropped twice: %v, %v", dropped, err)
 	}
-	for _, wrong := range []PayloadIndex{{"number", "int"}, {"a..b", payload.Text}, {"", payload.Text}} {
+	for _, wrong := range []PayloadIndex{{"number", "int"}, {"a..b", Text}, {"", Text}} {
 		if err := c.CreatePayloadIndex(context.Background(), wrong); !errors.Is(err, ErrInvalid) {
 			t.Errorf("the index %+v: %v", wrong, err)
 		}
@@ -116,9 +116,7 @@ func TestIndexesWhileWriting(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Half of the documents have a number below 30, or from 100 to 129.
-	f := payload.Filter{Should: []payload.Condition{
-		{Key: "number", Range: &payload.Range{Lt: 30}}, {Key: "number", Range: &payload.Range{Gte: 100, Lt: 130}},
-	}}
+	f := Any(InRange("number", Range{Lt: 30}), numbered(100, 130))
 	var over atomic.Bool
 	var others sync.WaitGroup
 	others.Go(func() {
@@ -147,7 +145,7 @@ func TestIndexesWhileWriting(t *testing.T) {
 		}
 	})
 	for i := range rounds {
-		x := PayloadIndex{"number", payload.Integer}
+		x := PayloadIndex{"number", Integer}
 		if err := c.CreatePayloadIndex(ctx, x); err != nil {
 			t.Error(err)
 		}
@@ -169,7 +167,7 @@ func TestIndexesWhileWriting(t *testing.T) {
 // TestDamagedPostings changes postings: Verify reports it, and filters don't panic.
 func TestDamagedPostings(t *testing.T) {
 	s := plain(vector.L2)
-	s.Indexes = []PayloadIndex{{"number", payload.Integer}, {"word", payload.Keyword}}
+	s.Indexes = []PayloadIndex{{"number", Integer}, {"word", Keyword}}
 	c := created(t, s, Options{})
 	for i := range 10 {
 		d := document(NumberID(uint64(i)), i, float32(i), 0, 0, 0)
@@ -214,7 +212,7 @@ func TestDamagedPostings(t *testing.T) {
 		}
 		checkDamage(t, name, dir, damage.want)
 		if d, err := Open(context.Background(), dir, Options{}); err == nil {
-			f := payload.Filter{Must: []payload.Condition{{Key: "word", Match: &payload.Match{Value: "w1"}}}}
+			f := Equal("word", "w1")
 			_, _ = d.CountWhere(context.Background(), f)
 			_, _ = d.CountWhere(context.Background(), numbered(3, 9))
 			_, _ = d.Facets(context.Background(), FacetOptions{Field: "number"})

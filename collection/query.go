@@ -24,17 +24,16 @@ type Query struct {
 	Offset int         // nearest documents to leave out before those
 	// MaxDistance is the largest distance of a document that is returned; nil: any.
 	MaxDistance *float32
-	// GroupBy is a field of payloads, as the Key of a payload.Condition. If it isn't empty, K and Offset count groups: of
+	// GroupBy is a field of payloads, as in a Filter. If it isn't empty, K and Offset count groups: of
 	// documents with the same string, number or boolean there. The hits of a group follow each other, nearest first, and
 	// the group with the nearest hit is the first. A document with several values is in several groups, and one without is
 	// in none.
 	GroupBy   string
-	GroupSize int  // documents of a group to return; default 3
-	Ef        int  // see search.Options
-	Exact     bool // compute all distances
-	// Filter decides by payloads which documents may be returned; nil: all.
-	Filter *payload.Filter
-	Stats  *QueryStats // is filled in with what the query did, if not nil
+	GroupSize int         // documents of a group to return; default 3
+	Ef        int         // see search.Options
+	Exact     bool        // compute all distances
+	Filter    Filter      // which documents may be returned; zero: all
+	Stats     *QueryStats // is filled in with what the query did, if not nil
 	// Match decides by ID and payload which documents may be returned; nil: all. It may be called from many goroutines at
 	// once, and must not keep the payload.
 	Match   func(id ID, payload json.RawMessage) bool

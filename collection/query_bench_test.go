@@ -56,7 +56,7 @@ func benchmarkCollection(b *testing.B, rows vector.Matrix, queries [][]float32) 
 	for i := range batch {
 		row := make([]float32, rows.Dim())
 		rows.Decode(i, row)
-		batch[i] = Document{ID: NumberID(uint64(i)), Vectors: map[string][]float32{"": row}}
+		batch[i] = Document{ID: NumberID(uint64(i)), Vector: row}
 	}
 	mustUpsert(b, c, batch...)
 	if err := c.Seal(ctx); err != nil {

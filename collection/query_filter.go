@@ -33,13 +33,16 @@ func (s *searcher) choose(ctx context.Context) error {
 	if s.Match != nil {
 		matches = s.matches
 	}
-	if s.Filter == nil {
+	if s.Filter.isAll() {
+		if s.Stats != nil {
+			s.Stats.Allowed = int(s.documents)
+		}
 		for _, v := range s.views {
 			s.parts = append(s.parts, searchedView{view: v, matches: matches})
 		}
 		return nil
 	}
-	f, err := s.reading.filter(ctx, *s.Filter)
+	f, err := s.reading.filter(ctx, s.Filter)
 	if err != nil {
 		return err
 	}

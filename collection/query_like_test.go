@@ -21,9 +21,9 @@ func extrasCase(t *testing.T) (*Collection, []Document) {
 	random := rand.New(rand.NewPCG(7, 7))
 	var all []Document
 	for i := range 60 {
-		d := Document{ID: NumberID(uint64(i)), Vectors: map[string][]float32{"": make([]float32, testDim)}}
+		d := Document{ID: NumberID(uint64(i)), Vector: make([]float32, testDim)}
 		for j := range testDim {
-			d.Vectors[""][j] = float32(random.IntN(20))
+			d.Vector[j] = float32(random.IntN(20))
 		}
 		switch i % 5 {
 		case 0, 1, 2:
@@ -46,7 +46,7 @@ func extrasCase(t *testing.T) (*Collection, []Document) {
 func ranked(all []Document, near []float32, but ID) (hits []Hit) {
 	for _, d := range all {
 		h := Hit{Document: Document{ID: d.ID}}
-		for i, x := range d.Vectors[""] {
+		for i, x := range d.Vector {
 			h.Distance += (x - near[i]) * (x - near[i])
 		}
 		if d.ID != but {
@@ -65,7 +65,7 @@ func TestOffsetAndDistance(t *testing.T) {
 		for _, most := range []float32{-1, 0, 50, 200, math.MaxFloat32} {
 			q := Query{Near: [][]float32{near}, Like: []ID{like}, K: 8, Offset: offset, MaxDistance: &most, Exact: true}
 			hits := mustQuery(t, c, q)
-			for i, want := range [][]Hit{ranked(all, near, StringID("")), ranked(all, all[40].Vectors[""], like)} {
+			for i, want := range [][]Hit{ranked(all, near, StringID("")), ranked(all, all[40].Vector, like)} {
 				if end := slices.IndexFunc(want, func(h Hit) bool { return h.Distance > most }); end >= 0 {
 					want = want[:end]
 				}

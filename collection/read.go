@@ -3,8 +3,6 @@ package collection
 import (
 	"context"
 	"errors"
-
-	"github.com/shale-search/shale/internal/payload"
 )
 
 // Fields says what of documents to read beside their IDs.
@@ -45,10 +43,9 @@ func (c *Collection) Get(ctx context.Context, f Fields, ids ...ID) (found []Docu
 
 // ScrollOptions says which documents to list.
 type ScrollOptions struct {
-	After *ID // start after this ID, which no document needs to have; nil: with the first
-	Limit int // documents to return; default 100
-	// Filter decides by payloads which documents are listed; nil: all.
-	Filter *payload.Filter
+	After  *ID    // start after this ID, which no document needs to have; nil: with the first
+	Limit  int    // documents to return; default 100
+	Filter Filter // which documents are listed; zero: all
 	Fields
 }
 
@@ -70,8 +67,8 @@ func (c *Collection) Scroll(ctx context.Context, o ScrollOptions) (found []Docum
 		lower = append(keyOfID(*o.After), 0)
 	}
 	var filter *filtering
-	if o.Filter != nil {
-		if filter, err = r.filter(ctx, *o.Filter); err != nil {
+	if !o.Filter.isAll() {
+		if filter, err = r.filter(ctx, o.Filter); err != nil {
 			return nil, err
 		}
 		if err := filter.settle(ctx); err != nil {
@@ -118,7 +115,7 @@ func (r *reading) document(n uint64, f Fields) (d Document, err error) {
 		}
 	}
 	if f.Vectors {
-		d.Vectors, err = r.vectors(n, record)
+		err = r.addVectors(&d, n, record)
 	}
 	return d, err
 }
@@ -136,24 +133,30 @@ func (r *reading) record(n uint64) (documentRecord, error) {
 	return record, nil
 }
 
-// vectors reads the vectors of a document from the segment that has them.
-func (r *reading) vectors(n uint64, record documentRecord) (map[string][]float32, error) {
+// addVectors reads the vectors of a document from the segment that has them.
+func (r *reading) addVectors(d *Document, n uint64, record documentRecord) error {
 	at := r.viewOf(n)
 	if at < 0 {
-		return nil, damaged(r.c.dir, keyOfNumber(documentKey, n), "no segment has the document")
+		return damaged(r.c.dir, keyOfNumber(documentKey, n), "no segment has the document")
 	}
-	all := map[string][]float32{}
 	for i, spec := range r.c.schema.Vectors {
 		if record.vectors&(1<<i) == 0 {
 			continue
 		}
 		row, err := r.row(r.views[at], i, n)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all[spec.Name] = row
+		if spec.Name == "" { // then it is the only one
+			d.Vector = row
+			return nil
+		}
+		if d.Vectors == nil {
+			d.Vectors = map[string][]float32{}
+		}
+		d.Vectors[spec.Name] = row
 	}
-	return all, nil
+	return nil
 }
 
 // row reads one vector of a document in v.

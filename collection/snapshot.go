@@ -73,7 +73,7 @@ func (c *Collection) linkSegments(ctx context.Context, s *state, dir string) err
 // if something is wrong with it, nothing is left of it. Nobody may write to the snapshot meanwhile.
 func Restore(ctx context.Context, snapshot, dir string) error {
 	snapshot = filepath.Clean(snapshot)
-	lock, err := lockCollection(ctx, snapshot, Options{}.Lock)
+	lock, err := lockCollection(ctx, snapshot, Options{})
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", snapshot, err)
 	}

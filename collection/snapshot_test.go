@@ -54,7 +54,7 @@ func TestSnapshots(t *testing.T) {
 			if err != nil || len(found) != documents {
 				t.Fatalf("%d documents are in %s, %v", len(found), path, err)
 			}
-			version := found[0].Vectors[""][3]
+			version := found[0].Vector[3]
 			for i, d := range found {
 				want := document(NumberID(uint64(i)), int(version), float32(i), 0, 0, version)
 				if version < latest || text(t, d) != text(t, want) {

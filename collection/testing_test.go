@@ -108,7 +108,7 @@ func mustQuery(t testing.TB, c *Collection, q Query) [][]Hit {
 // document makes a document with one vector and a payload that holds a number.
 func document(id ID, number int, values ...float32) Document {
 	payload := json.RawMessage(fmt.Sprintf(`{"number":%d}`, number))
-	return Document{ID: id, Vectors: map[string][]float32{"": values}, Payload: payload}
+	return Document{ID: id, Vector: values, Payload: payload}
 }
 
 // text returns what is compared of documents.

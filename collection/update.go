@@ -19,7 +19,8 @@ type Update struct {
 	Unset   []string        // keys to remove; "a.b" is the key "b" of the object "a", unless there is a key "a.b"
 	Set     json.RawMessage // an object whose keys are added to the payload or take the place of those there; nil: none
 
-	Vectors     map[string][]float32 // vectors to add or to replace, by name
+	Vector      []float32            // takes the place of that of a collection with a single vector without a name
+	Vectors     map[string][]float32 // otherwise: vectors to add or to replace, by name
 	DropVectors []string             // names of vectors to remove; one must stay
 }
 
@@ -103,11 +104,11 @@ func (c *Collection) prepareUpdateVectors(u *preparedUpdate) error {
 		}
 		u.drop |= 1 << v
 	}
-	if len(u.Vectors) == 0 {
+	if u.Vector == nil && len(u.Vectors) == 0 {
 		return nil
 	}
 	var p prepared
-	if err := c.prepareVectors(&p, u.Vectors); err != nil {
+	if err := c.prepareVectors(&p, u.Vector, u.Vectors); err != nil {
 		return err
 	}
 	if p.vectors&u.drop != 0 {

@@ -189,7 +189,7 @@ func TestUpdateIsOneState(t *testing.T) {
 	}
 	for i := range documents {
 		mustUpsert(t, c, Document{
-			ID: NumberID(uint64(i)), Vectors: map[string][]float32{"": {float32(i), 0, 0, 0}}, Payload: version(0),
+			ID: NumberID(uint64(i)), Vector: []float32{float32(i), 0, 0, 0}, Payload: version(0),
 		})
 	}
 	var over atomic.Bool

@@ -1,16 +1,12 @@
 package collection
 
-import (
-	"context"
-
-	"github.com/shale-search/shale/internal/payload"
-)
+import "context"
 
 // UpdateWhere makes the same change, whose ID doesn't count, to the documents that satisfy a filter when it is called,
 // except for those that are overwritten meanwhile. It returns how many it has changed. It does so batch by batch, each
 // of which is changed whole or not at all and is on the disk before the next one, so that an error may leave some of
 // them as they were.
-func (c *Collection) UpdateWhere(ctx context.Context, filter payload.Filter, u Update) (updated int, err error) {
+func (c *Collection) UpdateWhere(ctx context.Context, filter Filter, u Update) (updated int, err error) {
 	u.ID = ID{}
 	prepared, err := c.prepareUpdates([]Update{u})
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -21,17 +20,14 @@ func TestUpdateWhere(t *testing.T) {
 			}
 		}
 	}
-	odd, err := payload.Parse([]byte(`{"number": 1}`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	odd := Equal("number", 1)
 	for range 2 {
 		n, err := c.UpdateWhere(context.Background(), odd, Update{Set: json.RawMessage(`{"odd":true}`)})
 		if n != 10 || err != nil {
 			t.Fatalf("%d documents were updated, %v", n, err)
 		}
 	}
-	moved := Update{Vectors: map[string][]float32{"": {7, 7, 7, 7}}}
+	moved := Update{Vector: []float32{7, 7, 7, 7}}
 	if n, err := c.UpdateWhere(context.Background(), odd, moved); n != 10 || err != nil {
 		t.Fatalf("%d documents were moved, %v", n, err)
 	}

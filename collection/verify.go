@@ -27,7 +27,7 @@ type Report struct {
 // nothing. Nobody may have the collection open. The error is what kept it from looking.
 func Verify(ctx context.Context, dir string, o Options) (r Report, err error) {
 	dir = filepath.Clean(dir)
-	lock, err := lockCollection(ctx, dir, o.Lock)
+	lock, err := lockCollection(ctx, dir, o)
 	if err != nil {
 		return r, fmt.Errorf("verify collection %s: %w", dir, err)
 	}

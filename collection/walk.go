@@ -5,13 +5,11 @@ import (
 	"errors"
 
 	"github.com/cockroachdb/pebble/v2"
-
-	"github.com/shale-search/shale/internal/payload"
 )
 
 // WalkOptions says which documents to walk over.
 type WalkOptions struct {
-	Filter *payload.Filter // nil: all
+	Filter Filter // zero: all documents
 	Fields
 }
 
@@ -24,8 +22,8 @@ func (c *Collection) Walk(ctx context.Context, o WalkOptions, passes ...func(Doc
 	}
 	defer func() { err = errors.Join(err, r.end()) }()
 	var filter *filtering
-	if o.Filter != nil {
-		if filter, err = r.filter(ctx, *o.Filter); err != nil {
+	if !o.Filter.isAll() {
+		if filter, err = r.filter(ctx, o.Filter); err != nil {
 			return err
 		}
 		if err := filter.settle(ctx); err != nil {

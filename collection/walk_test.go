@@ -5,7 +5,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -20,14 +19,10 @@ func TestWalk(t *testing.T) {
 			}
 		}
 	}
-	odd, err := payload.Parse([]byte(`{"number": 1}`))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, x := range []struct {
-		filter *payload.Filter
+		filter Filter
 		want   string
-	}{{nil, `[0,1,2,3,4,5,6,7,8,9]`}, {&odd, `[1,3,5,7,9]`}} {
+	}{{Filter{}, `[0,1,2,3,4,5,6,7,8,9]`}, {Equal("number", 1), `[1,3,5,7,9]`}} {
 		var seen [2][]ID
 		pass := func(i int) func(Document) error {
 			return func(d Document) error {
@@ -59,7 +54,7 @@ func TestWalk(t *testing.T) {
 		}
 	}
 	stop := errors.New("stop")
-	err = c.Walk(context.Background(), WalkOptions{}, func(Document) error { return stop })
+	err := c.Walk(context.Background(), WalkOptions{}, func(Document) error { return stop })
 	if !errors.Is(err, stop) {
 		t.Errorf("a pass that fails gave %v", err)
 	}

@@ -6,12 +6,11 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/internal/postings"
 )
 
 // where reads which documents satisfy a filter, by indexes and by payloads, and calls fn with them.
-func (c *Collection) where(ctx context.Context, filter payload.Filter, fn func(*filtering) error) (err error) {
+func (c *Collection) where(ctx context.Context, filter Filter, fn func(*filtering) error) (err error) {
 	r, err := c.read()
 	if err != nil {
 		return err
@@ -28,7 +27,7 @@ func (c *Collection) where(ctx context.Context, filter payload.Filter, fn func(*
 }
 
 // CountWhere returns the exact number of documents that satisfy a filter.
-func (c *Collection) CountWhere(ctx context.Context, filter payload.Filter) (n int, err error) {
+func (c *Collection) CountWhere(ctx context.Context, filter Filter) (n int, err error) {
 	err = c.where(ctx, filter, func(f *filtering) error {
 		n = int(f.count())
 		return nil
@@ -39,7 +38,7 @@ func (c *Collection) CountWhere(ctx context.Context, filter payload.Filter) (n i
 // DeleteWhere deletes the documents that satisfy a filter when it is called, except for those that are overwritten
 // meanwhile. It returns how many it has deleted. It does so batch by batch, each of which is deleted whole or not at
 // all and is on the disk before the next one, so that an error may leave some of them.
-func (c *Collection) DeleteWhere(ctx context.Context, filter payload.Filter) (deleted int, err error) {
+func (c *Collection) DeleteWhere(ctx context.Context, filter Filter) (deleted int, err error) {
 	return c.changeWhere(ctx, filter, func(batch []uint64) (int, error) {
 		return c.change(ctx, len(batch), func(ch *change) error { return ch.deleteNumbers(batch) })
 	})
@@ -47,7 +46,7 @@ func (c *Collection) DeleteWhere(ctx context.Context, filter payload.Filter) (de
 
 // changeWhere calls apply with the numbers of the documents that satisfy a filter, a batch at a time, until it returns
 // an error. It returns the sum of what apply has returned.
-func (c *Collection) changeWhere(ctx context.Context, filter payload.Filter, apply func(batch []uint64) (int, error),
+func (c *Collection) changeWhere(ctx context.Context, filter Filter, apply func(batch []uint64) (int, error),
 ) (changed int, err error) {
 	var numbers []uint64
 	err = c.where(ctx, filter, func(f *filtering) error {

@@ -122,7 +122,7 @@ func (x *experiment) document(id uint64) collection.Document {
 		x.random.IntN(100_000), 1000*x.random.Float64(),
 		time.Unix(1_600_000_000+x.random.Int64N(200_000_000), 0).UTC().Format(time.RFC3339), strings.Repeat("lorem ", 33))
 	return collection.Document{
-		ID: collection.NumberID(id), Vectors: map[string][]float32{"": row}, Payload: json.RawMessage(payload),
+		ID: collection.NumberID(id), Vector: row, Payload: json.RawMessage(payload),
 	}
 }
 

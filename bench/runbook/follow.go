@@ -84,7 +84,7 @@ func (x *runner) insert(ctx context.Context, first, last int) error {
 		row := make([]float32, x.rows.Dim())
 		x.rows.Decode(i, row)
 		batch = append(batch, collection.Document{
-			ID: collection.NumberID(uint64(i)), Vectors: map[string][]float32{"": row},
+			ID: collection.NumberID(uint64(i)), Vector: row,
 		})
 	}
 	return x.c.Upsert(ctx, batch)

@@ -27,10 +27,10 @@ func collectionCount() *cobra.Command {
 		}
 		return withCollection(c, &at, args[0], func(x *collection.Collection) (err error) {
 			n := 0
-			if filter.parsed == nil {
+			if !filter.given {
 				n, err = x.Count()
 			} else {
-				n, err = x.CountWhere(c.Context(), *filter.parsed)
+				n, err = x.CountWhere(c.Context(), filter.parsed)
 			}
 			if err != nil {
 				return err

@@ -27,8 +27,8 @@ func collectionDelete() *cobra.Command {
 		}
 		return withCollection(c, &at, args[0], func(x *collection.Collection) (err error) {
 			n := 0
-			if filter.parsed != nil {
-				n, err = x.DeleteWhere(c.Context(), *filter.parsed)
+			if filter.given {
+				n, err = x.DeleteWhere(c.Context(), filter.parsed)
 			} else {
 				n, err = x.Delete(c.Context(), parseIDs(args[1:])...)
 			}

@@ -20,7 +20,8 @@ const filterExample = `--filter '{"city": "London", "price": {"$lt": 20}}'`
 // filterFlag is a filter of documents.
 type filterFlag struct {
 	text   string
-	parsed *payload.Filter // nil: none was given
+	given  bool
+	parsed collection.Filter
 }
 
 func (f *filterFlag) add(c *cobra.Command, usage string) {
@@ -38,11 +39,11 @@ func (f *filterFlag) parse(c *cobra.Command) error {
 			return err
 		}
 	}
-	parsed, err := payload.Parse(text)
+	parsed, err := collection.ParseFilter(text)
 	if err != nil {
 		return usagef(c, "--filter: %w", err)
 	}
-	f.parsed = &parsed
+	f.given, f.parsed = true, parsed
 	return nil
 }
 
@@ -54,7 +55,7 @@ func parseIndexes(c *cobra.Command, flag string, all []string) (indexes []collec
 			return nil, usagef(c, "--%s %s is not FIELD=KIND with a kind of keyword, integer, float, bool, datetime, "+
 				"uuid or text", flag, s)
 		}
-		indexes = append(indexes, collection.PayloadIndex{Field: s[:at], Kind: payload.Kind(s[at+1:])})
+		indexes = append(indexes, collection.PayloadIndex{Field: s[:at], Kind: collection.IndexKind(s[at+1:])})
 	}
 	return indexes, nil
 }

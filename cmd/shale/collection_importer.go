@@ -264,7 +264,7 @@ func (p *importProducer) reset() {
 func (p *importProducer) add(d collection.Document) {
 	p.rows.documents, p.rows.rows = append(p.rows.documents, d), append(p.rows.rows, p.at.Row)
 	p.ids[d.ID] = true
-	p.bytes += len(d.Payload)
+	p.bytes += len(d.Payload) + 4*len(d.Vector)
 	for _, v := range d.Vectors {
 		p.bytes += 4 * len(v)
 	}

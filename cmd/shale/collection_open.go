@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/collection"
-	"github.com/shale-search/shale/internal/filelock"
 )
 
 // openFlags say how a command opens a collection.
@@ -29,7 +28,7 @@ func (f *openFlags) options(c *cobra.Command, dir string) (o collection.Options,
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return o, err
 	}
-	o.Lock = filelock.Options{Wait: f.wait.limit, Waiting: f.wait.options(c, dir).Waiting}
+	o.Wait, o.Waiting = f.wait.limit, f.wait.options(c, dir).Waiting
 	return o, nil
 }
 

@@ -44,7 +44,7 @@ func (f *updateFlags) update(c *cobra.Command) (u collection.Update, err error) 
 	}
 	var one []float32
 	if json.Unmarshal([]byte(f.vector), &one) == nil && one != nil {
-		u.Vectors = map[string][]float32{"": one}
+		u.Vector = one
 		return u, nil
 	}
 	if err := json.Unmarshal([]byte(f.vector), &u.Vectors); err != nil || len(u.Vectors) == 0 {
@@ -82,8 +82,8 @@ What it doesn't name stays as it is. A change of payloads alone writes no vector
 		}
 		return withCollection(c, &at, args[0], func(x *collection.Collection) (err error) {
 			n := 0
-			if filter.parsed != nil {
-				n, err = x.UpdateWhere(c.Context(), *filter.parsed, u)
+			if filter.given {
+				n, err = x.UpdateWhere(c.Context(), filter.parsed, u)
 			} else {
 				n, err = x.Update(c.Context(), updatesOf(u, args[1:]))
 			}

@@ -45,7 +45,7 @@ func (c *csvWriter) write(d collection.Document) (err error) {
 	c.record = append(c.record[:0], cell(id, isID))
 	for _, v := range c.columns.vectors {
 		text := []byte(nil)
-		if values, ok := d.Vectors[v.Name]; ok {
+		if values := vectorNamed(d, v.Name); values != nil {
 			if text, err = json.Marshal(values); err != nil {
 				return err
 			}

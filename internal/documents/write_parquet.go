@@ -82,7 +82,7 @@ func (p *parquetWriter) write(d collection.Document) (err error) {
 		return err
 	}
 	for _, v := range p.columns.vectors {
-		p.writeVector(p.place[vectorColumn(v)], d.Vectors[v.Name])
+		p.writeVector(p.place[vectorColumn(v)], vectorNamed(d, v.Name))
 	}
 	for i, value := range p.row {
 		k := &p.columns.keys[i]

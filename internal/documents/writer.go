@@ -69,3 +69,11 @@ func writeLines(w io.Writer, from Source) error {
 	e.SetEscapeHTML(false)
 	return errors.Join(from(func(d collection.Document) error { return e.Encode(d) }), b.Flush())
 }
+
+// vectorNamed returns a vector of a document, or nil.
+func vectorNamed(d collection.Document, name string) []float32 {
+	if name == "" {
+		return d.Vector
+	}
+	return d.Vectors[name]
+}
