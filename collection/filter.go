@@ -7,9 +7,9 @@ import (
 	"github.com/shale-search/shale/internal/payload"
 )
 
-// Filter says which documents a call is about, by their payloads and IDs. The zero value is all documents. Equal, OneOf,
-// InRange, Words, Empty, Null, IDs and Nested make a filter of one condition, and All, Any and Not combine filters.
-// ParseFilter reads one from JSON. A filter never changes, and may be used by many goroutines at once.
+// Filter says which documents a call is about, by their payloads and IDs. The zero value is all documents. Equal,
+// OneOf, InRange, Words, Empty, Null, IDs and Nested make a filter of one condition, and All, Any and Not combine
+// filters. ParseFilter reads one from JSON. A filter never changes, and may be used by many goroutines at once.
 //
 // Conditions name a field of the payload: "a.b" is the field b of the object in field a, "a[].b" is the field b of each
 // object in the array a, and "a[2]" the third element of a. A name that holds a dot, a bracket or nothing is put in
@@ -34,8 +34,8 @@ func OneOf[T any](field string, values ...T) Filter {
 	return condition(payload.Condition{Key: field, Match: &payload.Match{Any: some}})
 }
 
-// Range has the bounds of InRange. Each is nil, which is no bound; or a number of any type; or a time: a time.Time, or a
-// string in the form of RFC 3339. All bounds of a range are of one kind, and there must be one.
+// Range has the bounds of InRange. Each is nil, which is no bound; or a number of any type; or a time: a time.Time, or
+// a string in the form of RFC 3339. All bounds of a range are of one kind, and there must be one.
 type Range struct {
 	Gt  any // greater than this
 	Gte any // greater than this, or equal
