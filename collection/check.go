@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/internal/floats"
 	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/vector"
 )
@@ -94,30 +92,24 @@ func (c *Collection) prepareVectors(p *prepared, only []float32, vectors map[str
 	return nil
 }
 
-// checkQuery returns an error unless values may be searched for.
-func (v Vector) checkQuery(values []float32) error {
+// checkValues returns an error unless values can be a vector of a document or of a query.
+func (v Vector) checkValues(values []float32) error {
 	if len(values) != v.Dim {
 		return fmt.Errorf("%w: it has %d values, not %d", vector.ErrDim, len(values), v.Dim)
 	}
-	if !floats.Finite(values) {
-		return shale.ErrNotFinite
-	}
-	return nil
+	return score.Check(v.Metric, values)
 }
 
 // prepare returns a copy of values as an index holds it.
 func (v Vector) prepare(values []float32) ([]float32, error) {
-	if err := v.checkQuery(values); err != nil {
+	if err := v.checkValues(values); err != nil {
 		return nil, err
 	}
 	row := append([]float32(nil), values...)
 	if v.Metric == vector.Cosine {
 		vector.Normalize(row)
 	}
-	if !floats.Finite(row) {
-		return nil, shale.ErrTooLarge
-	}
-	return row, score.Check(v.Metric, row)
+	return row, nil
 }
 
 // preparePayload checks a payload and returns it without white space.

@@ -1,6 +1,3 @@
-// Package collection keeps documents: an ID, vectors and a payload. They are written, deleted and searched at the
-// same time, and there may be more of them than fit in memory. What a call has written when it returns is still there
-// after the process is killed or the machine loses power.
 package collection
 
 import (
@@ -111,6 +108,7 @@ type Collection struct {
 	schema  Schema
 	lock    *filelock.Lock
 	db      *pebble.DB
+	ids     *idCache
 
 	users  sync.RWMutex // held shared by calls under way
 	closed bool
@@ -191,6 +189,7 @@ func (c *Collection) open(ctx context.Context) (err error) {
 	}
 	c.schema, c.next = n.schema, n.next
 	c.options.chooseSegmentRows(n.schema)
+	c.ids = newIDCache(c.options.memory() / 64)
 	if err := n.removeOrphans(); err != nil {
 		return err
 	}

@@ -164,7 +164,11 @@ func (v view) size() int {
 	if v.sealed {
 		return v.candidate().live()
 	}
-	return int(v.flats[0].rows.Load())
+	most := int64(0)
+	for _, f := range v.flats {
+		most = max(most, int64(f.rows.Load()))
+	}
+	return int(most)
 }
 
 func (v view) candidate() mergeCandidate {

@@ -58,7 +58,7 @@ func (c *Collection) Query(ctx context.Context, q Query) (hits [][]Hit, err erro
 		return nil, err
 	}
 	for i, near := range q.Near {
-		if _, err := c.schema.Vectors[s.vector].prepare(near); err != nil {
+		if err := c.schema.Vectors[s.vector].checkValues(near); err != nil {
 			return nil, invalidf("query %d: %w", i, err)
 		}
 	}

@@ -101,11 +101,16 @@ func (r *reading) documentAt(key, value []byte, f Fields) (Document, error) {
 
 // document reads a document by its number.
 func (r *reading) document(n uint64, f Fields) (d Document, err error) {
-	record, err := r.record(n)
-	if err != nil {
-		return d, err
+	var record documentRecord
+	if id, ok := r.c.ids.get(n); ok && !f.Vectors {
+		d.ID = NumberID(id)
+	} else {
+		if record, err = r.record(n); err != nil {
+			return d, err
+		}
+		d.ID = record.id
+		r.c.ids.put(n, d.ID)
 	}
-	d.ID = record.id
 	if f.Payload {
 		if d.Payload, err = get(r.snapshot, keyOfNumber(payloadKey, n)); err != nil {
 			return d, err
