@@ -86,12 +86,15 @@ func (r *modelRun) update() {
 			u.Set = d.document(id).Payload
 		} else {
 			v := rapid.SampledFrom(r.schema.Vectors).Draw(r.T, "changed")
-			u.Vectors = map[string][]float32{v.Name: anyValues(r.T, v)}
+			values := anyValues(r.T, v)
+			if u.Vectors = map[string][]float32{v.Name: values}; v.Name == "" {
+				u.Vector, u.Vectors = values, nil
+			}
 			d.vectors = maps.Clone(d.vectors)
 			if d.vectors == nil {
 				d.vectors = map[string][]float32{}
 			}
-			d.vectors[v.Name] = u.Vectors[v.Name]
+			d.vectors[v.Name] = values
 			refused = refused || ok && r.losesRows(d, v.Name)
 		}
 		if ok {

@@ -14,7 +14,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/shale-search/shale"
-	"github.com/shale-search/shale/internal/payload"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -36,7 +35,11 @@ type modelDocument struct {
 }
 
 func (d modelDocument) document(id ID) Document {
-	return Document{ID: id, Vectors: d.vectors, Payload: fmt.Appendf(nil, `{"number":%d}`, d.number)}
+	x := Document{ID: id, Vectors: d.vectors, Payload: fmt.Appendf(nil, `{"number":%d}`, d.number)}
+	if v, unnamed := d.vectors[""]; unnamed {
+		x.Vector, x.Vectors = v, nil
+	}
+	return x
 }
 
 // model is what a collection should hold. A change makes another one.
@@ -108,7 +111,7 @@ func anyModelSchema(r *rapid.T) (s Schema) {
 		s.Vectors = append(s.Vectors, v)
 	}
 	if rapid.Bool().Draw(r, "indexed") {
-		s.Indexes = []PayloadIndex{{"number", payload.Integer}}
+		s.Indexes = []PayloadIndex{{"number", Integer}}
 	}
 	return s
 }
@@ -235,11 +238,15 @@ func (r *modelRun) differs(m model, got []Document) string {
 
 // same reports whether a document is that of the model, as far as the rows that are kept tell.
 func (r *modelRun) same(d modelDocument, x Document) bool {
-	if string(x.Payload) != string(d.document(x.ID).Payload) || len(x.Vectors) != len(d.vectors) {
+	got := x.Vectors
+	if x.Vector != nil {
+		got = map[string][]float32{"": x.Vector}
+	}
+	if string(x.Payload) != string(d.document(x.ID).Payload) || len(got) != len(d.vectors) {
 		return false
 	}
 	for _, v := range r.schema.Vectors {
-		if !sameModelVector(v, d.vectors[v.Name], x.Vectors[v.Name]) {
+		if !sameModelVector(v, d.vectors[v.Name], got[v.Name]) {
 			return false
 		}
 	}

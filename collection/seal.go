@@ -152,7 +152,9 @@ func (c *Collection) writeSegment(ctx context.Context, v view, number uint64) (s
 func (c *Collection) buildIndex(ctx context.Context, rows shale.Source, labels []uint64, vector int, number uint64,
 	o shale.BuildOptions) error {
 	o.Path, o.Labels, o.Threads = segmentPath(c.dir, number, vector), labels, c.options.MergeThreads
-	o.Shards = min(c.options.shards, rows.Rows())
+	if c.options.shards > 0 {
+		o.Shards = min(c.options.shards, rows.Rows())
+	}
 	x, err := shale.Build(ctx, rows, o)
 	if err != nil {
 		return err
