@@ -70,15 +70,18 @@ func (c *Collection) Compact(ctx context.Context) error {
 }
 
 // Merge merges segments until none are left that should be merged, as is done in the background too, and waits for
-// that.
+// that. The documents written last stay in the segment in memory.
 func (c *Collection) Merge(ctx context.Context) error {
-	if err := c.Seal(ctx); err != nil {
-		return err
-	}
 	if err := c.enter(); err != nil {
 		return err
 	}
 	defer c.leave()
+	c.writing.Lock()
+	growing := c.state.views[c.state.growing()].First
+	c.writing.Unlock()
+	if err := c.waitSealed(ctx, growing); err != nil {
+		return err
+	}
 	c.merging.wanted.Add(1)
 	defer c.merging.wanted.Add(-1)
 	for {

@@ -367,6 +367,33 @@ func TestMergesByItself(t *testing.T) {
 	verified(t, c, len(versions))
 }
 
+// TestMergesCanWait imports documents with merges that wait until they are asked for.
+func TestMergesCanWait(t *testing.T) {
+	const segments, rows = 8, 20
+	c := created(t, plain(vector.L2), Options{SegmentRows: rows, DeferMerges: true})
+	for first := 0; first < segments*rows; first += rows {
+		var batch []Document
+		for i := first; i < first+rows; i++ {
+			batch = append(batch, document(NumberID(uint64(i)), i, float32(i), 0, 0, 0))
+		}
+		mustUpsert(t, c, batch...)
+	}
+	if err := c.Seal(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(mustInfo(t, c).Segments); n != segments {
+		t.Errorf("%d segments, not %d", n, segments)
+	}
+	mustUpsert(t, c, document(StringID("last"), 0, -1, 0, 0, 0))
+	if err := c.Merge(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if info := mustInfo(t, c); len(info.Segments) != 1 || info.Segments[0].Rows[0] != segments*rows {
+		t.Errorf("merged: %+v", info.Segments)
+	}
+	verified(t, c, segments*rows+1)
+}
+
 // diskBytes returns the size of the files in a directory.
 func diskBytes(t *testing.T, dir string) (size int64) {
 	t.Helper()

@@ -22,7 +22,6 @@ type crashDisk struct {
 	segments string
 	fault    crashfs.Fault // of an operation on the segments
 	files    *crashfs.FS
-	stop     func() // gives the files back to the system
 
 	store    *pebblevfs.MemFS
 	last     int64 // operation that writes to the store, before which the power is cut; 0: none

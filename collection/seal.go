@@ -30,6 +30,11 @@ func (c *Collection) Seal(ctx context.Context) error {
 	end := c.next
 	c.freeze()
 	c.writing.Unlock()
+	return c.waitSealed(ctx, end)
+}
+
+// waitSealed waits until all documents of smaller numbers than end are in files.
+func (c *Collection) waitSealed(ctx context.Context, end uint64) error {
 	for {
 		ended := c.sealer.next()
 		if c.sealedTo(end) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/shale-search/shale/collection"
@@ -34,4 +36,23 @@ collection is open. After an interruption the collection is whole, and as large 
 		})
 	}
 	return c
+}
+
+// mergeAll merges segments until none are left that should be merged, and shows how far that has come.
+func mergeAll(c *cobra.Command, x *collection.Collection) error {
+	bar := newProgress(c.ErrOrStderr(), "merging", 0)
+	defer bar.end()
+	merged := make(chan error, 1)
+	go func() { merged <- x.Merge(c.Context()) }()
+	for {
+		select {
+		case err := <-merged:
+			return err
+		case <-time.After(time.Second):
+		}
+		info, err := x.Info()
+		if err == nil && info.Merging != nil && info.Merging.Total > 0 {
+			bar.setOf(info.Merging.Done, info.Merging.Total)
+		}
+	}
 }

@@ -111,7 +111,8 @@ Files of vectors (.npy, .fvecs, .fbin …) have ids and payloads beside them, in
 
 Rows that can't be used are told and counted, and the others are written. Documents are written in
 batches, each of them whole or not at all. After an interruption the same command goes on where it
-was, unless a file has changed.`,
+was, unless a file has changed. At the end segments are merged; a merge that is interrupted goes on
+when the collection is opened again.`,
 		Example: `  shale collection import my.docs --input docs.jsonl
   shale collection import my.docs --input 'parts/*.parquet' --id-column doc_id --vector-column embedding
   shale collection import my.docs --input vectors.npy --payload columns.csv
@@ -122,6 +123,7 @@ was, unless a file has changed.`,
 	f.add(c)
 	jsonFlag(c, &asJSON)
 	at.add(c)
+	at.imports = true
 	required(c, "input")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		indexes, err := parseIndexes(c, "index", f.indexes)
@@ -149,8 +151,12 @@ was, unless a file has changed.`,
 			if err != nil && c.Context().Err() != nil && i.report.Written > 0 {
 				return &begunError{err, args[0]}
 			}
-			if err == nil && r.Written == 0 && r.Bad > 0 {
+			switch {
+			case err != nil:
+			case r.Written == 0 && r.Bad > 0:
 				err = errNothingUsed
+			default:
+				err = mergeAll(c, x)
 			}
 			return errors.Join(r.tell(c, asJSON), err)
 		})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -12,6 +13,8 @@ import (
 type openFlags struct {
 	wait   waitFlag
 	memory string
+
+	imports bool // the command writes much and then merges, with all processors
 }
 
 func (f *openFlags) add(c *cobra.Command) {
@@ -27,6 +30,9 @@ func (f *openFlags) options(c *cobra.Command, dir string) (o collection.Options,
 	}
 	if o.Memory, err = parseSize(c, "memory", f.memory); err != nil {
 		return o, err
+	}
+	if f.imports {
+		o.DeferMerges, o.MergeThreads = true, runtime.GOMAXPROCS(0)
 	}
 	o.Wait, o.Waiting = f.wait.limit, f.wait.options(c, dir).Waiting
 	return o, nil

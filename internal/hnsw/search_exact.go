@@ -13,6 +13,10 @@ type taker interface {
 // scanBatch is the least number of rows that a scan scores at a time.
 const scanBatch = 64
 
+// denseShare is the share of allowed rows from which a scan of a mapped file reads all of them: by pages, which hold a
+// few rows each, it would take longer.
+const denseShare = 1.0 / 8
+
 // scan scores every allowed row of the first n and offers them to c.
 func (s *searcher) scan(g *graph, n int, f *filter, c taker) {
 	s.reset(g, 0)
@@ -20,7 +24,11 @@ func (s *searcher) scan(g *graph, n int, f *filter, c taker) {
 		s.ids, s.dist = make([]uint32, 0, scanBatch), make([]float32, scanBatch)
 	}
 	ids := s.ids[:0]
+	dense := g.mapped && s.scorer == s.rows && s.sampleAllowed(g, n, f) > denseShare
 	for id := range uint32(n) {
+		if dense && id%aheadRows == 0 {
+			g.readAhead(id, min(id+aheadRows, uint32(n)))
+		}
 		if !g.allowed(id, f) {
 			continue
 		}

@@ -3,7 +3,10 @@ package hnsw
 import (
 	"context"
 	"slices"
+	"unsafe"
 
+	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -39,6 +42,9 @@ func (g *graph) eachVector(ctx context.Context, wanted []uint64, n, dim, block i
 		return err
 	}
 	for id := range uint32(n) {
+		if wanted == nil && id%aheadRows == 0 {
+			g.readAhead(id, min(id+aheadRows, uint32(n)))
+		}
 		if !g.allowed(id, nil) {
 			continue
 		}
@@ -62,6 +68,19 @@ func (g *graph) eachVector(ctx context.Context, wanted []uint64, n, dim, block i
 		}
 	}
 	return flush()
+}
+
+// aheadRows is the number of rows of a mapped file that are read at a time where all of them are read in order.
+const aheadRows = 256
+
+// readAhead begins to read rows from … to − 1 into memory, if they lie in a mapped file: all of them will be used soon.
+func (g *graph) readAhead(from, to uint32) {
+	if !g.mapped || g.rows.Type() == rowtype.NoRows || !g.attached() || from >= to {
+		return
+	}
+	first, last := g.rows.RowBytes(int(from)), g.rows.RowBytes(int(to-1))
+	bytes := int(uintptr(unsafe.Pointer(&last[0]))-uintptr(unsafe.Pointer(&first[0]))) + len(last)
+	mmap.ReadAhead(unsafe.Slice(&first[0], bytes))
 }
 
 // Findable returns the labels that a search may find, in no particular order.

@@ -25,6 +25,14 @@ func GiveBack(b []byte) {
 	}
 }
 
+// ReadAhead begins to read b, part of a mapped file, into memory, since all of it will be used soon. Page by page, as
+// mappings are read otherwise, it would take many times as long. A failure costs only time.
+func ReadAhead(b []byte) {
+	at := unsafe.Pointer(unsafe.SliceData(b))
+	before := int(uintptr(at) & uintptr(os.Getpagesize()-1))
+	_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(at, -before)), before+len(b)), unix.MADV_WILLNEED)
+}
+
 func wholePages(b []byte) []byte {
 	page := uintptr(os.Getpagesize())
 	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))

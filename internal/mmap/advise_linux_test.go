@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Pages given back leave memory, and hold the same when they are read again.
+// Pages given back leave memory, and hold the same when they are read again, ahead or not.
 func TestGiveBack(t *testing.T) {
 	page := os.Getpagesize()
 	content := make([]byte, 8*page)
@@ -37,6 +37,7 @@ func TestGiveBack(t *testing.T) {
 	for _, part := range [][2]int{{0, len(b)}, {100, len(b) - 100}, {10, 20},
 		{page - 1, page + 1}, {page, 2 * page}, {5, 5}} {
 		GiveBack(b[part[0]:part[1]])
+		ReadAhead(b[part[0]:part[1]])
 		if !bytes.Equal(b, content) {
 			t.Fatalf("%v: another content", part)
 		}

@@ -7,5 +7,8 @@ func adviseHuge([]byte) {}
 // NoReadAhead does nothing on this system.
 func NoReadAhead(descriptor) {}
 
+// ReadAhead does nothing on this system.
+func ReadAhead([]byte) {}
+
 // GiveBack does nothing on this system.
 func GiveBack([]byte) {}
