@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"math"
+
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/search"
 )
@@ -29,6 +31,7 @@ type candidates struct {
 	heads  []head            // one for each probe with candidates left: a heap, the nearest estimate first
 	found  []search.Neighbor // exact, nearest first, ties by smaller label
 	k      int
+	within float32 // candidates that are farther aren't wanted; see SearchWithin
 	left   int     // rows that may still be scored; below 0, the error bounds of estimates decide
 	copies bool    // a row may lie in several shards
 	widest float32 // the largest error bound so far
@@ -37,8 +40,8 @@ type candidates struct {
 }
 
 // reset removes all candidates. rerank is search.Options.Rerank.
-func (c *candidates) reset(k, rerank int, copies bool) {
-	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows}
+func (c *candidates) reset(k, rerank int, copies bool, within float32) {
+	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows, within: within}
 	if rerank > 0 {
 		c.left = max(rerank, k)
 	}
@@ -105,8 +108,7 @@ func (c *candidates) next(dst []candidate) []candidate {
 	c.begun = true
 	for len(c.heads) > 0 && len(dst) < most && c.left != 0 {
 		now := c.heads[0].candidate
-		if c.left < 0 && len(c.found) == c.k {
-			kth := c.found[c.k-1].Distance
+		if kth := c.kth(); c.left < 0 && kth < math.MaxFloat32 {
 			c.widest = max(c.widest, now.Off)
 			if now.Distance-c.widest > kth {
 				c.heads = c.heads[:0]
@@ -128,6 +130,14 @@ func (c *candidates) next(dst []candidate) []candidate {
 		}
 	}
 	return dst
+}
+
+// kth returns the distance beyond which a candidate isn't wanted; +Inf: all are.
+func (c *candidates) kth() float32 {
+	if len(c.found) < c.k {
+		return c.within
+	}
+	return min(c.within, c.found[c.k-1].Distance)
 }
 
 // known reports whether another copy of a row is in found or in batch. If a copy was scored but was too far away to

@@ -219,3 +219,33 @@ func TestSearchRefuses(t *testing.T) {
 		t.Errorf("closed: %v", err)
 	}
 }
+
+// TestSearchWithin searches with a distance at which enough rows are known: rows that are nearer are found as without
+// it, and fewer others are compared by their rows.
+func TestSearchWithin(t *testing.T) {
+	const k = 10
+	rows := clustered(4000, 48, 9)
+	dir := built(t, rows, BuildOptions{Config: codes2(vector.L2), Shards: 3, Centroids: 32, Threads: 1})
+	x := opened(t, dir, OpenOptions{Mapped: true})
+	query := make([]float32, rows.Dim())
+	all, bounded := 0, 0
+	for row := 0; row < rows.Rows(); row += 97 {
+		rows.Decode(row, query)
+		var stats search.Stats
+		o := search.Options{Ef: 100, Independent: true, Stats: &stats}
+		found := must(x.SearchInto(nil, query, k, o))
+		all += stats.Reranked
+		for _, known := range []int{1, k / 2, k} {
+			within := found[known-1].Distance
+			got := must(x.SearchWithin(nil, query, k, o, within))
+			if len(got) < known || !slices.Equal(got[:known], found[:known]) {
+				t.Fatalf("row %d: within %v %v are found, and without %v", row, within, got, found)
+			}
+		}
+		must(x.SearchWithin(nil, query, k, o, found[0].Distance))
+		bounded += stats.Reranked
+	}
+	if bounded > all/2 {
+		t.Errorf("%d rows are compared within the distance of the nearest, and %d without", bounded, all)
+	}
+}

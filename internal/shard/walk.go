@@ -133,8 +133,8 @@ func (l *lane) nextProbe() (hnsw.Probe, bool) {
 
 // collect takes the candidates of each probe.
 func (l *lane) collect(rerank int) {
-	l.candidates.reset(l.k, rerank, l.x.copies())
-	if l.rows != nil {
+	l.candidates.reset(l.k, rerank, l.x.copies(), l.walks.within)
+	if l.rows != nil || l.x.faulty() {
 		l.candidates.step = firstRows // fewer reads, because each step rules out further rows
 	}
 	for i, p := range l.probes {
