@@ -41,7 +41,8 @@ type candidates struct {
 
 // reset removes all candidates. rerank is search.Options.Rerank.
 func (c *candidates) reset(k, rerank int, copies bool, within float32) {
-	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, left: -1, copies: copies, step: batchRows, within: within}
+	*c = candidates{heads: c.heads[:0], found: c.found[:0], k: k, within: within, left: -1, copies: copies,
+		step: batchRows}
 	if rerank > 0 {
 		c.left = max(rerank, k)
 	}
