@@ -80,6 +80,49 @@ func TestCreateFrom(t *testing.T) {
 	}
 }
 
+// TestCreateFromChanged makes a collection of an index of several shards that was changed beside them, and merges it.
+func TestCreateFromChanged(t *testing.T) {
+	ctx := context.Background()
+	var labels []uint64
+	for l := range uint64(200) {
+		labels = append(labels, l)
+	}
+	index := builtIndex(t, shale.BuildOptions{Shards: 3, Threads: 1}, labels...)
+	x, err := shale.Open(ctx, index, shale.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := vector.Of([]float32{300, 0, 0, 0, 9, 9, 0, 0}, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(x.AddBatch(ctx, more, shale.AddOptions{Labels: []uint64{300, 9}}), x.Delete(7),
+		x.Save(ctx, index, shale.SaveOptions{Replace: true}), x.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "c")
+	if err := CreateFrom(ctx, dir, Schema{}, index); err != nil {
+		t.Fatal(err)
+	}
+	c := opened(t, dir, Options{})
+	mustUpsert(t, c, Document{ID: NumberID(11), Vector: []float32{0, 11, 0, 0}})
+	for _, when := range []string{"at first", "compacted"} {
+		got := mustGet(t, c, NumberID(7), NumberID(9), NumberID(11), NumberID(300), NumberID(12))
+		if want := `[{"id":9,"vector":[9,9,0,0]},{"id":11,"vector":[0,11,0,0]},{"id":300,"vector":[300,0,0,0]},` +
+			`{"id":12,"vector":[12,0,0,0]}]`; text(t, got) != want {
+			t.Errorf("%s: %s", when, text(t, got))
+		}
+		if hits := mustQuery(t, c, Query{Near: [][]float32{{9, 9, 0, 0}}, K: 1})[0]; hits[0].ID != NumberID(9) {
+			t.Errorf("%s: found %s", when, text(t, hits))
+		}
+		if err := c.Compact(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	verified(t, c, 200)
+}
+
 // TestCreateFromOthers refuses what can't be the segment of a collection.
 func TestCreateFromOthers(t *testing.T) {
 	index := builtIndex(t, shale.BuildOptions{}, 1, 2, 3)

@@ -111,6 +111,8 @@ func (g *grower) check() error {
 		return fmt.Errorf("%w: it keeps no rows, by which links are chosen", ErrGrow)
 	case c.Custom != nil:
 		return fmt.Errorf("%w: its distance is a function of the program", ErrGrow)
+	case g.m.Growing != nil || g.m.Dead != nil:
+		return fmt.Errorf("%w: it has been changed beside its shards", ErrGrow)
 	case g.m.Routing != nil && g.m.Routing.Copies > 1:
 		return fmt.Errorf("%w: rows lie in several shards", ErrGrow)
 	}
