@@ -39,7 +39,7 @@ type flagGroup struct {
 // flagGroups are the groups of a command with many flags, in order. Flags of no group come last.
 var flagGroups = []flagGroup{
 	{"Input and output", []string{
-		"input", "labels", "queries", "groundtruth", "filter", "output", "replace", "save", "plot", "json",
+		"input", "labels", "label-column", "queries", "groundtruth", "filter", "output", "replace", "save", "plot", "json",
 	}},
 	{"Index", []string{
 		"metric", "m", "ef-construction", "seed", "dim", "live", "external", "vectors", "global-labels",
@@ -52,8 +52,8 @@ var flagGroups = []flagGroup{
 	}},
 	{"Documents", []string{
 		"near", "like", "vector", "offset", "max-distance", "group-by", "group-size", "exact", "with-vectors",
-		"without-payload", "include", "exclude", "id-column", "vector-column", "text-column", "ids", "payload", "strict",
-		"restart",
+		"without-payload", "include", "exclude", "id-column", "vector-column", "text-column", "ids", "payload", "index",
+		"strict", "restart",
 	}},
 	{"Memory and shards", []string{
 		"memory", "plan", "shards", "copies", "centroids", "blocks", "mmap", "pin-upper", "resident",

@@ -56,6 +56,9 @@ func (m *Manifest) check() (field string, err error) {
 func (m *Manifest) checkChanges() (field string, err error) {
 	switch g := m.Growing; {
 	case g == nil && m.Dead == nil:
+		if m.Version != firstVersion {
+			return "version", fmt.Errorf("%d has a growing segment or dead rows, and there are none", m.Version)
+		}
 		return "", nil
 	case m.Version == firstVersion:
 		return "version", fmt.Errorf("%d has no growing segment and no dead rows", m.Version)
