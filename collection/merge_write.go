@@ -23,22 +23,24 @@ func (c *Collection) writeMerged(ctx context.Context, from []view, number uint64
 	}
 	c.merging.begin(from, rows)
 	for i := range r.Rows {
-		var done bool
 		var err error
-		if r.Rows[i], done, err = c.written(ctx, number, i); done || err != nil {
-			if err != nil {
-				return r, err
-			}
-			continue
-		}
-		if r.Rows[i], err = c.growVector(ctx, from, i, number); errors.Is(err, shard.ErrGrow) {
-			r.Rows[i], err = c.buildVector(ctx, from, i, number)
-		}
-		if err != nil {
+		if r.Rows[i], err = c.mergeVector(ctx, from, i, number); err != nil {
 			return r, err
 		}
 	}
 	return r, nil
+}
+
+// mergeVector writes the index of one vector of segments, unless it is there, and returns the number of its rows.
+func (c *Collection) mergeVector(ctx context.Context, from []view, vector int, number uint64) (int, error) {
+	rows, done, err := c.written(ctx, number, vector)
+	if done || err != nil {
+		return rows, err
+	}
+	if rows, err = c.growVector(ctx, from, vector, number); errors.Is(err, shard.ErrGrow) {
+		return c.buildVector(ctx, from, vector, number)
+	}
+	return rows, err
 }
 
 // buildVector builds the index of one vector of segments anew, and returns the number of its rows.

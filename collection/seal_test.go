@@ -57,22 +57,29 @@ func TestSealSurvivesEveryFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	eachFault(t, x, func(op crashfs.Op, fault crashfs.Fault) { sealFault(t, op, fault) })
+}
+
+// eachFault calls try with each operation that changes files, and two faults of it: it and all later ones fail, or the
+// power is cut after it.
+func eachFault(t *testing.T, x *crashfs.FS, try func(crashfs.Op, crashfs.Fault)) {
+	t.Helper()
 	changes := 0
 	for i, op := range x.Ops() {
 		if !op.Changes {
 			continue
 		}
 		changes++
-		sealFault(t, op, crashfs.Fault{At: i + 1, Kind: crashfs.Fails, Err: syscall.EIO, Lasting: crashfs.Any})
-		sealFault(t, op, crashfs.Fault{At: i + 1, Kind: crashfs.Cut})
+		try(op, crashfs.Fault{At: i + 1, Kind: crashfs.Fails, Err: syscall.EIO, Lasting: crashfs.Any})
+		try(op, crashfs.Fault{At: i + 1, Kind: crashfs.Cut})
 	}
 	if changes < 5 {
-		t.Errorf("a seal changes files %d times: the file system of the test isn't used", changes)
+		t.Errorf("files are changed %d times: the file system of the test isn't used", changes)
 	}
 }
 
-// sealWith seals a collection while an operation on its segments has a fault.
-func sealWith(t *testing.T, c *Collection, f crashfs.Fault) (*crashfs.FS, error) {
+// withFault calls do while an operation on the segments of a collection has a fault.
+func withFault(t *testing.T, c *Collection, f crashfs.Fault, do func() error) (*crashfs.FS, error) {
 	t.Helper()
 	x, err := crashfs.New(filepath.Join(c.dir, segmentsDir), f)
 	if err != nil {
@@ -80,7 +87,13 @@ func sealWith(t *testing.T, c *Collection, f crashfs.Fault) (*crashfs.FS, error)
 	}
 	stop := x.Use(t)
 	defer stop()
-	return x, c.Seal(context.Background())
+	return x, do()
+}
+
+// sealWith seals a collection while an operation on its segments has a fault.
+func sealWith(t *testing.T, c *Collection, f crashfs.Fault) (*crashfs.FS, error) {
+	t.Helper()
+	return withFault(t, c, f, func() error { return c.Seal(context.Background()) })
 }
 
 func sealFault(t *testing.T, op crashfs.Op, fault crashfs.Fault) {
