@@ -343,14 +343,18 @@ def throw(thread, error):
 
 
 class Alarm:
-    """Raises in the handler of a signal that comes after a while; and again in that of a second one."""
+    """Raises in the handler of a signal that comes after a while; and again in that of a second one.
+
+    The second is asked for by the first: one that repeats itself comes, where the while is short and the machine busy,
+    while its own handler runs, again and again, until the stack is full.
+    """
 
     def __init__(self, seconds, error):
         self.seconds, self.error, self.left = seconds, error, 2
 
     def __enter__(self):
         signal.signal(signal.SIGALRM, self.handle)
-        signal.setitimer(signal.ITIMER_REAL, self.seconds, self.seconds)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
 
     def __exit__(self, *_):
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -358,6 +362,8 @@ class Alarm:
 
     def handle(self, *_):
         self.left -= 1
+        if self.left > 0:
+            signal.setitimer(signal.ITIMER_REAL, self.seconds)
         if self.left >= 0:
             raise self.error
 
