@@ -30,6 +30,7 @@ func init() {
 		}
 	}
 	inside.Expect = func(options any, load shard.SearchLoad) { options.(*OpenOptions).load = load }
+	inside.RowsApart = func(options any) { options.(*OpenOptions).rowsApart = true }
 	inside.BuildTime = func(plan any) time.Duration { return plan.(*Plan).spent }
 	inside.IndexOf = func(graph *hnsw.Index) any { return &Index{engine: oneGraph{graph}} }
 }
@@ -60,6 +61,27 @@ func (i insider) SearchWithin(dst []search.Neighbor, query []float32, k int, o s
 	}
 	request.SetDefaults(&o, i.index.effort())
 	return shards.SearchWithin(dst, query, k, o, within)
+}
+
+func (i insider) LabelsInOrder() ([]uint64, error) {
+	if shards, ok := i.engine.(interface{ LabelsInOrder() ([]uint64, error) }); ok {
+		return shards.LabelsInOrder()
+	}
+	return i.engine.Findable() // those of one graph are in order
+}
+
+func (i insider) ReadAhead() error {
+	if mapped, ok := i.engine.(interface{ ReadAhead() error }); ok {
+		return mapped.ReadAhead()
+	}
+	return nil
+}
+
+func (i insider) Pin(room int64) (bytes int64, err error) {
+	if mapped, ok := i.engine.(interface{ Pin(int64) (int64, error) }); ok {
+		return mapped.Pin(room)
+	}
+	return 0, nil
 }
 
 func (i insider) AttachPQ(q *pq.Quantizer, codes []byte, o hnsw.AttachPQOptions) error {

@@ -66,7 +66,8 @@ type OpenOptions struct {
 	// there. They take 5 bytes a row and a few for the links.
 	PinUpper bool
 
-	load shard.SearchLoad // the part of Memory that searches will use, if it is known: see package inside
+	load      shard.SearchLoad // the part of Memory that searches will use, if it is known: see package inside
+	rowsApart bool             // see package inside
 }
 
 // Open reads an index into memory and checks all of it. The error of a damaged file names the file, the offset and the
@@ -324,7 +325,8 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 	if readOnly {
 		return shardEngine(shard.Open(ctx, dir, m, shard.OpenOptions{
 			Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.load,
-			Custom: o.Distance, CustomName: o.DistanceName,
+			RowsApart: o.rowsApart,
+			Custom:    o.Distance, CustomName: o.DistanceName,
 		}))
 	}
 	return graphEngine(store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), o.files()))

@@ -15,6 +15,7 @@ type background struct {
 	sealer  worker
 	merger  worker
 	merging merging
+	pinning pinning
 	cleaning
 	syncing syncing
 	// longestPause is for how long a segment's first change waits for merging that lags behind.
@@ -32,6 +33,7 @@ func (c *Collection) startBackground(next uint64) {
 	c.sealer.init(c.sealOldest)
 	c.merger.init(c.mergeSome)
 	c.cleaning.worker.init(c.cleanSome)
+	c.pinning.worker.init(c.pinSome)
 	if c.options.idle {
 		return
 	}
@@ -41,8 +43,10 @@ func (c *Collection) startBackground(next uint64) {
 	c.running.Go(func() { c.sealer.run(ctx) })
 	c.running.Go(func() { c.merger.run(ctx) })
 	c.running.Go(func() { c.cleaning.worker.run(ctx) })
+	c.running.Go(func() { c.pinning.worker.run(ctx) })
 	c.merger.kick()
 	c.cleaning.worker.kick()
+	c.pinning.worker.kick()
 }
 
 // stopBackground ends the workers. No call may be under way.

@@ -107,7 +107,7 @@ func (b *base) install(ctx context.Context, dir string, s Schema, db *pebble.DB)
 		return c, err
 	}
 	r := segmentRecord{First: b.labels[0], End: end, Rows: []int{len(b.labels)}}
-	x, err := openSegment(ctx, dir, s, 0, r)
+	x, err := openSegment(ctx, dir, s, 0, r, 0)
 	if err != nil {
 		return c, err
 	}

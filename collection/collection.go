@@ -30,10 +30,12 @@ var (
 
 // Options says how to use a collection. The zero value of a field means its default.
 type Options struct {
-	// Memory bounds what the collection takes, in bytes: an eighth for parts of the store that were read, a quarter for
-	// documents that aren't in files yet, half for merging segments and for the program, and the rest for all else. What
-	// is merged in less memory than one graph of the rows takes becomes several shards. 0: merging has no bound, and the
-	// others take what they take of 512 MiB. Mapped files aren't counted.
+	// Memory bounds what the collection takes, in bytes: three eighths for links and codes of segments, an eighth for
+	// documents that aren't in files yet, a sixteenth for parts of the store that were read, and the rest for merging and
+	// all else. Merging counts the program too, and may take half at first. What is merged in less memory than one graph
+	// of the rows takes becomes several shards, and rows of large segments are read from disk as searches need them. 0:
+	// merging has no bound, links and codes are left to the page cache, and the others take what they take of 512 MiB.
+	// Mapped files aren't counted.
 	Memory       int64
 	SegmentRows  int // documents of the segment in memory, after which it becomes files; default: by Memory
 	MergeThreads int // goroutines that build segments in the background; default half of GOMAXPROCS
@@ -60,6 +62,7 @@ type Options struct {
 	// What tests set.
 	idle        bool         // nothing is done in the background: the test does it
 	mergeMemory int64        // what a merge may take; 0: half of Memory
+	apartAbove  int64        // values of an index above which its rows are read apart; 0: by Memory
 	shards      int          // of indexes; 0: as many as Memory makes necessary
 	storeDisk   pebblevfs.FS // that the store is on; nil: the system's
 }
@@ -193,7 +196,7 @@ func (c *Collection) open(ctx context.Context) (err error) {
 	if err := n.removeOrphans(); err != nil {
 		return err
 	}
-	views, err := n.openSegments(ctx, c.db)
+	views, err := n.openSegments(ctx, c.db, c.options.apart())
 	c.state = newState(n.counters, views)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func (c *Collection) Info() (info Info, err error) {
 		info.Segments = append(info.Segments, SegmentInfo{v.number, v.rows, int(v.dead.GetCardinality())})
 	}
 	info.Merging = c.merging.info()
-	if err := errors.Join(c.sealer.problem(), c.merger.problem()); err != nil {
+	if err := errors.Join(c.sealer.problem(), c.merger.problem(), c.pinning.worker.problem()); err != nil {
 		info.Problem = err.Error()
 	}
 	return info, nil

@@ -21,7 +21,7 @@ func (o *Options) divideMemory() error {
 		return invalidf("CacheBytes is %d, below 0", o.CacheBytes)
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = o.memory() / 8
+		o.CacheBytes = o.memory() / 16
 	}
 	return nil
 }
@@ -39,7 +39,10 @@ func (o *Options) store() storeOptions {
 	return storeOptions{cache: o.CacheBytes, memtable: memtable, disk: o.storeDisk}
 }
 
-// chooseSegmentRows sets SegmentRows, if it is 0, such that the segments in memory take a quarter of it.
+// flatShare is the share of the memory for segments in memory.
+const flatShare = 0.125
+
+// chooseSegmentRows sets SegmentRows, if it is 0, such that the segments in memory take their share of it.
 func (o *Options) chooseSegmentRows(s Schema) {
 	if o.SegmentRows != 0 {
 		return
@@ -48,9 +51,17 @@ func (o *Options) chooseSegmentRows(s Schema) {
 	for _, v := range s.Vectors {
 		bytes += flatBytes(v.Dim)
 	}
-	rows := o.memory() / 4 / (mostFrozen + 1) / bytes
+	rows := int64(flatShare*float64(o.memory())) / (mostFrozen + 1) / bytes
 	o.SegmentRows = int(min(max(rows, leastDefaultRows), mostDefaultRows))
 }
 
 // mergeBytes returns the memory that a merge may take, the program included; 0: any.
 func (o *Options) mergeBytes() int64 { return cmp.Or(o.mergeMemory, o.Memory/2) }
+
+// apart returns how many values the largest index has whose rows are mapped: an eighth of the memory holds them at a
+// byte each. 0: any. The rows of small segments are few among those that a search compares.
+func (o *Options) apart() int64 { return cmp.Or(o.apartAbove, o.Memory/8) }
+
+// pinBytes returns the memory for links and codes of sealed segments: all that searches read often. Without a bound
+// they are left to the page cache.
+func (o *Options) pinBytes() int64 { return o.Memory * 3 / 8 }

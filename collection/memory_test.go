@@ -16,10 +16,10 @@ func TestMemory(t *testing.T) {
 		memtable uint64
 		rows     int
 	}{
-		{Options{}, 64 << 20, 8 << 20, 20_000},
-		{Options{Memory: 512 << 20}, 64 << 20, 8 << 20, 20_000},
-		{Options{Memory: 256 << 20}, 32 << 20, 4 << 20, 11_578},
-		{Options{Memory: 64 << 30}, 8 << 30, 64 << 20, 20_000},
+		{Options{}, 32 << 20, 8 << 20, 17_367},
+		{Options{Memory: 512 << 20}, 32 << 20, 8 << 20, 17_367},
+		{Options{Memory: 256 << 20}, 16 << 20, 4 << 20, 8_683},
+		{Options{Memory: 64 << 30}, 4 << 30, 64 << 20, 20_000},
 		{Options{CacheBytes: 1, SegmentRows: 7}, 1, 8 << 20, 7},
 	} {
 		if err := c.o.setDefaults(); err != nil {

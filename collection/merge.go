@@ -194,6 +194,7 @@ func (c *Collection) mergeAs(ctx context.Context, from []view, number uint64) er
 	for _, v := range from {
 		c.running.Go(func() {
 			<-v.gone
+			c.pinning.worker.kick()       // there is room again
 			_ = c.removeSegment(v.number) // what is left Open removes
 		})
 	}

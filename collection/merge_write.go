@@ -45,7 +45,7 @@ func (c *Collection) mergeVector(ctx context.Context, from []view, vector int, n
 
 // buildVector builds the index of one vector of segments anew, and returns the number of its rows.
 func (c *Collection) buildVector(ctx context.Context, from []view, vector int, number uint64) (int, error) {
-	rows, err := newMergedSource(ctx, from, vector, c.schema.Vectors[vector].Dim)
+	rows, err := newMergedSource(from, vector, c.schema.Vectors[vector].Dim)
 	if err != nil || rows.Rows() == 0 {
 		return 0, err
 	}
@@ -76,7 +76,7 @@ func (c *Collection) growVector(ctx context.Context, from []view, vector int, nu
 		return 0, shard.ErrGrow
 	}
 	others := slices.Concat(from[:at], from[at+1:])
-	rows, err := newMergedSource(ctx, others, vector, c.schema.Vectors[vector].Dim)
+	rows, err := newMergedSource(others, vector, c.schema.Vectors[vector].Dim)
 	if err != nil {
 		return 0, err
 	}

@@ -96,6 +96,8 @@ func newModelRun(t *testing.T, r *rapid.T) *modelRun {
 		SegmentRows:  rapid.IntRange(1, 40).Draw(r, "segment rows"),
 		MergeThreads: rapid.IntRange(0, 2).Draw(r, "merge threads"),
 		shards:       rapid.SampledFrom([]int{0, 0, 2, 3}).Draw(r, "shards"),
+		Memory:       rapid.SampledFrom([]int64{0, leastMemory}).Draw(r, "memory"),
+		apartAbove:   rapid.SampledFrom([]int64{0, 1}).Draw(r, "apart"),
 	}
 	if rapid.IntRange(0, 3).Draw(r, "window") == 0 {
 		x.options.SyncWindow = time.Hour

@@ -16,8 +16,8 @@ import (
 	"github.com/shale-search/shale/internal/vfs"
 )
 
-// mostFrozen is how many segments in memory may wait for being written to files. Then changes wait, too.
-const mostFrozen = 2
+// mostFrozen is how many full segments in memory may wait for being written to files. Then changes wait, too.
+const mostFrozen = 1
 
 // Seal writes the segments in memory to files and waits until that is done. It happens by itself, in the background, as
 // often as Options.SegmentRows documents were written.
@@ -193,7 +193,7 @@ type replacement struct {
 // install opens the files of a replacement and publishes it. Rows that died since it was begun are dead in the files.
 func (c *Collection) install(ctx context.Context, r replacement) (err error) {
 	if r.record.hasRows() {
-		if r.sealed, err = openSegment(ctx, c.dir, c.schema, r.number, r.record); err != nil {
+		if r.sealed, err = openSegment(ctx, c.dir, c.schema, r.number, r.record, c.options.apart()); err != nil {
 			return errors.Join(err, c.removeSegment(r.number))
 		}
 	}
@@ -206,6 +206,7 @@ func (c *Collection) install(ctx context.Context, r replacement) (err error) {
 		return errors.Join(err, batch.Close())
 	}
 	c.merger.kick()
+	c.pinning.worker.kick()
 	return errors.Join(batch.SyncWait(), batch.Close())
 }
 

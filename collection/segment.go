@@ -32,6 +32,11 @@ type segment struct {
 	postings *growingPostings // of one that isn't sealed
 	refs     atomic.Int64     // states that hold it
 	gone     chan struct{}    // closed when none does any more and the files are closed
+
+	// Of a sealed segment; the worker that pins alone changes them.
+	pinned     int64         // bytes of memory for copies of its links and codes
+	pinnedOf   *atomic.Int64 // counts these of all segments; nil: it isn't counted
+	readBefore bool          // readAhead was called
 }
 
 // segmentRecord is what the store holds about a sealed segment.
@@ -74,8 +79,10 @@ func growSegment(s Schema, first uint64) *segment {
 	return g
 }
 
-// openSegment maps the files of a sealed segment.
-func openSegment(ctx context.Context, dir string, s Schema, number uint64, r segmentRecord) (*segment, error) {
+// openSegment maps the files of a sealed segment. Rows of an index with more values than apart are read apart from its
+// mapping; 0: none are.
+func openSegment(ctx context.Context, dir string, s Schema, number uint64, r segmentRecord, apart int64,
+) (*segment, error) {
 	g := &segment{
 		First: r.First, number: number, sealed: true, rows: r.Rows, indexes: make([]*shale.Index, len(r.Rows)),
 		gone: make(chan struct{}),
@@ -85,7 +92,11 @@ func openSegment(ctx context.Context, dir string, s Schema, number uint64, r seg
 			continue
 		}
 		path := segmentPath(dir, number, i)
-		x, err := shale.Open(ctx, path, shale.OpenOptions{Mapped: true})
+		o := shale.OpenOptions{Mapped: true}
+		if apart > 0 && int64(rows) > apart/int64(s.Vectors[i].Dim) {
+			inside.RowsApart(&o)
+		}
+		x, err := shale.Open(ctx, path, o)
 		if err != nil {
 			return nil, errors.Join(err, g.close())
 		}
@@ -111,6 +122,7 @@ func (g *segment) close() error {
 	for _, f := range g.flats {
 		errs = append(errs, f.close())
 	}
+	g.unpinned()
 	return errors.Join(errs...)
 }
 

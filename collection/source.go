@@ -2,9 +2,12 @@ package collection
 
 import (
 	"context"
+	"errors"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
+	"github.com/shale-search/shale/internal/inside"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -67,13 +70,20 @@ type mergedSource struct {
 	numbers []uint64 // of their documents
 }
 
-func newMergedSource(ctx context.Context, from []view, vector, dim int) (*mergedSource, error) {
+func newMergedSource(from []view, vector, dim int) (*mergedSource, error) {
 	s := &mergedSource{from: from, vector: vector, dim: dim}
-	err := s.each(ctx, func(numbers []uint64, _ []float32) error {
-		s.numbers = append(s.numbers, numbers...)
-		return nil
-	})
-	return s, err
+	for _, v := range from {
+		x := v.indexes[vector]
+		if x == nil {
+			continue
+		}
+		labels, err := inside.Of(x).LabelsInOrder()
+		if err != nil {
+			return nil, err
+		}
+		s.numbers = append(s.numbers, slices.DeleteFunc(labels, v.isDead)...)
+	}
+	return s, nil
 }
 
 // Rows returns the number of rows.
@@ -92,6 +102,9 @@ func (s *mergedSource) Blocks(ctx context.Context, fn func(first int, rows vecto
 		rows, err := vector.Of(values, s.dim)
 		if err != nil {
 			return err
+		}
+		if first+len(numbers) > len(s.numbers) || !slices.Equal(numbers, s.numbers[first:first+len(numbers)]) {
+			return errors.New("a segment's labels aren't in the order of its rows")
 		}
 		if err := fn(first, rows); err != nil {
 			return err

@@ -209,11 +209,11 @@ func (n *contents) readTombstones(r pebble.Reader) error {
 	})
 }
 
-// openSegments opens the sealed segments and reads the vectors in the store into a growing one. After an error it
-// returns those that are open.
-func (n *contents) openSegments(ctx context.Context, r pebble.Reader) (views []view, err error) {
+// openSegments opens the sealed segments, apart as in openSegment, and reads the vectors in the store into a growing
+// one. After an error it returns those that are open.
+func (n *contents) openSegments(ctx context.Context, r pebble.Reader, apart int64) (views []view, err error) {
 	for _, s := range n.sealed {
-		g, err := openSegment(ctx, n.dir, n.schema, s.number, s.segmentRecord)
+		g, err := openSegment(ctx, n.dir, n.schema, s.number, s.segmentRecord, apart)
 		if err != nil {
 			return views, err
 		}

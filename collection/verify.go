@@ -117,7 +117,7 @@ func (v *verifier) segment(i int) {
 
 // collect adds the labels of the rows of a segment that aren't dead to the sets, one for each vector.
 func (v *verifier) collect(i int, sets []*roaring64.Bitmap) error {
-	g, err := openSegment(v.ctx, v.dir, v.schema, v.sealed[i].number, v.sealed[i].segmentRecord)
+	g, err := openSegment(v.ctx, v.dir, v.schema, v.sealed[i].number, v.sealed[i].segmentRecord, 0)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,8 @@ type Options struct {
 	// memory, mapped or not: batches, indexes of several shards and those with rows on disk refuse it.
 	Stop *Stop
 	// Exact computes the distance of every row that may be returned, in place of a walk. Searches do so by themselves
-	// where that is less work, and where a walk finds fewer than k rows though there are more.
+	// where that is less work, and where a walk finds fewer than k rows though there are more. All shards are searched,
+	// unless Probes, Share or Shards say otherwise. Rows on disk are read from front to back.
 	Exact bool
 
 	// Probes is the number of shards to search, those that seem to hold most of the query's neighbours. Default: as

@@ -32,6 +32,7 @@ type settings struct {
 	segmentRows         int
 	ef, k               int
 	checked             int
+	profile             string
 	memory              int64 // MiB
 }
 
@@ -69,6 +70,7 @@ func main() {
 	flag.IntVar(&s.ef, "ef", 100, "candidates that a search holds")
 	flag.IntVar(&s.k, "k", 10, "documents that a search finds")
 	flag.IntVar(&s.checked, "check", 100, "queries by which recall is counted, which are answered exactly too")
+	flag.StringVar(&s.profile, "profile", "", "file to write a CPU profile of the time of writes and searches to")
 	flag.Parse()
 	if err := run(context.Background(), os.Stdout, s); err != nil {
 		fmt.Fprintln(os.Stderr, "collections:", err)
@@ -99,7 +101,7 @@ func run(ctx context.Context, w io.Writer, s settings) (err error) {
 	if r.Quiet, err = x.searchFor(ctx, time.Duration(s.seconds)*time.Second/6); err != nil {
 		return err
 	}
-	if err := x.mix(ctx, &r); err != nil {
+	if err := profiled(s.profile, func() error { return x.mix(ctx, &r) }); err != nil {
 		return err
 	}
 	if r.Recall, err = x.recall(ctx); err != nil {

@@ -32,6 +32,8 @@ type experiment struct {
 	alive  []uint64 // IDs of the documents, in no order
 	next   uint64   // ID of the next new document
 	asked  atomic.Int64
+	wrote  atomic.Int64
+	latest window
 }
 
 func begin(ctx context.Context, s settings) (*experiment, error) {
@@ -172,6 +174,7 @@ func (x *experiment) mix(ctx context.Context, r *report) error {
 	var searching sync.WaitGroup
 	var searchErr error
 	searching.Go(func() { r.Busy, searchErr = x.searches(ctx) })
+	searching.Go(func() { x.report(ctx) })
 	bySecond := make([]int, x.s.seconds+1)
 	began := time.Now()
 	var writeErr error
@@ -180,6 +183,7 @@ func (x *experiment) mix(ctx context.Context, r *report) error {
 		var n int
 		if n, writeErr = x.writeBatch(context.WithoutCancel(ctx), r); writeErr == nil {
 			writes += n
+			x.wrote.Add(int64(n))
 			bySecond[min(x.s.seconds, int(time.Since(began).Seconds()))] += n
 		}
 		if x.s.writes > 0 {
@@ -214,6 +218,7 @@ func (x *experiment) searches(ctx context.Context) (latency, error) {
 			return latency{}, err
 		}
 		times = append(times, time.Since(due))
+		x.latest.add(times[len(times)-1])
 	}
 	return latencyOf(times), nil
 }

@@ -33,26 +33,44 @@ func (f *Frozen) pack() error {
 	if n == 0 {
 		return nil
 	}
-	p := newPacked(n, g.m0)
-	r, err := mmap.Anonymous(n*p.stride + 8)
+	p, err := g.packLinks(g.links0, n)
 	if err != nil {
-		return fmt.Errorf("hnsw: room for packed links: %w", err)
-	}
-	g.regions = append(g.regions, r)
-	p.data = r.Bytes()
-	for id := range n {
-		off := uint(0)
-		for _, link := range g.links0[id*g.m0 : (id+1)*g.m0] {
-			b := p.data[id*p.stride+int(off>>3):]
-			binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)|uint64(link)<<(off&7))
-			off += p.bits
-		}
+		return err
 	}
 	g.packed = p
 	err = g.drop(unsafe.Pointer(unsafe.SliceData(g.links0)))
 	g.links0 = nil
 	return err
 }
+
+// packLinks packs the lists of level 0 of n elements into memory of g, without links that lead to no element.
+func (g *graph) packLinks(links0 []uint32, n int) (packed, error) {
+	p := newPacked(n, g.m0)
+	r, err := mmap.Anonymous(p.bytes(n))
+	if err != nil {
+		return p, fmt.Errorf("hnsw: room for packed links: %w", err)
+	}
+	g.regions = append(g.regions, r)
+	p.data = r.Bytes()
+	for id := range n {
+		off := uint(0)
+		for _, link := range links0[id*g.m0 : (id+1)*g.m0] {
+			if link == 0 {
+				break
+			}
+			if int64(link) > int64(n) {
+				continue
+			}
+			b := p.data[id*p.stride+int(off>>3):]
+			binary.LittleEndian.PutUint64(b, binary.LittleEndian.Uint64(b)|uint64(link)<<(off&7))
+			off += p.bits
+		}
+	}
+	return p, nil
+}
+
+// bytes returns the length of data for n lists.
+func (p *packed) bytes(n int) int { return n*p.stride + 8 }
 
 // drop frees the region that begins at a place.
 func (g *graph) drop(at unsafe.Pointer) error {

@@ -43,7 +43,8 @@ type graph struct {
 	undo     []byte                // likewise: see undoLog
 
 	mapped  bool // arrays or rows lie in files that may change or fail: reading them may fault
-	checked bool // links lie in such a file: none is known to lead to an element
+	checked bool // links lie in such a file, or did: none is known to lead to an element
+	pinned  bool // links, labels and codes are copies of those in such a file
 
 	regions []*mmap.Region
 	owner   io.Closer    // of arrays that aren't in regions; may be nil

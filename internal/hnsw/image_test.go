@@ -225,7 +225,7 @@ func TestFreezeKeepsTheContent(t *testing.T) {
 	must(t, err)
 	got, err := f.Search(q, n, search.Options{Ef: n})
 	must(t, err)
-	sameResults(t, got, want)
+	sameNeighbors(t, got, want, 1e-6) // rows may be compared in other groups, which changes the rounding
 	labels, err := x.Labels()
 	must(t, err)
 	must(t, f.WithImage(func(m *Image) error {

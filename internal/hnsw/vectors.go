@@ -6,7 +6,6 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/mmap"
-	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -75,7 +74,7 @@ const aheadRows = 256
 
 // readAhead begins to read rows from … to − 1 into memory, if they lie in a mapped file: all of them will be used soon.
 func (g *graph) readAhead(from, to uint32) {
-	if !g.mapped || g.rows.Type() == rowtype.NoRows || !g.attached() || from >= to {
+	if !g.rowsMapped() || from >= to {
 		return
 	}
 	first, last := g.rows.RowBytes(int(from)), g.rows.RowBytes(int(to-1))
@@ -83,7 +82,7 @@ func (g *graph) readAhead(from, to uint32) {
 	mmap.ReadAhead(unsafe.Slice(&first[0], bytes))
 }
 
-// Findable returns the labels that a search may find, in no particular order.
+// Findable returns the labels that a search may find, in the order in which EachVector gives their vectors.
 func (r *Reader) Findable() (labels []uint64, err error) {
 	err = r.readGraph(func(g *graph, n int) error {
 		labels = make([]uint64, 0, n)

@@ -29,6 +29,9 @@ var (
 	// some with a k of 10 and the index's own ef take. Where it is much, batches have fewer queries under way and use
 	// fewer threads.
 	Expect func(options any, load shard.SearchLoad)
+	// RowsApart tells Open, by its OpenOptions, to read rows of a mapped index as searches need them, apart from the
+	// mapping.
+	RowsApart func(options any)
 	// BuildTime returns how long the Run of a Plan has worked on the graphs. Of an index of one graph the time to read
 	// vectors and to write the index isn't counted.
 	BuildTime func(plan any) time.Duration
@@ -59,6 +62,12 @@ type Index interface {
 	SearchWithin(dst []search.Neighbor, query []float32, k int, o search.Options, within float32,
 	) ([]search.Neighbor, error)
 
+	// ReadAhead begins to read what walks need of files that are mapped. Walks would read it page by page.
+	ReadAhead() error
+	// Pin copies what walks read of files that are mapped into memory, of as many shards as room has bytes for, and
+	// returns the bytes that the copies take. Close frees them.
+	Pin(room int64) (bytes int64, err error)
+
 	// External reports whether the index holds links and labels alone, over vectors that are attached.
 	External() bool
 	// VectorFile returns the file that the rows of an external index were in when it was built, if its directory
@@ -72,6 +81,8 @@ type Index interface {
 	// ReserveLabels takes n labels that follow the largest one, and returns the first. No other call gets them, so that
 	// rows may be added under them later.
 	ReserveLabels(n int) (first uint64, err error)
+	// LabelsInOrder returns the labels in the order in which EachVector gives their vectors.
+	LabelsInOrder() ([]uint64, error)
 	// LargestLabel returns the largest label, those of deleted vectors included; ok is false if the index is empty.
 	LargestLabel() (label uint64, ok bool, err error)
 

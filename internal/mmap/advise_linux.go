@@ -25,12 +25,19 @@ func GiveBack(b []byte) {
 	}
 }
 
+// aheadBytes is how much the kernel reads for one request at least: what it reads ahead of files by default. It leaves
+// out the rest of a larger request.
+const aheadBytes = 128 << 10
+
 // ReadAhead begins to read b, part of a mapped file, into memory, since all of it will be used soon. Page by page, as
 // mappings are read otherwise, it would take many times as long. A failure costs only time.
 func ReadAhead(b []byte) {
 	at := unsafe.Pointer(unsafe.SliceData(b))
 	before := int(uintptr(at) & uintptr(os.Getpagesize()-1))
-	_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(at, -before)), before+len(b)), unix.MADV_WILLNEED)
+	whole := unsafe.Slice((*byte)(unsafe.Add(at, -before)), before+len(b))
+	for first := 0; first < len(whole); first += aheadBytes {
+		_ = unix.Madvise(whole[first:min(first+aheadBytes, len(whole))], unix.MADV_WILLNEED)
+	}
 }
 
 func wholePages(b []byte) []byte {

@@ -82,7 +82,7 @@ type batch struct {
 
 // work answers rows until there are none left.
 func (b *batch) work() {
-	if b.x.plan.RowsOnDisk {
+	if b.x.plan.RowsOnDisk && !b.o.Exact {
 		b.overlapped()
 		return
 	}

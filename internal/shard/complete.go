@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"math"
+
 	"github.com/shale-search/shale/internal/request"
 	"github.com/shale-search/shale/search"
 )
@@ -8,9 +10,10 @@ import (
 // A search that has found fewer than k rows is repeated over all rows of all shards that it may search, because the
 // probed shards may hold too few rows, and a walk may not reach all of them.
 
-// complete adds results until there are as many as the search must return.
+// complete adds results until there are as many as the search must return. A search within a distance must return none:
+// whoever knows k rows that near needs no others.
 func (l *lane) complete(query []float32, k int, o *search.Options) error {
-	if len(l.found) >= l.wanted(o) || l.exhausted(o) {
+	if len(l.found) >= l.wanted(o) || !math.IsInf(float64(l.walks.within), 1) || l.exhausted(o) {
 		return nil
 	}
 	all := *o

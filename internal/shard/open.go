@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/score"
 	"github.com/shale-search/shale/internal/store"
@@ -18,6 +19,9 @@ type OpenOptions struct {
 	Mapped   bool       // map the shards and read what searches need, unchecked, but for the first of them
 	Resident int        // shards read into memory if Mapped is set; 0: as many as Memory holds, none if it is 0
 	PinUpper bool       // copy the levels above 0 of shards that are mapped into memory
+	// RowsApart leaves rows out of the mappings where there are codes: searches read rows as if memory held the rest.
+	// Otherwise pages with rows, of which a search uses a few bytes each, drive pages out that all searches use.
+	RowsApart bool
 
 	Custom     score.DistanceFunc // of an index of one shard with a custom metric, whose name is CustomName
 	CustomName string
@@ -106,6 +110,10 @@ func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapp
 	if err != nil {
 		return nil, err
 	}
+	if mapped && x.plan.RowsOnDisk && coded(info) {
+		f, place, err := store.OpenMappedCodes(ctx, path, x.files)
+		return withRows(f, place, path, err)
+	}
 	if mapped || info.Config.Storage == rowtype.External {
 		return openFrozen(ctx, path, mapped, x.files)
 	}
@@ -120,6 +128,11 @@ func (x *Index) openPart(ctx context.Context, dir string, s manifest.Shard, mapp
 		return &part{Reader: &x.Reader, close: x.Close, graph: x}, nil
 	}
 	f, place, err := store.OpenCodes(ctx, path)
+	return withRows(f, place, path, err)
+}
+
+// withRows returns the part of a graph that was opened with the given error, and of its rows, which stay in the file.
+func withRows(f *hnsw.Frozen, place store.RowPlace, path string, err error) (*part, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,8 @@ func (p Plan) String() string {
 		return fmt.Sprintf("codes in memory, %d MiB, of which %d MiB are rows and links near the entry points; the others "+
 			"in blocks on disk, %d MiB",
 			p.MemoryBytes>>20, p.CacheBytes>>20, p.DiskBytes>>20)
+	case p.RowsOnDisk && p.MappedShards > 0:
+		return fmt.Sprintf("links and codes mapped from disk; with rows, which are read apart, %d MiB", p.DiskBytes>>20)
 	case p.RowsOnDisk:
 		return fmt.Sprintf("links and codes in memory, %d MiB; rows on disk, %d MiB", p.MemoryBytes>>20, p.DiskBytes>>20)
 	case p.MappedShards == 0:
@@ -60,7 +62,9 @@ func planOpen(dir string, m *manifest.Manifest, o OpenOptions) (Plan, error) {
 	case o.Resident > 0:
 		return planMapped(m, min(o.Resident, len(m.Shards))), nil
 	case o.Memory <= 0:
-		return planMapped(m, 0), nil
+		p := planMapped(m, 0)
+		p.RowsOnDisk = o.RowsApart
+		return p, nil
 	}
 	p := Plan{}
 	if !p.load(m, loadOf(m, o.Load), roundLanes, o.Memory-besideShards(m)) {

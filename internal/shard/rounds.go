@@ -18,7 +18,7 @@ const leastRounds = 16
 
 // shardByShard reports whether a batch goes through the shards one after another.
 func (x *Index) shardByShard(rows int, o *search.Options) bool {
-	return x.plan.MappedShards > 0 && len(x.parts) > 1 && rows >= leastRounds && o.Rerank == 0
+	return x.plan.MappedShards > 0 && !x.plan.RowsOnDisk && len(x.parts) > 1 && rows >= leastRounds && o.Rerank == 0
 }
 
 // rounds is a batch that searches the shards one after another.

@@ -21,14 +21,14 @@ func count(s *search.Stats, p hnsw.Probe) {
 	s.Hops += walk.Hops
 }
 
-// settle fills in options that are unset. A filtered search looks into all shards, because the rows that the filter
-// allows may be far from the query.
+// settle fills in options that are unset. An exact search looks into all shards, and so does a filtered one, because
+// the rows that the filter allows may be far from the query.
 func (x *Index) settle(o *search.Options) {
 	o.Ef = cmp.Or(o.Ef, request.DefaultEf)
 	if o.Probes != 0 || o.Share != 0 {
 		return
 	}
-	if o.Share = request.DefaultShare; o.Filter != nil || o.Filters != nil {
+	if o.Share = request.DefaultShare; o.Exact || o.Filter != nil || o.Filters != nil {
 		o.Probes = len(x.parts)
 	}
 }
@@ -87,6 +87,9 @@ func (l *lane) answer(query []float32, k int, o *search.Options) (err error) {
 	if l.x.faulty() {
 		defer l.x.nameFault(&err)
 		defer mmap.Catch(mmap.Guard(), &err)
+	}
+	if o.Exact && l.x.rowsApart() {
+		return l.answerExactly(query, k, o)
 	}
 	if err := l.find(query, k, o); err != nil {
 		return err
@@ -284,12 +287,18 @@ func (l *lane) more() bool {
 			count(&l.stats, p)
 		}
 	}
-	if l.x.metric == vector.Cosine {
-		for i := range l.found {
-			l.found[i].Distance = max(l.found[i].Distance, 0) // rounding may take it below
-		}
-	}
+	l.clamp()
 	return false
+}
+
+// clamp puts distances right that rounding has taken below the least that there is.
+func (l *lane) clamp() {
+	if l.x.metric != vector.Cosine {
+		return
+	}
+	for i := range l.found {
+		l.found[i].Distance = max(l.found[i].Distance, 0)
+	}
 }
 
 // scoreNow scores the batch, waiting for rows on disk.
@@ -297,14 +306,11 @@ func (l *lane) scoreNow() error {
 	if l.rows != nil {
 		return l.read()
 	}
+	if l.x.plan.MappedShards > 0 {
+		l.readAhead()
+	}
 	for i, p := range l.probes {
-		l.ids = l.ids[:0]
-		for _, c := range l.batch {
-			if c.probe == uint32(i) {
-				l.ids = append(l.ids, c.ID)
-			}
-		}
-		if len(l.ids) == 0 {
+		if l.ids = l.batchOf(i, l.ids[:0]); len(l.ids) == 0 {
 			continue
 		}
 		p.Score(l.ids, l.dist)

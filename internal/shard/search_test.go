@@ -244,6 +244,9 @@ func TestSearchWithin(t *testing.T) {
 		}
 		must(x.SearchWithin(nil, query, k, o, found[0].Distance))
 		bounded += stats.Reranked
+		if stats.Distances > rows.Rows()/2 {
+			t.Fatalf("row %d: %d distances, as if all rows were compared to find %d", row, stats.Distances, k)
+		}
 	}
 	if bounded > all/2 {
 		t.Errorf("%d rows are compared within the distance of the nearest, and %d without", bounded, all)

@@ -38,6 +38,7 @@ type Index struct {
 	files     store.Options
 
 	lanes sync.Pool
+	ahead ahead
 
 	readersMu sync.Mutex
 	readers   []*diskread.Reader // not in use at the moment

@@ -75,6 +75,32 @@ func (x *Index) Findable() ([]uint64, error) {
 	return all, nil
 }
 
+// LabelsInOrder returns the labels in the order in which EachVector gives their vectors.
+func (x *Index) LabelsInOrder() ([]uint64, error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return nil, hnsw.ErrClosed
+	}
+	var all []uint64
+	for _, p := range x.all() {
+		labels, err := p.Findable()
+		if err != nil {
+			return nil, fmt.Errorf("read labels: %w", err)
+		}
+		all = append(all, labels...)
+	}
+	if !x.counts.repeats.Load() {
+		return all, nil
+	}
+	met := make(map[uint64]struct{}, len(all))
+	return slices.DeleteFunc(all, func(label uint64) bool {
+		_, again := met[label]
+		met[label] = struct{}{}
+		return again
+	}), nil
+}
+
 // LargestLabel returns the largest label, including labels of deleted rows; ok is false if there is none.
 func (x *Index) LargestLabel() (label uint64, ok bool, err error) {
 	x.using.RLock()

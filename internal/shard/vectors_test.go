@@ -30,19 +30,26 @@ func TestEachVectorGivesEveryRowOnce(t *testing.T) {
 	rows := clustered(n, dim, 3)
 	dir := built(t, rows, BuildOptions{Config: codes2(vector.Cosine), Shards: 3, Copies: 1.5})
 	for name, o := range map[string]OpenOptions{
-		"memory": {}, "disk": {Memory: small(t, dir)}, "mapped": {Mapped: true},
+		"memory": {}, "disk": {Memory: small(t, dir)}, "mapped": {Mapped: true}, "apart": {Mapped: true, RowsApart: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			x := opened(t, dir, o)
-			if x.plan.RowsOnDisk != (name == "disk") {
+			if x.plan.RowsOnDisk != (name == "disk" || name == "apart") {
 				t.Fatalf("the plan is %v", x.plan)
 			}
 			want, met := make([]float32, dim), map[uint64]bool{}
+			order := must(x.LabelsInOrder())
+			if len(order) != n {
+				t.Fatalf("%d labels in order", len(order))
+			}
 			err := x.EachVector(context.Background(), func(labels []uint64, block vector.Matrix) error {
 				if block.Rows() != len(labels) {
 					t.Fatalf("%d rows, %d labels", block.Rows(), len(labels))
 				}
 				for i, label := range labels {
+					if label != order[len(met)] {
+						t.Fatalf("label %d comes in the place of %d", label, order[len(met)])
+					}
 					if met[label] {
 						t.Fatalf("label %d twice", label)
 					}

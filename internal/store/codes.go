@@ -42,9 +42,9 @@ func openCodes(ctx context.Context, path string, withoutLinks bool) (*hnsw.Froze
 	err := withLoader(ctx, path, func(l *loader) error {
 		m := l.meta
 		if m.Coded == 0 {
-			return l.r.Bad(l.h.section(Codes).Offset, Codes.String(), "the index has no codes to search by without its rows")
+			return l.noCodes()
 		}
-		place = RowPlace{vector.Type(m.Storage), int(m.Count), l.h.section(Vectors).Offset, int(m.RowStride), nil}
+		place = l.rowPlace()
 		c, err := l.config(Options{})
 		if err != nil {
 			return err
@@ -59,4 +59,14 @@ func openCodes(ctx context.Context, path string, withoutLinks bool) (*hnsw.Froze
 		return nil, RowPlace{}, fmt.Errorf("open codes: %w", err)
 	}
 	return x, place, nil
+}
+
+func (l *loader) noCodes() error {
+	return l.r.Bad(l.h.section(Codes).Offset, Codes.String(), "the index has no codes to search by without its rows")
+}
+
+// rowPlace returns the place of the rows, without their checksums.
+func (l *loader) rowPlace() RowPlace {
+	m := l.meta
+	return RowPlace{vector.Type(m.Storage), int(m.Count), l.h.section(Vectors).Offset, int(m.RowStride), nil}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/shale-search/shale/internal/hnsw"
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/vfs"
 	"github.com/shale-search/shale/vector"
 )
@@ -17,13 +18,24 @@ import (
 // what they need from the mapping, and return an error if the file was cut off or its disk fails. Other damage may give
 // wrong answers, but never a read outside the arrays. Links aren't packed.
 func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, error) {
+	x, _, err := openMapped(ctx, path, o, false)
+	return x, err
+}
+
+// OpenMappedCodes is OpenMapped for a caller that reads rows itself, as after OpenCodes: searches read codes, and their
+// distances are estimates. It also reads the checksums of the rows. An index without codes is an error.
+func OpenMappedCodes(ctx context.Context, path string, o Options) (*hnsw.Frozen, RowPlace, error) {
+	return openMapped(ctx, path, o, true)
+}
+
+func openMapped(ctx context.Context, path string, o Options, withoutRows bool) (x *hnsw.Frozen, place RowPlace,
+	err error) {
 	if o.Checked {
 		if err := withLoader(ctx, path, (*loader).checkSums); err != nil {
-			return nil, fmt.Errorf("map index: %w", err)
+			return nil, place, fmt.Errorf("map index: %w", err)
 		}
 	}
-	var x *hnsw.Frozen
-	err := withHead(ctx, path, func(l *loader) error {
+	err = withHead(ctx, path, func(l *loader) error {
 		c, err := l.config(o)
 		if err != nil {
 			return err
@@ -33,7 +45,14 @@ func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, erro
 			return err
 		}
 		owner := closers{r}
-		m, err := l.mapped(r, c)
+		if withoutRows {
+			place, err = l.leaveRows(r)
+			c.Storage = rowtype.NoRows
+		}
+		var m *hnsw.Image
+		if err == nil {
+			m, err = l.mapped(r, c)
+		}
 		if err == nil && o.PinUpper {
 			owner, err = l.pinUpper(path, m, owner)
 		}
@@ -46,9 +65,23 @@ func OpenMapped(ctx context.Context, path string, o Options) (*hnsw.Frozen, erro
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("map index: %w", err)
+		return nil, RowPlace{}, fmt.Errorf("map index: %w", err)
 	}
-	return x, nil
+	return x, place, nil
+}
+
+// leaveRows returns the place of the rows, which the caller of the loader reads, with their checksums.
+func (l *loader) leaveRows(r *mmap.Region) (place RowPlace, err error) {
+	defer mmap.Catch(mmap.Guard(), &err)
+	if l.meta.Coded == 0 {
+		return place, l.noCodes()
+	}
+	place = l.rowPlace()
+	place.Sums = append([]uint32(nil), sectionOf[uint32](l, r, Sums)...)
+	if s := l.h.section(Sums); checksum(bytesOf(place.Sums)) != s.CRC {
+		return place, l.r.Bad(s.Offset, Sums.String(), "its checksum should be %08x: the section is damaged", s.CRC)
+	}
+	return place, nil
 }
 
 // mapped returns the sections in r as the arrays of an index.
@@ -68,6 +101,10 @@ func (l *loader) mapped(r *mmap.Region, c hnsw.Config) (m *hnsw.Image, err error
 			return nil, l.r.Bad(s.Offset, Quantizer.String(), "its checksum should be %08x: the section is damaged", s.CRC)
 		}
 		m.Codes = sectionOf[uint8](l, r, Codes)
+	}
+	if c.Storage == rowtype.NoRows {
+		m.Rows, err = vector.FromBytes(nil, c.Storage, m.Count, c.Dim, 0)
+		return m, err
 	}
 	m.Rows, err = vector.FromBytes(sectionOf[uint8](l, r, Vectors), c.Storage, m.Count, c.Dim, int(l.meta.RowStride))
 	return m, err

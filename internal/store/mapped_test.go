@@ -197,10 +197,47 @@ func TestMappedDamageStaysInside(t *testing.T) {
 				}
 				defer x.Close()
 				attachTo(t, x, rows)
-				for i := range 5 {
+				for i := range 10 {
+					if i == 5 {
+						if err := x.Pin(); err != nil {
+							t.Fatal(err)
+						}
+					}
 					_, _ = x.Search(vector.Row[float32](rows, i), 3, search.Options{})
 				}
 			}
 		})
+	}
+}
+
+// TestMappedCodesRefusesDamage maps files without their rows: the checksums of the rows are read on opening.
+func TestMappedCodesRefusesDamage(t *testing.T) {
+	path, _ := mappable(t, mappedConfigs["codes"])
+	info, err := Inspect(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, place, err := OpenMappedCodes(context.Background(), path, Options{})
+	if err != nil || place.Count != x.Len() || len(place.Sums) == 0 {
+		t.Fatalf("%d rows with %d checksums, %v", place.Count, len(place.Sums), err)
+	}
+	defer x.Close()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[info.Section(Sums).Offset+5] ^= 1
+	broken := filepath.Join(t.TempDir(), "broken.shale")
+	if err := os.WriteFile(broken, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	damaged := (*FormatError)(nil)
+	if _, _, err := OpenMappedCodes(context.Background(), broken, Options{}); !errors.As(err, &damaged) ||
+		damaged.Field != Sums.String() {
+		t.Errorf("a damaged checksum gives %v", err)
+	}
+	path, _ = mappable(t, mappedConfigs["rows"])
+	if _, _, err := OpenMappedCodes(context.Background(), path, Options{}); !errors.As(err, &damaged) {
+		t.Errorf("a file without codes gives %v", err)
 	}
 }
