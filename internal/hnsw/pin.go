@@ -16,14 +16,38 @@ func (r *Reader) Pin() (err error) {
 	if need, err := r.PinBytes(); need == 0 || err != nil {
 		return err
 	}
+	for done := false; !done && err == nil; { // else the graph was replaced meanwhile
+		done, err = r.pin()
+	}
+	return err
+}
+
+// pin puts a graph with copies of the arrays in the place of the present one, and reports whether that was still there.
+func (r *Reader) pin() (done bool, err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
-	return r.replace((*graph).pin)
+	g, err := r.view()
+	if err != nil {
+		return false, err
+	}
+	defer g.release()
+	n := g.with(g.rows, true)
+	n.pinned = true // and mapped: what is damaged in the file is damaged in the copies
+	defer func() {
+		if !done {
+			n.base = nil
+			n.free()
+		}
+	}()
+	if err := n.copyFrom(g); err != nil {
+		return false, err
+	}
+	return r.graph.CompareAndSwap(g, n), nil
 }
 
 // PinBytes returns the bytes of memory that Pin takes; 0 if it does nothing.
 func (r *Reader) PinBytes() (bytes int64, err error) {
 	err = r.readGraph(func(g *graph, n int) error {
-		if n == 0 || !g.mapped || g.pinned || g.journal != nil { // a live graph changes in its file
+		if n == 0 || !g.checked || g.pinned || g.journal != nil { // a live graph changes in its file
 			return nil
 		}
 		links := newPacked(n, g.m0)
@@ -37,28 +61,20 @@ func (r *Reader) PinBytes() (bytes int64, err error) {
 	return bytes, err
 }
 
-// pin returns a graph with copies of the arrays, which takes over the reference that the index holds to g.
-func (g *graph) pin() (*graph, error) {
-	n := g.with(g.rows, true)
-	n.pinned = true // and mapped: what is damaged in the file is damaged in the copies
-	readAheadOf(g.links0)
-	var err error
-	n.packed, err = n.packLinks(g.links0, g.capacity)
-	n.links0 = nil
-	n.upper = copyOf(n, g.upper, &err)
-	n.upperAt = copyOf(n, g.upperAt, &err)
-	n.levels = copyOf(n, g.levels, &err)
-	n.labels = copyOf(n, g.labels, &err)
-	n.deleted = copyOf(n, []uint32(g.deleted), &err)
-	if c := g.coder.Load(); c != nil && !c.outside {
-		n.coder.Store(&coder{q: c.q, codes: copyOf(n, c.codes, &err), order: c.order})
+// copyFrom copies the arrays of another graph.
+func (g *graph) copyFrom(from *graph) (err error) {
+	readAheadOf(from.links0)
+	g.links0 = nil
+	g.packed, err = g.packLinks(from.links0, from.capacity)
+	g.upper = copyOf(g, from.upper, &err)
+	g.upperAt = copyOf(g, from.upperAt, &err)
+	g.levels = copyOf(g, from.levels, &err)
+	g.labels = copyOf(g, from.labels, &err)
+	g.deleted = copyOf(g, []uint32(from.deleted), &err)
+	if c := from.coder.Load(); c != nil && !c.outside {
+		g.coder.Store(&coder{q: c.q, codes: copyOf(g, c.codes, &err), order: c.order})
 	}
-	if err != nil {
-		n.base = nil
-		n.free()
-		return nil, err
-	}
-	return n, nil
+	return err
 }
 
 // copyOf returns a copy of s in memory of g, unless an earlier call failed.

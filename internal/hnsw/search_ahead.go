@@ -37,7 +37,7 @@ func (g *graph) rowsMapped() bool { return g.mapped && g.rows.Type() != rowtype.
 // would read it page by page.
 func (r *Reader) ReadAhead() error {
 	return r.readGraph(func(g *graph, _ int) error {
-		if !g.mapped || g.pinned {
+		if !g.checked || g.pinned {
 			return nil
 		}
 		readAheadOf(g.links0)

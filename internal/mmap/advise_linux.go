@@ -2,6 +2,7 @@ package mmap
 
 import (
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -32,12 +33,19 @@ const aheadBytes = 128 << 10
 // ReadAhead begins to read b, part of a mapped file, into memory, since all of it will be used soon. Page by page, as
 // mappings are read otherwise, it would take many times as long. A failure costs only time.
 func ReadAhead(b []byte) {
-	at := unsafe.Pointer(unsafe.SliceData(b))
-	before := int(uintptr(at) & uintptr(os.Getpagesize()-1))
-	whole := unsafe.Slice((*byte)(unsafe.Add(at, -before)), before+len(b))
-	for first := 0; first < len(whole); first += aheadBytes {
-		_ = unix.Madvise(whole[first:min(first+aheadBytes, len(whole))], unix.MADV_WILLNEED)
+	at, length := pagesOf(b)
+	for first := uintptr(0); first < length; first += aheadBytes {
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, at+first, min(aheadBytes, length-first), unix.MADV_WILLNEED)
 	}
+	runtime.KeepAlive(b)
+}
+
+// pagesOf returns where the first page of b begins, and how many bytes from there on end with b. They are numbers and no
+// slice, since the page may begin outside the memory that b is of.
+func pagesOf(b []byte) (at, length uintptr) {
+	at = uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	before := at & uintptr(os.Getpagesize()-1)
+	return at - before, before + uintptr(len(b))
 }
 
 func wholePages(b []byte) []byte {

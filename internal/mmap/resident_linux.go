@@ -2,6 +2,7 @@ package mmap
 
 import (
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,13 +17,12 @@ func Resident(b []byte) bool {
 	if len(b) == 0 {
 		return true
 	}
-	page := os.Getpagesize()
-	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-	before := at & uintptr(page-1)
-	pages := min((int(before)+len(b)+page-1)/page, residentPages)
+	at, length := pagesOf(b)
+	page := uintptr(os.Getpagesize())
+	pages := min((length+page-1)/page, residentPages)
 	var in [residentPages]byte
-	start := unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), -int(before))
-	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(start), uintptr(pages*page), uintptr(unsafe.Pointer(&in[0])))
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, at, pages*page, uintptr(unsafe.Pointer(&in[0])))
+	runtime.KeepAlive(b)
 	if errno != 0 {
 		return true
 	}

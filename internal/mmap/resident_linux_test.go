@@ -46,6 +46,15 @@ func TestResident(t *testing.T) {
 	}
 }
 
+// Memory of the Go heap is resident, and can be asked for.
+func TestResidentHeap(t *testing.T) {
+	b := make([]byte, 12)
+	ReadAhead(b)
+	if !Resident(b) {
+		t.Fatal("memory that isn't mapped is not resident")
+	}
+}
+
 // onDisk reports whether the file system keeps files on a disk: one in memory can't drop their pages.
 func onDisk(t *testing.T, path string) bool {
 	var s unix.Statfs_t
