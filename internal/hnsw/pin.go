@@ -10,8 +10,8 @@ import (
 const pinStep = 4 << 20
 
 // Pin copies what walks read of a mapped file into memory: links, which it packs, labels and codes, not rows. Close
-// frees the copies. Searches under way go on; marks of deleted elements must not change meanwhile. If the graph isn't in
-// a mapped file, or is pinned, Pin does nothing.
+// frees the copies. Searches under way go on; marks of deleted elements must not change meanwhile. If the graph isn't
+// in a mapped file, or is pinned, Pin does nothing.
 func (r *Reader) Pin() (err error) {
 	if need, err := r.PinBytes(); need == 0 || err != nil {
 		return err

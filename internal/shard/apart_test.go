@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/shale-search/shale/internal/race"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/search"
 	"github.com/shale-search/shale/vector"
@@ -73,6 +74,7 @@ func TestRowsApart(t *testing.T) {
 
 // TestRowsApartAreChecked damages a row that the best candidate needs.
 func TestRowsApartAreChecked(t *testing.T) {
+	race.SkipSequential(t)
 	_, apart, queries := apartCase(t)
 	for _, p := range apart.parts {
 		f := must(os.OpenFile(p.rows.path, os.O_RDWR, 0))
@@ -96,6 +98,9 @@ func TestRowsApartAreChecked(t *testing.T) {
 // TestPin pins shards, with rows that are mapped and that are read apart, while others search.
 func TestPin(t *testing.T) {
 	mapped, apart, queries := apartCase(t)
+	if race.Enabled {
+		queries = queries.Slice(0, 6)
+	}
 	want := answers(t, mapped, queries)
 	for name, x := range map[string]*Index{"mapped": mapped, "apart": apart} {
 		if err := x.ReadAhead(); err != nil {
@@ -125,9 +130,10 @@ func TestPin(t *testing.T) {
 	}
 }
 
-// TestExactComparesAllRows compares exact searches of indexes whose rows are mapped, on disk and apart, with a comparison
-// of all rows.
+// TestExactComparesAllRows compares exact searches of indexes whose rows are mapped, on disk and apart with a
+// comparison of all rows.
 func TestExactComparesAllRows(t *testing.T) {
+	race.SkipSequential(t)
 	const n, k = 9000, 10
 	rows := clustered(n, 40, 5)
 	for name, c := range map[string]BuildOptions{
@@ -163,6 +169,7 @@ func TestExactComparesAllRows(t *testing.T) {
 
 // TestReadAhead scores rows of mapped shards that are asked for before.
 func TestReadAhead(t *testing.T) {
+	race.SkipSequential(t)
 	mapped, _, queries := apartCase(t)
 	want := answers(t, mapped, queries)
 	mapped.ahead.batches.Store(1) // the next batch isn't looked at
