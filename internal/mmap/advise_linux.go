@@ -40,8 +40,8 @@ func ReadAhead(b []byte) {
 	runtime.KeepAlive(b)
 }
 
-// pagesOf returns where the first page of b begins, and how many bytes from there on end with b. They are numbers and no
-// slice, since the page may begin outside the memory that b is of.
+// pagesOf returns where the first page of b begins, and how many bytes from there on end with b. They are numbers and
+// no slice, since the page may begin outside the memory that b is of.
 func pagesOf(b []byte) (at, length uintptr) {
 	at = uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 	before := at & uintptr(os.Getpagesize()-1)
