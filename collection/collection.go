@@ -30,12 +30,12 @@ var (
 
 // Options says how to use a collection. The zero value of a field means its default.
 type Options struct {
-	// Memory bounds what the collection takes, in bytes: three eighths for links and codes of segments, an eighth for
+	// Memory bounds what the collection takes, in bytes: half at most for links and codes of segments, an eighth for
 	// documents that aren't in files yet, a sixteenth for parts of the store that were read, and the rest for merging and
-	// all else. Merging counts the program too, and may take half at first. What is merged in less memory than one graph
-	// of the rows takes becomes several shards, and rows of large segments are read from disk as searches need them. 0:
-	// merging has no bound, links and codes are left to the page cache, and the others take what they take of 512 MiB.
-	// Mapped files aren't counted.
+	// all else. Where a merge builds a graph anew and links and codes take their half, more may be used meanwhile: half
+	// for the merge too, the program included. What is merged in less memory than one graph of the rows takes becomes
+	// several shards, and rows of large segments are read from disk as searches need them. 0: merging has no bound, links
+	// and codes are left to the page cache, and the others take what they take of 512 MiB. Mapped files aren't counted.
 	Memory       int64
 	SegmentRows  int // documents of the segment in memory, after which it becomes files; default: by Memory
 	MergeThreads int // goroutines that build segments in the background; default half of GOMAXPROCS

@@ -64,4 +64,4 @@ func (o *Options) apart() int64 { return cmp.Or(o.apartAbove, o.Memory/8) }
 
 // pinBytes returns the memory for links and codes of sealed segments: all that searches read often. Without a bound
 // they are left to the page cache.
-func (o *Options) pinBytes() int64 { return o.Memory * 3 / 8 }
+func (o *Options) pinBytes() int64 { return o.Memory / 2 }

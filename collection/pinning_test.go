@@ -26,7 +26,7 @@ func TestPinning(t *testing.T) {
 	if n := pin(0); n != 0 {
 		t.Errorf("%d bytes without memory for it", n)
 	}
-	some := pin(96_000)
+	some := pin(70_000)
 	more := pin(1 << 30)
 	if some == 0 || more <= some || pin(1<<30) != more {
 		t.Errorf("%d bytes, then %d", some, more)
