@@ -325,8 +325,7 @@ func openFiles(ctx context.Context, dir string, m *manifest.Manifest, o OpenOpti
 	if readOnly {
 		return shardEngine(shard.Open(ctx, dir, m, shard.OpenOptions{
 			Memory: o.Memory, Mapped: o.Mapped, Resident: o.Resident, PinUpper: o.PinUpper, Load: o.load,
-			RowsApart: o.rowsApart,
-			Custom:    o.Distance, CustomName: o.DistanceName,
+			RowsApart: o.rowsApart, Custom: o.Distance, CustomName: o.DistanceName,
 		}))
 	}
 	return graphEngine(store.OpenIndex(ctx, filepath.Join(dir, m.Shards[0].File), o.files()))

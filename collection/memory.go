@@ -39,10 +39,7 @@ func (o *Options) store() storeOptions {
 	return storeOptions{cache: o.CacheBytes, memtable: memtable, disk: o.storeDisk}
 }
 
-// flatShare is the share of the memory for segments in memory.
-const flatShare = 0.125
-
-// chooseSegmentRows sets SegmentRows, if it is 0, such that the segments in memory take their share of it.
+// chooseSegmentRows sets SegmentRows, if it is 0, such that the segments in memory take an eighth of it.
 func (o *Options) chooseSegmentRows(s Schema) {
 	if o.SegmentRows != 0 {
 		return
@@ -51,7 +48,7 @@ func (o *Options) chooseSegmentRows(s Schema) {
 	for _, v := range s.Vectors {
 		bytes += flatBytes(v.Dim)
 	}
-	rows := int64(flatShare*float64(o.memory())) / (mostFrozen + 1) / bytes
+	rows := o.memory() / 8 / (mostFrozen + 1) / bytes
 	o.SegmentRows = int(min(max(rows, leastDefaultRows), mostDefaultRows))
 }
 

@@ -182,8 +182,7 @@ func (x *experiment) mix(ctx context.Context, r *report) error {
 	for ctx.Err() == nil && writeErr == nil {
 		var n int
 		if n, writeErr = x.writeBatch(context.WithoutCancel(ctx), r); writeErr == nil {
-			writes += n
-			x.wrote.Add(int64(n))
+			writes = int(x.wrote.Add(int64(n)))
 			bySecond[min(x.s.seconds, int(time.Since(began).Seconds()))] += n
 		}
 		if x.s.writes > 0 {

@@ -29,8 +29,7 @@ var (
 	// some with a k of 10 and the index's own ef take. Where it is much, batches have fewer queries under way and use
 	// fewer threads.
 	Expect func(options any, load shard.SearchLoad)
-	// RowsApart tells Open, by its OpenOptions, to read rows of a mapped index as searches need them, apart from the
-	// mapping.
+	// RowsApart sets in OpenOptions that searches of a mapped index read rows from the file, and not from the mapping.
 	RowsApart func(options any)
 	// BuildTime returns how long the Run of a Plan has worked on the graphs. Of an index of one graph the time to read
 	// vectors and to write the index isn't counted.

@@ -55,50 +55,43 @@ func (x *Index) EachVectorOf(ctx context.Context, wanted []uint64,
 
 // Findable returns the labels that a search may find, each once, in no particular order.
 func (x *Index) Findable() ([]uint64, error) {
-	x.using.RLock()
-	defer x.using.RUnlock()
-	if x.closed.Load() {
-		return nil, hnsw.ErrClosed
-	}
-	var all []uint64
-	for _, p := range x.all() {
-		labels, err := p.Findable()
-		if err != nil {
-			return nil, fmt.Errorf("read labels: %w", err)
-		}
-		all = append(all, labels...)
-	}
+	all, err := x.labels()
 	if x.copies() {
 		slices.Sort(all)
 		all = slices.Compact(all)
 	}
-	return all, nil
+	return all, err
 }
 
 // LabelsInOrder returns the labels in the order in which EachVector gives their vectors.
 func (x *Index) LabelsInOrder() ([]uint64, error) {
-	x.using.RLock()
-	defer x.using.RUnlock()
-	if x.closed.Load() {
-		return nil, hnsw.ErrClosed
-	}
-	var all []uint64
-	for _, p := range x.all() {
-		labels, err := p.Findable()
-		if err != nil {
-			return nil, fmt.Errorf("read labels: %w", err)
-		}
-		all = append(all, labels...)
-	}
+	all, err := x.labels()
 	if !x.counts.repeats.Load() {
-		return all, nil
+		return all, err
 	}
 	met := make(map[uint64]struct{}, len(all))
 	return slices.DeleteFunc(all, func(label uint64) bool {
 		_, again := met[label]
 		met[label] = struct{}{}
 		return again
-	}), nil
+	}), err
+}
+
+// labels returns the labels that a search may find in each of the shards, one shard after another.
+func (x *Index) labels() (all []uint64, err error) {
+	x.using.RLock()
+	defer x.using.RUnlock()
+	if x.closed.Load() {
+		return nil, hnsw.ErrClosed
+	}
+	for _, p := range x.all() {
+		labels, err := p.Findable()
+		if err != nil {
+			return nil, fmt.Errorf("read labels: %w", err)
+		}
+		all = append(all, labels...)
+	}
+	return all, nil
 }
 
 // LargestLabel returns the largest label, including labels of deleted rows; ok is false if there is none.

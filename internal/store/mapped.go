@@ -77,11 +77,8 @@ func (l *loader) leaveRows(r *mmap.Region) (place RowPlace, err error) {
 		return place, l.noCodes()
 	}
 	place = l.rowPlace()
-	place.Sums = append([]uint32(nil), sectionOf[uint32](l, r, Sums)...)
-	if s := l.h.section(Sums); checksum(bytesOf(place.Sums)) != s.CRC {
-		return place, l.r.Bad(s.Offset, Sums.String(), "its checksum should be %08x: the section is damaged", s.CRC)
-	}
-	return place, nil
+	place.Sums, err = checkedCopy[uint32](l, r, Sums)
+	return place, err
 }
 
 // mapped returns the sections in r as the arrays of an index.
@@ -96,9 +93,8 @@ func (l *loader) mapped(r *mmap.Region, c hnsw.Config) (m *hnsw.Image, err error
 	m.Labels = sectionOf[uint64](l, r, Labels)
 	m.Deleted = sectionOf[uint32](l, r, Deleted)
 	if m.Coded {
-		m.Quantizer = append([]float32(nil), sectionOf[float32](l, r, Quantizer)...) // read for every query
-		if s := l.h.section(Quantizer); checksum(bytesOf(m.Quantizer)) != s.CRC {
-			return nil, l.r.Bad(s.Offset, Quantizer.String(), "its checksum should be %08x: the section is damaged", s.CRC)
+		if m.Quantizer, err = checkedCopy[float32](l, r, Quantizer); err != nil { // read for every query
+			return nil, err
 		}
 		m.Codes = sectionOf[uint8](l, r, Codes)
 	}
@@ -115,6 +111,15 @@ func sectionOf[T uint8 | uint32 | uint64 | float32](l *loader, r *mmap.Region, k
 	s := l.h.section(k)
 	var zero T
 	return mmap.Slice[T](r, int(s.Offset), int(s.Length)/sizeOf(zero))
+}
+
+// checkedCopy returns a copy of section k, whose checksum it compares.
+func checkedCopy[T uint32 | float32](l *loader, r *mmap.Region, k Kind) ([]T, error) {
+	values := append([]T(nil), sectionOf[T](l, r, k)...)
+	if s := l.h.section(k); checksum(bytesOf(values)) != s.CRC {
+		return nil, l.r.Bad(s.Offset, k.String(), "its checksum should be %08x: the section is damaged", s.CRC)
+	}
+	return values, nil
 }
 
 // closers is a list of closers that are closed together.
