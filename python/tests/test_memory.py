@@ -118,9 +118,14 @@ def test_cycles_leak_nothing(cycle, tmp_path):
         sys.stderr = open(os.devnull, "w")
         for _ in range(100):
             {cycle}()
-        before = resident()
-        for _ in range(1000):
-            {cycle}()
-        print(resident() - before)
+        growth = []
+        for _ in range(5):
+            before = resident()
+            for _ in range(300):
+                {cycle}()
+            growth.append(resident() - before)
+        print(min(growth))
     """)
-    assert grown < 8
+    # The heaps of Go and C grow and shrink by some MiB. What leaks grows every time:
+    # 7 KiB a cycle make the 2 MiB, and the 50 rows take 50.
+    assert grown < 2
