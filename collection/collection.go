@@ -61,7 +61,7 @@ type Options struct {
 
 	// What tests set.
 	idle        bool         // nothing is done in the background: the test does it
-	mergeMemory int64        // what a merge may take; 0: half of Memory
+	mergeMemory int64        // what a merge may take; 0: see mergeBytes
 	apartAbove  int64        // values of an index above which its rows are read apart; 0: by Memory
 	shards      int          // of indexes; 0: as many as Memory makes necessary
 	storeDisk   pebblevfs.FS // that the store is on; nil: the system's

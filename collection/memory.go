@@ -53,7 +53,12 @@ func (o *Options) chooseSegmentRows(s Schema) {
 }
 
 // mergeBytes returns the memory that a merge may take, the program included; 0: any.
-func (o *Options) mergeBytes() int64 { return cmp.Or(o.mergeMemory, o.Memory/2) }
+func (o *Options) mergeBytes() int64 {
+	if o.mergeMemory != 0 || o.Memory == 0 {
+		return o.mergeMemory
+	}
+	return max(o.Memory*3/8, leastMemory/2)
+}
 
 // apart returns how many values the largest index has whose rows are mapped: an eighth of the memory holds them at a
 // byte each. 0: any. The rows of small segments are few among those that a search compares.

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -27,7 +29,7 @@ type settings struct {
 	seconds             int
 	rate                int // searches a second
 	writes              int // a second at most; 0: as many as there can be
-	procs               int // GOMAXPROCS; 0: Go's default
+	procs               int // GOMAXPROCS; 0: procsAProcessor for each processor
 	batch               int
 	segmentRows         int
 	ef, k               int
@@ -63,7 +65,7 @@ func main() {
 	flag.IntVar(&s.seconds, "seconds", 60, "how long to write and search")
 	flag.IntVar(&s.rate, "rate", 200, "searches a second")
 	flag.IntVar(&s.writes, "writes", 0, "writes a second at most; 0: as many as there can be")
-	flag.IntVar(&s.procs, "procs", 0, "GOMAXPROCS; 0: the number of processors")
+	flag.IntVar(&s.procs, "procs", 0, "GOMAXPROCS; 0: three times the number of processors")
 	flag.IntVar(&s.batch, "batch", 100, "documents written at once")
 	flag.Int64Var(&s.memory, "memory", 0, "MiB, see collection.Options; 0: its default")
 	flag.IntVar(&s.segmentRows, "segment-rows", 0, "see collection.Options; 0: its default")
@@ -78,12 +80,17 @@ func main() {
 	}
 }
 
+// procsAProcessor leaves enough of GOMAXPROCS to writes and searches while merges, which have threads of a lower
+// priority, hold some of it.
+const procsAProcessor = 3
+
 func run(ctx context.Context, w io.Writer, s settings) (err error) {
 	if s.input == "" || s.queries == "" || s.dir == "" {
 		return fmt.Errorf("-input, -queries and -dir are needed")
 	}
-	if s.procs > 0 {
-		runtime.GOMAXPROCS(s.procs)
+	runtime.GOMAXPROCS(cmp.Or(s.procs, procsAProcessor*runtime.NumCPU()))
+	if s.memory > 0 { // little of a collection's memory is the collector's
+		debug.SetMemoryLimit(s.memory << 20 / 6)
 	}
 	x, err := begin(ctx, s)
 	if err != nil {

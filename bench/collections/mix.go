@@ -31,6 +31,7 @@ type experiment struct {
 	random *rand.Rand
 	alive  []uint64 // IDs of the documents, in no order
 	next   uint64   // ID of the next new document
+	row    int      // that the next document is made of
 	asked  atomic.Int64
 	wrote  atomic.Int64
 	latest window
@@ -79,7 +80,7 @@ func (x *experiment) write(ctx context.Context) error {
 	for first := 0; first < x.rows.Rows(); first += importBatch {
 		batch := make([]collection.Document, min(importBatch, x.rows.Rows()-first))
 		for i := range batch {
-			batch[i] = x.document(x.next)
+			batch[i] = x.document(x.next, int(x.next))
 			x.alive = append(x.alive, x.next)
 			x.next++
 		}
@@ -109,16 +110,22 @@ func (x *experiment) readIDs(ctx context.Context) error {
 	}
 }
 
-// document returns a document whose vector is a row, moved a little if it isn't the first time that it is written.
-func (x *experiment) document(id uint64) collection.Document {
+// another returns a document whose vector is the next row, moved a little, since there is a document of that already.
+// Rows are taken in order, so that the page cache, which the collection shares, isn't filled with the file.
+func (x *experiment) another(id uint64) collection.Document {
+	d := x.document(id, x.row)
+	for i := range d.Vector {
+		d.Vector[i] += 0.01 * float32(x.random.NormFloat64())
+	}
+	x.row = (x.row + 1) % x.rows.Rows()
+	return d
+}
+
+// document returns a document whose vector is a row.
+func (x *experiment) document(id uint64, at int) collection.Document {
 	runtime.Gosched() // a client would be a process of its own
 	row := make([]float32, x.rows.Dim())
-	x.rows.Decode(int(id)%x.rows.Rows(), row)
-	if id >= uint64(x.rows.Rows()) {
-		for i := range row {
-			row[i] += 0.01 * float32(x.random.NormFloat64())
-		}
-	}
+	x.rows.Decode(at, row)
 	keyword := int(200 * x.random.Float64() * x.random.Float64() * x.random.Float64())
 	payload := fmt.Sprintf(`{"keyword":"value %d","number":%d,"price":%.2f,"date":"%s","text":"%s"}`, keyword,
 		x.random.IntN(100_000), 1000*x.random.Float64(),
@@ -146,7 +153,7 @@ func (x *experiment) writeBatch(ctx context.Context, r *report) (int, error) {
 			continue
 		}
 		taken[id] = true
-		batch = append(batch, x.document(id))
+		batch = append(batch, x.another(id))
 	}
 	if err := x.c.Upsert(ctx, batch); err != nil {
 		return 0, err

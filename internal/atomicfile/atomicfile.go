@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/shale-search/shale/internal/filelock"
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/vfs"
 )
 
@@ -63,6 +64,18 @@ func (f *File) WriteAt(b []byte, off int64) (int, error) {
 		return 0, f.closed()
 	}
 	return f.temp.WriteAt(b, off)
+}
+
+// Settle writes what is there to the disk, and drops it from the page cache.
+func (f *File) Settle() error {
+	if f.temp == nil {
+		return f.closed()
+	}
+	if err := f.temp.Sync(); err != nil {
+		return fmt.Errorf("write %s: %w", f.path, err)
+	}
+	mmap.Uncache(f.temp)
+	return nil
 }
 
 func (f *File) closed() error { return fmt.Errorf("write %s: %w", f.path, fs.ErrClosed) }

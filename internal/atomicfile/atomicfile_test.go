@@ -134,3 +134,27 @@ func TestDirAppearsWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("%q, %v", b, err)
 	}
 }
+
+// TestSettle writes on after Settle, and finds that it fails once the file has its name.
+func TestSettle(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"one ", "two"} {
+		if _, err := io.WriteString(f, text); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Settle(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, path, "one two")
+	if err := f.Settle(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Commit: %v", err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/internal/workers"
 	"github.com/shale-search/shale/vector"
 )
 
@@ -192,12 +193,13 @@ func (c *coder) encode(rows vector.Matrix) error {
 func (c *coder) encodeSteps(rows vector.Matrix, next *atomic.Int64, step int) (err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	e, row := c.q.encoder(), make([]float32, rows.Dim())
+	var yield workers.Yield
 	for {
 		from := int(next.Add(int64(step))) - step
 		if from >= rows.Rows() {
 			return nil
 		}
-		runtime.Gosched() // as after each row that is added: see batch.work
+		yield.Now()
 		for i := from; i < min(from+step, rows.Rows()); i++ {
 			rows.Decode(i, row)
 			e.Encode(c.row(uint32(i)), row)

@@ -1,6 +1,7 @@
 package hnsw
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -98,6 +99,7 @@ type slot struct {
 	label uint64
 	fresh bool
 	undo  int // the record that was claimed; 0: none
+	ef    int // candidates for its links; 0: as many as for all
 }
 
 // reserveOrGrow finds or makes label's slot and holds structure for reading, unless it fails. The caller holds the
@@ -199,6 +201,7 @@ func (x *Index) put(at slot, vec []float32) (err error) {
 		return err
 	}
 	defer x.putSearcher(s)
+	s.insert.ef = cmp.Or(at.ef, s.insert.ef)
 	own := s.rows.Query()
 	copy(own, vec)
 	if x.cfg.Metric == vector.Cosine {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -16,8 +15,11 @@ import (
 // BatchOptions controls AddBatch.
 type BatchOptions struct {
 	AddOptions
-	Threads  int            // goroutines; 0: GOMAXPROCS
-	Progress func(done int) // called after every 256 rows or so with the number added; calls don't overlap
+	// EfConstruction is the number of candidates for the links of these rows; 0: as many as the index has. It is raised to
+	// M.
+	EfConstruction int
+	Threads        int            // goroutines; 0: GOMAXPROCS
+	Progress       func(done int) // called after every 256 rows or so with the number added; calls don't overlap
 	// Training is called with the steps done while product quantization is trained, before any row is added.
 	Training func(done, total int)
 }
@@ -43,6 +45,9 @@ func (x *Index) addBatch(ctx context.Context, rows vector.Matrix, labels []uint6
 	}
 	if err := x.trainFor(ctx, rows, o.Training); err != nil {
 		return err
+	}
+	if o.EfConstruction > 0 {
+		o.EfConstruction = max(o.EfConstruction, x.cfg.M)
 	}
 	b := &batch{x: x, rows: rows, labels: labels, o: o}
 	if labels == nil {
@@ -123,12 +128,12 @@ type batch struct {
 	reporting sync.Mutex
 }
 
-// work adds rows until none are left. After each it lets other goroutines run, such as searches: they would else wait
-// for the 10 ms that the scheduler gives it, if there are no more processors than goroutines that add.
+// work adds rows until none are left. In between it lets other goroutines run, such as searches.
 func (b *batch) work(ctx context.Context) {
 	vec := make([]float32, b.rows.Dim())
+	var yield workers.Yield
 	for ctx.Err() == nil && b.one(vec) {
-		runtime.Gosched()
+		yield.Now()
 	}
 }
 
@@ -182,6 +187,7 @@ func (b *batch) take() (row int, at slot, lock *sync.Mutex) {
 		lock.Unlock()
 		return row, at, nil
 	}
+	at.ef = b.o.EfConstruction
 	return row, at, lock
 }
 

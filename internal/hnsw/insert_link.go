@@ -17,6 +17,7 @@ type insertState struct {
 	after  []uint32
 	angles angles
 	alike  float32 // see Config.alikeUpTo
+	ef     int     // candidates for the links
 }
 
 // link inserts element id, whose row is stored, into the graph. Neighbours are chosen on all levels first and its own
@@ -73,7 +74,7 @@ func (x *Index) choose(s *searcher, g *graph, id uint32, top int, entry uint64) 
 	from := s.descend(g, entry, top)
 	for l := top; l >= 0; l-- {
 		s.bindNew(id)
-		s.search(g, from, l, x.cfg.EfConstruction)
+		s.search(g, from, l, s.insert.ef)
 		from = s.pool.keys[0].id()
 		in.near = x.candidates(g, in.near[:0], s.pool.keys, id)
 		if s.scorer != s.rows {

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/shale-search/shale/internal/mmap"
+	"github.com/shale-search/shale/vector"
 )
 
 // pinStep is the number of bytes that are read ahead of the copying.
@@ -12,18 +13,23 @@ const pinStep = 4 << 20
 // Pin copies what walks read of a mapped file into memory: links, which it packs, labels and codes, not rows. Close
 // frees the copies. Searches under way go on; marks of deleted elements must not change meanwhile. If the graph isn't
 // in a mapped file, or is pinned, Pin does nothing.
-func (r *Reader) Pin() (err error) {
+func (r *Reader) Pin() error { return r.keep(false) }
+
+// PinAll is like Pin, and copies the rows too.
+func (r *Reader) PinAll() error { return r.keep(true) }
+
+func (r *Reader) keep(rows bool) (err error) {
 	if need, err := r.PinBytes(); need == 0 || err != nil {
 		return err
 	}
 	for done := false; !done && err == nil; { // else the graph was replaced meanwhile
-		done, err = r.pin()
+		done, err = r.pin(rows)
 	}
 	return err
 }
 
 // pin puts a graph with copies of the arrays in the place of the present one, and reports whether that was still there.
-func (r *Reader) pin() (done bool, err error) {
+func (r *Reader) pin(rows bool) (done bool, err error) {
 	defer mmap.Catch(mmap.Guard(), &err)
 	g, err := r.view()
 	if err != nil {
@@ -38,10 +44,26 @@ func (r *Reader) pin() (done bool, err error) {
 			n.free()
 		}
 	}()
-	if err := n.copyFrom(g); err != nil {
+	err = n.copyFrom(g)
+	if rows && err == nil {
+		n.rows, err = n.copyRows(g.rows)
+	}
+	if err != nil {
 		return false, err
 	}
 	return r.graph.CompareAndSwap(g, n), nil
+}
+
+// PinAllBytes returns the bytes of memory that PinAll takes; 0 if it does nothing.
+func (r *Reader) PinAllBytes() (bytes int64, err error) {
+	if bytes, err = r.PinBytes(); bytes == 0 || err != nil {
+		return 0, err
+	}
+	err = r.readGraph(func(g *graph, _ int) error {
+		bytes += int64(g.rows.Rows()) * int64(g.rows.Stride())
+		return nil
+	})
+	return bytes, err
 }
 
 // PinBytes returns the bytes of memory that Pin takes; 0 if it does nothing.
@@ -75,6 +97,20 @@ func (g *graph) copyFrom(from *graph) (err error) {
 		g.coder.Store(&coder{q: c.q, codes: copyOf(g, c.codes, &err), order: c.order})
 	}
 	return err
+}
+
+// copyRows returns a copy of rows in memory of g.
+func (g *graph) copyRows(rows vector.Matrix) (vector.Matrix, error) {
+	var err error
+	stride := rows.Stride()
+	to := alloc[uint8](g, rows.Rows(), stride, &err)
+	if err != nil {
+		return rows, err
+	}
+	for i := range rows.Rows() {
+		copy(to[i*stride:], rows.RowBytes(i))
+	}
+	return vector.FromBytes(to, rows.Type(), rows.Rows(), rows.Dim(), stride)
 }
 
 // copyOf returns a copy of s in memory of g, unless an earlier call failed.

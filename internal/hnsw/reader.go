@@ -147,6 +147,7 @@ func (r *Reader) takeSearcher(g *graph) (*searcher, error) {
 	s.copies.none = r.noCopies.Load()
 	s.insert.angles.on = r.cfg.Metric == vector.IP && r.cfg.Custom == nil
 	s.insert.alike = r.cfg.alikeUpTo()
+	s.insert.ef = r.cfg.EfConstruction
 	if s.g == g {
 		return s, nil
 	}

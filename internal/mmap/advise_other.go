@@ -7,6 +7,9 @@ func adviseHuge([]byte) {}
 // NoReadAhead does nothing on this system.
 func NoReadAhead(descriptor) {}
 
+// Uncache does nothing on this system.
+func Uncache(descriptor) {}
+
 // ReadAhead does nothing on this system.
 func ReadAhead([]byte) {}
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/hnsw"
+	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -18,12 +19,14 @@ import (
 
 // GrowOptions says what Grow changes. The zero value of a field means its default.
 type GrowOptions struct {
-	Dead     func(label uint64) bool // rows that are left out; default: none
-	Rows     Source                  // rows that are added; default: none
-	Labels   []uint64                // one for each row of Rows, none of which the index has
-	Memory   int64                   // most bytes that Grow uses; default: no bound
-	Threads  int                     // default GOMAXPROCS
-	Progress func(Progress)
+	Dead   func(label uint64) bool // rows that are left out; default: none
+	Rows   Source                  // rows that are added; default: none
+	Labels []uint64                // one for each row of Rows, none of which the index has
+	// EfConstruction is the most candidates for the links of the new rows; default: as many as the index has.
+	EfConstruction int
+	Memory         int64 // most bytes that Grow uses; default: no bound
+	Threads        int   // default GOMAXPROCS
+	Progress       func(Progress)
 }
 
 // ErrGrow reports an index that has to be built anew in place of being grown.
@@ -145,6 +148,9 @@ func (g *grower) count(ctx context.Context) error {
 	return nil
 }
 
+// uncachedParts is how many bytes of part files the page cache holds where memory is short.
+const uncachedParts = 16 << 20
+
 // divide writes the new rows to part files, of the shards that queries equal to them would search first.
 func (g *grower) divide(ctx context.Context) error {
 	if g.o.Rows == nil || g.o.Rows.Rows() == 0 {
@@ -161,6 +167,9 @@ func (g *grower) divide(ctx context.Context) error {
 		return err
 	}
 	defer files.Abort()
+	if g.o.Memory > 0 {
+		files.uncached = uncachedParts
+	}
 	shards := newRowRoutes(g.x, g.added)
 	err = g.o.Rows.Blocks(ctx, func(first int, rows vector.Matrix) error {
 		for row := range rows.Rows() {
@@ -179,7 +188,13 @@ func (g *grower) divide(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return files.Commit()
+	if err := files.Commit(); err != nil {
+		return err
+	}
+	for i := range g.added {
+		g.uncache(filepath.Join(g.dir, PartFile(i)))
+	}
+	return nil
 }
 
 // fits refuses shards that don't fit the memory, and those of which most rows are dead.
@@ -211,6 +226,7 @@ func (g *grower) shard(ctx context.Context, i int) error {
 		return err
 	}
 	defer x.Close()
+	g.uncache(filepath.Join(g.from, old.File))
 	if err := g.bury(ctx, x); err != nil {
 		return err
 	}
@@ -224,11 +240,24 @@ func (g *grower) shard(ctx context.Context, i int) error {
 	if err := store.Save(ctx, filepath.Join(g.dir, name), x); err != nil {
 		return err
 	}
+	g.uncache(filepath.Join(g.dir, name))
 	now, err := manifest.Describe(g.dir, name)
 	now.Rows = x.Len()
 	g.m.Shards[i] = now
 	g.done += x.Len()
 	return err
+}
+
+// uncache takes a file that has been read or written as a whole from the page cache, if memory is short: what searches
+// use stays there instead.
+func (g *grower) uncache(path string) {
+	if g.o.Memory == 0 {
+		return
+	}
+	if f, err := vfs.Open(path); err == nil {
+		mmap.Uncache(f)
+		f.Close()
+	}
 }
 
 // bury removes the dead rows of a shard.
@@ -252,13 +281,17 @@ func (g *grower) add(ctx context.Context, i int, x *hnsw.Index) error {
 	if g.added[i] == 0 {
 		return nil
 	}
+	ef := x.Config().EfConstruction
+	if g.o.EfConstruction > 0 {
+		ef = min(ef, g.o.EfConstruction)
+	}
 	total, done := 0, 0
 	for k := range g.added {
 		total += g.alive[k] + g.added[k]
 	}
 	put := func(labels []uint64, rows vector.Matrix) error {
 		before := g.done + g.alive[i] + done
-		o := hnsw.BatchOptions{Threads: g.o.Threads, Progress: func(added int) {
+		o := hnsw.BatchOptions{Threads: g.o.Threads, EfConstruction: ef, Progress: func(added int) {
 			tell(g.o.Progress, "inserting", before+added, total)
 		}}
 		done += rows.Rows()

@@ -89,6 +89,10 @@ type PartWriters struct {
 	out    []*bufio.Writer
 	labels []uint64 // of the source's rows; nil: their numbers
 	record []byte
+	// uncached is how many bytes are written before all that is there goes to the disk and leaves the page cache; 0: the
+	// page cache decides.
+	uncached int
+	written  int // since then
 }
 
 // CreateParts creates part files in dir, with the names of PartFile, for rows of rowSize bytes. Each has a buffer of
@@ -114,8 +118,24 @@ func (w *PartWriters) Put(shard uint32, row int, values []byte) error {
 	}
 	binary.LittleEndian.PutUint64(w.record, label)
 	copy(w.record[8:], values)
-	_, err := w.out[shard].Write(w.record)
-	return err
+	if _, err := w.out[shard].Write(w.record); err != nil || w.uncached == 0 {
+		return err
+	}
+	if w.written += len(w.record); w.written < w.uncached {
+		return nil
+	}
+	w.written = 0
+	return w.settle()
+}
+
+// settle writes what is in the files to the disk and takes it from the page cache.
+func (w *PartWriters) settle() error {
+	for i, f := range w.files {
+		if err := errors.Join(w.out[i].Flush(), f.Settle()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Commit gives the files their names.
@@ -139,7 +159,7 @@ func (w *PartWriters) Abort() {
 }
 
 // partBlock is the number of bytes of a part file that are read at a time.
-const partBlock = 16 << 20
+const partBlock = 2 << 20
 
 // each calls fn with the labels and rows of a part file, block by block. They are valid until fn returns.
 func (p *Part) each(fn func(labels []uint64, rows vector.Matrix) error) error {

@@ -1,10 +1,15 @@
 package shard
 
-// Pin copies what walks read of mapped shards into memory, of as many shards as room has bytes for, and returns the
-// bytes that the copies take. Close frees them.
+// Pin copies what walks read of mapped shards into memory, of as many shards as room has bytes for, and before that the
+// routing with its rows, which each search reads. It returns the bytes that the copies take. Close frees them.
 func (x *Index) Pin(room int64) (bytes int64, err error) {
 	x.using.RLock()
 	defer x.using.RUnlock()
+	if x.router != nil {
+		if bytes, err = x.router.pin(room); err != nil {
+			return bytes, err
+		}
+	}
 	for _, p := range x.parts {
 		need, err := p.PinBytes()
 		if err != nil {
@@ -19,6 +24,14 @@ func (x *Index) Pin(room int64) (bytes int64, err error) {
 		bytes += need
 	}
 	return bytes, nil
+}
+
+// pin copies the routing into memory if room has bytes for it, and returns those that the copy takes.
+func (r *router) pin(room int64) (bytes int64, err error) {
+	if bytes, err = r.index.PinAllBytes(); err != nil || bytes > room {
+		return 0, err
+	}
+	return bytes, r.index.PinAll()
 }
 
 // ReadAhead begins to read what walks need of mapped shards. Walks would read it page by page.
