@@ -57,7 +57,7 @@ func (o *Options) mergeBytes() int64 {
 	if o.mergeMemory != 0 || o.Memory == 0 {
 		return o.mergeMemory
 	}
-	return max(o.Memory*3/8, leastMemory/2)
+	return max(o.Memory*7/16, leastMemory/2)
 }
 
 // apart returns how many values the largest index has whose rows are mapped: an eighth of the memory holds them at a

@@ -27,6 +27,11 @@ func TestMain(m *testing.M) {
 // anySet draws sets for which each of the forms is the shortest.
 func anySet(r *rapid.T) *roaring.Bitmap {
 	s := roaring.New()
+	run, gap := rapid.Uint64Range(1, 200).Draw(r, "run"), rapid.Uint64Range(1, 1000).Draw(r, "gap")
+	for from, n := uint64(0), rapid.IntRange(0, 100).Draw(r, "runs"); n > 0 && from+run <= mostInChunk; n-- {
+		s.AddRange(from, from+run)
+		from += run + gap
+	}
 	for range rapid.IntRange(0, 3).Draw(r, "pieces") {
 		from := rapid.Uint64Range(0, mostInChunk-1).Draw(r, "from")
 		end := min(from+rapid.Uint64Range(1, 9000).Draw(r, "length"), mostInChunk)
@@ -53,6 +58,10 @@ func TestSets(t *testing.T) {
 		}
 		if len(b) > 1+denseBytes {
 			r.Errorf("a set takes %d bytes", len(b))
+		}
+		words := make([]uint64, chunkWords)
+		if err := addSet(words, b); err != nil || !roaring.FromDense(words, false).Equals(s) {
+			r.Errorf("%d members became %d bits, %v", s.GetCardinality(), roaring.FromDense(words, false).GetCardinality(), err)
 		}
 	})
 	for _, form := range []byte{listForm, runsForm, denseForm} {

@@ -111,6 +111,10 @@ func DecodeSet(b []byte) (*roaring.Bitmap, error) {
 			members[i] = uint32(binary.LittleEndian.Uint16(b[2*i:]))
 		}
 		return roaring.BitmapOf(members...), nil
+	case form == runsForm && len(b)%4 == 0 && len(b) > 4*fewRuns:
+		words := make([]uint64, chunkWords)
+		addRuns(words, b)
+		return roaring.FromDense(words, false), nil
 	case form == runsForm && len(b)%4 == 0:
 		s := roaring.New()
 		for ; len(b) > 0; b = b[4:] {
@@ -140,11 +144,38 @@ func addSet(words []uint64, b []byte) error {
 		addDocuments(words, b[1:])
 		return nil
 	}
-	s, err := DecodeSet(b)
-	if err == nil {
-		s.WriteDenseTo(words)
+	if len(b)%4 == 1 && b[0] == runsForm {
+		addRuns(words, b[1:])
+		return nil
 	}
-	return err
+	if len(b) == 0 {
+		return nil
+	}
+	return ErrDamaged
+}
+
+// fewRuns is the number of runs up to which they are added to a set one by one, each of which takes as long as there
+// are runs already.
+const fewRuns = 16
+
+// addRuns adds runs, a first and a last member each, to the bits of a chunk.
+func addRuns(words []uint64, b []byte) {
+	for ; len(b) > 0; b = b[4:] {
+		first, last := int(binary.LittleEndian.Uint16(b)), int(binary.LittleEndian.Uint16(b[2:]))
+		if first > last {
+			continue
+		}
+		from, to := ^uint64(0)<<(first%64), ^uint64(0)>>(63-last%64)
+		if first/64 == last/64 {
+			words[first/64] |= from & to
+			continue
+		}
+		words[first/64] |= from
+		for i := first/64 + 1; i < last/64; i++ {
+			words[i] = ^uint64(0)
+		}
+		words[last/64] |= to
+	}
 }
 
 // EncodeEdit returns a change of a set, by which a store adds and removes members without reading the set: Merging
