@@ -38,7 +38,7 @@ type Options struct {
 	// and codes are left to the page cache, and the others take what they take of 512 MiB. Mapped files aren't counted.
 	Memory       int64
 	SegmentRows  int // documents of the segment in memory, after which it becomes files; default: by Memory
-	MergeThreads int // goroutines that build segments in the background; default half of GOMAXPROCS
+	MergeThreads int // goroutines that build segments in the background; default half of the processors
 	// DeferMerges leaves merging to Merge and Compact. An import of many documents is faster then, and searches are slower
 	// until it has ended.
 	DeferMerges bool
@@ -90,7 +90,7 @@ func (o *Options) setDefaults() error {
 		}
 	}
 	if o.MergeThreads == 0 {
-		o.MergeThreads = max(1, runtime.GOMAXPROCS(0)/2)
+		o.MergeThreads = max(1, min(runtime.GOMAXPROCS(0), runtime.NumCPU())/2)
 	}
 	if o.MergeThreads < 0 {
 		return invalidf("MergeThreads is %d, below 0", o.MergeThreads)
