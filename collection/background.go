@@ -28,8 +28,9 @@ type background struct {
 func (c *Collection) startBackground(next uint64) {
 	c.numbers.Store(next)
 	c.longestPause = 10 * time.Second
-	ctx, stop := context.WithCancel(workers.InBackground(context.Background()))
+	base, stop := context.WithCancel(context.Background())
 	c.stop = stop
+	ctx := workers.InBackground(base, workers.Low)
 	c.sealer.init(c.sealOldest)
 	c.merger.init(c.mergeSome)
 	c.cleaning.worker.init(c.cleanSome)
@@ -40,7 +41,8 @@ func (c *Collection) startBackground(next uint64) {
 	if c.options.SyncWindow > 0 {
 		c.running.Go(func() { c.syncNowAndThen(ctx) })
 	}
-	c.running.Go(func() { c.sealer.run(ctx) })
+	// Until a full segment is sealed, each search scans all of it.
+	c.running.Go(func() { c.sealer.run(workers.InBackground(base, workers.BelowNormal)) })
 	c.running.Go(func() { c.merger.run(ctx) })
 	c.running.Go(func() { c.cleaning.worker.run(ctx) })
 	c.running.Go(func() { c.pinning.worker.run(ctx) })

@@ -14,7 +14,6 @@ import (
 	"syscall"
 
 	"github.com/shale-search/shale/internal/filelock"
-	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/vfs"
 )
 
@@ -74,7 +73,7 @@ func (f *File) Settle() error {
 	if err := f.temp.Sync(); err != nil {
 		return fmt.Errorf("write %s: %w", f.path, err)
 	}
-	mmap.Uncache(f.temp)
+	vfs.Uncache(f.temp)
 	return nil
 }
 

@@ -18,10 +18,6 @@ func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 // reads.
 func NoReadAhead(f descriptor) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM) }
 
-// Uncache drops what is on the disk of f from the page cache, but for mapped pages: it was read or written once
-// and gives way to what is used often. A failure costs only memory.
-func Uncache(f descriptor) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }
-
 // GiveBack removes the pages that lie wholly in b, part of a file mapped for reading, from this process's memory. They
 // are read again when they are used. A failure costs only memory.
 func GiveBack(b []byte) {

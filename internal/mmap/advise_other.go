@@ -7,9 +7,6 @@ func adviseHuge([]byte) {}
 // NoReadAhead does nothing on this system.
 func NoReadAhead(descriptor) {}
 
-// Uncache does nothing on this system.
-func Uncache(descriptor) {}
-
 // ReadAhead does nothing on this system.
 func ReadAhead([]byte) {}
 

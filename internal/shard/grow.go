@@ -9,7 +9,6 @@ import (
 
 	"github.com/shale-search/shale/internal/atomicfile"
 	"github.com/shale-search/shale/internal/hnsw"
-	"github.com/shale-search/shale/internal/mmap"
 	"github.com/shale-search/shale/internal/rowtype"
 	"github.com/shale-search/shale/internal/store"
 	"github.com/shale-search/shale/internal/store/manifest"
@@ -255,7 +254,7 @@ func (g *grower) uncache(path string) {
 		return
 	}
 	if f, err := vfs.Open(path); err == nil {
-		mmap.Uncache(f)
+		vfs.Uncache(f)
 		f.Close()
 	}
 }

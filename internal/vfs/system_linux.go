@@ -48,6 +48,10 @@ func (System) Link(f File, name string) error {
 	return nil
 }
 
+// Uncache drops what is on the disk of f from the page cache, but for mapped pages: it was read or written once and
+// gives way to what is used often. A failure costs only memory.
+func Uncache(f interface{ Fd() uintptr }) { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED) }
+
 // Exchange swaps two names.
 func (System) Exchange(a, b string) error {
 	if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {

@@ -17,6 +17,9 @@ func DescriptorPath(f File) string { return f.Name() }
 // Link gives a file another name.
 func (System) Link(f File, name string) error { return os.Link(f.Name(), name) }
 
+// Uncache does nothing on this system.
+func Uncache(interface{ Fd() uintptr }) {}
+
 // Exchange swaps two names. A crash in between leaves what was at b under the name b.old.
 func (s System) Exchange(a, b string) error {
 	if err := s.Rename(b, b+".old"); err != nil {

@@ -22,8 +22,10 @@ func TestBackground(t *testing.T) {
 		return <-got
 	}
 	before := priority(context.Background())
-	if now, want := priority(InBackground(context.Background())), max(before, niceness); now != want {
-		t.Errorf("the nice value in the background is %d, want %d", now, want)
+	for _, p := range []Priority{Low, BelowNormal} {
+		if now, want := priority(InBackground(context.Background(), p)), max(before, int(p)); now != want {
+			t.Errorf("the nice value in the background is %d, want %d", now, want)
+		}
 	}
 	for range 100 {
 		if now := priority(context.Background()); now != before {
