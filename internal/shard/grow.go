@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -158,6 +159,11 @@ func (g *grower) divide(ctx context.Context) error {
 	if len(g.added) == 1 {
 		g.added[0] = g.o.Rows.Rows()
 		return nil
+	}
+	if g.x.router != nil { // each row looks into it
+		if _, err := g.x.router.pin(math.MaxInt64); err != nil {
+			return err
+		}
 	}
 	size := rowtype.Size(g.o.Rows.Type(), g.o.Rows.Dim())
 	b := BuildOptions{Memory: g.o.Memory}
