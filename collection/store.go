@@ -46,7 +46,7 @@ func openStore(dir string, o storeOptions) (*pebble.DB, error) {
 		ReadOnly:                    o.readOnly,
 		CacheSize:                   o.cache,
 		MemTableSize:                o.memtable,
-		FS:                          o.disk,
+		FS:                          orderedDisk(o.disk),
 		MemTableStopWritesThreshold: 2, // Pebble keeps one log more than that to write it again
 		Logger:                      storeLogger{path},
 		Merger:                      storeMerger,
