@@ -32,8 +32,8 @@ var (
 type Options struct {
 	// Memory bounds what the collection takes, in bytes: half at most for links and codes of segments, an eighth for
 	// documents that aren't in files yet, a sixteenth for parts of the store that were read, and the rest for merging and
-	// all else. Where a merge builds a graph anew and links and codes take their half, more may be used meanwhile: half
-	// for the merge too, the program included. What is merged in less memory than one graph of the rows takes becomes
+	// all else. Where a merge builds a graph anew and links and codes take their half, more may be used meanwhile: 7/16
+	// for the merge, the program included. What is merged in less memory than one graph of the rows takes becomes
 	// several shards, and rows of large segments are read from disk as searches need them. 0: merging has no bound, links
 	// and codes are left to the page cache, and the others take what they take of 512 MiB. Mapped files aren't counted.
 	Memory       int64

@@ -50,8 +50,8 @@ func openStore(dir string, o storeOptions) (*pebble.DB, error) {
 		MemTableStopWritesThreshold: 2, // Pebble keeps one log more than that to write it again
 		Logger:                      storeLogger{path},
 		Merger:                      storeMerger,
-		// Documents are changed in random order, so each compaction from level 0 writes most of the next level again. The
-		// default of 4 made them write 2.5 times as much. Filters keep look-ups through so many tables short.
+		// Documents change in random order, so each compaction of level 0 rewrites most of the next level. With the
+		// default of 4 tables, compactions wrote 2.5 times as many bytes. Bloom filters let look-ups skip most of the tables.
 		L0CompactionThreshold: 12,
 		L0StopWritesThreshold: 24,
 	}
